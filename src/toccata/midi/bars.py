@@ -1,0 +1,70 @@
+"""Where the bars of a Score begin: everything that speaks of bars asks here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+
+@dataclass(frozen=True)
+class BarMap:
+    """The bars of a Score, in ticks.
+
+    Attributes:
+        starts: ``int64[bars + 1]``, the tick at which each bar starts; the last entry is the end of the last bar.
+        meters: One ``(numerator, denominator)`` a bar.
+    """
+
+    starts: NDArray[np.int64]
+    meters: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.meters)
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last bar ends."""
+        return int(self.starts[-1])
+
+    def at(self, tick: int) -> int:
+        """The bar that holds ``tick``; a tick past the end counts as in the last bar."""
+        return int(np.clip(np.searchsorted(self.starts, tick, side="right") - 1, 0, len(self) - 1))
+
+
+def bar_ticks(numerator: int, denominator: int, ticks_per_quarter: int) -> int:
+    """The length in ticks of a bar of the given meter; at least one tick."""
+    return max(1, round(ticks_per_quarter * 4 * numerator / denominator))
+
+
+def bar_map(score: Score) -> BarMap:
+    """Lay bars over ``score`` from tick 0 until its last note has ended.
+
+    A meter that begins inside a bar cuts that bar short, as sequencers do: the bar ends where the new meter starts.
+    Before the first meter, 4/4 is assumed, as the MIDI standard has it. A Score without notes has one bar.
+    """
+    tpq = score.ticks_per_quarter
+    changes: list[tuple[int, int, int]] = [(0, 4, 4)]
+    for signature in sorted(score.time_signatures, key=lambda s: s.time):
+        numerator, denominator = max(1, signature.numerator), max(1, signature.denominator)
+        if signature.time <= changes[-1][0]:
+            changes[-1] = (changes[-1][0], numerator, denominator)
+        elif (numerator, denominator) != changes[-1][1:]:
+            changes.append((signature.time, numerator, denominator))
+    last = max((int(track.end()) for track in score.tracks if len(track.notes)), default=0)
+    pieces: list[NDArray[np.int64]] = []
+    meters: list[tuple[int, int]] = []
+    bounds = [c[0] for c in changes[1:]] + [max(last, 1)]
+    for (start, numerator, denominator), stop in zip(changes, bounds, strict=True):
+        if start >= max(last, 1):
+            break
+        stop = min(stop, max(last, 1))
+        grid = np.arange(start, stop, bar_ticks(numerator, denominator, tpq), dtype=np.int64)
+        pieces.append(grid)
+        meters.extend([(numerator, denominator)] * len(grid))
+    starts = np.concatenate(pieces)
+    # The last bar is as long as its meter says, even when the music stops before its end.
+    end = starts[-1] + bar_ticks(*meters[-1], tpq)
+    return BarMap(np.append(starts, end), tuple(meters))

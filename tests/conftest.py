@@ -1,0 +1,21 @@
+"""What several tests share: real MIDI, where it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _data() -> Path:
+    return Path(os.environ.get("TOCCATA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real MIDI (bach, songs, quartets, ...); tests that need it are skipped, with a message, without it."""
+    folder = _data()
+    if not folder.is_dir():
+        pytest.skip(f"no folder of real MIDI at {folder}: set TOCCATA_DATA to run this test")
+    return folder
