@@ -1,0 +1,139 @@
+"""The shape of a decoder: every architecture toccata trains or plays is one point in this space. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from toccata.errors import ModelError
+
+ROPE_THETA = 10_000.0
+"""Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
+NORM_EPS = 1e-5
+"""Added to the variance in every norm."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """A decoder-only transformer, as sizes and choices.
+
+    All sizes are counts; ``context`` and ``window`` are in tokens.
+    """
+
+    vocab: int
+    """Number of token ids."""
+    context: int = 512
+    """The longest sequence the model has been trained to read."""
+    layers: int = 6
+    width: int = 256
+    """Size of the residual stream."""
+    heads: int = 4
+    kv_heads: int = 4
+    """Heads that keep keys and values; ``heads / kv_heads`` query heads share one (Ainslie et al. 2023)."""
+    ffn: int = 768
+    """Hidden size of the feed-forward part."""
+    norm: Literal["rms", "layer"] = "rms"
+    mlp: Literal["swiglu", "gelu", "silu"] = "swiglu"
+    positions: Literal["rope", "learned"] = "rope"
+    block: Literal["sequential", "parallel"] = "sequential"
+    """``parallel``: attention and feed-forward read the same input and are added together (GPT-J)."""
+    window: int | None = None
+    """A token attends to this many latest tokens, itself included; None: to all of them."""
+    bias: bool = False
+    tied: bool = False
+    """The output head is the transposed embedding."""
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(f"model.{name} must be a whole number of at least 1, not {value!r}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ModelError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
+        if self.heads % self.kv_heads:
+            raise ModelError(f"model.heads ({self.heads}) must be a multiple of model.kv_heads ({self.kv_heads})")
+        if self.window is not None and self.window < 1:
+            raise ModelError(f"model.window must be at least 1 token, not {self.window}")
+        if not 0 <= self.dropout < 1:
+            raise ModelError(f"model.dropout must be in [0, 1), not {self.dropout}")
+
+    @property
+    def head_width(self) -> int:
+        """Size of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable numbers, a tied head counted once."""
+        linear = 1 if self.bias else 0
+        attention = self.width * (self.heads + 2 * self.kv_heads) * self.head_width + self.width * self.width
+        attention += linear * ((self.heads + 2 * self.kv_heads) * self.head_width + self.width)
+        ups = 2 if self.mlp == "swiglu" else 1
+        mlp = (ups + 1) * self.width * self.ffn + linear * (ups * self.ffn + self.width)
+        norm = self.width * (2 if self.norm == "layer" else 1)
+        embeddings = self.vocab * self.width * (1 if self.tied else 2)
+        embeddings += self.context * self.width if self.positions == "learned" else 0
+        return self.layers * (attention + mlp + 2 * norm) + norm + embeddings
+
+    @property
+    def is_mistral(self) -> bool:
+        """Whether transformers' ``MistralForCausalLM`` computes exactly this."""
+        return (self.norm, self.mlp, self.positions, self.block, self.bias) == (
+            "rms",
+            "swiglu",
+            "rope",
+            "sequential",
+            False,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``config.json``: Mistral's keys where the layout is Mistral's, and our own fields always."""
+        config: dict[str, Any] = {"toccata": asdict(self)}
+        if self.is_mistral:
+            config |= {
+                "architectures": ["MistralForCausalLM"],
+                "model_type": "mistral",
+                "vocab_size": self.vocab,
+                "max_position_embeddings": self.context,
+                "num_hidden_layers": self.layers,
+                "hidden_size": self.width,
+                "num_attention_heads": self.heads,
+                "num_key_value_heads": self.kv_heads,
+                "head_dim": self.head_width,
+                "intermediate_size": self.ffn,
+                "hidden_act": "silu",
+                "rms_norm_eps": NORM_EPS,
+                "rope_theta": ROPE_THETA,
+                "sliding_window": self.window,
+                "tie_word_embeddings": self.tied,
+                "attention_dropout": 0.0,
+                "use_cache": True,
+            }
+        return config
+
+    @classmethod
+    def from_json(cls, config: dict[str, Any]) -> DecoderConfig:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ModelError: The file is not one of toccata's, or has fields this version does not know.
+        """
+        own = config.get("toccata")
+        if not isinstance(own, dict):
+            raise ModelError("config.json has no 'toccata' section: this is not a toccata model folder")
+        unknown = set(own) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ModelError(f"config.json has fields this version does not know: {', '.join(sorted(unknown))}")
+        return cls(**own)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "norm": ("rms", "layer"),
+    "mlp": ("swiglu", "gelu", "silu"),
+    "positions": ("rope", "learned"),
+    "block": ("sequential", "parallel"),
+}
