@@ -1,0 +1,230 @@
+"""The engine's graph: a DecoderConfig and its weights, built as one ONNX file that reads a prompt and takes a step.
+
+Built node by node, not traced: what ONNX Runtime is fast at is chosen here (grouped-query attention with the cache in
+place, fused norms, 8-bit products), and one builder serves every config. Inputs and outputs of the graph, with B rows,
+T new tokens a row, S places in the cache, K key-value heads, D head width and V the vocabulary:
+
+- ``ids int64[B, T]``; ``keep int64[n]``, the columns whose logits are wanted (the head is computed for no others)
+- ``last int32[B]``, the place of each row's last new token; ``total int32[]``, the longest row's length with the new tokens
+- ``cos``, ``sin`` ``float[>= total, D / 2]`` (rotary), or ``positions int64[B, T]`` (learned)
+- ``key_i``, ``value_i`` ``float[B, K, S, D]`` for each layer i; ``key_i_out``, ``value_i_out``: the same with the new tokens
+  written at their places. Bound to the same memory, nothing is copied.
+- ``logits float[B * n, V]``
+
+Either T is 1 (a step), or ``total`` is T (a prompt from its first token; B is 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from toccata.errors import ModelError
+from toccata.files import write_bytes
+from toccata.model.config import NORM_EPS, DecoderConfig
+
+BLOCK = 64
+"""Weights of one row that share a scale, in the 8-bit graph."""
+_LARGEST = 2_000_000_000
+"""Bytes; a protobuf message ends at 2 GiB."""
+
+Floats = NDArray[np.float32]
+
+
+def write_graph(config: DecoderConfig, tensors: Mapping[str, Floats], path: Path, *, bits: Literal[32, 8] = 32) -> None:
+    """Write the engine's graph for these weights to ``path``, wholly or not at all.
+
+    Args:
+        config: The architecture.
+        tensors: The weights, named and shaped as in ``model.safetensors``.
+        path: The ``.onnx`` file.
+        bits: 32: the weights as they are. 8: matrices in blocks of 8-bit numbers with one scale each; embeddings, norms and
+            biases as they are.
+
+    Raises:
+        ModelError: A tensor is missing or has another shape than the config says, or the graph is larger than an ONNX
+            file can be.
+    """
+    write_bytes(path, _Builder(config, tensors, bits).build().SerializeToString())
+
+
+def quantise(matrix: Floats, block: int = BLOCK) -> tuple[NDArray[np.uint8], Floats]:
+    """8-bit blocks of ``matrix [N, K]`` along K: ``(codes uint8[N, ceil(K / block), block], scales float[N, ceil(K / block)])``.
+
+    Symmetric: a weight is ``(code - 128) * scale``, the largest of a block is met exactly, a last block that is not full
+    is filled up with zeros.
+    """
+    N, K = matrix.shape
+    blocks = -(-K // block)
+    padded = np.zeros((N, blocks * block), np.float32)
+    padded[:, :K] = matrix
+    padded = padded.reshape(N, blocks, block)
+    scales = np.abs(padded).max(axis=-1) / np.float32(127)
+    scales[scales == 0] = 1
+    codes = np.rint(padded / scales[..., None]) + 128
+    return codes.astype(np.uint8), scales.astype(np.float32)
+
+
+class _Builder:
+    """Collects nodes and initialisers; each method adds a part and returns the name of its output."""
+
+    def __init__(self, config: DecoderConfig, tensors: Mapping[str, Floats], bits: int) -> None:
+        self.config, self.tensors, self.bits = config, tensors, bits
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.bytes = 0
+
+    def build(self) -> onnx.ModelProto:
+        c = self.config
+        x = self.node(
+            "Gather", [self.weight("embedding", self.tensor("model.embed_tokens.weight", c.vocab, c.width)), "ids"]
+        )
+        if c.positions == "learned":
+            places = self.weight("places", self.tensor("model.embed_positions.weight", c.context, c.width))
+            x = self.node("Add", [x, self.node("Gather", [places, "positions"])])  # [B, T, C]
+        added: str | None = None  # what the residual stream still has to take up; the next norm does it
+        for i in range(c.layers):
+            x, added = self.block(i, x, added)
+        x, normed = self.norm("model.norm", x, added)
+        kept = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
+        flat = self.node("Reshape", [kept, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
+        if c.tied and self.bits == 32:
+            self.node("Gemm", [flat, "embedding"], outputs=["logits"], transB=1)
+        else:
+            head = self.tensor("model.embed_tokens.weight" if c.tied else "lm_head.weight", c.vocab, c.width)
+            self.product("head", flat, head, outputs=["logits"])
+        inputs, outputs = self._ports()
+        graph = helper.make_graph(self.nodes, "toccata", inputs, outputs, self.weights)
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="toccata")
+
+    def block(self, i: int, x: str, added: str | None) -> tuple[str, str]:
+        """One layer; returns the residual stream and what has to be added to it."""
+        name = f"model.layers.{i}"
+        x, normed = self.norm(f"{name}.input_layernorm", x, added)
+        attended = self.attention(i, f"{name}.self_attn", normed)
+        if self.config.block == "parallel":
+            _, normed = self.norm(f"{name}.post_attention_layernorm", x, None)
+            return x, self.node("Add", [attended, self.mlp(f"{name}.mlp", normed)])
+        x, normed = self.norm(f"{name}.post_attention_layernorm", x, attended)
+        return x, self.mlp(f"{name}.mlp", normed)
+
+    def attention(self, i: int, name: str, x: str) -> str:
+        c = self.config
+        rows = {"q": c.heads * c.head_width, "k": c.kv_heads * c.head_width, "v": c.kv_heads * c.head_width}
+        qkv = self.linear(f"{name}.qkv", x, [(f"{name}.{part}_proj", n) for part, n in rows.items()], c.width)
+        rope = c.positions == "rope"
+        cache = [f"key_{i}", f"value_{i}"]
+        y = f"{name}.y"
+        self.node(
+            "GroupQueryAttention",
+            [qkv, "", "", *cache, "last", "total", *(["cos", "sin"] if rope else [])],
+            outputs=[y, *(f"{part}_out" for part in cache)],
+            domain="com.microsoft",
+            num_heads=c.heads,
+            kv_num_heads=c.kv_heads,
+            do_rotary=int(rope),
+            local_window_size=c.window or -1,
+        )
+        return self.linear(f"{name}.out", y, [(f"{name}.o_proj", c.width)], c.width)
+
+    def mlp(self, name: str, x: str) -> str:
+        c = self.config
+        if c.mlp == "swiglu":
+            both = self.linear(f"{name}.up", x, [(f"{name}.gate_proj", c.ffn), (f"{name}.up_proj", c.ffn)], c.width)
+            gate, value = f"{name}.gate", f"{name}.value"
+            self.node("Split", [both], outputs=[gate, value], axis=-1)
+            h = self.node("Mul", [self.silu(gate), value])
+        else:
+            h = self.linear(f"{name}.up", x, [(f"{name}.up_proj", c.ffn)], c.width)
+            h = self.node("FastGelu", [h], domain="com.microsoft") if c.mlp == "gelu" else self.silu(h)
+        return self.linear(f"{name}.down", h, [(f"{name}.down_proj", c.width)], c.ffn)
+
+    def silu(self, x: str) -> str:
+        return self.node("QuickGelu", [x], domain="com.microsoft", alpha=1.0)
+
+    def norm(self, name: str, x: str, added: str | None) -> tuple[str, str]:
+        """Add what is to be added to the stream and norm it: (the stream, the normed)."""
+        layer = self.config.norm == "layer"
+        kinds = ("weight", "bias") if layer else ("weight",)
+        scales = [self.weight(f"{name}.{k}", self.tensor(f"{name}.{k}", self.config.width)) for k in kinds]
+        if added is None:
+            op = "LayerNormalization" if layer else "SimplifiedLayerNormalization"
+            return x, self.node(op, [x, *scales], epsilon=NORM_EPS, axis=-1)
+        op = "SkipLayerNormalization" if layer else "SkipSimplifiedLayerNormalization"
+        normed, total = f"{name}.normed", f"{name}.sum"
+        self.node(op, [x, added, *scales], outputs=[normed, "", "", total], domain="com.microsoft", epsilon=NORM_EPS)
+        return total, normed
+
+    def linear(self, name: str, x: str, parts: Sequence[tuple[str, int]], columns: int) -> str:
+        """``x [.., columns]`` times the stacked matrices, plus their biases."""
+        matrix = np.concatenate([self.tensor(f"{part}.weight", rows, columns) for part, rows in parts])
+        y = self.product(name, x, matrix)
+        if not self.config.bias:
+            return y
+        bias = np.concatenate([self.tensor(f"{part}.bias", rows) for part, rows in parts])
+        return self.node("Add", [y, self.weight(f"{name}.bias", bias)])
+
+    def product(self, name: str, x: str, matrix: Floats, outputs: Sequence[str] = ()) -> str:
+        """``x [.., K]`` times ``matrix [N, K]`` transposed."""
+        if self.bits == 32:
+            return self.node("MatMul", [x, self.weight(name, matrix.T)], outputs=outputs)
+        codes, scales = quantise(matrix)
+        N, K = matrix.shape
+        return self.node(
+            "MatMulNBits",
+            [x, self.weight(f"{name}.codes", codes), self.weight(f"{name}.scales", scales.reshape(-1))],
+            outputs=outputs,
+            domain="com.microsoft",
+            N=N,
+            K=K,
+            bits=8,
+            block_size=BLOCK,
+            accuracy_level=4,  # the products in 8 bits too; without it, this operator is a hundred times slower
+        )
+
+    def node(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str] = (), domain: str = "", **attributes: Any
+    ) -> str:
+        outputs = outputs or [f"{op}.{len(self.nodes)}"]
+        self.nodes.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
+        return outputs[0]
+
+    def weight(self, name: str, value: NDArray[Any]) -> str:
+        self.bytes += value.nbytes
+        if self.bytes > _LARGEST:
+            raise ModelError("the model is larger than 2 GB, which is more than an ONNX file can hold: make it smaller")
+        self.weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def tensor(self, name: str, *shape: int) -> Floats:
+        try:
+            value = self.tensors[name]
+        except KeyError:
+            raise ModelError(f"the weights lack {name}: they are not those of this config") from None
+        if value.shape != shape:
+            raise ModelError(f"{name} has shape {list(value.shape)}, but the config asks for {list(shape)}")
+        return np.asarray(value, np.float32)
+
+    def _ports(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+        """The graph's inputs and outputs."""
+        c = self.config
+        port = helper.make_tensor_value_info
+        real, whole, small = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
+        inputs = [port("ids", whole, ["B", "T"]), port("keep", whole, ["n"])]
+        inputs += [port("last", small, ["B"]), port("total", small, [])]
+        if c.positions == "rope":
+            inputs += [port(name, real, ["P", c.head_width // 2]) for name in ("cos", "sin")]
+        else:
+            inputs += [port("positions", whole, ["B", "T"])]
+        cache = [f"{part}_{i}" for i in range(c.layers) for part in ("key", "value")]
+        inputs += [port(name, real, ["B", c.kv_heads, "S", c.head_width]) for name in cache]
+        outputs = [port("logits", real, ["N", c.vocab])]
+        outputs += [port(f"{name}_out", real, ["B", c.kv_heads, "S_out", c.head_width]) for name in cache]
+        return inputs, outputs
