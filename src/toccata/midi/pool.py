@@ -1,0 +1,206 @@
+"""Work over many files in processes that may crash or hang: that costs the file, not the run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TypeVar
+
+from toccata.errors import MidiError, ToccataError
+
+WORKER_NAME = "toccata-files"
+"""How the names of worker processes begin."""
+
+Result = TypeVar("Result")
+
+_BATCH = 16
+_FEW = 8
+
+
+def map_files(
+    paths: Iterable[Path],
+    work: Callable[[Path], Result],
+    *,
+    processes: int | None = None,
+    timeout: float = 30.0,
+) -> Iterator[tuple[Path, Result | MidiError]]:
+    """Run ``work`` over many files in worker processes; results come as they are ready, in no set order.
+
+    At most sixteen files a worker are under way, so that memory does not grow with the number of files. A worker that
+    crashes, or takes longer than ``timeout`` over one file, costs that file alone: it comes back as a MidiError, and a
+    new worker carries on. Errors that ``work`` raises come back the same way. Closing the iterator, or Ctrl-C, ends the
+    workers.
+
+    Args:
+        paths: The files; drawn as they are needed.
+        work: A function of a module, or a `functools.partial` of one; it and its results travel between processes.
+        processes: How many workers; by default as many as there are processors, and none for up to eight files. With 0,
+            and where a process may not start others, the work is done here, without a time limit.
+        timeout: Seconds that one file may take.
+
+    Yields:
+        Each path with the result of ``work``, or the MidiError that says what went wrong.
+    """
+    if processes is None:
+        paths = iter(paths)
+        first = list(islice(paths, _FEW + 1))
+        processes = 0 if len(first) <= _FEW else os.cpu_count() or 1
+        paths = _chained(first, paths)
+    if processes <= 0 or multiprocessing.current_process().daemon:
+        for path in paths:
+            yield path, _done(work, path)
+        return
+    yield from _pooled(deque(), iter(paths), work, processes, timeout)
+
+
+def _chained(first: list[Path], rest: Iterator[Path]) -> Iterator[Path]:
+    yield from first
+    yield from rest
+
+
+def _done(work: Callable[[Path], Result], path: Path) -> Result | MidiError:
+    """The result of ``work``, or its error as a MidiError that names the file."""
+    try:
+        return work(path)
+    except MidiError as error:
+        return error if error.path is not None else MidiError(f"{path}: {error.message}", path=path, kind=error.kind)
+    except ToccataError as error:
+        return MidiError(error.message, path=path, kind=error.kind)
+    except Exception as error:
+        return MidiError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", path=path)
+
+
+class _Worker:
+    """A process, its pipe, and the files it was given and has not answered for."""
+
+    def __init__(self, work: Callable[[Path], object], number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, work), name=f"{WORKER_NAME}-{number}", daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.pending: deque[Path] = deque()
+        self.ready = False
+        self.since = time.monotonic()
+
+    def give(self, paths: list[Path]) -> None:
+        """Hand over files. Only to a worker that has none: it is listening then, and neither side can block."""
+        self.pending.extend(paths)
+        self.since = time.monotonic()
+        self.pipe.send(paths)
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        self.process.close()
+
+
+def _serve(pipe: Connection, work: Callable[[Path], object]) -> None:
+    """The life of a worker: say hello, then answer for one batch of files after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    try:
+        pipe.send(None)
+        while True:
+            for path in pipe.recv():
+                result = _done(work, path)
+                try:
+                    pipe.send(result)
+                except (BrokenPipeError, ConnectionResetError):
+                    return
+                except Exception as error:
+                    pipe.send(MidiError(f"{path}: the result cannot be sent: {error}", path=path))
+    except (EOFError, OSError):
+        return  # the parent has gone
+
+
+def _pooled(
+    again: deque[Path], paths: Iterator[Path], work: Callable[[Path], Result], processes: int, timeout: float
+) -> Iterator[tuple[Path, Result | MidiError]]:
+    """``map_files`` with workers. ``again`` takes the files that a lost worker still had before it."""
+    workers: list[_Worker] = []
+    started = 0
+
+    def next_batch() -> list[Path]:
+        return [again.popleft() for _ in range(min(_BATCH, len(again)))] or list(islice(paths, _BATCH))
+
+    def lost(worker: _Worker, reason: str) -> MidiError:
+        """Bury a worker; the error for the file it died over."""
+        worker.stop()
+        workers.remove(worker)
+        path = worker.pending.popleft()
+        again.extend(worker.pending)
+        return MidiError(f"{path}: {reason}", path=path)
+
+    try:
+        batch = next_batch()
+        while batch or workers:
+            while batch and len(workers) < processes:
+                worker = _Worker(work, started)
+                started += 1
+                workers.append(worker)
+                worker.give(batch)
+                batch = next_batch()
+            for worker in _heard(workers, timeout):
+                try:
+                    message = worker.pipe.recv()
+                except (EOFError, OSError):
+                    if not worker.ready:
+                        raise _cannot_start() from None
+                    error = lost(worker, "crashed the parser")
+                    yield error.path or Path(), error
+                    continue
+                worker.since = time.monotonic()
+                if not worker.ready:
+                    worker.ready = True
+                    continue
+                path = worker.pending.popleft()
+                if not worker.pending:
+                    batch = batch or next_batch()
+                    if batch:
+                        worker.give(batch)
+                        batch = []
+                    else:
+                        worker.stop()
+                        workers.remove(worker)
+                before = time.monotonic()
+                yield path, message
+                away = time.monotonic() - before
+                for other in workers:  # the time our caller takes is not the workers'
+                    other.since += away
+            now = time.monotonic()
+            for worker in [w for w in workers if w.ready and now - w.since > timeout and not w.pipe.poll()]:
+                error = lost(worker, f"took longer than {timeout:g} s")
+                yield error.path or Path(), error
+            batch = batch or next_batch()
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _heard(workers: list[_Worker], timeout: float) -> list[_Worker]:
+    """The workers that have something to say, waited for until the next one's time is up."""
+    if not workers:
+        return []
+    now = time.monotonic()
+    patience = min((w.since + timeout - now for w in workers if w.ready), default=timeout)
+    heard = set(wait([w.pipe for w in workers], max(0.01, patience)))
+    return [w for w in workers if w.pipe in heard]
+
+
+def _cannot_start() -> ToccataError:
+    return ToccataError(
+        "worker processes cannot start; in a script, call this from under `if __name__ == '__main__':`",
+        kind="no-workers",
+    )

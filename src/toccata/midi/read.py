@@ -1,0 +1,207 @@
+"""Reading MIDI files: any file, none of which takes the program down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic import KeySignature, Score, Tempo, TimeSignature, Track
+
+from toccata.errors import CorpusError, MidiError
+from toccata.midi.bars import bar_map
+from toccata.midi.pool import WORKER_NAME, map_files
+from toccata.midi.mend import MAX_BYTES, MAX_TICKS, MAX_TRACKS, Sound, mend
+
+__all__ = ["MAX_BYTES", "MAX_QUARTERS", "SUFFIXES", "find_midi", "map_files", "read_score"]
+
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+"""What MIDI files are called, in lower case."""
+
+MAX_QUARTERS = 100_000
+"""The longest music read, in quarter notes: about 14 hours at 120 a minute."""
+
+_PROBE = "import sys; from symusic import Score; Score.from_midi(sys.stdin.buffer.read())"
+_PROBE_SECONDS = 60.0
+
+
+def read_score(source: Path | bytes) -> Score:
+    """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
+
+    The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
+    sees them; a file too large for that is first parsed in a process of its own. Tempo, meter and key events that several
+    tracks repeat are kept once; where tracks disagree at a tick (transposing instruments have keys of their own), the
+    value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a bar line.
+    Time in film frames becomes ticks at a constant tempo. A note that is never released is left out.
+
+    Args:
+        source: A file, or its bytes.
+
+    Raises:
+        MidiError: The file cannot be read, is broken or absurd, or has no notes. The message names it.
+    """
+    name = str(source) if isinstance(source, Path) else "this MIDI data"
+    path = source if isinstance(source, Path) else None
+    try:
+        return _read(_bytes(source) if isinstance(source, Path) else source)
+    except MidiError as error:
+        raise MidiError(f"{name}: {error.message}", path=path) from None
+
+
+def find_midi(folder: Path) -> list[Path]:
+    """Every MIDI file in ``folder`` and the folders in it, sorted; hidden files and folders are passed over.
+
+    Links to folders are followed, each folder visited once; folders that may not be read are passed over.
+
+    Raises:
+        CorpusError: There is no such folder, or no MIDI file in it.
+    """
+    if not folder.exists():
+        raise CorpusError(f"{folder}: there is no such folder; name one that holds MIDI files", path=folder)
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: this is a file; name the folder that holds your MIDI files", path=folder)
+    found = sorted(_walk(folder))
+    if not found:
+        empty = not any(folder.iterdir())
+        what = "this folder is empty" if empty else "no MIDI file in this folder or the folders in it"
+        raise CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+                yield Path(here, name)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise MidiError(f"is too large: {size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
+        if path.is_dir():
+            raise MidiError("is a folder; name a MIDI file")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MidiError("there is no such file") from None
+    except OSError as error:
+        raise MidiError(f"cannot be opened: {error.strerror or error}") from None
+
+
+def _read(data: bytes) -> Score:
+    sound = mend(data)
+    if not sound.walked:
+        _probe(sound)
+    score = _joined([_parsed(file) for file in sound.files])
+    if sound.mspq is not None:
+        score.tempos = [Tempo(0, mspq=sound.mspq)]
+    _refuse_absurd(score)
+    score.tempos = _agreed(score.tempos, Tempo)
+    score.time_signatures = _agreed(score.time_signatures, TimeSignature)
+    score.key_signatures = _agreed(score.key_signatures, KeySignature)
+    return score
+
+
+def _parsed(data: bytes) -> Score:
+    try:
+        return Score.from_midi(data)
+    except Exception as error:
+        # symusic throws RuntimeError and UnicodeDecodeError, each with a tale of its own.
+        raise MidiError(f"is broken: {' '.join(str(error).split())[:200]}") from None
+
+
+def _probe(sound: Sound) -> None:
+    """Parse in another process, which may crash. A worker of a pool is that already."""
+    if multiprocessing.current_process().name.startswith(WORKER_NAME):
+        return
+    for file in sound.files:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", _PROBE], input=file, capture_output=True, timeout=_PROBE_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise MidiError(f"took longer than {_PROBE_SECONDS:.0f} s to parse") from None
+        if done.returncode:
+            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            # An exception leaves 1 and its text; anything else is a crash.
+            raise MidiError(f"is broken: {last[0][:200]}" if done.returncode == 1 and last else "crashed the parser")
+
+
+def _refuse_absurd(score: Score) -> None:
+    if not score.note_num():
+        raise MidiError("has no notes")
+    if len(score.tracks) > MAX_TRACKS:
+        raise MidiError(f"has {len(score.tracks):,} tracks; at most {MAX_TRACKS:,} are read")
+    if score.start() < 0 or score.end() > MAX_TICKS:  # below 0 is past the end of 32 bits
+        raise MidiError("is absurd: it goes on for more ticks than can be counted")
+    quarters = max(int(track.end()) for track in score.tracks if len(track.notes)) / score.ticks_per_quarter
+    if quarters > MAX_QUARTERS:
+        raise MidiError(f"is absurd: it lasts {quarters:,.0f} quarter notes; at most {MAX_QUARTERS:,} are read")
+
+
+def _joined(scores: list[Score]) -> Score:
+    """Independent pieces one after the other, each from a bar line; tracks of one name and program are one."""
+    if len(scores) == 1:
+        return scores[0]
+    out = Score(scores[0].ticks_per_quarter)
+    tracks: dict[tuple[str, int, bool], Track] = {}
+    start = 0
+    for score in scores:
+        if not score.note_num():
+            continue
+        _refuse_absurd(score)
+        length = bar_map(score).end
+        # What holds by default at the start of a file has to be said in the middle of one.
+        if start and not any(t.time == 0 for t in score.tempos):
+            score.tempos.append(Tempo(0, qpm=120.0))
+        if start and not any(t.time == 0 for t in score.time_signatures):
+            score.time_signatures.append(TimeSignature(0, 4, 4))
+        moved = score.shift_time(start)
+        for kind in ("tempos", "time_signatures", "key_signatures", "markers"):
+            getattr(out, kind).extend(getattr(moved, kind))
+        for track in moved.tracks:
+            key = (track.name, track.program, track.is_drum)
+            into = tracks.setdefault(key, Track(*key))
+            for kind in ("notes", "controls", "pitch_bends", "pedals", "lyrics"):
+                getattr(into, kind).extend(getattr(track, kind))
+        start += length
+    out.tracks.extend(tracks.values())
+    return out
+
+
+def _agreed(events: Any, factory: Any) -> Any:
+    """At most one event a tick: the one given most often there, the last of them where that is a tie."""
+    if len(events) < 2:
+        return events
+    columns: dict[str, Any] = dict(events.numpy())
+    if len(np.unique(columns["time"])) == len(events):
+        return events
+    votes: dict[int, Counter[tuple[int, ...]]] = {}
+    for time, *value in zip(*(column.tolist() for column in columns.values()), strict=True):
+        votes.setdefault(time, Counter())[tuple(value)] += 1
+    kept = [(time, *_winner(counter)) for time, counter in sorted(votes.items())]
+    return factory.from_numpy(
+        **{
+            name: np.array(values, dtype=columns[name].dtype)
+            for name, values in zip(columns, zip(*kept, strict=True), strict=True)
+        }
+    )
+
+
+def _winner(votes: Counter[tuple[int, ...]]) -> tuple[int, ...]:
+    most = max(votes.values())
+    return [value for value, count in votes.items() if count == most][-1]
