@@ -94,7 +94,8 @@ def _chunks(data: bytes) -> tuple[int, int, list[bytes]]:
         raise MidiError(f"has a broken header: it claims {size:,} bytes")
     if kind > 2:
         raise MidiError(f"is of type {kind}: only types 0, 1 and 2 exist")
-    at, tracks = 8 + size, []
+    tracks: list[bytes] = []
+    at = 8 + size
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
         left = len(data) - at - 8
@@ -103,15 +104,13 @@ def _chunks(data: bytes) -> tuple[int, int, list[bytes]]:
                 raise MidiError(
                     f"is cut short: track {len(tracks) + 1} claims {size:,} bytes and the file has {left:,}"
                 )
-            if len(tracks) < MAX_TRACKS + 1:
-                tracks.append(data[at + 8 : at + 8 + size])
-            else:
-                raise MidiError(f"has more than {MAX_TRACKS:,} tracks")
+            if len(tracks) == MAX_TRACKS:
+                count = data.count(b"MTrk")
+                raise MidiError(f"has about {count:,} tracks; at most {MAX_TRACKS:,} are read")
+            tracks.append(data[at + 8 : at + 8 + size])
         elif size > left:
             break  # junk behind the last track
         at += 8 + size
-    if len(tracks) > MAX_TRACKS:
-        raise MidiError(f"has more than {MAX_TRACKS:,} tracks")
     if not tracks:
         raise MidiError("has no tracks")
     return kind, division, tracks

@@ -16,8 +16,8 @@ from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import CorpusError, MidiError
 from toccata.midi.bars import bar_map
-from toccata.midi.pool import WORKER_NAME, map_files
 from toccata.midi.mend import MAX_BYTES, MAX_TICKS, MAX_TRACKS, Sound, mend
+from toccata.midi.pool import WORKER_NAME, map_files
 
 __all__ = ["MAX_BYTES", "MAX_QUARTERS", "SUFFIXES", "find_midi", "map_files", "read_score"]
 
@@ -35,9 +35,9 @@ def read_score(source: Path | bytes) -> Score:
     """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
 
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
-    sees them; a file too large for that is first parsed in a process of its own. Tempo, meter and key events that several
-    tracks repeat are kept once; where tracks disagree at a tick (transposing instruments have keys of their own), the
-    value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a bar line.
+    sees them; a file too large for that is first parsed in a process of its own. Tempo, meter and key events that
+    several tracks repeat are kept once; where tracks disagree at a tick (transposing instruments have keys of their
+    own), the value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a bar line.
     Time in film frames becomes ticks at a constant tempo. A note that is never released is left out.
 
     Args:
