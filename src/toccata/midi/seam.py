@@ -1,0 +1,131 @@
+"""What holds in a MIDI file at a tick: instruments, controllers, notes still sounding."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from toccata.midi import smf
+from toccata.midi.smf import Event, MidiTrack
+
+_VOLUME, _PAN, _EXPRESSION = 7, 10, 11
+# What a performer lets go of when a phrase ends: modulation, the three pedals and portamento.
+_RELEASED = (1, 64, 65, 66, 67)
+_DEFAULTS = {0: 0, 32: 0, _VOLUME: 100, _PAN: 64, _EXPRESSION: 127}
+_INAUDIBLE = 16  # a volume or expression below this is the end of a fade-out
+
+
+@dataclass
+class Home:
+    """A track and channel of the original."""
+
+    track: int
+    channel: int
+    name: str
+    program: int | None = None  # what the track itself says; several tracks of a channel may say different things
+    notes: int = 0
+    # For each pitch, when the original's notes sound, and how many never end.
+    sounding: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    hanging: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass
+class Seam:
+    """What holds in the original at the seam.
+
+    Attributes:
+        tick: The seam.
+        programs: The program of each of the 16 channels.
+        homes: The tracks and channels of the original.
+        controls: Values of controllers by channel and number; of bends and aftertouch by channel and status.
+        loudest: The highest value so far of controllers by channel and number.
+        busy: Channels on which original notes begin at the seam or later.
+    """
+
+    tick: int
+    programs: list[int] = field(default_factory=lambda: [0] * 16)
+    homes: list[Home] = field(default_factory=list)
+    controls: dict[tuple[int, int], int] = field(default_factory=dict)
+    loudest: dict[tuple[int, int], int] = field(default_factory=dict)
+    busy: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, tracks: Sequence[MidiTrack], tick: int) -> Seam:
+        """Listen to ``tracks`` until ``tick``."""
+        seam = cls(tick)
+        homes: dict[tuple[int, int], Home] = {}
+        events = [(e.tick, n, e) for n, track in enumerate(tracks) for e in track.events if e.channel >= 0]
+        events.sort(key=lambda item: item[:2])
+        names = [_name(track) for track in tracks]
+        open_notes: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        for when, number, event in events:
+            home = homes.setdefault((number, event.channel), Home(number, event.channel, names[number]))
+            if event.begins_note:
+                home.notes += 1
+                open_notes[number, event.channel, event.data[1]].append(when)
+                if when >= tick:
+                    seam.busy.add(event.channel)
+            elif event.ends_note:
+                if begun := open_notes[number, event.channel, event.data[1]]:
+                    home.sounding[event.data[1]].append((begun.pop(0), when))
+            elif when <= tick:
+                seam._hear(event, home)
+        for (number, channel, pitch), begun in open_notes.items():
+            homes[number, channel].hanging[pitch] += len(begun)
+        seam.homes = list(homes.values())
+        return seam
+
+    def _hear(self, event: Event, home: Home) -> None:
+        channel, kind = event.channel, event.kind
+        if kind == smf.PROGRAM:
+            self.programs[channel] = home.program = event.data[1] & 0x7F
+        elif kind == smf.CONTROL:
+            at = (channel, event.data[1])
+            self.controls[at] = event.data[2]
+            self.loudest[at] = max(self.loudest.get(at, 0), event.data[2])
+            if event.data[1] == 121:  # reset all controllers
+                for number in (*_RELEASED, smf.BEND, smf.CHANNEL_PRESSURE):
+                    self.controls.pop((channel, number), None)
+        elif kind == smf.BEND:
+            self.controls[channel, kind] = (event.data[2] << 7 | event.data[1]) - 8192
+        elif kind == smf.CHANNEL_PRESSURE:
+            self.controls[channel, kind] = event.data[1]
+
+    def resets(self, channel: int) -> list[bytes]:
+        """What brings ``channel`` to rest before new notes; nothing where original notes still need its state."""
+        if channel in self.busy:
+            return []
+        out = [bytes((smf.CONTROL | channel, n, 0)) for n in _RELEASED if self.controls.get((channel, n))]
+        for number in (_VOLUME, _EXPRESSION):
+            value, loudest = (d.get((channel, number), 127) for d in (self.controls, self.loudest))
+            if value < _INAUDIBLE <= loudest:
+                out.append(bytes((smf.CONTROL | channel, number, loudest)))
+        if self.controls.get((channel, smf.BEND)):
+            out.append(bytes((smf.BEND | channel, 0, 64)))
+        if self.controls.get((channel, smf.CHANNEL_PRESSURE)):
+            out.append(bytes((smf.CHANNEL_PRESSURE | channel, 0)))
+        return out
+
+    def defaults(self, channel: int) -> list[bytes]:
+        """What makes a channel that another instrument has left like a fresh one."""
+        return [
+            bytes((smf.CONTROL | channel, number, value))
+            for number, value in _DEFAULTS.items()
+            if self.controls.get((channel, number), value) != value
+        ]
+
+    def mix(self, channel: int, to: int) -> list[bytes]:
+        """The bank, volume, pan and expression of ``channel``, for channel ``to``."""
+        return [
+            bytes((smf.CONTROL | to, number, self.controls[channel, number]))
+            for number in _DEFAULTS
+            if (channel, number) in self.controls
+        ]
+
+
+def _name(track: MidiTrack) -> str:
+    for event in track.events:
+        if event.meta == smf.TRACK_NAME:
+            return event.payload.decode("utf-8", "replace").strip()
+    return ""

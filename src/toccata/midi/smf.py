@@ -1,0 +1,238 @@
+"""Standard MIDI files as they are: every event with its absolute tick and its own bytes.
+
+Libraries that model MIDI messages lose what they do not model (escaped sysex packets, odd meta events, chunks of other
+makers). What has to survive untouched is therefore kept as bytes, and only looked into where needed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from toccata.errors import MidiError
+
+NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, PROGRAM, CHANNEL_PRESSURE, BEND = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
+TEXT, TRACK_NAME, LYRIC, MARKER, END, TEMPO, METER, KEY = 0x01, 0x03, 0x05, 0x06, 0x2F, 0x51, 0x58, 0x59
+
+_LONGEST_DELTA = (1 << 28) - 1
+# Data bytes after each status byte: by the high nibble for channel messages, by value for system ones.
+_SIZES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
+_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+
+
+class Event(NamedTuple):
+    """One event of a track.
+
+    Attributes:
+        tick: Ticks since the start of the file.
+        data: The event's bytes, the status byte always first (running status is written out).
+    """
+
+    tick: int
+    data: bytes
+
+    @property
+    def kind(self) -> int:
+        """The status without its channel (``NOTE_ON``, ...), or 0xF0 to 0xFF for sysex and meta events."""
+        status = self.data[0]
+        return status & 0xF0 if status < 0xF0 else status
+
+    @property
+    def channel(self) -> int:
+        """The channel, 0 to 15, or -1 for events that have none."""
+        status = self.data[0]
+        return status & 0x0F if status < 0xF0 else -1
+
+    @property
+    def meta(self) -> int:
+        """The type of a meta event, or -1."""
+        return self.data[1] if self.data[0] == 0xFF else -1
+
+    @property
+    def payload(self) -> bytes:
+        """What a meta event says, without its length."""
+        size, start = _number(self.data, 2)
+        return self.data[start : start + size]
+
+    @property
+    def begins_note(self) -> bool:
+        """A note-on with a velocity above 0."""
+        return self.data[0] & 0xF0 == NOTE_ON and self.data[2] > 0
+
+    @property
+    def ends_note(self) -> bool:
+        """A note-off, or a note-on of velocity 0."""
+        kind = self.data[0] & 0xF0
+        return kind == NOTE_OFF or (kind == NOTE_ON and self.data[2] == 0)
+
+
+@dataclass
+class MidiTrack:
+    """The events of one track in the file's order, and the tick of its end."""
+
+    events: list[Event] = field(default_factory=list)
+    end: int = 0
+
+
+@dataclass
+class MidiFile:
+    """A Standard MIDI file.
+
+    Attributes:
+        format: 0 (one track) or 1 (tracks together).
+        division: Ticks a quarter note.
+        tracks: The tracks.
+        foreign: Chunks that are no tracks: how many tracks stand before each, and its bytes with header.
+    """
+
+    format: int
+    division: int
+    tracks: list[MidiTrack]
+    foreign: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+def read(data: bytes) -> MidiFile:
+    """Take a MIDI file apart.
+
+    Raises:
+        MidiError: These are not the bytes of a whole MIDI file that counts ticks a quarter, its tracks together.
+    """
+    data = data[max(0, data.find(b"MThd", 0, 4096)) :]  # a RIFF or MacBinary header may stand before
+    if data[:4] != b"MThd" or len(data) < 14:
+        raise MidiError("is no MIDI file: it does not start with MThd")
+    size, kind, _, division = struct.unpack(">IHHH", data[4:14])
+    if division & 0x8000 or not division:
+        raise MidiError("counts time in film frames; save it with ticks per quarter note to work on its events")
+    out = MidiFile(min(kind, 1), division, [])
+    at = 8 + size
+    while at + 8 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
+        chunk = data[at + 8 : at + 8 + size]
+        if name == b"MTrk":
+            out.tracks.append(_track(chunk, len(out.tracks) + 1))
+        elif len(chunk) == size:
+            out.foreign.append((len(out.tracks), data[at : at + 8 + size]))
+        at += 8 + size
+    if kind == 2 and len(out.tracks) > 1:
+        raise MidiError("is of type 2, its tracks are pieces of their own; save it as type 1 to work on its events")
+    return out
+
+
+def write(file: MidiFile) -> bytes:
+    """Put a MIDI file together.
+
+    Raises:
+        MidiError: Two events lie further apart than a MIDI file can say.
+    """
+    parts = [b"MThd", struct.pack(">IHHH", 6, file.format, len(file.tracks), file.division)]
+    foreign = list(file.foreign)
+    for number, track in enumerate(file.tracks):
+        while foreign and foreign[0][0] <= number:
+            parts.append(foreign.pop(0)[1])
+        body = _body(track)
+        parts += [b"MTrk", len(body).to_bytes(4, "big"), body]
+    return b"".join(parts + [chunk for _, chunk in foreign])
+
+
+def meta(kind: int, payload: bytes) -> bytes:
+    """The bytes of a meta event."""
+    return bytes((0xFF, kind)) + _to_number(len(payload)) + payload
+
+
+def tempo(mspq: int) -> bytes:
+    """The bytes of a tempo event, in microseconds a quarter note."""
+    return meta(TEMPO, min(max(1, mspq), 0xFFFFFF).to_bytes(3, "big"))
+
+
+def meter(numerator: int, denominator: int) -> bytes:
+    """The bytes of a time signature; a denominator that is no power of two is taken as the next lower one."""
+    exponent = max(1, denominator).bit_length() - 1
+    # MIDI clocks (24 a quarter) a metronome click: a dotted beat in compound meters, else one beat.
+    compound = numerator % 3 == 0 and numerator > 3 and denominator >= 8
+    clocks = min(255, max(1, 96 * (3 if compound else 1) >> exponent))
+    return meta(METER, bytes((min(max(1, numerator), 255), exponent, clocks, 8)))
+
+
+def key(fifths: int, minor: int) -> bytes:
+    """The bytes of a key signature: sharps positive, flats negative."""
+    return meta(KEY, bytes((max(-7, min(7, fifths)) & 0xFF, 1 if minor else 0)))
+
+
+def _track(chunk: bytes, number: int) -> MidiTrack:
+    track = MidiTrack()
+    try:
+        track.end = _events(chunk, track.events)
+    except IndexError:
+        raise MidiError(f"is broken: track {number} breaks off inside an event") from None
+    return track
+
+
+def _events(chunk: bytes, out: list[Event]) -> int:
+    """Read one track's events into ``out``; the tick of its end. IndexError where the chunk ends inside an event."""
+    at, tick, running, size = 0, 0, 0, len(chunk)
+    while at < size:
+        delta, at = _number(chunk, at)
+        tick += delta
+        status = chunk[at]
+        if status >= 0x80:
+            at += 1
+        else:
+            status = running
+        if status < 0x80:
+            raise IndexError
+        if status < 0xF0:
+            running = status
+            stop = at + _SIZES[status & 0xF0]
+        elif status == 0xFF:
+            if chunk[at] == END:
+                break
+            length, start = _number(chunk, at + 1)
+            stop = start + length
+        elif status in (0xF0, 0xF7):
+            length, start = _number(chunk, at)
+            stop = start + length
+        else:
+            stop = at + _SYSTEM_SIZES.get(status, 0)
+        if stop > size:
+            raise IndexError
+        out.append(Event(tick, bytes((status,)) + chunk[at:stop]))
+        at = stop
+    return tick
+
+
+def _body(track: MidiTrack) -> bytes:
+    out = bytearray()
+    now = 0
+    for tick, data in _ended(track):
+        if not 0 <= tick - now <= _LONGEST_DELTA:
+            raise MidiError(f"has an event at tick {tick:,}, too far from the one before it (tick {now:,})")
+        out += _to_number(tick - now)
+        out += data
+        now = tick
+    return bytes(out)
+
+
+def _ended(track: MidiTrack) -> Iterable[Event]:
+    yield from track.events
+    last = track.events[-1].tick if track.events else 0
+    yield Event(max(track.end, last), meta(END, b""))
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length at ``at``, and where it ends."""
+    value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, at
+
+
+def _to_number(value: int) -> bytes:
+    out = [value & 0x7F]
+    while value := value >> 7:
+        out.append(value & 0x7F | 0x80)
+    return bytes(reversed(out))

@@ -1,0 +1,237 @@
+"""New music into a MIDI file whose own events stay as they were, and MIDI files from nothing.
+
+The original is never decoded into a Score and written again: its events are kept as bytes (see ``smf``) and new ones
+are merged between them, at one tick in the order note-offs, the original, the rest, note-ons.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from symusic import Score
+
+from toccata.midi import smf
+from toccata.midi.seam import Seam
+from toccata.midi.smf import Event, MidiFile, MidiTrack
+from toccata.midi.voices import Added, Rank, lay, place, score_voices
+
+_NAMES = (0x02, 0x03, 0x04)  # copyright, track and instrument
+_MOMENTS = (0x05, 0x06, 0x07)  # lyrics, markers and cue points belong to their moment
+
+
+def continue_file(
+    original: bytes, at: int, new: Score, *, keep_until: int | None = None, text: str | None = None
+) -> bytes:
+    """Put ``new`` into ``original`` from tick ``at`` on; what was there stays event for event.
+
+    Every original event before ``keep_until`` keeps its tick, its bytes and its place in its track. New notes stand at
+    ``at + round(tick * original ticks a quarter / new ticks a quarter)``, those of one track of ``new`` together:
+
+    - on the original track and channel that plays the same program at the seam (drums: channel 9), where there is one;
+      each is taken once, one of the same name first;
+    - else on a track of their own, named, on a free channel, after a program change at the seam. No channel free: one
+      whose original notes are over by the seam; then one that other new notes use, with program changes between them;
+      then one of the same program or family that the original goes on using, with the original's program.
+
+    A file of type 0 stays of type 0: all is merged into its one track, by the same rules for channels. Notes of ``new``
+    that repeat or overlap one of the same pitch in their track are merged or shortened, as MIDI cannot say them apart.
+    A new note whose pitch the original still holds in that place goes to a second channel in the same track (or, where
+    none is free, begins when the old one ends).
+
+    Args:
+        original: The bytes of a MIDI file of type 0 or 1, any ticks per quarter.
+        at: The seam, in ticks of ``original``.
+        new: The new music; its tick 0 is the seam. Tempo, meter and key changes are written where they differ from
+            what is in force there.
+        keep_until: Drop the original's events from this tick (of ``original``) on, but for the ends of notes that
+            began before.
+        text: Stored as a text event at tick 0 of the first track, after what stands there.
+
+    Returns:
+        The bytes of the new file, with the original's ticks per quarter. On channels that get new notes and have no
+        later original ones, pedals, bends, modulation and aftertouch still active at the seam are released there.
+
+    Raises:
+        MidiError: ``original`` is no MIDI file that can be taken apart.
+        ValueError: ``at`` or ``keep_until`` is negative.
+    """
+    if at < 0 or (keep_until is not None and keep_until < 0):
+        raise ValueError(f"a seam at tick {at}, keeping until {keep_until}")
+    file = smf.read(original)
+    tracks = [_kept(track, keep_until) for track in file.tracks] or [MidiTrack()]
+    single = file.format == 0 and len(tracks) == 1
+    voices = score_voices(new, at, file.division)
+    seam = Seam.of(tracks, at)
+    names = place(voices, seam, None if single else len(tracks))
+    tracks += [_named(name) for name in names]
+    added = lay(voices, seam)
+    added.setdefault(0, []).extend(_changes(tracks, _maps(new, at, file.division)))
+    merged = [_merged(track, added.get(number, [])) for number, track in enumerate(tracks)]
+    if text is not None:
+        events = merged[0].events
+        events.insert(bisect_right(events, 0, key=lambda e: e.tick), Event(0, smf.meta(smf.TEXT, text.encode())))
+    return smf.write(MidiFile(0 if single else 1, file.division, merged, file.foreign))
+
+
+def new_file(score: Score, *, text: str | None = None) -> bytes:
+    """``score`` as a MIDI file of type 1: ``text``, tempo, meter, key and markers on the first track, then its tracks.
+
+    Each track is named (after its instrument where it has no name) and has a channel of its own as long as there are
+    enough: beyond 15, tracks of one program share; beyond 15 programs, channels are shared with program changes between
+    the notes. Drums are on channel 9. Notes of one pitch that overlap in their track are merged or shortened. Ticks a
+    quarter stay as they are, up to the 32,767 that a MIDI file can say.
+    """
+    division = min(max(1, score.ticks_per_quarter), 0x7FFF)
+    voices = score_voices(score, 0, division)
+    seam = Seam(0)
+    tracks = [MidiTrack(), *(_named(name) for name in place(voices, seam, 1))]
+    added = lay(voices, seam)
+    first: list[Added] = [(tick, Rank.META, data) for tick, data in _maps(score, 0, division)]
+    if text is not None:
+        first.insert(0, (0, Rank.META, smf.meta(smf.TEXT, text.encode())))
+    first += [(max(0, mark.time), Rank.CONTROL, smf.meta(smf.MARKER, mark.text.encode())) for mark in score.markers]
+    added[0] = first
+    return smf.write(MidiFile(1, division, [_merged(t, added.get(n, [])) for n, t in enumerate(tracks)]))
+
+
+def drop_before(data: bytes, tick: int) -> bytes:
+    """What a MIDI file holds from ``tick`` on, moved to tick 0.
+
+    Notes that began before are left out, with their ends. What is in force at ``tick`` stands at tick 0, in the tracks
+    it came from: programs, controllers, bends, tempo, meter and key; so do names and texts of tick 0 and sysex. Lyrics
+    and markers before ``tick`` are left out.
+
+    Raises:
+        MidiError: ``data`` is no MIDI file that can be taken apart.
+        ValueError: ``tick`` is negative.
+    """
+    if tick < 0:
+        raise ValueError(f"a cut at tick {tick}")
+    file = smf.read(data)
+    before = [
+        (e.tick, n, e) for n, track in enumerate(file.tracks) for e in track.events if e.meta >= 0 and e.tick < tick
+    ]
+    # Tracks may speak of the tempo in turns: what was said last, in any of them, holds in all.
+    last = {e.meta: e.data for _, _, e in sorted(before, key=lambda item: item[:2])}
+    for track in file.tracks:
+        track.events = _carried(track, tick, last) + _after(track, tick)
+        track.end = max(0, track.end - tick)
+    return smf.write(file)
+
+
+def _kept(track: MidiTrack, until: int | None) -> MidiTrack:
+    """The part of ``track`` before ``until``, with the ends of its notes wherever they lie."""
+    if until is None:
+        return track
+    out, pending = MidiTrack([], min(track.end, until)), Counter[tuple[int, int]]()
+    for event in track.events:
+        at = event.channel, event.data[1] if len(event.data) > 1 else 0
+        if event.tick < until:
+            out.events.append(event)
+            if event.begins_note:
+                pending[at] += 1
+            elif event.ends_note and pending[at]:
+                pending[at] -= 1
+        elif event.ends_note and pending[at]:
+            out.events.append(event)
+            pending[at] -= 1
+    return out
+
+
+def _merged(track: MidiTrack, added: Iterable[Added]) -> MidiTrack:
+    """``track`` with new events between its own; both keep their order where tick and rank are the same."""
+    items: list[Added] = [(event.tick, Rank.ORIGINAL, event.data) for event in track.events]
+    items.extend(added)
+    items.sort(key=lambda item: item[:2])
+    return MidiTrack([Event(tick, data) for tick, _, data in items], track.end)
+
+
+def _named(name: str) -> MidiTrack:
+    return MidiTrack([Event(0, smf.meta(smf.TRACK_NAME, name.encode()))])
+
+
+def _maps(score: Score, at: int, division: int) -> list[tuple[int, bytes]]:
+    """Tempo, meter and key of ``score`` as events, by tick."""
+    tpq = score.ticks_per_quarter
+    out = [(e.time, smf.meter(e.numerator, e.denominator)) for e in score.time_signatures]
+    out += [(e.time, smf.key(e.key, e.tonality)) for e in score.key_signatures]
+    out += [(e.time, smf.tempo(e.mspq)) for e in score.tempos]
+    return [(at + round(max(0, tick) * division / tpq), data) for tick, data in sorted(out, key=lambda item: item[0])]
+
+
+def _changes(tracks: Sequence[MidiTrack], new: Iterable[tuple[int, bytes]]) -> Iterator[Added]:
+    """Those of ``new`` that say something else than what is in force in ``tracks`` when they come."""
+    said: dict[int, list[tuple[int, int, bytes]]] = {
+        smf.TEMPO: [(0, -1, smf.tempo(500_000))],
+        smf.METER: [(0, -1, smf.meter(4, 4))],
+        smf.KEY: [(0, -1, smf.key(0, 0))],
+    }
+    for number, track in enumerate(tracks):
+        for event in track.events:
+            if event.meta in said:
+                said[event.meta].append((event.tick, number, event.data))
+    for events in said.values():
+        events.sort(key=lambda item: item[:2])
+    for tick, data in new:
+        events = said[data[1]]
+        here = bisect_right(events, tick, key=lambda item: item[0])
+        force = {number: _meaning(known) for _, number, known in events[:here]}
+        # Each part of an orchestra has its own key; tempo and meter are one for all.
+        holding = (
+            set(force.values()) if data[1] == smf.KEY and len(tracks) not in force else {_meaning(events[here - 1][2])}
+        )
+        if _meaning(data) not in holding:
+            events.insert(here, (tick, len(tracks), data))
+            yield tick, Rank.META, data
+
+
+def _meaning(data: bytes) -> bytes:
+    """The part of a tempo, meter or key event that matters: of a meter, not the metronome."""
+    return data[3:5] if data[1] == smf.METER else data[3:]
+
+
+def _state(event: Event) -> tuple[int, ...] | None:
+    """What an event sets until it is set again; None for events that set nothing."""
+    if event.meta in (smf.TEMPO, smf.METER, smf.KEY):
+        return (event.meta,)
+    kind = event.kind
+    if kind == smf.CONTROL:
+        return event.data[0], event.data[1]
+    return (event.data[0],) if kind in (smf.PROGRAM, smf.BEND, smf.CHANNEL_PRESSURE) else None
+
+
+def _carried(track: MidiTrack, tick: int, last: dict[int, bytes]) -> list[Event]:
+    """What stands at tick 0 of a track that lost its part before ``tick``."""
+    restated = {_state(event) for event in track.events if event.tick == tick}
+    states: dict[tuple[int, ...], bytes] = {}
+    others = []
+    for event in track.events:
+        if event.tick >= tick:
+            break
+        if state := _state(event):
+            states.pop(state, None)  # what was said last comes last: banks before programs
+            states[state] = last[event.meta] if event.meta in (smf.TEMPO, smf.METER) else event.data
+        else:
+            of_the_start = event.meta >= 0 and event.tick == 0 and event.meta not in _MOMENTS
+            if of_the_start or event.meta in _NAMES or event.kind in (0xF0, 0xF7):
+                others.append(event.data)
+    return [Event(0, data) for data in others + [data for state, data in states.items() if state not in restated]]
+
+
+def _after(track: MidiTrack, tick: int) -> list[Event]:
+    """The events from ``tick`` on, moved, without the ends of notes that began before it."""
+    out, pending = [], Counter[tuple[int, int]]()
+    for event in track.events:
+        at = event.channel, event.data[1] if len(event.data) > 1 else 0
+        if event.tick < tick:
+            if event.begins_note:
+                pending[at] += 1
+            elif event.ends_note and pending[at]:
+                pending[at] -= 1
+        elif event.ends_note and pending[at]:
+            pending[at] -= 1
+        else:
+            out.append(Event(event.tick - tick, event.data))
+    return out

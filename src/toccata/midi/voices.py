@@ -1,0 +1,289 @@
+"""Where new notes go in a MIDI file: which track, which channel, after which program change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from symusic import Score, Track
+
+from toccata.midi import smf
+from toccata.midi.gm import DRUM_CHANNEL, track_name
+from toccata.midi.seam import Home, Seam
+
+_SUSTAIN = 64
+
+
+class Rank(IntEnum):
+    """The order of events at one tick."""
+
+    NOTE_OFF = 0
+    ORIGINAL = 1
+    META = 2
+    RESET = 3
+    PROGRAM = 4
+    CONTROL = 5
+    NOTE_ON = 6
+
+
+Added = tuple[int, int, bytes]
+"""A new event: its tick, its rank, its bytes."""
+
+
+@dataclass
+class Voice:
+    """The notes of one new track, and the place they go to.
+
+    Attributes:
+        name: The track's name, or its instrument's.
+        program: The General MIDI program, 0 to 127.
+        drums: Whether this is a drum track.
+        start: The tick before which nothing of it sounds, where its program change stands.
+        notes: ``(start, end, pitch, velocity)`` in the file's ticks; no two of one pitch overlap.
+        others: Controllers, bends and lyrics, by tick.
+        track: The file's track it goes to.
+        channel: Its channel.
+        announced: Whether it needs a program change.
+    """
+
+    name: str
+    program: int
+    drums: bool
+    start: int
+    notes: list[tuple[int, int, int, int]]
+    others: list[tuple[int, bytes]] = field(default_factory=list)
+    track: int = -1
+    channel: int = -1
+    announced: bool = True
+
+
+def score_voices(score: Score, at: int, division: int) -> list[Voice]:
+    """The tracks of ``score`` that hold something, tick 0 moved to ``at``, in ``division`` ticks a quarter."""
+    tpq = score.ticks_per_quarter
+
+    def moved(tick: int) -> int:
+        return at + round(tick * division / tpq)
+
+    voices = []
+    for track in score.tracks:
+        others = [(moved(max(0, tick)), data) for tick, data in _others(track)]
+        if not len(track.notes) and not others:
+            continue
+        columns = [track.notes.numpy()[name].tolist() for name in ("time", "duration", "pitch", "velocity")]
+        notes = [
+            (moved(max(0, time)), moved(max(0, time) + max(0, duration)), pitch & 0x7F, min(max(1, velocity), 127))
+            for time, duration, pitch, velocity in zip(*columns, strict=True)
+        ]
+        program, name = track.program & 0x7F, track_name(track.name, track.program, track.is_drum)
+        voices.append(Voice(name, program, track.is_drum, at, _apart(notes), others))
+    return voices
+
+
+def place(voices: list[Voice], seam: Seam, first: int | None) -> list[str]:
+    """Give each voice its track and channel; see ``splice.continue_file`` for the rules.
+
+    Voices that would collide with the original are split: what collides is appended to ``voices``, on a second channel.
+
+    Args:
+        voices: The new notes.
+        seam: The original at the seam.
+        first: The number that the first new track gets; None to put all into track 0.
+
+    Returns:
+        The names of the new tracks, in order.
+    """
+    names: list[str] = []
+    homes = _matched(voices, seam)
+    channels = _Channels(seam, [home.channel for home in homes.values()])
+    channels.expect(voice.program for n, voice in enumerate(voices) if n not in homes and not voice.drums)
+    for number, voice in enumerate(list(voices)):
+        if home := homes.get(number):
+            voice.track, voice.channel, voice.announced = home.track, home.channel, False
+            if home.channel in seam.busy:  # the original goes on: its pedals and bends are its own
+                voice.others = [(tick, data) for tick, data in voice.others if data[0] >= 0xF0]
+            if twin := _twin(voice, home, channels, seam):
+                voices.append(twin)
+            voice.program = seam.programs[home.channel]
+            continue
+        voice.channel, voice.announced = channels.take(voice)
+        voice.track = 0 if first is None else first + len(names)
+        if first is not None:
+            names.append(voice.name)
+        if not voice.announced:
+            voice.program = seam.programs[voice.channel]
+        else:
+            voice.others[:0] = [(voice.start, data) for data in seam.defaults(voice.channel)]
+    return names
+
+
+def lay(voices: Sequence[Voice], seam: Seam) -> dict[int, list[Added]]:
+    """The events of ``voices`` by track: in each list, events of one tick and rank are in their final order."""
+    added: dict[int, list[Added]] = defaultdict(list)
+    for channel in sorted({voice.channel for voice in voices}):
+        here = [voice for voice in voices if voice.channel == channel]
+        for data in seam.resets(channel):
+            added[here[0].track].append((seam.tick, Rank.RESET, data))
+        shared = len({voice.program for voice in here}) > 1
+        for voice in here:
+            if voice.announced and not shared:
+                added[voice.track].append((voice.start, Rank.PROGRAM, _program(voice)))
+            added[voice.track].extend((tick, Rank.CONTROL, _on_channel(data, channel)) for tick, data in voice.others)
+            for _, end, pitch, _ in voice.notes:
+                added[voice.track].append((end, Rank.NOTE_OFF, bytes((smf.NOTE_OFF | channel, pitch, 0))))
+        current = None if shared else here[0].program
+        onsets = [(note[0], n, note) for n, voice in enumerate(here) for note in voice.notes]
+        for start, n, (_, _, pitch, velocity) in sorted(onsets):
+            voice = here[n]
+            if voice.program != current:
+                current = voice.program
+                added[voice.track].append((start, Rank.NOTE_ON, _program(voice)))
+            added[voice.track].append((start, Rank.NOTE_ON, bytes((smf.NOTE_ON | channel, pitch, velocity))))
+    return added
+
+
+class _Channels:
+    """The channels of a file, given away one by one."""
+
+    def __init__(self, seam: Seam, taken: Iterable[int]) -> None:
+        self.seam = seam
+        self.users: dict[int, list[int]] = defaultdict(list)
+        for channel in taken:
+            self.users[channel].append(seam.programs[channel])
+        used = {home.channel for home in seam.homes}
+        melodic = [channel for channel in range(16) if channel != DRUM_CHANNEL]
+        free = [channel for channel in melodic if channel not in self.users]
+        # Never used, then used by an instrument that has nothing more to play.
+        self.free = [c for c in free if c not in used] + [c for c in free if c in used and c not in seam.busy]
+        self.crowded = False
+
+    def expect(self, programs: Iterable[int]) -> None:
+        """Say which voices are to come: where they outnumber the free channels, those of one program share."""
+        self.crowded = len(list(programs)) > len(self.free)
+
+    def take(self, voice: Voice) -> tuple[int, bool]:
+        """A channel for ``voice``, and whether it needs a program change there."""
+        if voice.drums:
+            return DRUM_CHANNEL, DRUM_CHANNEL not in self.seam.busy
+        channel, announced = self._melodic(voice.program)
+        self.users[channel].append(voice.program)
+        return channel, announced
+
+    def _melodic(self, program: int) -> tuple[int, bool]:
+        usual = [c for c in range(16) if c != DRUM_CHANNEL]
+        own = [c for c in usual if c in self.users and c not in self.seam.busy]
+        if self.crowded and (same := [c for c in own if program in self.users[c]]):
+            return same[0], True
+        if self.free:
+            return self.free.pop(0), True
+        playing = [c for c in usual if c in self.seam.busy]
+        if same := [c for c in playing if self.seam.programs[c] == program]:
+            return same[0], False
+        if own:
+            return min(
+                own, key=lambda c: (not any(p // 8 == program // 8 for p in self.users[c]), len(self.users[c]))
+            ), True
+        return min(playing, key=lambda c: abs(self.seam.programs[c] // 8 - program // 8)), False
+
+
+def _matched(voices: Sequence[Voice], seam: Seam) -> dict[int, Home]:
+    """For each voice that the original has an instrument for, its home; no home is given twice."""
+    out: dict[int, Home] = {}
+    left = list(seam.homes)
+    # First those that agree by name, so that no other voice takes their place.
+    for by_name in (True, False):
+        for number, voice in enumerate(voices):
+            fitting = [home for home in left if number not in out and _fits(home, voice, seam)]
+            if by_name:
+                fitting = [home for home in fitting if home.name == voice.name]
+            if fitting:
+                best = max(fitting, key=lambda home: _likeness(home, voice, seam))
+                out[number] = best
+                left.remove(best)
+    return out
+
+
+def _fits(home: Home, voice: Voice, seam: Seam) -> bool:
+    if voice.drums or home.channel == DRUM_CHANNEL:
+        return voice.drums and home.channel == DRUM_CHANNEL
+    if home.program is not None:
+        return voice.program == home.program
+    # A track that names no program plays its channel's; a reader of this track alone takes it for a piano.
+    return voice.program in (0, seam.programs[home.channel])
+
+
+def _likeness(home: Home, voice: Voice, seam: Seam) -> tuple[bool, ...]:
+    """How well a home fits, from what matters most."""
+    return home.notes > 0, voice.program == home.program, voice.program == seam.programs[home.channel]
+
+
+def _twin(voice: Voice, home: Home, channels: _Channels, seam: Seam) -> Voice | None:
+    """Take out of ``voice`` what the original's notes in ``home`` are in the way of; for a second channel, if any."""
+    if voice.drums:  # a drum rings as it rings: its note-off says nothing
+        return None
+    fine: list[tuple[int, int, int, int]] = []
+    colliding: list[tuple[int, int, int, int]] = []
+    for note in voice.notes:
+        start, end, pitch, _ = note
+        blocked = home.hanging[pitch] or any(a < end and start < b for a, b in home.sounding.get(pitch, ()))
+        (colliding if blocked else fine).append(note)
+    if not colliding:
+        return None
+    voice.notes = fine
+    if channels.free:
+        twin = Voice(voice.name, voice.program, False, voice.start, colliding, track=home.track)
+        twin.channel, twin.announced = channels.take(twin)
+        twin.others = [(voice.start, data) for data in seam.mix(home.channel, twin.channel)]
+        return twin
+    for start, end, pitch, velocity in colliding:
+        while home.hanging[pitch]:
+            voice.others.append((start, bytes((smf.NOTE_OFF | voice.channel, pitch, 0))))
+            home.hanging[pitch] -= 1
+        start = max([start] + [b for a, b in home.sounding[pitch] if a <= start < b])
+        end = min([end] + [a for a, _ in home.sounding[pitch] if a > start])
+        if start < end:
+            voice.notes.append((start, end, pitch, velocity))
+    voice.notes = _apart(voice.notes)
+    return None
+
+
+def _apart(notes: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """``notes`` by onset, at least a tick long, those of one pitch kept from overlapping."""
+    by_pitch: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for note in notes:
+        by_pitch[note[2]].append(note)
+    out = []
+    for pitch, same in by_pitch.items():
+        longest: dict[int, tuple[int, int]] = {}
+        for start, end, _, velocity in same:
+            before = longest.get(start, (start + 1, 1))
+            longest[start] = (max(end, before[0]), max(velocity, before[1]))
+        starts = sorted(longest)
+        for start, following in zip(starts, [*starts[1:], None], strict=True):
+            end, velocity = longest[start]
+            out.append((start, end if following is None else min(end, following), pitch, velocity))
+    return sorted(out)
+
+
+def _others(track: Track) -> list[tuple[int, bytes]]:
+    """Controllers, pedals, bends and lyrics of a Score's track, their channel left at 0."""
+    out = [(e.time, bytes((smf.CONTROL, e.number & 0x7F, min(max(0, e.value), 127)))) for e in track.controls]
+    # symusic reads a pedal as both a controller and a Pedal.
+    if not any(e.number == _SUSTAIN for e in track.controls):
+        for pedal in track.pedals:
+            out.append((pedal.time, bytes((smf.CONTROL, _SUSTAIN, 127))))
+            out.append((pedal.time + pedal.duration, bytes((smf.CONTROL, _SUSTAIN, 0))))
+    for bend in track.pitch_bends:
+        value = min(max(0, bend.value + 8192), 16383)
+        out.append((bend.time, bytes((smf.BEND, value & 0x7F, value >> 7))))
+    out.extend((lyric.time, smf.meta(0x05, lyric.text.encode())) for lyric in track.lyrics)
+    return sorted(out, key=lambda item: item[0])
+
+
+def _on_channel(data: bytes, channel: int) -> bytes:
+    return data if data[0] >= 0xF0 else bytes((data[0] & 0xF0 | channel,)) + data[1:]
+
+
+def _program(voice: Voice) -> bytes:
+    return bytes((smf.PROGRAM | voice.channel, voice.program))
