@@ -37,8 +37,8 @@ def read_score(source: Path | bytes) -> Score:
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
     sees them; a file too large for that is first parsed in a process of its own. Tempo, meter and key events that
     several tracks repeat are kept once; where tracks disagree at a tick (transposing instruments have keys of their
-    own), the value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a bar line.
-    Time in film frames becomes ticks at a constant tempo. A note that is never released is left out.
+    own), the value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a
+    bar line. Time in film frames becomes ticks at a constant tempo. A note that is never released is left out.
 
     Args:
         source: A file, or its bytes.
@@ -66,9 +66,12 @@ def find_midi(folder: Path) -> list[Path]:
         raise CorpusError(f"{folder}: there is no such folder; name one that holds MIDI files", path=folder)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: this is a file; name the folder that holds your MIDI files", path=folder)
+    try:
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be opened: {error.strerror or error}", path=folder) from None
     found = sorted(_walk(folder))
     if not found:
-        empty = not any(folder.iterdir())
         what = "this folder is empty" if empty else "no MIDI file in this folder or the folders in it"
         raise CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
     return found
