@@ -25,7 +25,7 @@ class Home:
     name: str
     program: int | None = None  # what the track itself says; several tracks of a channel may say different things
     notes: int = 0
-    # For each pitch, when the original's notes sound, and how many never end.
+    # For each pitch, when the original's notes sound after the seam, and how many never end.
     sounding: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     hanging: Counter[int] = field(default_factory=Counter)
 
@@ -67,8 +67,10 @@ class Seam:
                 if when >= tick:
                     seam.busy.add(event.channel)
             elif event.ends_note:
-                if begun := open_notes[number, event.channel, event.data[1]]:
-                    home.sounding[event.data[1]].append((begun.pop(0), when))
+                begun = open_notes[number, event.channel, event.data[1]]
+                since = begun.pop(0) if begun else when
+                if when > tick:  # what is over by the seam is in nobody's way
+                    home.sounding[event.data[1]].append((since, when))
             elif when <= tick:
                 seam._hear(event, home)
         for (number, channel, pitch), begun in open_notes.items():
