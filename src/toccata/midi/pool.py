@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -49,21 +52,25 @@ def map_files(
     Yields:
         Each path with the result of ``work``, or the MidiError that says what went wrong.
     """
+    remaining = iter(paths)
     if processes is None:
-        paths = iter(paths)
-        first = list(islice(paths, _FEW + 1))
-        processes = 0 if len(first) <= _FEW else os.cpu_count() or 1
-        paths = _chained(first, paths)
+        first = list(islice(remaining, _FEW + 1))
+        processes = 0 if len(first) <= _FEW else _processors()
+        remaining = chain(first, remaining)
     if processes <= 0 or multiprocessing.current_process().daemon:
-        for path in paths:
+        for path in remaining:
             yield path, _done(work, path)
         return
-    yield from _pooled(deque(), iter(paths), work, processes, timeout)
+    # A short list is cut into smaller batches, so that all workers end at about the same time.
+    batch = _BATCH if not isinstance(paths, Sized) else min(_BATCH, max(1, len(paths) // (4 * processes)))
+    yield from _pooled(remaining, work, processes, batch, timeout)
 
 
-def _chained(first: list[Path], rest: Iterator[Path]) -> Iterator[Path]:
-    yield from first
-    yield from rest
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
 
 
 def _done(work: Callable[[Path], Result], path: Path) -> Result | MidiError:
@@ -87,7 +94,8 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, work), name=f"{WORKER_NAME}-{number}", daemon=True
         )
-        self.process.start()
+        with _main_left_alone(work):
+            self.process.start()
         theirs.close()
         self.pending: deque[Path] = deque()
         self.ready = False
@@ -97,7 +105,8 @@ class _Worker:
         """Hand over files. Only to a worker that has none: it is listening then, and neither side can block."""
         self.pending.extend(paths)
         self.since = time.monotonic()
-        self.pipe.send(paths)
+        with suppress(OSError):  # if it has died, its silence will say so
+            self.pipe.send(paths)
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""
@@ -105,6 +114,29 @@ class _Worker:
         self.process.join()
         self.pipe.close()
         self.process.close()
+
+
+@contextmanager
+def _main_left_alone(work: Callable[[Path], object]) -> Iterator[None]:
+    """Keep a new process from running the program's main script again, unless ``work`` is defined there.
+
+    Spawned processes do that to find functions by name. Ours find theirs in modules, so that a script needs no
+    ``if __name__ == "__main__"`` to use them, and one read from standard input works too.
+    """
+    function = work
+    while isinstance(function, partial):
+        function = function.func
+    main = sys.modules["__main__"]
+    if getattr(function, "__module__", None) == "__main__":
+        yield
+        return
+    saved = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    try:
+        vars(main).pop("__file__", None)
+        vars(main)["__spec__"] = None
+        yield
+    finally:
+        vars(main).update(saved)
 
 
 def _serve(pipe: Connection, work: Callable[[Path], object]) -> None:
@@ -126,14 +158,15 @@ def _serve(pipe: Connection, work: Callable[[Path], object]) -> None:
 
 
 def _pooled(
-    again: deque[Path], paths: Iterator[Path], work: Callable[[Path], Result], processes: int, timeout: float
+    paths: Iterator[Path], work: Callable[[Path], Result], processes: int, size: int, timeout: float
 ) -> Iterator[tuple[Path, Result | MidiError]]:
-    """``map_files`` with workers. ``again`` takes the files that a lost worker still had before it."""
+    """``map_files`` with workers, ``size`` files given to one at a time."""
+    again: deque[Path] = deque()  # files that a lost worker still had before it
     workers: list[_Worker] = []
     started = 0
 
     def next_batch() -> list[Path]:
-        return [again.popleft() for _ in range(min(_BATCH, len(again)))] or list(islice(paths, _BATCH))
+        return [again.popleft() for _ in range(min(size, len(again)))] or list(islice(paths, size))
 
     def lost(worker: _Worker, reason: str) -> MidiError:
         """Bury a worker; the error for the file it died over."""

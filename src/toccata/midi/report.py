@@ -22,7 +22,8 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8ec;--soft:#98a2b3;--line:#2b3240;--paper:#12151b;--card:#1a1f28;
 --mark:#7aa7e6;--warn:#f0a35e}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:40px 20px 80px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:40px 0 12px}
+main{max-width:1080px;margin:0 auto;padding:40px 20px 80px}
+h1{font-size:26px;margin:0}h2{font-size:18px;margin:40px 0 12px}
 p{color:var(--soft);margin:4px 0 0;overflow-wrap:anywhere}.tiles{display:flex;flex-wrap:wrap;gap:12px;margin-top:24px}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 18px;min-width:130px}
 .tile b{display:block;font-size:24px;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px}
@@ -113,7 +114,8 @@ def _duplicates(report: Report) -> str:
     if not groups:
         return ""
     items = "".join(f"<li>{'<br>'.join(_name(path, report) for path in group)}" for group in groups[:_ROWS])
-    return f"<h2>The same notes more than once</h2><p>Whatever the file name, key, tempo or instruments.</p><ul>{items}</ul>"
+    what = "Whatever the file name, key, tempo or instruments."
+    return f"<h2>The same notes more than once</h2><p>{what}</p><ul>{items}</ul>"
 
 
 def _pieces(report: Report) -> str:
