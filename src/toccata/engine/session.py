@@ -1,8 +1,8 @@
 """Running the engine's graph: a key-value cache that stays where it is, and rows that come, step and go.
 
-The cache is one block of memory, ``[layers, 2, rows, K, capacity, D]``, which the graph reads and writes in place. The rows in
-use are always the first ``active`` ones, so that a step reads a prefix of each layer's cache and no row is copied or padded.
-A row's logits are, to the bit, the same whoever its neighbours are.
+The cache is one block of memory, ``[layers, 2, rows, K, capacity, D]``, which the graph reads and writes in place. The
+rows in use are always the first ``active`` ones, so that a step reads a prefix of each layer's cache and no row is copied
+or padded. A row's logits are, to the bit, the same whoever its neighbours are.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Session:
         self._session = _load(path, config, threads or _processors())
         self.lengths = np.zeros(rows, np.int64)
         self.active = 0
-        shape = (config.layers, 2, rows, config.kv_heads, self.capacity, config.head_width)
-        self._cache = np.zeros(shape, np.float32)
-        self._cos, self._sin = _rotation(self.capacity, config.head_width)
+        width = self._session.get_inputs()[-1].shape[-1]  # of a head, which may be wider than the config's
+        self._cache = np.zeros((config.layers, 2, rows, config.kv_heads, self.capacity, width), np.float32)
+        self._cos, self._sin = _rotation(self.capacity, config.head_width, width)
         # What a step reads and writes; bound once for each number of rows, then only filled in.
         self._ids = np.zeros((rows, 1), np.int64)
         self._positions = np.zeros((rows, 1), np.int64)
@@ -85,7 +85,8 @@ class Session:
         self._run(binding)
         self.lengths[row] = count
         self.active = max(self.active, row + 1)
-        return logits[0]
+        result: Floats = logits[0]
+        return result
 
     def share(self, source: int, rows: Iterable[int]) -> None:
         """Give each of ``rows`` what row ``source`` has read. Each is one in use, or the next free one."""
@@ -127,7 +128,11 @@ class Session:
         return self._logits[:active]
 
     def release(self, row: int) -> int:
-        """Let ``row`` go. The last active row moves to its place; returns that row's former index (``row`` if it was the last)."""
+        """Let ``row`` go; the last active row moves to its place.
+
+        Returns:
+            The index of the row that moved; ``row`` itself if it was the last.
+        """
         if not 0 <= row < self.active:
             raise ValueError(f"row {row} is none of the {self.active} in use")
         last = self.active - 1
@@ -145,7 +150,7 @@ class Session:
         """
         count = self._checked(ids)
         feeds = self._prompt(ids, np.arange(count))
-        empty = np.zeros((1, self.config.kv_heads, 0, self.config.head_width), np.float32)
+        empty = np.zeros((1, self.config.kv_heads, 0, self._cache.shape[-1]), np.float32)
         for i in range(self.config.layers):
             feeds[f"key_{i}"] = feeds[f"value_{i}"] = empty
         result: Floats = self._session.run(["logits"], feeds)[0]
@@ -225,7 +230,8 @@ def _load(path: Path, config: DecoderConfig, threads: int) -> ort.InferenceSessi
     rope = "cos" in shapes
     if (
         len(caches) != config.layers
-        or shapes["key_0"][1::2] != [config.kv_heads, config.head_width]
+        or shapes["key_0"][1] != config.kv_heads
+        or not 0 <= shapes["key_0"][3] - config.head_width < 16
         or session.get_outputs()[0].shape[1] != config.vocab
         or rope != (config.positions == "rope")
     ):
@@ -233,11 +239,12 @@ def _load(path: Path, config: DecoderConfig, threads: int) -> ort.InferenceSessi
     return session
 
 
-def _rotation(positions: int, head_width: int) -> tuple[Floats, Floats]:
-    """Cosine and sine ``[positions, D / 2]`` of the rotary angles, rounded as the Decoder's."""
+def _rotation(positions: int, head_width: int, width: int) -> tuple[Floats, Floats]:
+    """Cosine and sine ``[positions, width / 2]`` of the rotary angles, rounded as the Decoder's; what is wider rests."""
     half = np.arange(0, head_width, 2, dtype=np.float32)
     inverse = np.float32(ROPE_THETA) ** (-half / np.float32(head_width))
-    angles = np.arange(positions, dtype=np.float32)[:, None] * inverse
+    angles = np.zeros((positions, width // 2), np.float32)
+    angles[:, : head_width // 2] = np.arange(positions, dtype=np.float32)[:, None] * inverse
     return np.cos(angles), np.sin(angles)
 
 

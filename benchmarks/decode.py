@@ -1,0 +1,141 @@
+"""Tokens per second of toccata's engine (8-bit graph) beside ``transformers.generate`` (fp32), on the same weights.
+
+Prompt of 32 tokens, 512 new ones, temperature 1, top-p 0.95, 2 threads each; the two take turns, and the median turn counts.
+
+    python benchmarks/decode.py [--json] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import MistralConfig, MistralForCausalLM
+
+from toccata.engine.graph import write_graph
+from toccata.engine.session import Session
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder
+from toccata.model.weights import to_tensors
+
+THREADS = 2
+PROMPT = 32
+TOP_P = 0.95
+MODELS = {
+    "6M": DecoderConfig(vocab=2048, context=1024, layers=8, width=256, heads=4, kv_heads=2, ffn=704),
+    "25M": DecoderConfig(vocab=2048, context=1024, layers=8, width=512, heads=8, kv_heads=4, ffn=1408),
+}
+
+Loop = Callable[[int, int], None]
+"""Continues ``batch`` prompts by ``new`` tokens each."""
+
+
+def main() -> None:
+    """Print a table, or with ``--json`` one object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--quick", action="store_true", help="128 new tokens instead of 512")
+    parser.add_argument("--bits", type=int, choices=(8, 32), default=8, help="which of toccata's graphs")
+    options = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    rows = []
+    for name, config in MODELS.items():
+        torch.manual_seed(0)
+        decoder = Decoder(config)
+        with torch.no_grad():
+            decoder.head.weight.mul_(5)  # a trained model is surer of itself than a new one
+        tensors = to_tensors(config, decoder.state_dict())
+        with tempfile.TemporaryDirectory() as folder:
+            ours = toccata_loop(config, tensors, Path(folder) / "decoder.onnx", options.bits)
+            theirs = transformers_loop(config, tensors)
+            for batch in (1, 8):
+                rows.append({"model": name, "batch": batch, **measure(ours, theirs, batch, options.quick)})
+                if not options.json:
+                    print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+    if options.json:
+        json.dump({"rows": rows}, sys.stdout)
+        print()
+
+
+def measure(ours: Loop, theirs: Loop, batch: int, quick: bool) -> dict[str, float]:
+    """Median tokens per second of either, run in turns."""
+    new, turns = (128, 3) if quick else (512, 3)
+    seconds: dict[Loop, list[float]] = {ours: [], theirs: []}
+    for loop in (ours, theirs):
+        loop(batch, 8)  # warm
+    for _ in range(turns):
+        for loop, taken in seconds.items():
+            start = time.perf_counter()
+            loop(batch, new)
+            taken.append(time.perf_counter() - start)
+    mine, other = (batch * new / statistics.median(seconds[loop]) for loop in (ours, theirs))
+    return {
+        "toccata_tok_s": round(mine, 1),
+        "transformers_tok_s": round(other, 1),
+        "ratio": round(mine / other, 2),
+    }
+
+
+def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], path: Path, bits: Any) -> Loop:
+    """The engine: session and sampler."""
+    write_graph(config, {name: tensor.numpy() for name, tensor in tensors.items()}, path, bits=bits)
+    session = Session(path, config, rows=8, threads=THREADS)
+    prompt = _prompt(config)
+
+    def loop(batch: int, new: int) -> None:
+        generator = np.random.default_rng(0)
+        while session.active:
+            session.release(0)
+        logits = np.repeat(session.prefill(0, prompt)[None], batch, axis=0)
+        session.share(0, range(1, batch))
+        for _ in range(new - 1):
+            logits = session.step(sample(logits, generator))
+        sample(logits, generator)
+
+    return loop
+
+
+def sample(logits: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.int64]:
+    """One id for each row of ``logits float[B, V]``: temperature 1, top-p."""
+    order = np.argsort(-logits, axis=-1)
+    ranked = np.take_along_axis(logits, order, axis=-1)
+    sums = np.cumsum(np.exp(ranked - ranked[:, :1]), axis=-1)  # [B, V]
+    kept = (sums < TOP_P * sums[:, -1:]).sum(axis=-1)  # the last id of the nucleus
+    rows = np.arange(len(logits))
+    drawn = generator.random(len(logits)) * sums[rows, kept]
+    return order[rows, (sums < drawn[:, None]).sum(axis=-1)]
+
+
+def transformers_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor]) -> Loop:
+    """``MistralForCausalLM.generate`` with the same settings."""
+    model = MistralForCausalLM(MistralConfig(**config.to_json())).eval()
+    model.load_state_dict(tensors)
+    prompt = torch.from_numpy(_prompt(config))
+
+    def loop(batch: int, new: int) -> None:
+        ids = prompt.expand(batch, -1)
+        settings: dict[str, Any] = {"do_sample": True, "temperature": 1.0, "top_p": TOP_P, "top_k": 0}
+        settings |= {"max_new_tokens": new, "min_new_tokens": new, "pad_token_id": 0}
+        with torch.inference_mode():
+            out = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
+        assert out.shape == (batch, PROMPT + new)
+
+    return loop
+
+
+def _prompt(config: DecoderConfig) -> NDArray[np.int64]:
+    return np.random.default_rng(1).integers(3, config.vocab, PROMPT)
+
+
+if __name__ == "__main__":
+    main()
