@@ -19,7 +19,7 @@ SAMPLED = 8
 """One passage in this many is kept, chosen by its own hash, so that every copy keeps the same ones."""
 
 _FEW_NOTES = 16  # with fewer pitched notes than this, the drums are the piece
-_DRUM_GRID = 24  # lines a quarter for drums: triplets and 32nds
+_DRUM_GRID = 24  # to what part of a quarter the steps between drums are rounded: triplets and 32nds
 _REPEATS = (1, 2, 3, 4)  # a passage that mostly repeats what was this many notes before says nothing
 _LIVELY = 6  # notes of a passage that have to be new in that sense
 _MULTIPLIER = 0x9E3779B97F4A7C15
@@ -126,9 +126,11 @@ def fingerprint(score: Score) -> Fingerprint:
         tokens = np.diff(order & 127) + 128 << 1 | (np.diff(order >> 7) > 0)
         kind = b"pitched"
     else:
-        steps = np.rint(time[drum] * _DRUM_GRID / score.ticks_per_quarter).astype(np.int64)
-        order = np.unique(steps << 7 | pitch[drum])
-        tokens = np.diff(order >> 7, prepend=order[:1] >> 7) << 7 | order & 127
+        order = np.unique(time[drum] << 7 | pitch[drum])
+        # Steps are rounded, not places: a part that begins anywhere has the same ones.
+        ticks = np.diff(order >> 7, prepend=order[:1] >> 7)
+        steps = np.rint(ticks * _DRUM_GRID / score.ticks_per_quarter).astype(np.int64)
+        tokens = steps << 7 | order & 127
         kind = b"drums"
     content = hashlib.blake2b(kind + tokens.astype("<i4").tobytes(), digest_size=8).hexdigest()
     return Fingerprint(content, _passages(tokens))

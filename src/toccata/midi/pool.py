@@ -130,7 +130,7 @@ def _main_left_alone(work: Callable[[Path], object]) -> Iterator[None]:
     if getattr(function, "__module__", None) == "__main__":
         yield
         return
-    saved = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    saved: dict[str, object] = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
     try:
         vars(main).pop("__file__", None)
         vars(main)["__spec__"] = None
