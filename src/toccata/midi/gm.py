@@ -27,3 +27,14 @@ DRUM_CHANNEL = 9
 def track_name(name: str, program: int, is_drum: bool) -> str:
     """What to call a track: its own name, or that of its instrument where it has none."""
     return name.strip() or ("Drums" if is_drum else PROGRAMS[program % 128])
+
+
+_DRUMS = """
+Acoustic Bass Drum, Bass Drum, Side Stick, Snare, Hand Clap, Electric Snare, Low Floor Tom, Closed Hi-hat,
+High Floor Tom, Pedal Hi-hat, Low Tom, Open Hi-hat, Low-mid Tom, High-mid Tom, Crash, High Tom, Ride, China, Ride Bell,
+Tambourine, Splash, Cowbell, Crash 2, Vibraslap, Ride 2, High Bongo, Low Bongo, Mute Conga, Open Conga, Low Conga,
+High Timbale, Low Timbale, High Agogo, Low Agogo, Cabasa, Maracas, Short Whistle, Long Whistle, Short Guiro,
+Long Guiro, Claves, High Woodblock, Low Woodblock, Mute Cuica, Open Cuica, Mute Triangle, Open Triangle
+"""
+DRUMS: dict[int, str] = dict(enumerate(" ".join(_DRUMS.split()).split(", "), start=35))
+"""The drum keys of General MIDI by pitch."""
