@@ -1,0 +1,479 @@
+"""Event tokenizers: MidiTok's REMI, TSD, MIDI-like, Structured and PerTok, with learned merges if one likes.
+
+MidiTok does the encoding and decoding, and its file is ours: ``tokenizer/tokenizer.json`` opens in MidiTok as it is. Around it stands what it
+leaves open: meters it has no token for are written as ones of the same length, meter changes inside a bar close that bar, pedals that are
+never lifted are lifted at the end, merges never see held-out pieces, and the grammar (see ``grammar.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Pedal, Score, TimeSignature, Track
+
+from toccata.errors import ModelError, RecipeError, RequestError
+from toccata.files import written_aside
+from toccata.midi.bars import bar_map
+from toccata.tokenizers.base import Tokens, ids_of
+from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.scheme import Clock, Scheme, Timing
+from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import _KINDS, Kind, Vocabulary, read_vocabulary
+
+FILE = "tokenizer.json"
+SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
+SPECIALS = (
+    "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
+    *(f"CONTROL{i}" for i in range(64)),
+    *(f"STYLE{i}" for i in range(32)),
+)  # fmt: skip
+"""Special tokens of every event tokenizer; those after EOS are kept free for requests a model may learn later."""
+_METERS: dict[int, list[int]] = {
+    1: [1, 2],
+    2: list(range(1, 9)),
+    4: list(range(1, 17)),
+    8: list(range(1, 25)),
+    16: list(range(1, 25)),
+}
+_DEFAULTS: dict[str, Any] = {
+    "pitch_range": (0, 127),
+    "drums_pitch_range": (0, 127),
+    "beat_res": {(0, 4): 12, (4, 16): 4},
+    "use_programs": True,
+    "use_tempos": True,
+    "use_time_signatures": True,
+    "time_signature_range": _METERS,
+    "num_tempos": 128,
+    "tempo_range": (16, 320),
+    "log_tempos": True,
+    "encode_ids_split": "bar",
+}
+_PER_TOK: dict[str, Any] = {
+    "beat_res": {(0, 4): 4, (0, 32): 3},
+    "use_time_signatures": False,
+    "ticks_per_quarter": 96,
+    "use_microtiming": True,
+    "max_microtiming_shift": 0.125,
+    "num_microtiming_bins": 24,
+    "use_position_toks": False,
+}
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """What a recipe says of an event tokenizer.
+
+    Attributes:
+        scheme: One of :data:`SCHEMES`.
+        options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
+        merges: How many ids in all, learned merges included; 0: none are learned.
+        algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
+    """
+
+    scheme: str = "REMI"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    merges: int = 0
+    algorithm: str = "BPE"
+
+
+class EventTokenizer:
+    """A MidiTok tokenizer, as toccata's :class:`~toccata.tokenizers.base.Tokenizer`."""
+
+    def __init__(self, miditok: Any, merges: int = 0, algorithm: str = "BPE") -> None:
+        self.miditok = miditok
+        self.merges, self.algorithm = merges, algorithm
+
+    @classmethod
+    def build(cls, options: EventOptions) -> EventTokenizer:
+        """A new tokenizer, before :meth:`fit`.
+
+        Raises:
+            RecipeError: A scheme, an option or a value that MidiTok does not have.
+        """
+        if options.scheme not in SCHEMES:
+            raise RecipeError(f"tokenizer.scheme must be one of {', '.join(SCHEMES)}, not {options.scheme!r}")
+        if options.algorithm not in ("BPE", "Unigram", "WordPiece"):
+            raise RecipeError(f"tokenizer.algorithm must be BPE, Unigram or WordPiece, not {options.algorithm!r}")
+        per_tok = options.scheme == "PerTok"
+        given = {name: _from_toml(name, value) for name, value in options.options.items()}
+        known = _config_fields() | (set(_PER_TOK) if per_tok else set())
+        if unknown := set(given) - known:
+            raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
+        settings = {**_DEFAULTS, **(_PER_TOK if per_tok else {}), **given, "special_tokens": list(SPECIALS)}
+        if per_tok and settings["use_time_signatures"]:
+            raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
+        if per_tok and settings.get("use_rests"):
+            raise RecipeError("PerTok says silence with time shifts: set tokenizer.options.use_rests=false")
+        if per_tok and settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
+            raise RecipeError(
+                "MidiTok 3.1 cannot read PerTok's pedal-up tokens: set tokenizer.options.sustain_pedal_duration=true"
+            )
+        if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
+            raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
+        import miditok
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                built = getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
+        except (TypeError, ValueError, KeyError) as error:
+            raise RecipeError(f"tokenizer.options: MidiTok says {error}") from None
+        return cls(built, options.merges, options.algorithm)
+
+    @classmethod
+    def load(cls, folder: Path) -> EventTokenizer:
+        """Read the tokenizer that :meth:`save` wrote.
+
+        Raises:
+            ModelError: The file is missing, is not JSON, or names a scheme that toccata does not have.
+        """
+        path = folder / FILE
+        try:
+            scheme = json.loads(path.read_text(encoding="utf-8"))["tokenization"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ModelError(
+                f"{path} is missing or is no tokenizer: copy the whole model folder again", path=path
+            ) from None
+        if scheme not in SCHEMES:
+            raise ModelError(f"{path} is a {scheme!r} tokenizer, which this version does not know", path=path)
+        import miditok
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return cls(getattr(miditok, scheme)(params=path))
+
+    def save(self, folder: Path) -> None:
+        """Write ``tokenizer.json`` into ``folder``; MidiTok opens it as it is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_aside(folder / FILE) as aside:
+            self.miditok.save(aside)
+
+    # -- the vocabulary ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def scheme(self) -> str:
+        """MidiTok's name for how time and notes are written."""
+        return type(self.miditok).__name__
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids."""
+        return len(self._merged) if self._merged is not None else len(self.miditok.vocab)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the scheme, its options, the base tokens and the merges."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        merged = None if self._merged is None else [list(m) for m in self._merged]
+        config = self.miditok.config.to_dict()
+        content = [self.scheme, repr(sorted((k, repr(v)) for k, v in config.items())), self._base_words, merged]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    @property
+    def bos(self) -> int:
+        """The id that opens a piece."""
+        return self._special("BOS")
+
+    @property
+    def eos(self) -> int:
+        """The id that closes a piece."""
+        return self._special("EOS")
+
+    def _special(self, name: str) -> int:
+        base = int(self.miditok.vocab[f"{name}_None"])
+        return base if self._merged is None else self._merged.index((base,))
+
+    @cached_property
+    def _base_words(self) -> list[str]:
+        return sorted(self.miditok.vocab, key=self.miditok.vocab.__getitem__)
+
+    @cached_property
+    def _merged(self) -> list[tuple[int, ...]] | None:
+        """For each learned id the base ids it stands for."""
+        if not self.miditok.is_trained:
+            return None
+        model, parts = self.miditok._model, self.miditok._vocab_learned_bytes_to_tokens
+        vocab = self.miditok.vocab
+        written = (model.id_to_token(i) for i in range(model.get_vocab_size()))
+        return [tuple(vocab[word] for word in parts.get(text, ())) for text in written]
+
+    def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
+        """Each id as MidiTok's words, those of a merged id joined by ``+``."""
+        base = self._base_words
+        plain = [(int(i),) if self._merged is None else self._merged[int(i)] for i in ids_of(self, ids)]
+        return ["+".join(base[b].removesuffix("_None") for b in parts) for parts in plain]
+
+    # -- learning ----------------------------------------------------------------------------------------------------------------------
+
+    def fit(self, scores: Iterable[Score]) -> None:
+        """Learn merges from ``scores`` if the recipe asks for any; a merge never crosses a bar line.
+
+        Raises:
+            RecipeError: Fewer ids are asked for than there are base tokens.
+        """
+        if not self.merges:
+            return
+        if self.merges <= len(self.miditok.vocab):
+            raise RecipeError(
+                f"tokenizer.merges={self.merges} leaves no room for merges: the base tokens alone are {len(self.miditok.vocab)}"
+            )
+        texts = _Texts(self, scores)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.miditok.train(vocab_size=self.merges, model=self.algorithm, iterator=texts)
+        for name in ("_merged", "_fingerprint", "_base_words", "_grammar"):
+            self.__dict__.pop(name, None)
+
+    # -- music to ids ------------------------------------------------------------------------------------------------------------------
+
+    def encode(self, score: Score, *, start: bool = True, end: bool = True) -> Tokens:
+        """The ids of ``score``, BOS first where it is a piece's ``start``, EOS last where it is its ``end``."""
+        sequence = self._sequence(score)
+        if self.miditok.is_trained:
+            self.miditok.encode_token_ids(sequence)
+        ids = [self.bos] * start + list(sequence.ids) + [self.eos] * end
+        return Tokens(np.array(ids, np.int32), self.fingerprint)
+
+    def _sequence(self, score: Score) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sequence = self.miditok.encode(self._ready(score), encode_ids=False)
+        return sequence[0] if isinstance(sequence, list) else sequence
+
+    def _ready(self, score: Score) -> Score:
+        """``score`` in the form MidiTok reads without loss."""
+        config = self.miditok.config
+        score = score.copy()
+        score.tracks = [track for track in score.tracks if len(track.notes)]
+        if not config.use_programs:
+            score = _one_track(score)
+        if config.use_time_signatures:
+            score.time_signatures = _writable_meters(score, self.grammar().scheme.vocabulary.meters)
+        else:
+            score.time_signatures = [TimeSignature(0, 4, 4)]
+        for track in score.tracks:
+            track.notes.sort(key=lambda n: (n.time, n.pitch, n.duration, n.velocity))
+        return score
+
+    def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
+        """The music of ``ids``, in the tokenizer's own ticks; special ids say nothing.
+
+        Raises:
+            RequestError: Tokens of another tokenizer, or an id that does not exist.
+        """
+        plain = ids_of(self, ids)
+        if len(plain) and not 0 <= int(plain.min()) <= int(plain.max()) < self.vocab_size:
+            raise RequestError(f"there are ids outside this tokenizer's 0..{self.vocab_size - 1}")
+        base = plain.tolist() if self._merged is None else [b for i in plain for b in self._merged[int(i)]]
+        kinds = self.grammar().scheme.kinds
+        base = [b for b in base if kinds[b] != Kind.SPECIAL]
+        from miditok import TokSequence
+
+        sequence = TokSequence(ids=base)
+        one = self.miditok.config.one_token_stream_for_programs
+        score = self.miditok.decode(sequence if one else [sequence])
+        self._lift_pedals(score, base)
+        return score
+
+    def _lift_pedals(self, score: Score, base: list[int]) -> None:
+        """End the pedals that are still down at the end: MidiTok would forget them."""
+        scheme = self.grammar().scheme
+        if not len(scheme.vocabulary.of_kind[Kind.PEDAL_OFF]):
+            return
+        state = State(scheme)
+        down: dict[int, int] = {}
+        for token in base:
+            state.read(token)
+            if scheme.kinds[token] == Kind.PEDAL:
+                down.setdefault(scheme.values[token], state.tick)
+            elif scheme.kinds[token] == Kind.PEDAL_OFF:
+                down.pop(scheme.values[token], None)
+        end = max(state.note_end, state.tick)
+        for program, tick in down.items():
+            track = next((t for t in score.tracks if (128 if t.is_drum else t.program) == program), None)
+            if track is not None and end > tick:
+                track.pedals.append(Pedal(tick, end - tick))
+
+    # -- the grammar -------------------------------------------------------------------------------------------------------------------
+
+    def grammar(self) -> Grammar:
+        """What may follow what, for every id; built once."""
+        return self._grammar
+
+    @cached_property
+    def _grammar(self) -> Grammar:
+        vocabulary = read_vocabulary(
+            self._base_words, [w for w in self._base_words if w.endswith("_None") and w != "Bar_None"]
+        )
+        timing = self._timing(vocabulary)
+        follows = _follows(self._graph(), vocabulary, timing.clock)
+        vocab = self.miditok.vocab
+        bos, eos = int(vocab["BOS_None"]), int(vocab["EOS_None"])
+        return Grammar(Scheme(vocabulary, timing, bos=bos, eos=eos), follows, self._merged)
+
+    def _graph(self) -> dict[str, set[str]]:
+        """Which token types may follow which. MidiTok draws no graph for PerTok: it is that of TSD, with bars beside the time shifts."""
+        if self.scheme != "PerTok":
+            graph: dict[str, set[str]] = self.miditok.tokens_types_graph
+            return graph
+        import miditok
+
+        move = "Position" if self.miditok.use_position_toks else "TimeShift"
+        shifts = miditok.TSD._create_token_types_graph(self.miditok)
+        graph = {a: {move if b == "TimeShift" else b for b in after} for a, after in shifts.items()}
+        if move not in graph:
+            graph[move] = graph.pop("TimeShift") - {move}
+        for after in graph.values():
+            if move in after:
+                after.add("Bar")
+        graph["Bar"] = graph[move] | {"Bar", move}
+        return graph
+
+    def _timing(self, vocabulary: Vocabulary) -> Timing:
+        tok, config = self.miditok, self.miditok.config
+        per_tok = self.scheme == "PerTok"
+        clock = Clock.POSITIONS if self.scheme == "REMI" else Clock.BAR_SHIFTS if per_tok else Clock.SHIFTS
+        if config.use_time_signatures:
+            beats = {int(d): int(t) for d, t in tok._tpb_per_ts.items()}
+        else:
+            beats = {4: int(tok.tpq if per_tok else tok.time_division)}
+        lengths: dict[tuple[Kind, int], NDArray[np.int64]] = {}
+        for beat in set(beats.values()):
+            for kind in (Kind.DURATION, Kind.TIME_SHIFT, Kind.REST):
+                lengths[kind, beat] = np.array([_length(text, beat) for text in vocabulary.times(kind)], np.int64)
+        steps = 1 if per_tok else config.max_num_pos_per_beat
+        return Timing(
+            clock=clock,
+            ticks_per_quarter=beats[4] if 4 in beats else int(tok.time_division),
+            ticks_per_beat=beats,
+            ticks_per_position={d: 1 if per_tok else t // steps for d, t in beats.items()},
+            lengths=lengths,
+            rest_from_note_end=self.scheme != "MIDILike",
+            default_length=config.default_note_duration,
+            duration_programs=frozenset(config.use_note_duration_programs),
+        )
+
+
+class _Texts:
+    """The scores as the texts that the merges are learned from: one a bar. Has a length, as MidiTok asks for one."""
+
+    def __init__(self, tokenizer: EventTokenizer, scores: Iterable[Score]) -> None:
+        self.tokenizer, self.scores = tokenizer, list(scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for score in self.scores:
+            sequence = self.tokenizer._sequence(score)
+            split = self.tokenizer.miditok.config.encode_ids_split
+            parts = (
+                sequence.split_per_bars()
+                if split == "bar"
+                else sequence.split_per_beats()
+                if split == "beat"
+                else [sequence]
+            )
+            texts = self.tokenizer.miditok._ids_to_bytes([part.ids for part in parts if len(part)], as_one_str=True)
+            yield [texts] if isinstance(texts, str) else texts
+
+
+def _config_fields() -> set[str]:
+    import inspect
+
+    import miditok
+
+    return set(inspect.signature(miditok.TokenizerConfig).parameters) - {"kwargs", "special_tokens"} | {
+        "add_trailing_bars"
+    }
+
+
+def _from_toml(name: str, value: Any) -> Any:
+    """TOML has no ranges as keys and no tuples: ``{"0-4" = 12}`` is ``{(0, 4): 12}``."""
+    if isinstance(value, Mapping):
+        pairs = {}
+        for key, entry in value.items():
+            low, dash, high = str(key).partition("-")
+            if not low.isdigit() or (dash and not high.isdigit()):
+                raise RecipeError(f'tokenizer.options.{name}: write ranges as "0-4" and numbers as "4", not {key!r}')
+            pairs[(int(low), int(high)) if dash else int(low)] = entry
+        return pairs
+    return tuple(value) if isinstance(value, list) and name.endswith("_range") else value
+
+
+def _length(text: str, ticks_per_beat: int) -> int:
+    beats, steps, resolution = map(int, text.split("."))
+    return (beats * resolution + steps) * ticks_per_beat // resolution
+
+
+def _follows(graph: Mapping[str, set[str]], vocabulary: Vocabulary, clock: Clock) -> dict[Kind, frozenset[Kind]]:
+    """MidiTok's graph of token types as kinds, and what may open a piece."""
+    present = {Kind(int(k)) for k in np.unique(vocabulary.kinds)}
+    follows: dict[Kind, frozenset[Kind]] = {}
+    for name, after in graph.items():
+        if name in _KINDS:
+            kinds = frozenset(_KINDS[a] for a in after if a in _KINDS) & present
+            follows[_KINDS[name]] = follows.get(_KINDS[name], frozenset()) | kinds
+    # MidiTok lets a controller follow anything; inside a note its decoder would lose the note.
+    inside = {Kind.VELOCITY, Kind.DURATION, Kind.MICRO_TIMING}
+    for kind, after in follows.items():
+        if after & inside:
+            follows[kind] = after - {Kind.CONTROL}
+    if Kind.CONTROL in follows:
+        follows[Kind.CONTROL] -= inside
+    if clock is Clock.POSITIONS:
+        follows[Kind.SPECIAL] = frozenset({Kind.BAR})
+    elif Kind.TIME_SIG in present:
+        follows[Kind.SPECIAL] = frozenset({Kind.TIME_SIG})
+    else:
+        after_time = follows.get(Kind.TIME_SHIFT, frozenset())
+        alone = Kind.TIME_SHIFT not in after_time  # Structured: every note has its time shift
+        follows[Kind.SPECIAL] = frozenset({Kind.TIME_SHIFT}) if alone else after_time | {Kind.TIME_SHIFT}
+    return follows
+
+
+def _one_track(score: Score) -> Score:
+    """All pitched tracks as one piano track, for tokenizers without programs."""
+    merged = Track("", 0, False)
+    for track in score.tracks:
+        if not track.is_drum:
+            merged.notes.extend(track.notes)
+            merged.pedals.extend(track.pedals)
+            merged.controls.extend(track.controls)
+            merged.pitch_bends.extend(track.pitch_bends)
+    merged.sort()
+    score.tracks = [merged]
+    return score
+
+
+def _writable_meters(score: Score, known: tuple[tuple[int, int], ...]) -> list[TimeSignature]:
+    """The meters of ``score`` as tokens can say them, one a bar where it changes.
+
+    A meter without a token is written as one of the same length; a bar that a change of meter cuts short gets the meter of the length it
+    really has. Where no meter has that length, the one in force stays, as MidiTok would have it.
+    """
+    tpq, bars = score.ticks_per_quarter, bar_map(score)
+    of_length: dict[Fraction, tuple[int, int]] = {}
+    for meter in sorted(known, key=lambda m: (m[1] != 4, m[1])):
+        of_length.setdefault(Fraction(4 * meter[0], meter[1]), meter)
+    written: list[TimeSignature] = []
+    for i, meter in enumerate(bars.meters):
+        length = Fraction(int(bars.starts[i + 1] - bars.starts[i]), tpq)
+        if meter not in known or length != Fraction(4 * meter[0], meter[1]):
+            meter = of_length.get(length) or (meter if meter in known else (4, 4))
+        if not written or (written[-1].numerator, written[-1].denominator) != meter:
+            written.append(TimeSignature(int(bars.starts[i]), *meter))
+    return written

@@ -1,0 +1,89 @@
+"""A token scheme: the vocabulary, the grid it counts time on, and what follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.vocabulary import Kind, Vocabulary
+
+
+class Clock(Enum):
+    """How a token scheme tells time."""
+
+    POSITIONS = "bars and positions in them (REMI)"
+    SHIFTS = "time shifts alone (TSD, MIDI-like, Structured)"
+    BAR_SHIFTS = "bars and time shifts in them (PerTok)"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The tokenizer's grid. All lengths in ticks."""
+
+    clock: Clock
+    ticks_per_quarter: int
+    ticks_per_beat: Mapping[int, int]
+    """By the meter's denominator."""
+    ticks_per_position: Mapping[int, int]
+    """By the meter's denominator."""
+    lengths: Mapping[tuple[Kind, int], NDArray[np.int64]]
+    """By kind (DURATION, TIME_SHIFT, REST) and ticks a beat: the length each of the kind's tokens stands for."""
+    rest_from_note_end: bool
+    """A rest counts from the end of the last note (REMI, TSD), not from now (MIDI-like)."""
+    default_length: float
+    """Beats, for notes of programs without a duration."""
+    duration_programs: frozenset[int]
+
+    @cached_property
+    def shortest(self) -> Mapping[tuple[Kind, int], int]:
+        """The shortest of ``lengths``, a time shift of nothing left out."""
+        return {key: int(n[n > 0].min()) if (n > 0).any() else 0 for key, n in self.lengths.items()}
+
+    def bar(self, meter: tuple[int, int]) -> int:
+        """The length of a bar."""
+        return self.ticks_per_quarter * 4 * meter[0] // meter[1]
+
+
+class Scheme:
+    """A vocabulary on a grid, with what its readers keep asking."""
+
+    def __init__(self, vocabulary: Vocabulary, timing: Timing, *, bos: int, eos: int) -> None:
+        self.vocabulary, self.timing, self.bos, self.eos = vocabulary, timing, bos, eos
+        # Plain lists: reading one element of an array takes ten times as long.
+        self.kinds: list[int] = vocabulary.kinds.tolist()
+        self.values: list[int] = vocabulary.values.tolist()
+        of_kind = vocabulary.of_kind
+        self.has_programs = len(of_kind[Kind.PROGRAM]) > 0
+        self.has_meters = bool(vocabulary.meters)
+        self.note_off = len(of_kind[Kind.NOTE_OFF]) > 0
+        self.start_kind = Kind.NOTE_ON if self.note_off else Kind.PITCH
+        self.after_note = self._kind_that_ends_a_note()
+        self.lengths: dict[tuple[int, int], int] = {}
+        for (kind, beat), lengths in timing.lengths.items():
+            self.lengths |= {(int(i), beat): int(n) for i, n in zip(of_kind[kind], lengths, strict=True)}
+        # Without drum tokens of their own, drums use the pitch tokens of everyone.
+        own = bool(vocabulary.drums.any())
+        self.note_ids: dict[tuple[Kind, bool], NDArray[np.intp]] = {}
+        self.note_values: dict[tuple[Kind, bool], NDArray[np.int32]] = {}
+        for kind in (Kind.PITCH, Kind.NOTE_ON, Kind.NOTE_OFF):
+            for drums in (False, True):
+                ids = of_kind[kind]
+                ids = ids[vocabulary.drums[ids] == drums] if own else ids
+                self.note_ids[kind, drums], self.note_values[kind, drums] = ids, vocabulary.values[ids]
+
+    def pitches(self, drums: bool) -> NDArray[np.bool_]:
+        """``bool[128]``: the pitches there are tokens for."""
+        known = np.zeros(128, np.bool_)
+        known[self.note_values[self.start_kind, drums]] = True
+        return known
+
+    def _kind_that_ends_a_note(self) -> Kind:
+        of_kind = self.vocabulary.of_kind
+        if len(of_kind[Kind.DURATION]) and not self.note_off:
+            return Kind.DURATION
+        return Kind.VELOCITY if len(of_kind[Kind.VELOCITY]) else self.start_kind

@@ -1,0 +1,247 @@
+"""The musical state of a token sequence: what tick and bar it has reached, and what sounds there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.scheme import Clock, Scheme
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+NEVER = 2**40
+"""A tick that no piece reaches: the end of a note whose end is not known yet."""
+
+
+class State:
+    """A place in one sequence, and the music there, as the tokenizer's decoder would have it.
+
+    Time is in ticks of the tokenizer's grid. Copies are cheap: nothing inside is changed in place.
+    """
+
+    __slots__ = (
+        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "meter", "micro", "micro_said", "note_end", "notes", "onset_pitch",
+        "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar",
+        "ticks_per_beat", "ticks_per_position", "untouched",
+    )  # fmt: skip
+
+    def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
+        self.scheme = scheme
+        bars_first = scheme.timing.clock is Clock.POSITIONS
+        self.tick = self.bar_tick = self.note_end = 0
+        self.bar = -1 if bars_first else 0
+        self.position_tick = -1
+        self.prev: Kind = Kind.SPECIAL
+        self.program = 0
+        self.pitch = -1  # of the note being said
+        self.pedal = False  # whether a pedal, not a note, is being said
+        self.micro = 0
+        self.micro_said = False
+        self.ends: dict[int, NDArray[np.int64]] = {}  # program -> int64[128], when each pitch is free again
+        self.started: dict[int, dict[int, int]] = {}  # program -> pitch -> onset, of notes waiting for their note-off
+        self.active_pedals: frozenset[int] = frozenset()
+        self.seen: frozenset[tuple[int, int]] = frozenset()  # what was said at this tick and may not be said twice
+        self.onset_pitch: dict[int, int] = {}
+        self.chord_pitch: dict[int, int] = {}
+        self.untouched = True  # nothing but time has been said in this bar
+        self.ended = False
+        self.notes = 0
+        self.tempo = 120_000
+        self._set_meter(meter)
+
+    def read(self, token: int) -> None:
+        """Read one base token, legal or not: a prompt may hold what a generator may not write."""
+        scheme = self.scheme
+        kind, value = scheme.kinds[token], scheme.values[token]
+        if kind == Kind.SPECIAL:
+            self.ended = self.ended or token == scheme.eos
+            return
+        reader = _READERS.get(kind)
+        previous = self.prev
+        if kind == Kind.MICRO_TIMING:
+            self.micro_said = True  # and what may follow is still what may follow the token it belongs to
+        else:
+            self.prev, self.micro_said = Kind(kind), False
+        if kind > Kind.REST:
+            self.untouched = False
+        if reader is not None:
+            reader(self, token, value)
+        elif kind in (Kind.TEMPO, Kind.KEY_SIG, Kind.CHORD, Kind.PITCH_BEND, Kind.CONTROL):
+            self.seen = self.seen | {self.once(kind, value)}
+            if kind == Kind.TEMPO:
+                self.tempo = value
+            if kind != Kind.CONTROL or previous not in (Kind.PITCH, Kind.VELOCITY):
+                self.note_end = max(self.note_end, self.tick)
+
+    def _read_bar(self, token: int, value: int) -> None:
+        self.bar += 1
+        if self.scheme.timing.clock is Clock.BAR_SHIFTS:
+            self.bar_tick = self.bar * self.ticks_per_bar
+        elif self.bar > 0:
+            self.bar_tick += self.ticks_per_bar
+        self.position_tick = -1
+        self.untouched = True
+        self._move(self.bar_tick)
+
+    def _read_position(self, token: int, value: int) -> None:
+        self.bar = max(self.bar, 0)
+        self.position_tick = self.bar_tick + value * self.ticks_per_position
+        self._move(self.position_tick)
+
+    def _read_shift(self, token: int, value: int) -> None:
+        self._move(self.tick + self._length(token))
+        if self.scheme.timing.clock is Clock.SHIFTS:
+            self._count_bars()
+
+    def _read_rest(self, token: int, value: int) -> None:
+        timing = self.scheme.timing
+        since = max(self.note_end, self.tick) if timing.rest_from_note_end else self.tick
+        self._move(since + self._length(token))
+        if timing.clock is not Clock.BAR_SHIFTS:
+            self.bar = max(self.bar, 0)
+            self._count_bars()
+
+    def _read_meter(self, token: int, value: int) -> None:
+        meter = self.scheme.vocabulary.meters[value]
+        if meter != self.meter:
+            if self.scheme.timing.clock is Clock.SHIFTS and self.tick != self.bar_tick:
+                self.bar_tick = self.tick
+                self.bar += 1
+            self._set_meter(meter)
+        self.seen = self.seen | {(Kind.TIME_SIG, 0)}
+
+    def _read_program(self, token: int, value: int) -> None:
+        self.program = value
+        self.note_end = max(self.note_end, self.tick)
+
+    def _read_pitch(self, token: int, value: int) -> None:
+        self.onset_pitch = {**self.onset_pitch, self.program: value}
+        self.chord_pitch = {**self.chord_pitch, self.program: value}
+        self._start_note(value)
+
+    def _read_interval(self, token: int, value: int) -> None:
+        before = self.onset_pitch if self.scheme.kinds[token] == Kind.INTERVAL_TIME else self.chord_pitch
+        pitch = before.get(self.program, -128) + value
+        if not 0 <= pitch <= 127:
+            return
+        if self.scheme.kinds[token] == Kind.INTERVAL_TIME:
+            self.onset_pitch = {**self.onset_pitch, self.program: pitch}
+        self.chord_pitch = {**self.chord_pitch, self.program: pitch}
+        self.prev = Kind.NOTE_ON if self.scheme.note_off else Kind.PITCH
+        self._start_note(pitch)
+
+    def _start_note(self, pitch: int) -> None:
+        self.pitch, self.pedal, self.micro = pitch, False, 0
+        if self.scheme.after_note in (Kind.PITCH, Kind.NOTE_ON):
+            self._finish_note()
+
+    def _read_velocity(self, token: int, value: int) -> None:
+        if (
+            self.scheme.after_note is Kind.VELOCITY
+            or self._program_number() not in self.scheme.timing.duration_programs
+        ):
+            self._finish_note()
+
+    def _read_duration(self, token: int, value: int) -> None:
+        if not self.pedal:
+            self._finish_note(self._length(token))
+        self.pedal = False
+
+    def _finish_note(self, length: int | None = None) -> None:
+        if self.pitch < 0:
+            return
+        timing, onset = self.scheme.timing, self.tick + self.micro
+        waits = self.scheme.note_off and self._program_number() in timing.duration_programs
+        if length is None:
+            length = int(timing.default_length * self.ticks_per_beat)
+        end = NEVER if waits else onset + length
+        if waits:
+            held = {**self.started.get(self.program, {}), self.pitch: onset}
+            self.started = {**self.started, self.program: held}
+        else:
+            self.note_end = max(self.note_end, end)
+        self._set_end(self.pitch, end)
+        self.notes += 1
+        self.pitch = -1
+        self.prev = self.scheme.after_note
+
+    def _read_note_off(self, token: int, value: int) -> None:
+        held = dict(self.started.get(self.program, {}))
+        if held.pop(value, None) is not None:
+            self.started = {**self.started, self.program: held}
+            self._set_end(value, self.tick)
+            self.note_end = max(self.note_end, self.tick)
+
+    def _read_micro(self, token: int, value: int) -> None:
+        self.micro = value if self.pitch >= 0 else 0
+
+    def _read_pedal(self, token: int, value: int) -> None:
+        self.pedal = True
+        self.seen = self.seen | {(Kind.PEDAL, value)}
+        self.active_pedals = self.active_pedals | {value}
+        self.note_end = max(self.note_end, self.tick)
+
+    def _read_pedal_off(self, token: int, value: int) -> None:
+        self.pedal = False
+        self.seen = self.seen | {(Kind.PEDAL, value)}
+        self.active_pedals = self.active_pedals - {value}
+        self.note_end = max(self.note_end, self.tick)
+
+    def _length(self, token: int) -> int:
+        return self.scheme.lengths[token, self.ticks_per_beat]
+
+    def _program_number(self) -> int:
+        return -1 if self.program == DRUMS else self.program
+
+    def once(self, kind: int, value: int) -> tuple[int, int]:
+        """What is remembered in ``seen`` of an event that may come only once at a tick."""
+        if kind in (Kind.CHORD, Kind.PITCH_BEND):
+            return kind, self.program
+        return kind, value * 256 + self.program if kind == Kind.CONTROL else 0
+
+    def _set_meter(self, meter: tuple[int, int]) -> None:
+        timing = self.scheme.timing
+        self.meter = meter
+        self.ticks_per_bar = timing.bar(meter)
+        denominator = meter[1] if meter[1] in timing.ticks_per_beat and self.scheme.has_meters else 4
+        self.ticks_per_beat = timing.ticks_per_beat[denominator]
+        self.ticks_per_position = timing.ticks_per_position[denominator]
+
+    def _move(self, tick: int) -> None:
+        if tick != self.tick:
+            self.seen = frozenset()
+        self.tick = tick
+
+    def _count_bars(self) -> None:
+        while self.tick >= self.bar_tick + self.ticks_per_bar:
+            self.bar_tick += self.ticks_per_bar
+            self.bar += 1
+            self.untouched = True
+            self.position_tick = -1
+
+    def _set_end(self, pitch: int, end: int) -> None:
+        ends = self.ends.get(self.program)
+        ends = np.zeros(128, np.int64) if ends is None else ends.copy()
+        ends[pitch] = end if end != NEVER and ends[pitch] == NEVER else max(end, int(ends[pitch]))
+        self.ends = {**self.ends, self.program: ends}
+
+
+_READERS: dict[int, Callable[[State, int, int], None]] = {
+    Kind.BAR: State._read_bar,
+    Kind.TIME_SIG: State._read_meter,
+    Kind.POSITION: State._read_position,
+    Kind.TIME_SHIFT: State._read_shift,
+    Kind.REST: State._read_rest,
+    Kind.PROGRAM: State._read_program,
+    Kind.PITCH: State._read_pitch,
+    Kind.NOTE_ON: State._read_pitch,
+    Kind.NOTE_OFF: State._read_note_off,
+    Kind.INTERVAL_TIME: State._read_interval,
+    Kind.INTERVAL_CHORD: State._read_interval,
+    Kind.VELOCITY: State._read_velocity,
+    Kind.DURATION: State._read_duration,
+    Kind.MICRO_TIMING: State._read_micro,
+    Kind.PEDAL: State._read_pedal,
+    Kind.PEDAL_OFF: State._read_pedal_off,
+}
