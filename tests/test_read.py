@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import struct
 import subprocess
@@ -326,7 +327,9 @@ def test_files_are_drawn_as_needed_and_closing_ends_the_workers() -> None:
     for _ in range(50):
         next(results)
     assert drawn <= 50 + 2 * 16 + 1
+    assert multiprocessing.active_children()
     results.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
 
 
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:
