@@ -67,7 +67,7 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
 
     Args:
         score: The music.
-        soundfont: A SoundFont; by default what ``find_soundfont`` finds, and where it finds none, the built-in synthesis.
+        soundfont: A SoundFont; by default what ``find_soundfont`` finds; if that is none, the built-in synthesis plays.
         sample_rate: Samples a second.
 
     Returns:
