@@ -1,6 +1,6 @@
 """Tokens per second of toccata's engine (8-bit graph) beside ``transformers.generate`` (fp32), on the same weights.
 
-Prompt of 32 tokens, 512 new ones, temperature 1, top-p 0.95, 2 threads each; the two take turns, and the median turn counts.
+Prompt of 32 tokens, 512 new ones, temperature 1, top-p 0.95, 2 threads each; they take turns, the median turn counts.
 
     python benchmarks/decode.py [--json] [--quick]
 """
@@ -107,13 +107,15 @@ def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], path: 
 
 def sample(logits: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.int64]:
     """One id for each row of ``logits float[B, V]``: temperature 1, top-p."""
-    order = np.argsort(-logits, axis=-1)
-    ranked = np.take_along_axis(logits, order, axis=-1)
-    sums = np.cumsum(np.exp(ranked - ranked[:, :1]), axis=-1)  # [B, V]
-    kept = (sums < TOP_P * sums[:, -1:]).sum(axis=-1)  # the last id of the nucleus
-    rows = np.arange(len(logits))
-    drawn = generator.random(len(logits)) * sums[rows, kept]
-    return order[rows, (sums < drawn[:, None]).sum(axis=-1)]
+    rows = range(len(logits))
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    ranked = np.sort(p, axis=1)
+    sums = ranked.cumsum(axis=1)
+    least = [ranked[i, sums[i].searchsorted((1 - TOP_P) * sums[i, -1], "right")] for i in rows]  # of the nucleus
+    np.multiply(p, p >= np.array(least)[:, None], out=p)
+    p.cumsum(axis=1, out=sums)
+    drawn = generator.random(len(logits), dtype=np.float32) * sums[:, -1]
+    return np.array([min(sums[i].searchsorted(drawn[i], "right"), len(p[i]) - 1) for i in rows])
 
 
 def transformers_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor]) -> Loop:
