@@ -120,8 +120,9 @@ def sample(logits: NDArray[np.float32], generator: np.random.Generator) -> NDArr
 
 def transformers_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor]) -> Loop:
     """``MistralForCausalLM.generate`` with the same settings."""
-    model = MistralForCausalLM(MistralConfig(**config.to_json())).eval()
+    model: Any = MistralForCausalLM(MistralConfig(**config.to_json()))
     model.load_state_dict(tensors)
+    model.eval()
     prompt = torch.from_numpy(_prompt(config))
 
     def loop(batch: int, new: int) -> None:

@@ -241,9 +241,11 @@ def test_8_bits_are_close(make: Make, changes: dict[str, Any]) -> None:
     expected = _expected(decoder, ids)
     error = Session(path, config, rows=1).logits(ids) - expected
     assert np.sqrt((error**2).mean()) < 0.08 * expected.std()
-    assert (
-        path.stat().st_size < path.with_name("32.onnx").stat().st_size if path.with_name("32.onnx").exists() else True
-    )
+
+
+def test_8_bits_are_small(make: Make) -> None:
+    sizes = [make(bits, width=256, ffn=704, vocab=64)[1].stat().st_size for bits in (8, 32)]
+    assert sizes[0] < 0.3 * sizes[1]
 
 
 @given(
@@ -280,5 +282,5 @@ def test_foreign_weights_and_graphs_are_refused(make: Make, tmp_path: Path) -> N
     with pytest.raises(ModelError, match="is missing"):
         Session(tmp_path / "none.onnx", config, rows=1)
     (tmp_path / "broken.onnx").write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="cannot be read|not a graph"):
+    with pytest.raises(ModelError, match="not a graph that can be run"):
         Session(tmp_path / "broken.onnx", config, rows=1)

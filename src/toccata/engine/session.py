@@ -1,8 +1,8 @@
 """Running the engine's graph: a key-value cache that stays where it is, and rows that come, step and go.
 
 The cache is one block of memory, ``[layers, 2, rows, K, capacity, D]``, which the graph reads and writes in place. The
-rows in use are always the first ``active`` ones, so that a step reads a prefix of each layer's cache and no row is copied
-or padded. A row's logits are, to the bit, the same whoever its neighbours are.
+rows in use are always the first ``active`` ones, so that a step reads the beginning of each layer's cache, and no row is
+copied or padded. A row's logits are, to the bit, the same whoever its neighbours are.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _load(path: Path, config: DecoderConfig, threads: int) -> ort.InferenceSessi
 
 
 def _rotation(positions: int, head_width: int, width: int) -> tuple[Floats, Floats]:
-    """Cosine and sine ``[positions, width / 2]`` of the rotary angles, rounded as the Decoder's; what is wider rests."""
+    """Cosine and sine ``[positions, width / 2]`` of the angles, rounded as the Decoder's; the rest does not turn."""
     half = np.arange(0, head_width, 2, dtype=np.float32)
     inverse = np.float32(ROPE_THETA) ** (-half / np.float32(head_width))
     angles = np.zeros((positions, width // 2), np.float32)
