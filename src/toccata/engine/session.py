@@ -1,7 +1,7 @@
 """Running the engine's graph: a key-value cache that stays where it is, and rows that come, step and go.
 
 The cache is one block of memory, ``[layers, 2, rows, K, capacity, D]``, which the graph reads and writes in place. The
-rows in use are always the first ``active`` ones, so that a step reads the beginning of each layer's cache, and no row is
+rows in use are always the first ``active`` ones, so that a step reads the beginning of each layer's cache; no row is
 copied or padded. A row's logits are, to the bit, the same whoever its neighbours are.
 """
 
