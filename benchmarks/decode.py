@@ -68,16 +68,17 @@ def main() -> None:
 
 
 def measure(ours: Loop, theirs: Loop, batch: int, quick: bool) -> dict[str, float]:
-    """Median tokens per second of either, run in turns."""
-    new, turns = (128, 3) if quick else (512, 3)
+    """Median tokens per second of either, run in turns of at least a second."""
+    new = 128 if quick else 512
     seconds: dict[Loop, list[float]] = {ours: [], theirs: []}
     for loop in (ours, theirs):
         loop(batch, 8)  # warm
-    for _ in range(turns):
+    for _ in range(3):
         for loop, taken in seconds.items():
-            start = time.perf_counter()
-            loop(batch, new)
-            taken.append(time.perf_counter() - start)
+            end = time.perf_counter() + 1
+            while (start := time.perf_counter()) < end:
+                loop(batch, new)
+                taken.append(time.perf_counter() - start)
     mine, other = (batch * new / statistics.median(seconds[loop]) for loop in (ours, theirs))
     return {
         "toccata_tok_s": round(mine, 1),
