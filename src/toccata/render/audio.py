@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from symusic import Score
 
 from toccata.errors import RequestError
 from toccata.files import written_aside
-from toccata.render.perform import Part, perform
+from toccata.render.perform import perform
+from toccata.render.soundfont import play
 from toccata.render.synth import Stereo, mix
 
 VARIABLE = "TOCCATA_SOUNDFONT"
@@ -75,17 +75,17 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
         volume, expression and pan are heard, pitch bends are not.
 
     Raises:
-        RequestError: The piece is longer than an hour, or the SoundFont cannot be used.
+        RequestError: The piece is longer than an hour, or the SoundFont that was asked for cannot be used. One that
+            was only found is passed over if it cannot.
     """
     parts = perform(score)
     font = find_soundfont(soundfont)
+    asked = soundfont is not None or bool(os.environ.get(VARIABLE))
     end = max((float(part.end.max()) for part in parts), default=0.0)
     out = np.zeros((2, int((end + TAIL) * sample_rate)), np.float32)
-    if font is None:
+    if font is None or not play(parts, font, out, sample_rate, strict=asked):
         mix(parts, out, sample_rate)
         _add_room(out, sample_rate)
-    elif parts:
-        _play(parts, font, out, sample_rate)
     edge = min(out.shape[1], sample_rate // 2)  # what still sounds at the very end leaves without a click
     out[:, out.shape[1] - edge :] *= np.linspace(1.0, 0.0, edge, dtype=np.float32)
     _level(out)
@@ -133,52 +133,6 @@ def _folders() -> list[Path]:
         for base in (data, Path("/usr/local/share"), Path("/usr/share"))
         for kind in ("soundfonts", "sounds/sf2", "sounds/sf3")
     ]
-
-
-def _play(parts: list[Part], font: Path, out: Stereo, rate: int) -> None:
-    """Add ``parts`` played by symusic's synthesizer to ``out``.
-
-    It knows no loudness: to it, velocity only chooses between samples. So notes are played in layers, one for each
-    sixteen steps of velocity, and each layer is made as loud as SoundFonts have it: by the square of velocity.
-    """
-    from symusic import Synthesizer
-
-    try:
-        player = Synthesizer(str(font), rate)
-        for step in range(8):
-            layer = [(part, (part.velocity // 16).astype(int) == step) for part in parts]
-            chosen = np.concatenate([part.velocity[which] for part, which in layer])
-            if not len(chosen):
-                continue
-            sound = player.render(_layer(layer, out.shape[1] / rate), stereo=True)
-            count = min(sound.shape[1], out.shape[1])
-            out[:, :count] += sound[:, :count] * np.float32((float(chosen.mean()) / 127) ** 2)
-    except (RuntimeError, ValueError) as error:
-        raise RequestError(f"the SoundFont {font} cannot be used: {error}", path=font) from error
-
-
-def _layer(layer: list[tuple[Part, NDArray[np.bool_]]], length: float) -> Any:
-    """The chosen notes of parts as a Score in seconds, for the synthesizer."""
-    from symusic import Note, Track
-
-    score: Any = Score(480).to("second")
-    for part, which in layer:
-        if not which.any():
-            continue
-        track = Track("", part.program, part.is_drum, ttype="second")
-        track.notes = Note.from_numpy(
-            part.start[which].astype(np.float32),
-            (part.end - part.start)[which].astype(np.float32),
-            part.pitch[which].astype(np.int8),
-            np.clip(np.rint(part.velocity[which]), 1, 127).astype(np.int8),
-            ttype="second",
-        )
-        score.tracks.append(track)
-    # The synthesizer stops dead with its last note: one where all is faded out lets the others ring.
-    ghost = Track("", 0, False, ttype="second")
-    ghost.notes.append(Note(length - 0.02, 0.01, 127, 1, ttype="second"))
-    score.tracks.append(ghost)
-    return score
 
 
 def _add_room(out: Stereo, rate: int) -> None:

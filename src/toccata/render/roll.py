@@ -12,7 +12,8 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.render.colours import PAPER
-from toccata.render.layout import Line, Page, Rect, Text, lay_out
+from toccata.render.layout import lay_out
+from toccata.render.shapes import Line, Page, Rect, Text
 
 _OVERSAMPLING = 2
 _BAND = 1200  # units of height painted at a time: a long page is large only once, at its final size
