@@ -197,6 +197,28 @@ def test_each_part_of_a_quartet_of_one_instrument_gets_its_own_track_back() -> N
     assert [notes(events(t))[-1][2] for t in file.tracks] == [55, 60, 65, 70]
 
 
+def test_a_choir_written_as_one_instrument_is_dealt_out_to_its_voices() -> None:
+    lines = [(72, 74, 76, 77), (67, 67, 67, 69), (60, 59, 60, 60), (48, 55, 48, 53)]
+    names = ("Soprano", "Alto", "Tenor", "Bass")
+    original = midi(
+        *[
+            [mido.MetaMessage("track_name", name=name), program(52, 0, c)]
+            + [m for p in line for m in (on(p, 0, c), off(p, 96, c))]
+            for c, (name, line) in enumerate(zip(names, lines, strict=True))
+        ]
+    )
+    following = [(79, 76, 77), (71, 72, 74), (62, 64, 62), (55, 60, 59)]
+    chords = [(24 * n, 24, line[n], 80) for n in range(3) for line in following]
+    file = parsed(continue_file(original, 384, score((52, chords))))
+    new = [[n[2] for n in notes(events(t)) if n[0] >= 384] for t in file.tracks]
+    assert new == [list(line) for line in following]
+    # One voice of the four, by its name, stays one voice.
+    only = score((52, chords))
+    only.tracks[0].name = "Tenor"
+    file = parsed(continue_file(original, 384, only))
+    assert [len(notes(events(t))) for t in file.tracks] == [4, 4, 16, 4]
+
+
 def test_type_0_stays_type_0() -> None:
     original = midi([program(5), on(60), off(60, 96), on(40, 0, 4), off(40, 96, 4)], kind=0)
     out = continue_file(original, 192, score((5, [(0, 24, 60, 80)]), (6, [(0, 24, 61, 81)]), (-1, [(0, 1, 40, 82)])))

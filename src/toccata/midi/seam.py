@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +25,8 @@ class Home:
     name: str
     program: int | None = None  # what the track itself says; several tracks of a channel may say different things
     notes: int = 0
+    # Onset and pitch of the latest notes before the seam.
+    recent: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=16))
     # For each pitch, when the original's notes sound after the seam, and how many never end.
     sounding: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     hanging: Counter[int] = field(default_factory=Counter)
@@ -66,6 +68,8 @@ class Seam:
                 open_notes[number, event.channel, event.data[1]].append(when)
                 if when >= tick:
                     seam.busy.add(event.channel)
+                else:
+                    home.recent.append((when, event.data[1]))
             elif event.ends_note:
                 begun = open_notes[number, event.channel, event.data[1]]
                 since = begun.pop(0) if begun else when

@@ -30,7 +30,8 @@ def continue_file(
     ``at + round(tick * original ticks a quarter / new ticks a quarter)``, those of one track of ``new`` together:
 
     - on the original track and channel that plays the same program at the seam (drums: channel 9), where there is one;
-      each is taken once, one of the same name first;
+      each is taken once, one of the same name first. If the original has several such parts and ``new`` only one track
+      for them all (a choir, two hands), its notes are dealt out to the parts whose lines they go on with;
     - else on a track of their own, named, on a free channel, after a program change at the seam. No channel free: one
       whose original notes are over by the seam; then one that other new notes use, with program changes between them;
       then one of the same program or family that the original goes on using, with the original's program.
@@ -54,7 +55,7 @@ def continue_file(
         later original ones, pedals, bends, modulation and aftertouch still active at the seam are released there.
 
     Raises:
-        MidiError: ``original`` is no MIDI file that can be taken apart.
+        MidiError: ``original`` is no MIDI file that can be taken apart; the message is the bare reason.
         ValueError: ``at`` or ``keep_until`` is negative.
     """
     if at < 0 or (keep_until is not None and keep_until < 0):
@@ -104,7 +105,7 @@ def drop_before(data: bytes, tick: int) -> bytes:
     and markers before ``tick`` are left out.
 
     Raises:
-        MidiError: ``data`` is no MIDI file that can be taken apart.
+        MidiError: ``data`` is no MIDI file that can be taken apart; the message is the bare reason.
         ValueError: ``tick`` is negative.
     """
     if tick < 0:

@@ -12,6 +12,7 @@ from symusic import Score, Track
 from toccata.midi import smf
 from toccata.midi.gm import DRUM_CHANNEL, track_name
 from toccata.midi.seam import Home, Seam
+from toccata.midi.spread import line_of, spread
 
 _SUSTAIN = 64
 
@@ -61,7 +62,7 @@ class Voice:
 
 def score_voices(score: Score, at: int, division: int) -> list[Voice]:
     """The tracks of ``score`` that hold something, tick 0 moved to ``at``, in ``division`` ticks a quarter."""
-    tpq = score.ticks_per_quarter
+    tpq: int = score.ticks_per_quarter
 
     def moved(tick: int) -> int:
         return at + round(tick * division / tpq)
@@ -96,6 +97,7 @@ def place(voices: list[Voice], seam: Seam, first: int | None) -> list[str]:
     """
     names: list[str] = []
     homes = _matched(voices, seam)
+    _share_out(voices, homes, seam)
     channels = _Channels(seam, [home.channel for home in homes.values()])
     channels.expect(voice.program for n, voice in enumerate(voices) if n not in homes and not voice.drums)
     for number, voice in enumerate(list(voices)):
@@ -132,12 +134,14 @@ def lay(voices: Sequence[Voice], seam: Seam) -> dict[int, list[Added]]:
             added[voice.track].extend((tick, Rank.CONTROL, _on_channel(data, channel)) for tick, data in voice.others)
             for _, end, pitch, _ in voice.notes:
                 added[voice.track].append((end, Rank.NOTE_OFF, bytes((smf.NOTE_OFF | channel, pitch, 0))))
-        current = None if shared else here[0].program
+        current = -1 if shared else here[0].program
+        said: set[int] = set()  # each track names its program at least once, for those who read it alone
         onsets = [(note[0], n, note) for n, voice in enumerate(here) for note in voice.notes]
         for start, n, (_, _, pitch, velocity) in sorted(onsets):
             voice = here[n]
-            if voice.program != current:
+            if voice.program != current or (shared and n not in said):
                 current = voice.program
+                said.add(n)
                 added[voice.track].append((start, Rank.NOTE_ON, _program(voice)))
             added[voice.track].append((start, Rank.NOTE_ON, bytes((smf.NOTE_ON | channel, pitch, velocity))))
     return added
@@ -202,6 +206,35 @@ def _matched(voices: Sequence[Voice], seam: Seam) -> dict[int, Home]:
                 out[number] = best
                 left.remove(best)
     return out
+
+
+def _share_out(voices: list[Voice], homes: dict[int, Home], seam: Seam) -> None:
+    """Where one voice is all the music there is for several parts of the original, deal its notes out to them.
+
+    A model that knows instruments and not tracks writes a choir or two hands as one voice. Parts that have been silent
+    for the last quarter of the music before the seam get nothing. What is dealt out is appended to ``voices``.
+    """
+    taken = {id(home) for home in homes.values()}
+    for number, voice in enumerate(list(voices)):
+        home = homes.get(number)
+        if home is None or voice.drums or sum(v.program == voice.program and not v.drums for v in voices) > 1:
+            continue
+        names = [other.name for other in seam.homes]
+        if home.name == voice.name and names.count(home.name) == 1:
+            continue  # it is this one part that goes on
+        since = seam.tick - seam.tick // 4
+        alike = [h for h in seam.homes if id(h) not in taken and _fits(h, voice, seam)]
+        parts = [home, *alike]
+        parts = [h for h in parts if h.recent and h.recent[-1][0] >= since]
+        if len(parts) < 2:
+            continue
+        homes[number] = parts[0]
+        dealt = spread(voice.notes, [line_of(list(h.recent)) for h in parts])
+        voice.notes = dealt[0]
+        for part, notes in zip(parts[1:], dealt[1:], strict=True):
+            if notes:
+                homes[len(voices)] = part
+                voices.append(Voice(part.name, voice.program, False, voice.start, notes))
 
 
 def _fits(home: Home, voice: Voice, seam: Seam) -> bool:
