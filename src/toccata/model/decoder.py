@@ -59,6 +59,9 @@ class Packing:
         return cls(positions.to(device), gather.to(device), scatter.to(device))
 
 
+_BLOCK = 128
+
+
 class Decoder(nn.Module):
     """Token ids in, logits out. The config is kept as ``.config``."""
 
@@ -74,12 +77,14 @@ class Decoder(nn.Module):
             self.head.weight = self.embedding.weight
         self.dropout = nn.Dropout(config.dropout)
         self.apply(_initialise)
-        for block in self.blocks:  # the residual stream keeps its size at any depth (GPT-2)
-            for last in (block.attention.out, block.mlp.down):
-                nn.init.normal_(last.weight, std=0.02 / (2 * config.layers) ** 0.5)
+        for name, weight in self.named_parameters():  # the residual stream keeps its size at any depth (GPT-2)
+            if name.endswith(("attention.out.weight", "mlp.down.weight")):
+                nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)
 
-    def forward(self, ids: Tensor, packing: Packing | None = None) -> Tensor:
-        """Logits ``float[B, T, V]`` for ids ``int64[B, T]``; position t has read tokens 0..t of its sequence.
+    def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
+        """Logits ``[B, T, V]`` for ids ``int64[B, T]``; position t has read tokens 0..t of its sequence.
+
+        With ``targets int64[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100 do not count.
 
         Raises:
             ValueError: Learned positions and a sequence longer than the context.
@@ -93,16 +98,13 @@ class Decoder(nn.Module):
                 raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
             x = x + self.places(positions)  # [B, T, C]
         else:
-            rotation = _rotation(positions, self.config.head_width, x.dtype)  # 2 x [B, T, 1, D]
+            rotation = _rotation(positions, self.config.head_width)  # 2 x [B, T, 1, D]
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, rotation, packing)  # [B, T, C]
         logits: Tensor = self.head(self.norm(x))  # [B, T, V]
-        return logits
-
-    def loss(self, ids: Tensor, targets: Tensor, packing: Packing | None = None) -> Tensor:
-        """Mean negative log-likelihood, in nats a token, of ``targets int64[B, T]``; targets of -100 do not count."""
-        logits = self(ids, packing)
+        if targets is None:
+            return logits
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
 
 
@@ -146,7 +148,8 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(B, T, H + 2 * K, D)
         qk, v = qkv.split([H + K, K], dim=2)  # [B, T, H + K, D], [B, T, K, D]
         if rotation is not None:
-            qk = _rotate(qk, *rotation)
+            cos, sin = (part.to(qk.dtype) for part in rotation)  # bf16 while training in bf16
+            qk = _rotate(qk, cos, sin)
         q, k = qk.split([H, K], dim=2)  # [B, T, H, D], [B, T, K, D]
         if packing is not None:  # [B, T, n, D] -> [S, L, n, D]
             q, k, v = (part.flatten(0, 1)[packing.gather] for part in (q, k, v))
@@ -158,12 +161,11 @@ class Attention(nn.Module):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # [B, n, T, D]
-        T = q.shape[2]
+        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
+            return _attend_in_blocks(q, k, v, self.window).transpose(1, 2)
         mask = None
-        if self.window is not None and T > self.window:
-            step = torch.arange(T, device=q.device)
-            behind = step[:, None] - step[None, :]
-            mask = (behind >= 0) & (behind < self.window)  # [T, T]
+        if self.window is not None and q.shape[2] > self.window:
+            mask = _visible(0, q.shape[2], 0, q.shape[2], self.window, q.device)  # [T, T]
         grouped = self.heads != self.kv_heads
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
         return y.transpose(1, 2)  # [B, T, H, D]
@@ -203,13 +205,41 @@ def _initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _rotation(positions: Tensor, head_width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosine and sine ``[B, T, 1, D]`` of the rotary angles; computed in float32, as bf16 cannot tell far positions apart."""
+def _visible(first: int, last: int, start: int, end: int, window: int | None, device: torch.device) -> Tensor:
+    """Which keys ``start .. end - 1`` the queries ``first .. last - 1`` may see, ``bool[last - first, end - start]``."""
+    behind = torch.arange(first, last, device=device)[:, None] - torch.arange(start, end, device=device)
+    return behind >= 0 if window is None else (behind >= 0) & (behind < window)
+
+
+def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+    """Causal attention, a block of queries at a time, each with the keys it can see.
+
+    torch's fused kernel for the CPU does bf16 at half the speed of plain matrix products (see BENCHMARKS.md); in blocks, most of what a
+    causal mask would throw away is never computed.
+    """
+    B, H, T, D = q.shape
+    K = k.shape[1]
+    q = q if H == K else q.reshape(B, K, H // K, T, D)
+    if H != K:
+        k, v = k[:, :, None], v[:, :, None]  # [B, K, 1, T, D], the same for every query head of a group
+    parts = []
+    for first in range(0, T, _BLOCK):
+        last = min(first + _BLOCK, T)
+        start = 0 if window is None else max(0, first - window + 1)
+        scores = (q[..., first:last, :] * D**-0.5) @ k[..., start:last, :].transpose(-1, -2)  # [B, K, (G,) block, keys]
+        hidden = ~_visible(first, last, start, last, window, q.device)
+        scores = scores.masked_fill(hidden, float("-inf"))
+        parts.append(scores.softmax(dim=-1) @ v[..., start:last, :])
+    return torch.cat(parts, dim=-2).reshape(B, H, T, D)
+
+
+def _rotation(positions: Tensor, head_width: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine ``[B, T, 1, D]`` of the rotary angles, in float32: bf16 cannot tell far positions apart."""
     half = torch.arange(0, head_width, 2, device=positions.device, dtype=torch.float32)
     inverse = ROPE_THETA ** (-half / head_width)  # [D / 2]
     angles = positions[..., None].float() * inverse  # [B, T, D / 2]
     angles = torch.cat([angles, angles], dim=-1)[:, :, None]  # [B, T, 1, D]
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    return angles.cos(), angles.sin()
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def to_tensors(config: DecoderConfig, state: Mapping[str, Tensor]) -> dict[str, 
     tensors: dict[str, Tensor] = {}
     for name, parts in _layout(config).items():
         rows = [n for _, n in parts]
-        for (part, _), tensor in zip(parts, state[name].detach().split(rows), strict=True):
+        for (part, _), tensor in zip(parts, torch.split(state[name].detach(), rows), strict=True):
             tensors[part] = tensor.to("cpu", torch.float32).contiguous().clone()
     return tensors
 

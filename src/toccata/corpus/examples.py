@@ -1,0 +1,176 @@
+"""Training examples: made on the Score while training, and a pure function of (corpus, options, seed, number).
+
+Example ``number`` is one row: passages of pieces, encoded and laid end to end without padding until the row is full. Where a row reads follows a
+low-discrepancy sequence over all notes of the split, so that every note is seen about equally often at every moment of training.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.corpus.store import Corpus, Split
+from toccata.errors import CorpusError
+from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
+from toccata.tasks.passage import passage_of_length
+from toccata.tokenizers.base import Tokenizer
+
+GOLDEN = 0.6180339887498949
+"""The golden ratio's fraction: its multiples fill [0, 1) most evenly."""
+_PITCHES = 21, 108
+"""Transposition stays on the piano's keys."""
+_CACHED = 64
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """How training examples are drawn and bent.
+
+    Attributes:
+        transpose: Up to this many semitones up or down, evenly; drums stay.
+        tempo: Up to this share faster or slower.
+        velocity: Up to this share louder or softer.
+        starts: Share of passages that begin where a piece begins, so that a model learns to open one.
+    """
+
+    transpose: int = 5
+    tempo: float = 0.1
+    velocity: float = 0.1
+    starts: float = 0.1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example: T predictions.
+
+    Attributes:
+        inputs: ``int32[T]``.
+        targets: ``int32[T]``, the id that follows each input.
+        lengths: How many predictions each of the row's passages has; they add up to T.
+        notes: Number of notes begun in the passages, about.
+    """
+
+    inputs: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    lengths: tuple[int, ...]
+
+
+class Examples:
+    """The examples of one split, by number.
+
+    Args:
+        corpus: The music.
+        tokenizer: What to encode it with.
+        split: Which pieces.
+        length: Predictions a row, T.
+        options: Augmentation; None bends nothing, which is how validation reads.
+        seed: Another seed, another sequence of examples.
+
+    Raises:
+        CorpusError: The split has no pieces.
+    """
+
+    def __init__(
+        self, corpus: Corpus, tokenizer: Tokenizer, split: Split, length: int, options: ExampleOptions | None = None, seed: int = 0
+    ) -> None:
+        self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed
+        self.numbers = corpus.split(split)
+        if not self.numbers:
+            raise CorpusError(f"the corpus has no pieces to {_USES[split]}: it needs more pieces", path=corpus.folder)
+        self.ends = np.cumsum([corpus.pieces[i].notes for i in self.numbers])
+        self._parsed: OrderedDict[int, _Parsed] = OrderedDict()
+
+    @property
+    def notes(self) -> int:
+        """Notes in the split."""
+        return int(self.ends[-1])
+
+    def row(self, number: int) -> Row:
+        """Example ``number``."""
+        rng = np.random.default_rng([self.seed, number])
+        inputs: list[NDArray[np.int32]] = []
+        targets: list[NDArray[np.int32]] = []
+        lengths: list[int] = []
+        place = (self._phase() + number * GOLDEN) % 1.0
+        while (room := self.length - sum(lengths)) > 0:
+            ids = self._passage(place, room + 1, rng)[: room + 1]
+            place = rng.random()
+            if len(ids) < 2:
+                continue
+            inputs.append(ids[:-1])
+            targets.append(ids[1:])
+            lengths.append(len(ids) - 1)
+        return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths))
+
+    def _phase(self) -> float:
+        return float(np.random.default_rng([self.seed, 2**32]).random())
+
+    def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> NDArray[np.int32]:
+        note = min(int(place * self.notes), self.notes - 1)
+        index = int(np.searchsorted(self.ends, note, side="right"))
+        piece = self._piece(self.numbers[index])
+        inside = note - (int(self.ends[index - 1]) if index else 0)
+        onset = piece.onsets[min(inside, len(piece.onsets) - 1)]
+        first = piece.bars.at(int(onset))
+        if self.options is not None and rng.random() < self.options.starts:
+            first = 0
+        score = piece.score if self.options is None else self._bent(piece, first, tokens, rng)
+        return passage_of_length(self.tokenizer, score, piece.bars, piece.onsets, first, tokens).ids
+
+    def _piece(self, number: int) -> _Parsed:
+        parsed = self._parsed.pop(number, None) or _Parsed.of(self.corpus.score(number))
+        self._parsed[number] = parsed
+        if len(self._parsed) > _CACHED:
+            self._parsed.popitem(last=False)
+        return parsed
+
+    def _bent(self, piece: _Parsed, first: int, tokens: int, rng: np.random.Generator) -> Score:
+        """The piece transposed, faster or slower, louder or softer; only the part a passage may need is bent."""
+        options = self.options
+        assert options is not None
+        low, high = piece.pitches
+        down, up = min(options.transpose, max(0, low - _PITCHES[0])), min(options.transpose, max(0, _PITCHES[1] - high))
+        semitones = int(rng.integers(-down, up + 1))
+        faster = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.tempo)))
+        louder = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.velocity)))
+        after = int(np.searchsorted(piece.onsets, piece.bars.starts[first])) + tokens
+        score = piece.score
+        if after < len(piece.onsets):
+            # A note takes a token at least, so no passage reaches further than this.
+            last = min(piece.bars.at(int(piece.onsets[after])) + 2, len(piece.bars))
+            score = slice_ticks(score, 0, int(piece.bars.starts[last]))
+        score = transpose(score, semitones)
+        score = scale_tempo(score, faster) if options.tempo else score
+        return scale_velocity(score, louder) if options.velocity else score
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process parses for itself.
+        return {**self.__dict__, "_parsed": OrderedDict()}
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A piece with what drawing from it needs."""
+
+    score: Score
+    bars: BarMap
+    onsets: NDArray[np.int64]
+    pitches: tuple[int, int]
+
+    @classmethod
+    def of(cls, score: Score) -> _Parsed:
+        columns = [track.notes.numpy() for track in score.tracks if len(track.notes)]
+        onsets = np.sort(np.concatenate([c["time"] for c in columns])).astype(np.int64)
+        pitched = [t.notes.numpy()["pitch"] for t in score.tracks if len(t.notes) and not t.is_drum]
+        low = min((int(p.min()) for p in pitched), default=_PITCHES[0])
+        high = max((int(p.max()) for p in pitched), default=_PITCHES[1])
+        return cls(score, bar_map(score), onsets, (low, high))
+
+
+_USES = {"train": "train on", "valid": "validate on", "test": "test on"}

@@ -1,0 +1,68 @@
+"""The state of a run, in one file that is written whole or not at all; safetensors and JSON, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from toccata.errors import ModelError
+from toccata.files import written_aside
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+def save(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], state: dict[str, Any], ema: dict[str, Tensor] | None) -> None:
+    """Write weights, optimiser states, averaged weights and ``state`` (JSON) to ``path``."""
+    tensors = {f"model.{name}": tensor for name, tensor in _own(model).items()}
+    for name, tensor in (ema or {}).items():
+        tensors[f"ema.{name}"] = tensor
+    for i, optimizer in enumerate(optimizers):
+        for number, values in optimizer.state_dict()["state"].items():
+            for name, value in values.items():
+                tensors[f"optimizer{i}.{number}.{name}"] = torch.as_tensor(value)
+    tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
+    with written_aside(path) as aside:
+        save_file(tensors, aside, metadata={"state": json.dumps(state)})
+
+
+def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
+    """Put the weights and states of ``path`` into place.
+
+    Returns:
+        The JSON state, and the averaged weights if there are any.
+
+    Raises:
+        ModelError: The file is damaged or of another model.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        model.load_state_dict(_part(tensors, "model."), strict=False)
+        for i, optimizer in enumerate(optimizers):
+            values: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _part(tensors, f"optimizer{i}.").items():
+                number, _, key = name.partition(".")
+                values.setdefault(int(number), {})[key] = tensor
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
+    except Exception as error:
+        # Whatever is wrong with it, from a torn file to shapes of another model, the user's way out is the same.
+        raise ModelError(f"{path} cannot be resumed from ({error}): delete it to begin anew", path=path) from None
+    ema = _part(tensors, "ema.")
+    return state, ema or None
+
+
+def _own(model: nn.Module) -> dict[str, Tensor]:
+    """The weights, a tied one once."""
+    return dict(model.named_parameters())
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

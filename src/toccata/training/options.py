@@ -1,0 +1,74 @@
+"""How a model is trained, as numbers and choices. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from toccata.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The ``[training]`` section of a recipe."""
+
+    steps: int = 2000
+    """Updates of the weights, where ``minutes`` is not given."""
+    minutes: float | None = None
+    """Train for this long instead: the number of steps is fitted to it from a short measurement."""
+    rows: int = 16
+    """Rows of ``model.context`` predictions a batch and process."""
+    accumulate: int = 1
+    """Batches a step."""
+    lr: float = 2e-3
+    """Learning rate at its highest."""
+    schedule: Literal["cosine", "wsd", "linear"] = "cosine"
+    """``wsd``: constant, and a linear decay over the last fifth (Hu et al. 2024)."""
+    warmup: float = 0.02
+    """Share of the steps in which the learning rate rises."""
+    floor: float = 0.0
+    """The last learning rate, as a share of the highest."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """``muon``: matrices between the embedding and the head by orthogonalised momentum (Jordan et al. 2024), the rest by AdamW."""
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    """The gradient's norm is cut to this; 0: it is not."""
+    ema: float = 0.0
+    """Decay of an average of the weights that is evaluated and kept in their place; 0: none."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """``auto``: bf16 where the processor or GPU computes in it."""
+    evaluations: int = 20
+    """How many times the held-out loss is measured, evenly over the run."""
+    valid_rows: int = 32
+    """Rows it is measured on, the same each time."""
+    patience: int = 6
+    """Stop after this many evaluations without a better held-out loss; 0: never."""
+    checkpoint_minutes: float = 3.0
+    """A state to resume from is written this often."""
+    workers: int = 1
+    """Processes that make examples; 0: the training process makes them itself."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in _LOWEST.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise RecipeError(f"training.{name} must be at least {low}, not {value}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise RecipeError(f"training.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
+            raise RecipeError("training.lr and training.minutes must be greater than 0")
+
+
+_LOWEST: dict[str, float] = {
+    "steps": 1, "rows": 1, "accumulate": 1, "warmup": 0, "floor": 0, "weight_decay": 0, "clip": 0, "ema": 0, "evaluations": 1,
+    "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "seed": 0,
+}  # fmt: skip
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "schedule": ("cosine", "wsd", "linear"),
+    "optimizer": ("adamw", "muon"),
+    "precision": ("auto", "bf16", "fp32"),
+}
