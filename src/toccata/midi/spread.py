@@ -13,6 +13,7 @@ from itertools import groupby
 Notes = list[tuple[int, int, int, int]]
 """``(start, end, pitch, velocity)`` by onset."""
 
+_AT_HOME = 0.5  # how much the register of a part counts beside the pitch it was at last
 _DOUBLED = 30.0  # a second note at once, in a part that plays one at a time
 _STILL_BUSY = 18.0  # a note in a part whose last one has not ended
 
@@ -23,11 +24,13 @@ class Line:
 
     Attributes:
         pitch: Where it is: about its last pitch, or the middle of its last chords.
+        middle: The middle of its register.
         single: Whether it plays one note at a time.
         busy: The tick at which its latest note ends.
     """
 
     pitch: float
+    middle: float
     single: bool
     busy: int = 0
 
@@ -37,13 +40,14 @@ def line_of(recent: Sequence[tuple[int, int]]) -> Line:
     onsets = len({onset for onset, _ in recent})
     single = len(recent) - onsets <= len(recent) // 5
     tail = recent[-3:] if single else recent
-    return Line(sum(pitch for _, pitch in tail) / len(tail), single)
+    pitch, middle = (sum(pitch for _, pitch in some) / len(some) for some in (tail, recent))
+    return Line(pitch, middle, single)
 
 
 def spread(notes: Notes, lines: Sequence[Line]) -> list[Notes]:
     """Deal ``notes`` out to ``lines``, of which there is at least one; one list of notes a line."""
     out: list[Notes] = [[] for _ in lines]
-    lines = [Line(line.pitch, line.single, line.busy) for line in lines]
+    lines = [Line(line.pitch, line.middle, line.single, line.busy) for line in lines]
     for _, group in groupby(notes, key=lambda note: note[0]):
         chord = sorted(group, key=lambda note: -note[2])
         for note, number in zip(chord, _dealt(chord, lines), strict=True):
@@ -64,14 +68,14 @@ def _dealt(chord: Notes, lines: Sequence[Line]) -> list[int]:
     Notes keep the order of the lines' registers, so that voices do not cross within a chord; a dynamic programme over
     (note, line) finds the best.
     """
-    order = sorted(range(len(lines)), key=lambda n: -lines[n].pitch)
+    order = sorted(range(len(lines)), key=lambda n: -lines[n].middle)
     costs = [[0.0] * len(order)]
     back: list[list[int]] = []
     for index, note in enumerate(chord):
         row, came = [], []
         for place, number in enumerate(order):
             line = lines[number]
-            own = abs(note[2] - line.pitch)
+            own = abs(note[2] - line.pitch) + _AT_HOME * abs(note[2] - line.middle)
             own += _STILL_BUSY if line.single and line.busy > note[0] else 0.0
             before = range(place + 1) if index else range(1)
             steps = [costs[-1][p] + (_DOUBLED if line.single else 0.0) * (p == place) if index else 0.0 for p in before]
