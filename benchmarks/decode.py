@@ -108,15 +108,17 @@ def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], path: 
 
 def sample(logits: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.int64]:
     """One id for each row of ``logits float[B, V]``: temperature 1, top-p."""
-    rows = range(len(logits))
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     ranked = np.sort(p, axis=1)
-    sums = ranked.cumsum(axis=1)
-    least = [ranked[i, sums[i].searchsorted((1 - TOP_P) * sums[i, -1], "right")] for i in rows]  # of the nucleus
-    np.multiply(p, p >= np.array(least)[:, None], out=p)
-    p.cumsum(axis=1, out=sums)
-    drawn = generator.random(len(logits), dtype=np.float32) * sums[:, -1]
-    return np.array([min(sums[i].searchsorted(drawn[i], "right"), len(p[i]) - 1) for i in rows])
+    sums = ranked.cumsum(axis=1)  # from the small ones up
+    ids = np.empty(len(logits), np.int64)
+    for i, luck in enumerate(generator.random(len(logits))):
+        total = float(sums[i, -1])
+        least = sums[i].searchsorted((1 - TOP_P) * total, "right")  # of the nucleus
+        below = float(sums[i, least - 1]) if least else 0.0
+        drawn = ranked[i, sums[i].searchsorted(total - luck * (total - below))]
+        ids[i] = (p[i] == drawn).argmax()  # found by its value, as sorting has lost the id
+    return ids
 
 
 def transformers_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor]) -> Loop:

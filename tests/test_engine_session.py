@@ -127,7 +127,14 @@ def test_rows_at_different_positions(make: Make) -> None:
 
 @pytest.mark.parametrize("bits", [32, 8])
 @pytest.mark.parametrize(
-    "changes", [{"width": 128, "ffn": 352}, {"window": 9, "tied": True}, CONFIGS["gpt2"], CONFIGS["odd sizes"]]
+    "changes",
+    [
+        {"width": 128, "ffn": 352},
+        {"width": 256, "ffn": 704},
+        {"window": 9, "tied": True},
+        CONFIGS["gpt2"],
+        CONFIGS["odd sizes"],
+    ],
 )
 def test_a_row_does_not_see_the_batch(make: Make, bits: Literal[32, 8], changes: dict[str, Any]) -> None:
     _, path, config = make(bits, **changes)
