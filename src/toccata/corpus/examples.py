@@ -77,7 +77,13 @@ class Examples:
     """
 
     def __init__(
-        self, corpus: Corpus, tokenizer: Tokenizer, split: Split, length: int, options: ExampleOptions | None = None, seed: int = 0
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        split: Split,
+        length: int,
+        options: ExampleOptions | None = None,
+        seed: int = 0,
     ) -> None:
         self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed
         self.numbers = corpus.split(split)

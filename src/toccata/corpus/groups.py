@@ -56,7 +56,9 @@ def _holders(passages: Sequence[NDArray[np.uint64]]) -> list[list[int]]:
     return [owners[s : s + n].tolist() for s, n in zip(starts[wanted], sizes[wanted], strict=True)]
 
 
-def assign(groups: Mapping[str, Sequence[str]], before: Mapping[str, Split], valid: float, test: float) -> dict[str, Split]:
+def assign(
+    groups: Mapping[str, Sequence[str]], before: Mapping[str, Split], valid: float, test: float
+) -> dict[str, Split]:
     """Put every group of pieces on one side of the split.
 
     A piece that was on a side stays there. A new piece joins its group; one related to pieces of both sides goes to the held-out side, so that

@@ -95,7 +95,8 @@ def _begin(out: Path, made_with: dict[str, Any]) -> dict[str, Split]:
     if marker.exists():
         if json.loads(marker.read_text(encoding="utf-8")) != json.loads(json.dumps(made_with)):
             raise CorpusError(
-                f"{out} holds a corpus of another folder or of other cleaning options: choose another folder for this one", path=out
+                f"{out} holds a corpus of another folder or of other cleaning options: choose another folder for this one",
+                path=out,
             )
     elif any(out.iterdir()):
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
@@ -117,7 +118,9 @@ def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
     score = clean(read_score(path), options)
     known, mark = facts(score), fingerprint(score)
     # A quarter of the passages tells relations as well, and the index stays small.
-    kept = mark.passages[(mark.passages >> np.uint64(3)) % np.uint64(4) == 0] if len(mark.passages) > 64 else mark.passages
+    kept = (
+        mark.passages[(mark.passages >> np.uint64(3)) % np.uint64(4) == 0] if len(mark.passages) > 64 else mark.passages
+    )
     entry = {
         "content": mark.content,
         "passages": base64.b64encode(kept.tobytes()).decode(),
@@ -193,7 +196,11 @@ class _Journal:
 
 
 def _finish(
-    out: Path, made_with: dict[str, Any], entries: list[dict[str, Any]], before: dict[str, Split], options: PrepareOptions
+    out: Path,
+    made_with: dict[str, Any],
+    entries: list[dict[str, Any]],
+    before: dict[str, Split],
+    options: PrepareOptions,
 ) -> None:
     """Leave out duplicates, group, split, and write the index; nothing is touched if it would be the same."""
     rejected = [{"path": e["path"], "reason": e["reason"]} for e in entries if "reason" in e]

@@ -1,9 +1,9 @@
 """A corpus on disk: the cleaned pieces as MIDI bytes in a few large files, and an index of them.
 
-    pieces.jsonl     one line a piece, sorted by path: where its bytes lie, its notes, bars, style, content and split
-    shard-0000.bin   MIDI bytes, one piece after another
-    corpus.json      format, options, counts, digest; written last, so a folder without it is not finished
-    journal.jsonl    one line a file read, in the order they were done: what a rerun need not read again
+pieces.jsonl     one line a piece, sorted by path: where its bytes lie, its notes, bars, style, content and split
+shard-0000.bin   MIDI bytes, one piece after another
+corpus.json      format, options, counts, digest; written last, so a folder without it is not finished
+journal.jsonl    one line a file read, in the order they were done: what a rerun need not read again
 """
 
 from __future__ import annotations
@@ -71,9 +71,13 @@ class Corpus:
             lines = (folder / PIECES).read_text(encoding="utf-8").splitlines()
             found = self.about["format"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise CorpusError(f"{folder} is not a finished corpus: run `toccata prepare MIDI_DIR {folder}`", path=folder) from None
+            raise CorpusError(
+                f"{folder} is not a finished corpus: run `toccata prepare MIDI_DIR {folder}`", path=folder
+            ) from None
         if found != FORMAT:
-            raise CorpusError(f"{folder} is a corpus of format {found}, this version reads {FORMAT}: prepare it again", path=folder)
+            raise CorpusError(
+                f"{folder} is a corpus of format {found}, this version reads {FORMAT}: prepare it again", path=folder
+            )
         self.pieces: Sequence[Piece] = [Piece(**json.loads(line)) for line in lines]
 
     @property

@@ -49,7 +49,7 @@ def read_score(source: Path | bytes) -> Score:
     name = str(source) if isinstance(source, Path) else "this MIDI data"
     path = source if isinstance(source, Path) else None
     try:
-        return _read(_bytes(source) if isinstance(source, Path) else source)
+        return _read(read_bytes(source) if isinstance(source, Path) else source)
     except MidiError as error:
         raise MidiError(f"{name}: {error.message}", path=path) from None
 
@@ -91,7 +91,8 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(here, name)
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file that is not too large; MidiError as :func:`read_score`, the message being the bare reason."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

@@ -111,8 +111,8 @@ class Decoder(nn.Module):
 class Block(nn.Module):
     """Attention and feed-forward, each behind a norm, one after the other or side by side::
 
-        sequential:  x = x + attention(norm1(x));  x = x + mlp(norm2(x))
-        parallel:    x = x + attention(norm1(x)) + mlp(norm2(x))
+    sequential:  x = x + attention(norm1(x));  x = x + mlp(norm2(x))
+    parallel:    x = x + attention(norm1(x)) + mlp(norm2(x))
     """
 
     def __init__(self, config: DecoderConfig) -> None:
@@ -125,11 +125,10 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, packing: Packing | None) -> Tensor:
-        attended = self.dropout(self.attention(self.norm1(x), rotation, packing))  # [B, T, C]
-        if self.parallel:
-            return x + attended + self.dropout(self.mlp(self.norm2(x)))
-        x = x + attended
-        return x + self.dropout(self.mlp(self.norm2(x)))
+        attended: Tensor = self.dropout(self.attention(self.norm1(x), rotation, packing))  # [B, T, C]
+        x, read = x + attended, x if self.parallel else x + attended
+        fed: Tensor = self.dropout(self.mlp(self.norm2(read)))  # [B, T, C]
+        return x + fed
 
 
 class Attention(nn.Module):

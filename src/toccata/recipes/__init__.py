@@ -1,0 +1,187 @@
+"""Recipes: everything that decides how a model is made, in one TOML file. ``extends`` takes another recipe and changes some of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from toccata.corpus.examples import ExampleOptions
+from toccata.corpus.prepare import PrepareOptions
+from toccata.errors import RecipeError
+from toccata.midi.clean import CleanOptions
+from toccata.model.config import DecoderConfig
+from toccata.tokenizers.events import EventOptions
+from toccata.training.options import TrainOptions
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe, checked. ``model`` lacks the vocabulary's size, which the tokenizer tells."""
+
+    name: str
+    about: str
+    """What it is, in a line."""
+    seed: str = ""
+    """The public project it follows, where it does."""
+    clean: CleanOptions = field(default_factory=CleanOptions)
+    prepare: Mapping[str, float] = field(default_factory=dict)
+    tokenizer: EventOptions = field(default_factory=EventOptions)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    examples: ExampleOptions = field(default_factory=ExampleOptions)
+    training: TrainOptions = field(default_factory=TrainOptions)
+
+    def prepare_options(self) -> PrepareOptions:
+        """How the corpus is made."""
+        return PrepareOptions(clean=self.clean, **self.prepare)
+
+    def decoder(self, vocab: int) -> DecoderConfig:
+        """The model for a vocabulary of this many ids."""
+        return DecoderConfig(vocab=vocab, **self.model)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for a model folder and for telling one run from another."""
+        return asdict(self)
+
+
+def names() -> list[str]:
+    """The recipes that come with toccata."""
+    found = (entry.name for entry in resources.files(__name__).iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe that comes with toccata, or one of your own by its path, with some values changed.
+
+    Args:
+        name: ``bach-gpt``, ``toccata``, ... or a path that ends in ``.toml``.
+        overrides: ``section.key=value``, the value as in TOML.
+
+    Raises:
+        RecipeError: No such recipe, an unknown key, or a value of the wrong type.
+    """
+    table = _read(name)
+    if parent := table.pop("extends", None):
+        base = _read(str(parent))
+        if "extends" in base:
+            raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
+        table = _merged(base, table)
+    for override in overrides:
+        table = _merged(table, _override(override))
+    return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
+
+
+def restore(saved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe a model was made with, from its folder, with some values changed.
+
+    Raises:
+        RecipeError: An unknown key, or a value of the wrong type.
+    """
+    table = {key: value for key, value in saved.items() if key != "name"}
+    for override in overrides:
+        table = _merged(table, _override(override))
+    return _recipe(str(saved.get("name", "")), table)
+
+
+def _read(name: str) -> dict[str, Any]:
+    if name.endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise RecipeError(f"recipe {name} cannot be read: {error.strerror}", path=name) from None
+    else:
+        entry = resources.files(__name__).joinpath(f"{name}.toml")
+        if name not in names():
+            raise RecipeError(
+                f"there is no recipe {name!r}: choose one of {', '.join(names())}, or give the path of a .toml file"
+            )
+        text = entry.read_text(encoding="utf-8")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name} is not TOML: {error}") from None
+
+
+def _override(text: str) -> dict[str, Any]:
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or len(keys) < 2 or not all(keys):
+        raise RecipeError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    for key in reversed(keys):
+        parsed = {key: parsed}
+    return dict(parsed)
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in change.items():
+        both = isinstance(out.get(key), Mapping) and isinstance(value, Mapping)
+        out[key] = _merged(out[key], value) if both else value
+    return out
+
+
+def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
+    known = {f.name for f in fields(Recipe)} - {"name"}
+    _refuse_unknown(table, known, f"recipe {name}")
+    model = table.get("model", {})
+    _refuse_unknown(model, {f.name for f in fields(DecoderConfig)} - {"vocab"}, "model")
+    recipe = Recipe(
+        name=name,
+        about=str(table.get("about", "")),
+        seed=str(table.get("seed", "")),
+        clean=_section(CleanOptions, table.get("clean", {}), "clean"),
+        prepare=_numbers(table.get("prepare", {}), {"valid", "test"}, "prepare"),
+        tokenizer=_section(EventOptions, table.get("tokenizer", {}), "tokenizer"),
+        model=dict(model),
+        examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
+        training=_section(TrainOptions, table.get("training", {}), "training"),
+    )
+    recipe.decoder(vocab=1)  # says what is wrong with the sizes now, not after an hour of preparing
+    return recipe
+
+
+def _section(cls: type[Section], table: Mapping[str, Any], where: str) -> Section:
+    hints = get_type_hints(cls)
+    _refuse_unknown(table, set(hints), where)
+    values = {key: _typed(value, hints[key], f"{where}.{key}") for key, value in table.items()}
+    return cls(**values)
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """``value``, checked against the annotation ``hint`` as far as TOML values go."""
+    options = get_args(hint) if get_origin(hint) not in (None, tuple, Mapping) else ()
+    if isinstance(value, list):
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    plain = {int: int, float: float, bool: bool, str: str}
+    allowed = [o for o in (options or (hint,)) if o in plain]
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if allowed and (isinstance(value, bool) and bool not in allowed or not isinstance(value, tuple(allowed))):
+        raise RecipeError(f"{where} must be {' or '.join(t.__name__ for t in allowed)}, not {value!r}")
+    return value
+
+
+def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, float]:
+    _refuse_unknown(table, known, where)
+    for key, value in table.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {value!r}")
+    return {key: float(value) for key, value in table.items()}
+
+
+def _refuse_unknown(table: Any, known: set[str], where: str) -> None:
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{where} must be a section, not {table!r}")
+    if unknown := set(table) - known:
+        raise RecipeError(f"{where} has no setting {min(unknown)!r}; there are {', '.join(sorted(known))}")

@@ -429,9 +429,9 @@ def _follows(graph: Mapping[str, set[str]], vocabulary: Vocabulary, clock: Clock
             follows[_KINDS[name]] = follows.get(_KINDS[name], frozenset()) | kinds
     # MidiTok lets a controller follow anything; inside a note its decoder would lose the note.
     inside = {Kind.VELOCITY, Kind.DURATION, Kind.MICRO_TIMING}
-    for kind, after in follows.items():
-        if after & inside:
-            follows[kind] = after - {Kind.CONTROL}
+    for kind, kinds in follows.items():
+        if kinds & inside:
+            follows[kind] = kinds - {Kind.CONTROL}
     if Kind.CONTROL in follows:
         follows[Kind.CONTROL] -= inside
     if clock is Clock.POSITIONS:

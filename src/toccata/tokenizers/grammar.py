@@ -72,6 +72,8 @@ class Grammar:
         self.has_micro = bool(self.micro.any())
         # Structured: nothing but a note may follow a time shift, so a shift must lead to where a note can stand.
         self.shift_needs_note = Kind.TIME_SHIFT not in follows.get(Kind.TIME_SHIFT, frozenset())
+        # Every note names its program; otherwise a program holds until the next.
+        self.program_before_note = scheme.start_kind not in follows.get(scheme.after_note, frozenset())
         self.program_values = vocabulary.values[vocabulary.of_kind[Kind.PROGRAM]]
         if self.merges is not None:
             self.first = np.array([m[0] if m else 0 for m in self.merges], np.intp)
@@ -85,6 +87,10 @@ class Grammar:
     def base(self, token: int) -> tuple[int, ...]:
         """The base tokens that an id stands for."""
         return (token,) if self.merges is None else self.merges[token]
+
+    def single(self, part: int) -> int:
+        """The id that stands for one base token alone."""
+        return part if self.merges is None else self.merges.index((part,))
 
     def cursor(self, limits: Limits | None = None, *, meter: tuple[int, int] = (4, 4)) -> Cursor:
         """A cursor before the first token; ``meter`` counts for schemes that do not write meters."""
@@ -142,7 +148,10 @@ class Cursor:
         """The ids that may come next, ``bool[grammar.size]``; of a merged id only the first part is looked at (see :meth:`admits`)."""
         grammar = self.grammar
         mask = self._allowed()
-        return mask if grammar.merges is None else mask[grammar.first] & grammar.sound
+        if grammar.merges is None:
+            return mask
+        whole: Mask = mask[grammar.first] & grammar.sound
+        return whole
 
     def admits(self, token: int) -> bool:
         """Whether ``token``, allowed by its first part, holds to its end."""
@@ -285,7 +294,9 @@ class Cursor:
         scheme, state = self.grammar.scheme, self.state
         mask[self._ids(Kind.NOTE_OFF)] = False
         sounding = np.zeros(128, np.bool_)
-        sounding[[pitch for pitch, onset in state.started.get(state.program, {}).items() if onset < state.tick]] = True
+        sounding[
+            [pitch for pitch, (onset, _) in state.started.get(state.program, {}).items() if onset < state.tick]
+        ] = True
         which = Kind.NOTE_OFF, state.program == DRUMS
         mask[scheme.note_ids[which]] = sounding[scheme.note_values[which]]
 
@@ -399,7 +410,7 @@ class Cursor:
         return self.floor <= tick <= self.end_tick - self._shortest(program) and self._free_from(program) <= tick
 
     def _may_stop(self, program: int) -> bool:
-        return any(onset < self.state.tick for onset in self.state.started.get(program, {}).values())
+        return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
 
 
 _TIME_KINDS = (Kind.BAR, Kind.REST, Kind.TIME_SHIFT, Kind.SPECIAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,16 @@ NEVER = 2**40
 """A tick that no piece reaches: the end of a note whose end is not known yet."""
 
 
+class Note(NamedTuple):
+    """A note as it was written. ``program`` 128 is the drums; times in ticks of the tokenizer's grid."""
+
+    program: int
+    pitch: int
+    onset: int
+    length: int
+    velocity: int
+
+
 class State:
     """A place in one sequence, and the music there, as the tokenizer's decoder would have it.
 
@@ -21,9 +32,9 @@ class State:
     """
 
     __slots__ = (
-        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "meter", "micro", "micro_said", "note_end", "notes", "onset_pitch",
-        "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar",
-        "ticks_per_beat", "ticks_per_position", "untouched",
+        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "made", "meter", "micro", "micro_said", "note_end",
+        "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar",
+        "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
     )  # fmt: skip
 
     def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
@@ -39,7 +50,9 @@ class State:
         self.micro = 0
         self.micro_said = False
         self.ends: dict[int, NDArray[np.int64]] = {}  # program -> int64[128], when each pitch is free again
-        self.started: dict[int, dict[int, int]] = {}  # program -> pitch -> onset, of notes waiting for their note-off
+        self.started: dict[
+            int, dict[int, tuple[int, int]]
+        ] = {}  # program -> pitch -> onset and velocity, until the note-off
         self.active_pedals: frozenset[int] = frozenset()
         self.seen: frozenset[tuple[int, int]] = frozenset()  # what was said at this tick and may not be said twice
         self.onset_pitch: dict[int, int] = {}
@@ -47,6 +60,8 @@ class State:
         self.untouched = True  # nothing but time has been said in this bar
         self.ended = False
         self.notes = 0
+        self.velocity = 64
+        self.made: Note | None = None  # the note completed last
         self.tempo = 120_000
         self._set_meter(meter)
 
@@ -137,6 +152,7 @@ class State:
             self._finish_note()
 
     def _read_velocity(self, token: int, value: int) -> None:
+        self.velocity = value
         if (
             self.scheme.after_note is Kind.VELOCITY
             or self._program_number() not in self.scheme.timing.duration_programs
@@ -157,10 +173,11 @@ class State:
             length = int(timing.default_length * self.ticks_per_beat)
         end = NEVER if waits else onset + length
         if waits:
-            held = {**self.started.get(self.program, {}), self.pitch: onset}
+            held = {**self.started.get(self.program, {}), self.pitch: (onset, self.velocity)}
             self.started = {**self.started, self.program: held}
         else:
             self.note_end = max(self.note_end, end)
+            self.made = Note(self.program, self.pitch, onset, length, self.velocity)
         self._set_end(self.pitch, end)
         self.notes += 1
         self.pitch = -1
@@ -168,7 +185,9 @@ class State:
 
     def _read_note_off(self, token: int, value: int) -> None:
         held = dict(self.started.get(self.program, {}))
-        if held.pop(value, None) is not None:
+        if (note := held.pop(value, None)) is not None:
+            onset, velocity = note
+            self.made = Note(self.program, value, onset, self.tick - onset, velocity)
             self.started = {**self.started, self.program: held}
             self._set_end(value, self.tick)
             self.note_end = max(self.note_end, self.tick)

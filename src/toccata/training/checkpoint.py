@@ -18,7 +18,13 @@ from toccata.files import written_aside
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 
-def save(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], state: dict[str, Any], ema: dict[str, Tensor] | None) -> None:
+def save(
+    path: Path,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    state: dict[str, Any],
+    ema: dict[str, Tensor] | None,
+) -> None:
     """Write weights, optimiser states, averaged weights and ``state`` (JSON) to ``path``."""
     tensors = {f"model.{name}": tensor for name, tensor in _own(model).items()}
     for name, tensor in (ema or {}).items():
@@ -32,7 +38,9 @@ def save(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimize
         save_file(tensors, aside, metadata={"state": json.dumps(state)})
 
 
-def load(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
+def load(
+    path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
     """Put the weights and states of ``path`` into place.
 
     Returns:

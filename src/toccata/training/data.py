@@ -75,7 +75,7 @@ def batches(
     """
     loader = DataLoader(
         _Rows(examples),
-        batch_sampler=_Numbers(start, rows, rank, processes),  # type: ignore[arg-type]  # endless, so it has no length
+        batch_sampler=_Numbers(start, rows, rank, processes),
         collate_fn=stack,
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,

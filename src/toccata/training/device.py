@@ -20,7 +20,7 @@ def accelerator(options: TrainOptions) -> Accelerator:
 def computes_bf16(device: str) -> bool:
     """Whether bf16 is faster than float32 on ``device``; processors are asked by doing it."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
     return 1.2 * _seconds(torch.bfloat16) < _seconds(torch.float32)

@@ -102,7 +102,14 @@ def plot(log: Path, picture: Path, *, best: int | None = None) -> None:
     axes.plot(steps[: len(losses)], _smoothed(losses), color="#1f5a8c", linewidth=1.6, label="training, smoothed")
     held_out = [(r["step"], r["valid_loss"]) for r in rows if "valid_loss" in r]
     if held_out:
-        axes.plot(*zip(*held_out, strict=True), color="#d1495b", marker="o", markersize=3, linewidth=1.4, label="held-out pieces")
+        axes.plot(
+            *zip(*held_out, strict=True),
+            color="#d1495b",
+            marker="o",
+            markersize=3,
+            linewidth=1.4,
+            label="held-out pieces",
+        )
     if best:
         axes.axvline(best, color="#d1495b", linewidth=0.8, linestyle=":", label="kept")
     axes.set_xlabel("step")

@@ -71,6 +71,7 @@ class Trainer:
         folder: Where checkpoints and logs go.
         identity: What makes this run this run (recipe, data); kept with the checkpoint.
         report: Called after each step, on the first process.
+        say: Called before the first step with the number of steps and the tokens a second that were measured.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class Trainer:
         *,
         identity: dict[str, Any] | None = None,
         report: Callable[[Step], None] | None = None,
+        say: Callable[[int, float], None] | None = None,
     ) -> None:
-        self.options, self.folder, self.report = options, folder, report
+        self.options, self.folder, self.report, self.say = options, folder, report, say
         self.accelerator: Accelerator = make_accelerator(options)
         self.train, self.valid = train, valid
         self.decoder = model.to(self.accelerator.device)
@@ -102,8 +104,8 @@ class Trainer:
             KeyboardInterrupt: After the state has been written.
         """
         resumed = self._resume()
-        if not resumed and self.options.minutes is not None:
-            self.state.steps = self._fit_steps(self.options.minutes * 60)
+        if not resumed:
+            self._plan()
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
         loggers = log.loggers(self.folder, self.state.step) if self.accelerator.is_main_process else []
@@ -227,9 +229,7 @@ class Trainer:
         else:
             state.stale += 1
             if self.options.patience and state.stale >= self.options.patience and held_out is not None:
-                state.stopped = (
-                    f"the held-out loss has not fallen since step {state.best_step}: from here on the model would memorise its data"
-                )
+                state.stopped = f"the held-out loss has not fallen since step {state.best_step}: from here on the model would memorise its data"
         return held_out
 
     @torch.no_grad()
@@ -246,7 +246,9 @@ class Trainer:
         device, total, count = self.accelerator.device, 0.0, 0
         for batch in self._valid_batches:
             with self.accelerator.autocast():
-                loss = self.decoder(batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device))
+                loss = self.decoder(
+                    batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device)
+                )
             total += float(loss) * batch.inputs.numel()
             count += batch.inputs.numel()
         self.decoder.train()
@@ -261,14 +263,17 @@ class Trainer:
 
     # -- planning and keeping ----------------------------------------------------------------------------------------------------------
 
-    def _fit_steps(self, seconds: float) -> int:
-        """How many steps ``seconds`` buy, from a few steps that are then undone."""
+    def _plan(self) -> None:
+        """Measure a few steps, then undo them: what the run will take, or how many steps fit into the time there is."""
+        options = self.options
         weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()}
-        source, took = self._batches(), []
-        began = time.monotonic()
-        while len(took) < 12 and (len(took) < 4 or time.monotonic() - began < 0.03 * seconds):
+        began, tokens = time.monotonic(), 0
+        took: list[float] = []
+        budget = 6.0 if options.minutes is None else max(2.0, 1.8 * options.minutes)  # 3 % of the time there is
+        source = self._batches()
+        while len(took) < 12 and (len(took) < 3 or time.monotonic() - began < budget):
             before = time.monotonic()
-            self._step(source)
+            _, tokens, _ = self._step(source)
             took.append(time.monotonic() - before)
         del source
         before = time.monotonic()
@@ -276,11 +281,14 @@ class Trainer:
         evaluation = time.monotonic() - before
         self.ema = None
         self._put(weights)
-        self.optimizers = optim.build(self.decoder, self.options)
+        self.optimizers = optim.build(self.decoder, options)
         step = sorted(took[1:])[len(took[1:]) // 2]
-        left = seconds - (time.monotonic() - began) - evaluation * self.options.evaluations
-        steps = torch.tensor(max(1.0, left / step), device=self.accelerator.device)
-        return max(1, int(self.accelerator.reduce(steps, "mean")))
+        if options.minutes is not None:
+            left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
+            steps = torch.tensor(max(1.0, left / step), device=self.accelerator.device)
+            self.state.steps = max(1, int(self.accelerator.reduce(steps, "mean")))
+        if self.say is not None and self.accelerator.is_main_process:
+            self.say(self.state.steps, tokens / step)
 
     def _resume(self) -> bool:
         path = self.folder / checkpoint.LAST

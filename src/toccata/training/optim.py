@@ -46,12 +46,15 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
     for _ in range(iterations):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    found: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return found
 
 
 def build(model: nn.Module, options: TrainOptions) -> list[torch.optim.Optimizer]:
     """The optimisers of a Decoder. Norms, biases and embeddings are not decayed."""
-    hidden, decayed, plain = [], [], []
+    hidden: list[Tensor] = []
+    decayed: list[Tensor] = []
+    plain: list[Tensor] = []
     for name, parameter in model.named_parameters():
         inside = parameter.ndim == 2 and "blocks." in name
         if inside and options.optimizer == "muon":

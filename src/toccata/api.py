@@ -1,0 +1,338 @@
+"""The verbs: each a short story told with the rooms below. What needs torch is imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from toccata import folder
+from toccata.corpus.prepare import PrepareOptions
+from toccata.corpus.prepare import prepare as prepare_corpus
+from toccata.corpus.store import CORPUS, Corpus
+from toccata.engine.model import Model, Precision
+from toccata.errors import CorpusError, MissingExtra, ModelError
+from toccata.files import write_json, write_text
+from toccata.measure.likelihood import Likelihood, likelihood
+from toccata.measure.validity import validity
+from toccata.midi.check import Report
+from toccata.midi.check import check as check_folder
+from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.facts import fingerprint
+from toccata.midi.pool import map_files
+from toccata.midi.read import find_midi, read_score
+from toccata.recipes import Recipe
+from toccata.recipes import load as load_recipe
+from toccata.recipes import restore
+
+if TYPE_CHECKING:
+    from toccata.training.loop import Step
+
+VALID_BARS = 8
+VALID_PIECES = 8
+DATA = "data.json"
+
+
+class Progress(Protocol):
+    """Hears how a long task goes on."""
+
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
+    def update(self, task: str, done: int, total: int, text: str = "") -> None:
+        """``task`` has come to ``done`` of ``total``."""
+        ...
+
+
+class Silent:
+    """A Progress that says nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def update(self, task: str, done: int, total: int, text: str = "") -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` found.
+
+    Attributes:
+        model: The model's name.
+        likelihood: Nats a note on the pieces.
+        seen: Pieces left out because the model was trained on them or chose its weights by them.
+        unread: Files left out because they cannot be read, or by the model's cleaning, each with its reason.
+        valid: Of a few pieces written for this, the share without a fault.
+        faults: The faults of the others.
+    """
+
+    model: str
+    likelihood: Likelihood
+    seen: int
+    unread: tuple[tuple[str, str], ...]
+    valid: float
+    faults: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, the keys of DESIGN's ``evaluate``."""
+        found = self.likelihood
+        return {
+            "model": self.model,
+            "pieces": found.pieces,
+            "notes": found.notes,
+            "nats_per_note": round(found.nats_per_note, 4),
+            "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
+            "nats_per_token": round(found.nats_per_token, 4),
+            "tokens_per_note": round(found.tokens / found.notes, 4),
+            "seen": self.seen,
+            "unread": [{"path": path, "reason": reason} for path, reason in self.unread],
+            "validity": {"pieces": VALID_PIECES, "valid": self.valid, "faults": list(self.faults)},
+        }
+
+
+def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
+    """Open a model folder for writing music. Needs no torch.
+
+    Raises:
+        ModelError: There is no model, or a file of it is missing or was changed.
+    """
+    return Model(Path(path), precision=precision, threads=threads)
+
+
+def check(path: str | Path, progress: Progress | None = None) -> Report:
+    """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
+    heard = progress or Silent()
+    return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
+
+
+def prepare(
+    source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
+) -> Corpus:
+    """Make a corpus of a folder of MIDI files, or bring it up to date."""
+    heard = progress or Silent()
+    return prepare_corpus(Path(source), Path(out), options, progress=lambda d, t: heard.update("preparing", d, t))
+
+
+def train(
+    source: str | Path,
+    out: str | Path,
+    *,
+    recipe: str = "toccata",
+    settings: Sequence[str] = (),
+    minutes: float | None = None,
+    start_from: str | Path | None = None,
+    progress: Progress | None = None,
+) -> folder.ModelFolder:
+    """Train a model on a folder of MIDI files: check, prepare, tokenizer, train, evaluate, export; each only if need be.
+
+    Run again after an interruption, it goes on where it was; run again when all is done, it does nothing.
+
+    Args:
+        source: A folder of MIDI files, or a prepared corpus.
+        out: Where the model folder goes.
+        recipe: A recipe's name, or the path of one of your own.
+        settings: ``section.key=value``, over the recipe.
+        minutes: Train for this long, instead of the recipe's number of steps.
+        start_from: A model folder to start from; its tokenizer, shape and recipe are kept.
+        progress: Hears how it goes on.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        CorpusError: The folder cannot be trained on.
+        RecipeError: The recipe or a setting is wrong.
+        ToccataError: The disk is full, or ``out`` holds something else.
+    """
+    try:
+        from toccata.training.pipeline import Run
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f'training needs {error.name}: pip install "toccata[train]"') from None
+    heard, out = progress or Silent(), Path(out)
+    parent = None if start_from is None else folder.open_folder(Path(start_from))
+    chosen = _recipe(recipe, settings, minutes, parent)
+    run = Run(chosen, out, parent, heard.say)
+    corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
+    heard.say(_data_line(corpus))
+    tokenizer = run.tokenizer(corpus)
+    state = run.train(corpus, tokenizer, lambda step: heard.update("training", step.step, step.steps, _step_line(step)))
+    if not run.is_main:
+        return run.wait()
+    if state.stopped:
+        heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
+    if (finished := run.finished(corpus, state)) is not None:
+        return finished
+    made = run.export(corpus, tokenizer, state)
+    return _measured(made, corpus, run.about(corpus, state), chosen, heard)
+
+
+def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
+    if parent is not None:
+        chosen = restore(parent.about["recipe"], settings)
+    else:
+        chosen = load_recipe(name, settings)
+    return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
+
+
+def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
+    if (source / CORPUS).is_file():
+        return Corpus(source)
+    if out.exists() and not out.is_dir():
+        raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
+    with main_first():
+        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
+
+
+def _data_line(corpus: Corpus) -> str:
+    about = corpus.about
+    splits = about["splits"]
+    text = (
+        f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to train on, "
+        f"{splits['valid']:,} to watch the training with, {splits['test']:,} kept aside"
+    )
+    left = len(about["rejected"])
+    duplicates = sum(len(group) - 1 for group in about["duplicates"])
+    return (
+        text
+        + (f"; {left:,} left out" if left else "")
+        + (f"; {duplicates:,} duplicates left out" if duplicates else "")
+    )
+
+
+def _step_line(step: Step) -> str:
+    return f"loss {step.loss:.3f}, {step.tokens_per_second:,.0f} tokens/s, {_duration(step.seconds_left)} left"
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _measured(
+    made: folder.ModelFolder, corpus: Corpus, about: dict[str, Any], recipe: Recipe, heard: Progress
+) -> folder.ModelFolder:
+    """Evaluate a model that was just exported, and write what was found into its folder."""
+    from toccata.training.card import card
+
+    numbers = corpus.split("test") or corpus.split("valid")
+    metrics: dict[str, Any] = {}
+    if numbers:
+        heard.say(f"Measuring on {len(numbers)} pieces the model has not seen")
+        found = likelihood(
+            load(made.path, precision="fp32"),
+            (corpus.score(i) for i in numbers),
+            lambda done: heard.update("measuring", done, len(numbers)),
+        )
+        metrics |= {
+            "nats_per_note": round(found.nats_per_note, 4),
+            "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
+            "pieces": found.pieces,
+            "notes": found.notes,
+            "split": "test" if corpus.split("test") else "valid",
+        }
+    written = load(made.path).generate(n=VALID_PIECES, bars=VALID_BARS)
+    metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
+    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
+    _write_seen(made.path, corpus)
+    return folder.seal(made.path, {**about, "metrics": metrics})
+
+
+def _write_seen(path: Path, corpus: Corpus) -> None:
+    """Keep the contents of the pieces the model knows, so that a later evaluation can leave them out."""
+    seen = {side: sorted(corpus.pieces[i].content for i in corpus.split(side)) for side in ("train", "valid")}
+    write_json(path / DATA, seen)
+
+
+def finetune(
+    source: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path,
+    settings: Sequence[str] = (),
+    minutes: float | None = None,
+    progress: Progress | None = None,
+) -> folder.ModelFolder:
+    """Teach a model your own files: :func:`train`, started from ``model``."""
+    return train(source, out, settings=settings, minutes=minutes, start_from=model, progress=progress)
+
+
+def evaluate(
+    model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
+) -> Evaluation:
+    """Measure a model on the pieces below ``source`` that it has not seen.
+
+    Args:
+        model: A model folder.
+        source: A folder of MIDI files, or a prepared corpus.
+        include_seen: Measure on pieces it was trained on, too.
+        progress: Hears how it goes on.
+
+    Raises:
+        CorpusError: There is no piece to measure on.
+    """
+    heard = progress or Silent()
+    opened = load(model, precision="fp32")
+    seen = set() if include_seen else _seen(opened.folder.path)
+    options = restore(opened.folder.about["recipe"]).clean
+    paths = find_midi(Path(source))
+    scores, unread, known = [], [], 0
+    contents: set[str] = set()
+    for done, (path, result) in enumerate(sorted(map_files(paths, _Reading(options)), key=lambda item: item[0])):
+        heard.update("reading", done + 1, len(paths))
+        if isinstance(result, Exception):
+            unread.append((path.relative_to(source).as_posix(), str(result)))
+            continue
+        content, midi = result
+        if content in seen:
+            known += 1
+        elif content not in contents:
+            contents.add(content)
+            scores.append(midi)
+    if not scores:
+        raise CorpusError(
+            f"{source} holds no piece that {opened.name} has not seen ({known} seen, {len(unread)} cannot be used)",
+            path=source,
+        )
+    from symusic import Score
+
+    found = likelihood(
+        opened, (Score.from_midi(m) for m in scores), lambda d: heard.update("measuring", d, len(scores))
+    )
+    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
+    return Evaluation(opened.name, found, known, tuple(unread), written.valid / written.pieces, written.faults)
+
+
+class _Reading:
+    """Read, clean and know again; a callable that a worker process can be sent."""
+
+    def __init__(self, options: CleanOptions) -> None:
+        self.options = options
+
+    def __call__(self, path: Path) -> tuple[str, bytes]:
+        score = clean(read_score(path), self.options)
+        return fingerprint(score).content, score.dumps_midi()
+
+
+def _seen(path: Path) -> set[str]:
+    import json
+
+    try:
+        known = json.loads((path / DATA).read_text(encoding="utf-8"))
+        return {content for side in known.values() for content in side}
+    except (OSError, ValueError, AttributeError):
+        return set()
+
+
+def models(where: Path) -> list[folder.ModelFolder]:
+    """The model folders in ``where`` and one level below it."""
+    if folder.is_model(where):
+        return [folder.open_folder(where)]
+    if not where.is_dir():
+        return []
+    return [folder.open_folder(path) for path in sorted(where.iterdir()) if path.is_dir() and folder.is_model(path)]

@@ -1,0 +1,176 @@
+"""The generation loop: mask, draw, step; for one row or many, past the context, note by note."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.engine.sampling import RECENT, Sampling, draw, log_probabilities
+from toccata.engine.session import Session
+from toccata.tasks.request import Task
+from toccata.tasks.window import BarStart, bar_start, bar_starts, latest_bars
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.grammar import Cursor
+from toccata.tokenizers.state import Note
+from toccata.tokenizers.vocabulary import Kind
+
+KEPT = 0.6
+"""How much of the context is kept when it slides."""
+
+
+@dataclass(frozen=True)
+class NewNote:
+    """A note that has just been written. ``row`` says in which piece; times are in the tokenizer's ticks from the start of its ids."""
+
+    row: int
+    note: Note
+
+
+@dataclass(frozen=True)
+class NewBar:
+    """The music has reached bar ``bar`` of the new ones, counted from 0."""
+
+    row: int
+    bar: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A piece is done.
+
+    Attributes:
+        row: Which.
+        ids: ``int32[T]``, everything from the start of the task's ids on.
+        written: How many of them are new.
+        nats: Negative log-likelihood of the new ids under the model, without mask or temperature.
+        notes: How many new notes there are.
+        cursor: Where it ended.
+    """
+
+    row: int
+    ids: NDArray[np.int32]
+    written: int
+    nats: float
+    notes: int
+    cursor: Cursor
+
+
+Event = NewNote | NewBar | Finished
+
+
+@dataclass
+class _Row:
+    number: int
+    cursor: Cursor
+    ids: list[int]
+    generator: np.random.Generator
+    given: int
+    notes_before: int
+    nats: float = 0.0
+    bars: list[BarStart] = field(default_factory=list)
+
+
+def generate(
+    session: Session, tokenizer: Tokenizer, task: Task, seeds: list[int], sampling: Sampling, max_tokens: int
+) -> Iterator[Event]:
+    """Write one piece for each seed.
+
+    Args:
+        session: At least as many rows as seeds.
+        tokenizer: The model's.
+        task: What is asked.
+        seeds: One a piece; the same seed gives the same piece, however many are written beside it.
+        sampling: How to draw.
+        max_tokens: After this many ids a piece comes to its end by the shortest legal way.
+
+    Yields:
+        Notes and bars as they are written, and each piece when it is done.
+    """
+    bars = bar_starts(task.cursor.grammar, task.ids.tolist(), task.cursor.state.meter)
+    rows = [_begin(task, number, seed, bars) for number, seed in enumerate(seeds)]
+    logits = np.repeat(session.prefill(0, task.ids)[None], len(rows), axis=0)
+    session.share(0, range(1, len(rows)))
+    repeats = _repeatable(tokenizer) if sampling.repetition != 1 else None
+    while rows:
+        allowed = np.stack([row.cursor.allowed() for row in rows])
+        seen = logits if repeats is None else _discouraged(logits, rows, repeats, sampling.repetition)
+        ids = draw(seen, allowed, sampling, [r.generator for r in rows], [r.cursor.admits for r in rows])
+        for row, nats in zip(rows, log_probabilities(logits, ids).tolist(), strict=True):
+            row.nats -= nats
+        done = []
+        for index, (row, token) in enumerate(zip(rows, ids, strict=True)):
+            yield from _advance(row, token, task, max_tokens)
+            if row.cursor.state.ended:
+                done.append(index)
+                written = len(row.ids) - row.given
+                notes = row.cursor.state.notes - row.notes_before
+                yield Finished(row.number, np.array(row.ids, np.int32), written, row.nats, notes, row.cursor)
+        for index in reversed(done):  # the last row takes the place of one that leaves, here as in the session
+            session.release(index)
+            last, last_id = rows.pop(), ids.pop()
+            if index < len(rows):
+                rows[index], ids[index] = last, last_id
+        if rows:
+            logits = _next(session, tokenizer, rows, ids)
+
+
+def _begin(task: Task, number: int, seed: int, bars: list[BarStart]) -> _Row:
+    cursor = copy.copy(task.cursor)
+    cursor.state = copy.copy(task.cursor.state)
+    generator = np.random.default_rng(seed)
+    return _Row(number, cursor, task.ids.tolist(), generator, len(task.ids), cursor.state.notes, bars=list(bars))
+
+
+def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Event]:
+    """Read the token into the row, and tell of what it brought."""
+    cursor = row.cursor
+    before = cursor.state.bar
+    row.ids.append(token)
+    for base in cursor.grammar.base(token):
+        made = cursor.state.made
+        cursor.state.read(base)
+        if cursor.state.made is not made and cursor.state.made is not None:
+            yield NewNote(row.number, cursor.state.made)
+    if cursor.state.bar != before:
+        row.bars.append(bar_start(cursor.grammar, cursor.state, len(row.ids)))
+        yield NewBar(row.number, cursor.state.bar - task.bar)
+    if len(row.ids) - row.given >= max_tokens:
+        cursor.closing = True
+
+
+def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[int]) -> NDArray[np.float32]:
+    """The logits after ``ids``, one a row; rows that are full begin anew with their latest bars."""
+    full = [i for i in range(len(rows)) if session.lengths[i] + 1 >= session.capacity]
+    if not full:
+        return session.step(np.array(ids, np.int64))
+    # A step moves all rows, so a full one is begun anew without its last id first.
+    for i in full:
+        read = latest_bars(
+            tokenizer, rows[i].ids, rows[i].bars, int(KEPT * session.capacity), rows[i].cursor.state.meter
+        )
+        session.prefill(i, np.array(read[:-1], np.int64))
+    return session.step(np.array(ids, np.int64))
+
+
+def _repeatable(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """The ids that begin with a pitch: what a repetition penalty is about."""
+    grammar = tokenizer.grammar()
+    kinds = grammar.scheme.vocabulary.kinds
+    pitched = (kinds == Kind.PITCH) | (kinds == Kind.NOTE_ON)
+    return pitched if grammar.merges is None else np.array([any(pitched[b] for b in m) for m in grammar.merges])
+
+
+def _discouraged(
+    logits: NDArray[np.float32], rows: list[_Row], repeats: NDArray[np.bool_], factor: float
+) -> NDArray[np.float32]:
+    out = logits.copy()
+    for i, row in enumerate(rows):
+        recent = np.unique(row.ids[-RECENT:])
+        recent = recent[repeats[recent]]
+        values = out[i, recent]
+        out[i, recent] = np.where(values > 0, values / factor, values * factor)
+    return out

@@ -1,0 +1,291 @@
+"""A model that writes: a model folder, opened for generation. No torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
+from symusic import Note as ScoreNote
+
+from toccata import folder
+from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
+from toccata.engine.sampling import Sampling
+from toccata.engine.session import Session
+from toccata.errors import MidiError, RequestError
+from toccata.midi.splice import continue_file, drop_before, new_file
+from toccata.model.config import DecoderConfig
+from toccata.piece import Piece, origin_text
+from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.request import Request, Task, compile_request
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.load import load_tokenizer
+
+Precision = Literal["8bit", "fp32"]
+MAX_TOKENS = 4096
+"""New ids a piece may have if bars are not asked for; with bars, this many for every 8 of them."""
+_MOST_ROWS = 16
+
+
+@dataclass
+class Stats:
+    """What a call to generate took."""
+
+    tokens: int = 0
+    notes: int = 0
+    seconds: float = 0.0
+    nats: list[float] = field(default_factory=list)
+
+
+class Model:
+    """A model, ready to write. Made by ``toccata.load``.
+
+    Attributes:
+        folder: Its model folder.
+        config: Its shape.
+        tokenizer: Its tokenizer.
+    """
+
+    def __init__(self, path: Path, *, precision: Precision = "8bit", threads: int | None = None) -> None:
+        """Open a model folder.
+
+        Args:
+            path: The folder.
+            precision: ``8bit`` is two to three times as fast as ``fp32`` and a little coarser.
+            threads: Processors to use; by default all.
+
+        Raises:
+            ModelError: The folder is no model, or a file is missing or was changed.
+        """
+        self.folder = folder.open_folder(path)
+        self.config = DecoderConfig.from_json(self.folder.config)
+        self.tokenizer: Tokenizer = load_tokenizer(self.folder.tokenizer())
+        self.precision, self.threads = precision, threads
+        self._session: Session | None = None
+        self.stats = Stats()
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.folder.name
+
+    def generate(
+        self,
+        prompt: str | Path | bytes | Score | None = None,
+        *,
+        n: int = 1,
+        bars: int | None = 16,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        prompt_bars: int | None = None,
+        prompt_tokens: int | None = None,
+        prompt_seconds: float | None = None,
+        continuation_only: bool = False,
+        key: str | None = None,
+        tempo: float | None = None,
+        meter: tuple[int, int] | None = None,
+        programs: Sequence[int] | None = None,
+        max_tokens: int | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Write new pieces, or go on from a prompt.
+
+        Args:
+            prompt: A MIDI file or its bytes, or a Score; None for new music. Its last part is what the model reads if it is long.
+            n: How many pieces.
+            bars: New bars, exactly; None: until the model ends the piece.
+            seed: Piece i is that of ``seed + i``, however many are written with it.
+            sampling: How bold; see :class:`Sampling`.
+            prompt_bars: Use only the first so many bars of the prompt, and go on from there.
+            prompt_tokens: Only its first so many tokens.
+            prompt_seconds: Only its first so many seconds.
+            continuation_only: Leave the prompt out of the pieces.
+            key: Keep pitched notes to a key, e.g. ``"D minor"``.
+            tempo: Quarters a minute.
+            meter: For new music, e.g. ``(3, 4)``.
+            programs: General MIDI programs that may play, -1 for the drums.
+            max_tokens: Come to the end after about so many new tokens.
+            on_event: Called with notes and bars as they are written; what it raises stops the writing.
+
+        Raises:
+            MidiError: The prompt cannot be read.
+            RequestError: What is asked for cannot be had, and why.
+        """
+        opened = open_prompt(self.tokenizer, prompt, bars=prompt_bars, tokens=prompt_tokens, seconds=prompt_seconds)
+        request = Request(
+            prompt=None if opened is None else opened.score,
+            seam=None if opened is None else opened.seam,
+            bars=bars,
+            key=key,
+            tempo=tempo,
+            meter=meter,
+            programs=None if programs is None else tuple(programs),
+        )
+        pieces: dict[int, Piece] = {}
+        for event, piece in self.stream(
+            request,
+            opened,
+            n=n,
+            seed=seed,
+            sampling=sampling,
+            max_tokens=max_tokens,
+            continuation_only=continuation_only,
+        ):
+            if on_event is not None:
+                on_event(event)
+            if piece is not None and isinstance(event, Finished):
+                pieces[event.row] = piece
+        return [pieces[i] for i in sorted(pieces)]
+
+    def stream(
+        self,
+        request: Request,
+        prompt: Prompt | None = None,
+        *,
+        n: int = 1,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        max_tokens: int | None = None,
+        continuation_only: bool = False,
+    ) -> Iterator[tuple[Event, Piece | None]]:
+        """As :meth:`generate`, event by event; a finished piece comes with its last event. Stop by leaving the loop."""
+        if n < 1:
+            raise RequestError(f"at least one piece must be asked for, not {n}")
+        sampling = sampling or Sampling()
+        task = compile_request(request, self.tokenizer, self.config.context * 3 // 4)
+        limit = max_tokens or (MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8))
+        self.stats = Stats()
+        began = time.perf_counter()
+        for first in range(0, n, _MOST_ROWS):
+            seeds = [seed + i for i in range(first, min(first + _MOST_ROWS, n))]
+            session = self._ready(len(seeds))
+            for event in generate(session, self.tokenizer, task, seeds, sampling, limit):
+                self.stats.seconds = time.perf_counter() - began
+                if isinstance(event, Finished):
+                    self.stats.tokens += event.written
+                    self.stats.notes += event.notes
+                    piece = self._piece(event, task, request, prompt, seeds[event.row], sampling, continuation_only)
+                    yield (
+                        Finished(first + event.row, event.ids, event.written, event.nats, event.notes, event.cursor),
+                        piece,
+                    )
+                else:
+                    moved = (
+                        NewNote(first + event.row, event.note)
+                        if isinstance(event, NewNote)
+                        else NewBar(first + event.row, event.bar)
+                    )
+                    yield moved, None
+
+    def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
+        return self._ready(1).logits(ids)
+
+    def _ready(self, rows: int) -> Session:
+        session = self._session
+        if session is None or session.rows < rows:
+            name = (
+                folder.GRAPH_8BIT if self.precision == "8bit" and self.folder.has(folder.GRAPH_8BIT) else folder.GRAPH
+            )
+            session = Session(self.folder.file(name), self.config, rows=rows, threads=self.threads)
+            self._session = session
+        session.active = 0
+        session.lengths[:] = 0
+        return session
+
+    # -- from ids to a file ------------------------------------------------------------------------------------------------------------
+
+    def _piece(
+        self,
+        done: Finished,
+        task: Task,
+        request: Request,
+        prompt: Prompt | None,
+        seed: int,
+        sampling: Sampling,
+        only: bool,
+    ) -> Piece:
+        new = self._new_music(done, task, request)
+        origin: dict[str, Any] = {
+            "model": self.name,
+            "digest": self.folder.digest,
+            "precision": self.precision,
+            "seed": seed,
+            "sampling": asdict(sampling),
+            "bars": request.bars,
+            "key": request.key,
+            "tempo": request.tempo,
+            "meter": request.meter,
+            "programs": request.programs,
+            "prompt": None if prompt is None else prompt.about,
+            "tokens": done.written,
+            "notes": done.notes,
+            "nats_per_note": round(done.nats / max(1, done.notes), 4),
+        }
+        text = origin_text(origin)
+        if prompt is None:
+            return Piece(new_file(new, text=text), origin)
+        try:
+            whole = continue_file(prompt.midi, task.seam, new, keep_until=prompt.keep_until, text=text)
+        except MidiError:
+            # Files that tell time by the clock, or hold several songs, have no place to go on from: they are written anew.
+            whole = _joined(prompt.score, task.seam, new, text)
+        if only:
+            return Piece(drop_before(whole, task.seam), origin)
+        return Piece(whole, origin, task.seam)
+
+    def _new_music(self, done: Finished, task: Task, request: Request) -> Score:
+        """The notes and events written, from the seam on; tick 0 is the seam."""
+        grid = self.tokenizer.decode(done.ids)
+        end = done.cursor.end_tick
+        out = Score(grid.ticks_per_quarter)
+        for track in grid.tracks:
+            new = Track(track.name, track.program, track.is_drum)
+            for note in track.notes:
+                if note.time >= task.start:
+                    length = min(note.duration, end - note.time) if request.bars is not None else note.duration
+                    new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
+            new.controls = [
+                ControlChange(c.time - task.start, c.number, c.value) for c in track.controls if c.time >= task.start
+            ]
+            new.pedals = [type(p)(p.time - task.start, p.duration) for p in track.pedals if p.time >= task.start]
+            new.pitch_bends = [type(b)(b.time - task.start, b.value) for b in track.pitch_bends if b.time >= task.start]
+            if len(new.notes):
+                out.tracks.append(new)
+        first = request.prompt is None
+        out.time_signatures = [
+            TimeSignature(s.time - task.start, s.numerator, s.denominator)
+            for s in grid.time_signatures
+            if s.time > task.start or (first and s.time == task.start)
+        ]
+        if first and not len(out.time_signatures):
+            out.time_signatures.append(TimeSignature(0, *(request.meter or (4, 4))))
+        out.key_signatures = [
+            KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
+        ]
+        tempos = [Tempo(max(0, t.time - task.start), mspq=t.mspq) for t in grid.tempos if t.time > task.start or first]
+        if request.tempo is not None:
+            tempos = [Tempo(0, qpm=request.tempo)]
+        elif first and not tempos:
+            tempos = [Tempo(0, qpm=120.0)]
+        out.tempos = tempos
+        return out
+
+
+def _joined(before: Score, seam: int, new: Score, text: str) -> bytes:
+    """Both parts as a file of our own making, for originals that cannot be continued as they are."""
+    whole = before.copy()
+    scaled = new.resample(before.ticks_per_quarter, min_dur=1).shift_time(seam)
+    for track in scaled.tracks:
+        mine = next((t for t in whole.tracks if (t.program, t.is_drum) == (track.program, track.is_drum)), None)
+        if mine is None:
+            whole.tracks.append(track)
+        else:
+            mine.notes.extend(track.notes)
+    whole.tempos.extend(scaled.tempos)
+    return new_file(whole, text=text)

@@ -1,0 +1,116 @@
+"""From logits to the next id: what may come, how bold to be, and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.errors import RequestError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next id is drawn.
+
+    Attributes:
+        temperature: 1: as the model thinks; below, safer; 0: always the likeliest (greedy).
+        top_p: Of the likeliest ids, those that together have this probability; 1: all (Holtzman et al. 2020).
+        top_k: The k likeliest ids; 0: all.
+        min_p: Ids at least this share as likely as the likeliest; 0: all (Nguyen et al. 2024).
+        repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not (Keskar et al. 2019).
+    """
+
+    temperature: float = 1.0
+    top_p: float = 0.97
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "temperature": 0 <= self.temperature <= 10,
+            "top_p": 0 < self.top_p <= 1,
+            "top_k": self.top_k >= 0,
+            "min_p": 0 <= self.min_p < 1,
+            "repetition": 0.5 <= self.repetition <= 5,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise RequestError(f"{name} cannot be {getattr(self, name)}: {_RANGES[name]}")
+
+
+RECENT = 64
+_RANGES = {
+    "temperature": "it goes from 0 (always the likeliest) to 10",
+    "top_p": "it goes from above 0 to 1 (all)",
+    "top_k": "it is 0 (all) or more",
+    "min_p": "it goes from 0 (all) to below 1",
+    "repetition": "it goes from 0.5 to 5; 1 changes nothing",
+}
+
+
+def log_probabilities(logits: Floats, ids: Sequence[int]) -> Floats:
+    """The natural logarithm of each row's probability of its id, before any mask or temperature: ``float[B]``."""
+    top = logits.max(axis=1)
+    total = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top
+    picked: Floats = logits[np.arange(len(ids)), ids] - total
+    return picked
+
+
+def draw(
+    logits: Floats,
+    allowed: NDArray[np.bool_],
+    sampling: Sampling,
+    generators: Sequence[np.random.Generator],
+    admits: Sequence[Callable[[int], bool]],
+) -> list[int]:
+    """One id for each row.
+
+    Masked logits are drawn from; an id that turns out not to be admissible to its end (one of several base tokens) is masked and the row is
+    drawn again, which comes to the same as having masked it before.
+
+    Args:
+        logits: ``float[B, V]``.
+        allowed: ``bool[B, V]``; at least one in every row.
+        sampling: How.
+        generators: One a row, so that a row draws the same whoever its neighbours are.
+        admits: One a row: whether an id holds to its end.
+    """
+    masked = np.where(allowed, logits, -np.inf)
+    numbers = [float(g.random()) for g in generators]
+    chosen = _draw(masked, sampling, np.array(numbers))
+    for row, pick in enumerate(chosen):
+        while not admits[row](pick):
+            masked[row, pick] = -np.inf
+            if not np.isfinite(masked[row]).any():
+                raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
+            pick = _draw(masked[row : row + 1], sampling, np.array([generators[row].random()]))[0]
+        chosen[row] = pick
+    return chosen
+
+
+def _draw(logits: Floats, sampling: Sampling, numbers: NDArray[np.float64]) -> list[int]:
+    """Draw from each row of ``logits [B, V]`` by its number in [0, 1)."""
+    if sampling.temperature == 0:
+        greedy: list[int] = logits.argmax(axis=1).tolist()
+        return greedy
+    p = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(sampling.temperature))
+    if sampling.min_p:
+        p[p < sampling.min_p] = 0  # the likeliest has 1
+    if 0 < sampling.top_k < p.shape[1]:
+        least = np.partition(p, -sampling.top_k, axis=1)[:, -sampling.top_k]
+        p[p < least[:, None]] = 0
+    if sampling.top_p < 1:
+        falling = np.sort(p, axis=1)[:, ::-1]
+        sums = np.cumsum(falling, axis=1)
+        inside = (sums < sampling.top_p * sums[:, -1:]).sum(axis=1)
+        p[p < falling[np.arange(len(p)), inside][:, None]] = 0
+    sums = np.cumsum(p, axis=1, dtype=np.float64)
+    targets = numbers * sums[:, -1]
+    # The first id whose sum is above the target has a probability above 0.
+    return [int(np.searchsorted(row, target, side="right")) for row, target in zip(sums, targets, strict=True)]

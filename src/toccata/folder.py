@@ -1,0 +1,141 @@
+"""The model folder: one directory is the whole model.
+
+    config.json  model.safetensors       readable by transformers where the layout is Mistral's
+    tokenizer/                           what turns music into ids
+    onnx/model.onnx  onnx/model-8bit.onnx    the engine's graphs
+    toccata.json                         format, recipe, lineage, metrics, a digest of every file above
+    README.md                            the model card
+    training/                            what resuming needs; not part of the model, and not in the digests
+
+Only safetensors, JSON and ONNX are read; nothing is unpickled. A file whose digest does not match is refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toccata.errors import ModelError
+from toccata.files import digest, write_json
+
+FORMAT = 1
+ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
+GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
+TOKENIZER, TRAINING = "tokenizer", "training"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A finished model folder, opened for reading.
+
+    Attributes:
+        path: Where it is.
+        about: What ``toccata.json`` says.
+    """
+
+    path: Path
+    about: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.about["name"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests of all files: two folders of one digest are one model."""
+        return hashlib.sha256(json.dumps(self.about["files"], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The content of ``config.json``."""
+        return _json(self.file(CONFIG))
+
+    def file(self, name: str) -> Path:
+        """The path of a file of the model, after comparing it with its digest.
+
+        Raises:
+            ModelError: The file is missing, was changed, or does not belong to the model.
+        """
+        expected = self.about["files"].get(name)
+        path = self.path / name
+        if expected is None:
+            raise ModelError(f"{self.path} has no {name}: it was exported without it", path=path)
+        if not path.is_file():
+            raise ModelError(f"{path} is missing: copy the whole model folder again", path=path)
+        if digest(path) != expected:
+            raise ModelError(
+                f"{path} is not the file this model was saved with: copy the model folder again", path=path
+            )
+        return path
+
+    def has(self, name: str) -> bool:
+        """Whether the model has a file of this name."""
+        return name in self.about["files"]
+
+    def tokenizer(self) -> Path:
+        """The tokenizer's folder, all its files compared with their digests."""
+        for name in self.about["files"]:
+            if name.startswith(f"{TOKENIZER}/"):
+                self.file(name)
+        return self.path / TOKENIZER
+
+    def verify(self) -> None:
+        """Compare every file with its digest.
+
+        Raises:
+            ModelError: As :meth:`file`; names the first file that is wrong.
+        """
+        for name in self.about["files"]:
+            self.file(name)
+
+
+def is_model(path: Path) -> bool:
+    """Whether ``path`` holds a finished model."""
+    return (path / ABOUT).is_file()
+
+
+def open_folder(path: Path) -> ModelFolder:
+    """Open a model folder.
+
+    Raises:
+        ModelError: There is none at ``path``, it is not finished, or it is of another format.
+    """
+    if not path.is_dir():
+        raise ModelError(f"there is no model folder {path}: `toccata models` lists what there is", path=path)
+    if not is_model(path):
+        unfinished = (path / TRAINING).is_dir()
+        why = "its training is not finished: run the same `toccata train` again" if unfinished else f"it has no {ABOUT}"
+        raise ModelError(f"{path} is no model folder: {why}", path=path)
+    about = _json(path / ABOUT)
+    if about.get("format") != FORMAT or not isinstance(about.get("files"), dict):
+        raise ModelError(
+            f"{path} has format {about.get('format')!r}, this version of toccata reads {FORMAT}: update toccata",
+            path=path,
+        )
+    return ModelFolder(path, about)
+
+
+def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
+    """Finish a model folder: write ``toccata.json`` with the digests of the files that are there.
+
+    ``toccata.json`` is written last, so a folder that has one is whole.
+    """
+    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT]
+    names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
+    files = {name: digest(path / name) for name in names if (path / name).is_file()}
+    write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})
+    return open_folder(path)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ModelError(f"{path} cannot be read: copy the whole model folder again", path=path) from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} is not what it should be: copy the whole model folder again", path=path)
+    return value

@@ -1,0 +1,45 @@
+"""Whether what a model writes is what was asked for: read back from the file, not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toccata.midi.bars import bar_map
+from toccata.piece import Piece
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Of some pieces written without a prompt.
+
+    Attributes:
+        pieces: How many.
+        valid: How many have no fault.
+        faults: What was wrong with the others.
+    """
+
+    pieces: int
+    valid: int
+    faults: tuple[str, ...]
+
+
+def validity(pieces: Sequence[Piece], bars: int) -> Validity:
+    """Check that each piece has notes, none without length, doubled or overlapping itself, and none past its ``bars`` bars."""
+    faults = [fault for piece in pieces if (fault := _fault(piece, bars))]
+    return Validity(len(pieces), len(pieces) - len(faults), tuple(faults))
+
+
+def _fault(piece: Piece, bars: int) -> str:
+    score = piece.score
+    if len(bar_map(score)) > bars:
+        return f"{len(bar_map(score))} bars, not {bars}"
+    for track in score.tracks:
+        free: dict[int, int] = {}
+        for note in sorted(track.notes, key=lambda n: (n.time, n.pitch)):
+            if note.duration <= 0:
+                return f"a note without length at tick {note.time}"
+            if note.time < free.get(note.pitch, 0):
+                return f"pitch {note.pitch} overlaps itself at tick {note.time}"
+            free[note.pitch] = note.time + note.duration
+    return ""

@@ -1,0 +1,108 @@
+"""What generation returns: music, and where it came from."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from symusic import Score
+
+from toccata.errors import RequestError
+from toccata.files import write_bytes
+from toccata.midi.bars import bar_map
+from toccata.midi.read import read_score
+
+ORIGIN = "toccata: "
+"""What the text event that tells a piece's origin begins with."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of music that a model wrote, alone or after a prompt.
+
+    Attributes:
+        midi: The MIDI file's bytes; a prompt's own events stand in them as they stood in the prompt's file.
+        origin: Model, its digest, seed, prompt, sampling, scores: what is needed to make the piece again.
+        prompt_end: The tick where the prompt ends and the new music begins; None without a prompt.
+    """
+
+    midi: bytes = field(repr=False)
+    origin: Mapping[str, Any]
+    prompt_end: int | None = None
+
+    @cached_property
+    def score(self) -> Score:
+        """The music, as a symusic Score."""
+        return read_score(self.midi)
+
+    @property
+    def bars(self) -> int:
+        """Bars in all, a prompt's included."""
+        return len(bar_map(self.score))
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the piece as a MIDI file.
+
+        Raises:
+            RequestError: There is a file already, and ``force`` is not given.
+        """
+        path = Path(path)
+        _refuse_existing(path, force)
+        write_bytes(path, self.midi)
+        return path
+
+    def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
+        """Write the piece as sound: .wav, .ogg, .flac or .mp3."""
+        from toccata.render.audio import write_audio
+
+        write_audio(self.score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
+        return Path(path)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the piece as a piano roll: .png or .svg; a prompt is shaded apart."""
+        from toccata.render.roll import write_roll
+
+        write_roll(self.score, Path(path), prompt_end=self.prompt_end)
+        return Path(path)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """A piano roll, where a notebook shows the piece."""
+        from toccata.render.roll import svg
+
+        return {"image/svg+xml": svg(self.score, prompt_end=self.prompt_end), "text/plain": repr(self)}
+
+
+def read_origin(midi: bytes) -> dict[str, Any] | None:
+    """What a MIDI file that toccata wrote says of its origin; None if it says nothing."""
+    import io
+
+    import mido
+
+    try:
+        file = mido.MidiFile(file=io.BytesIO(midi), clip=True)
+    except (OSError, ValueError, EOFError):
+        return None
+    for track in file.tracks:
+        for message in track:
+            if message.type == "text" and message.text.startswith(ORIGIN):
+                try:
+                    said = json.loads(base64.b64decode(message.text.removeprefix(ORIGIN)))
+                except ValueError:
+                    continue
+                return said if isinstance(said, dict) else None
+    return None
+
+
+def origin_text(origin: Mapping[str, Any]) -> str:
+    """An origin as the text of a MIDI event; base64, as such texts are not sure to keep anything but ASCII."""
+    return ORIGIN + base64.b64encode(json.dumps(origin, ensure_ascii=False).encode()).decode()
+
+
+def _refuse_existing(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise RequestError(f"{path} exists already: choose another name, or say --force to replace it", path=path)

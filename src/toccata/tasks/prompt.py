@@ -1,0 +1,109 @@
+"""A prompt: a user's MIDI file, and how much of it to go on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from symusic import Score
+
+from toccata.errors import RequestError
+from toccata.midi.bars import bar_map
+from toccata.midi.facts import seconds_at
+from toccata.midi.read import read_bytes, read_score
+from toccata.midi.splice import new_file
+from toccata.tasks.passage import passage
+from toccata.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Music to go on from.
+
+    Attributes:
+        midi: The file's bytes, as they are.
+        score: The same, parsed.
+        seam: The tick where the new music begins.
+        keep_until: From this tick on the file's own music is left out; None: all of it is kept.
+        about: The file's name and the part used, for the piece's origin.
+    """
+
+    midi: bytes
+    score: Score
+    seam: int
+    keep_until: int | None
+    about: str
+
+
+def open_prompt(
+    tokenizer: Tokenizer,
+    source: str | Path | bytes | Score | None,
+    *,
+    bars: int | None = None,
+    tokens: int | None = None,
+    seconds: float | None = None,
+) -> Prompt | None:
+    """Read a prompt and find the place to go on from.
+
+    Args:
+        tokenizer: What counts the tokens.
+        source: A MIDI file, its bytes, a Score, or None.
+        bars: Use the first so many bars only.
+        tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among them.
+        seconds: Use the first so many seconds only.
+
+    Raises:
+        MidiError: The file cannot be read.
+        RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or nothing to cut.
+    """
+    given = [
+        (name, value) for name, value in (("bars", bars), ("tokens", tokens), ("seconds", seconds)) if value is not None
+    ]
+    if len(given) > 1:
+        raise RequestError(f"cut the prompt by {' or '.join(name for name, _ in given)}, not by both")
+    if given and given[0][1] <= 0:
+        raise RequestError(f"a prompt of {given[0][1]} {given[0][0]} is nothing to go on from")
+    if source is None:
+        if given:
+            raise RequestError(f"there is no prompt to take {given[0][1]} {given[0][0]} of")
+        return None
+    if isinstance(source, str | Path):
+        score = read_score(Path(source))  # first: its errors name the file
+        midi, name = read_bytes(Path(source)), Path(source).name
+    elif isinstance(source, bytes):
+        midi, score, name = source, read_score(source), "bytes"
+    else:
+        midi, score, name = new_file(source), source, "score"
+    lines = bar_map(score)
+    seam = lines.end
+    if bars is not None:
+        seam = int(lines.starts[min(bars, len(lines))])
+    elif seconds is not None:
+        seam = _tick_at(score, seconds)
+    elif tokens is not None:
+        seam = _tick_of_token(tokenizer, score, tokens)
+    seam = min(seam, lines.end)
+    about = name if not given else f"{name}, first {given[0][1]:g} {given[0][0]}"
+    return Prompt(midi, score, seam, None if seam >= score.end() else seam, about)
+
+
+def _tick_at(score: Score, seconds: float) -> int:
+    ticks = np.arange(score.end() + 1)
+    return int(np.searchsorted(seconds_at(score, ticks), seconds))
+
+
+def _tick_of_token(tokenizer: Tokenizer, score: Score, tokens: int) -> int:
+    """The tick of the first note that does not fit into the first ``tokens`` ids."""
+    bars = bar_map(score)
+    ids = passage(tokenizer, score, bars, 0, len(bars), ended=False).ids
+    if len(ids) <= tokens:
+        return bars.end
+    state = tokenizer.grammar().cursor()
+    for token in ids[:tokens].tolist():
+        state.advance(token)
+    whole = state.state.notes
+    onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)]))
+    if whole == 0:
+        raise RequestError(f"the first {tokens} tokens of the prompt hold no note: give more")
+    return int(onsets[whole]) if whole < len(onsets) else bars.end

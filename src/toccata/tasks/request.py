@@ -1,0 +1,255 @@
+"""A request: what a model is asked for. Every verb compiles to one, and one function turns it into what the model reads and obeys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Note, Score
+
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap, bar_map
+from toccata.tasks.passage import passage
+from toccata.tasks.window import header
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.grammar import Cursor, Grammar, Limits
+from toccata.tokenizers.vocabulary import DRUMS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        prompt: The music to go on from; None: a new piece.
+        seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
+        bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
+        key: Pitched notes keep to its scale, e.g. ``"D minor"``.
+        tempo: Quarters a minute; None: the prompt's, or the model's choice.
+        meter: For a new piece; None: the model's choice.
+        programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
+        pitches: Lowest and highest pitch of pitched notes.
+    """
+
+    prompt: Score | None = None
+    seam: int | None = None
+    bars: int | None = None
+    key: str | None = None
+    tempo: float | None = None
+    meter: tuple[int, int] | None = None
+    programs: tuple[int, ...] | None = None
+    pitches: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A request in one tokenizer's terms.
+
+    Attributes:
+        ids: ``int32[T]``, what the model reads before it writes.
+        cursor: Where the new music begins, and what it may be; copy it before moving it.
+        start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
+        seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
+        bar: Number of bars before the new ones, in the cursor's counting.
+    """
+
+    ids: NDArray[np.int32]
+    cursor: Cursor
+    start: int
+    seam: int
+    bar: int
+
+
+def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
+    """What the model reads for ``request``, and the rules for what it writes.
+
+    Args:
+        request: What is asked.
+        tokenizer: The model's.
+        room: The most ids the model may be given to read; the last part of a longer prompt is kept.
+
+    Raises:
+        RequestError: The request contradicts itself or the model cannot do it; says which part and why.
+    """
+    if request.bars is not None and request.bars < 1:
+        raise RequestError(f"at least one bar must be asked for, not {request.bars}")
+    grammar = tokenizer.grammar()
+    return (
+        _opening(request, tokenizer, grammar)
+        if request.prompt is None
+        else _continuation(request, tokenizer, grammar, room)
+    )
+
+
+def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar) -> Task:
+    meter = request.meter or (4, 4)
+    limits = _limits(request, grammar, None, request.bars)
+    cursor = grammar.cursor(limits, meter=meter)
+    ids = [tokenizer.bos]
+    if request.meter is not None or request.tempo is not None:
+        if request.meter is not None and grammar.scheme.has_meters and meter not in grammar.scheme.vocabulary.meters:
+            raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
+        ids += header(tokenizer, meter, request.tempo)
+    for token in ids:
+        cursor.advance(token)
+    return Task(np.array(ids, np.int32), cursor, 0, 0, 0)
+
+
+def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int) -> Task:
+    score = request.prompt
+    assert score is not None
+    bars = bar_map(score)
+    seam = bars.end if request.seam is None else request.seam
+    whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
+    inside = seam - int(bars.starts[min(whole, len(bars))])
+    known = _heard(score, seam)
+    if not known:
+        raise RequestError("the prompt has no notes before the place where the new music begins")
+    first = max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0)
+    while True:
+        ids = _prompt_ids(tokenizer, score, bars, first, seam)
+        if len(ids) <= room or first >= min(whole, len(bars) - 1):
+            break
+        first += max(1, (min(whole, len(bars) - 1) - first) // 4)
+    ids = ids[-room:] if len(ids) > room else ids
+    _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
+    meter = bars.meters[min(whole, len(bars) - 1)]
+    cursor = grammar.cursor(_limits(request, grammar, known, None), meter=meter)
+    for token in ids.tolist():
+        cursor.advance(token)
+    tpq = grammar.scheme.timing.ticks_per_quarter
+    start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
+    start = max(start, cursor.state.tick)
+    bar = _bars_until(cursor, start)
+    limits = _limits(request, grammar, known, None if request.bars is None else bar + request.bars)
+    cursor.limits, cursor.floor = limits, start
+    return Task(ids, cursor, start, seam, bar)
+
+
+def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
+    """The prompt from bar ``first`` to the tick ``seam``."""
+    last = min(int(np.searchsorted(bars.starts, seam, side="left")), len(bars))
+    first = min(first, last - 1)
+    if seam < int(bars.starts[last]):
+        score = _before(score, seam)
+    return passage(tokenizer, score, bars, first, last, ended=False).ids
+
+
+def _before(score: Score, tick: int) -> Score:
+    """``score`` without the notes that begin at ``tick`` or later."""
+    out = score.copy()
+    for track in out.tracks:
+        if len(track.notes):
+            columns = track.notes.numpy()
+            keep = columns["time"] < tick
+            track.notes = Note.from_numpy(**{name: column[keep] for name, column in columns.items()})
+    return out
+
+
+def _bars_that_fit(tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, room: int) -> int:
+    """A first guess, by counting notes: a note takes at least a token and a half."""
+    onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)]))
+    before = onsets[onsets < seam]
+    notes = int(room / 1.5)
+    first = int(before[-notes]) if len(before) > notes else 0
+    return bars.at(seam) - bars.at(first) + 1
+
+
+def _bars_until(cursor: Cursor, tick: int) -> int:
+    """How many bars of the cursor's counting begin before ``tick``, if the meter stays."""
+    state = cursor.state
+    if tick <= state.bar_tick:
+        return max(state.bar, 0) + (
+            0 if tick == state.bar_tick and state.bar <= 0 and state.tick == 0 else 1 if tick > state.bar_tick else 0
+        )
+    return max(state.bar, 0) + -(-(tick - state.bar_tick) // state.ticks_per_bar)
+
+
+def _heard(score: Score, seam: int) -> set[int]:
+    """The programs that play before ``seam``; -1 is the drums."""
+    return {
+        -1 if track.is_drum else int(track.program)
+        for track in score.tracks
+        if len(track.notes) and int(track.notes.numpy()["time"].min()) < seam
+    }
+
+
+def _limits(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Limits:
+    """What may be written; after a prompt its meter and tempo carry on."""
+    programs = None
+    wanted = set(request.programs) if request.programs is not None else heard
+    if wanted is not None and grammar.scheme.has_programs:
+        if outside := {p for p in wanted if not -1 <= p <= 127}:
+            raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {min(outside)}")
+        programs = np.zeros(DRUMS + 1, np.bool_)
+        programs[[DRUMS if p == -1 else p for p in wanted]] = True
+        if not programs[grammar.program_values].any():
+            raise RequestError("none of the programs asked for is one this model knows")
+    elif request.programs is not None and set(request.programs) != {0}:
+        raise RequestError("this model writes for one instrument and has no programs to choose from")
+    pitches = None
+    if request.key is not None:
+        pitches = scale(request.key)
+    if request.pitches is not None:
+        low, high = request.pitches
+        inside = (np.arange(128) >= low) & (np.arange(128) <= high)
+        pitches = inside if pitches is None else pitches & inside
+    if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
+        raise RequestError("no pitch is left that lies in the key and the range asked for")
+    continued = heard is not None
+    return Limits(
+        bars=bars,
+        programs=programs,
+        pitches=pitches,
+        tempo=not continued and request.tempo is None,
+        meter=not continued and request.meter is None,
+    )
+
+
+def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
+    """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in the wrong places."""
+    known = grammar.scheme.vocabulary.meters
+    if not known:
+        return
+    lengths = {Fraction(n, d) for n, d in known}
+    for bar in range(first, last):
+        numerator, denominator = bars.meters[bar]
+        if Fraction(numerator, denominator) not in lengths:
+            raise RequestError(
+                f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it knows {_meters(grammar)}"
+            )
+
+
+def _meters(grammar: Grammar) -> str:
+    return ", ".join(f"{n}/{d}" for n, d in grammar.scheme.vocabulary.meters)
+
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11)
+
+
+def scale(key: str) -> NDArray[np.bool_]:
+    """The pitches of a key, ``bool[128]``; a minor key has both its sevenths.
+
+    Args:
+        key: A note name and a mode: ``"C"``, ``"F# minor"``, ``"Bbm"``, ``"e minor"``.
+
+    Raises:
+        RequestError: No key is called so.
+    """
+    text = key.strip()
+    letter = text[:1].upper()
+    rest = text[1:]
+    shift = 0
+    while rest[:1] in ("#", "b", "♯", "♭") and rest[:1]:
+        shift += 1 if rest[0] in "#♯" else -1
+        rest = rest[1:]
+    mode = rest.strip()
+    minor = mode in ("m", "min", "minor") or mode.lower() in ("minor", "min")
+    if letter not in _STEPS or not (minor or mode.lower() in ("", "major", "maj") or mode == "M"):
+        raise RequestError(f'there is no key {key!r}: write a note and a mode, e.g. "D minor" or "Bb major"')
+    tonic = _STEPS[letter] + shift
+    degrees = [(tonic + step) % 12 for step in (_MINOR if minor else _MAJOR)]
+    return np.isin(np.arange(128) % 12, degrees)

@@ -1,0 +1,58 @@
+"""The model card: what a model folder's README says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toccata import folder
+from toccata.corpus.store import Corpus
+from toccata.recipes import Recipe
+
+
+def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict[str, Any]) -> str:
+    """The card of a model, as Markdown."""
+    about, lineage = made.about, made.about["lineage"]
+    splits = corpus.about["splits"]
+    lines = [
+        f"# {about['name']}",
+        "",
+        f"A music model made with toccata {about['toccata']}, recipe `{recipe.name}`: {recipe.about}.",
+        "",
+        "## How to use it",
+        "",
+        "```sh",
+        f"toccata generate --model {about['name']} --bars 16 -o idea.mid",
+        f"toccata generate prompt.mid --model {about['name']} --bars 8 -o continued.mid",
+        "```",
+        "",
+        "## What it learned from",
+        "",
+        f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, {splits['valid']} to choose the "
+        f"weights by, {splits['test']} for the score below). The licences of these pieces are not known to toccata: say here what they are "
+        "before you pass the model on.",
+    ]
+    if about["styles"]:
+        lines += ["", f"Folders: {', '.join(about['styles'])}."]
+    if lineage["parent"]:
+        lines += ["", f"It started from `{lineage['parent']['name']}` (digest `{lineage['parent']['digest'][:16]}`)."]
+    lines += ["", "## How good it is", ""]
+    if "nats_per_note" in metrics:
+        low, high = metrics["nats_per_note_ci95"]
+        which = (
+            "kept aside" if metrics["split"] == "test" else "used to choose the weights, so this is a little too good"
+        )
+        lines.append(
+            f"- {metrics['nats_per_note']:.3f} nats a note (95 %: {low:.2f} to {high:.2f}) on {metrics['pieces']} whole pieces {which}; "
+            f"{metrics['notes']:,} notes."
+        )
+    else:
+        lines.append("- There were too few pieces to hold any back, so nothing is known of how well it does on others.")
+    lines += [
+        f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
+        f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of training; the curve is in "
+        "`training/loss.png`.",
+        "",
+        "Whether it repeats its training pieces was not checked; listen before you publish.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,173 @@
+"""A run from corpus to model folder, stage by stage; each stage is skipped where its result is there already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toccata import __version__, folder
+from toccata.corpus.examples import Examples
+from toccata.corpus.store import Corpus
+from toccata.errors import CorpusError
+from toccata.files import write_json
+from toccata.model.decoder import Decoder
+from toccata.recipes import Recipe
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.load import build_tokenizer, load_tokenizer
+from toccata.training import checkpoint, log
+from toccata.training.device import accelerator
+from toccata.training.export import export, load_decoder
+from toccata.training.loop import State, Step, Trainer
+
+FIT_PIECES = 2000
+"""At most so many pieces of the training split teach a tokenizer its merges."""
+
+
+class Run:
+    """One model being made.
+
+    Args:
+        recipe: How.
+        out: The model folder.
+        parent: The model to start from; None: from nothing.
+        say: Hears what is worth a line.
+    """
+
+    def __init__(
+        self, recipe: Recipe, out: Path, parent: folder.ModelFolder | None, say: Callable[[str], None]
+    ) -> None:
+        self.recipe, self.out, self.parent, self.say = recipe, out, parent, say
+        self.folder = out / folder.TRAINING
+        self.accelerator = accelerator(recipe.training)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return bool(self.accelerator.is_main_process)
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the block before the others."""
+        with self.accelerator.main_process_first():
+            yield
+
+    def wait(self) -> folder.ModelFolder:
+        """What the other processes do while the main one exports: nothing."""
+        return folder.ModelFolder(self.out, {"name": self.out.name, "files": {}})
+
+    def tokenizer(self, corpus: Corpus) -> Tokenizer:
+        """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split."""
+        if self.parent is not None:
+            return load_tokenizer(self.parent.tokenizer())
+        place = self.folder / folder.TOKENIZER
+        with self.main_first():
+            mark = {"options": json.loads(json.dumps(asdict(self.recipe.tokenizer))), "data": corpus.digest}
+            known = place / "made-with.json"
+            if known.exists() and json.loads(known.read_text(encoding="utf-8")) == mark:
+                return load_tokenizer(place)
+            tokenizer = build_tokenizer(self.recipe.tokenizer)
+            if self.recipe.tokenizer.merges:
+                self.say(f"Learning {self.recipe.tokenizer.merges:,} tokens")
+            numbers = corpus.split("train")[:FIT_PIECES]
+            tokenizer.fit(corpus.score(i) for i in numbers)
+            if self.is_main:
+                tokenizer.save(place)
+                write_json(known, mark)
+            return tokenizer
+
+    def train(self, corpus: Corpus, tokenizer: Tokenizer, report: Callable[[Step], None]) -> State:
+        """Train, or go on training, to the end."""
+        options = self.recipe.training
+        if not corpus.split("train"):
+            raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
+        decoder = self._decoder(tokenizer)
+        config = decoder.config
+        train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
+        valid = Examples(corpus, tokenizer, "valid", config.context) if corpus.split("valid") else None
+        if valid is None:
+            self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
+        trainer = Trainer(
+            decoder,
+            train,
+            valid,
+            options,
+            self.folder,
+            identity=self._identity(corpus),
+            report=report,
+            say=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
+        )
+        return trainer.run()
+
+    def _decoder(self, tokenizer: Tokenizer) -> Decoder:
+        if self.parent is not None:
+            return load_decoder(self.parent)
+        torch.manual_seed(self.recipe.training.seed)
+        return Decoder(self.recipe.decoder(tokenizer.vocab_size))
+
+    def _identity(self, corpus: Corpus) -> dict[str, Any]:
+        recipe = self.recipe.to_json()
+        return {
+            "recipe": json.loads(json.dumps(recipe)),
+            "data": corpus.digest,
+            "parent": None if self.parent is None else self.parent.digest,
+        }
+
+    def _plan(self, parameters: int, notes: int, steps: int, tokens_per_second: float) -> None:
+        """Say, before the first step, what the run will be, and whether the model's size suits it."""
+        options, context = self.recipe.training, self.recipe.model.get("context", 512)
+        tokens = steps * options.rows * options.accumulate * int(context) * self.accelerator.num_processes
+        seconds = tokens / tokens_per_second
+        self.say(
+            f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about {seconds / 60:.0f} minutes"
+        )
+        if tokens < parameters:
+            self.say(
+                "That is less than one token for each parameter: in this time a model a third as large learns more (model.width, model.layers)"
+            )
+        elif tokens > 60 * parameters and notes * 20 > parameters:
+            self.say("There is time and music enough for a larger model (model.width, model.layers)")
+
+    # -- the finished folder -----------------------------------------------------------------------------------------------------------
+
+    def about(self, corpus: Corpus, state: State) -> dict[str, Any]:
+        """What ``toccata.json`` says of the run."""
+        return {
+            "name": self.out.name,
+            "toccata": __version__,
+            "recipe": json.loads(json.dumps(self.recipe.to_json())),
+            "lineage": {
+                "parent": None if self.parent is None else {"name": self.parent.name, "digest": self.parent.digest},
+                "data": corpus.digest,
+                "pieces": corpus.about["pieces"],
+                "notes": corpus.about["notes"],
+                "seed": self.recipe.training.seed,
+                "step": state.best_step or state.step,
+                "tokens": state.tokens,
+                "minutes": round(state.seconds / 60, 2),
+            },
+            "styles": corpus.styles,
+        }
+
+    def finished(self, corpus: Corpus, state: State) -> folder.ModelFolder | None:
+        """The model folder, if it is there already and of this very run."""
+        if not folder.is_model(self.out):
+            return None
+        made = folder.open_folder(self.out)
+        same = {**made.about, "files": None, "metrics": None, "format": None}
+        return made if same == {**self.about(corpus, state), "files": None, "metrics": None, "format": None} else None
+
+    def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
+        """Write the model folder with the best weights."""
+        decoder = (
+            Decoder(self.recipe.decoder(tokenizer.vocab_size)) if self.parent is None else load_decoder(self.parent)
+        )
+        best = self.folder / checkpoint.BEST
+        checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST, decoder, [])
+        log.plot(self.folder / "log.csv", self.folder / "loss.png", best=state.best_step)
+        return export(self.out, decoder, tokenizer, self.about(corpus, state), card="")
