@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,6 +146,7 @@ def train(
         RecipeError: The recipe or a setting is wrong.
         ToccataError: The disk is full, or ``out`` holds something else.
     """
+    _share_processors()
     try:
         from toccata.training.pipeline import Run
     except ModuleNotFoundError as error:
@@ -165,6 +167,14 @@ def train(
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, heard)
+
+
+def _share_processors() -> None:
+    """Let torch's threads wait for one another briefly, not for ever: beside another busy program that is twenty times as fast.
+
+    Read by GNU OpenMP when torch is loaded; no slower on a machine of one's own (see BENCHMARKS.md).
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
