@@ -1,0 +1,57 @@
+# The README's commands. `make help` lists them. Needs Python 3.11 or later and make; on Windows use the pip and toccata commands of the README.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+CASES ?= 10000
+MINUTES ?= 3
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test nightly bench roundtrip clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing toccata into $(VENV): a few minutes the first time"
+	$(PIP) -e ".[train,dataset]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing toccata and its checks into $(VENV): a few minutes the first time"
+	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new music out: MIDI, picture and sound
+	$(BIN)/toccata dataset bach demo/midi
+	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model
+	$(BIN)/toccata generate --model demo/model --bars 16 --audio --plot -o demo/idea.mid --force
+	@echo
+	@echo "The music:       demo/idea.mid"
+	@echo "The piano roll:  demo/idea.png"
+	@echo "The sound:       demo/idea.wav"
+	@echo "Another idea:    $(BIN)/toccata generate --model demo/model --bars 16 --seed 2 --audio --plot -o demo/idea-2.mid"
+
+test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -m "not slow"
+
+nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (10000) cases for the grammar
+	TOCCATA_CASES=$(CASES) $(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+roundtrip: $(VENV)/.installed-dev ## encode and decode every file of TOCCATA_DATA with every tokenizer
+	$(BIN)/python benchmarks/roundtrip.py
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
