@@ -1,12 +1,14 @@
 """Training examples: made on the Score while training, and a pure function of (corpus, options, seed, number).
 
-Example ``number`` is one row: passages of pieces, encoded and laid end to end without padding until the row is full. Where a row reads follows a
-low-discrepancy sequence over all notes of the split, so that every note is seen about equally often at every moment of training.
+Example ``number`` is one row: passages of pieces, encoded and laid end to end without padding until the row is full.
+Where a row reads follows a low-discrepancy sequence over all notes of the split, so that every note is seen about
+equally often at every moment of training.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus, Split
-from toccata.errors import CorpusError
+from toccata.errors import CorpusError, RecipeError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
 from toccata.tasks.passage import passage_of_length
@@ -43,6 +45,11 @@ class ExampleOptions:
     tempo: float = 0.1
     velocity: float = 0.1
     starts: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, most in (("transpose", 24), ("tempo", 1.0), ("velocity", 1.0), ("starts", 1.0)):
+            if not 0 <= getattr(self, name) <= most:
+                raise RecipeError(f"examples.{name} must be between 0 and {most}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -126,8 +133,21 @@ class Examples:
         first = piece.bars.at(int(onset))
         if self.options is not None and rng.random() < self.options.starts:
             first = 0
-        score = piece.score if self.options is None else self._bent(piece, first, tokens, rng)
-        return passage_of_length(self.tokenizer, score, piece.bars, piece.onsets, first, tokens).ids
+        if self.options is None:
+            return passage_of_length(self.tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids
+        bend = self._bend(piece, rng)
+        # A note mostly takes a token at least, so no passage reaches further than this; where learned tokens stand for
+        # several notes, it may.
+        after = int(np.searchsorted(piece.onsets, piece.bars.starts[first])) + tokens
+        reach = len(piece.bars)
+        if after < len(piece.onsets):
+            reach = min(piece.bars.at(int(piece.onsets[after])) + 2, reach)
+        for last in (reach, len(piece.bars)):
+            part = piece.score if last == len(piece.bars) else slice_ticks(piece.score, 0, int(piece.bars.starts[last]))
+            found = passage_of_length(self.tokenizer, bend(part), piece.bars, piece.onsets, first, tokens)
+            if found.last <= last:
+                break
+        return found.ids
 
     def _piece(self, number: int) -> _Parsed:
         parsed = self._parsed.pop(number, None) or _Parsed.of(self.corpus.score(number))
@@ -136,8 +156,8 @@ class Examples:
             self._parsed.popitem(last=False)
         return parsed
 
-    def _bent(self, piece: _Parsed, first: int, tokens: int, rng: np.random.Generator) -> Score:
-        """The piece transposed, faster or slower, louder or softer; only the part a passage may need is bent."""
+    def _bend(self, piece: _Parsed, rng: np.random.Generator) -> Callable[[Score], Score]:
+        """What transposes, makes faster or slower, louder or softer; by how much is drawn here."""
         options = self.options
         assert options is not None
         low, high = piece.pitches
@@ -145,15 +165,13 @@ class Examples:
         semitones = int(rng.integers(-down, up + 1))
         faster = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.tempo)))
         louder = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.velocity)))
-        after = int(np.searchsorted(piece.onsets, piece.bars.starts[first])) + tokens
-        score = piece.score
-        if after < len(piece.onsets):
-            # A note takes a token at least, so no passage reaches further than this.
-            last = min(piece.bars.at(int(piece.onsets[after])) + 2, len(piece.bars))
-            score = slice_ticks(score, 0, int(piece.bars.starts[last]))
-        score = transpose(score, semitones)
-        score = scale_tempo(score, faster) if options.tempo else score
-        return scale_velocity(score, louder) if options.velocity else score
+
+        def bend(score: Score) -> Score:
+            score = transpose(score, semitones)
+            score = scale_tempo(score, faster) if options.tempo else score
+            return scale_velocity(score, louder) if options.velocity else score
+
+        return bend
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker process parses for itself.

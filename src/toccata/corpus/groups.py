@@ -15,6 +15,14 @@ SHARED = 0.25
 COMMON = 24
 """A passage found in more pieces than this is an idiom (a scale, a drum loop), not a sign of kinship."""
 
+FEW = 64
+"""A piece of more passages than this is known by a quarter of them, so that the index stays small."""
+
+
+def thinned(passages: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A quarter of the passages, chosen by themselves, so that every piece that holds them chooses the same ones."""
+    return passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
+
 
 def related(passages: Sequence[NDArray[np.uint64]]) -> list[int]:
     """Group pieces that hold the same music, or parts of it, by their passages (see ``midi.facts.fingerprint``).
@@ -30,13 +38,17 @@ def related(passages: Sequence[NDArray[np.uint64]]) -> list[int]:
             i = parent[i]
         return i
 
+    sizes = [len(p) for p in passages]
+    thin = [len(thinned(p)) for p in passages]
     counts: dict[tuple[int, int], int] = {}
     for pieces in _holders(passages):
         for k, a in enumerate(pieces):
             for b in pieces[k + 1 :]:
                 counts[a, b] = counts.get((a, b), 0) + 1
     for (a, b), common in counts.items():
-        if common >= max(2, SHARED * min(len(passages[a]), len(passages[b]))):
+        # What one of them has but thinned out, both can only have in common among those.
+        size = thin if sizes[a] == thin[a] or sizes[b] == thin[b] else sizes
+        if common >= max(2, SHARED * min(size[a], size[b])):
             first, second = sorted((root(a), root(b)))
             parent[second] = first
     return [root(i) for i in range(len(passages))]
@@ -61,9 +73,9 @@ def assign(
 ) -> dict[str, Split]:
     """Put every group of pieces on one side of the split.
 
-    A piece that was on a side stays there. A new piece joins its group; one related to pieces of both sides goes to the held-out side, so that
-    what is held out never gets into training. A new group's side follows from its content alone, so it does not depend on what else is
-    there; only where a side would stay empty does it take the group next in line.
+    A piece that was on a side stays there. A new piece joins its group; one related to pieces of both sides goes to the
+    held-out side, so that what is held out never gets into training. A new group's side follows from its content alone,
+    so it does not depend on what else is there; only where a side would stay empty does it take the group next in line, training first.
 
     Args:
         groups: The contents of each group's pieces, by the group's name.
@@ -87,6 +99,8 @@ def assign(
     chosen: dict[str, Split] = {
         name: "test" if p < test else "valid" if p < test + valid else "train" for name, p in place.items()
     }
+    if fresh and "train" not in sides.values() and "train" not in chosen.values():
+        chosen[max(fresh, key=place.__getitem__)] = "train"  # of very few pieces, one has to be learned from
     total = len(groups)
     for side, share in (("test", test), ("valid", valid)):
         taken = side in sides.values() or side in chosen.values()

@@ -1,11 +1,13 @@
-"""From folders of MIDI to a corpus: read, clean, know again, split, store. Interrupted, it goes on; unchanged, it does nothing."""
+"""From folders of MIDI to a corpus: read, clean, know again, split, store.
+
+Interrupted, it goes on; unchanged, it does nothing.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,10 +16,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from toccata.corpus.groups import assign, related
-from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, shard_name
+from toccata.corpus.groups import FEW, assign, related, thinned
+from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
 from toccata.errors import CorpusError, MidiError
-from toccata.files import write_json, write_text
+from toccata.files import write_bytes, write_json, write_text
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
@@ -74,7 +76,7 @@ def prepare(
         for done, (path, result) in enumerate(_read_all(todo, options, processes)):
             name, stamp = stamps[path]
             if isinstance(result, MidiError):
-                journal.add({"path": name, "stamp": stamp, "reason": result.message})
+                journal.add({"path": name, "stamp": stamp, "reason": _readable(result.message)})
             else:
                 journal.add({"path": name, "stamp": stamp, **result[0]}, result[1])
             if progress is not None:
@@ -93,18 +95,31 @@ def _begin(out: Path, made_with: dict[str, Any]) -> dict[str, Split]:
     """
     marker = out / "source.json"
     if marker.exists():
-        if json.loads(marker.read_text(encoding="utf-8")) != json.loads(json.dumps(made_with)):
+        if _json(marker) != json.loads(json.dumps(made_with)):
             raise CorpusError(
-                f"{out} holds a corpus of another folder or of other cleaning options: choose another folder for this one",
+                f"{out} holds a corpus of another folder or of other cleaning options: choose another folder",
                 path=out,
             )
-    elif any(out.iterdir()):
+    elif any(not path.name.startswith(f".{marker.stem}-") for path in out.iterdir()):  # but for our own torn marker
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
     else:
         write_json(marker, made_with)
-    if not (out / CORPUS).exists():
+    # By the index, not by corpus.json: an interruption between writing the two must not make a piece change sides.
+    try:
+        known = read_lines((out / PIECES).read_text(encoding="utf-8"))
+        return {piece["content"]: piece["split"] for piece in known}
+    except FileNotFoundError:
         return {}
-    return {piece.content: piece.split for piece in Corpus(out).pieces}
+    except (ValueError, KeyError, TypeError):
+        raise CorpusError(f"{out / PIECES} is damaged: delete {out} and prepare it again", path=out) from None
+
+
+def _json(path: Path) -> Any:
+    """The content of a JSON file; None if it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _read_all(
@@ -117,51 +132,72 @@ def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
     """Everything the index needs to know of a file, and its cleaned bytes; runs in a worker process."""
     score = clean(read_score(path), options)
     known, mark = facts(score), fingerprint(score)
-    # A quarter of the passages tells relations as well, and the index stays small.
-    kept = (
-        mark.passages[(mark.passages >> np.uint64(3)) % np.uint64(4) == 0] if len(mark.passages) > 64 else mark.passages
-    )
+    midi = score.dumps_midi()
+    kept = thinned(mark.passages) if len(mark.passages) > FEW else mark.passages
     entry = {
         "content": mark.content,
+        "midi": hashlib.blake2b(midi, digest_size=16).hexdigest(),
         "passages": base64.b64encode(kept.tobytes()).decode(),
         "notes": known.notes,
         "bars": known.bars,
         "seconds": known.seconds,
     }
-    return entry, score.dumps_midi()
+    return entry, midi
 
 
 def _stamp(source: Path, path: Path) -> tuple[str, list[int]]:
     """A file's name in the index, and what tells whether it changed."""
     about = path.stat()
-    return path.relative_to(source).as_posix(), [about.st_size, about.st_mtime_ns]
+    return _readable(path.relative_to(source).as_posix()), [about.st_size, about.st_mtime_ns]
+
+
+def _readable(text: str) -> str:
+    """``text`` as UTF-8 can say it: a file's name may hold bytes that are none."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class _Journal:
-    """What has been read so far. Bytes are written before the line that tells of them, so a torn end is only forgotten."""
+    """What has been read so far. Bytes are written before the line that tells of them: a torn end is only forgotten."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.path = out / JOURNAL
         self.entries: dict[str, dict[str, Any]] = {}
         self.shard, self.offset = 0, 0
-        whole = 0
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                for text in file:
-                    try:
-                        entry = json.loads(text)
-                    except ValueError:
-                        break  # torn by an interruption
-                    if not text.endswith(b"\n"):
-                        break
-                    whole += len(text)
-                    self.entries[entry["path"]] = entry
-                    if "shard" in entry:
-                        self.shard, self.offset = entry["shard"], entry["offset"] + entry["length"]
-            os.truncate(self.path, whole)
         self._log: BinaryIO | None = None
         self._bytes: BinaryIO | None = None
+        if self.path.exists():
+            self._recall()
+
+    def _recall(self) -> None:
+        """Read what an earlier run wrote; what was torn is forgotten, in the file too."""
+        kept: list[bytes] = []
+        forgotten = False
+        sizes: dict[int, int] = {}
+        with self.path.open("rb") as file:
+            for text in file:
+                try:
+                    entry = json.loads(text)
+                    name = entry["path"]
+                except (ValueError, KeyError, TypeError):
+                    entry = None
+                if entry is None or not text.endswith(b"\n"):
+                    forgotten = True  # torn by an interruption, and the last one
+                    break
+                if "shard" in entry:
+                    number, end = entry["shard"], entry["offset"] + entry["length"]
+                    path = self.out / shard_name(number)
+                    if number not in sizes:
+                        sizes[number] = path.stat().st_size if path.exists() else 0
+                    if end > sizes[number] or "midi" not in entry:
+                        forgotten = True  # its bytes never reached the disk, or are gone
+                        self.entries.pop(name, None)
+                        continue
+                    self.shard, self.offset = max((self.shard, self.offset), (number, end))
+                kept.append(text)
+                self.entries[name] = entry
+        if forgotten:
+            write_bytes(self.path, b"".join(kept))
 
     def __enter__(self) -> _Journal:
         return self
@@ -225,9 +261,11 @@ def _finish(
     sides = assign(groups, before, options.valid, options.test)
     pieces = [_piece(entry, names[entry["content"]], sides[entry["content"]]) for entry in kept_entries]
     index = "".join(line(piece) + "\n" for piece in pieces)
+    # Where the bytes lie depends on which worker was first; what they are does not.
+    told = "".join(f"{p.path}\n{p.split}\n{e['midi']}\n" for p, e in zip(pieces, kept_entries, strict=True))
     about = {
         **made_with,
-        "digest": hashlib.sha256(index.encode()).hexdigest(),
+        "digest": hashlib.sha256(told.encode()).hexdigest(),
         "files": len(entries),
         "pieces": len(pieces),
         "notes": sum(p.notes for p in pieces),
@@ -236,7 +274,11 @@ def _finish(
         "rejected": rejected,
         "duplicates": sorted(duplicates.values()),
     }
-    if (out / CORPUS).exists() and json.loads((out / CORPUS).read_text(encoding="utf-8")) == about:
+    if (
+        _json(out / CORPUS) == json.loads(json.dumps(about))
+        and (out / PIECES).is_file()
+        and (out / PIECES).read_bytes() == index.encode()
+    ):
         return
     (out / CORPUS).unlink(missing_ok=True)  # the two files are of one piece: no reader may meet one of each
     write_text(out / PIECES, index)

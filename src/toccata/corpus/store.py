@@ -68,7 +68,7 @@ class Corpus:
         self.folder = folder
         try:
             self.about: dict[str, Any] = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
-            lines = (folder / PIECES).read_text(encoding="utf-8").splitlines()
+            index = (folder / PIECES).read_text(encoding="utf-8")
             found = self.about["format"]
         except (OSError, ValueError, KeyError, TypeError):
             raise CorpusError(
@@ -78,7 +78,12 @@ class Corpus:
             raise CorpusError(
                 f"{folder} is a corpus of format {found}, this version reads {FORMAT}: prepare it again", path=folder
             )
-        self.pieces: Sequence[Piece] = [Piece(**json.loads(line)) for line in lines]
+        try:
+            self.pieces: Sequence[Piece] = [Piece(**entry) for entry in read_lines(index)]
+        except (ValueError, TypeError):
+            raise CorpusError(
+                f"{folder / PIECES} is damaged: delete {folder} and prepare it again", path=folder
+            ) from None
 
     @property
     def digest(self) -> str:
@@ -122,6 +127,13 @@ class Corpus:
 def shard_name(number: int) -> str:
     """The file name of a shard."""
     return f"shard-{number:04d}.bin"
+
+
+def read_lines(index: str) -> list[Any]:
+    """What the lines of an index say."""
+    return [
+        json.loads(text) for text in index.split("\n") if text
+    ]  # a file's name may hold what splitlines() splits at
 
 
 def line(piece: Piece) -> str:

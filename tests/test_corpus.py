@@ -1,0 +1,341 @@
+"""The corpus: what is kept, on which side of the split, and that neither time nor interruptions change it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic import Score, Track
+
+from toccata.corpus.groups import FEW, assign, related, thinned
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import CORPUS, JOURNAL, PIECES, Corpus, Split, shard_name
+from toccata.errors import CorpusError
+from toccata.midi import edit
+from toccata.midi.clean import CleanOptions
+from toccata.midi.facts import fingerprint
+from toccata.midi.read import read_score
+
+SHARES = PrepareOptions(valid=0.25, test=0.25)
+
+
+@pytest.fixture
+def music(data: Path, tmp_path: Path) -> Path:
+    """A folder with fourteen pieces of Bach, some of them in a folder below."""
+    paths = sorted((data / "bach" / "mutopia").rglob("*.mid"))
+    small = [path for path in paths if 3_000 < path.stat().st_size < 12_000][::8][:14]
+    for i, path in enumerate(small):
+        target = tmp_path / "music" / ("deep/deeper" if i % 3 == 0 else "") / f"{i:02}.mid"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return tmp_path / "music"
+
+
+def made(source: Path, out: Path, options: PrepareOptions = SHARES, processes: int = 0) -> Corpus:
+    return prepare(source, out, options, processes=processes)
+
+
+def sides(corpus: Corpus) -> dict[str, str]:
+    return {piece.content: piece.split for piece in corpus.pieces}
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())}
+
+
+# ---- what is kept
+
+
+def test_scans_all_folders_and_knows_copies_again(music: Path, tmp_path: Path) -> None:
+    original = sorted(music.glob("*.mid"))[0]
+    score = read_score(original)
+    edit.transpose(score, 3).dump_midi(music / "x transposed.mid")
+    edit.scale_tempo(score, 1.3).dump_midi(music / "x faster.MID")
+    other = Score(score.ticks_per_quarter)
+    other.tempos, other.time_signatures = score.tempos, score.time_signatures
+    together = Track("all", 19, False)
+    for track in reversed(score.tracks):
+        together.notes.extend(track.notes)
+    other.tracks.append(together)
+    other.dump_midi(music / "x one track.mid")
+    (music / "broken.mid").write_bytes(b"no music at all")
+    (music / "notes.txt").write_text("not MIDI")
+
+    corpus = made(music, tmp_path / "corpus")
+
+    about = corpus.about
+    assert about["files"] == len([p for p in music.rglob("*") if p.suffix.lower() == ".mid"])
+    assert [e["path"] for e in about["rejected"]] == ["broken.mid"]
+    group = next(g for g in about["duplicates"] if original.name in g)
+    assert {"x transposed.mid", "x faster.MID", "x one track.mid"} <= set(group)
+    assert len({p.content for p in corpus.pieces}) == len(corpus.pieces) == about["pieces"]
+    assert any(p.path.startswith("deep/deeper/") and p.style == "deep" for p in corpus.pieces)
+    for i, piece in enumerate(corpus.pieces):
+        assert corpus.score(i).note_num() == piece.notes
+        assert fingerprint(corpus.score(i)).content == piece.content
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7])
+def test_a_part_of_a_piece_falls_on_its_side(data: Path, tmp_path: Path, share: float) -> None:
+    """Both of a piece small enough to be known by all its passages and of a large one."""
+    source = tmp_path / "music"
+    source.mkdir()
+    paths = sorted((data / "bach" / "mutopia").rglob("*.mid"))
+    for path in [p for p in paths if 5_000 < p.stat().st_size < 9_000][:4] + [
+        p for p in paths if p.stat().st_size > 25_000
+    ][:4]:
+        score = read_score(path)
+        if score.note_num() < 200:
+            continue
+        shutil.copy(path, source / path.name)
+        middle = edit.slice_ticks(score, int(score.end() * 0.1), int(score.end() * (0.1 + share)))
+        edit.transpose(middle, -2).dump_midi(source / f"part of {path.name}")
+    corpus = made(source, tmp_path / "corpus")
+    by_path = {p.path: p for p in corpus.pieces}
+    parts = [p for p in by_path if p.startswith("part of ")]
+    assert len(parts) >= 4
+    for part in parts:
+        whole = by_path[part.removeprefix("part of ")]
+        assert (by_path[part].group, by_path[part].split) == (whole.group, whole.split), part
+
+
+@pytest.mark.parametrize("notes", [600, 1500, 4000, 20_000])
+def test_a_quarter_of_the_passages_tells_relations_as_well(notes: int) -> None:
+    rng = np.random.default_rng(notes)
+    whole = np.unique(rng.integers(0, 2**63, notes, dtype=np.uint64))
+    kept = [p if len(p) <= FEW else thinned(p) for p in (whole, whole[100:160], whole[: notes // 2])]
+    assert len(set(related(kept))) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file names are text")
+def test_names_that_are_no_text(music: Path, tmp_path: Path) -> None:
+    paths = sorted(music.glob("*.mid"))
+    paths[0].rename(music / os.fsdecode(b"caf\xe9.mid"))
+    paths[1].rename(music / "two\u2028lines\x85\n.mid")
+    (music / os.fsdecode(b"caf\xe8.mid")).write_bytes(b"nothing")
+    corpus = made(music, tmp_path / "corpus")
+    assert {"caf\\xe9.mid", "two\u2028lines\x85\n.mid"} <= {p.path for p in Corpus(corpus.folder).pieces}
+    assert [e["path"] for e in corpus.about["rejected"]] == ["caf\\xe8.mid"]
+    before = files(corpus.folder)
+    made(music, corpus.folder)
+    assert files(corpus.folder) == before
+
+
+# ---- the split
+
+
+def test_adding_files_moves_nothing(music: Path, tmp_path: Path) -> None:
+    later = sorted(music.rglob("*.mid"))[::2]
+    aside = tmp_path / "later"
+    aside.mkdir()
+    for path in later:
+        shutil.move(path, aside / path.name)
+    before = sides(made(music, tmp_path / "corpus"))
+    assert set(before.values()) == {"train", "valid", "test"}
+    for path in sorted(aside.iterdir()):
+        shutil.move(path, music / f"a{path.name}")
+        corpus = made(music, tmp_path / "corpus")
+        now = sides(corpus)
+        assert {c: now[c] for c in before} == before
+        before = now
+
+
+def test_a_kill_between_the_two_index_files_moves_nothing(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    before = made(music, out)
+    # Sides that a fresh split would not give, as come about when a folder grows.
+    lines = [json.loads(t) for t in (out / PIECES).read_text().splitlines()]
+    for one in lines:
+        one["split"] = {"train": "valid", "valid": "test", "test": "train"}[one["split"]]
+    (out / PIECES).write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (out / CORPUS).unlink()
+    after = made(music, out)
+    assert all(sides(after)[p.content] != p.split for p in before.pieces)
+
+
+_WORDS = st.text("abcdef", min_size=1, max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(_WORDS, min_size=1, max_size=4, unique=True), min_size=1, max_size=20),
+    st.dictionaries(_WORDS, st.sampled_from(["train", "valid", "test"]), max_size=10),
+    st.floats(0, 0.4),
+    st.floats(0, 0.4),
+)
+def test_assign(lists: list[list[str]], before: dict[str, Split], valid: float, test: float) -> None:
+    taken: set[str] = set()
+    groups: dict[str, Sequence[str]] = {}
+    for members in lists:
+        own = [m for m in members if m not in taken]
+        taken |= set(own)
+        if own:
+            groups[min(own)] = own
+    found = assign(groups, before, valid, test)
+    assert set(found) == taken
+    for content, side in found.items():
+        assert before.get(content, side) == side  # nothing moves
+    for members in groups.values():
+        fresh = {found[m] for m in members if m not in before}
+        assert len(fresh) <= 1  # a group stays together, as far as it is new
+        held = {before[m] for m in members if m in before} - {"train"}
+        assert not held or not fresh or "train" not in fresh  # nothing related to what is held out is trained on
+    if not before:
+        assert assign(dict(reversed(groups.items())), {}, valid, test) == found
+        assert "train" in found.values()
+        if len(groups) >= 3 and test > 0:
+            assert "test" in found.values()
+    assert assign(groups, found, valid, test) == found
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 40), max_size=12, unique=True), max_size=12), st.randoms(use_true_random=False))
+def test_related_does_not_depend_on_order(lists: list[list[int]], random: object) -> None:
+    passages = [np.array(sorted(p), np.uint64) for p in lists]
+    roots = related(passages)
+    order = list(range(len(passages)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    again = related([passages[i] for i in order])
+
+    def partition(found: list[int], names: list[int]) -> set[frozenset[int]]:
+        return {frozenset(n for n, r in zip(names, found, strict=True) if r == root) for root in found}
+
+    assert partition(roots, list(range(len(roots)))) == partition(again, order)
+    assert all(roots[root] == root <= i for i, root in enumerate(roots))
+
+
+# ---- interrupted, unchanged, changed
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from toccata.corpus.prepare import PrepareOptions, prepare
+def progress(done, total):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+options = PrepareOptions(valid=0.25, test=0.25)
+prepare(Path(sys.argv[1]), Path(sys.argv[2]), options, progress=progress, processes=int(sys.argv[4]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.parametrize(("after", "processes"), [(1, 0), (9, 0), (4, 1)])
+def test_killed_and_run_again(music: Path, tmp_path: Path, after: int, processes: int) -> None:
+    whole = made(music, tmp_path / "whole")
+    out = tmp_path / "corpus"
+    command = [sys.executable, "-c", _KILLED, str(music), str(out), str(after), str(processes)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (out / CORPUS).exists()
+    with pytest.raises(CorpusError, match="not a finished corpus"):
+        Corpus(out)
+    with (out / JOURNAL).open("ab") as journal:  # and torn besides
+        journal.write(b'{"path": "zz.mid", "sta')
+    with (out / shard_name(0)).open("ab") as shard:
+        shard.write(b"half a piece")
+    corpus = made(music, out)
+    assert corpus.digest == whole.digest
+    assert (out / CORPUS).read_bytes() == (tmp_path / "whole" / CORPUS).read_bytes()
+    assert [corpus.midi(i) for i in range(len(corpus.pieces))] == [whole.midi(i) for i in range(len(whole.pieces))]
+    assert b"zz.mid" not in (out / JOURNAL).read_bytes()
+
+
+@pytest.mark.parametrize("torn", ["short", "gone"])
+def test_bytes_that_were_lost_are_read_again(music: Path, tmp_path: Path, torn: str) -> None:
+    """As a power cut, or a tidy user, may leave it."""
+    out = tmp_path / "corpus"
+    before = made(music, out)
+    shard = out / shard_name(0)
+    if torn == "short":
+        os.truncate(shard, shard.stat().st_size * 2 // 3)
+    else:
+        shard.unlink()
+    after = made(music, out)
+    assert after.digest == before.digest
+    assert [after.midi(i) for i in range(len(after.pieces))] == [before.midi(i) for i in range(len(before.pieces))]
+
+
+def test_the_number_of_workers_changes_nothing(music: Path, tmp_path: Path) -> None:
+    assert made(music, tmp_path / "two", processes=2).digest == made(music, tmp_path / "none").digest
+
+
+def test_unchanged_it_does_nothing(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    made(music, out)
+    before = files(out)
+    for path in music.rglob("*.mid"):  # whoever reads one of these now will notice
+        about = path.stat()
+        path.write_bytes(bytes(about.st_size))
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    made(music, out)
+    assert files(out) == before
+
+
+def test_changed_and_removed_files(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    first = made(music, out)
+    paths = sorted(music.rglob("*.mid"))
+    paths[0].unlink()
+    shutil.copy(paths[2], paths[1])
+    os.utime(paths[1], ns=(1, 1))
+    second = made(music, out)
+    names = {p.relative_to(music).as_posix() for p in paths}
+    assert {p.path for p in second.pieces} | {x for g in second.about["duplicates"] for x in g} <= names
+    assert second.about["files"] == len(paths) - 1
+    assert second.digest != first.digest
+    assert sides(second).items() <= sides(first).items()
+    fresh = made(music, tmp_path / "fresh")
+    assert [(p.path, p.content) for p in fresh.pieces] == [(p.path, p.content) for p in second.pieces]
+
+
+# ---- what cannot be used
+
+
+def test_refusals(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    made(music, out)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("mine")
+    other = PrepareOptions(CleanOptions(drop_drums=True))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    useless = tmp_path / "useless"
+    useless.mkdir()
+    (useless / "a.mid").write_bytes(b"")
+    cases = [(music, out, other), (empty, out, SHARES), (music, foreign, SHARES), (empty, tmp_path / "o", SHARES),
+             (useless, tmp_path / "u", SHARES)]  # fmt: skip
+    for source, where, options in cases:
+        with pytest.raises(Exception, match=r"\S") as error:
+            made(source, where, options)
+        assert type(error.value).__module__ == "toccata.errors"
+        assert "\n" not in str(error.value)
+    assert (foreign / "thesis.txt").read_text() == "mine"
+    assert [p.name for p in foreign.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_index_is_one_line(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    made(music, out)
+    (out / PIECES).write_text('{"path": "x"}\n')
+    with pytest.raises(CorpusError) as error:
+        Corpus(out)
+    assert "\n" not in str(error.value)
+    with pytest.raises(CorpusError, match="delete"):
+        made(music, out)
+
+
+def test_left_by_a_kill_at_the_very_start(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    out.mkdir()
+    (out / ".source-abc123.json").write_text("")
+    assert made(music, out).pieces
