@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from toccata.midi.clean import clean
+from toccata.midi.read import read_score
+from toccata.tokenizers.events import EventOptions, EventTokenizer
+
 
 def _data() -> Path:
     return Path(os.environ.get("TOCCATA_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -19,3 +23,12 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder of real MIDI at {folder}: set TOCCATA_DATA to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def merged(data: Path) -> EventTokenizer:
+    """REMI with merges learned from a few pieces of Bach."""
+    tokenizer = EventTokenizer.build(EventOptions("REMI", merges=2500))
+    files = sorted((data / "bach" / "mutopia").glob("*.mid"))[::20]
+    tokenizer.fit([clean(read_score(path)) for path in files])
+    return tokenizer

@@ -172,14 +172,15 @@ class EventTokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the scheme, its options, the base tokens and the merges."""
+        """SHA-256 over the scheme, its grid, the base tokens and the merges."""
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
-        merged = None if self._merged is None else [list(m) for m in self._merged]
-        config = self.miditok.config.to_dict()
-        content = [self.scheme, repr(sorted((k, repr(v)) for k, v in config.items())), self._base_words, merged]
+        timing = self.grammar().scheme.timing
+        lengths = {f"{kind.name} {beat}": values.tolist() for (kind, beat), values in timing.lengths.items()}
+        grid = [timing.clock.name, timing.ticks_per_quarter, sorted(timing.ticks_per_beat.items()), sorted(lengths.items())]
+        content = [self.scheme, grid, self._base_words, self._merged]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property

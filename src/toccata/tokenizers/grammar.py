@@ -131,13 +131,19 @@ class Cursor:
         closing: Whether to come to the end by the shortest way.
     """
 
-    __slots__ = ("_free", "closing", "floor", "grammar", "limits", "state")
+    __slots__ = ("_free", "_players", "_plays", "closing", "floor", "grammar", "limits", "state")
 
     def __init__(self, grammar: Grammar, state: State, limits: Limits) -> None:
         self.grammar, self.state, self.limits = grammar, state, limits
         self.floor = 0
         self.closing = False
         self._free: dict[int, tuple[NDArray[np.int64], int]] = {}
+        # Which programs may play, bool[129]; a scheme that names none has one.
+        self._plays = np.zeros(DRUMS + 1, np.bool_)
+        self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
+        if limits.programs is not None and grammar.scheme.has_programs:
+            self._plays &= limits.programs
+        self._players = int(self._plays.sum())
 
     def advance(self, token: int) -> None:
         """Read one id, legal or not: a prompt may hold what a generator may not write."""
@@ -173,10 +179,10 @@ class Cursor:
             only_end[grammar.scheme.eos] = True
             return only_end
         if grammar.has_micro and state.prev in _MICRO_KINDS and not state.micro_said:
-            mask = grammar.micro.copy()
-            self._micro(mask)
-            return mask
-        mask = grammar.masks[state.prev].copy()
+            micro: Mask = grammar.micro.copy()
+            self._micro(micro)
+            return micro
+        mask: Mask = grammar.masks[state.prev].copy()
         for rule in grammar.rules[state.prev]:
             rule(self, mask)
         return self._shortest_way(mask) if self.closing else mask
@@ -190,7 +196,7 @@ class Cursor:
             return only_end
         shortest = mask & grammar.closing
         ids = self._ids(Kind.PROGRAM)
-        shortest[ids] &= [self._may_stop(program) for program in grammar.program_values.tolist()]
+        shortest[ids] &= np.array([self._may_stop(program) for program in grammar.program_values.tolist()], np.bool_)
         shifts = self._ids(Kind.TIME_SHIFT)
         if shortest[shifts].any():
             longest = shifts[np.argmax(np.where(shortest[shifts], self._lengths(Kind.TIME_SHIFT), -1))]
@@ -264,26 +270,29 @@ class Cursor:
     # -- notes -------------------------------------------------------------------------------------------------------------------------
 
     def _program(self, mask: Mask) -> None:
-        allowed = self.limits.programs
-        may = [
-            (self._may_start(program) and (allowed is None or bool(allowed[program]))) or self._may_stop(program)
-            for program in self.grammar.program_values.tolist()
-        ]
+        state, grammar = self.state, self.grammar
+        shortest = grammar.scheme.shortest_notes[state.ticks_per_beat][grammar.program_values]
+        in_time = self.floor <= state.tick
+        may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
+        for program in state.ends:  # the others are free
+            if self._free_from(program) > state.tick:
+                may[grammar.program_values == program] = False
+        for program in state.started:
+            if self._may_stop(program):
+                may[grammar.program_values == program] = True
         mask[self._ids(Kind.PROGRAM)] &= may
 
     def _notes(self, mask: Mask) -> None:
         scheme, program = self.grammar.scheme, self.state.program
         mask[self._ids(scheme.start_kind)] = False
-        allowed = self.limits.programs
-        if self._may_start(program) and (allowed is None or allowed[program]):
+        if self._may_start(program):
             which = scheme.start_kind, program == DRUMS
             mask[scheme.note_ids[which]] = self._free_pitches(program)[scheme.note_values[which]]
 
     def _intervals(self, mask: Mask) -> None:
         scheme, state = self.grammar.scheme, self.state
         free = self._free_pitches(state.program)
-        allowed = self.limits.programs
-        if not self._may_start(state.program) or not (allowed is None or allowed[state.program]):
+        if not self._may_start(state.program):
             free = np.zeros(128, np.bool_)
         for kind, before in ((Kind.INTERVAL_TIME, state.onset_pitch), (Kind.INTERVAL_CHORD, state.chord_pitch)):
             ids = self._ids(kind)
@@ -324,27 +333,32 @@ class Cursor:
 
     def _pedal(self, mask: Mask) -> None:
         state = self.state
+        over = state.tick >= self.end_tick
         for kind in (Kind.PEDAL, Kind.PEDAL_OFF):
             for token in self._ids(kind).tolist():
                 value = self.grammar.scheme.values[token]
                 turns = (value in state.active_pedals) == (kind is Kind.PEDAL_OFF)
-                mask[token] &= turns and (Kind.PEDAL, value) not in state.seen and state.tick < self.end_tick
+                mask[token] &= turns and not over and bool(self._plays[value]) and (Kind.PEDAL, value) not in state.seen
 
     def _once(self, mask: Mask) -> None:
-        """Tempo, key, chord, bend and controller: each once at a tick, and none after the last bar."""
+        """Tempo, key, chord, bend and controller: each once at a tick, none after the last bar, none of programs that may not play."""
         state = self.state
         over = state.tick >= self.end_tick
-        for kind in (Kind.TEMPO, Kind.KEY_SIG, Kind.CHORD, Kind.PITCH_BEND):
+        silent = over or not self._plays[state.program]
+        for kind in (Kind.TEMPO, Kind.KEY_SIG):
             if over or (kind is Kind.TEMPO and not self.limits.tempo) or state.once(kind, 0) in state.seen:
                 mask[self._ids(kind)] = False
-        if kind_needs_note := self._ids(Kind.CHORD).tolist():
-            mask[kind_needs_note] &= (
-                self._may_start(state.program) or self._first_free_tick() <= state.tick <= self._last_start()
-            )
+        if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
+            mask[self._ids(Kind.PITCH_BEND)] = False
+        needs_note = self._may_start(state.program) or self._first_free_tick() <= state.tick <= self._last_start()
+        if over or not needs_note or state.once(Kind.CHORD, 0) in state.seen:
+            mask[self._ids(Kind.CHORD)] = False
         controls = self._ids(Kind.CONTROL)
-        if len(controls):
-            values = self.grammar.scheme.vocabulary.values[controls].tolist()
-            mask[controls] &= [not over and state.once(Kind.CONTROL, value) not in state.seen for value in values]
+        if silent:
+            mask[controls] = False
+        elif len(controls):
+            said = [value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program]
+            mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], said)
 
     # -- looking ahead -----------------------------------------------------------------------------------------------------------------
 
@@ -356,25 +370,14 @@ class Cursor:
 
     def _shortest(self, program: int) -> int:
         """The length of the shortest note that ``program`` can play."""
-        scheme, state = self.grammar.scheme, self.state
-        if (-1 if program == DRUMS else program) not in scheme.timing.duration_programs:
-            return int(scheme.timing.default_length * state.ticks_per_beat)
-        return scheme.timing.shortest[Kind.TIME_SHIFT if scheme.note_off else Kind.DURATION, state.ticks_per_beat]
+        return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
 
     def _last_start(self) -> int:
         """The last tick at which a note may begin, for the program that needs the least room."""
         if self.limits.bars is None:
             return NEVER
-        programs = self._players()
-        return self.end_tick - min((self._shortest(p) for p in programs), default=0)
-
-    def _players(self) -> list[int]:
-        """The programs that may play."""
-        if not self.grammar.scheme.has_programs:
-            return [0]
-        allowed = self.limits.programs
-        values: list[int] = self.grammar.program_values.tolist()
-        return values if allowed is None else [p for p in values if allowed[p]]
+        shortest = self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
+        return self.end_tick - int(shortest.min(where=self._plays, initial=NEVER))
 
     def _playable(self, program: int) -> Mask:
         known = self.grammar.scheme.pitches(program == DRUMS)
@@ -399,15 +402,13 @@ class Cursor:
 
     def _first_free_tick(self) -> int:
         """The first tick at which some program that may play has a pitch to play."""
-        waits = [self._free_from(program) for program in self.state.ends]
-        players = self._players()
-        if len(waits) < len(players):
-            return 0
-        return min((self._free_from(program) for program in players), default=NEVER)
+        waits = [self._free_from(program) for program in self.state.ends if self._plays[program]]
+        return 0 if len(waits) < self._players else min(waits, default=NEVER)
 
     def _may_start(self, program: int) -> bool:
         tick = self.state.tick
-        return self.floor <= tick <= self.end_tick - self._shortest(program) and self._free_from(program) <= tick
+        last = self.end_tick - self._shortest(program)
+        return bool(self._plays[program]) and self.floor <= tick <= last and self._free_from(program) <= tick
 
     def _may_stop(self, program: int) -> bool:
         return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.vocabulary import Kind, Vocabulary
+from toccata.tokenizers.vocabulary import DRUMS, Kind, Vocabulary
 
 
 class Clock(Enum):
@@ -76,11 +76,27 @@ class Scheme:
                 ids = ids[vocabulary.drums[ids] == drums] if own else ids
                 self.note_ids[kind, drums], self.note_values[kind, drums] = ids, vocabulary.values[ids]
 
+    @cached_property
+    def shortest_notes(self) -> Mapping[int, NDArray[np.int64]]:
+        """For each number of ticks a beat the length of the shortest note of each program, ``int64[129]``."""
+        kind = Kind.TIME_SHIFT if self.note_off else Kind.DURATION
+        table = {}
+        for beat in set(self.timing.ticks_per_beat.values()):
+            with_duration = [(-1 if p == DRUMS else p) in self.timing.duration_programs for p in range(DRUMS + 1)]
+            default = int(self.timing.default_length * beat)
+            table[beat] = np.where(with_duration, self.timing.shortest[kind, beat], default).astype(np.int64)
+        return table
+
     def pitches(self, drums: bool) -> NDArray[np.bool_]:
-        """``bool[128]``: the pitches there are tokens for."""
-        known = np.zeros(128, np.bool_)
-        known[self.note_values[self.start_kind, drums]] = True
-        return known
+        """``bool[128]``: the pitches there are tokens for. Not to be changed in place."""
+        return self._pitches[drums]
+
+    @cached_property
+    def _pitches(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        pitched, drums = np.zeros(128, np.bool_), np.zeros(128, np.bool_)
+        pitched[self.note_values[self.start_kind, False]] = True
+        drums[self.note_values[self.start_kind, True]] = True
+        return pitched, drums
 
     def _kind_that_ends_a_note(self) -> Kind:
         of_kind = self.vocabulary.of_kind

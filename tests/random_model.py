@@ -1,0 +1,49 @@
+"""A model folder with random weights: all that tests of the engine need, made in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from toccata import folder
+from toccata.engine.graph import write_graph
+from toccata.engine.model import Model
+from toccata.files import write_json
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder
+from toccata.model.weights import to_tensors
+from toccata.recipes import load
+from toccata.tokenizers.events import EventOptions, EventTokenizer
+
+
+def random_model(
+    path: Path, options: EventOptions | None = None, *, tokenizer: EventTokenizer | None = None, seed: int = 0, **shape: Any
+) -> Path:
+    """Write a model folder of random weights, large enough that they have opinions."""
+    tokenizer = tokenizer or EventTokenizer.build(options or EventOptions("REMI", {"program_changes": True}))
+    sizes: dict[str, Any] = {"context": 96, "layers": 2, "width": 32, "heads": 2, "kv_heads": 1, "ffn": 64}
+    config = DecoderConfig(vocab=tokenizer.vocab_size, **{**sizes, **shape})
+    torch.manual_seed(seed)
+    decoder = Decoder(config)
+    for parameter in decoder.parameters():
+        if parameter.ndim > 1:
+            parameter.data.mul_(6)
+    tensors = to_tensors(config, decoder.state_dict())
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / folder.CONFIG, config.to_json())
+    save_file(tensors, path / folder.WEIGHTS, metadata={"format": "pt"})
+    tokenizer.save(path / folder.TOKENIZER)
+    arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
+    write_graph(config, arrays, path / folder.GRAPH)
+    write_graph(config, arrays, path / folder.GRAPH_8BIT, bits=8)
+    folder.seal(path, {"name": path.name, "toccata": "0", "recipe": load("toccata").to_json(), "lineage": {}, "styles": []})
+    return path
+
+
+def opened(path: Path, options: EventOptions | None = None, **shape: Any) -> Model:
+    """The same, opened; float32, as random weights are no test of eight bits."""
+    return Model(random_model(path, options, **shape), precision="fp32")

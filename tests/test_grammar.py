@@ -1,0 +1,135 @@
+"""Whatever is drawn within the grammar is a valid piece, and there is always something to draw."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toccata.errors import RecipeError
+from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
+from toccata.tokenizers.grammar import Grammar, Limits
+from toccata.tokenizers.vocabulary import DRUMS
+
+CASES = int(os.environ.get("TOCCATA_CASES", "12"))
+"""Random pieces for each tokenizer below; `make nightly` asks for many more."""
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"program_changes": True},
+    {"use_rests": True, "use_chords": True},
+    {"use_programs": False},
+    {"use_velocities": False, "use_tempos": False},
+    {"use_time_signatures": False},
+    {"use_pitch_intervals": True},
+    {"use_sustain_pedals": True, "sustain_pedal_duration": True},
+    {"use_sustain_pedals": True},
+    {"use_pitch_bends": True, "use_control_changes": True},
+    {"use_pitchdrum_tokens": False, "use_key_signatures": True},
+    {"use_note_duration_programs": list(range(60))},
+]
+UNSUPPORTED = {
+    "PerTok": [{"use_rests": True, "use_chords": True}, {"use_sustain_pedals": True}],
+}
+TOKENIZERS = [
+    pytest.param(scheme, options, id=f"{scheme}-{'-'.join(options) or 'default'}")
+    for scheme in SCHEMES
+    for options in OPTIONS
+    if options not in UNSUPPORTED.get(scheme, []) and not (scheme == "Structured" and options not in OPTIONS[:4])
+]
+
+
+def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int = 400) -> list[int]:
+    """A random sequence within the grammar, some ids liked better than others; asserts that there is always a next one."""
+    cursor = grammar.cursor(limits)
+    liked = rng.gamma(0.3, size=grammar.size) + 1e-9
+    ids: list[int] = []
+    while not cursor.state.ended:
+        assert len(ids) < 40 * most, "no end"
+        cursor.closing = len(ids) > most
+        allowed = cursor.allowed()
+        while True:
+            weights = np.cumsum(liked * allowed)
+            assert weights[-1] > 0, f"dead end after {cursor.state.prev.name} at tick {cursor.state.tick}"
+            token = int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
+            if cursor.admits(token):
+                break
+            allowed[token] = False
+        ids.append(token)
+        cursor.advance(token)
+    return ids
+
+
+def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> None:
+    """Decode with MidiTok and look: as many notes as were written, none hanging, doubled, overlapping or past the end."""
+    cursor = tokenizer.grammar().cursor(limits)
+    for token in ids:
+        cursor.advance(token)
+    score = tokenizer.decode(np.array(ids, np.int32))
+    assert score.note_num() == cursor.state.notes
+    assert score.ticks_per_quarter == tokenizer.grammar().scheme.timing.ticks_per_quarter
+    assert limits.bars is None or cursor.state.bar in (limits.bars - 1, limits.bars)
+    for track in score.tracks:
+        program = DRUMS if track.is_drum else track.program
+        assert limits.programs is None or limits.programs[program]
+        free: dict[int, int] = {}
+        for note in sorted(track.notes, key=lambda n: (n.time, n.pitch)):
+            assert note.duration > 0
+            assert note.time >= free.get(note.pitch, 0)
+            assert note.time + note.duration <= cursor.end_tick
+            assert limits.pitches is None or track.is_drum or limits.pitches[note.pitch]
+            free[note.pitch] = note.time + note.duration
+
+
+def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
+    """A request at random: bars, some programs, some pitches, down to a single one."""
+    programs = None
+    if tokenizer.grammar().scheme.has_programs and rng.random() < 0.5:
+        programs = np.isin(np.arange(DRUMS + 1), rng.integers(0, DRUMS + 1, rng.integers(1, 4)))
+    pitches = np.isin(np.arange(128), rng.integers(30, 90, rng.integers(1, 12))) if rng.random() < 0.4 else None
+    return Limits(int(rng.integers(1, 5)), programs, pitches, bool(rng.integers(2)), bool(rng.integers(2)))
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, EventTokenizer]:
+    return {}
+
+
+@pytest.mark.parametrize(("scheme", "options"), TOKENIZERS)
+def test_every_sequence_is_a_valid_piece(scheme: str, options: dict[str, Any], built: dict[str, EventTokenizer]) -> None:
+    tokenizer = EventTokenizer.build(EventOptions(scheme, options))
+
+    @settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=CASES < 100)
+    @given(st.integers(0, 2**32))
+    def cases(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        limits = limits_of(rng, tokenizer)
+        assert_valid(tokenizer, write(tokenizer.grammar(), limits, rng), limits)
+
+    cases()
+
+
+def test_merged_ids_are_looked_through(merged: EventTokenizer) -> None:
+    grammar = merged.grammar()
+    assert grammar.merges is not None
+    for seed in range(CASES):
+        rng = np.random.default_rng(seed)
+        limits = limits_of(rng, merged)
+        ids = write(grammar, limits, rng)
+        assert_valid(merged, ids, limits)
+    assert any(len(grammar.base(i)) > 1 for i in ids), "no merged id was ever drawn: nothing was tested"
+
+
+def test_a_piece_of_unlimited_bars_ends_when_it_is_told_to() -> None:
+    tokenizer = EventTokenizer.build(EventOptions("REMI"))
+    ids = write(tokenizer.grammar(), Limits(), np.random.default_rng(1), most=100)
+    assert_valid(tokenizer, ids, Limits())
+
+
+@pytest.mark.parametrize("options", [o for group in UNSUPPORTED.values() for o in group])
+def test_what_pertok_cannot_do_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="tokenizer.options"):
+        EventTokenizer.build(EventOptions("PerTok", options))
