@@ -12,9 +12,13 @@ from toccata import folder
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
+from toccata.datasets import DatasetReport, write_bach
+from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
+from toccata.engine.sampling import Sampling
 from toccata.errors import CorpusError, MissingExtra, ModelError
 from toccata.files import write_json, write_text
+from toccata.look import Inspection, doctor, find_model, inspect, model_rows, program_number, recipe_rows, render
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
@@ -29,6 +33,12 @@ from toccata.recipes import restore
 
 if TYPE_CHECKING:
     from toccata.training.loop import Step
+
+__all__ = [
+    "CleanOptions", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar", "PrepareOptions",
+    "Progress", "Report", "Sampling", "Silent", "bach", "check", "doctor", "evaluate", "find_model", "finetune",
+    "inspect", "load", "model_rows", "models", "prepare", "program_number", "recipe_rows", "render", "train",
+]  # fmt: skip
 
 VALID_BARS = 8
 VALID_PIECES = 8
@@ -164,6 +174,7 @@ def train(
     if state.stopped:
         heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     if (finished := run.finished(corpus, state)) is not None:
+        heard.say(f"{out} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, heard)
@@ -337,6 +348,12 @@ def _seen(path: Path) -> set[str]:
         return {content for side in known.values() for content in side}
     except (OSError, ValueError, AttributeError):
         return set()
+
+
+def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
+    """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
+    heard = progress or Silent()
+    return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
 
 
 def models(where: Path) -> list[folder.ModelFolder]:

@@ -15,6 +15,7 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.midi.bars import bar_map
+from toccata.midi.facts import facts
 from toccata.midi.read import read_score
 
 ORIGIN = "toccata: "
@@ -44,6 +45,11 @@ class Piece:
     def bars(self) -> int:
         """Bars in all, a prompt's included."""
         return len(bar_map(self.score))
+
+    @property
+    def seconds(self) -> float:
+        """Playing time, a prompt's included."""
+        return facts(self.score).seconds
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the piece as a MIDI file.

@@ -1,0 +1,177 @@
+"""What every command shares: its help, its common options, and the one way to print a result."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from toccata.cli.progress import Quiet, progress
+from toccata.errors import RequestError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_COMMON = ("as_json", "quiet", "debug")
+
+
+class Command(click.Command):
+    """A command whose help fits a screen and ends in examples.
+
+    Args:
+        examples: Command lines that run.
+        optional_values: For options that may stand alone, the value they then have and those they may be given.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        optional_values: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 110})
+        super().__init__(*args, **kwargs)
+        self.examples, self.optional_values = examples, optional_values or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give options that stand alone their value, so that they never take the argument after them for it."""
+        whole: list[str] = []
+        rest = list(args)
+        while rest:
+            arg = rest.pop(0)
+            if arg in self.optional_values:
+                default, values = self.optional_values[arg]
+                arg = f"{arg}={rest.pop(0) if rest and rest[0] in values else default}"
+            whole.append(arg)
+        return super().parse_args(ctx, whole)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, one a line; those that all commands have on one."""
+        rows = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            shared = parameter.name in _COMMON or "--help" in parameter.opts
+            if isinstance(parameter, click.Option) and record is not None and not shared:
+                # Without click's "[x>=1]": the error says that to the few who need it.
+                rows.append((record[0], re.sub(r"\s+\[[^\]]*x[<>=\d.]*\]$", "", record[1])))
+        rows.append(("--json, -q, --quiet", "One JSON object on stdout; no progress, no hints."))
+        rows.append(("--debug, -h, --help", "The whole traceback of an error; this page."))
+        with formatter.section("Options"):
+            formatter.write_dl(rows, col_max=34)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, each on its own line."""
+        if self.examples:
+            formatter.write("\nExamples:\n")
+            for line in self.examples:
+                formatter.write(f"  {line}\n")
+
+
+@dataclass
+class Face:
+    """How one call of a command speaks to whoever called it.
+
+    Attributes:
+        as_json: One JSON object on stdout, nothing else.
+        quiet: No progress and no hints.
+        kept: What Ctrl-C leaves behind, and how to go on; commands set it.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+    kept: str = "nothing was written"
+    _said: list[str] = field(default_factory=list)
+
+    def progress(self) -> Quiet:
+        """Hears how a long task goes on, and shows it."""
+        return progress(quiet=self.quiet)
+
+    def note(self, text: str) -> None:
+        """A line that helps a person, on stderr."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def result(self, value: Mapping[str, Any], lines: Sequence[str]) -> None:
+        """Print a command's result: ``value`` as JSON, or ``lines`` for a person."""
+        text = json.dumps(value, ensure_ascii=False) if self.as_json else "\n".join(lines)
+        if text:
+            print(text, file=stdout(), flush=True)
+
+
+def stdout() -> Any:
+    """The real stdout. While a command runs with --json, what libraries print goes to stderr."""
+    context = click.get_current_context(silent=True)
+    return (context.find_root().obj or {}).get("stdout", sys.stdout) if context is not None else sys.stdout
+
+
+def command(
+    name: str,
+    *,
+    examples: Sequence[str],
+    optional_values: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+) -> Callable[[Callable[..., None]], Command]:
+    """Make a click command of a function that takes a :class:`Face` and its options."""
+
+    def decorate(function: Callable[..., None]) -> Command:
+        @wraps(function)
+        def run(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+            root = click.get_current_context().find_root()
+            face = Face(as_json, quiet)
+            root.ensure_object(dict)["face"] = face
+            function(face, **options)
+
+        made: Callable[..., None] = run
+        for option in (
+            click.option("--debug", is_flag=True, help="The whole traceback of an error."),
+            click.option("--quiet", "-q", is_flag=True, help="No progress and no hints."),
+            click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
+        ):
+            made = option(made)
+        # The common options come last in the help.
+        parameters: list[Any] = getattr(made, "__click_params__", [])
+        parameters.sort(key=lambda p: p.name in _COMMON and isinstance(p, click.Option))
+        return click.command(name, cls=Command, examples=examples, optional_values=optional_values)(made)
+
+    return decorate
+
+
+def refuse_existing(paths: Sequence[Path], force: bool) -> None:
+    """Stop before any work is done if a file would be overwritten.
+
+    Raises:
+        RequestError: One of ``paths`` exists and ``force`` is not given.
+    """
+    for path in paths:
+        if path.exists() and not force:
+            raise RequestError(
+                f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
+            )
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows as lines of aligned columns; ``right`` are the columns of numbers."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def millions(count: int) -> str:
+    """A number of parameters, short."""
+    return f"{count / 1e6:.1f}M" if count >= 1e5 else f"{count / 1e3:.0f}k"
+
+
+def clock(seconds: float) -> str:
+    """A length of time as minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"

@@ -1,0 +1,168 @@
+"""``toccata check``, ``prepare`` and ``dataset``: the music to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toccata.cli.base import Face, command, refuse_existing
+from toccata.cli.generate import Program
+
+_SHOWN = 8
+"""Files of a kind named on the screen; reports and --json have all."""
+
+
+@command(
+    "check",
+    examples=(
+        "toccata check midi/bach",
+        "toccata check midi/bach --report check.html",
+        "toccata check midi/bach --report check.csv --report check.json --force",
+    ),
+)
+@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.option("--report", "reports", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+              help="Write all of it to a .html, .csv or .json file; may be repeated.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace reports that are there.")
+def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) -> None:
+    """Say what is in a folder of MIDI files.
+
+    Notes, hours, instruments, meters, how much is on the grid, what is there twice (same notes, whatever the name, key
+    or tempo), and which files cannot be used and why. Nothing is changed.
+    """
+    from toccata import api
+
+    for path in reports:
+        if path.suffix.lower() not in (".html", ".htm", ".csv", ".json"):
+            raise click.BadParameter(f"{path}: a report is .html, .csv or .json", param_hint="'--report'")
+    refuse_existing(reports, force)
+    with face.progress() as heard:
+        report = api.check(midi_dir, heard)
+        for path in reports:
+            report.write(path)
+    value = {**report.to_dict(), "reports": [str(path) for path in reports]}
+    face.result(value, _checked(value, midi_dir))
+
+
+def _checked(value: dict[str, Any], folder: Path) -> list[str]:
+    twice = sum(len(group) - 1 for group in value["duplicates"])
+    lines = [
+        f"files        {value['files']:,}: {value['accepted']:,} can be used, {len(value['rejected']):,} cannot",
+        f"music        {value['notes']:,} notes, {value['hours']:.1f} hours, {value['quantised']:.0%} on the grid",
+        f"instruments  {_most(value['instruments'])}",
+        f"meters       {_most(value['meters'])}",
+        f"duplicates   {twice:,}",
+    ]
+    if value["rejected"]:
+        lines += ["", "cannot be used"]
+        lines += [f"  {_short(r['path'], folder)}: {r['reason']}" for r in value["rejected"][:_SHOWN]]
+        lines += _more(len(value["rejected"]))
+    if value["duplicates"]:
+        lines += ["", "the same notes"]
+        lines += ["  " + " = ".join(_short(p, folder) for p in group) for group in value["duplicates"][:_SHOWN]]
+        lines += _more(len(value["duplicates"]))
+    if value["reports"]:
+        lines += ["", *(f"report       {path}" for path in value["reports"])]
+    return lines
+
+
+def _most(counts: dict[str, int]) -> str:
+    named = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:5])
+    return (named or "none") + (f", and {len(counts) - 5} more" if len(counts) > 5 else "")
+
+
+def _more(count: int) -> list[str]:
+    return [f"  and {count - _SHOWN:,} more: --report FILE names all"] if count > _SHOWN else []
+
+
+def _short(path: str, folder: Path) -> str:
+    whole = Path(path)
+    return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
+
+
+@command(
+    "prepare",
+    examples=(
+        "toccata prepare midi/bach corpora/bach",
+        "toccata prepare midi/bach corpora/solo --merge --drop-drums --min-bars 8",
+        "toccata train corpora/bach -o models/bach --minutes 10",
+    ),
+)
+@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--drop-drums", is_flag=True, help="Leave the drums out.")
+@click.option("--merge", is_flag=True, help="Put all pitched tracks into one.")
+@click.option("--program", "programs", type=Program(), multiple=True, help="Keep only this: name, 0-127, drums.")
+@click.option("--min-bars", type=click.IntRange(1), default=1, metavar="N", help="Leave out shorter pieces.")
+@click.option("--max-bars", type=click.IntRange(1), metavar="N", help="Leave out longer pieces.")
+@click.option("--min-notes", type=click.IntRange(1), default=16, metavar="N", help="Leave out emptier ones.  [16]")
+@click.option("--quantize", type=click.IntRange(1, 96), metavar="N", help="Move notes to a grid of N lines a quarter.")
+@click.option("--valid", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
+@click.option("--test", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
+def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
+    """Make a corpus of the MIDI files in MIDI_DIR, in the folder OUT.
+
+    Cleaned, without duplicates, split by piece; `toccata train` takes it in place of MIDI_DIR. Run again, it adds what
+    is new. Only worth it for big folders, or to clean: `toccata train` does it by itself.
+    """
+    from toccata import api
+
+    clean = api.CleanOptions(
+        drop_drums=said["drop_drums"],
+        merge=said["merge"],
+        programs=said["programs"] or None,
+        min_bars=said["min_bars"],
+        max_bars=said["max_bars"],
+        min_notes=said["min_notes"],
+        quantize=said["quantize"],
+    )
+    face.kept = f"what was read so far is kept in {out}: run the same command again to go on"
+    with face.progress() as heard:
+        corpus = api.prepare(midi_dir, out, api.PrepareOptions(clean, said["valid"], said["test"]), heard)
+    about = corpus.about
+    value = {"corpus": str(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
+    splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])
+    lines = [
+        f"corpus       {out}",
+        f"music        {about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours",
+        f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
+        f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
+    ]
+    lines += [f"  {r['path']}: {r['reason']}" for r in about["rejected"][:_SHOWN]]
+    if not face.quiet:
+        lines += ["", "and now", f"  toccata train {out} --minutes 10 -o models/{out.resolve().name}"]
+    face.result(value, lines)
+
+
+@command(
+    "dataset",
+    examples=(
+        "toccata dataset bach midi/bach",
+        "toccata dataset bach midi/few --limit 20",
+        "toccata dataset bach midi/bach --json",
+    ),
+)
+@click.argument("name", type=click.Choice(["bach"]))
+@click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many pieces.")
+def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
+    """Write MIDI to begin with into DIR.
+
+    bach: the chorales of J. S. Bach, four voices each, from the music21 library (pip install "toccata[dataset]"). For
+    your own training: Bach's music is free, the encodings are under the terms that NOTICE.txt in DIR names.
+    """
+    from toccata import api
+
+    face.kept = f"what was written so far is in {out}; the same command goes on"
+    with face.progress() as heard:
+        report = api.bach(out, limit=limit, progress=heard)
+    value = {"dataset": name, "path": str(out), **report}
+    lines = [
+        f"{report['files']:,} chorales, {report['notes']:,} notes in {out} ({report['written']:,} new); "
+        f"for your own training, see {out / 'NOTICE.txt'}"
+    ]
+    if not face.quiet:
+        lines += ["", "and now", f"  toccata train {out} --minutes 10 -o models/{out.resolve().name}"]
+    face.result(value, lines)

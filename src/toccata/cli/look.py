@@ -1,0 +1,204 @@
+"""``toccata inspect``, ``render``, ``models``, ``recipes`` and ``doctor``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toccata.cli.base import Face, command, millions, refuse_existing, table
+from toccata.cli.settings import setting
+
+
+@command(
+    "inspect",
+    examples=(
+        "toccata inspect song.mid --bars 1-4",
+        "toccata inspect song.mid --tokenizer bach-gpt --json",
+        "toccata inspect song.mid --tokenizer models/bach --decode heard.mid",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--tokenizer", default="toccata", metavar="RECIPE|MODEL", help="Whose.  [toccata]")
+@click.option("--bars", metavar="A-B", help="Show only these bars, counted from 1.")
+@click.option("--decode", type=click.Path(path_type=Path), metavar="OUT.mid", help="Write what the tokens say as MIDI.")
+@click.option("--force", is_flag=True, help="Replace OUT.mid if it is there.")
+def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Path | None, force: bool) -> None:
+    """Show how a tokenizer writes FILE, bar by bar.
+
+    --decode writes the music back from the tokens, so that one can hear or compare what they leave out. A recipe shows
+    its tokens before any merges are learned; a model, as it reads them.
+    """
+    from toccata import api
+
+    first, last = _range(bars)
+    if decode is not None:
+        refuse_existing([decode], force)
+    found = api.inspect(file, tokenizer, decode=decode)
+    shown = [{"bar": i, "tokens": list(tokens)} for i, tokens in enumerate(found.bars, 1) if first <= i <= (last or i)]
+    value = {
+        "path": str(file),
+        "tokenizer": found.tokenizer,
+        "scheme": found.scheme,
+        "vocab": found.vocab,
+        "notes": found.notes,
+        "tokens": found.tokens,
+        "bars": shown,
+        "decoded": None if decode is None else str(decode),
+    }
+    width = len(str(len(found.bars)))
+    lines = [f"{row['bar']:>{width}}  {' '.join(row['tokens'])}" for row in shown]  # type: ignore[arg-type]
+    each = found.tokens / max(1, found.notes)
+    lines.append(
+        f"\n{len(found.bars):,} bars, {found.notes:,} notes, {found.tokens:,} tokens ({each:.2f} a note); "
+        f"{found.scheme} of {found.tokenizer}, {found.vocab:,} different ones"
+    )
+    if decode is not None:
+        lines.append(f"written back to {decode}")
+    face.result(value, lines)
+
+
+def _range(text: str | None) -> tuple[int, int | None]:
+    """``A-B``, ``A-`` or ``A``: first and last bar, both included."""
+    if text is None:
+        return 1, None
+    found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
+    if not found or int(found[1]) < 1 or (found[3] and int(found[3]) < int(found[1])):
+        raise click.BadParameter(f"{text!r}: write bars like 1-4, counted from 1", param_hint="'--bars'")
+    if found[2] is None:
+        return int(found[1]), int(found[1])
+    return int(found[1]), int(found[3]) if found[3] else None
+
+
+@command(
+    "render",
+    examples=(
+        "toccata render song.mid -o song.png",
+        "toccata render song.mid -o song.wav -o song.svg",
+        "toccata render song.mid -o song.mp3 --force",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "outs", type=click.Path(path_type=Path), multiple=True, required=True, metavar="PATH",
+              help="A .png, .svg, .wav, .ogg, .flac or .mp3 file; may be repeated.")  # fmt: skip
+@click.option("--soundfont", metavar="FILE", help="Play with this SoundFont; else TOCCATA_SOUNDFONT, or one found.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None, force: bool) -> None:
+    """Write FILE as sound or as a piano roll, by the suffix of PATH.
+
+    Without a SoundFont on this machine a built-in synthesis plays.
+    """
+    from toccata import api
+
+    refuse_existing(outs, force)
+    api.render(file, outs, soundfont=setting("soundfont", soundfont))
+    face.result({"path": str(file), "written": [str(out) for out in outs]}, [str(out) for out in outs])
+
+
+@command(
+    "models",
+    examples=(
+        "toccata models",
+        "toccata models models",
+        "toccata models --json",
+    ),
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def models(face: Face, folder: Path | None) -> None:
+    """List the models in FOLDER; by default those in ./models and here."""
+    from toccata import api
+
+    rows = api.model_rows(folder)
+    lines = []
+    if rows:
+        good = [row for row in rows if row["error"] is None]
+        cells = [("name", "recipe", "parameters", "nats/note", "path")] if good else []
+        cells += [
+            (r["name"], r["recipe"], millions(r["parameters"]), _figure(r["nats_per_note"]), r["path"]) for r in good
+        ]
+        lines = table(cells, right=(2, 3)) if cells else []
+        lines += [f"{row['name']}: cannot be used: {row['error']}" for row in rows if row["error"] is not None]
+    else:
+        where = folder or "./models or here"
+        lines = [f"no model in {where}; `toccata train MIDI_DIR -o models/mine` makes one"]
+    face.result({"models": rows}, lines)
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+@command(
+    "recipes",
+    examples=(
+        "toccata recipes",
+        "toccata recipes --json",
+        "toccata train midi/bach --recipe toccata -o models/bach --minutes 10",
+    ),
+)
+def recipes(face: Face) -> None:
+    """List the recipes: the ways to make a model.
+
+    Any value of one is changed by SECTION.KEY=VALUE behind `toccata train`; a .toml file of your own that begins with
+    extends = "toccata" is a recipe too.
+    """
+    from toccata import api
+
+    rows = api.recipe_rows()
+    cells = [("recipe", "parameters", "context", "tokens", "follows")]
+    cells += [
+        (r["name"], millions(r["parameters"]), f"{r['context']:,}", f"{r['tokens']:,}", r["seed"] or "") for r in rows
+    ]
+    lines = table(cells, right=(1, 2, 3))
+    lines += ["", *(f"{row['name']}: {row['about']}" for row in rows)]
+    face.result({"recipes": rows}, lines)
+
+
+@command(
+    "doctor",
+    examples=(
+        "toccata doctor",
+        "toccata doctor --json",
+        "toccata doctor --quiet",
+    ),
+)
+def doctor(face: Face) -> None:
+    """Say what works on this machine, and how to get what is missing."""
+    from toccata import api
+
+    with face.progress() as heard:
+        heard.say("looking around ...")
+        found = api.doctor()
+    packages = found["packages"]
+    memory = "" if found["memory_gb"] is None else f", {found['memory_gb']:g} GB memory"
+    writes = "yes, " + _installed(packages, ("onnxruntime", "symusic", "miditok")) if found["engine"] else "no"
+    lines = [
+        f"toccata      {found['toccata']} on Python {found['python']}",
+        f"machine      {found['system']}, {found['cores']} cores{memory}",
+        f"writing      {writes}",
+        f"training     {_training(found, packages)}",
+        f"SoundFont    {found['soundfont'] or 'none found, so the built-in synthesis plays'}",
+        f"datasets     {_installed(packages, ('music21',)) or 'no'}",
+        f"models       {', '.join(found['models']) or 'none here'}",
+    ]
+    for row in found["missing"]:
+        lines.append(f"missing      {', '.join(row['packages'])}, for {row['for']}: {row['command']}")
+    face.result(found, [*lines, *([] if found["missing"] else ["", "nothing is missing"])])
+
+
+def _installed(packages: dict[str, str | None], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {packages[name]}" for name in names if packages[name])
+
+
+def _training(found: dict[str, Any], packages: dict[str, str | None]) -> str:
+    devices = found["training"]
+    if devices is None:
+        return "no"
+    if "error" in devices:
+        return str(devices["error"])
+    where = ", ".join(devices["cuda"]) or ("Apple's GPU" if devices["mps"] else "the processor")
+    return (
+        f"yes, on {where} in {'bf16' if devices['bf16'] else 'fp32'}, {_installed(packages, ('torch', 'accelerate'))}"
+    )

@@ -1,0 +1,194 @@
+"""The command line's door: finds the command, and turns whatever goes wrong into one line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from toccata import __version__
+from toccata.errors import ToccataError
+
+_COMMANDS: dict[str, tuple[str, str, str]] = {
+    # name: (module, heading, what it does in a line)
+    "generate": ("generate", "Write", "New music, or a continuation of yours."),
+    "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
+    "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
+    "evaluate": ("train", "Learn", "How well a model expects music it has not seen."),
+    "check": ("data", "Music to learn from", "What is in a folder of MIDI, and what is wrong with it."),
+    "prepare": ("data", "Music to learn from", "A corpus, cleaned and split, for big folders."),
+    "dataset": ("data", "Music to learn from", "MIDI to begin with: the Bach chorales."),
+    "inspect": ("look", "Look", "How a tokenizer writes a file, bar by bar."),
+    "render": ("look", "Look", "A MIDI file as sound and as a piano roll."),
+    "models": ("look", "Look", "The models there are."),
+    "recipes": ("look", "Look", "The ways to make a model."),
+    "doctor": ("look", "Look", "What works on this machine, and what is missing."),
+}
+_EXAMPLES = (
+    "toccata dataset bach midi/bach",
+    "toccata train midi/bach --minutes 10 -o models/bach",
+    "toccata generate --model models/bach -n 4 --audio --plot",
+)
+
+
+class Lazy(click.Group):
+    """A group that imports a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in _COMMANDS:
+            return None
+        from importlib import import_module
+
+        module = import_module(f"toccata.cli.{_COMMANDS[cmd_name][0]}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a guess at what was meant."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            hint = f"do you mean {near[0]}?" if near else "`toccata --help` lists what there is"
+            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under their headings, without importing them."""
+        for heading in dict.fromkeys(entry[1] for entry in _COMMANDS.values()):
+            with formatter.section(heading):
+                formatter.write_dl([(n, e[2]) for n, e in _COMMANDS.items() if e[1] == heading], col_max=12)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Three lines from nothing to music."""
+        formatter.write("\nExamples:\n")
+        for line in _EXAMPLES:
+            formatter.write(f"  {line}\n")
+        formatter.write("\n`toccata COMMAND --help` tells more of each.\n")
+
+
+@click.group(
+    "toccata",
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, message="toccata %(version)s")
+def cli() -> None:
+    """Train a music model on your own MIDI files, and let it write with you."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: The arguments; by default those of this process.
+
+    Returns:
+        The exit code.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    plain = args[: args.index("--")] if "--" in args else args
+    as_json, debug = "--json" in plain, "--debug" in plain
+    context: dict[str, Any] = {"stdout": sys.stdout}
+    try:
+        with _calm(as_json, debug):
+            return _run(args, context)
+    except KeyboardInterrupt:
+        face = context.get("face")
+        kept = face.kept if face is not None else "nothing was written"
+        return _fail(f"stopped; {kept}", "interrupted", None, 130, as_json)
+    except click.UsageError as error:
+        return _usage(error, as_json)
+    except click.ClickException as error:
+        return _fail(error.format_message(), "error", None, 1, as_json)
+    except BrokenPipeError:
+        # Whoever read has enough; nothing more can be said to them, nor need it be.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        return _fail(*_told(error, debug), 1, as_json)
+
+
+def _run(args: list[str], context: dict[str, Any]) -> int:
+    try:
+        # Not click's own main: it would turn Ctrl-C and a closed pipe into stories of its own.
+        with cli.make_context("toccata", args, obj=context) as ctx:
+            cli.invoke(ctx)
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.exceptions.NoArgsIsHelpError as nothing:
+        print(nothing.format_message(), file=sys.stderr)
+        return 2
+    return 0
+
+
+@contextlib.contextmanager
+def _calm(as_json: bool, debug: bool) -> Iterator[None]:
+    """Libraries' warnings are not the user's concern, and with --json what they print must not be on stdout."""
+    import warnings
+
+    with contextlib.ExitStack() as stack:
+        if not debug:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        if as_json:
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield
+
+
+def _usage(error: click.UsageError, as_json: bool) -> int:
+    where = error.ctx.command_path if error.ctx is not None else "toccata"
+    return _fail(f"{error.format_message()} (`{where} --help` tells how)", "usage", None, 2, as_json)
+
+
+def _told(error: Exception, debug: bool) -> tuple[str, str, str | None]:
+    """Message, kind and path of an error."""
+    if isinstance(error, ToccataError):
+        return error.message, error.kind, None if error.path is None else str(error.path)
+    path = getattr(error, "filename", None)
+    at = f"{path}: " if path else ""
+    number = error.errno if isinstance(error, OSError) else None
+    text = " ".join(str(error).split())
+    # safetensors tells of the disk in words of its own.
+    if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", -1)) or "(os error 28)" in text:
+        return f"{at}the disk is full: make room and run the same command again", "disk-full", path
+    if isinstance(error, PermissionError):
+        return f"{at}may not be read or written: change its permissions, or name another place", "no-permission", path
+    if isinstance(error, OSError) and error.strerror:
+        return f"{at}{error.strerror}", "file-error", path
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs, or ask for less at a time", "out-of-memory", None
+    hint = "" if debug else " (a fault in toccata: --debug shows the whole story)"
+    return f"{type(error).__name__}: {text}{hint}", "unexpected", None
+
+
+def _fail(message: str, kind: str, path: str | None, code: int, as_json: bool) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        if as_json:
+            print(json.dumps({"error": {"kind": kind, "message": message, "path": path}}, ensure_ascii=False))
+        print(message if code == 130 else f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

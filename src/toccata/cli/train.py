@@ -1,0 +1,167 @@
+"""``toccata train``, ``finetune`` and ``evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toccata.cli.base import Face, command
+from toccata.cli.settings import setting
+
+
+@command(
+    "train",
+    examples=(
+        "toccata train midi/bach --minutes 10 -o models/bach",
+        "toccata train midi/bach --recipe bach-gpt -o models/gpt training.steps=500",
+        "toccata train midi/bach -o models/small model.width=128 model.layers=4 training.lr=0.002",
+    ),
+)
+@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("settings", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
+@click.option("--recipe", metavar="NAME|FILE", help="How: a recipe's name or your own .toml.  [toccata]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
+@click.option("--from", "parent", metavar="DIR|NAME", help="Start from this model instead of from nothing.")
+@click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) -> None:
+    """Train a model on a folder of MIDI files, or on a corpus.
+
+    All in one go: check, prepare, tokenizer, training, evaluation, model folder. Interrupted at any moment, the same
+    command goes on; finished, it does nothing. SECTION.KEY=VALUE changes the recipe (`toccata recipes`).
+    """
+    _train(face, midi_dir, settings, **said)
+
+
+@command(
+    "finetune",
+    examples=(
+        "toccata finetune midi/mine --model models/bach --minutes 5 -o models/mine",
+        "toccata finetune midi/mine --model models/bach -o models/gentle training.lr=0.0002",
+        "toccata generate --model models/mine --bars 16 --audio",
+    ),
+)
+@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("settings", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
+@click.option("--model", "-m", "parent", metavar="DIR|NAME", help="The model to start from; else as for generate.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
+@click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **said: Any) -> None:
+    """Teach a model your own MIDI files.
+
+    The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise.
+    """
+    from toccata import api
+
+    _train(face, midi_dir, settings, parent=str(api.find_model(setting("model", parent))), recipe=None, **said)
+
+
+def _train(
+    face: Face,
+    midi_dir: Path,
+    settings: Sequence[str],
+    *,
+    recipe: str | None,
+    output: Path | None,
+    minutes: float | None,
+    parent: str | None,
+    seed: int | None,
+) -> None:
+    for text in settings:
+        if "=" not in text:
+            raise click.UsageError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
+    from toccata import api
+
+    out = output or Path("models") / midi_dir.resolve().name
+    out = out if out.name else out.resolve()
+    if parent is not None and recipe is not None:
+        raise click.UsageError("a model that another one starts from keeps its recipe: leave out --recipe or --from")
+    face.kept = f"what was done so far is kept in {out}: run the same command again to go on"
+    before = _made_at(out)
+    with face.progress() as heard:
+        made = api.train(
+            midi_dir,
+            out,
+            recipe=setting("recipe", recipe) or "toccata",
+            settings=[*settings, *([f"training.seed={seed}"] if seed is not None else [])],
+            minutes=minutes,
+            start_from=None if parent is None else api.find_model(parent),
+            progress=heard,
+        )
+    metrics, lineage = made.about.get("metrics", {}), made.about.get("lineage", {})
+    curve, log = out / "training" / "loss.png", out / "training" / "log.csv"
+    value = {
+        "model": made.about["name"],
+        "path": str(out),
+        "recipe": made.about.get("recipe", {}).get("name"),
+        "finished_before": before is not None and before == _made_at(out),
+        "metrics": metrics,
+        "lineage": lineage,
+        "loss_curve": str(curve) if curve.exists() else None,
+        "log": str(log) if log.exists() else None,
+    }
+    face.result(value, _trained(face, value))
+
+
+def _made_at(out: Path) -> int | None:
+    try:
+        return (out / "toccata.json").stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _trained(face: Face, value: dict[str, Any]) -> list[str]:
+    metrics, lines = value["metrics"], [f"model        {value['path']}"]
+    if face.quiet:
+        return [value["path"]]
+    if "nats_per_note" in metrics:
+        low, high = metrics["nats_per_note_ci95"]
+        lines.append(
+            f"likelihood   {metrics['nats_per_note']:.2f} nats a note ({low:.2f} to {high:.2f}) on {metrics['pieces']} "
+            f"piece{'s' if metrics['pieces'] != 1 else ''} it has not seen; lower is better"
+        )
+    if "valid" in metrics:
+        lines.append(f"validity     {metrics['valid']:.0%} of the pieces it wrote are without a fault")
+    if value["loss_curve"]:
+        lines.append(f"loss curve   {value['loss_curve']}")
+    if value["log"]:
+        lines.append(f"log          {value['log']}")
+    return [*lines, "", "and now", f"  toccata generate --model {value['path']} --bars 16 --audio --plot"]
+
+
+@command(
+    "evaluate",
+    examples=(
+        "toccata evaluate models/bach midi/bach",
+        "toccata evaluate models/bach midi/bach --all",
+        "toccata evaluate models/bach midi/bach --json",
+    ),
+)
+@click.argument("model")
+@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it was trained on, too.")
+def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None:
+    """Measure MODEL on the pieces in MIDI_DIR that it has not seen.
+
+    Nats a note: how surprised the model is by each note, over whole pieces; lower is better. The range holds the true
+    figure in 95 of 100 cases. Validity: of a few pieces it writes, how many are without a fault.
+    """
+    from toccata import api
+
+    with face.progress() as heard:
+        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=heard)
+    value = found.to_dict()
+    low, high = value["nats_per_note_ci95"]
+    lines = [
+        f"model        {value['model']}",
+        f"likelihood   {value['nats_per_note']:.3f} nats a note ({low:.3f} to {high:.3f})",
+        f"             {value['nats_per_token']:.3f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
+        f"measured on  {value['pieces']:,} pieces, {value['notes']:,} notes",
+        f"left out     {value['seen']:,} it was trained on, {len(value['unread']):,} that cannot be used",
+        f"validity     {value['validity']['valid']:.0%} of {value['validity']['pieces']} pieces without a fault",
+    ]
+    face.result(value, lines + [f"             {fault}" for fault in value["validity"]["faults"]])

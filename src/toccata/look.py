@@ -1,0 +1,323 @@
+"""The small verbs: what there is, how a tokenizer writes a file, picture and sound, what works on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toccata import __version__, folder
+from toccata.errors import ModelError, RequestError, ToccataError
+
+NO_MODEL = (
+    "no model found in ./models or here: train one with `toccata train MIDI_DIR -o models/mine` "
+    "(`toccata dataset bach midi/bach` writes MIDI to begin with), or say --model DIR"
+)
+_PICTURES = (".png", ".svg")
+_SOUNDS = (".wav", ".ogg", ".flac", ".mp3")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A file as a tokenizer writes it.
+
+    Attributes:
+        tokenizer: Whose tokenizer: a recipe's or a model's name.
+        scheme: The kind of tokenizer.
+        vocab: Its number of ids.
+        notes: Notes in the file.
+        bars: For each bar its tokens, as words; what comes before the first bar line is with the first bar.
+    """
+
+    tokenizer: str
+    scheme: str
+    vocab: int
+    notes: int
+    bars: tuple[tuple[str, ...], ...]
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens."""
+        return sum(len(bar) for bar in self.bars)
+
+
+def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path | None = None) -> Inspection:
+    """Show how a tokenizer writes a MIDI file.
+
+    Args:
+        path: The file.
+        tokenizer: A recipe (its tokens before any merges are learned), or a model folder.
+        decode: Write the music that the tokens stand for to this file.
+
+    Raises:
+        MidiError: The file cannot be read.
+        RecipeError: There is no such recipe or model.
+    """
+    from toccata.files import write_bytes
+    from toccata.midi.bars import bar_map
+    from toccata.midi.read import read_score
+    from toccata.midi.splice import new_file
+    from toccata.recipes import load as load_recipe
+    from toccata.tasks.window import bar_starts
+    from toccata.tokenizers.load import build_tokenizer, load_tokenizer
+
+    score = read_score(Path(path))
+    known = _model_path(tokenizer)
+    if known is not None:
+        speaks = load_tokenizer(folder.open_folder(known).tokenizer())
+    else:
+        speaks = build_tokenizer(load_recipe(tokenizer).tokenizer)
+    tokens = speaks.encode(score)
+    ids = tokens.ids.tolist()
+    words = speaks.words(tokens)
+    firsts = [bar.first for bar in bar_starts(speaks.grammar(), ids, bar_map(score).meters[0])]
+    edges = [0, *firsts[1:], len(ids)]
+    bars = tuple(tuple(words[a:b]) for a, b in itertools.pairwise(edges))
+    if decode is not None:
+        write_bytes(Path(decode), new_file(speaks.decode(tokens)))
+    name = tokenizer if known is None else known.name
+    return Inspection(name, str(getattr(speaks, "scheme", "")), speaks.vocab_size, score.note_num(), bars)
+
+
+def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Path | None = None) -> None:
+    """Write a MIDI file as pictures (.png, .svg) and sound (.wav, .ogg, .flac, .mp3).
+
+    Raises:
+        MidiError: The file cannot be read.
+        RequestError: A suffix that is neither, or no such SoundFont.
+    """
+    from toccata.midi.read import read_score
+
+    targets = [Path(out) for out in outs]
+    for target in targets:
+        if target.suffix.lower() not in _PICTURES + _SOUNDS:
+            raise RequestError(
+                f"{target}: a piece is drawn as {' or '.join(_PICTURES)} and played as {', '.join(_SOUNDS)}",
+                path=target,
+            )
+    score = read_score(Path(path))
+    for target in targets:
+        if target.suffix.lower() in _PICTURES:
+            from toccata.render.roll import write_roll
+
+            write_roll(score, target, title=Path(path).stem)
+        else:
+            from toccata.render.audio import write_audio
+
+            write_audio(score, target, soundfont=None if soundfont is None else Path(soundfont))
+
+
+def program_number(text: str) -> int:
+    """A General MIDI program by number (0 to 127) or name, -1 for ``drums``; part of a name will do if only one has it.
+
+    Raises:
+        RequestError: There is no such instrument, or more than one.
+    """
+    from toccata.midi.gm import PROGRAMS
+
+    wanted = text.strip().lower()
+    if wanted in ("drums", "-1"):
+        return -1
+    if wanted.isdigit() and int(wanted) < 128:
+        return int(wanted)
+    names = [name.lower() for name in PROGRAMS]
+    if wanted in names:
+        return names.index(wanted)
+    found = [i for i, name in enumerate(names) if wanted and wanted in name]
+    if wanted == "piano":
+        return 0
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RequestError(f"{text!r} may be {', '.join(f'{PROGRAMS[i]} ({i})' for i in found[:8])}: name one of them")
+    import difflib
+
+    near = difflib.get_close_matches(wanted, names, 3, 0.5)
+    hint = f"do you mean {' or '.join(PROGRAMS[names.index(n)] for n in near)}?" if near else "give 0 to 127, or drums"
+    raise RequestError(f"there is no General MIDI instrument {text!r}: {hint}")
+
+
+# -- models and recipes ----------------------------------------------------------------------------
+
+
+def find_model(name: str | None = None) -> Path:
+    """The folder of a model by its path or its name in ``./models``; without a name the newest one there or here.
+
+    Raises:
+        ModelError: There is none.
+    """
+    if name:
+        return _model_path(name) or Path(name)
+    found = _model_folders(None)
+    if not found:
+        raise ModelError(NO_MODEL, kind="no-model")
+    return max(found, key=lambda path: (path / folder.ABOUT).stat().st_mtime)
+
+
+def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
+    """What is known of each model in ``where`` and one level below it; by default in ``./models`` and here.
+
+    A model that cannot be used is listed with what is wrong with it.
+
+    Raises:
+        ModelError: There is no folder ``where``.
+    """
+    if where is not None and not Path(where).is_dir():
+        raise ModelError(f"there is no folder {where}: `toccata models` lists those in ./models and here", path=where)
+    return [_model_row(path) for path in _model_folders(None if where is None else Path(where))]
+
+
+def _model_row(path: Path) -> dict[str, Any]:
+    from toccata.model.config import DecoderConfig
+
+    try:
+        made = folder.open_folder(path)
+        config = DecoderConfig.from_json(made.config)
+        recipe, metrics = made.about.get("recipe", {}), made.about.get("metrics", {})
+        return {
+            "name": made.name,
+            "path": str(path),
+            "recipe": recipe.get("name", ""),
+            "parameters": config.parameters,
+            "context": config.context,
+            "nats_per_note": metrics.get("nats_per_note"),
+            "pieces": made.about.get("lineage", {}).get("pieces"),
+            "digest": made.digest,
+            "error": None,
+        }
+    except ToccataError as error:
+        return {"name": path.name, "path": str(path), "error": error.message}
+
+
+def _model_folders(where: Path | None) -> list[Path]:
+    places = [where] if where is not None else [Path("models"), Path()]
+    found: dict[Path, Path] = {}
+    for place in places:
+        inside = [place, *sorted(p for p in place.iterdir() if p.is_dir())] if place.is_dir() else []
+        for path in inside:
+            if folder.is_model(path):
+                found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _model_path(name: str) -> Path | None:
+    for path in (Path(name), Path("models") / name):
+        if folder.is_model(path):
+            return path
+    return None
+
+
+def recipe_rows() -> list[dict[str, Any]]:
+    """What is known of each recipe that comes with toccata."""
+    from toccata.recipes import load as load_recipe
+    from toccata.recipes import names
+    from toccata.tokenizers.load import build_tokenizer
+
+    rows = []
+    for name in names():
+        recipe = load_recipe(name)
+        vocab = recipe.tokenizer.merges or build_tokenizer(recipe.tokenizer).vocab_size
+        config = recipe.decoder(vocab=vocab)
+        rows.append(
+            {
+                "name": name,
+                "about": recipe.about,
+                "seed": recipe.seed or None,
+                "parameters": config.parameters,
+                "context": config.context,
+                "tokens": vocab,
+                "scheme": recipe.tokenizer.scheme,
+            }
+        )
+    return rows
+
+
+# -- the machine -----------------------------------------------------------------------------------
+
+_NEEDED = ("symusic", "mido", "miditok", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
+_EXTRAS = {
+    "train": ("torch", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
+    "dataset": ("music21",),
+}
+
+
+def doctor() -> dict[str, Any]:
+    """What is installed, what this machine has, and what is missing."""
+    installed = {name: _version(name) for name in (*_NEEDED, *(n for names in _EXTRAS.values() for n in names))}
+    missing = [
+        {"for": "everything", "packages": absent, "command": "pip install --force-reinstall toccata"}
+        for absent in [[name for name in _NEEDED if installed[name] is None]]
+        if absent
+    ]
+    for extra, names in _EXTRAS.items():
+        if absent := [name for name in names if installed[name] is None]:
+            what = "training" if extra == "train" else "`toccata dataset`"
+            missing.append({"for": what, "packages": absent, "command": f'pip install "toccata[{extra}]"'})
+    return {
+        "toccata": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": _memory(),
+        "packages": installed,
+        "engine": _providers() if installed["onnxruntime"] else None,
+        "training": _devices() if installed["torch"] else None,
+        "soundfont": _soundfont(),
+        "models": [row["name"] for row in model_rows() if row["error"] is None],
+        "missing": missing,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _memory() -> float | None:
+    """Memory of the machine in GB, where it can be asked without another library."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _providers() -> list[str]:
+    import onnxruntime
+
+    return [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+
+
+def _devices() -> dict[str, Any]:
+    """What torch can train on here; asked in another process, so that torch is not loaded into this one."""
+    import json
+    import subprocess
+
+    code = (
+        "import json, torch; from toccata.training.device import computes_bf16; c = torch.cuda;"
+        "n = c.device_count() if c.is_available() else 0; mps = torch.backends.mps.is_available();"
+        "print(json.dumps({'cuda': [c.get_device_name(i) for i in range(n)], 'mps': mps,"
+        "'bf16': computes_bf16('cuda' if n else 'mps' if mps else 'cpu')}))"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+        return dict(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return {"error": "torch is installed but cannot be loaded"}
+
+
+def _soundfont() -> str | None:
+    from toccata.render.audio import find_soundfont
+
+    try:
+        found = find_soundfont()
+    except ToccataError as error:
+        return f"none: {error.message}"
+    return None if found is None else str(found)
