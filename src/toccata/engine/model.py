@@ -263,8 +263,8 @@ class Model:
             for s in grid.time_signatures
             if s.time > task.start or (first and s.time == task.start)
         ]
-        if first and not len(out.time_signatures):
-            out.time_signatures.append(TimeSignature(0, *(request.meter or (4, 4))))
+        if first and (not len(out.time_signatures) or not self.tokenizer.grammar().scheme.has_meters):
+            out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
         out.key_signatures = [
             KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
         ]

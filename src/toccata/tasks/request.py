@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +15,7 @@ from toccata.tasks.passage import passage
 from toccata.tasks.window import header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.grammar import Cursor, Grammar, Limits
+from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 
 
@@ -86,7 +87,10 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
 def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar) -> Task:
     meter = request.meter or (4, 4)
     limits = _limits(request, grammar, None, request.bars)
-    cursor = grammar.cursor(limits, meter=meter)
+    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
+    if own and request.bars is not None:
+        limits = replace(limits, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
+    cursor = grammar.cursor(limits, meter=(4, 4) if own else meter)
     ids = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
         if request.meter is not None and grammar.scheme.has_meters and meter not in grammar.scheme.vocabulary.meters:
@@ -116,7 +120,8 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     ids = ids[-room:] if len(ids) > room else ids
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
     meter = bars.meters[min(whole, len(bars) - 1)]
-    cursor = grammar.cursor(_limits(request, grammar, known, None), meter=meter)
+    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
+    cursor = grammar.cursor(_limits(request, grammar, known, None), meter=(4, 4) if own else meter)
     for token in ids.tolist():
         cursor.advance(token)
     tpq = grammar.scheme.timing.ticks_per_quarter
@@ -124,6 +129,10 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
     limits = _limits(request, grammar, known, None if request.bars is None else bar + request.bars)
+    if own and request.bars is not None:
+        line = bars.end if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
+        line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
+        limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     cursor.limits, cursor.floor = limits, start
     return Task(ids, cursor, start, seam, bar)
 

@@ -34,6 +34,7 @@ class Limits:
 
     Attributes:
         bars: The piece has exactly this many bars, counted from the start of the sequence; None: as many as it likes.
+        end: The same as a tick, for schemes whose own bars are not those of the music (PerTok).
         programs: ``bool[129]``, programs that may play (128: drums); None: all.
         pitches: ``bool[128]``, pitches that pitched programs may play; None: all.
         tempo: Whether new tempo changes may be written.
@@ -41,6 +42,7 @@ class Limits:
     """
 
     bars: int | None = None
+    end: int | None = None
     programs: Mask | None = None
     pitches: Mask | None = None
     tempo: bool = True
@@ -207,6 +209,8 @@ class Cursor:
     @property
     def end_tick(self) -> int:
         """The tick at which the last bar asked for ends, if the meter stays."""
+        if self.limits.end is not None:
+            return self.limits.end
         if self.limits.bars is None:
             return NEVER
         state = self.state
@@ -215,15 +219,21 @@ class Cursor:
     # -- time --------------------------------------------------------------------------------------------------------------------------
 
     def _bar(self, mask: Mask) -> None:
-        bars = self.limits.bars
-        if bars is not None and self.state.bar + 1 >= bars:
+        bars, state = self.limits.bars, self.state
+        if (bars is not None and state.bar + 1 >= bars) or self._next_bar_tick() >= self.end_tick:
             mask[self._ids(Kind.BAR)] = False
 
     def _end(self, mask: Mask) -> None:
         bars, state = self.limits.bars, self.state
         early = state.bar < 0 if bars is None else state.bar < bars - 1
+        if self.limits.end is not None:
+            early = self._next_bar_tick() < self.limits.end
         if early or state.tick < self.floor or any(state.started.values()):
             mask[self.grammar.scheme.eos] = False
+
+    def _next_bar_tick(self) -> int:
+        state = self.state
+        return state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
 
     def _meter(self, mask: Mask) -> None:
         state, scheme = self.state, self.grammar.scheme
@@ -246,7 +256,7 @@ class Cursor:
         ids = self._ids(Kind.POSITION)
         ticks = state.bar_tick + self.grammar.scheme.vocabulary.values[ids] * state.ticks_per_position
         first = max(state.position_tick + 1, state.tick, self.floor, self._first_free_tick())
-        last = min(state.bar_tick + state.ticks_per_bar - 1, self._last_start())
+        last = min(self._next_bar_tick() - 1, self._last_start())
         mask[ids] &= (ticks >= first) & (ticks <= last)
 
     def _shift(self, mask: Mask) -> None:
@@ -254,7 +264,7 @@ class Cursor:
         ids = self._ids(Kind.TIME_SHIFT)
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
         if self.grammar.scheme.timing.clock is Clock.BAR_SHIFTS:
-            mask[ids] &= ticks < state.bar_tick + state.ticks_per_bar
+            mask[ids] &= ticks < min(self._next_bar_tick(), self.end_tick)
         elif self.grammar.shift_needs_note:
             mask[ids] &= (ticks <= self._last_start()) & (ticks >= max(self._first_free_tick(), self.floor))
         else:
@@ -374,8 +384,6 @@ class Cursor:
 
     def _last_start(self) -> int:
         """The last tick at which a note may begin, for the program that needs the least room."""
-        if self.limits.bars is None:
-            return NEVER
         shortest = self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
         return self.end_tick - int(shortest.min(where=self._plays, initial=NEVER))
 

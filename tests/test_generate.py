@@ -1,0 +1,266 @@
+"""Generation as a user meets it: exact bars, prompts untouched, the same seed the same notes, past the context, without end."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import mido
+import numpy as np
+import pytest
+from random_model import opened, random_model
+from symusic import Note, Score, Tempo, TimeSignature, Track
+
+from toccata.engine.generate import Event, Finished, NewBar, NewNote
+from toccata.engine.model import Model
+from toccata.engine.sampling import Sampling, draw
+from toccata.errors import MidiError, RequestError
+from toccata.measure.likelihood import piece_nats
+from toccata.measure.validity import validity
+from toccata.midi.bars import bar_map
+from toccata.midi.read import read_score
+from toccata.piece import read_origin
+from toccata.tokenizers.events import EventOptions
+
+SCHEMES = [
+    EventOptions("REMI", {"program_changes": True}),
+    EventOptions("REMI", {"use_rests": True, "use_chords": True}),
+    EventOptions("REMI", {"use_programs": False}),
+    EventOptions("TSD"),
+    EventOptions("MIDILike"),
+    EventOptions("Structured"),
+    EventOptions("PerTok"),
+]
+NAMES = [f"{o.scheme}-{'-'.join(o.options)}" for o in SCHEMES]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return opened(tmp_path_factory.mktemp("models") / "random")
+
+
+def waltz(bars: int = 6, ticks: int = 480) -> Score:
+    """A little piece in 3/4 with two tracks, to go on from."""
+    score = Score(ticks)
+    score.tempos = [Tempo(0, qpm=90)]
+    score.time_signatures = [TimeSignature(0, 3, 4)]
+    for name, program, low in (("Violin", 40, 67), ("Cello", 42, 43)):
+        track = Track(name, program, False)
+        track.notes.extend([Note(i * ticks, ticks, low + i % 5, 80) for i in range(3 * bars)])
+        score.tracks.append(track)
+    return score
+
+
+def events(data: bytes, before: int | None = None) -> list[list[tuple[int, bytes]]]:
+    """Every message of every track with its absolute tick, as an independent reader sees them."""
+    out = []
+    for track in mido.MidiFile(file=io.BytesIO(data)).tracks:
+        tick, messages = 0, []
+        for message in track:
+            tick += message.time
+            if message.type != "end_of_track" and (before is None or tick < before):
+                messages.append((tick, bytes(message.bin()) if not message.is_meta else bytes(message.bytes())))
+        out.append(messages)
+    return out
+
+
+@pytest.mark.parametrize("options", SCHEMES, ids=NAMES)
+def test_new_pieces_have_the_bars_asked_for(options: EventOptions, tmp_path: Path) -> None:
+    model = opened(tmp_path / "m", options)
+    pieces = model.generate(n=3, bars=4, max_tokens=300)
+    assert validity(pieces, 4).faults == ()
+    assert [p.origin["seed"] for p in pieces] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("options", SCHEMES, ids=NAMES)
+def test_a_prompt_stands_as_it_stood_and_bars_follow(options: EventOptions, tmp_path: Path) -> None:
+    model = opened(tmp_path / "m", options)
+    path = tmp_path / "waltz.mid"
+    from toccata.midi.splice import new_file
+
+    path.write_bytes(new_file(waltz()))
+    [piece] = model.generate(path, bars=3, max_tokens=200)
+    assert piece.prompt_end == 6 * 3 * 480
+    written = events(piece.midi, piece.prompt_end)
+    for mine, track in zip(written, events(path.read_bytes(), piece.prompt_end), strict=False):
+        kept = [m for m in mine if not m[1].startswith(b"\xff\x01")]  # but for the text that tells the origin
+        assert [m for m in kept if m in track] == track
+    notes = [n for t in piece.score.tracks for n in t.notes if n.time >= piece.prompt_end]
+    assert all(n.time + n.duration <= piece.prompt_end + 3 * 3 * 480 for n in notes)
+    assert len(bar_map(piece.score)) <= 9
+    assert all((m.numerator, m.denominator) == (3, 4) for m in piece.score.time_signatures)
+
+
+def test_the_same_seed_gives_the_same_notes_whoever_is_beside(model: Model) -> None:
+    alone = [model.generate(n=1, bars=4, seed=s)[0].midi for s in (5, 6, 7)]
+    together = [p.midi for p in model.generate(n=3, bars=4, seed=5)]
+    many = [p.midi for p in model.generate(n=18, bars=1, seed=0, max_tokens=40)]
+    assert alone == together
+    assert many[17] == model.generate(n=1, bars=1, seed=17, max_tokens=40)[0].midi
+
+
+def test_a_long_piece_is_as_valid_at_its_end(model: Model) -> None:
+    bars = 60
+    seen: list[Event] = []
+    [piece] = model.generate(bars=bars, max_tokens=3000, on_event=seen.append)
+    [done] = [e for e in seen if isinstance(e, Finished)]
+    assert len(done.ids) > 4 * model.config.context, "the context never slid: nothing was tested"
+    assert validity([piece], bars).faults == ()
+    assert [e.bar for e in seen if isinstance(e, NewBar)] == list(range(bars))
+
+
+def test_notes_are_told_as_they_are_written(model: Model) -> None:
+    seen: list[Event] = []
+    [piece] = model.generate(bars=3, max_tokens=200, on_event=seen.append)
+    told = [e.note for e in seen if isinstance(e, NewNote)]
+    tpq = model.tokenizer.grammar().scheme.timing.ticks_per_quarter
+    there = sorted((n.time * tpq // piece.score.ticks_per_quarter, n.pitch) for t in piece.score.tracks for n in t.notes)
+    assert sorted((n.onset, n.pitch) for n in told) == there
+
+
+def test_writing_can_be_stopped(model: Model) -> None:
+    class Enough(Exception):  # noqa: N818 - a signal
+        pass
+
+    def stop(event: Event) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        model.generate(bars=8, on_event=stop)
+    assert model.generate(bars=1, max_tokens=40)
+
+
+def test_what_is_asked_is_kept_to(model: Model) -> None:
+    [piece] = model.generate(bars=4, key="D minor", tempo=77, meter=(3, 4), programs=[40, -1], max_tokens=300)
+    scale = {2, 4, 5, 7, 9, 10, 0, 1}
+    assert {n.pitch % 12 for t in piece.score.tracks if not t.is_drum for n in t.notes} <= scale
+    assert {(-1 if t.is_drum else t.program) for t in piece.score.tracks} <= {40, -1}
+    assert [round(t.qpm) for t in piece.score.tempos] == [77]
+    assert [(s.numerator, s.denominator) for s in piece.score.time_signatures] == [(3, 4)]
+
+
+def test_a_prompt_can_be_cut_by_bars_tokens_or_seconds(model: Model) -> None:
+    for cut, seam in (({"prompt_bars": 2}, 2880), ({"prompt_seconds": 2.0}, 1440)):
+        [piece] = model.generate(waltz(), bars=2, max_tokens=120, **cut)
+        assert piece.prompt_end == seam
+        old = [n for t in piece.score.tracks for n in t.notes if n.time < seam]
+        assert len(old) == 2 * seam // 480
+    [piece] = model.generate(waltz(), bars=2, max_tokens=120, prompt_tokens=30)
+    tokens = model.tokenizer.encode(waltz(), end=False).ids[:30]
+    whole = model.tokenizer.grammar().cursor()
+    for token in tokens.tolist():
+        whole.advance(token)
+    old = [n for t in piece.score.tracks for n in t.notes if n.time < (piece.prompt_end or 0)]
+    assert len(old) == whole.state.notes // 2 * 2
+
+
+def test_only_the_continuation(model: Model) -> None:
+    [whole] = model.generate(waltz(), bars=2, max_tokens=120, seed=3)
+    [only] = model.generate(waltz(), bars=2, max_tokens=120, seed=3, continuation_only=True)
+    assert whole.prompt_end is not None
+    new = sorted((n.time - whole.prompt_end, n.pitch) for t in whole.score.tracks for n in t.notes if n.time >= whole.prompt_end)
+    assert sorted((n.time, n.pitch) for t in only.score.tracks for n in t.notes) == new
+    assert round(only.score.tempos[0].qpm) == 90
+
+
+def test_the_last_part_of_a_long_prompt_is_what_is_read(model: Model, data: Path) -> None:
+    path = data / "bach" / "mutopia" / "BWV846_wtk1-prelude1__wtk1-prelude1.mid"
+    [piece] = model.generate(path, bars=2, max_tokens=100)
+    before = read_score(path)
+    assert piece.prompt_end == bar_map(before).end
+    assert [n for t in piece.score.tracks for n in t.notes if n.time < piece.prompt_end].__len__() == before.note_num()
+
+
+def test_an_idea_can_be_made_again(model: Model) -> None:
+    [piece] = model.generate(bars=2, seed=11, sampling=Sampling(temperature=0.8, top_k=20), max_tokens=100)
+    origin = read_origin(piece.midi)
+    assert origin is not None
+    assert origin["digest"] == model.folder.digest
+    again = model.generate(bars=origin["bars"], seed=origin["seed"], sampling=Sampling(**origin["sampling"]), max_tokens=100)
+    assert again[0].midi == piece.midi
+
+
+def test_files_are_never_overwritten_unasked(model: Model, tmp_path: Path) -> None:
+    [piece] = model.generate(bars=1, max_tokens=40)
+    piece.save(tmp_path / "a.mid")
+    with pytest.raises(RequestError, match="exists already"):
+        piece.save(tmp_path / "a.mid")
+    piece.save(tmp_path / "a.mid", force=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"n": 0}, "one piece"),
+        ({"bars": 0}, "one bar"),
+        ({"key": "H dur"}, "no key"),
+        ({"programs": [200]}, "programs go from"),
+        ({"meter": (31, 16)}, "does not know the meter"),
+        ({"prompt_bars": 2}, "no prompt"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_before_anything_is_written(model: Model, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        model.generate(**asked)
+
+
+def test_a_prompt_in_a_meter_the_model_does_not_know(tmp_path: Path) -> None:
+    model = opened(tmp_path / "m", EventOptions("REMI", {"time_signature_range": {"4": [3, 4]}}))
+    score = waltz()
+    score.time_signatures = [TimeSignature(0, 7, 8)]
+    with pytest.raises(RequestError, match="7/8 at bar"):
+        model.generate(score, bars=2)
+
+
+def test_a_prompt_that_cannot_be_read(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "broken.mid"
+    path.write_bytes(b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\5\0\x90")
+    with pytest.raises(MidiError, match=r"broken\.mid"):
+        model.generate(path)
+
+
+def test_likelihood_of_a_long_piece_counts_every_id_once(model: Model, data: Path) -> None:
+    score = read_score(data / "bach" / "mutopia" / "BWV846_wtk1-prelude1__wtk1-prelude1.mid")
+    nats, count = piece_nats(model, score)
+    assert count == len(model.tokenizer.encode(score)) - 1 > 3 * model.config.context
+    assert 0 < nats / count < 40
+
+
+def test_sampling_draws_what_it_should() -> None:
+    logits = np.log(np.array([[0.5, 0.3, 0.15, 0.05]], np.float32))
+    allowed = np.ones((1, 4), np.bool_)
+
+    def share(sampling: Sampling, allowed: np.ndarray[Any, Any] = allowed, never: int = -1) -> list[float]:
+        rng = np.random.default_rng(0)
+        drawn = [draw(logits, allowed, sampling, [rng], [lambda token: token != never])[0] for _ in range(4000)]
+        return [drawn.count(i) / 4000 for i in range(4)]
+
+    close = pytest.approx
+    assert share(Sampling(1, 1)) == close([0.5, 0.3, 0.15, 0.05], abs=0.03)
+    assert share(Sampling(1, 0.8)) == close([0.625, 0.375, 0, 0], abs=0.03)
+    assert share(Sampling(1, 1, top_k=3)) == close([0.526, 0.316, 0.158, 0], abs=0.03)
+    assert share(Sampling(1, 1, min_p=0.2)) == close([0.526, 0.316, 0.158, 0], abs=0.03)
+    assert share(Sampling(0)) == [1, 0, 0, 0]
+    assert share(Sampling(0.5, 1))[0] > 0.65
+    masked = np.array([[False, True, True, True]])
+    assert share(Sampling(1, 1), masked) == close([0, 0.6, 0.3, 0.1], abs=0.03)
+    # What is refused only when it is drawn is drawn no differently from what was masked before.
+    assert share(Sampling(1, 1), never=0) == close([0, 0.6, 0.3, 0.1], abs=0.03)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": -1}, {"top_p": 0}, {"top_k": -1}, {"min_p": 1}, {"repetition": 9}])
+def test_sampling_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(RequestError, match=next(iter(wrong))):
+        Sampling(**wrong)
+
+
+def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
+    from toccata.errors import ModelError
+
+    path = random_model(tmp_path / "m")
+    with (path / "onnx" / "model-8bit.onnx").open("r+b") as file:
+        file.seek(200)
+        file.write(b"x")
+    with pytest.raises(ModelError, match=r"model-8bit\.onnx"):
+        Model(path).generate(bars=1)
