@@ -1,0 +1,92 @@
+"""Write what the docs take from the code: docs/cli.md, and the tables of fields in docs/recipes.md. A test compares them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+WIDTH = 110
+"""Columns of the help texts."""
+SECTIONS = {
+    "clean": "toccata.midi.clean.CleanOptions",
+    "prepare": "toccata.corpus.prepare.PrepareOptions",
+    "tokenizer": "toccata.tokenizers.events.EventOptions",
+    "model": "toccata.model.config.DecoderConfig",
+    "examples": "toccata.corpus.examples.ExampleOptions",
+    "training": "toccata.training.options.TrainOptions",
+}
+ELSEWHERE = {"prepare": {"clean"}, "model": {"vocab"}}
+"""Fields that a recipe does not set in that section."""
+BEGIN, END = "<!-- fields: written by docs/generate.py -->\n", "<!-- end of fields -->\n"
+
+
+def cli_page() -> str:
+    """The help of every command, as they print it."""
+    import click
+
+    from toccata.cli.main import cli
+
+    top = click.Context(cli, info_name="toccata", terminal_width=WIDTH)
+    page = ["# The command line\n", "What each command prints with `--help`. Written by `docs/generate.py`.\n"]
+    page.append(f"```text\n{cli.get_help(top).rstrip()}\n```\n")
+    for name in cli.list_commands(top):
+        command = cli.get_command(top, name)
+        assert command is not None
+        text = command.get_help(click.Context(command, info_name=name, parent=top, terminal_width=WIDTH))
+        page.append(f"## toccata {name}\n\n```text\n{text.rstrip()}\n```\n")
+    return re.sub(r"[ \t]+\n", "\n", "\n".join(page))
+
+
+def recipes_page() -> str:
+    """docs/recipes.md with its tables of fields."""
+    page = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    tables = (
+        f"### [{section}]\n\n| key | default | what it says |\n|---|---|---|\n" + "".join(rows(section, name))
+        for section, name in SECTIONS.items()
+    )
+    return before + BEGIN + "\n" + "\n".join(tables) + "\n" + END + rest.split(END)[1]
+
+
+def rows(section: str, name: str) -> Iterator[str]:
+    """A table row for each field of the dataclass ``name``."""
+    module, _, cls = name.rpartition(".")
+    tree = ast.parse(inspect.getsource(getattr(importlib.import_module(module), cls))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    listed = dict(re.findall(r"^(\w+): (.+)$", ast.get_docstring(tree) or "", re.MULTILINE)) or dict(
+        re.findall(r"^ +(\w+): (.+)$", ast.get_docstring(tree) or "", re.MULTILINE)
+    )
+    for field, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        key = field.target.id
+        if key in ELSEWHERE.get(section, ()):
+            continue
+        said = listed.get(key, "")
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            said = str(after.value.value)
+        yield f"| `{key}` | {_default(field.value)} | {_cell(said, ast.unparse(field.annotation))} |\n"
+
+
+def _default(value: ast.expr | None) -> str:
+    if value is None:
+        return ""
+    text = ast.unparse(value)
+    return "none" if text in ("None", "field(default_factory=dict)") else f"`{text}`".replace("'", '"')
+
+
+def _cell(said: str, annotation: str) -> str:
+    said = " ".join(re.sub(r":\w+:`([^`]+)`", r"`\1`", said).replace("``", "`").split())
+    if choices := re.fullmatch(r"Literal\[(.+)\]", annotation):
+        said = choices[1].replace("'", "`") + (f". {said}" if said else "")
+    return said.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (DOCS / "recipes.md").write_text(recipes_page(), encoding="utf-8")
