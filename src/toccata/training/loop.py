@@ -90,7 +90,7 @@ class Trainer:
         self.accelerator: Accelerator = make_accelerator(options)
         self.train, self.valid = train, valid
         self.decoder = model.to(self.accelerator.device)
-        self.optimizers = optim.build(self.decoder, options)
+        self.optimizers = self._fresh_optimizers()
         self.model = self.accelerator.prepare_model(self.decoder)
         self.state = State(steps=options.steps, identity=identity or {})
         self.ema: dict[str, Tensor] | None = None
@@ -128,6 +128,9 @@ class Trainer:
             for logger in loggers:
                 logger.close()
         return self.state
+
+    def _fresh_optimizers(self) -> list[torch.optim.Optimizer]:
+        return optim.build(self.decoder, self.options, bf16=self.accelerator.mixed_precision == "bf16")
 
     def _loop(self, loggers: list[log.Logger]) -> None:
         options, state = self.options, self.state
@@ -271,7 +274,7 @@ class Trainer:
         took: list[float] = []
         budget = 6.0 if options.minutes is None else max(2.0, 1.8 * options.minutes)  # 3 % of the time there is
         source = self._batches()
-        while len(took) < 12 and (len(took) < 3 or time.monotonic() - began < budget):
+        while len(took) < 12 and (len(took) < 3 or self._all(time.monotonic() - began < budget)):
             before = time.monotonic()
             _, tokens, _ = self._step(source)
             took.append(time.monotonic() - before)
@@ -281,7 +284,7 @@ class Trainer:
         evaluation = time.monotonic() - before
         self.ema = None
         self._put(weights)
-        self.optimizers = optim.build(self.decoder, options)
+        self.optimizers = self._fresh_optimizers()
         step = sorted(took[1:])[len(took[1:]) // 2]
         if options.minutes is not None:
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
@@ -289,6 +292,11 @@ class Trainer:
             self.state.steps = max(1, int(self.accelerator.reduce(steps, "mean")))
         if self.say is not None and self.accelerator.is_main_process:
             self.say(self.state.steps, tokens / step)
+
+    def _all(self, yes: bool) -> bool:
+        """Whether every process says yes: those that train together have to do the same number of steps."""
+        vote = torch.tensor(float(yes), device=self.accelerator.device)
+        return float(self.accelerator.reduce(vote, "mean")) == 1.0
 
     def _resume(self) -> bool:
         path = self.folder / checkpoint.LAST
