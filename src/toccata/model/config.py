@@ -47,8 +47,11 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise ModelError(f"model.{name} must be a whole number of at least 1, not {value!r}")
+        for name in ("bias", "tied"):
+            if type(getattr(self, name)) is not bool:
+                raise ModelError(f"model.{name} must be true or false, not {getattr(self, name)!r}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
@@ -56,10 +59,10 @@ class DecoderConfig:
             raise ModelError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
         if self.heads % self.kv_heads:
             raise ModelError(f"model.heads ({self.heads}) must be a multiple of model.kv_heads ({self.kv_heads})")
-        if self.window is not None and self.window < 1:
-            raise ModelError(f"model.window must be at least 1 token, not {self.window}")
-        if not 0 <= self.dropout < 1:
-            raise ModelError(f"model.dropout must be in [0, 1), not {self.dropout}")
+        if self.window is not None and (type(self.window) is not int or self.window < 1):
+            raise ModelError(f"model.window must be a whole number of at least 1, not {self.window!r}")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
+            raise ModelError(f"model.dropout must be a number in [0, 1), not {self.dropout!r}")
 
     @property
     def head_width(self) -> int:
@@ -128,6 +131,8 @@ class DecoderConfig:
         unknown = set(own) - {f.name for f in fields(cls)}
         if unknown:
             raise ModelError(f"config.json has fields this version does not know: {', '.join(sorted(unknown))}")
+        if "vocab" not in own:
+            raise ModelError("config.json does not say how many ids there are (toccata.vocab)")
         return cls(**own)
 
 
