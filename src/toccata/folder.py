@@ -111,11 +111,14 @@ def open_folder(path: Path) -> ModelFolder:
         why = "its training is not finished: run the same `toccata train` again" if unfinished else f"it has no {ABOUT}"
         raise ModelError(f"{path} is no model folder: {why}", path=path)
     about = _json(path / ABOUT)
-    if about.get("format") != FORMAT or not isinstance(about.get("files"), dict):
+    if about.get("format") != FORMAT:
         raise ModelError(
             f"{path} has format {about.get('format')!r}, this version of toccata reads {FORMAT}: update toccata",
             path=path,
         )
+    for key, kind in (("name", str), ("files", dict), ("recipe", dict), ("lineage", dict)):
+        if not isinstance(about.get(key), kind):
+            raise ModelError(f"{path / ABOUT} lacks {key!r}: copy the whole model folder again", path=path / ABOUT)
     return ModelFolder(path, about)
 
 

@@ -21,7 +21,8 @@ FEW = 64
 
 def thinned(passages: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A quarter of the passages, chosen by themselves, so that every piece that holds them chooses the same ones."""
-    return passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
+    kept: NDArray[np.uint64] = passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
+    return kept
 
 
 def related(passages: Sequence[NDArray[np.uint64]]) -> list[int]:
@@ -75,7 +76,8 @@ def assign(
 
     A piece that was on a side stays there. A new piece joins its group; one related to pieces of both sides goes to the
     held-out side, so that what is held out never gets into training. A new group's side follows from its content alone,
-    so it does not depend on what else is there; only where a side would stay empty does it take the group next in line, training first.
+    so it does not depend on what else is there; only where a side would stay empty, training first, does it take the
+    group next in line.
 
     Args:
         groups: The contents of each group's pieces, by the group's name.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from toccata.corpus.examples import ExampleOptions
 from toccata.corpus.prepare import PrepareOptions
-from toccata.errors import RecipeError
+from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import DecoderConfig
 from toccata.tokenizers.events import EventOptions
@@ -94,6 +96,8 @@ def _read(name: str) -> dict[str, Any]:
             text = Path(name).read_text(encoding="utf-8")
         except OSError as error:
             raise RecipeError(f"recipe {name} cannot be read: {error.strerror}", path=name) from None
+        except UnicodeDecodeError:
+            raise RecipeError(f"recipe {name} is not TOML: it is no UTF-8 text", path=name) from None
     else:
         entry = resources.files(__name__).joinpath(f"{name}.toml")
         if name not in names():
@@ -133,19 +137,25 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)} - {"name"}
     _refuse_unknown(table, known, f"recipe {name}")
     model = table.get("model", {})
-    _refuse_unknown(model, {f.name for f in fields(DecoderConfig)} - {"vocab"}, "model")
+    shape = get_type_hints(DecoderConfig)
+    _refuse_unknown(model, set(shape) - {"vocab"}, "model")
     recipe = Recipe(
         name=name,
-        about=str(table.get("about", "")),
-        seed=str(table.get("seed", "")),
+        about=_typed(table.get("about", ""), str, "about"),
+        seed=_typed(table.get("seed", ""), str, "seed"),
         clean=_section(CleanOptions, table.get("clean", {}), "clean"),
         prepare=_numbers(table.get("prepare", {}), {"valid", "test"}, "prepare"),
         tokenizer=_section(EventOptions, table.get("tokenizer", {}), "tokenizer"),
-        model=dict(model),
+        model={key: _typed(value, shape[key], f"model.{key}") for key, value in model.items()},
         examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
         training=_section(TrainOptions, table.get("training", {}), "training"),
     )
-    recipe.decoder(vocab=1)  # says what is wrong with the sizes now, not after an hour of preparing
+    if sum(recipe.prepare.values()) >= 1:
+        raise RecipeError("prepare.valid and prepare.test leave nothing to train on: they must add up to less than 1")
+    try:
+        recipe.decoder(vocab=1)  # says what is wrong with the sizes now, not after an hour of preparing
+    except ModelError as error:
+        raise RecipeError(error.message) from None
     return recipe
 
 
@@ -158,18 +168,34 @@ def _section(cls: type[Section], table: Mapping[str, Any], where: str) -> Sectio
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
     """``value``, checked against the annotation ``hint`` as far as TOML values go."""
-    options = get_args(hint) if get_origin(hint) not in (None, tuple, Mapping) else ()
-    if isinstance(value, list):
-        return tuple(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = {int: int, float: float, bool: bool, str: str}
-    allowed = [o for o in (options or (hint,)) if o in plain]
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if allowed and (isinstance(value, bool) and bool not in allowed or not isinstance(value, tuple(allowed))):
-        raise RecipeError(f"{where} must be {' or '.join(t.__name__ for t in allowed)}, not {value!r}")
-    return value
+    if get_origin(hint) is Literal:
+        return value  # the section itself says which there are
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None  # TOML has none of these, a model folder's JSON has
+    for option in options:
+        if get_origin(option) is tuple and isinstance(value, list | tuple):
+            return tuple(_typed(one, get_args(option)[0], where) for one in value)
+        if get_origin(option) is Mapping and isinstance(value, Mapping):
+            return dict(value)
+        if option is float and isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                break
+            return float(value)
+        if option in (int, bool, str) and type(value) is option:
+            return value
+    kinds = " or ".join(_KINDS[get_origin(o) or o] for o in options if o is not type(None))
+    raise RecipeError(f"{where} must be {kinds}, not {value!r}")
+
+
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    tuple: "a list",
+    Mapping: "a section",
+}
 
 
 def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, float]:

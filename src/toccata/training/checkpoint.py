@@ -38,6 +38,19 @@ def save(
         save_file(tensors, aside, metadata={"state": json.dumps(state)})
 
 
+def identity(path: Path) -> dict[str, Any]:
+    """What the checkpoint at ``path`` is one of: its run's recipe, data and parent.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads(file.metadata()["state"])["identity"])
+    except Exception as error:
+        raise _refused(path, error) from None
+
+
 def load(
     path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
 ) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
@@ -53,7 +66,9 @@ def load(
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        model.load_state_dict(_part(tensors, "model."), strict=False)
+        if missing := set(_own(model)) - set(_part(tensors, "model.")):
+            raise ValueError(f"it lacks {min(missing)}")
+        model.load_state_dict(_part(tensors, "model."), strict=False)  # a tied weight is there once
         for i, optimizer in enumerate(optimizers):
             values: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _part(tensors, f"optimizer{i}.").items():
@@ -62,9 +77,14 @@ def load(
             optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
     except Exception as error:
         # Whatever is wrong with it, from a torn file to shapes of another model, the user's way out is the same.
-        raise ModelError(f"{path} cannot be resumed from ({error}): delete it to begin anew", path=path) from None
+        raise _refused(path, error) from None
     ema = _part(tensors, "ema.")
     return state, ema or None
+
+
+def _refused(path: Path, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(f"{path} cannot be resumed from ({reason}): delete it to begin anew", path=path)
 
 
 def _own(model: nn.Module) -> dict[str, Tensor]:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 
 from toccata.training.options import TrainOptions
 
 
+def device() -> str:
+    """CUDA if there is one, else Apple's GPU, else the processor."""
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def processes() -> PartialState:
+    """The processes that train together: several if started by torchrun or accelerate, else this one."""
+    return PartialState(cpu=device() == "cpu")
+
+
+def precision(options: TrainOptions) -> Literal["bf16", "fp32"]:
+    """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
+    if options.precision == "auto":
+        return "bf16" if computes_bf16(device()) else "fp32"
+    return options.precision
+
+
 def accelerator(options: TrainOptions) -> Accelerator:
-    """CUDA if there is one, else Apple's GPU, else the processor; several processes if started by torchrun or accelerate."""
-    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    bf16 = options.precision == "bf16" or (options.precision == "auto" and computes_bf16(device))
-    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if bf16 else "no")
+    """An Accelerator for the device and the precision there are."""
+    mixed = "bf16" if precision(options) == "bf16" else "no"
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed:
+        AcceleratorState._reset_state()  # left by an earlier run in this process, which may have had another precision
+    return Accelerator(cpu=device() == "cpu", mixed_precision=mixed)
 
 
 def computes_bf16(device: str) -> bool:

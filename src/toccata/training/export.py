@@ -34,13 +34,17 @@ def export(path: Path, decoder: Decoder, tokenizer: Tokenizer, about: dict[str, 
     return folder.seal(path, about)
 
 
-def load_decoder(model: folder.ModelFolder) -> Decoder:
+def load_decoder(model: folder.ModelFolder, config: DecoderConfig | None = None) -> Decoder:
     """The Decoder of a model folder.
+
+    Args:
+        model: The folder.
+        config: Its config with another dropout, if it is to be trained further; None: its own.
 
     Raises:
         ModelError: Files are missing, were changed or do not fit each other.
     """
-    config = DecoderConfig.from_json(model.config)
+    config = config or DecoderConfig.from_json(model.config)
     path = model.file(folder.WEIGHTS)
     try:
         tensors = load_file(path)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from toccata.files import written_aside
+
 COLUMNS = ("step", "loss", "valid_loss", "lr", "tokens", "seconds", "tokens_per_second", "waiting")
 
 
@@ -26,17 +28,16 @@ class CsvLogger:
     """One line a step in ``log.csv``. Lines after ``step`` are dropped on resuming: those steps are done again."""
 
     def __init__(self, path: Path, step: int) -> None:
-        rows = [row for row in read(path) if row["step"] <= step]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", newline="", encoding="utf-8")
+        with written_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(_text(row) for row in read(path) if row["step"] <= step)
+        self._file = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, COLUMNS)
-        self._writer.writeheader()
-        for row in rows:
-            self.write(row)
 
     def write(self, values: dict[str, float]) -> None:
         """Add a line; it is on disk when this returns."""
-        self._writer.writerow({name: _short(name, value) for name, value in values.items()})
+        self._writer.writerow(_text(values))
         self._file.flush()
 
     def close(self) -> None:
@@ -128,5 +129,5 @@ def _smoothed(values: Sequence[float], decay: float = 0.95) -> list[float]:
     return out
 
 
-def _short(name: str, value: float) -> str:
-    return str(int(value)) if name in ("step", "tokens") else f"{value:.8g}"
+def _text(values: dict[str, float]) -> dict[str, str]:
+    return {name: str(int(x)) if name in ("step", "tokens") else f"{x:.8g}" for name, x in values.items()}

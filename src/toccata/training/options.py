@@ -56,6 +56,10 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise RecipeError(f"training.{name} must be at least {low}, not {value}")
+        for name in ("warmup", "floor", "beta1", "beta2", "ema"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1 or (value == 1 and name in ("beta1", "beta2", "ema")):
+                raise RecipeError(f"training.{name} must be a share between 0 and 1, not {value}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RecipeError(f"training.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from toccata import __version__, folder
 from toccata.corpus.examples import Examples
 from toccata.corpus.store import Corpus
-from toccata.errors import CorpusError
+from toccata.errors import CorpusError, RecipeError, ToccataError
 from toccata.files import write_json
+from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint, log
-from toccata.training.device import accelerator
+from toccata.training.device import precision, processes
 from toccata.training.export import export, load_decoder
 from toccata.training.loop import State, Step, Trainer
 
@@ -44,17 +45,17 @@ class Run:
     ) -> None:
         self.recipe, self.out, self.parent, self.say = recipe, out, parent, say
         self.folder = out / folder.TRAINING
-        self.accelerator = accelerator(recipe.training)
+        self.processes = processes()
 
     @property
     def is_main(self) -> bool:
         """Whether this process is the one that writes files."""
-        return bool(self.accelerator.is_main_process)
+        return bool(self.processes.is_main_process)
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
         """The main process goes through the block before the others."""
-        with self.accelerator.main_process_first():
+        with self.processes.main_process_first():
             yield
 
     def wait(self) -> folder.ModelFolder:
@@ -62,7 +63,12 @@ class Run:
         return folder.ModelFolder(self.out, {"name": self.out.name, "files": {}})
 
     def tokenizer(self, corpus: Corpus) -> Tokenizer:
-        """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split."""
+        """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split.
+
+        Raises:
+            ToccataError: The folder holds a run with another recipe or other data.
+        """
+        self._refuse_other_run(corpus)
         if self.parent is not None:
             return load_tokenizer(self.parent.tokenizer())
         place = self.folder / folder.TOKENIZER
@@ -83,7 +89,7 @@ class Run:
 
     def train(self, corpus: Corpus, tokenizer: Tokenizer, report: Callable[[Step], None]) -> State:
         """Train, or go on training, to the end."""
-        options = self.recipe.training
+        options = replace(self.recipe.training, precision=self._precision())
         if not corpus.split("train"):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         decoder = self._decoder(tokenizer)
@@ -104,11 +110,44 @@ class Run:
         )
         return trainer.run()
 
+    def _precision(self) -> Literal["bf16", "fp32"]:
+        """Found out once a run and kept: all its processes, and what resumes it, compute in the same one."""
+        place = self.folder / "precision.json"
+        chosen = self.recipe.training.precision
+        if chosen != "auto":
+            return chosen
+        with self.main_first():
+            try:
+                kept = json.loads(place.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                kept = None
+            if kept in ("bf16", "fp32"):
+                return "bf16" if kept == "bf16" else "fp32"
+            found = precision(self.recipe.training)
+            write_json(place, found)
+            return found
+
+    def _refuse_other_run(self, corpus: Corpus) -> None:
+        """Say so before anything of the other run is touched."""
+        last = self.folder / checkpoint.LAST
+        if last.exists() and checkpoint.identity(last) != self._identity(corpus):
+            raise ToccataError(
+                f"{self.out} holds a run with another recipe or other data: choose another folder, or delete its "
+                "training/ folder",
+                path=self.out,
+                kind="other-run",
+            )
+
     def _decoder(self, tokenizer: Tokenizer) -> Decoder:
-        if self.parent is not None:
-            return load_decoder(self.parent)
-        torch.manual_seed(self.recipe.training.seed)
-        return Decoder(self.recipe.decoder(tokenizer.vocab_size))
+        shape = self.recipe.decoder(tokenizer.vocab_size)
+        if self.parent is None:
+            torch.manual_seed(self.recipe.training.seed)
+            return Decoder(shape)
+        kept = replace(DecoderConfig.from_json(self.parent.config), dropout=shape.dropout)
+        if kept != shape:
+            wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
+            raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
+        return load_decoder(self.parent, kept)
 
     def _identity(self, corpus: Corpus) -> dict[str, Any]:
         recipe = self.recipe.to_json()
@@ -121,7 +160,7 @@ class Run:
     def _plan(self, parameters: int, notes: int, steps: int, tokens_per_second: float) -> None:
         """Say, before the first step, what the run will be, and whether the model's size suits it."""
         options, context = self.recipe.training, self.recipe.model.get("context", 512)
-        tokens = steps * options.rows * options.accumulate * int(context) * self.accelerator.num_processes
+        tokens = steps * options.rows * options.accumulate * int(context) * self.processes.num_processes
         seconds = tokens / tokens_per_second
         self.say(
             f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about {seconds / 60:.0f} minutes"
@@ -159,14 +198,14 @@ class Run:
         if not folder.is_model(self.out):
             return None
         made = folder.open_folder(self.out)
+        if made.about.get("metrics") is None:
+            return None  # interrupted before it was measured
         same = {**made.about, "files": None, "metrics": None, "format": None}
         return made if same == {**self.about(corpus, state), "files": None, "metrics": None, "format": None} else None
 
     def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
         """Write the model folder with the best weights."""
-        decoder = (
-            Decoder(self.recipe.decoder(tokenizer.vocab_size)) if self.parent is None else load_decoder(self.parent)
-        )
+        decoder = self._decoder(tokenizer)
         best = self.folder / checkpoint.BEST
         checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST, decoder, [])
         log.plot(self.folder / "log.csv", self.folder / "loss.png", best=state.best_step)
