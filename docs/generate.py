@@ -76,7 +76,7 @@ def rows(section: str, name: str) -> Iterator[str]:
 def _default(value: ast.expr | None) -> str:
     if value is None:
         return ""
-    text = ast.unparse(value)
+    text = {"True": "true", "False": "false"}.get(written := ast.unparse(value), written)
     return "none" if text in ("None", "field(default_factory=dict)") else f"`{text}`".replace("'", '"')
 
 
