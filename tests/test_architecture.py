@@ -229,3 +229,7 @@ def test_writing_music_loads_nothing_that_is_heavy() -> None:
 
 def test_the_package_itself_loads_next_to_nothing() -> None:
     assert _loads("import toccata", [*HEAVY, "numpy", "symusic", "miditok", "onnxruntime", "click", "rich"]) == []
+
+
+if __name__ == "__main__":
+    print(as_toml(contracts()))
