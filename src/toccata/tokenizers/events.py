@@ -58,6 +58,8 @@ _DEFAULTS: dict[str, Any] = {
     "log_tempos": True,
     "encode_ids_split": "bar",
 }
+# Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong place.
+_STRUCTURED: dict[str, Any] = {"beat_res": {(0, 32): 12}}
 _PER_TOK: dict[str, Any] = {
     "beat_res": {(0, 4): 4, (0, 32): 3},
     "use_time_signatures": False,
@@ -109,7 +111,8 @@ class EventTokenizer:
         known = _config_fields() | (set(_PER_TOK) if per_tok else set())
         if unknown := set(given) - known:
             raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
-        settings = {**_DEFAULTS, **(_PER_TOK if per_tok else {}), **given, "special_tokens": list(SPECIALS)}
+        own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
+        settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
         if per_tok and settings["use_time_signatures"]:
             raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
         if per_tok and settings.get("use_rests"):
