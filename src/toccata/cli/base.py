@@ -60,7 +60,7 @@ class Command(click.Command):
             if isinstance(parameter, click.Option) and record is not None and not shared:
                 # Without click's "[x>=1]": the error says that to the few who need it.
                 rows.append((record[0], re.sub(r"\s+\[[^\]]*x[<>=\d.]*\]$", "", record[1])))
-        rows.append(("--json, -q, --quiet", "One JSON object on stdout; no progress, no hints."))
+        rows.append(("--json, -q, --quiet", "One JSON object on stdout; no progress."))
         rows.append(("--debug, -h, --help", "The whole traceback of an error; this page."))
         with formatter.section("Options"):
             formatter.write_dl(rows, col_max=34)
@@ -81,11 +81,13 @@ class Face:
         as_json: One JSON object on stdout, nothing else.
         quiet: No progress and no hints.
         kept: What Ctrl-C leaves behind, and how to go on; commands set it.
+        place: Where the command writes, for what goes wrong there.
     """
 
     as_json: bool = False
     quiet: bool = False
     kept: str = "nothing was written"
+    place: Path | None = None
     _said: list[str] = field(default_factory=list)
 
     def progress(self) -> Quiet:
@@ -169,6 +171,16 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
 def millions(count: int) -> str:
     """A number of parameters, short."""
     return f"{count / 1e6:.1f}M" if count >= 1e5 else f"{count / 1e3:.0f}k"
+
+
+def many(count: int, what: str) -> str:
+    """A number of things, in the singular where it is one."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def hours(value: float) -> str:
+    """A length of music."""
+    return f"{value:,.1f} hours" if value >= 1 else f"{value * 60:.0f} minutes"
 
 
 def clock(seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command, refuse_existing
+from toccata.cli.base import Face, command, hours, many, refuse_existing
 from toccata.cli.generate import Program
 
 _SHOWN = 8
@@ -50,7 +50,7 @@ def _checked(value: dict[str, Any], folder: Path) -> list[str]:
     twice = sum(len(group) - 1 for group in value["duplicates"])
     lines = [
         f"files        {value['files']:,}: {value['accepted']:,} can be used, {len(value['rejected']):,} cannot",
-        f"music        {value['notes']:,} notes, {value['hours']:.1f} hours, {value['quantised']:.0%} on the grid",
+        f"music        {value['notes']:,} notes, {hours(value['hours'])}, {value['quantised']:.0%} on the grid",
         f"instruments  {_most(value['instruments'])}",
         f"meters       {_most(value['meters'])}",
         f"duplicates   {twice:,}",
@@ -69,7 +69,7 @@ def _checked(value: dict[str, Any], folder: Path) -> list[str]:
 
 
 def _most(counts: dict[str, int]) -> str:
-    named = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:5])
+    named = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:5])
     return (named or "none") + (f", and {len(counts) - 5} more" if len(counts) > 5 else "")
 
 
@@ -118,6 +118,7 @@ def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
         min_notes=said["min_notes"],
         quantize=said["quantize"],
     )
+    face.place = out
     face.kept = f"what was read so far is kept in {out}: run the same command again to go on"
     with face.progress() as heard:
         corpus = api.prepare(midi_dir, out, api.PrepareOptions(clean, said["valid"], said["test"]), heard)
@@ -126,7 +127,7 @@ def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
     splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])
     lines = [
         f"corpus       {out}",
-        f"music        {about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours",
+        f"music        {many(about['pieces'], 'piece')}, {about['notes']:,} notes, {hours(about['hours'])}",
         f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
         f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
     ]
@@ -155,6 +156,7 @@ def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     """
     from toccata import api
 
+    face.place = out
     face.kept = f"what was written so far is in {out}; the same command goes on"
     with face.progress() as heard:
         report = api.bach(out, limit=limit, progress=heard)

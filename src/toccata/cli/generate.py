@@ -64,15 +64,15 @@ class Program(click.ParamType[Any]):
     optional_values={"--audio": ("wav", _SOUNDS), "--plot": ("png", _PICTURES)},
 )
 @click.argument("prompt", required=False, type=click.Path(path_type=Path))
-@click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, ./toccata.toml, or the newest.")
+@click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, or the newest.")
 @click.option("-n", "--count", type=click.IntRange(1), default=1, metavar="N", help="How many pieces.  [1]")
 @click.option("--bars", type=click.IntRange(0), default=16, metavar="B", help="New bars; 0: until it ends.  [16]")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="The first piece's seed; same seed, same music.")
-@click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above bolder, 0 the likeliest.  [1]")
-@click.option("--top-p", type=float, metavar="P", help="Draw from the likeliest with this probability.  [0.97]")
-@click.option("--top-k", type=int, metavar="K", help="Draw from the K likeliest; 0: all.  [0]")
-@click.option("--min-p", type=float, metavar="P", help="Leave out what is less likely than P times the best.  [0]")
-@click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches become less likely.  [1]")
+@click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above 1 bolder.  [1]")
+@click.option("--top-p", type=float, metavar="P", help="Only the likeliest, P in all.  [0.97]")
+@click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]")
+@click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]")
+@click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]")
 @click.option("--prompt-bars", type=click.IntRange(1), metavar="N", help="Go on after the prompt's first N bars.")
 @click.option("--prompt-tokens", type=click.IntRange(1), metavar="N", help="... after its first N tokens.")
 @click.option("--prompt-seconds", type=float, metavar="S", help="... after its first S seconds.")
@@ -81,8 +81,10 @@ class Program(click.ParamType[Any]):
 @click.option("--tempo", type=click.FloatRange(10, 500), metavar="BPM", help="Quarter notes a minute.")
 @click.option("--meter", type=Meter(), help="For new music: 3/4, 6/8.")
 @click.option("--program", "programs", type=Program(), multiple=True, help="Only this instrument: name, 0-127, drums.")
-@click.option("--audio", type=click.Choice(_SOUNDS), metavar="[wav|ogg|flac|mp3]", help="Sound, too.")
-@click.option("--plot", type=click.Choice(_PICTURES), metavar="[png|svg]", help="A piano roll, too.")
+@click.option(
+    "--audio", type=click.Choice(_SOUNDS), metavar="[wav|ogg|flac|mp3]", help="Sound beside it; wav if nothing is said."
+)
+@click.option("--plot", type=click.Choice(_PICTURES), metavar="[png|svg]", help="A piano roll beside it, else png.")
 @click.option("--soundfont", metavar="FILE", help="Play with this SoundFont (.sf2, .sf3).")
 @click.option("--precision", type=click.Choice(["8bit", "fp32"]), help="8bit is fast, fp32 exact.  [8bit]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="A .mid file, or a folder.")
@@ -109,6 +111,7 @@ def generate(face: Face, **said: Any) -> None:
     count, bars = said["count"], said["bars"] or None
     seed = said["seed"] if said["seed"] is not None else _new_seed()
     places = _places(said["output"], model.name, seed, count, suffixes, said["force"])
+    face.place = places[0].parent
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as heard:
@@ -166,7 +169,7 @@ class _Bars:
         else:
             return
         done = sum(self.reached.values()) + self.first * (self.bars or 0)
-        self.heard.update("writing", done, self.total, "bars")
+        self.heard.update("writing bars", done, self.total)
 
 
 def _new_seed() -> int:

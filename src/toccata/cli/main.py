@@ -9,8 +9,10 @@ import contextlib
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +35,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "recipes": ("look", "Look", "The ways to make a model."),
     "doctor": ("look", "Look", "What works on this machine, and what is missing."),
 }
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _EXAMPLES = (
     "toccata dataset bach midi/bach",
     "toccata train midi/bach --minutes 10 -o models/bach",
@@ -126,7 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             import traceback
 
             traceback.print_exc()
-        return _fail(*_told(error, debug), 1, as_json)
+        face = context.get("face")
+        return _fail(*_told(error, None if face is None else face.place, debug), 1, as_json)
 
 
 def _run(args: list[str], context: dict[str, Any]) -> int:
@@ -161,8 +165,8 @@ def _usage(error: click.UsageError, as_json: bool) -> int:
     return _fail(f"{error.format_message()} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
-def _told(error: Exception, debug: bool) -> tuple[str, str, str | None]:
-    """Message, kind and path of an error."""
+def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
+    """Message, kind and path of an error; ``place`` is where the command writes."""
     if isinstance(error, ToccataError):
         return error.message, error.kind, None if error.path is None else str(error.path)
     path = getattr(error, "filename", None)
@@ -170,8 +174,12 @@ def _told(error: Exception, debug: bool) -> tuple[str, str, str | None]:
     number = error.errno if isinstance(error, OSError) else None
     text = " ".join(str(error).split())
     # safetensors tells of the disk in words of its own.
-    if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", -1)) or "(os error 28)" in text:
-        return f"{at}the disk is full: make room and run the same command again", "disk-full", path
+    told = re.search(r"\(os error (\d+)\)", text)
+    if (int(told[1]) if told else number) in _FULL:
+        where = path or (None if place is None else str(place))
+        of = f" of {where}" if where else ""
+        message = f"the disk{of} is full: make room and run the same command again; what is whole there is kept"
+        return message, "disk-full", where
     if isinstance(error, PermissionError):
         return f"{at}may not be read or written: change its permissions, or name another place", "no-permission", path
     if isinstance(error, OSError) and error.strerror:

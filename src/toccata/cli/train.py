@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command
+from toccata.cli.base import Face, command, many
 from toccata.cli.settings import setting
 
 
@@ -80,6 +80,7 @@ def _train(
     out = out if out.name else out.resolve()
     if parent is not None and recipe is not None:
         raise click.UsageError("a model that another one starts from keeps its recipe: leave out --recipe or --from")
+    face.place = out
     face.kept = f"what was done so far is kept in {out}: run the same command again to go on"
     before = _made_at(out)
     with face.progress() as heard:
@@ -107,6 +108,13 @@ def _train(
     face.result(value, _trained(face, value))
 
 
+def _nats(found: dict[str, Any]) -> str:
+    """Nats a note and, where there is more than one piece to tell it by, how sure that is."""
+    low, high = found["nats_per_note_ci95"]
+    sure = f" ({low:.2f} to {high:.2f})" if found["pieces"] > 1 else ""
+    return f"{found['nats_per_note']:.2f} nats a note{sure}"
+
+
 def _made_at(out: Path) -> int | None:
     try:
         return (out / "toccata.json").stat().st_mtime_ns
@@ -119,10 +127,8 @@ def _trained(face: Face, value: dict[str, Any]) -> list[str]:
     if face.quiet:
         return [value["path"]]
     if "nats_per_note" in metrics:
-        low, high = metrics["nats_per_note_ci95"]
         lines.append(
-            f"likelihood   {metrics['nats_per_note']:.2f} nats a note ({low:.2f} to {high:.2f}) on {metrics['pieces']} "
-            f"piece{'s' if metrics['pieces'] != 1 else ''} it has not seen; lower is better"
+            f"likelihood   {_nats(metrics)} on {many(metrics['pieces'], 'piece')} it has not seen; lower is better"
         )
     if "valid" in metrics:
         lines.append(f"validity     {metrics['valid']:.0%} of the pieces it wrote are without a fault")
@@ -155,12 +161,11 @@ def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None
     with face.progress() as heard:
         found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=heard)
     value = found.to_dict()
-    low, high = value["nats_per_note_ci95"]
     lines = [
         f"model        {value['model']}",
-        f"likelihood   {value['nats_per_note']:.3f} nats a note ({low:.3f} to {high:.3f})",
-        f"             {value['nats_per_token']:.3f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
-        f"measured on  {value['pieces']:,} pieces, {value['notes']:,} notes",
+        f"likelihood   {_nats(value)}",
+        f"             {value['nats_per_token']:.2f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
+        f"measured on  {many(value['pieces'], 'piece')}, {value['notes']:,} notes",
         f"left out     {value['seen']:,} it was trained on, {len(value['unread']):,} that cannot be used",
         f"validity     {value['validity']['valid']:.0%} of {value['validity']['pieces']} pieces without a fault",
     ]

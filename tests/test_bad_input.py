@@ -1,0 +1,290 @@
+"""Bad input of every kind: one clear line, the right exit code, and nothing lost or half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli_support import TINY, call, some_bach, start, tiny
+
+HEAD = b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0"
+END = b"\x00\xff\x2f\x00"
+
+
+def track(events: bytes) -> bytes:
+    return b"MTrk" + len(events + END).to_bytes(4, "big") + events + END
+
+
+def note(length: bytes = b"\x83\x60", pitch: int = 60) -> bytes:
+    return bytes([0, 0x90, pitch, 80]) + length + bytes([0x80, pitch, 0])
+
+
+def file(*tracks: bytes) -> bytes:
+    return HEAD[:10] + len(tracks).to_bytes(2, "big") + HEAD[12:] + b"".join(tracks)
+
+
+BAD = {
+    "zero.mid": b"",
+    "torn.mid": file(track(note() * 40))[:30],
+    "random.mid": random.Random(0).randbytes(4096),
+    "random-behind-a-head.mid": HEAD + b"MTrk\x00\x00\x10\x00" + random.Random(1).randbytes(4096),
+    "claims-4gb.mid": HEAD + b"MTrk\xff\xff\xff\xff",
+    "no-notes.mid": file(track(b"\x00\xff\x51\x03\x07\xa1\x20")),
+    "million-beats.mid": file(track(b"\x00\x90\x3c\x50" + (b"\xff\xff\xff\x7f\xb0\x07\x64") * 2 + b"\x00\x80\x3c\x00")),
+    "ten-thousand-tracks.mid": file(*[track(note())] * 10_000),
+    "text.mid": b"This is not music.\n" * 50,
+}
+
+
+@pytest.fixture
+def model(data: Path) -> Path:
+    return tiny(data)[0]
+
+
+@pytest.fixture
+def midi(data: Path) -> Path:
+    return tiny(data)[1]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TOCCATA_MODEL", raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+# -- folders and files of music --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["empty", "without-midi", "missing", "a-file"])
+def test_folders_without_music(what: str, model: Path, here: Path) -> None:
+    folder = here / what
+    if what == "a-file":
+        folder.write_text("no folder")
+    elif what != "missing":
+        folder.mkdir()
+    if what == "without-midi":
+        (folder / "notes.txt").write_text("no music")
+    for command in (
+        ["check", folder],
+        ["prepare", folder, "out"],
+        ["train", folder, "-o", "out", *TINY],
+        ["evaluate", model, folder],
+    ):
+        done = call(*command, "--json")
+        assert done.code == 1, command
+        assert done.json["error"]["kind"] == "bad-corpus"
+        assert what in done.error
+    assert not (here / "out" / "toccata.json").exists()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_told_in_a_line(name: str, here: Path) -> None:
+    (here / name).write_bytes(BAD[name])
+    for command in (["inspect", name], ["render", name, "-o", "x.png"]):
+        done = call(*command, "--json")
+        assert done.code == 1
+        assert done.json["error"]["kind"] == "unreadable-midi"
+        assert done.json["error"]["path"] == name
+        assert name in done.error
+    assert [path.name for path in here.iterdir()] == [name]
+
+
+def test_a_bad_prompt_is_told_in_a_line(model: Path, here: Path) -> None:
+    (here / "torn.mid").write_bytes(BAD["torn.mid"])
+    done = call("generate", "torn.mid", "--model", model, "-o", "out.mid")
+    assert done.code == 1
+    assert "torn.mid" in done.error
+    assert not (here / "out.mid").exists()
+
+
+def test_a_file_that_is_ten_gigabytes(here: Path) -> None:
+    with (here / "huge.mid").open("wb") as huge:
+        huge.write(HEAD + b"MTrk\xff\xff\xff\xff")
+        huge.truncate(10 * 2**30)  # sparse: it takes no room
+    began = time.perf_counter()
+    done = call("inspect", "huge.mid")
+    assert done.code == 1
+    assert "too large" in done.error
+    assert time.perf_counter() - began < 10
+
+
+def test_bad_files_cost_themselves_only(data: Path, here: Path) -> None:
+    folder = some_bach(data, here / "mixed", 6)
+    for name, content in BAD.items():
+        (folder / name).write_bytes(content)
+    value = call("check", folder, "--json").json
+    rejected = {Path(row["path"]).name: row["reason"] for row in value["rejected"]}
+    assert set(rejected) == set(BAD)
+    assert all(rejected.values())
+    assert value["accepted"] == 6
+    done = call("train", folder, "-o", "model", *TINY, "--json")
+    assert done.code == 0, done.err
+    assert call("generate", "--model", "model", "--bars", 1).code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_files_that_may_not_be_read(data: Path, here: Path) -> None:
+    folder = some_bach(data, here / "midi", 3)
+    closed = sorted(folder.iterdir())[0]
+    closed.chmod(0)
+    value = call("check", folder, "--json").json
+    assert [Path(row["path"]).name for row in value["rejected"]] == [closed.name]
+    assert closed.name in call("inspect", closed).error
+
+
+def test_all_files_bad(here: Path) -> None:
+    (here / "midi").mkdir()
+    for name, content in BAD.items():
+        (here / "midi" / name).write_bytes(content)
+    done = call("train", "midi", "-o", "model", *TINY)
+    assert done.code == 1
+    assert f"none of the {len(BAD)} files" in done.error
+
+
+# -- models, recipes, prompts ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "says"),
+    [
+        ("onnx/model-8bit.onnx", "missing", "missing"),
+        ("onnx/model-8bit.onnx", "edited", "not the file"),
+        ("tokenizer/tokenizer.json", "missing", "missing"),
+        ("tokenizer/tokenizer.json", "foreign", "not the file"),
+        ("config.json", "edited", "not the file"),
+        ("toccata.json", "edited", "cannot be read"),
+        ("toccata.json", "missing", "no model"),
+    ],
+)
+def test_a_model_folder_that_was_changed(name: str, how: str, says: str, model: Path, here: Path) -> None:
+    shutil.copytree(model, here / "m", ignore=shutil.ignore_patterns("training"))
+    path = here / "m" / name
+    if how == "missing":
+        path.unlink()
+    elif how == "foreign":
+        path.write_text('{"tokenization": "REMI", "config": {}}')
+    else:
+        whole = bytearray(path.read_bytes())
+        whole[len(whole) // 2] ^= 0xFF
+        path.write_bytes(whole)
+    done = call("generate", "--model", "m", "--bars", 1, "-o", "x.mid", "--json")
+    assert done.code == 1
+    assert done.json["error"]["kind"] == "bad-model"
+    assert says in done.error
+    assert (name if how != "missing" or name != "toccata.json" else "m") in done.error
+    assert not (here / "x.mid").exists()
+
+
+def test_models_that_are_none(here: Path) -> None:
+    (here / "plain").mkdir()
+    (here / "plain" / "model.pkl").write_bytes(b"\x80\x04.")
+    (here / "newer").mkdir()
+    (here / "newer" / "toccata.json").write_text('{"format": 99, "files": {}}')
+    for name, says in (("plain", "no model folder"), ("newer", "update toccata"), ("nowhere", "no model folder")):
+        assert says in call("generate", "--model", name).error
+
+
+def test_recipes_with_what_does_not_exist(midi: Path, here: Path) -> None:
+    (here / "mine.toml").write_text('extends = "toccata"\n[model]\nlayer = 3\n')
+    (here / "torn.toml").write_text("[model\n")
+    for args, says in (
+        (["model.layer=3"], "'layer'"),
+        (["modle.layers=3"], "'modle'"),
+        (["training.steps=few"], "training.steps"),
+        (["training.steps=0"], "training.steps"),
+        (["model.heads=3", "model.width=64"], "heads"),
+        (["tokenizer.options.use_chord=true"], "use_chord"),
+        (["--recipe", "nope"], "no recipe 'nope'"),
+        (["--recipe", "mine.toml"], "'layer'"),
+        (["--recipe", "torn.toml"], "TOML"),
+    ):
+        done = call("train", midi, "-o", "out", *args, "--json")
+        assert done.code == 1, args
+        assert done.json["error"]["kind"] == "bad-recipe"
+        assert says in done.error
+    assert not (here / "out" / "toccata.json").exists()
+
+
+def test_a_prompt_of_a_meter_the_model_does_not_know(model: Path, here: Path) -> None:
+    meter = b"\x00\xff\x58\x04" + bytes([31, 4, 24, 8])  # 31/16
+    (here / "odd.mid").write_bytes(file(track(meter + note() * 80)))
+    done = call("generate", "odd.mid", "--model", model, "--bars", 2, "-o", "x.mid", "--json")
+    assert done.code == 1
+    assert done.json["error"]["kind"] == "bad-request"
+    assert "31/16" in done.error
+    assert not (here / "x.mid").exists()
+
+
+# -- the disk, and Ctrl-C --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit on the size of files is POSIX's")
+def test_a_full_disk_while_training(midi: Path, here: Path) -> None:
+    import resource
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    same = ("train", midi, "-o", here / "m", *TINY, "--json")
+    process = start(*same, cwd=here, preexec_fn=small)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    error = json.loads(out)["error"]
+    assert error["kind"] == "disk-full"
+    assert str(here / "m") in error["message"]
+    assert len([line for line in err.splitlines() if "error" in line.lower()]) == 1
+    assert not list(here.rglob(".*")), "what was written aside is removed"
+    done = call(*same)  # the same command, with room
+    assert done.code == 0, done.err
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
+    os.killpg(process.pid, signal.SIGINT)
+    return process.communicate(timeout=60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_ctrl_c_while_training_keeps_everything(midi: Path, here: Path) -> None:
+    long = [setting.replace("steps=4", "steps=400") for setting in TINY]
+    same = ("train", midi, "-o", "m", *long)
+    process = start(*same, cwd=here)
+    log = here / "m" / "training" / "log.csv"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") > 5):
+        time.sleep(0.02)
+    out, err = interrupt(process)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1].startswith("stopped; ")
+    assert "same command" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    before = log.read_text()
+    assert before.count("\n") < 400
+    done = call(*same, "--json")
+    assert done.code == 0, done.err
+    assert log.read_text().startswith(before)
+    assert log.read_text().count("\n") == 401
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_ctrl_c_while_writing_leaves_no_half(model: Path, here: Path) -> None:
+    process = start("generate", "--model", model, "--bars", 500, "--json", "-o", "x.mid", cwd=here)
+    time.sleep(2)  # somewhere inside: loading or writing, it must not matter
+    out, err = interrupt(process)
+    assert process.returncode == 130, err
+    assert json.loads(out)["error"]["kind"] == "interrupted"
+    assert err.splitlines()[-1].startswith("stopped; ")
+    assert "Traceback" not in err
+    assert list(here.iterdir()) == []
