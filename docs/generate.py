@@ -1,4 +1,4 @@
-"""Write what the docs take from the code: docs/cli.md, and the tables of fields in docs/recipes.md. A test compares them."""
+"""Write what the docs take from the code: docs/cli.md, and the tables in docs/recipes.md. A test compares them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 An HTML comment above a block changes what happens to it:
 
-- ``<!-- ci: replace "this" "that" -->`` runs it with a text replaced, where it would take minutes or needs a file of the reader's
+- ``<!-- ci: replace "this" "that" -->`` runs it with a text replaced, where it would take minutes or needs a file that
+  the reader has
 - ``<!-- ci: skip, because ... -->`` leaves it out, and says why
 - ``<!-- ci: output -->`` above a text block: the python block before it prints exactly this
 - ``<!-- ci: file NAME -->`` writes the block to a file
@@ -160,7 +161,8 @@ def test_make_targets_that_are_named_exist() -> None:
         target
         for page in [*PAGES, ROOT / ".ci" / "run"]
         for target in re.findall(r"\bmake ([a-z]+)\b(?=[^\n]*(?:#|`|$|VENV))", page.read_text(encoding="utf-8"))
-        if f"`make {target}`" in page.read_text(encoding="utf-8") or f"\nmake {target}" in page.read_text(encoding="utf-8")
+        if f"`make {target}`" in page.read_text(encoding="utf-8")
+        or f"\nmake {target}" in page.read_text(encoding="utf-8")
     }
     assert named
     assert named <= _targets()
@@ -182,7 +184,10 @@ def test_pins_are_within_the_ranges() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(item for extra in project["optional-dependencies"].values() for item in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(item for extra in project["optional-dependencies"].values() for item in extra),
+    ]
     for text in wanted:
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
