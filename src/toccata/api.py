@@ -244,7 +244,7 @@ def _measured(
     numbers = corpus.split("test") or corpus.split("valid")
     metrics: dict[str, Any] = {}
     if numbers:
-        heard.say(f"Measuring on {len(numbers)} pieces the model has not seen")
+        heard.say(f"Measuring on {len(numbers)} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
         found = likelihood(
             load(made.path, precision="fp32"),
             (corpus.score(i) for i in numbers),
@@ -307,7 +307,7 @@ def evaluate(
     for done, (path, result) in enumerate(sorted(map_files(paths, _Reading(options)), key=lambda item: item[0])):
         heard.update("reading", done + 1, len(paths))
         if isinstance(result, Exception):
-            unread.append((path.relative_to(source).as_posix(), str(result)))
+            unread.append((path.relative_to(source).as_posix(), str(result).removeprefix(f"{path}: ")))
             continue
         content, midi = result
         if content in seen:

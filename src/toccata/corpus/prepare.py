@@ -76,7 +76,8 @@ def prepare(
         for done, (path, result) in enumerate(_read_all(todo, options, processes)):
             name, stamp = stamps[path]
             if isinstance(result, MidiError):
-                journal.add({"path": name, "stamp": stamp, "reason": _readable(result.message)})
+                reason = _readable(result.message.removeprefix(f"{path}: "))
+                journal.add({"path": name, "stamp": stamp, "reason": reason})
             else:
                 journal.add({"path": name, "stamp": stamp, **result[0]}, result[1])
             if progress is not None:
