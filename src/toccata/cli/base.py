@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -144,11 +145,15 @@ def command(
 
 
 def refuse_existing(paths: Sequence[Path], force: bool) -> None:
-    """Stop before any work is done if a file would be overwritten.
+    """Stop before any work is done if a file would be overwritten, or cannot be written.
 
     Raises:
-        RequestError: One of ``paths`` exists and ``force`` is not given.
+        RequestError: One of ``paths`` exists and ``force`` is not given, or its folder may not be written to.
     """
+    for folder in dict.fromkeys(path.parent for path in paths):
+        there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise RequestError(f"nothing can be written to {there}: name another place", path=folder, kind="no-place")
     for path in paths:
         if path.exists() and not force:
             raise RequestError(

@@ -198,6 +198,7 @@ def _places(output: Path | None, name: str, seed: int, count: int, suffixes: Seq
             place = folder / f"{stem}-{copy}.mid"
             copy += 1
         places.append(place)
+    refuse_existing(places, force)
     return places
 
 

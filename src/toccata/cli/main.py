@@ -68,8 +68,8 @@ class Lazy(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], _COMMANDS, 1)
-            hint = f"do you mean {near[0]}?" if near else "`toccata --help` lists what there is"
-            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+            hint = f": do you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -162,7 +162,7 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
 
 def _usage(error: click.UsageError, as_json: bool) -> int:
     where = error.ctx.command_path if error.ctx is not None else "toccata"
-    return _fail(f"{error.format_message()} (`{where} --help` tells how)", "usage", None, 2, as_json)
+    return _fail(f"{error.format_message().rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
 def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
