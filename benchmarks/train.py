@@ -1,0 +1,240 @@
+"""Training tokens a second on the CPU: toccata's step beside transformers' Mistral of the same size, same tokens.
+
+Ours: the Trainer's own step, in bf16 where that is faster here, with its optimiser (AdamW), clipping and schedule.
+Theirs: MistralForCausalLM in fp32, AdamW, clipping. They take turns; the median turn counts. Peak memory is each one's
+own, in a process of its own. With TOCCATA_DATA, also how fast examples are made, and what share of a real run is spent
+waiting for them.
+
+    python benchmarks/train.py [--json] [--quick]
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from toccata.corpus.examples import ExampleOptions, Examples
+from toccata.corpus.prepare import prepare
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder
+from toccata.recipes import load
+from toccata.tokenizers.load import build_tokenizer
+from toccata.training import log
+from toccata.training.data import Batch
+from toccata.training.loop import Trainer
+from toccata.training.options import TrainOptions
+
+MODELS = {
+    "2.6M": {"layers": 6, "width": 192, "heads": 3, "kv_heads": 3, "ffn": 512, "vocab": 512},
+    "6M": {"layers": 8, "width": 256, "heads": 4, "kv_heads": 2, "ffn": 704, "vocab": 2048},
+}
+TOKENS = 4096
+"""Tokens a step."""
+
+Turn = Callable[[], float]
+"""Trains one step; returns its loss."""
+
+
+def config(model: str, context: int) -> DecoderConfig:
+    """The decoder of a row of the table."""
+    return DecoderConfig(context=context, **MODELS[model])
+
+
+class _Numbers:
+    """Stands for Examples: the Trainer is given its batches here."""
+
+    def row(self, number: int) -> Any:
+        raise AssertionError("no examples are made while this is measured")
+
+
+def batch(shape: DecoderConfig, seed: int) -> Batch:
+    """A batch of random ids, a passage a row."""
+    rng = np.random.default_rng(seed)
+    rows = TOKENS // shape.context
+    ids = torch.from_numpy(rng.integers(0, shape.vocab, (rows, shape.context + 1)))
+    return Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), tuple((shape.context,) for _ in range(rows)))
+
+
+def ours(shape: DecoderConfig, folder: Path) -> Turn:
+    """The Trainer's step."""
+    torch.manual_seed(0)
+    options = TrainOptions(optimizer="adamw", steps=1000, rows=TOKENS // shape.context, workers=0)
+    trainer = Trainer(Decoder(shape), _Numbers(), None, options, folder)  # type: ignore[arg-type]
+    one = batch(shape, 0)
+
+    def endless() -> Iterator[Batch]:
+        while True:
+            yield one
+
+    source = endless()
+
+    def turn() -> float:
+        trainer.state.step += 1
+        return trainer._step(source)[0]
+
+    return turn
+
+
+def theirs(shape: DecoderConfig) -> Turn:
+    """A step of transformers' Mistral."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    model = MistralForCausalLM(MistralConfig(**{**shape.to_json(), "use_cache": False}))
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
+    one = batch(shape, 0)
+
+    def turn() -> float:
+        logits = model(input_ids=one.inputs).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), one.targets.flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return float(loss)
+
+    return turn
+
+
+def speed(model: str, context: int, turns: int) -> dict[str, Any]:
+    """One row: both in turns."""
+    shape = config(model, context)
+    with tempfile.TemporaryDirectory() as folder:
+        both = {"toccata": ours(shape, Path(folder)), "transformers": theirs(shape)}
+        took: dict[str, list[float]] = {name: [] for name in both}
+        for number in range(turns + 1):
+            for name, turn in both.items():
+                before = time.perf_counter()
+                turn()
+                if number:  # the first warms up
+                    took[name].append(time.perf_counter() - before)
+    rate = {name: TOKENS / statistics.median(times) for name, times in took.items()}
+    memory = {name: peak(name, model, context) for name in both}
+    return {
+        "model": model,
+        "context": context,
+        "toccata_tok_s": round(rate["toccata"]),
+        "transformers_tok_s": round(rate["transformers"]),
+        "ratio": round(rate["toccata"] / rate["transformers"], 2),
+        "toccata_mb": memory["toccata"],
+        "transformers_mb": memory["transformers"],
+    }
+
+
+def peak(name: str, model: str, context: int) -> int:
+    """The most memory three steps take, in MB, measured in a process of its own."""
+    command = [sys.executable, __file__, "--peak", name, model, str(context)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1])
+
+
+def peak_here(name: str, model: str, context: int) -> int:
+    """What the process of :func:`peak` does."""
+    shape = config(model, context)
+    with tempfile.TemporaryDirectory() as folder:
+        turn = ours(shape, Path(folder)) if name == "toccata" else theirs(shape)
+        for _ in range(3):
+            turn()
+    return high_water()
+
+
+def high_water() -> int:
+    """The most memory this process ever had, in MB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+
+def music() -> Path | None:
+    """The folder of real MIDI, if there is one."""
+    folder = Path(os.environ.get("TOCCATA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    return folder / "bach" / "mutopia" if (folder / "bach" / "mutopia").is_dir() else None
+
+
+def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
+    """Tokens a second of one example worker, and the share of a short real run spent waiting for one."""
+    recipe = load("toccata")
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = prepare(source, Path(folder) / "corpus", recipe.prepare_options())
+        tokenizer = build_tokenizer(recipe.tokenizer)
+        context = int(recipe.model["context"])
+        made = Examples(corpus, tokenizer, "train", context, ExampleOptions())
+        for number in range(4):
+            made.row(number)
+        before = time.perf_counter()
+        for number in range(4, 4 + rows):
+            made.row(number)
+        rate = rows * context / (time.perf_counter() - before)
+        options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, rows=8)
+        torch.manual_seed(0)
+        Trainer(Decoder(recipe.decoder(tokenizer.vocab_size)), made, None, options, Path(folder) / "run").run()
+        lines = log.read(Path(folder) / "run" / "log.csv")
+    first = max(1, len(lines) // 4)  # the worker has to start, once a run
+    waiting = sum(line["waiting"] for line in lines[first:])
+    seconds = lines[-1]["seconds"] - lines[first - 1]["seconds"]
+    return {
+        "tok_s_per_worker": round(rate),
+        "train_tok_s": round((lines[-1]["tokens"] - lines[first - 1]["tokens"]) / seconds),
+        "waiting_share": round(waiting / seconds, 4),
+        "start_seconds": round(lines[0]["waiting"], 1),
+    }
+
+
+def main() -> None:
+    """Print a table, or with ``--json`` one object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--quick", action="store_true", help="fewer turns, one size")
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    if chosen.peak:
+        print(peak_here(chosen.peak[0], chosen.peak[1], int(chosen.peak[2])))
+        return
+    turns = 3 if chosen.quick else 9
+    rows = []
+    if not chosen.json:
+        print(f"{torch.get_num_threads()} threads; {TOKENS:,} tokens a step; tokens a second, and MB at most")
+        print(f"{'model':>6} {'context':>8} {'toccata':>9} {'transformers':>13} {'ratio':>6} {'MB':>6} {'MB':>6}")
+    for model in ("6M",) if chosen.quick else MODELS:
+        for context in (512, 1024):
+            row = speed(model, context, turns)
+            rows.append(row)
+            if not chosen.json:
+                print(
+                    f"{model:>6} {context:>8} {row['toccata_tok_s']:>9,} {row['transformers_tok_s']:>13,} "
+                    f"{row['ratio']:>6} {row['toccata_mb']:>6} {row['transformers_mb']:>6}",
+                    flush=True,
+                )
+    source = music()
+    data = None if source is None else examples(source, 30 if chosen.quick else 100, 16 if chosen.quick else 60)
+    if chosen.json:
+        print(json.dumps({"threads": torch.get_num_threads(), "rows": rows, "examples": data}))
+    elif data is not None:
+        print(
+            f"examples: {data['tok_s_per_worker']:,} tokens/s a worker; training at {data['train_tok_s']:,} waits "
+            f"{data['waiting_share']:.1%} of the time (and {data['start_seconds']} s for the worker to start)"
+        )
+    else:
+        print("no real MIDI: set TOCCATA_DATA to measure how examples are made")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Two processes on gloo train as one with twice the rows does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import Corpus
+from toccata.training import log
+
+PART = Path(__file__).parent / "train_part.py"
+SETTINGS = ("training.steps=10", "training.precision='fp32'", "training.evaluations=2")
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("distributed")
+    (folder / "music").mkdir()
+    paths = [p for p in sorted((data / "bach" / "mutopia").rglob("*.mid")) if 2_000 < p.stat().st_size < 9_000][::7]
+    for path in paths[:12]:
+        shutil.copy(path, folder / "music" / path.name)
+    return prepare(folder / "music", folder / "corpus", PrepareOptions(valid=0.2, test=0.0), processes=0)
+
+
+def run(launcher: list[str], corpus: Corpus, out: Path, *settings: str) -> list[dict[str, float]]:
+    command = [sys.executable, *launcher, str(PART), str(corpus.folder), str(out), *SETTINGS, *settings]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return log.read(out / "training" / "log.csv")
+
+
+def same(one: list[dict[str, float]], other: list[dict[str, float]], steps: int = 10) -> bool:
+    assert [r["step"] for r in one] == [r["step"] for r in other] == list(range(1, steps + 1))
+    assert [r["tokens"] for r in one] == [r["tokens"] for r in other]
+    return all(
+        abs(a[name] - b[name]) < 1e-4
+        for a, b in zip(one, other, strict=True)
+        for name in ("loss", "valid_loss")
+        if name in a
+    )
+
+
+TORCHRUN = [
+    "-m",
+    "torch.distributed.run",
+    "--nproc-per-node=2",
+    "--master-addr=127.0.0.1",
+    "--master-port=0",
+    "--standalone",
+]
+ACCELERATE = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no",
+              "--dynamo_backend=no", "--main_process_port=0"]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
+def test_torchrun(corpus: Corpus, tmp_path: Path) -> None:
+    one = run([], corpus, tmp_path / "one", "training.rows=4")
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2")
+    assert same(one, two)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
+def test_accelerate_launch(corpus: Corpus, tmp_path: Path) -> None:
+    settings = ("training.accumulate=2", "training.optimizer='adamw'", "training.ema=0.9")
+    one = run([], corpus, tmp_path / "one", "training.rows=4", *settings)
+    two = run(ACCELERATE, corpus, tmp_path / "two", "training.rows=2", *settings)
+    assert same(one, two)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
+def test_minutes_are_the_same_for_all(corpus: Corpus, tmp_path: Path) -> None:
+    """The processes agree on how many steps to measure, and how many to do."""
+    rows = run(
+        TORCHRUN, corpus, tmp_path / "two", "training.minutes=0.15", "training.rows=2", "training.precision='auto'"
+    )
+    assert [r["step"] for r in rows] == list(range(1, len(rows) + 1))

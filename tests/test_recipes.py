@@ -1,0 +1,128 @@
+"""Recipes: those that are shipped work, and what is wrong with one is said in a line that names it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from toccata.errors import RecipeError
+from toccata.recipes import Recipe, load, names, restore
+from toccata.tokenizers.load import build_tokenizer
+
+
+@pytest.mark.parametrize("name", names())
+def test_shipped_recipes_work(name: str) -> None:
+    recipe = load(name)
+    assert recipe.name == name
+    assert recipe.about
+    tokenizer = build_tokenizer(recipe.tokenizer)
+    config = recipe.decoder(max(tokenizer.vocab_size, recipe.tokenizer.merges))
+    assert config.parameters > 100_000
+    assert recipe.prepare_options().valid > 0
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_recipe_survives_a_model_folder(name: str) -> None:
+    recipe = load(name, ["clean.programs=[0, 40]", "training.minutes=5", "model.window=128"])
+    assert restore(json.loads(json.dumps(recipe.to_json()))) == recipe
+    changed = restore(json.loads(json.dumps(recipe.to_json())), ["training.lr=0.5"])
+    assert changed == replace(recipe, training=replace(recipe.training, lr=0.5))
+
+
+def test_settings() -> None:
+    recipe = load("toccata", [
+        "training.lr=1e-3", "training.schedule=wsd", "training.optimizer='adamw'", "clean.drop_drums=true",
+        "clean.programs=[0, 40]", "model.window=64", "training.clip=1", "tokenizer.options.beat_res={\"0-4\" = 8}",
+        "prepare.test=0", "training.steps = 7",
+    ])  # fmt: skip
+    assert (recipe.training.lr, recipe.training.schedule, recipe.training.optimizer) == (1e-3, "wsd", "adamw")
+    assert (recipe.clean.drop_drums, recipe.clean.programs, recipe.model["window"]) == (True, (0, 40), 64)
+    assert (recipe.training.clip, type(recipe.training.clip), recipe.training.steps) == (1.0, float, 7)
+    assert recipe.tokenizer.options["beat_res"] == {"0-4": 8} | load("toccata").tokenizer.options.get("beat_res", {})
+    assert recipe.prepare["test"] == 0
+
+
+WRONG = {
+    "optimiser": "training.optimiser='muon'",
+    "colour": "model.colour=3",
+    "vocab": "model.vocab=3",
+    "min_note": "clean.min_note=3",
+    "transposition": "examples.transposition=3",
+    "scale": "prepare.scale=0.5",
+    "merge": "tokenizer.merge=3",
+    "trainings": "trainings.lr=0.1",
+    "training.lr": "training.lr=fast",
+    "training.steps": "training.steps=2.5",
+    "training.seed": "training.seed=true",
+    "training.minutes": "training.minutes=inf",
+    "clean.drop_drums": "clean.drop_drums=1",
+    "clean.programs": "clean.programs=['piano']",
+    "clean.max_bars": "clean.max_bars='many'",
+    "model.width": "model.width='wide'",
+    "model.heads": "model.heads=7",
+    "model.norm": "model.norm='batch'",
+    "model.window": "model.window=0",
+    "tokenizer.options": "tokenizer.options=3",
+    "tokenizer.merges": "tokenizer.merges='lots'",
+    "prepare.valid": "prepare.valid=1.5",
+    "prepare": "prepare.valid=0.9",
+    "examples.tempo": "examples.tempo=-1",
+    "training.schedule": "training.schedule=['wsd']",
+    "section.key=value": "lr=0.1",
+    "write": "training.lr",
+}
+
+
+@pytest.mark.parametrize("named", WRONG)
+def test_wrong_settings(named: str) -> None:
+    settings = [WRONG[named]] + (["prepare.test=0.3"] if named == "prepare" else [])
+    with pytest.raises(RecipeError) as error:
+        load("toccata", settings)
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def own(tmp_path: Path, text: str, name: str = "mine.toml") -> str:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return str(tmp_path / name)
+
+
+def test_extends_one_level(tmp_path: Path) -> None:
+    mine = own(tmp_path, 'extends = "toccata"\nabout = "mine"\n[training]\nlr = 0.5\n')
+    recipe, base = load(mine), load("toccata")
+    assert recipe == Recipe(
+        name="mine", about="mine", seed=base.seed, clean=base.clean, prepare=base.prepare, tokenizer=base.tokenizer,
+        model=base.model, examples=base.examples, training=replace(base.training, lr=0.5),
+    )  # fmt: skip
+    with pytest.raises(RecipeError, match="one level"):
+        load(own(tmp_path, f"extends = {mine!r}\n", "deeper.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[training\n", "not TOML"),
+        ("training = 3\n", "training must be a section"),
+        ("[modell]\nwidth = 3\n", "modell"),
+        ("extends = 3\n", "no recipe '3'"),
+        ('extends = "none"\n', "no recipe 'none'"),
+        ("about = 3\n", "about"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(RecipeError, match=why) as error:
+        load(own(tmp_path, text))
+    assert "\n" not in str(error.value)
+
+
+def test_no_such_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="toccata"):
+        load("none")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load(str(tmp_path / "none.toml"))
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="UTF-8"):
+        load(str(tmp_path / "bytes.toml"))

@@ -1,0 +1,39 @@
+"""Trains a tiny model as a program of its own, to be killed, resumed, or run twice at once by the tests.
+
+python train_part.py CORPUS OUT [section.key=value ...]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from toccata.corpus.store import Corpus
+from toccata.recipes import load
+from toccata.training.loop import Step
+from toccata.training.pipeline import Run
+
+TINY = (
+    "model.context=48", "model.layers=2", "model.width=32", "model.heads=2", "model.kv_heads=1", "model.ffn=48",
+    "training.rows=4", "training.steps=12", "training.evaluations=4", "training.valid_rows=4", "training.workers=0",
+    "training.checkpoint_minutes=0", "training.patience=0",
+)  # fmt: skip
+
+
+def tell(step: Step) -> None:
+    """One line a step, at once."""
+    print(f"step {step.step}", flush=True)
+
+
+def main() -> None:
+    """Train to the end and print the run's state."""
+    corpus, out = Corpus(Path(sys.argv[1])), Path(sys.argv[2])
+    run = Run(load("toccata", [*TINY, *sys.argv[3:]]), out, None, lambda text: print(text, flush=True))
+    state = run.train(corpus, run.tokenizer(corpus), tell)
+    if run.is_main:
+        print(json.dumps({"steps": state.steps, "step": state.step, "stopped": state.stopped}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
