@@ -1,7 +1,7 @@
-"""Tokens per second of toccata's generation loop (8-bit graph) beside ``transformers.generate`` (fp32), on the same weights.
+"""Tokens per second of toccata's loop (8-bit graph) beside ``transformers.generate`` (fp32), on the same weights.
 
-The loop is the one users run: grammar masks, sampling, notes told as they are written. Prompt of about 32 tokens, 512 new ones, temperature 1,
-top-p 0.95, 2 threads each; they take turns, the median turn counts.
+The loop is the one users run: grammar masks, sampling, notes told as they are written. Prompt of about 32 tokens, 512
+new ones, temperature 1, top-p 0.95, 2 threads each; they take turns, the median turn counts.
 
     python benchmarks/decode.py [--json] [--quick]
 """

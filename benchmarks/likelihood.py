@@ -40,7 +40,8 @@ def main() -> None:
                 low, high = metrics["nats_per_note_ci95"]
                 print(
                     f"{recipe:12} {lineage['minutes']:5.1f} min  {lineage['tokens'] / 1e6:6.2f}M tokens  "
-                    f"{metrics['nats_per_note']:.3f} nats a note ({low:.2f} to {high:.2f}) on {metrics['pieces']} pieces, {metrics['notes']:,} notes",
+                    f"{metrics['nats_per_note']:.3f} nats a note ({low:.2f} to {high:.2f}) on {metrics['pieces']} "
+                    f"pieces, {metrics['notes']:,} notes",
                     flush=True,
                 )
     if options.json:

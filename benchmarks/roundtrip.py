@@ -139,7 +139,8 @@ def main() -> None:
         drifts = ", ".join(f"{s} {worst[folder, s]:.1%}" for s in options.schemes)
         print(f"{folder:34}{row['files']:6}{row['notes']:10,}{shares}   {drifts}")
     print(
-        f"\n{len(exceptions)} of {sum(r['files'] for r in rows.values()) * len(options.schemes)} round trips keep less than 0.99:"
+        f"\n{len(exceptions)} of {sum(r['files'] for r in rows.values()) * len(options.schemes)} round trips keep less "
+        f"than 0.99:"
     )
     for folder, name, scheme, share, quantised in sorted(exceptions, key=lambda e: e[3])[:40]:
         print(f"  {share:.3f}  {scheme:10} {folder}/{name}  (on the grid: {quantised:.2f})")

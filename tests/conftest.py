@@ -18,7 +18,10 @@ def _data() -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real MIDI (bach, songs, quartets, ...); tests that need it are skipped, with a message, without it."""
+    """The folder of real MIDI (bach, songs, quartets, ...).
+
+    Tests that need it are skipped, with a message, without it.
+    """
     folder = _data()
     if not folder.is_dir():
         pytest.skip(f"no folder of real MIDI at {folder}: set TOCCATA_DATA to run this test")

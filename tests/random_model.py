@@ -21,7 +21,12 @@ from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 
 def random_model(
-    path: Path, options: EventOptions | None = None, *, tokenizer: EventTokenizer | None = None, seed: int = 0, **shape: Any
+    path: Path,
+    options: EventOptions | None = None,
+    *,
+    tokenizer: EventTokenizer | None = None,
+    seed: int = 0,
+    **shape: Any,
 ) -> Path:
     """Write a model folder of random weights, large enough that they have opinions."""
     tokenizer = tokenizer or EventTokenizer.build(options or EventOptions("REMI", {"program_changes": True}))
@@ -40,7 +45,9 @@ def random_model(
     arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
     write_graph(config, arrays, path / folder.GRAPH)
     write_graph(config, arrays, path / folder.GRAPH_8BIT, bits=8)
-    folder.seal(path, {"name": path.name, "toccata": "0", "recipe": load("toccata").to_json(), "lineage": {}, "styles": []})
+    folder.seal(
+        path, {"name": path.name, "toccata": "0", "recipe": load("toccata").to_json(), "lineage": {}, "styles": []}
+    )
     return path
 
 

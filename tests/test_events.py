@@ -17,7 +17,16 @@ from toccata.midi.read import read_score
 from toccata.tokenizers.base import Tokens
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 
-FOLDERS = ["bach/mutopia", "bach/hauptstimme", "piano/keyboard", "piano/chopin_first_editions", "choir", "songs", "quartets", "game"]
+FOLDERS = [
+    "bach/mutopia",
+    "bach/hauptstimme",
+    "piano/keyboard",
+    "piano/chopin_first_editions",
+    "choir",
+    "songs",
+    "quartets",
+    "game",
+]
 
 
 def kept(before: Score, after: Score) -> float:

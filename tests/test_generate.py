@@ -1,4 +1,7 @@
-"""Generation as a user meets it: exact bars, prompts untouched, the same seed the same notes, past the context, without end."""
+"""Generation as a user meets it.
+
+Exact bars, prompts untouched, the same seed the same notes, past the context, without end.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from typing import Any
 import mido
 import numpy as np
 import pytest
-from random_model import opened, random_model
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
+from random_model import opened, random_model
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
 from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling, draw
@@ -115,7 +118,9 @@ def test_notes_are_told_as_they_are_written(model: Model) -> None:
     [piece] = model.generate(bars=3, max_tokens=200, on_event=seen.append)
     told = [e.note for e in seen if isinstance(e, NewNote)]
     tpq = model.tokenizer.grammar().scheme.timing.ticks_per_quarter
-    there = sorted((n.time * tpq // piece.score.ticks_per_quarter, n.pitch) for t in piece.score.tracks for n in t.notes)
+    there = sorted(
+        (n.time * tpq // piece.score.ticks_per_quarter, n.pitch) for t in piece.score.tracks for n in t.notes
+    )
     assert sorted((n.onset, n.pitch) for n in told) == there
 
 
@@ -159,7 +164,9 @@ def test_only_the_continuation(model: Model) -> None:
     [whole] = model.generate(waltz(), bars=2, max_tokens=120, seed=3)
     [only] = model.generate(waltz(), bars=2, max_tokens=120, seed=3, continuation_only=True)
     assert whole.prompt_end is not None
-    new = sorted((n.time - whole.prompt_end, n.pitch) for t in whole.score.tracks for n in t.notes if n.time >= whole.prompt_end)
+    new = sorted(
+        (n.time - whole.prompt_end, n.pitch) for t in whole.score.tracks for n in t.notes if n.time >= whole.prompt_end
+    )
     assert sorted((n.time, n.pitch) for t in only.score.tracks for n in t.notes) == new
     assert round(only.score.tempos[0].qpm) == 90
 
@@ -177,7 +184,9 @@ def test_an_idea_can_be_made_again(model: Model) -> None:
     origin = read_origin(piece.midi)
     assert origin is not None
     assert origin["digest"] == model.folder.digest
-    again = model.generate(bars=origin["bars"], seed=origin["seed"], sampling=Sampling(**origin["sampling"]), max_tokens=100)
+    again = model.generate(
+        bars=origin["bars"], seed=origin["seed"], sampling=Sampling(**origin["sampling"]), max_tokens=100
+    )
     assert again[0].midi == piece.midi
 
 
@@ -200,7 +209,9 @@ def test_files_are_never_overwritten_unasked(model: Model, tmp_path: Path) -> No
         ({"prompt_bars": 2}, "no prompt"),
     ],
 )
-def test_what_cannot_be_had_is_refused_before_anything_is_written(model: Model, asked: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_had_is_refused_before_anything_is_written(
+    model: Model, asked: dict[str, Any], said: str
+) -> None:
     with pytest.raises(RequestError, match=said):
         model.generate(**asked)
 

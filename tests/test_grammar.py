@@ -43,7 +43,10 @@ TOKENIZERS = [
 
 
 def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int = 400) -> list[int]:
-    """A random sequence within the grammar, some ids liked better than others; asserts that there is always a next one."""
+    """A random sequence within the grammar, some ids liked better than others.
+
+    Asserts that there is always a next one.
+    """
     cursor = grammar.cursor(limits)
     liked = rng.gamma(0.3, size=grammar.size) + 1e-9
     ids: list[int] = []
@@ -64,7 +67,10 @@ def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int 
 
 
 def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> None:
-    """Decode with MidiTok and look: as many notes as were written, none hanging, doubled, overlapping or past the end."""
+    """Decode with MidiTok and look.
+
+    As many notes as were written, none hanging, doubled, overlapping or past the end.
+    """
     cursor = tokenizer.grammar().cursor(limits)
     for token in ids:
         cursor.advance(token)
@@ -99,7 +105,9 @@ def built() -> dict[str, EventTokenizer]:
 
 
 @pytest.mark.parametrize(("scheme", "options"), TOKENIZERS)
-def test_every_sequence_is_a_valid_piece(scheme: str, options: dict[str, Any], built: dict[str, EventTokenizer]) -> None:
+def test_every_sequence_is_a_valid_piece(
+    scheme: str, options: dict[str, Any], built: dict[str, EventTokenizer]
+) -> None:
     tokenizer = EventTokenizer.build(EventOptions(scheme, options))
 
     @settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=CASES < 100)
@@ -131,5 +139,5 @@ def test_a_piece_of_unlimited_bars_ends_when_it_is_told_to() -> None:
 
 @pytest.mark.parametrize("options", [o for group in UNSUPPORTED.values() for o in group])
 def test_what_pertok_cannot_do_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(RecipeError, match="tokenizer.options"):
+    with pytest.raises(RecipeError, match=r"tokenizer\.options"):
         EventTokenizer.build(EventOptions("PerTok", options))

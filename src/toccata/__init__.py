@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "evaluate", "finetune", "load", "prepare", "train",
+    "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "evaluate", "finetune", "load", "prepare",
+    "train",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -27,9 +27,8 @@ from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import fingerprint
 from toccata.midi.pool import map_files
 from toccata.midi.read import find_midi, read_score
-from toccata.recipes import Recipe
+from toccata.recipes import Recipe, restore
 from toccata.recipes import load as load_recipe
-from toccata.recipes import restore
 
 if TYPE_CHECKING:
     from toccata.training.loop import Step
@@ -137,8 +136,9 @@ def train(
     start_from: str | Path | None = None,
     progress: Progress | None = None,
 ) -> folder.ModelFolder:
-    """Train a model on a folder of MIDI files: check, prepare, tokenizer, train, evaluate, export; each only if need be.
+    """Train a model on a folder of MIDI files: check, prepare, tokenizer, train, evaluate, export.
 
+    Each stage is left out if its result is there already.
     Run again after an interruption, it goes on where it was; run again when all is done, it does nothing.
 
     Args:
@@ -181,7 +181,9 @@ def train(
 
 
 def _share_processors() -> None:
-    """Let torch's threads wait for one another briefly, not for ever: beside another busy program that is twenty times as fast.
+    """Let torch's threads wait for one another briefly, not for ever.
+
+    Beside another busy program that is twenty times as fast.
 
     Read by GNU OpenMP when torch is loaded; no slower on a machine of one's own (see BENCHMARKS.md).
     """
@@ -189,10 +191,7 @@ def _share_processors() -> None:
 
 
 def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
-    if parent is not None:
-        chosen = restore(parent.about["recipe"], settings)
-    else:
-        chosen = load_recipe(name, settings)
+    chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
@@ -209,7 +208,8 @@ def _data_line(corpus: Corpus) -> str:
     about = corpus.about
     splits = about["splits"]
     text = (
-        f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to train on, "
+        f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to "
+        f"train on, "
         f"{splits['valid']:,} to watch the training with, {splits['test']:,} kept aside"
     )
     left = len(about["rejected"])

@@ -24,7 +24,10 @@ KEPT = 0.6
 
 @dataclass(frozen=True)
 class NewNote:
-    """A note that has just been written. ``row`` says in which piece; times are in the tokenizer's ticks from the start of its ids."""
+    """A note that has just been written.
+
+    ``row`` says in which piece; times are in the tokenizer's ticks from the start of its ids.
+    """
 
     row: int
     note: Note

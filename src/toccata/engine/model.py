@@ -96,7 +96,8 @@ class Model:
         """Write new pieces, or go on from a prompt.
 
         Args:
-            prompt: A MIDI file or its bytes, or a Score; None for new music. Its last part is what the model reads if it is long.
+            prompt: A MIDI file or its bytes, or a Score; None for new music. Its last part is what the model reads if
+                it is long.
             n: How many pieces.
             bars: New bars, exactly; None: until the model ends the piece.
             seed: Piece i is that of ``seed + i``, however many are written with it.
@@ -198,7 +199,7 @@ class Model:
         session.lengths[:] = 0
         return session
 
-    # -- from ids to a file ------------------------------------------------------------------------------------------------------------
+    # -- from ids to a file --------------------------------------------------------------------------------------------
 
     def _piece(
         self,
@@ -233,7 +234,8 @@ class Model:
         try:
             whole = continue_file(prompt.midi, task.seam, new, keep_until=prompt.keep_until, text=text)
         except MidiError:
-            # Files that tell time by the clock, or hold several songs, have no place to go on from: they are written anew.
+            # Files that tell time by the clock, or hold several songs, have no place to go on from: they are written
+            # anew.
             whole = _joined(prompt.score, task.seam, new, text)
         if only:
             return Piece(drop_before(whole, task.seam), origin)

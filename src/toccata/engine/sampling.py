@@ -22,7 +22,8 @@ class Sampling:
         top_p: Of the likeliest ids, those that together have this probability; 1: all (Holtzman et al. 2020).
         top_k: The k likeliest ids; 0: all.
         min_p: Ids at least this share as likely as the likeliest; 0: all (Nguyen et al. 2024).
-        repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not (Keskar et al. 2019).
+        repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
+            (Keskar et al. 2019).
     """
 
     temperature: float = 1.0
@@ -71,8 +72,8 @@ def draw(
 ) -> list[int]:
     """One id for each row.
 
-    Masked logits are drawn from; an id that turns out not to be admissible to its end (one of several base tokens) is masked and the row is
-    drawn again, which comes to the same as having masked it before.
+    Masked logits are drawn from; an id that turns out not to be admissible to its end (one of several base tokens) is
+    masked and the row is drawn again, which comes to the same as having masked it before.
 
     Args:
         logits: ``float[B, V]``.

@@ -67,8 +67,8 @@ def likelihood(model: Model, scores: Iterable[Score], progress: Callable[[int], 
 def piece_nats(model: Model, score: Score) -> tuple[float, int]:
     """Negative log-likelihood of a whole piece, BOS given, and the number of ids.
 
-    A piece longer than the context is read in windows that begin at bar lines; every id is counted once, each but those of the first window after
-    at least about half a context of what goes before it.
+    A piece longer than the context is read in windows that begin at bar lines; every id is counted once, each but those
+    of the first window after at least about half a context of what goes before it.
     """
     tokenizer, context = model.tokenizer, model.config.context
     ids = tokenizer.encode(score).ids.tolist()

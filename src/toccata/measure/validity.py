@@ -25,7 +25,7 @@ class Validity:
 
 
 def validity(pieces: Sequence[Piece], bars: int) -> Validity:
-    """Check that each piece has notes, none without length, doubled or overlapping itself, and none past its ``bars`` bars."""
+    """Check that each piece has notes: none without length, doubled, overlapping itself or past its ``bars`` bars."""
     faults = [fault for piece in pieces if (fault := _fault(piece, bars))]
     return Validity(len(pieces), len(pieces) - len(faults), tuple(faults))
 

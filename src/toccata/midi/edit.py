@@ -111,5 +111,5 @@ def _in_force(events: Iterable[Any], start: int, end: int) -> list[tuple[int, An
 
 
 def _transposed_key(fifths: int, semitones: int) -> int:
-    """The key signature (sharps positive, flats negative) that lies ``semitones`` higher, with at most six accidentals."""
+    """The key signature (sharps positive) that lies ``semitones`` higher, with at most six accidentals."""
     return (fifths + 7 * semitones + 6) % 12 - 6

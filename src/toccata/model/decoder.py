@@ -2,11 +2,12 @@
 
 A pre-norm, decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019). Where it departs from the textbook:
 
-- RMSNorm, SwiGLU, rotary positions and grouped queries by choice, as in Llama and Mistral (arXiv 2310.06825); with these
-  settings its numbers are those of transformers' Mistral, with LayerNorm, GELU and learned positions those of GPT-2.
+- RMSNorm, SwiGLU, rotary positions and grouped queries by choice, as in Llama and Mistral (arXiv 2310.06825); with
+  these settings its numbers are those of transformers' Mistral, with LayerNorm, GELU and learned positions those of
+  GPT-2.
 - ``block="parallel"`` adds attention and feed-forward side by side, each behind its own norm (GPT-J).
-- Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a CPU.
-  ``weights.py`` knows the names they have in a file.
+- Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a
+  CPU. ``weights.py`` knows the names they have in a file.
 - Several sequences may lie packed in one row without padding. Attention alone cares: it lays the sequences out side by
   side (:class:`Packing`), so that none sees another and no work is spent on pairs that are masked anyway.
 
@@ -32,7 +33,8 @@ class Packing:
 
     Attributes:
         positions: ``int64[B, T]``, each token's place in its own sequence.
-        gather: ``int64[S, L]``, the flat index (row * T + column) of each sequence's tokens; past a sequence's end, any.
+        gather: ``int64[S, L]``, the flat index (row * T + column) of each sequence's tokens; past a sequence's end,
+            any.
         scatter: ``int64[B * T]``, for each flat token its place in the flattened ``[S, L]``.
     """
 
@@ -84,7 +86,8 @@ class Decoder(nn.Module):
     def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
         """Logits ``[B, T, V]`` for ids ``int64[B, T]``; position t has read tokens 0..t of its sequence.
 
-        With ``targets int64[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100 do not count.
+        With ``targets int64[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100
+        do not count.
 
         Raises:
             ValueError: Learned positions and a sequence longer than the context.
@@ -94,7 +97,7 @@ class Decoder(nn.Module):
         x = self.embedding(ids)  # [B, T, C]
         rotation = None
         if self.places is not None:
-            if T > self.config.context and packing is None:
+            if self.config.context < T and packing is None:
                 raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
             x = x + self.places(positions)  # [B, T, C]
         else:
@@ -109,7 +112,7 @@ class Decoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each behind a norm, one after the other or side by side::
+    """Attention and feed-forward, each behind a norm, one after the other or side by side.
 
     sequential:  x = x + attention(norm1(x));  x = x + mlp(norm2(x))
     parallel:    x = x + attention(norm1(x)) + mlp(norm2(x))
@@ -205,7 +208,10 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _visible(first: int, last: int, start: int, end: int, window: int | None, device: torch.device) -> Tensor:
-    """Which keys ``start .. end - 1`` the queries ``first .. last - 1`` may see, ``bool[last - first, end - start]``."""
+    """Which keys from ``start`` to ``end`` the queries from ``first`` to ``last`` see.
+
+    ``bool[last - first, end - start]``.
+    """
     behind = torch.arange(first, last, device=device)[:, None] - torch.arange(start, end, device=device)
     return behind >= 0 if window is None else (behind >= 0) & (behind < window)
 
@@ -213,8 +219,8 @@ def _visible(first: int, last: int, start: int, end: int, window: int | None, de
 def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
     """Causal attention, a block of queries at a time, each with the keys it can see.
 
-    torch's fused kernel for the CPU does bf16 at half the speed of plain matrix products (see BENCHMARKS.md); in blocks, most of what a
-    causal mask would throw away is never computed.
+    torch's fused kernel for the CPU does bf16 at half the speed of plain matrix products (see BENCHMARKS.md); in
+    blocks, most of what a causal mask would throw away is never computed.
     """
     B, H, T, D = q.shape
     K = k.shape[1]

@@ -1,7 +1,7 @@
 """The names a Decoder's weights have in ``model.safetensors``: Mistral's, so that transformers reads them as they are.
 
-What Mistral does not have (biases, LayerNorm, learned positions) is named in the same manner. The file holds query, key and value
-apart, and gate and up apart; the Decoder keeps them stacked.
+What Mistral does not have (biases, LayerNorm, learned positions) is named in the same manner. The file holds query, key
+and value apart, and gate and up apart; the Decoder keeps them stacked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Recipes: everything that decides how a model is made, in one TOML file. ``extends`` takes another recipe and changes some of it."""
+"""Recipes: everything that decides how a model is made, in one TOML file.
+
+``extends`` takes another recipe and changes some of it.
+"""
 
 from __future__ import annotations
 

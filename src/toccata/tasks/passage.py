@@ -1,4 +1,7 @@
-"""A passage: some bars of a piece as the ids a model reads. Training examples and a user's prompt both come from here."""
+"""A passage: some bars of a piece as the ids a model reads.
+
+Training examples and a user's prompt both come from here.
+"""
 
 from __future__ import annotations
 

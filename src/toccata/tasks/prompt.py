@@ -50,7 +50,8 @@ def open_prompt(
         tokenizer: What counts the tokens.
         source: A MIDI file, its bytes, a Score, or None.
         bars: Use the first so many bars only.
-        tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among them.
+        tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among
+            them.
         seconds: Use the first so many seconds only.
 
     Raises:

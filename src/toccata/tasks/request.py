@@ -1,4 +1,7 @@
-"""A request: what a model is asked for. Every verb compiles to one, and one function turns it into what the model reads and obeys."""
+"""A request: what a model is asked for.
+
+Every verb compiles to one, and one function turns it into what the model reads and obeys.
+"""
 
 from __future__ import annotations
 
@@ -218,7 +221,7 @@ def _limits(request: Request, grammar: Grammar, heard: set[int] | None, bars: in
 
 
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
-    """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in the wrong places."""
+    """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in wrong places."""
     known = grammar.scheme.vocabulary.meters
     if not known:
         return
@@ -227,7 +230,8 @@ def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int
         numerator, denominator = bars.meters[bar]
         if Fraction(numerator, denominator) not in lengths:
             raise RequestError(
-                f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it knows {_meters(grammar)}"
+                f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it "
+                f"knows {_meters(grammar)}"
             )
 
 

@@ -1,4 +1,7 @@
-"""A window on a long sequence: its latest bars, headed by what is in force there. Generation and likelihood read past the context with it."""
+"""A window on a long sequence: its latest bars, headed by what is in force there.
+
+Generation and likelihood read past the context with it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ class BarStart(NamedTuple):
     """Where a bar begins in a sequence of ids.
 
     Attributes:
-        first: The index of the first id inside the bar. Where bars have tokens, the bar's own is inside; a time shift that led into the bar is not.
+        first: The index of the first id inside the bar. Where bars have tokens, the bar's own is inside; a time shift
+            that led into the bar is not.
         offset: Ticks between the bar line and what that id speaks of.
     """
 

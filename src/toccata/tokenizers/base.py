@@ -59,7 +59,10 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, score: Score, *, start: bool = True, end: bool = True) -> Tokens:
-        """The ids of ``score``; ``start`` and ``end`` say whether it is the piece's beginning (BOS) and its end (EOS)."""
+        """The ids of ``score``.
+
+        ``start`` and ``end`` say whether it is the piece's beginning (BOS) and its end (EOS).
+        """
         ...
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:

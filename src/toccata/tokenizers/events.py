@@ -1,8 +1,9 @@
 """Event tokenizers: MidiTok's REMI, TSD, MIDI-like, Structured and PerTok, with learned merges if one likes.
 
-MidiTok does the encoding and decoding, and its file is ours: ``tokenizer/tokenizer.json`` opens in MidiTok as it is. Around it stands what it
-leaves open: meters it has no token for are written as ones of the same length, meter changes inside a bar close that bar, pedals that are
-never lifted are lifted at the end, merges never see held-out pieces, and the grammar (see ``grammar.py``).
+MidiTok does the encoding and decoding, and its file is ours: ``tokenizer/tokenizer.json`` opens in MidiTok as it is.
+Around it stands what it leaves open: meters it has no token for are written as ones of the same length, meter changes
+inside a bar close that bar, pedals that are never lifted are lifted at the end, merges never see held-out pieces, and
+the grammar (see ``grammar.py``).
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ _DEFAULTS: dict[str, Any] = {
     "log_tempos": True,
     "encode_ids_split": "bar",
 }
-# Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong place.
+# Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong
+# place.
 _STRUCTURED: dict[str, Any] = {"beat_res": {(0, 32): 12}}
 _PER_TOK: dict[str, Any] = {
     "beat_res": {(0, 4): 4, (0, 32): 3},
@@ -161,7 +163,7 @@ class EventTokenizer:
         with written_aside(folder / FILE) as aside:
             self.miditok.save(aside)
 
-    # -- the vocabulary ----------------------------------------------------------------------------------------------------------------
+    # -- the vocabulary ------------------------------------------------------------------------------------------------
 
     @property
     def scheme(self) -> str:
@@ -182,7 +184,8 @@ class EventTokenizer:
     def _fingerprint(self) -> str:
         timing = self.grammar().scheme.timing
         lengths = {f"{kind.name} {beat}": values.tolist() for (kind, beat), values in timing.lengths.items()}
-        grid = [timing.clock.name, timing.ticks_per_quarter, sorted(timing.ticks_per_beat.items()), sorted(lengths.items())]
+        beats = sorted(timing.ticks_per_beat.items())
+        grid = [timing.clock.name, timing.ticks_per_quarter, beats, sorted(lengths.items())]
         content = [self.scheme, grid, self._base_words, self._merged]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -220,7 +223,7 @@ class EventTokenizer:
         plain = [(int(i),) if self._merged is None else self._merged[int(i)] for i in ids_of(self, ids)]
         return ["+".join(base[b].removesuffix("_None") for b in parts) for parts in plain]
 
-    # -- learning ----------------------------------------------------------------------------------------------------------------------
+    # -- learning ------------------------------------------------------------------------------------------------------
 
     def fit(self, scores: Iterable[Score]) -> None:
         """Learn merges from ``scores`` if the recipe asks for any; a merge never crosses a bar line.
@@ -232,7 +235,8 @@ class EventTokenizer:
             return
         if self.merges <= len(self.miditok.vocab):
             raise RecipeError(
-                f"tokenizer.merges={self.merges} leaves no room for merges: the base tokens alone are {len(self.miditok.vocab)}"
+                f"tokenizer.merges={self.merges} leaves no room for merges: the base tokens alone are "
+                f"{len(self.miditok.vocab)}"
             )
         texts = _Texts(self, scores)
         with warnings.catch_warnings():
@@ -241,7 +245,7 @@ class EventTokenizer:
         for name in ("_merged", "_fingerprint", "_base_words", "_grammar"):
             self.__dict__.pop(name, None)
 
-    # -- music to ids ------------------------------------------------------------------------------------------------------------------
+    # -- music to ids --------------------------------------------------------------------------------------------------
 
     def encode(self, score: Score, *, start: bool = True, end: bool = True) -> Tokens:
         """The ids of ``score``, BOS first where it is a piece's ``start``, EOS last where it is its ``end``."""
@@ -311,7 +315,7 @@ class EventTokenizer:
             if track is not None and end > tick:
                 track.pedals.append(Pedal(tick, end - tick))
 
-    # -- the grammar -------------------------------------------------------------------------------------------------------------------
+    # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
         """What may follow what, for every id; built once."""
@@ -329,7 +333,10 @@ class EventTokenizer:
         return Grammar(Scheme(vocabulary, timing, bos=bos, eos=eos), follows, self._merged)
 
     def _graph(self) -> dict[str, set[str]]:
-        """Which token types may follow which. MidiTok draws no graph for PerTok: it is that of TSD, with bars beside the time shifts."""
+        """Which token types may follow which.
+
+        MidiTok draws no graph for PerTok: it is that of TSD, with bars beside the time shifts.
+        """
         if self.scheme != "PerTok":
             graph: dict[str, set[str]] = self.miditok.tokens_types_graph
             return graph
@@ -466,8 +473,8 @@ def _one_track(score: Score) -> Score:
 def _writable_meters(score: Score, known: tuple[tuple[int, int], ...]) -> list[TimeSignature]:
     """The meters of ``score`` as tokens can say them, one a bar where it changes.
 
-    A meter without a token is written as one of the same length; a bar that a change of meter cuts short gets the meter of the length it
-    really has. Where no meter has that length, the one in force stays, as MidiTok would have it.
+    A meter without a token is written as one of the same length; a bar that a change of meter cuts short gets the meter
+    of the length it really has. Where no meter has that length, the one in force stays, as MidiTok would have it.
     """
     tpq, bars = score.ticks_per_quarter, bar_map(score)
     of_length: dict[Fraction, tuple[int, int]] = {}

@@ -1,15 +1,16 @@
 """What may come next: the grammar that makes every generated sequence a valid piece.
 
-A :class:`Grammar` knows a token scheme; a :class:`Cursor` walks along one sequence. ``cursor.allowed()`` is the set of ids after which a valid
-piece can still be reached:
+A :class:`Grammar` knows a token scheme; a :class:`Cursor` walks along one sequence. ``cursor.allowed()`` is the set of
+ids after which a valid piece can still be reached:
 
 - tokens in the order their decoder reads them, no note left half said;
 - time that only goes forward, within its bar; exactly the bars asked for, with every note ended by then;
 - no note begun while the same pitch sounds in the same program, so none is doubled and none overlaps itself;
 - programs and pitches asked for, and no others.
 
-The set is never empty, because nothing is allowed that leaves no way to the end: a time is offered only if some allowed pitch is free then and
-a shortest note still fits, and a meter only if the notes that sound fit into the bars that remain.
+The set is never empty, because nothing is allowed that leaves no way to the end: a time is offered only if some allowed
+pitch is free then and a shortest note still fits, and a meter only if the notes that sound fit into the bars that
+remain.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +122,7 @@ class Grammar:
             kinds = [k for k in kinds if k is not Kind.MICRO_TIMING] or kinds
         if Kind.SPECIAL in kinds:
             return len(kinds) == 1
-        return bool(kinds) and all(b in follows.get(a, ()) for a, b in zip(kinds, kinds[1:], strict=False))
+        return bool(kinds) and all(b in follows.get(a, ()) for a, b in pairwise(kinds))
 
 
 class Cursor:
@@ -153,7 +155,10 @@ class Cursor:
             self.state.read(base)
 
     def allowed(self) -> Mask:
-        """The ids that may come next, ``bool[grammar.size]``; of a merged id only the first part is looked at (see :meth:`admits`)."""
+        """The ids that may come next, ``bool[grammar.size]``.
+
+        Of a merged id only the first part is looked at (see :meth:`admits`).
+        """
         grammar = self.grammar
         mask = self._allowed()
         if grammar.merges is None:
@@ -190,7 +195,10 @@ class Cursor:
         return self._shortest_way(mask) if self.closing else mask
 
     def _shortest_way(self, mask: Mask) -> Mask:
-        """Of what is allowed, what leads to the end soonest: the end, else notes ended, else the longest step of time."""
+        """Of what is allowed, what leads to the end soonest.
+
+        The end, else notes ended, else the longest step of time.
+        """
         grammar = self.grammar
         if mask[grammar.scheme.eos]:
             only_end = np.zeros_like(mask)
@@ -216,7 +224,7 @@ class Cursor:
         state = self.state
         return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
 
-    # -- time --------------------------------------------------------------------------------------------------------------------------
+    # -- time ----------------------------------------------------------------------------------------------------------
 
     def _bar(self, mask: Mask) -> None:
         bars, state = self.limits.bars, self.state
@@ -277,7 +285,7 @@ class Cursor:
         last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
         mask[ids] &= (since + self._lengths(Kind.REST) <= last) & (state.bar >= 0)
 
-    # -- notes -------------------------------------------------------------------------------------------------------------------------
+    # -- notes ---------------------------------------------------------------------------------------------------------
 
     def _program(self, mask: Mask) -> None:
         state, grammar = self.state, self.grammar
@@ -339,7 +347,7 @@ class Cursor:
             fits[np.argmin(np.abs(shifts))] = True
         mask[ids] &= fits
 
-    # -- the rest ----------------------------------------------------------------------------------------------------------------------
+    # -- the rest ------------------------------------------------------------------------------------------------------
 
     def _pedal(self, mask: Mask) -> None:
         state = self.state
@@ -351,7 +359,10 @@ class Cursor:
                 mask[token] &= turns and not over and bool(self._plays[value]) and (Kind.PEDAL, value) not in state.seen
 
     def _once(self, mask: Mask) -> None:
-        """Tempo, key, chord, bend and controller: each once at a tick, none after the last bar, none of programs that may not play."""
+        """Tempo, key, chord, bend and controller.
+
+        Each once at a tick, none after the last bar, none of programs that may not play.
+        """
         state = self.state
         over = state.tick >= self.end_tick
         silent = over or not self._plays[state.program]
@@ -370,7 +381,7 @@ class Cursor:
             said = [value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program]
             mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], said)
 
-    # -- looking ahead -----------------------------------------------------------------------------------------------------------------
+    # -- looking ahead -------------------------------------------------------------------------------------------------
 
     def _ids(self, kind: Kind) -> NDArray[np.intp]:
         return self.grammar.scheme.vocabulary.of_kind[kind]

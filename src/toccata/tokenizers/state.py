@@ -32,8 +32,10 @@ class State:
     """
 
     __slots__ = (
-        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "made", "meter", "micro", "micro_said", "note_end",
-        "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar",
+        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "made", "meter", "micro", "micro_said",
+        "note_end",
+        "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started",
+        "tempo", "tick", "ticks_per_bar",
         "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
     )  # fmt: skip
 

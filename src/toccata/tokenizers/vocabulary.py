@@ -76,8 +76,8 @@ class Vocabulary:
     Attributes:
         words: The tokens as MidiTok writes them, ``"Pitch_60"``.
         kinds: ``int8[V]``, each token's :class:`Kind`.
-        values: ``int32[V]``: pitch, program (drums 128), position, velocity, tempo in thousandths of a quarter a minute,
-            index of the meter, the control's number, or an interval; 0 where the kind says all.
+        values: ``int32[V]``: pitch, program (drums 128), position, velocity, tempo in thousandths of a quarter a
+            minute, index of the meter, the control's number, or an interval; 0 where the kind says all.
         drums: ``bool[V]``, tokens for drum notes alone.
         meters: The meters that ``values`` of TIME_SIG tokens count.
         of_kind: The ids of each kind, ascending in value.

@@ -27,8 +27,10 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
         "",
         "## What it learned from",
         "",
-        f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, {splits['valid']} to choose the "
-        f"weights by, {splits['test']} for the score below). The licences of these pieces are not known to toccata: say here what they are "
+        f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, "
+        f"{splits['valid']} to choose the "
+        f"weights by, {splits['test']} for the score below). The licences of these pieces are not known to toccata: "
+        f"say here what they are "
         "before you pass the model on.",
     ]
     if about["styles"]:
@@ -42,14 +44,16 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
             "kept aside" if metrics["split"] == "test" else "used to choose the weights, so this is a little too good"
         )
         lines.append(
-            f"- {metrics['nats_per_note']:.3f} nats a note (95 %: {low:.2f} to {high:.2f}) on {metrics['pieces']} whole pieces {which}; "
+            f"- {metrics['nats_per_note']:.3f} nats a note (95 %: {low:.2f} to {high:.2f}) on {metrics['pieces']} "
+            f"whole pieces {which}; "
             f"{metrics['notes']:,} notes."
         )
     else:
         lines.append("- There were too few pieces to hold any back, so nothing is known of how well it does on others.")
     lines += [
         f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
-        f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of training; the curve is in "
+        f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
+        f"training; the curve is in "
         "`training/loss.png`.",
         "",
         "Whether it repeats its training pieces was not checked; listen before you publish.",

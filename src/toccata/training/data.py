@@ -39,7 +39,8 @@ class _Rows(Dataset[Row]):
 class _Numbers:
     """The example numbers of this process's batches, from ``start`` on, for ever.
 
-    The batches of all processes together are consecutive numbers, so that two processes see what one with twice the rows would see.
+    The batches of all processes together are consecutive numbers, so that two processes see what one with twice the
+    rows would see.
     """
 
     def __init__(self, start: int, rows: int, rank: int, processes: int) -> None:

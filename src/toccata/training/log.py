@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,10 +69,8 @@ class TensorBoardLogger:
 def loggers(folder: Path, step: int) -> list[Logger]:
     """The loggers of a run that goes on after ``step``: CSV always, TensorBoard where it is installed."""
     chosen: list[Logger] = [CsvLogger(folder / "log.csv", step)]
-    try:
+    with contextlib.suppress(ImportError):
         chosen.append(TensorBoardLogger(folder / "tensorboard", step))
-    except ImportError:
-        pass
     return chosen
 
 

@@ -1,7 +1,7 @@
 """The training loop: one for pretraining and fine-tuning, on one processor or many, killed and resumed as one likes.
 
-Everything a step does follows from its number: its examples, its learning rate, its dropout. So a run resumed from step n does at every later
-step exactly what the unbroken run does.
+Everything a step does follows from its number: its examples, its learning rate, its dropout. So a run resumed from step
+n does at every later step exactly what the unbroken run does.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class Trainer:
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise ToccataError(
-                    f"the disk of {self.folder} is full: make room and run the same command again; nothing of the last checkpoint is lost",
+                    f"the disk of {self.folder} is full: make room and run the same command again; nothing of the last "
+                    f"checkpoint is lost",
                     path=self.folder,
                     kind="disk-full",
                 ) from None
@@ -147,8 +148,15 @@ class Trainer:
                 held_out = self._evaluate(loss)
             took = time.monotonic() - began
             state.seconds += took
-            values = {"step": state.step, "loss": loss, "lr": rate(options, state.step - 1, state.steps), "tokens": state.tokens,
-                      "seconds": state.seconds, "tokens_per_second": tokens / took, "waiting": waiting}  # fmt: skip
+            values = {
+                "step": state.step,
+                "loss": loss,
+                "lr": rate(options, state.step - 1, state.steps),
+                "tokens": state.tokens,
+                "seconds": state.seconds,
+                "tokens_per_second": tokens / took,
+                "waiting": waiting,
+            }
             if held_out is not None:
                 values["valid_loss"] = held_out
             for logger in loggers:
@@ -219,7 +227,7 @@ class Trainer:
         for name, average in self.ema.items():
             average.lerp_(weights[name], 1 - decay)
 
-    # -- evaluation --------------------------------------------------------------------------------------------------------------------
+    # -- evaluation ----------------------------------------------------------------------------------------------------
 
     def _evaluate(self, loss: float) -> float | None:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
@@ -232,7 +240,10 @@ class Trainer:
         else:
             state.stale += 1
             if self.options.patience and state.stale >= self.options.patience and held_out is not None:
-                state.stopped = f"the held-out loss has not fallen since step {state.best_step}: from here on the model would memorise its data"
+                state.stopped = (
+                    f"the held-out loss has not fallen since step {state.best_step}: from here on the model would "
+                    "memorise its data"
+                )
         return held_out
 
     @torch.no_grad()
@@ -264,7 +275,7 @@ class Trainer:
             if weights:
                 parameter.copy_(weights[name])
 
-    # -- planning and keeping ----------------------------------------------------------------------------------------------------------
+    # -- planning and keeping ------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
         """Measure a few steps, then undo them: what the run will take, or how many steps fit into the time there is."""
@@ -306,7 +317,8 @@ class Trainer:
         saved = State(**state)
         if saved.identity != self.state.identity:
             raise ToccataError(
-                f"{self.folder.parent} holds a run with another recipe or other data: choose another folder, or delete its training/ folder",
+                f"{self.folder.parent} holds a run with another recipe or other data: choose another folder, or delete "
+                f"its training/ folder",
                 path=self.folder,
                 kind="other-run",
             )

@@ -14,7 +14,8 @@ from toccata.training.options import TrainOptions
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised (Jordan et al. 2024, "Muon"): every direction of a matrix is moved by the same amount.
 
-    An update has the root mean square that AdamW's have, so that one learning rate serves both (Liu et al. 2025, arXiv 2502.16982).
+    An update has the root mean square that AdamW's have, so that one learning rate serves both (Liu et al. 2025, arXiv
+    2502.16982).
     """
 
     def __init__(
@@ -44,7 +45,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.float32, iterations: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1, by a quintic Newton-Schulz iteration; bf16 is exact enough."""
+    """The nearest matrix with all singular values about 1, by a quintic Newton-Schulz iteration.
+
+    bf16 is exact enough.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.to(dtype)
     tall = x.shape[0] > x.shape[1]
@@ -58,7 +62,10 @@ def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.float32, iteration
 
 
 def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> list[torch.optim.Optimizer]:
-    """The optimisers of a Decoder. Norms, biases and embeddings are not decayed; ``bf16``: where that is the faster precision."""
+    """The optimisers of a Decoder.
+
+    Norms, biases and embeddings are not decayed; ``bf16``: where that is the faster precision.
+    """
     hidden: list[Tensor] = []
     decayed: list[Tensor] = []
     plain: list[Tensor] = []

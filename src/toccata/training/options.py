@@ -29,7 +29,10 @@ class TrainOptions:
     floor: float = 0.0
     """The last learning rate, as a share of the highest."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """``muon``: matrices between the embedding and the head by orthogonalised momentum (Jordan et al. 2024), the rest by AdamW."""
+    """``muon``.
+
+    The matrices between embedding and head by orthogonalised momentum (Jordan et al. 2024), the rest by AdamW.
+    """
     beta1: float = 0.9
     beta2: float = 0.95
     weight_decay: float = 0.1
@@ -68,7 +71,8 @@ class TrainOptions:
 
 
 _LOWEST: dict[str, float] = {
-    "steps": 1, "rows": 1, "accumulate": 1, "warmup": 0, "floor": 0, "weight_decay": 0, "clip": 0, "ema": 0, "evaluations": 1,
+    "steps": 1, "rows": 1, "accumulate": 1, "warmup": 0, "floor": 0, "weight_decay": 0, "clip": 0, "ema": 0,
+    "evaluations": 1,
     "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "seed": 0,
 }  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {

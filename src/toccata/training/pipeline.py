@@ -163,16 +163,18 @@ class Run:
         tokens = steps * options.rows * options.accumulate * int(context) * self.processes.num_processes
         seconds = tokens / tokens_per_second
         self.say(
-            f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about {seconds / 60:.0f} minutes"
+            f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about "
+            f"{seconds / 60:.0f} minutes"
         )
         if tokens < parameters:
             self.say(
-                "That is less than one token for each parameter: in this time a model a third as large learns more (model.width, model.layers)"
+                "That is less than one token for each parameter: in this time a model a third as large learns more "
+                "(model.width, model.layers)"
             )
         elif tokens > 60 * parameters and notes * 20 > parameters:
             self.say("There is time and music enough for a larger model (model.width, model.layers)")
 
-    # -- the finished folder -----------------------------------------------------------------------------------------------------------
+    # -- the finished folder -------------------------------------------------------------------------------------------
 
     def about(self, corpus: Corpus, state: State) -> dict[str, Any]:
         """What ``toccata.json`` says of the run."""
