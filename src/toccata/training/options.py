@@ -29,9 +29,8 @@ class TrainOptions:
     floor: float = 0.0
     """The last learning rate, as a share of the highest."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """``muon``.
-
-    The matrices between embedding and head by orthogonalised momentum (Jordan et al. 2024), the rest by AdamW.
+    """``muon``: the matrices between embedding and head by orthogonalised momentum (Jordan et al. 2024), the rest by
+    AdamW.
     """
     beta1: float = 0.9
     beta2: float = 0.95
