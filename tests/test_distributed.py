@@ -55,8 +55,10 @@ TORCHRUN = [
     "--master-port=0",
     "--standalone",
 ]
-ACCELERATE = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no",
-              "--dynamo_backend=no", "--main_process_port=0"]  # fmt: skip
+ACCELERATE = [
+    *("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"),
+    *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
