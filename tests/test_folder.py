@@ -1,0 +1,204 @@
+"""The model folder: read by others as it is, refused where it was changed, enough to generate without torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import toccata
+from random_model import random_model
+from toccata import folder
+from toccata.errors import ModelError
+from toccata.tokenizers.events import EventOptions
+from toccata.tokenizers.load import load_tokenizer
+from toccata.training.export import export, load_decoder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_model(tmp_path_factory.mktemp("models") / "m", EventOptions("REMI", {"num_velocities": 8}), window=24)
+
+
+@pytest.fixture
+def copy(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "m"))
+
+
+def notes(score: Any) -> list[tuple[float, float, int, int]]:
+    """In quarters, whatever the resolution."""
+    tpq = score.ticks_per_quarter
+    return sorted((n.time / tpq, n.duration / tpq, n.pitch, t.program) for t in score.tracks for n in t.notes)
+
+
+# ---- others read it
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@torch.no_grad()
+def test_transformers_opens_it(tied: bool, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    path = random_model(tmp_path / "m", EventOptions("REMI", {"num_velocities": 8}), window=24, tied=tied)
+    ours = load_decoder(folder.open_folder(path)).eval()
+    theirs = AutoModelForCausalLM.from_pretrained(path, attn_implementation="eager").eval()
+    assert type(theirs).__name__ == "MistralForCausalLM"
+    ids = torch.randint(ours.config.vocab, (2, 60), generator=torch.Generator().manual_seed(0))
+    assert (theirs(ids).logits - ours(ids)).abs().max() < 1e-4
+
+
+def test_miditok_opens_its_tokenizer(model: Path, data: Path) -> None:
+    from miditok import REMI
+    from symusic import Score
+
+    tokenizer = load_tokenizer(folder.open_folder(model).tokenizer())
+    theirs = REMI(params=model / folder.TOKENIZER / "tokenizer.json")
+    for path in sorted((data / "bach" / "mutopia").rglob("*.mid"))[5:150:50]:
+        score = Score(path)
+        ids = tokenizer.encode(score, start=False, end=False).ids
+        music = tokenizer.decode(ids)
+        again = theirs.encode(music)
+        assert len(theirs) == tokenizer.vocab_size
+        # Where tracks of one program sound together we write their notes by pitch, MidiTok track by track.
+        assert sorted(again.ids) == sorted(tokenizer.encode(music, start=False, end=False).ids.tolist())
+        if len(music.tracks) == 1:
+            assert again.ids == tokenizer.encode(music, start=False, end=False).ids.tolist()
+        assert notes(theirs.decode(ids)) == notes(music)
+
+
+# ---- refused
+
+
+@pytest.mark.parametrize("name", [folder.CONFIG, folder.WEIGHTS, folder.GRAPH_8BIT, "tokenizer/tokenizer.json"])
+@pytest.mark.parametrize("damage", ["missing", "edited", "foreign"])
+def test_a_file_that_is_not_the_models(copy: Path, name: str, damage: str) -> None:
+    path = copy / name
+    if damage == "missing":
+        path.unlink()
+    elif damage == "edited":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    else:
+        path.write_bytes(b"another model's")
+    with pytest.raises(ModelError, match=re.escape(str(path))) as error:
+        folder.open_folder(copy).verify()
+    assert "\n" not in str(error.value)
+    if name != folder.WEIGHTS:  # which the engine does not read
+        with pytest.raises(ModelError, match=re.escape(path.name)):
+            toccata.load(copy).generate(bars=1)
+
+
+ABOUTS = ["", "[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "files": []}', '{"format": 1, "files": {}}']
+
+
+@pytest.mark.parametrize("about", [*ABOUTS, "\x00"])
+def test_a_damaged_about(copy: Path, about: str) -> None:
+    (copy / folder.ABOUT).write_text(about)
+    with pytest.raises(ModelError, match=r"copy|update") as error:
+        folder.open_folder(copy)
+    assert "\n" not in str(error.value)
+
+
+def test_no_model(tmp_path: Path) -> None:
+    (tmp_path / "begun" / folder.TRAINING).mkdir(parents=True)
+    for path, why in (
+        (tmp_path / "none", "no model folder"),
+        (tmp_path, "has no toccata.json"),
+        (tmp_path / "begun", "not finished"),
+    ):
+        with pytest.raises(ModelError, match=why):
+            toccata.load(path)
+
+
+def test_two_folders_of_one_digest_are_one_model(model: Path, copy: Path, tmp_path: Path) -> None:
+    assert folder.open_folder(copy).digest == folder.open_folder(model).digest
+    other = random_model(tmp_path / "other", EventOptions("REMI", {"num_velocities": 8}), window=24, seed=1)
+    assert folder.open_folder(other).digest != folder.open_folder(model).digest
+
+
+# ---- interrupted
+
+
+class _Interrupted(Exception):  # noqa: N818 - stands for Ctrl-C
+    pass
+
+
+@pytest.mark.parametrize("where", ["tokenizer", "card"])
+def test_an_interrupted_export_is_not_finished(copy: Path, where: str) -> None:
+    """Over an older model, too."""
+    opened = folder.open_folder(copy)
+    decoder, tokenizer = load_decoder(opened), load_tokenizer(opened.tokenizer())
+
+    class Breaks:
+        bos, eos = tokenizer.bos, tokenizer.eos
+
+        def save(self, path: Path) -> None:
+            if where == "tokenizer":
+                raise _Interrupted
+
+    class Card(str):
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            raise _Interrupted
+
+    with pytest.raises(_Interrupted):
+        export(copy, decoder, Breaks(), opened.about, Card("card"))  # type: ignore[arg-type]
+    assert not folder.is_model(copy)
+    with pytest.raises(ModelError):
+        folder.open_folder(copy)
+    assert not list(copy.rglob(".*"))
+
+
+# ---- without torch
+
+_BLOCKED = """
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "jax", "transformers", "accelerate", "safetensors", "onnx", "tensorflow"}:
+            raise ImportError(f"{name} is blocked")
+        return None
+
+sys.meta_path.insert(0, Block())
+import toccata
+piece = toccata.load(sys.argv[1]).generate(bars=2, seed=1)[0]
+piece.save(sys.argv[2])
+assert not {"torch", "jax", "transformers"} & set(sys.modules)
+print(piece.score.note_num())
+"""
+
+
+def test_generates_without_torch(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _BLOCKED, str(model), str(tmp_path / "new.mid")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new.mid").read_bytes()[:4] == b"MThd"
+
+
+_UNSAFE = re.compile(
+    r"torch\.load\(|\bimport (pickle|dill|joblib|shelve|marshal)\b|allow_pickle=True|trust_remote_code=True"
+    r"|(?<![.\w])(eval|exec)\("
+)
+
+
+def test_nothing_is_unpickled() -> None:
+    """Model folders come from strangers."""
+    source = Path(toccata.__file__).parent
+    lines = [(p, line) for p in source.rglob("*.py") for line in p.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) > 1000
+    assert not [f"{path}: {line}" for path, line in lines if _UNSAFE.search(line)]
+
+
+def test_the_card_and_config_are_json_and_text(model: Path) -> None:
+    assert json.loads((model / folder.CONFIG).read_text())["architectures"] == ["MistralForCausalLM"]
+    assert {p.suffix for p in model.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".onnx", ".md"}

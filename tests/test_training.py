@@ -1,0 +1,307 @@
+"""Training: killed and resumed exactly, refused where it is another run, and what its parts promise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import toccata
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import Corpus
+from toccata.errors import ModelError, RecipeError, ToccataError
+from toccata.folder import ModelFolder
+from toccata.recipes import load
+from toccata.training import checkpoint, log
+from toccata.training.optim import orthogonalised
+from toccata.training.options import TrainOptions
+from toccata.training.pipeline import Run
+from toccata.training.schedule import rate
+from train_part import TINY
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def music(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("music")
+    paths = [p for p in sorted((data / "bach" / "mutopia").rglob("*.mid")) if 2_000 < p.stat().st_size < 9_000][::6]
+    for path in paths[:14]:
+        shutil.copy(path, folder / path.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return prepare(music, tmp_path_factory.mktemp("corpus"), PrepareOptions(valid=0.2, test=0.2), processes=0)
+
+
+def command(corpus: Corpus, out: Path, *settings: str) -> list[str]:
+    return [sys.executable, str(HERE / "train_part.py"), str(corpus.folder), str(out), *settings]
+
+
+def run(corpus: Corpus, out: Path, *settings: str) -> dict[str, object]:
+    done = subprocess.run(command(corpus, out, *settings), check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def killed_at(step: int, corpus: Corpus, out: Path, *settings: str) -> None:
+    """Start a run and kill it, wherever it is, once it has told of ``step``."""
+    with subprocess.Popen(command(corpus, out, *settings), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == f"step {step}\n":
+                break
+        process.kill()
+    assert process.returncode != 0
+
+
+def losses(out: Path, column: str = "loss") -> dict[int, float]:
+    return {int(r["step"]): r[column] for r in log.read(out / "training" / "log.csv") if column in r}
+
+
+# ---- resumed
+
+ALL = ("model.dropout=0.2", "training.ema=0.9")
+RUNS = {
+    "muon": (*ALL, "training.optimizer='muon'", "training.schedule='wsd'"),
+    "adamw": (*ALL, "training.optimizer='adamw'", "training.accumulate=2", "training.rows=2", "model.tied=true"),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_killed_and_resumed_is_as_unbroken(kind: str, corpus: Corpus, tmp_path: Path) -> None:
+    settings = ("training.steps=12", *RUNS[kind])
+    train(corpus, tmp_path / "whole", *settings)
+    broken = tmp_path / "broken"
+    killed_at(5, corpus, broken, "training.precision='fp32'", *settings)
+    torn = broken / "training" / "log.csv"
+    torn.write_text(torn.read_text() + "11,3.")
+    train(corpus, broken, *settings)
+    for column in ("loss", "valid_loss", "lr", "tokens"):
+        one, other = losses(tmp_path / "whole", column), losses(broken, column)
+        assert list(one) == list(other)
+        assert max(abs(one[i] - other[i]) for i in one) <= 1e-6
+    assert list(losses(broken)) == list(range(1, 13))
+    assert len(losses(broken, "valid_loss")) == 4
+    kept = [load_file(tmp_path / name / "training" / checkpoint.BEST) for name in ("whole", "broken")]
+    assert all(torch.allclose(kept[0][name], kept[1][name], atol=1e-6) for name in kept[0])
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_with_workers(corpus: Corpus, tmp_path: Path) -> None:
+    settings = (*RUNS["muon"], "training.workers=1", "training.checkpoint_minutes=0.01", "training.steps=60")
+    run(corpus, tmp_path / "whole", *settings)
+    for step in (7, 31):
+        killed_at(step, corpus, tmp_path / "broken", *settings)
+    run(corpus, tmp_path / "broken", *settings)
+    one, other = losses(tmp_path / "whole"), losses(tmp_path / "broken")
+    assert list(one) == list(other)
+    assert max(abs(one[i] - other[i]) for i in one) <= 1e-6
+
+
+def test_minutes_are_fitted_once(corpus: Corpus, tmp_path: Path) -> None:
+    settings = ("training.minutes=0.15", "training.evaluations=1", "training.precision='fp32'")
+    killed_at(2, corpus, tmp_path / "m", *settings)
+    plan = json.loads((tmp_path / "m" / "training" / "state.json").read_text())["steps"]
+    assert plan > 2
+    state = train(corpus, tmp_path / "m", "training.steps=12", *settings)
+    assert state.steps == state.step == plan == len(losses(tmp_path / "m"))
+
+
+# ---- one run, in this process
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "m"
+    train(corpus, out)
+    return out
+
+
+@pytest.fixture
+def started(trained: Path, tmp_path: Path) -> Path:
+    """A run that is finished but for its export."""
+    return Path(shutil.copytree(trained, tmp_path / "m"))
+
+
+def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
+    told: list[str] = say if say is not None else []
+    one = Run(
+        load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]), out, None, told.append
+    )
+    return one.train(corpus, one.tokenizer(corpus), lambda step: None)
+
+
+@pytest.mark.parametrize(
+    "settings", [("model.width=64",), ("training.lr=0.1",), ("tokenizer.options.num_velocities=4",)]
+)
+def test_another_run_is_refused(corpus: Corpus, started: Path, settings: tuple[str, ...]) -> None:
+    before = {p: p.read_bytes() for p in (started / "training").rglob("*") if p.is_file()}
+    with pytest.raises(ToccataError, match="another recipe or other data") as error:
+        train(corpus, started, *settings)
+    assert "\n" not in str(error.value)
+    assert {p: p.read_bytes() for p in (started / "training").rglob("*") if p.is_file()} == before
+
+
+def test_other_data_is_refused(music: Path, started: Path, tmp_path: Path) -> None:
+    (tmp_path / "fewer").mkdir()
+    for path in sorted(music.iterdir())[:9]:
+        shutil.copy(path, tmp_path / "fewer")
+    other = prepare(tmp_path / "fewer", tmp_path / "other", PrepareOptions(valid=0.2, test=0.2), processes=0)
+    with pytest.raises(ToccataError, match="another recipe or other data"):
+        train(other, started)
+
+
+@pytest.mark.parametrize("damage", ["torn", "foreign", "lacking"])
+def test_a_damaged_checkpoint_is_one_line(corpus: Corpus, started: Path, damage: str) -> None:
+    last = started / "training" / checkpoint.LAST
+    if damage == "torn":
+        last.write_bytes(last.read_bytes()[:-1000])
+    elif damage == "foreign":
+        save_file({"a": torch.zeros(3)}, last)
+    else:
+        from safetensors import safe_open
+
+        with safe_open(last, framework="pt") as file:
+            metadata = file.metadata()
+        tensors = load_file(last)
+        del tensors["model.blocks.0.mlp.up.weight"]
+        save_file(tensors, last, metadata=metadata)
+    with pytest.raises(ModelError, match=r"last\.safetensors cannot be resumed from .*delete it") as error:
+        train(corpus, started)
+    assert "\n" not in str(error.value)
+
+
+def test_finished_it_does_nothing(corpus: Corpus, started: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (started / "training").rglob("*")}
+    assert train(corpus, started).step == 3
+    assert {p: p.stat().st_mtime_ns for p in (started / "training").rglob("*")} == before
+
+
+def test_memorising_is_noticed(corpus: Corpus, tmp_path: Path) -> None:
+    """With a learning rate that makes it worse and worse, it stops and says why."""
+    settings = (
+        "training.steps=400",
+        "training.evaluations=200",
+        "training.patience=2",
+        "training.lr=10",
+        "training.clip=0",
+    )
+    state = train(corpus, tmp_path / "m", *settings, "training.optimizer='adamw'", "training.warmup=0")
+    assert state.step < 400
+    assert f"since step {state.best_step}" in state.stopped
+    assert "memorise" in state.stopped
+    assert (
+        train(corpus, tmp_path / "m", *settings, "training.optimizer='adamw'", "training.warmup=0").step == state.step
+    )
+
+
+def test_precisions_may_follow_one_another(corpus: Corpus, tmp_path: Path) -> None:
+    train(corpus, tmp_path / "a", "training.precision='bf16'")
+    train(corpus, tmp_path / "b", "training.precision='fp32'")
+    one, other = losses(tmp_path / "a"), losses(tmp_path / "b")
+    assert one != other
+    assert max(abs(one[i] - other[i]) for i in one) < 0.05
+
+
+def test_the_precision_of_a_run_is_kept(corpus: Corpus, tmp_path: Path) -> None:
+    place = tmp_path / "m" / "training" / "precision.json"
+    train(corpus, tmp_path / "m", "training.precision='auto'", "training.steps=1")
+    assert json.loads(place.read_text()) in ("bf16", "fp32")
+
+
+# ---- the whole way, and finetuning
+
+
+@pytest.fixture(scope="module")
+def made(music: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    out = tmp_path_factory.mktemp("models") / "parent"
+    return toccata.train(music, out, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+
+
+def test_run_again_it_does_nothing(made: ModelFolder, music: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in made.path.rglob("*")}
+    again = toccata.train(music, made.path, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+    assert again.digest == made.digest
+    assert {p: p.stat().st_mtime_ns for p in made.path.rglob("*")} == before
+
+
+def test_interrupted_before_it_was_measured(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "parent"
+    shutil.copytree(made.path, copy)
+    about = json.loads((copy / "toccata.json").read_text())
+    del about["metrics"]
+    (copy / "toccata.json").write_text(json.dumps(about))
+    (copy / "data.json").unlink()
+    again = toccata.train(music, copy, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+    assert again.about["metrics"] == made.about["metrics"]
+    assert (copy / "data.json").is_file()
+
+
+def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    from toccata.corpus.examples import Examples
+    from toccata.model.decoder import Packing
+    from toccata.tokenizers.load import load_tokenizer
+    from toccata.training.data import stack
+    from toccata.training.export import load_decoder
+
+    child = toccata.finetune(music, tmp_path / "child", model=made.path, settings=["training.steps=2"])
+    assert child.about["lineage"]["parent"]["digest"] == made.digest
+    recipe = load("toccata", [*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+    corpus = Corpus(tmp_path / "child" / "training" / "corpus")
+    examples = Examples(corpus, load_tokenizer(made.tokenizer()), "train", 48, recipe.examples, 0)
+    batch = stack([examples.row(i) for i in range(4)])
+    decoder = load_decoder(made)
+    with torch.no_grad():
+        loss = float(decoder(batch.inputs, Packing.of(batch.lengths), batch.targets))
+    assert losses(tmp_path / "child")[1] == pytest.approx(loss, abs=1e-4)
+    with pytest.raises(RecipeError, match=r"model\.width is 32"):
+        toccata.finetune(music, tmp_path / "wide", model=made.path, settings=["model.width=64"])
+
+
+# ---- parts
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96)])
+def test_muon_orthogonalises(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape) @ torch.diag(torch.linspace(0.1, 3, shape[1]))
+    values = torch.linalg.svdvals(orthogonalised(matrix))
+    assert values.median() == pytest.approx(1, abs=0.35)
+    assert values.max() < 1.4
+    assert (values > 0.4).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "wsd", "linear"])
+def test_schedules(schedule: str) -> None:
+    options = TrainOptions(lr=0.5, schedule=schedule, warmup=0.1, floor=0.02)  # type: ignore[arg-type]
+    rates = [rate(options, step, 200) for step in range(200)]
+    assert rates[0] == pytest.approx(0.5 / 20)
+    assert max(rates) == pytest.approx(0.5)
+    assert rates[:20] == sorted(rates[:20])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert 0.01 <= rates[-1] < 0.03
+    assert rates[110] == pytest.approx({"cosine": 0.255, "wsd": 0.5, "linear": 0.255}[schedule], abs=0.01)
+    assert rate(TrainOptions(warmup=0), 0, 1) > 0
+
+
+def test_the_picture_of_the_loss(started: Path) -> None:
+    log.plot(started / "training" / "log.csv", started / "loss.png", best=2)
+    assert (started / "loss.png").read_bytes()[:4] == b"\x89PNG"
+
+
+WRONG = ["steps=0", "lr=0", "minutes=-1", "beta1=1.0", "ema=1.5", "warmup=2", "optimizer='sgd'", "schedule='x'",
+         "rows=0", "precision='fp8'", "floor=-1", "clip=-0.5"]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_wrong_options(setting: str) -> None:
+    with pytest.raises(RecipeError, match=setting.split("=")[0]):
+        load("toccata", [f"training.{setting}"])
