@@ -145,6 +145,22 @@ def test_files_that_may_not_be_read(data: Path, here: Path) -> None:
     assert closed.name in call("inspect", closed).error
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere file names are Unicode")
+def test_names_that_are_no_text(data: Path, here: Path) -> None:
+    folder = some_bach(data, here / "midi", 2)
+    good, bad = folder / os.fsdecode(b"caf\xe9.mid"), folder / os.fsdecode(b"torn\xe9.mid")
+    sorted(folder.iterdir())[0].rename(good)
+    bad.write_bytes(BAD["torn.mid"])
+    value = call("check", folder, "--report", "c.json", "--report", "c.csv", "--report", "c.html", "--json").json
+    assert [Path(row["path"]) for row in value["rejected"]] == [bad]
+    assert json.loads((here / "c.json").read_text())["pieces"] == value["pieces"]
+    assert call("prepare", folder, "corpus", "--json").code == 0
+    process = start("check", folder, cwd=here)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "torn\\udce9.mid" in out
+
+
 def test_all_files_bad(here: Path) -> None:
     (here / "midi").mkdir()
     for name, content in BAD.items():

@@ -202,6 +202,15 @@ def test_generate_says_what_cannot_be_had(model: Path) -> None:
         assert done.code == 1
         assert says in done.error
     assert call("generate", "--model", model, "-o", "x.wav").code == 2
+    (Path.cwd() / "file").write_text("no folder")
+    assert "nothing can be written" in call("generate", "--model", model, "-o", "file/x.mid").error
+
+
+def test_python_m(here: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "toccata", "frob"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no command 'frob'")
+    assert subprocess.run([sys.executable, "-m", "toccata", "--version"], capture_output=True).returncode == 0
 
 
 def test_model_is_found_by_flag_environment_project_and_place(
@@ -228,6 +237,8 @@ def test_model_is_found_by_flag_environment_project_and_place(
     assert call("generate", "--model", tmp_path / "far", *ask[1:]).code == 0
     (here / "toccata.toml").write_text('modle = "x"\n')
     monkeypatch.delenv("TOCCATA_MODEL")
+    monkeypatch.setenv("TOCCATA_PRECISION", "fp16")
+    assert "fp16" in call("generate", "--model", tmp_path / "far", *ask[1:]).error
     assert "modle" in call(*ask).error
 
 

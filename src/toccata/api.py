@@ -257,6 +257,7 @@ def _measured(
             "notes": found.notes,
             "split": "test" if corpus.split("test") else "valid",
         }
+    heard.say("Writing a few pieces to see whether they are without a fault")
     written = load(made.path).generate(n=VALID_PIECES, bars=VALID_BARS)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))

@@ -41,7 +41,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, wholly or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    # File names may hold bytes that are no UTF-8: they come as lone surrogates, and are written as escapes, as in JSON.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

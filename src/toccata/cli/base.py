@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,7 +89,6 @@ class Face:
     quiet: bool = False
     kept: str = "nothing was written"
     place: Path | None = None
-    _said: list[str] = field(default_factory=list)
 
     def progress(self) -> Quiet:
         """Hears how a long task goes on, and shows it."""
@@ -102,7 +101,7 @@ class Face:
 
     def result(self, value: Mapping[str, Any], lines: Sequence[str]) -> None:
         """Print a command's result: ``value`` as JSON, or ``lines`` for a person."""
-        text = json.dumps(value, ensure_ascii=False) if self.as_json else "\n".join(lines)
+        text = json.dumps(value) if self.as_json else "\n".join(lines)
         if text:
             print(text, file=stdout(), flush=True)
 
@@ -185,7 +184,7 @@ def many(count: int, what: str) -> str:
 
 def hours(value: float) -> str:
     """A length of music."""
-    return f"{value:,.1f} hours" if value >= 1 else f"{value * 60:.0f} minutes"
+    return f"{value:,.1f} hours" if value >= 1 else many(round(value * 60), "minute")
 
 
 def clock(seconds: float) -> str:

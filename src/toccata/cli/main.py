@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 import click
 
 from toccata import __version__
+from toccata.cli.settings import user_file
 from toccata.errors import ToccataError
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -83,7 +85,16 @@ class Lazy(click.Group):
         formatter.write("\nExamples:\n")
         for line in _EXAMPLES:
             formatter.write(f"  {line}\n")
-        formatter.write("\n`toccata COMMAND --help` tells more of each.\n")
+        formatter.write(
+            "\n`toccata COMMAND --help` tells more of each. model, soundfont, precision and recipe may also be\n"
+        )
+        formatter.write(
+            "set by TOCCATA_MODEL, ..., in ./toccata.toml, or in " + _short(user_file()) + ", in this order.\n"
+        )
+
+
+def _short(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home()).as_posix()}" if path.is_relative_to(Path.home()) else str(path)
 
 
 @click.group(
@@ -108,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     plain = args[: args.index("--")] if "--" in args else args
     as_json, debug = "--json" in plain, "--debug" in plain
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot say
     context: dict[str, Any] = {"stdout": sys.stdout}
     try:
         with _calm(as_json, debug):
@@ -193,7 +207,7 @@ def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, 
 def _fail(message: str, kind: str, path: str | None, code: int, as_json: bool) -> int:
     with contextlib.suppress(BrokenPipeError):
         if as_json:
-            print(json.dumps({"error": {"kind": kind, "message": message, "path": path}}, ensure_ascii=False))
+            print(json.dumps({"error": {"kind": kind, "message": message, "path": path}}))
         print(message if code == 130 else f"error: {message}", file=sys.stderr)
     return code
 

@@ -81,7 +81,7 @@ class Bar(Quiet):
         """Move the task's bar; ``total`` 0: not known."""
         if task not in self._tasks:
             self._tasks[task] = self._progress.add_task(task, total=total or None, text=text)
-        if not text and total and done:
+        if not text and total and 0 < done < total:
             text = self._left(self._tasks[task])
         self._progress.update(self._tasks[task], completed=done, total=total or None, text=text)
 

@@ -15,6 +15,7 @@ import click
 
 from toccata.errors import ToccataError
 
+_CHOICES = {"precision": ("8bit", "fp32")}
 KEYS = ("model", "soundfont", "precision", "recipe")
 PROJECT = "toccata.toml"
 
@@ -30,12 +31,15 @@ def setting(key: str, flag: str | None) -> str | None:
     A relative path in a settings file is seen from that file's folder.
 
     Raises:
-        ToccataError: A settings file cannot be read, or has a key that does not exist.
+        ToccataError: A settings file cannot be read, has a key that does not exist, or a value that it cannot have.
     """
-    if flag:
-        return flag
-    if value := os.environ.get(f"TOCCATA_{key.upper()}"):
-        return value
+    value = flag or os.environ.get(f"TOCCATA_{key.upper()}") or _from_files(key)
+    if value and value not in _CHOICES.get(key, (value,)):
+        raise ToccataError(f"{key} is {' or '.join(_CHOICES[key])}, not {value!r}", kind="bad-settings")
+    return value
+
+
+def _from_files(key: str) -> str | None:
     for path in (Path(PROJECT), user_file()):
         value = _read(path).get(key)
         if value is None:
