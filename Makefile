@@ -6,7 +6,7 @@ CASES ?= 10000
 MINUTES ?= 3
 
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test nightly bench roundtrip clean
