@@ -55,10 +55,6 @@ TORCHRUN = [
     "--master-port=0",
     "--standalone",
 ]
-ACCELERATE = [
-    *("-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"),
-    *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
-]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
@@ -70,10 +66,10 @@ def test_torchrun(corpus: Corpus, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
-def test_accelerate_launch(corpus: Corpus, tmp_path: Path) -> None:
+def test_accumulated(corpus: Corpus, tmp_path: Path) -> None:
     settings = ("training.accumulate=2", "training.optimizer='adamw'", "training.ema=0.9")
     one = run([], corpus, tmp_path / "one", "training.rows=4", *settings)
-    two = run(ACCELERATE, corpus, tmp_path / "two", "training.rows=2", *settings)
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", *settings)
     assert same(one, two)
 
 
