@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from toccata.errors import RecipeError
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
-from toccata.tokenizers.grammar import Grammar, Limits
+from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.rulebook import Limits
 from toccata.tokenizers.vocabulary import DRUMS
 
 CASES = int(os.environ.get("TOCCATA_CASES", "12"))
@@ -96,7 +97,8 @@ def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
     if tokenizer.grammar().scheme.has_programs and rng.random() < 0.5:
         programs = np.isin(np.arange(DRUMS + 1), rng.integers(0, DRUMS + 1, rng.integers(1, 4)))
     pitches = np.isin(np.arange(128), rng.integers(30, 90, rng.integers(1, 12))) if rng.random() < 0.4 else None
-    return Limits(int(rng.integers(1, 5)), programs, pitches, bool(rng.integers(2)), bool(rng.integers(2)))
+    tempo, meter = bool(rng.integers(2)), bool(rng.integers(2))
+    return Limits(bars=int(rng.integers(1, 5)), programs=programs, pitches=pitches, tempo=tempo, meter=meter)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,7 @@ def test_every_sequence_is_a_valid_piece(
 
 def test_merged_ids_are_looked_through(merged: EventTokenizer) -> None:
     grammar = merged.grammar()
-    assert grammar.merges is not None
+    assert grammar.merges is not None  # else nothing is tested
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
         limits = limits_of(rng, merged)

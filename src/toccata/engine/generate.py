@@ -14,7 +14,7 @@ from toccata.engine.session import Session
 from toccata.tasks.request import Task
 from toccata.tasks.window import BarStart, bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.grammar import Cursor
+from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import Kind
 
@@ -100,7 +100,9 @@ def generate(
     repeats = _repeatable(tokenizer) if sampling.repetition != 1 else None
     while rows:
         allowed = np.stack([row.cursor.allowed() for row in rows])
-        seen = logits if repeats is None else _discouraged(logits, rows, repeats, sampling.repetition)
+        seen = _meant(logits, rows)
+        if repeats is not None:
+            seen = _discouraged(seen, rows, repeats, sampling.repetition)
         ids = draw(seen, allowed, sampling, [r.generator for r in rows], [r.cursor.admits for r in rows])
         for row, nats in zip(rows, log_probabilities(logits, ids).tolist(), strict=True):
             row.nats -= nats
@@ -159,12 +161,26 @@ def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[in
     return session.step(np.array(ids, np.int64))
 
 
+def _meant(logits: NDArray[np.float32], rows: list[_Row]) -> NDArray[np.float32]:
+    """The logits, with the probability of what means the same where it belongs (see ``Cursor.synonym``)."""
+    out = logits.copy()
+    for i, row in enumerate(rows):
+        if (same := row.cursor.synonym()) is not None:
+            target, others = same
+            out[i, target] = np.logaddexp.reduce(np.append(out[i, others], out[i, target]))
+    return out
+
+
 def _repeatable(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     """The ids that begin with a pitch: what a repetition penalty is about."""
     grammar = tokenizer.grammar()
     kinds = grammar.scheme.vocabulary.kinds
     pitched = (kinds == Kind.PITCH) | (kinds == Kind.NOTE_ON)
-    return pitched if grammar.merges is None else np.array([any(pitched[b] for b in m) for m in grammar.merges])
+    return (
+        pitched
+        if grammar.merges is None
+        else np.array([any(pitched[b] for b in parts) for parts in grammar.merges.parts])
+    )
 
 
 def _discouraged(

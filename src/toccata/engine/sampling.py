@@ -83,24 +83,40 @@ def draw(
         admits: One a row: whether an id holds to its end.
     """
     masked = np.where(allowed, logits, -np.inf)
-    numbers = [float(g.random()) for g in generators]
-    chosen = _draw(masked, sampling, np.array(numbers))
-    for row, pick in enumerate(chosen):
-        while not admits[row](pick):
-            masked[row, pick] = -np.inf
-            if not np.isfinite(masked[row]).any():
+    weights = _weights(masked, sampling)
+    return [
+        _admitted(masked[row], weights[row], sampling, generator, admits[row])
+        for row, generator in enumerate(generators)
+    ]
+
+
+def _admitted(
+    logits: Floats, weights: Floats, sampling: Sampling, generator: np.random.Generator, admits: Callable[[int], bool]
+) -> int:
+    """Draw from one row until an id holds to its end; those that do not are out."""
+    refused: list[int] = []
+    while True:
+        sums = np.cumsum(weights, dtype=np.float64)
+        if not sums[-1] > 0:  # all that truncation had left were refused: truncate the others
+            logits[refused] = -np.inf
+            if not np.isfinite(logits).any():
                 raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
-            pick = _draw(masked[row : row + 1], sampling, np.array([generators[row].random()]))[0]
-        chosen[row] = pick
-    return chosen
+            weights = _weights(logits[None], sampling)[0]
+            continue
+        # The first id whose sum is above the target has a weight above 0.
+        pick = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
+        if admits(pick):
+            return pick
+        refused.append(pick)
+        weights[pick] = 0
 
 
-def _draw(logits: Floats, sampling: Sampling, numbers: NDArray[np.float64]) -> list[int]:
-    """Draw from each row of ``logits [B, V]`` by its number in [0, 1)."""
+def _weights(logits: Floats, sampling: Sampling) -> Floats:
+    """How likely each id of each row of ``logits [B, V]`` is to be drawn, up to a factor a row."""
     if sampling.temperature == 0:
-        greedy: list[int] = logits.argmax(axis=1).tolist()
-        return greedy
-    p = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(sampling.temperature))
+        likeliest: Floats = (logits == logits.max(axis=1, keepdims=True)).astype(np.float32)
+        return likeliest
+    p: Floats = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(sampling.temperature))
     if sampling.min_p:
         p[p < sampling.min_p] = 0  # the likeliest has 1
     if 0 < sampling.top_k < p.shape[1]:
@@ -111,7 +127,4 @@ def _draw(logits: Floats, sampling: Sampling, numbers: NDArray[np.float64]) -> l
         sums = np.cumsum(falling, axis=1)
         inside = (sums < sampling.top_p * sums[:, -1:]).sum(axis=1)
         p[p < falling[np.arange(len(p)), inside][:, None]] = 0
-    sums = np.cumsum(p, axis=1, dtype=np.float64)
-    targets = numbers * sums[:, -1]
-    # The first id whose sum is above the target has a probability above 0.
-    return [int(np.searchsorted(row, target, side="right")) for row, target in zip(sums, targets, strict=True)]
+    return p

@@ -17,7 +17,9 @@ from toccata.midi.bars import BarMap, bar_map
 from toccata.tasks.passage import passage
 from toccata.tasks.window import header
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.grammar import Cursor, Grammar, Limits
+from toccata.tokenizers.cursor import Cursor
+from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.rulebook import Limits
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
@@ -30,13 +30,13 @@ class BarStart(NamedTuple):
     offset: int
 
 
-def bar_start(grammar: Grammar, state: State, length: int) -> BarStart:
+def bar_start(grammar: Rulebook, state: State, length: int) -> BarStart:
     """The start of the bar that was reached with the last of ``length`` ids."""
     clocked = grammar.scheme.timing.clock is not Clock.SHIFTS
     return BarStart(length - clocked, state.tick - state.bar_tick)
 
 
-def bar_starts(grammar: Grammar, ids: list[int], meter: tuple[int, int] = (4, 4)) -> list[BarStart]:
+def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4)) -> list[BarStart]:
     """Where the bars of ``ids`` begin; ``meter`` counts for schemes that write none."""
     state, bars = State(grammar.scheme, meter), []
     for index, token in enumerate(ids):
@@ -84,7 +84,7 @@ _HEADER = 8
 """Room that is left for the header."""
 
 
-def _meter_of(grammar: Grammar, ids: list[int], before: tuple[int, int]) -> tuple[int, int]:
+def _meter_of(grammar: Rulebook, ids: list[int], before: tuple[int, int]) -> tuple[int, int]:
     """The meter of the bar that ``ids`` begin with: its own token's, if it has one."""
     for token in ids[:2]:
         for base in grammar.base(token):

@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -27,67 +26,14 @@ from toccata.files import written_aside
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.scheme import Clock, Scheme, Timing
+from toccata.tokenizers.options import SCHEMES, EventOptions, built, library
+from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.schemes import follows_of, timing
 from toccata.tokenizers.state import State
-from toccata.tokenizers.vocabulary import _KINDS, Kind, Vocabulary, read_vocabulary
+from toccata.tokenizers.vocabulary import Kind, read_vocabulary
 
 FILE = "tokenizer.json"
-SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
-SPECIALS = (
-    "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
-    *(f"CONTROL{i}" for i in range(64)),
-    *(f"STYLE{i}" for i in range(32)),
-)  # fmt: skip
-"""Special tokens of every event tokenizer; those after EOS are kept free for requests a model may learn later."""
-_METERS: dict[int, list[int]] = {
-    1: [1, 2],
-    2: list(range(1, 9)),
-    4: list(range(1, 17)),
-    8: list(range(1, 25)),
-    16: list(range(1, 25)),
-}
-_DEFAULTS: dict[str, Any] = {
-    "pitch_range": (0, 127),
-    "drums_pitch_range": (0, 127),
-    "beat_res": {(0, 4): 12, (4, 16): 4},
-    "use_programs": True,
-    "use_tempos": True,
-    "use_time_signatures": True,
-    "time_signature_range": _METERS,
-    "num_tempos": 128,
-    "tempo_range": (16, 320),
-    "log_tempos": True,
-    "encode_ids_split": "bar",
-}
-# Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong
-# place.
-_STRUCTURED: dict[str, Any] = {"beat_res": {(0, 32): 12}}
-_PER_TOK: dict[str, Any] = {
-    "beat_res": {(0, 4): 4, (0, 32): 3},
-    "use_time_signatures": False,
-    "ticks_per_quarter": 96,
-    "use_microtiming": True,
-    "max_microtiming_shift": 0.125,
-    "num_microtiming_bins": 24,
-    "use_position_toks": False,
-}
-
-
-@dataclass(frozen=True)
-class EventOptions:
-    """What a recipe says of an event tokenizer.
-
-    Attributes:
-        scheme: One of :data:`SCHEMES`.
-        options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
-        merges: How many ids in all, learned merges included; 0: none are learned.
-        algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
-    """
-
-    scheme: str = "REMI"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    merges: int = 0
-    algorithm: str = "BPE"
+__all__ = ["SCHEMES", "EventOptions", "EventTokenizer"]
 
 
 class EventTokenizer:
@@ -104,36 +50,7 @@ class EventTokenizer:
         Raises:
             RecipeError: A scheme, an option or a value that MidiTok does not have.
         """
-        if options.scheme not in SCHEMES:
-            raise RecipeError(f"tokenizer.scheme must be one of {', '.join(SCHEMES)}, not {options.scheme!r}")
-        if options.algorithm not in ("BPE", "Unigram", "WordPiece"):
-            raise RecipeError(f"tokenizer.algorithm must be BPE, Unigram or WordPiece, not {options.algorithm!r}")
-        per_tok = options.scheme == "PerTok"
-        given = {name: _from_toml(name, value) for name, value in options.options.items()}
-        known = _config_fields() | (set(_PER_TOK) if per_tok else set())
-        if unknown := set(given) - known:
-            raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
-        own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
-        settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
-        if per_tok and settings["use_time_signatures"]:
-            raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
-        if per_tok and settings.get("use_rests"):
-            raise RecipeError("PerTok says silence with time shifts: set tokenizer.options.use_rests=false")
-        if per_tok and settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
-            raise RecipeError(
-                "MidiTok 3.1 cannot read PerTok's pedal-up tokens: set tokenizer.options.sustain_pedal_duration=true"
-            )
-        if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
-            raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
-        import miditok
-
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                built = getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
-        except (TypeError, ValueError, KeyError) as error:
-            raise RecipeError(f"tokenizer.options: MidiTok says {error}") from None
-        return cls(built, options.merges, options.algorithm)
+        return cls(built(options), options.merges, options.algorithm)
 
     @classmethod
     def load(cls, folder: Path) -> EventTokenizer:
@@ -151,11 +68,9 @@ class EventTokenizer:
             ) from None
         if scheme not in SCHEMES:
             raise ModelError(f"{path} is a {scheme!r} tokenizer, which this version does not know", path=path)
-        import miditok
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return cls(getattr(miditok, scheme)(params=path))
+            return cls(getattr(library(), scheme)(params=path))
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json`` into ``folder``; MidiTok opens it as it is."""
@@ -288,9 +203,7 @@ class EventTokenizer:
         base = plain.tolist() if self._merged is None else [b for i in plain for b in self._merged[int(i)]]
         kinds = self.grammar().scheme.kinds
         base = [b for b in base if kinds[b] != Kind.SPECIAL]
-        from miditok import TokSequence
-
-        sequence = TokSequence(ids=base)
+        sequence = library().TokSequence(ids=base)
         one = self.miditok.config.one_token_stream_for_programs
         score = self.miditok.decode(sequence if one else [sequence])
         self._lift_pedals(score, base)
@@ -326,56 +239,11 @@ class EventTokenizer:
         vocabulary = read_vocabulary(
             self._base_words, [w for w in self._base_words if w.endswith("_None") and w != "Bar_None"]
         )
-        timing = self._timing(vocabulary)
-        follows = _follows(self._graph(), vocabulary, timing.clock)
+        grid = timing(self.miditok, vocabulary)
+        follows = follows_of(self.miditok, vocabulary, grid.clock)
         vocab = self.miditok.vocab
         bos, eos = int(vocab["BOS_None"]), int(vocab["EOS_None"])
-        return Grammar(Scheme(vocabulary, timing, bos=bos, eos=eos), follows, self._merged)
-
-    def _graph(self) -> dict[str, set[str]]:
-        """Which token types may follow which.
-
-        MidiTok draws no graph for PerTok: it is that of TSD, with bars beside the time shifts.
-        """
-        if self.scheme != "PerTok":
-            graph: dict[str, set[str]] = self.miditok.tokens_types_graph
-            return graph
-        import miditok
-
-        move = "Position" if self.miditok.use_position_toks else "TimeShift"
-        shifts = miditok.TSD._create_token_types_graph(self.miditok)
-        graph = {a: {move if b == "TimeShift" else b for b in after} for a, after in shifts.items()}
-        if move not in graph:
-            graph[move] = graph.pop("TimeShift") - {move}
-        for after in graph.values():
-            if move in after:
-                after.add("Bar")
-        graph["Bar"] = graph[move] | {"Bar", move}
-        return graph
-
-    def _timing(self, vocabulary: Vocabulary) -> Timing:
-        tok, config = self.miditok, self.miditok.config
-        per_tok = self.scheme == "PerTok"
-        clock = Clock.POSITIONS if self.scheme == "REMI" else Clock.BAR_SHIFTS if per_tok else Clock.SHIFTS
-        if config.use_time_signatures:
-            beats = {int(d): int(t) for d, t in tok._tpb_per_ts.items()}
-        else:
-            beats = {4: int(tok.tpq if per_tok else tok.time_division)}
-        lengths: dict[tuple[Kind, int], NDArray[np.int64]] = {}
-        for beat in set(beats.values()):
-            for kind in (Kind.DURATION, Kind.TIME_SHIFT, Kind.REST):
-                lengths[kind, beat] = np.array([_length(text, beat) for text in vocabulary.times(kind)], np.int64)
-        steps = 1 if per_tok else config.max_num_pos_per_beat
-        return Timing(
-            clock=clock,
-            ticks_per_quarter=beats[4] if 4 in beats else int(tok.time_division),
-            ticks_per_beat=beats,
-            ticks_per_position={d: 1 if per_tok else t // steps for d, t in beats.items()},
-            lengths=lengths,
-            rest_from_note_end=self.scheme != "MIDILike",
-            default_length=config.default_note_duration,
-            duration_programs=frozenset(config.use_note_duration_programs),
-        )
+        return Grammar.of(Scheme(vocabulary, grid, bos=bos, eos=eos), follows, self._merged)
 
 
 class _Texts:
@@ -400,60 +268,6 @@ class _Texts:
             )
             texts = self.tokenizer.miditok._ids_to_bytes([part.ids for part in parts if len(part)], as_one_str=True)
             yield [texts] if isinstance(texts, str) else texts
-
-
-def _config_fields() -> set[str]:
-    import inspect
-
-    import miditok
-
-    return set(inspect.signature(miditok.TokenizerConfig).parameters) - {"kwargs", "special_tokens"} | {
-        "add_trailing_bars"
-    }
-
-
-def _from_toml(name: str, value: Any) -> Any:
-    """TOML has no ranges as keys and no tuples: ``{"0-4" = 12}`` is ``{(0, 4): 12}``."""
-    if isinstance(value, Mapping):
-        pairs = {}
-        for key, entry in value.items():
-            low, dash, high = str(key).partition("-")
-            if not low.isdigit() or (dash and not high.isdigit()):
-                raise RecipeError(f'tokenizer.options.{name}: write ranges as "0-4" and numbers as "4", not {key!r}')
-            pairs[(int(low), int(high)) if dash else int(low)] = entry
-        return pairs
-    return tuple(value) if isinstance(value, list) and name.endswith("_range") else value
-
-
-def _length(text: str, ticks_per_beat: int) -> int:
-    beats, steps, resolution = map(int, text.split("."))
-    return (beats * resolution + steps) * ticks_per_beat // resolution
-
-
-def _follows(graph: Mapping[str, set[str]], vocabulary: Vocabulary, clock: Clock) -> dict[Kind, frozenset[Kind]]:
-    """MidiTok's graph of token types as kinds, and what may open a piece."""
-    present = {Kind(int(k)) for k in np.unique(vocabulary.kinds)}
-    follows: dict[Kind, frozenset[Kind]] = {}
-    for name, after in graph.items():
-        if name in _KINDS:
-            kinds = frozenset(_KINDS[a] for a in after if a in _KINDS) & present
-            follows[_KINDS[name]] = follows.get(_KINDS[name], frozenset()) | kinds
-    # MidiTok lets a controller follow anything; inside a note its decoder would lose the note.
-    inside = {Kind.VELOCITY, Kind.DURATION, Kind.MICRO_TIMING}
-    for kind, kinds in follows.items():
-        if kinds & inside:
-            follows[kind] = kinds - {Kind.CONTROL}
-    if Kind.CONTROL in follows:
-        follows[Kind.CONTROL] -= inside
-    if clock is Clock.POSITIONS:
-        follows[Kind.SPECIAL] = frozenset({Kind.BAR})
-    elif Kind.TIME_SIG in present:
-        follows[Kind.SPECIAL] = frozenset({Kind.TIME_SIG})
-    else:
-        after_time = follows.get(Kind.TIME_SHIFT, frozenset())
-        alone = Kind.TIME_SHIFT not in after_time  # Structured: every note has its time shift
-        follows[Kind.SPECIAL] = frozenset({Kind.TIME_SHIFT}) if alone else after_time | {Kind.TIME_SHIFT}
-    return follows
 
 
 def _one_track(score: Score) -> Score:

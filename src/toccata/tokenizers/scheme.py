@@ -60,6 +60,7 @@ class Scheme:
         of_kind = vocabulary.of_kind
         self.has_programs = len(of_kind[Kind.PROGRAM]) > 0
         self.has_meters = bool(vocabulary.meters)
+        self.has_micro = len(of_kind[Kind.MICRO_TIMING]) > 0
         self.note_off = len(of_kind[Kind.NOTE_OFF]) > 0
         self.start_kind = Kind.NOTE_ON if self.note_off else Kind.PITCH
         self.after_note = self._kind_that_ends_a_note()

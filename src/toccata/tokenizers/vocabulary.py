@@ -40,7 +40,7 @@ class Kind(IntEnum):
     CONTROL = auto()
 
 
-_KINDS: dict[str, Kind] = {
+KINDS: dict[str, Kind] = {
     "Bar": Kind.BAR,
     "TimeSig": Kind.TIME_SIG,
     "Position": Kind.POSITION,
@@ -107,9 +107,9 @@ def read_vocabulary(words: Sequence[str], specials: Sequence[str]) -> Vocabulary
     special = set(specials)
     for i, word in enumerate(words):
         name, _, value = word.partition("_")
-        if word in special or name not in _KINDS:
+        if word in special or name not in KINDS:
             continue
-        kind = _KINDS[name]
+        kind = KINDS[name]
         kinds[i] = kind
         drums[i] = name in DRUM_TYPES
         if kind is Kind.TIME_SIG:

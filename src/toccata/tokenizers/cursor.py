@@ -1,0 +1,397 @@
+"""A place in a token sequence, and what may be written there. The rules of the grammar, one method each.
+
+Time is in ticks of the tokenizer's grid throughout.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.rulebook import Limits, Mask, Rule, Rulebook
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.state import NEVER, State
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+
+class Cursor:
+    """A place in one sequence, and what may be written there.
+
+    Attributes:
+        state: The music reached.
+        limits: What the request allows.
+        floor: No note may begin before this tick.
+        closing: Whether to come to the end by the shortest way.
+    """
+
+    __slots__ = ("_free", "_players", "_plays", "_within", "closing", "floor", "grammar", "limits", "state")
+
+    def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
+        self.grammar, self.state, self.limits = grammar, state, limits
+        self.floor = 0
+        self.closing = False
+        self._free: dict[int, tuple[NDArray[np.int64], int]] = {}
+        # Which programs may play, bool[129]; a scheme that names none has one.
+        self._plays = np.zeros(DRUMS + 1, np.bool_)
+        self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
+        if limits.programs is not None and grammar.scheme.has_programs:
+            self._plays &= limits.programs
+        self._players = int(self._plays.sum())
+        if grammar.merges is not None:
+            self._within = grammar.merges.within(self._plays, limits.pitches)
+
+    def advance(self, token: int) -> None:
+        """Read one id, legal or not: a prompt may hold what a generator may not write."""
+        for base in self.grammar.base(token):
+            self.state.read(base)
+
+    def allowed(self) -> Mask:
+        """The ids that may come next, ``bool[grammar.size]``.
+
+        A merged id among them may still fail further on (see :meth:`admits`).
+        """
+        grammar = self.grammar
+        mask = self._allowed()
+        if grammar.merges is None:
+            return mask
+        state = self.state
+        step = state.ticks_per_position
+        position = (state.position_tick - state.bar_tick) // step if state.position_tick >= 0 else -1
+        whole: Mask = mask[grammar.merges.first] & self._within
+        return whole & grammar.merges.fitting(
+            position, state.ticks_per_bar // step, self._meter_number(), self.limits.meter
+        )
+
+    def admits(self, token: int) -> bool:
+        """Whether ``token``, allowed by its first part, holds to its end."""
+        parts = self.grammar.base(token)
+        if len(parts) == 1:
+            return True
+        ahead = copy.copy(self)
+        ahead.state = copy.copy(self.state)
+        for base in parts:
+            if not ahead._allowed()[base]:
+                return False
+            ahead.state.read(base)
+        return True
+
+    def synonym(self) -> tuple[int, NDArray[np.intp]] | None:
+        """An id that is as likely as some others together, because here they mean the same.
+
+        In the last bar a bar line is the end: to a model that knows nothing of the number of bars asked for, what it is
+        about to say is that this bar is over. Were its probability only taken away, the notes of the last bar would get
+        it. Before the last bar, an end means a bar line.
+
+        Returns:
+            The id, and those whose probability it also has; None where there are none.
+        """
+        grammar, state, scheme = self.grammar, self.state, self.grammar.scheme
+        after = grammar.masks[state.prev]
+        if self.end_tick == NEVER or state.ended or not after[scheme.eos]:
+            return None
+        last = np.ones(len(after), np.bool_)
+        self.rule_end(last)
+        bars = self._ids(Kind.BAR)
+        if last[scheme.eos]:
+            over = bars
+            if scheme.timing.clock is Clock.SHIFTS:
+                shifts = self._ids(Kind.TIME_SHIFT)
+                over = shifts[state.tick + self._lengths(Kind.TIME_SHIFT) > self.end_tick]
+            over = over[after[over]]
+            return (grammar.single(scheme.eos), self._ids_that_begin_with(over)) if len(over) else None
+        if len(bars) and after[bars[0]] and not any(state.started.values()):
+            return grammar.single(int(bars[0])), np.array([grammar.single(scheme.eos)])
+        return None
+
+    def _ids_that_begin_with(self, base: NDArray[np.intp]) -> NDArray[np.intp]:
+        merges = self.grammar.merges
+        return base if merges is None else np.flatnonzero(np.isin(merges.first, base))
+
+    def _meter_number(self) -> int:
+        meters = self.grammar.scheme.vocabulary.meters
+        return meters.index(self.state.meter) if self.state.meter in meters else -1
+
+    def _allowed(self) -> Mask:
+        grammar, state = self.grammar, self.state
+        if state.ended:
+            only_end = np.zeros(len(grammar.scheme.vocabulary), np.bool_)
+            only_end[grammar.scheme.eos] = True
+            return only_end
+        if grammar.scheme.has_micro and state.prev in _MICRO_KINDS and not state.micro_said:
+            micro: Mask = grammar.micro.copy()
+            self._micro(micro)
+            return micro
+        mask: Mask = grammar.masks[state.prev].copy()
+        for rule in grammar.rules[state.prev]:
+            rule(self, mask)
+        return self._shortest_way(mask) if self.closing else mask
+
+    def _shortest_way(self, mask: Mask) -> Mask:
+        """Of what is allowed, what leads to the end soonest.
+
+        The end, else notes ended, else the longest step of time.
+        """
+        grammar = self.grammar
+        if mask[grammar.scheme.eos]:
+            only_end = np.zeros_like(mask)
+            only_end[grammar.scheme.eos] = True
+            return only_end
+        shortest = mask & grammar.closing
+        ids = self._ids(Kind.PROGRAM)
+        shortest[ids] &= np.array([self._may_stop(program) for program in grammar.program_values.tolist()], np.bool_)
+        shifts = self._ids(Kind.TIME_SHIFT)
+        if shortest[shifts].any():
+            longest = shifts[np.argmax(np.where(shortest[shifts], self._lengths(Kind.TIME_SHIFT), -1))]
+            shortest[shifts] = False
+            shortest[longest] = True
+        return shortest if shortest.any() else mask
+
+    @property
+    def end_tick(self) -> int:
+        """The tick at which the last bar asked for ends, if the meter stays."""
+        if self.limits.end is not None:
+            return self.limits.end
+        if self.limits.bars is None:
+            return NEVER
+        state = self.state
+        return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _bar(self, mask: Mask) -> None:
+        bars, state = self.limits.bars, self.state
+        if (bars is not None and state.bar + 1 >= bars) or self._next_bar_tick() >= self.end_tick:
+            mask[self._ids(Kind.BAR)] = False
+
+    def rule_end(self, mask: Mask) -> None:
+        bars, state = self.limits.bars, self.state
+        early = state.bar < 0 if bars is None else state.bar < bars - 1
+        if self.limits.end is not None:
+            early = self._next_bar_tick() < self.limits.end
+        if early or state.tick < self.floor or any(state.started.values()):
+            mask[self.grammar.scheme.eos] = False
+
+    def _next_bar_tick(self) -> int:
+        state = self.state
+        return state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
+
+    def _meter(self, mask: Mask) -> None:
+        state, scheme = self.state, self.grammar.scheme
+        ids = self._ids(Kind.TIME_SIG)
+        mask[ids] = False
+        at_bar = state.prev in _TIME_KINDS and state.untouched and state.tick == state.bar_tick
+        if not at_bar or (Kind.TIME_SIG, 0) in state.seen or state.tick >= self.end_tick:
+            return
+        bars = self.limits.bars
+        for token in ids.tolist():
+            meter = scheme.vocabulary.meters[scheme.values[token]]
+            if meter == state.meter:
+                mask[token] = True
+            elif self.limits.meter:
+                last = max(state.note_end, state.tick)
+                mask[token] = bars is None or state.bar_tick + (bars - state.bar) * scheme.timing.bar(meter) >= last
+
+    def _position(self, mask: Mask) -> None:
+        state = self.state
+        ids = self._ids(Kind.POSITION)
+        ticks = state.bar_tick + self.grammar.scheme.vocabulary.values[ids] * state.ticks_per_position
+        first = max(state.position_tick + 1, state.tick, self.floor, self._first_free_tick())
+        last = min(self._next_bar_tick() - 1, self._last_start())
+        mask[ids] &= (ticks >= first) & (ticks <= last)
+
+    def _shift(self, mask: Mask) -> None:
+        state = self.state
+        ids = self._ids(Kind.TIME_SHIFT)
+        ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
+        if self.grammar.scheme.timing.clock is Clock.BAR_SHIFTS:
+            mask[ids] &= ticks < min(self._next_bar_tick(), self.end_tick)
+        elif self.grammar.shift_needs_note:
+            mask[ids] &= (ticks <= self._last_start()) & (ticks >= max(self._first_free_tick(), self.floor))
+        else:
+            mask[ids] &= ticks <= self.end_tick
+
+    def _rest(self, mask: Mask) -> None:
+        state, timing = self.state, self.grammar.scheme.timing
+        since = max(state.note_end, state.tick) if timing.rest_from_note_end else state.tick
+        ids = self._ids(Kind.REST)
+        last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
+        mask[ids] &= (since + self._lengths(Kind.REST) <= last) & (state.bar >= 0)
+
+    # -- notes ---------------------------------------------------------------------------------------------------------
+
+    def _program(self, mask: Mask) -> None:
+        state, grammar = self.state, self.grammar
+        shortest = grammar.scheme.shortest_notes[state.ticks_per_beat][grammar.program_values]
+        in_time = self.floor <= state.tick
+        may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
+        for program in state.ends:  # the others are free
+            if self._free_from(program) > state.tick:
+                may[grammar.program_values == program] = False
+        for program in state.started:
+            if self._may_stop(program):
+                may[grammar.program_values == program] = True
+        mask[self._ids(Kind.PROGRAM)] &= may
+
+    def _notes(self, mask: Mask) -> None:
+        scheme, program = self.grammar.scheme, self.state.program
+        mask[self._ids(scheme.start_kind)] = False
+        if self._may_start(program):
+            which = scheme.start_kind, program == DRUMS
+            mask[scheme.note_ids[which]] = self._free_pitches(program)[scheme.note_values[which]]
+
+    def _intervals(self, mask: Mask) -> None:
+        scheme, state = self.grammar.scheme, self.state
+        free = self._free_pitches(state.program)
+        if not self._may_start(state.program):
+            free = np.zeros(128, np.bool_)
+        for kind, before in ((Kind.INTERVAL_TIME, state.onset_pitch), (Kind.INTERVAL_CHORD, state.chord_pitch)):
+            ids = self._ids(kind)
+            pitches = before.get(state.program, -256) + scheme.vocabulary.values[ids]
+            mask[ids] &= (pitches >= 0) & (pitches <= 127) & free[np.clip(pitches, 0, 127)]
+
+    def _note_off(self, mask: Mask) -> None:
+        scheme, state = self.grammar.scheme, self.state
+        mask[self._ids(Kind.NOTE_OFF)] = False
+        sounding = np.zeros(128, np.bool_)
+        sounding[
+            [pitch for pitch, (onset, _) in state.started.get(state.program, {}).items() if onset < state.tick]
+        ] = True
+        which = Kind.NOTE_OFF, state.program == DRUMS
+        mask[scheme.note_ids[which]] = sounding[scheme.note_values[which]]
+
+    def _duration(self, mask: Mask) -> None:
+        lengths = self._lengths(Kind.DURATION)
+        fits = self.state.tick + self.state.micro + lengths <= self.end_tick
+        if not fits.any():  # a pedal put down at the very end
+            fits[np.argmin(lengths)] = True
+        mask[self._ids(Kind.DURATION)] &= fits
+
+    def _micro(self, mask: Mask) -> None:
+        state = self.state
+        if state.pitch < 0:
+            return
+        ids = self._ids(Kind.MICRO_TIMING)
+        shifts = self.grammar.scheme.vocabulary.values[ids]
+        onsets = state.tick + shifts
+        free = int(state.ends[state.program][state.pitch]) if state.program in state.ends else 0
+        fits = (onsets >= max(free, self.floor)) & (onsets <= self.end_tick - self._shortest(state.program))
+        if not fits.any():
+            fits[np.argmin(np.abs(shifts))] = True
+        mask[ids] &= fits
+
+    # -- the rest ------------------------------------------------------------------------------------------------------
+
+    def _pedal(self, mask: Mask) -> None:
+        state = self.state
+        over = state.tick >= self.end_tick
+        for kind in (Kind.PEDAL, Kind.PEDAL_OFF):
+            for token in self._ids(kind).tolist():
+                value = self.grammar.scheme.values[token]
+                turns = (value in state.active_pedals) == (kind is Kind.PEDAL_OFF)
+                mask[token] &= turns and not over and bool(self._plays[value]) and (Kind.PEDAL, value) not in state.seen
+
+    def _once(self, mask: Mask) -> None:
+        """Tempo, key, chord, bend and controller.
+
+        Each once at a tick, none after the last bar, none of programs that may not play.
+        """
+        state = self.state
+        over = state.tick >= self.end_tick
+        silent = over or not self._plays[state.program]
+        for kind in (Kind.TEMPO, Kind.KEY_SIG):
+            if over or (kind is Kind.TEMPO and not self.limits.tempo) or state.once(kind, 0) in state.seen:
+                mask[self._ids(kind)] = False
+        if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
+            mask[self._ids(Kind.PITCH_BEND)] = False
+        needs_note = self._may_start(state.program) or self._first_free_tick() <= state.tick <= self._last_start()
+        if over or not needs_note or state.once(Kind.CHORD, 0) in state.seen:
+            mask[self._ids(Kind.CHORD)] = False
+        controls = self._ids(Kind.CONTROL)
+        if silent:
+            mask[controls] = False
+        elif len(controls):
+            said = [value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program]
+            mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], said)
+
+    # -- looking ahead -------------------------------------------------------------------------------------------------
+
+    def _ids(self, kind: Kind) -> NDArray[np.intp]:
+        return self.grammar.scheme.vocabulary.of_kind[kind]
+
+    def _lengths(self, kind: Kind) -> NDArray[np.int64]:
+        return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]
+
+    def _shortest(self, program: int) -> int:
+        """The length of the shortest note that ``program`` can play."""
+        return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
+
+    def _last_start(self) -> int:
+        """The last tick at which a note may begin, for the program that needs the least room."""
+        shortest = self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
+        return self.end_tick - int(shortest.min(where=self._plays, initial=NEVER))
+
+    def _playable(self, program: int) -> Mask:
+        known = self.grammar.scheme.pitches(program == DRUMS)
+        return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
+
+    def _free_pitches(self, program: int) -> Mask:
+        free = self._playable(program)
+        ends = self.state.ends.get(program)
+        return free if ends is None else free & (ends <= self.state.tick)
+
+    def _free_from(self, program: int) -> int:
+        """The tick from which ``program`` has a pitch it may play."""
+        ends = self.state.ends.get(program)
+        if ends is None:
+            return 0
+        known = self._free.get(program)
+        if known is None or known[0] is not ends:
+            playable = self._playable(program)
+            known = ends, int(ends[playable].min()) if playable.any() else NEVER
+            self._free = {**self._free, program: known}
+        return known[1]
+
+    def _first_free_tick(self) -> int:
+        """The first tick at which some program that may play has a pitch to play."""
+        waits = [self._free_from(program) for program in self.state.ends if self._plays[program]]
+        return 0 if len(waits) < self._players else min(waits, default=NEVER)
+
+    def _may_start(self, program: int) -> bool:
+        tick = self.state.tick
+        last = self.end_tick - self._shortest(program)
+        return bool(self._plays[program]) and self.floor <= tick <= last and self._free_from(program) <= tick
+
+    def _may_stop(self, program: int) -> bool:
+        return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
+
+
+_TIME_KINDS = (Kind.BAR, Kind.REST, Kind.TIME_SHIFT, Kind.SPECIAL)
+_MICRO_KINDS = frozenset(
+    {
+        Kind.PITCH,
+        Kind.INTERVAL_CHORD,
+        Kind.PROGRAM,
+        Kind.PEDAL,
+        Kind.PEDAL_OFF,
+        Kind.PITCH_BEND,
+        Kind.CONTROL,
+        Kind.CHORD,
+    }
+)
+"""What PerTok gives a micro timing of its own."""
+RULES: tuple[tuple[set[Kind], Rule], ...] = (
+    ({Kind.BAR}, Cursor._bar),
+    ({Kind.TIME_SIG}, Cursor._meter),
+    ({Kind.POSITION}, Cursor._position),
+    ({Kind.TIME_SHIFT}, Cursor._shift),
+    ({Kind.REST}, Cursor._rest),
+    ({Kind.PROGRAM}, Cursor._program),
+    ({Kind.PITCH, Kind.NOTE_ON}, Cursor._notes),
+    ({Kind.INTERVAL_TIME, Kind.INTERVAL_CHORD}, Cursor._intervals),
+    ({Kind.NOTE_OFF}, Cursor._note_off),
+    ({Kind.DURATION}, Cursor._duration),
+    ({Kind.PEDAL, Kind.PEDAL_OFF}, Cursor._pedal),
+    ({Kind.TEMPO, Kind.KEY_SIG, Kind.CHORD, Kind.PITCH_BEND, Kind.CONTROL}, Cursor._once),
+)

@@ -1,0 +1,141 @@
+"""What a recipe says of an event tokenizer, and MidiTok's tokenizer made of it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toccata.errors import RecipeError
+
+SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
+SPECIALS = (
+    "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
+    *(f"CONTROL{i}" for i in range(64)),
+    *(f"STYLE{i}" for i in range(32)),
+)  # fmt: skip
+"""Special tokens of every event tokenizer; those after EOS are kept free for requests a model may learn later."""
+_METERS: dict[int, list[int]] = {
+    1: [1, 2],
+    2: list(range(1, 9)),
+    4: list(range(1, 17)),
+    8: list(range(1, 25)),
+    16: list(range(1, 25)),
+}
+_DEFAULTS: dict[str, Any] = {
+    "pitch_range": (0, 127),
+    "drums_pitch_range": (0, 127),
+    "beat_res": {(0, 4): 12, (4, 16): 4},
+    "use_programs": True,
+    "use_tempos": True,
+    "use_time_signatures": True,
+    "time_signature_range": _METERS,
+    "num_tempos": 128,
+    "tempo_range": (16, 320),
+    "log_tempos": True,
+    "encode_ids_split": "bar",
+}
+# Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong
+# place.
+_STRUCTURED: dict[str, Any] = {"beat_res": {(0, 32): 12}}
+_PER_TOK: dict[str, Any] = {
+    "beat_res": {(0, 4): 4, (0, 32): 3},
+    "use_time_signatures": False,
+    "ticks_per_quarter": 96,
+    "use_microtiming": True,
+    "max_microtiming_shift": 0.125,
+    "num_microtiming_bins": 24,
+    "use_position_toks": False,
+}
+
+
+@dataclass(frozen=True)
+class EventOptions:
+    """What a recipe says of an event tokenizer.
+
+    Attributes:
+        scheme: One of :data:`SCHEMES`.
+        options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
+        merges: How many ids in all, learned merges included; 0: none are learned.
+        algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
+    """
+
+    scheme: str = "REMI"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    merges: int = 0
+    algorithm: str = "BPE"
+
+
+def library() -> Any:
+    """MidiTok, without the torch it would load for a part of it that is not used here.
+
+    That takes longer than writing a piece.
+    """
+    held_back = "torch" not in sys.modules and "miditok" not in sys.modules
+    if held_back:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # to Python: there is no torch
+    try:
+        import miditok
+    finally:
+        if held_back:
+            del sys.modules["torch"]
+    return miditok
+
+
+def built(options: EventOptions) -> Any:
+    """MidiTok's tokenizer for ``options``.
+
+    Raises:
+        RecipeError: A scheme, an option or a value that MidiTok does not have.
+    """
+    if options.scheme not in SCHEMES:
+        raise RecipeError(f"tokenizer.scheme must be one of {', '.join(SCHEMES)}, not {options.scheme!r}")
+    if options.algorithm not in ("BPE", "Unigram", "WordPiece"):
+        raise RecipeError(f"tokenizer.algorithm must be BPE, Unigram or WordPiece, not {options.algorithm!r}")
+    per_tok = options.scheme == "PerTok"
+    given = {name: _from_toml(name, value) for name, value in options.options.items()}
+    known = _config_fields() | (set(_PER_TOK) if per_tok else set())
+    if unknown := set(given) - known:
+        raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
+    own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
+    settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
+    if per_tok and settings["use_time_signatures"]:
+        raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
+    if per_tok and settings.get("use_rests"):
+        raise RecipeError("PerTok says silence with time shifts: set tokenizer.options.use_rests=false")
+    if per_tok and settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
+        raise RecipeError(
+            "MidiTok 3.1 cannot read PerTok's pedal-up tokens: set tokenizer.options.sustain_pedal_duration=true"
+        )
+    if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
+        raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
+    miditok = library()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
+    except (TypeError, ValueError, KeyError) as error:
+        raise RecipeError(f"tokenizer.options: MidiTok says {error}") from None
+
+
+def _config_fields() -> set[str]:
+    """The names of MidiTok's options."""
+    return set(inspect.signature(library().TokenizerConfig).parameters) - {"kwargs", "special_tokens"} | {
+        "add_trailing_bars"
+    }
+
+
+def _from_toml(name: str, value: Any) -> Any:
+    """TOML has no ranges as keys and no tuples: ``{"0-4" = 12}`` is ``{(0, 4): 12}``."""
+    if isinstance(value, Mapping):
+        pairs = {}
+        for key, entry in value.items():
+            low, dash, high = str(key).partition("-")
+            if not low.isdigit() or (dash and not high.isdigit()):
+                raise RecipeError(f'tokenizer.options.{name}: write ranges as "0-4" and numbers as "4", not {key!r}')
+            pairs[(int(low), int(high)) if dash else int(low)] = entry
+        return pairs
+    return tuple(value) if isinstance(value, list) and name.endswith("_range") else value

@@ -1,0 +1,80 @@
+"""What cursors consult: the limits of a request, and the rules of a tokenizer as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.merges import Merges
+from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.vocabulary import Kind
+
+Mask = NDArray[np.bool_]
+Rule = Callable[[Any, Mask], None]
+"""A method of a cursor that takes from a mask what its kind of token may not be here."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request allows, as far as the grammar can promise it.
+
+    Attributes:
+        bars: The piece has exactly this many bars, counted from the start of the sequence; None: as many as it likes.
+        end: The same as a tick, for schemes whose own bars are not those of the music (PerTok).
+        programs: ``bool[129]``, programs that may play (128: drums); None: all.
+        pitches: ``bool[128]``, pitches that pitched programs may play; None: all.
+        tempo: Whether new tempo changes may be written.
+        meter: Whether new meters may be written.
+    """
+
+    bars: int | None = None
+    end: int | None = None
+    programs: Mask | None = None
+    pitches: Mask | None = None
+    tempo: bool = True
+    meter: bool = True
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """What a tokenizer's cursors consult; shared by all of them, never changed.
+
+    Attributes:
+        scheme: The base tokens and their grid.
+        merges: The merged ids, where there are any.
+        masks: For each kind the base tokens that may come right after it, ``bool[V]``.
+        rules: For each kind the rules that can matter after it.
+        closing: Base tokens that lead towards the end, ``bool[V]``.
+        micro: Micro timings, ``bool[V]``.
+        shift_needs_note: Nothing but a note may follow a time shift (Structured), so it must lead to where one can
+            stand.
+        program_before_note: Every note names its program; otherwise a program holds until the next.
+        program_values: The programs there are tokens for.
+    """
+
+    scheme: Scheme
+    merges: Merges | None
+    masks: Mapping[Kind, Mask]
+    rules: Mapping[Kind, tuple[Rule, ...]]
+    closing: Mask
+    micro: Mask
+    shift_needs_note: bool
+    program_before_note: bool
+    program_values: NDArray[np.int32]
+
+    @property
+    def size(self) -> int:
+        """Number of ids."""
+        return len(self.scheme.vocabulary) if self.merges is None else len(self.merges.parts)
+
+    def base(self, token: int) -> tuple[int, ...]:
+        """The base tokens that an id stands for."""
+        return (token,) if self.merges is None else self.merges.parts[token]
+
+    def single(self, part: int) -> int:
+        """The id that stands for one base token alone."""
+        return part if self.merges is None else self.merges.parts.index((part,))
