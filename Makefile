@@ -2,7 +2,7 @@
 
 PYTHON ?= python3.11
 VENV ?= .venv
-CASES ?= 10000
+CASES ?= 200
 MINUTES ?= 3
 
 BIN = $(VENV)/bin
@@ -44,7 +44,7 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -m "not slow"
 
-nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (10000) cases for the grammar
+nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (200) cases for each of fifty tokenizers' grammars
 	TOCCATA_CASES=$(CASES) $(BIN)/python -m pytest
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError
+from toccata.errors import CorpusError, MidiError, MissingExtra, ModelError
 from toccata.files import write_json, write_text
 from toccata.look import Inspection, doctor, find_model, inspect, model_rows, program_number, recipe_rows, render
 from toccata.measure.likelihood import Likelihood, likelihood
@@ -302,13 +302,11 @@ def evaluate(
     opened = load(model, precision="fp32")
     seen = set() if include_seen else _seen(opened.folder.path)
     options = restore(opened.folder.about["recipe"]).clean
-    paths = find_midi(Path(source))
     scores, unread, known = [], [], 0
     contents: set[str] = set()
-    for done, (path, result) in enumerate(sorted(map_files(paths, _Reading(options)), key=lambda item: item[0])):
-        heard.update("reading", done + 1, len(paths))
+    for name, result in _pieces_of(Path(source), options, heard):
         if isinstance(result, Exception):
-            unread.append((path.relative_to(source).as_posix(), str(result).removeprefix(f"{path}: ")))
+            unread.append((name, str(result)))
             continue
         content, midi = result
         if content in seen:
@@ -328,6 +326,23 @@ def evaluate(
     )
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
     return Evaluation(opened.name, found, known, tuple(unread), written.valid / written.pieces, written.faults)
+
+
+def _pieces_of(
+    source: Path, options: CleanOptions, heard: Progress
+) -> Iterator[tuple[str, tuple[str, bytes] | MidiError]]:
+    """Each piece's path with its content and its bytes, or with the reason why it cannot be used."""
+    if (source / CORPUS).is_file():
+        corpus = Corpus(source)
+        for number, piece in enumerate(corpus.pieces):
+            yield piece.path, (piece.content, corpus.midi(number))
+        return
+    paths = find_midi(source)
+    for done, (path, result) in enumerate(sorted(map_files(paths, _Reading(options)), key=lambda item: item[0])):
+        heard.update("reading", done + 1, len(paths))
+        if isinstance(result, MidiError):
+            result = MidiError(str(result).removeprefix(f"{path}: "), path=path)
+        yield path.relative_to(source).as_posix(), result
 
 
 class _Reading:

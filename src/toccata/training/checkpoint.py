@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from toccata.errors import ModelError
-from toccata.files import written_aside
+from toccata.files import write_bytes
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 
@@ -34,8 +34,8 @@ def save(
             for name, value in values.items():
                 tensors[f"optimizer{i}.{number}.{name}"] = torch.as_tensor(value)
     tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
-    with written_aside(path) as aside:
-        save_file(tensors, aside, metadata={"state": json.dumps(state)})
+    # By way of bytes: safetensors, writing for itself, has errors of its own for a disk that is full.
+    write_bytes(path, to_bytes(tensors, metadata={"state": json.dumps(state)}))
 
 
 def identity(path: Path) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from toccata import folder
 from toccata.engine.graph import write_graph
 from toccata.errors import ModelError
-from toccata.files import write_json, write_text, written_aside
+from toccata.files import write_bytes, write_json, write_text
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import from_tensors, to_tensors
@@ -24,8 +25,7 @@ def export(path: Path, decoder: Decoder, tokenizer: Tokenizer, about: dict[str, 
     (path / folder.ABOUT).unlink(missing_ok=True)
     write_json(path / folder.CONFIG, {**config.to_json(), "bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos})
     tensors = to_tensors(config, decoder.state_dict())
-    with written_aside(path / folder.WEIGHTS) as aside:
-        save_file(tensors, aside, metadata={"format": "pt"})
+    write_bytes(path / folder.WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
     tokenizer.save(path / folder.TOKENIZER)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     write_graph(config, arrays, path / folder.GRAPH)
