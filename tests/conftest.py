@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Before anything loads torch: its threads shall wait briefly, or tests crawl beside other programs.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 import pytest
 
 from toccata.midi.clean import clean

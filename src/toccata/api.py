@@ -39,6 +39,8 @@ __all__ = [
     "inspect", "load", "model_rows", "models", "prepare", "program_number", "recipe_rows", "render", "train",
 ]  # fmt: skip
 
+FINETUNE = 0.2
+"""The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
 DATA = "data.json"
@@ -192,6 +194,10 @@ def _share_processors() -> None:
 
 def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
     chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
+    if parent is not None and not any(s.startswith("training.lr=") for s in settings):
+        # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
+        first = parent.about["lineage"].get("parent") is None
+        chosen = replace(chosen, training=replace(chosen.training, lr=chosen.training.lr * (FINETUNE if first else 1)))
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
