@@ -29,7 +29,7 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new music out: MIDI, picture and sound
 	$(BIN)/toccata dataset bach demo/midi
-	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model
+	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model training.rows=4
 	$(BIN)/toccata generate --model demo/model --bars 16 --audio --plot -o demo/idea.mid --force
 	@echo
 	@echo "The music:       demo/idea.mid"

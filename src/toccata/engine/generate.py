@@ -137,7 +137,7 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
     row.ids.append(token)
     for base in cursor.grammar.base(token):
         made = cursor.state.made
-        cursor.state.read(base)
+        cursor.read(base)
         if cursor.state.made is not made and cursor.state.made is not None:
             yield NewNote(row.number, cursor.state.made)
     if cursor.state.bar != before:

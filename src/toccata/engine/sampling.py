@@ -94,21 +94,21 @@ def _admitted(
     logits: Floats, weights: Floats, sampling: Sampling, generator: np.random.Generator, admits: Callable[[int], bool]
 ) -> int:
     """Draw from one row until an id holds to its end; those that do not are out."""
-    refused: list[int] = []
     while True:
-        sums = np.cumsum(weights, dtype=np.float64)
-        if not sums[-1] > 0:  # all that truncation had left were refused: truncate the others
-            logits[refused] = -np.inf
-            if not np.isfinite(logits).any():
-                raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
-            weights = _weights(logits[None], sampling)[0]
-            continue
-        # The first id whose sum is above the target has a weight above 0.
-        pick = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
-        if admits(pick):
-            return pick
-        refused.append(pick)
-        weights[pick] = 0
+        ids = np.flatnonzero(weights)
+        sums = np.cumsum(weights[ids], dtype=np.float64)
+        while len(ids):
+            place = min(int(np.searchsorted(sums, generator.random() * sums[-1], side="right")), len(ids) - 1)
+            pick = int(ids[place])
+            if admits(pick):
+                return pick
+            logits[pick] = -np.inf
+            ids = np.delete(ids, place)
+            sums = np.cumsum(weights[ids], dtype=np.float64)
+        # All that truncation had left were refused: truncate what remains.
+        if not np.isfinite(logits).any():
+            raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
+        weights = _weights(logits[None], sampling)[0]
 
 
 def _weights(logits: Floats, sampling: Sampling) -> Floats:

@@ -32,7 +32,7 @@ class Cursor:
         self.grammar, self.state, self.limits = grammar, state, limits
         self.floor = 0
         self.closing = False
-        self._free: dict[int, tuple[NDArray[np.int64], int]] = {}
+        self._free = np.zeros(DRUMS + 1, np.int64)  # for each program, when it has a pitch it may play
         # Which programs may play, bool[129]; a scheme that names none has one.
         self._plays = np.zeros(DRUMS + 1, np.bool_)
         self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
@@ -45,7 +45,18 @@ class Cursor:
     def advance(self, token: int) -> None:
         """Read one id, legal or not: a prompt may hold what a generator may not write."""
         for base in self.grammar.base(token):
-            self.state.read(base)
+            self.read(base)
+
+    def read(self, base: int) -> None:
+        """Read one base token."""
+        ends = self.state.ends
+        self.state.read(base)
+        if self.state.ends is not ends:  # a note of the program that is playing
+            program = self.state.program
+            playable = self._playable(program)
+            free = self._free.copy()  # copies of this cursor share it
+            free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
+            self._free = free
 
     def allowed(self) -> Mask:
         """The ids that may come next, ``bool[grammar.size]``.
@@ -74,7 +85,7 @@ class Cursor:
         for base in parts:
             if not ahead._allowed()[base]:
                 return False
-            ahead.state.read(base)
+            ahead.read(base)
         return True
 
     def synonym(self) -> tuple[int, NDArray[np.intp]] | None:
@@ -226,9 +237,7 @@ class Cursor:
         shortest = grammar.scheme.shortest_notes[state.ticks_per_beat][grammar.program_values]
         in_time = self.floor <= state.tick
         may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
-        for program in state.ends:  # the others are free
-            if self._free_from(program) > state.tick:
-                may[grammar.program_values == program] = False
+        may &= self._free[grammar.program_values] <= state.tick
         for program in state.started:
             if self._may_stop(program):
                 may[grammar.program_values == program] = True
@@ -341,27 +350,16 @@ class Cursor:
         ends = self.state.ends.get(program)
         return free if ends is None else free & (ends <= self.state.tick)
 
-    def _free_from(self, program: int) -> int:
-        """The tick from which ``program`` has a pitch it may play."""
-        ends = self.state.ends.get(program)
-        if ends is None:
-            return 0
-        known = self._free.get(program)
-        if known is None or known[0] is not ends:
-            playable = self._playable(program)
-            known = ends, int(ends[playable].min()) if playable.any() else NEVER
-            self._free = {**self._free, program: known}
-        return known[1]
-
     def _first_free_tick(self) -> int:
         """The first tick at which some program that may play has a pitch to play."""
-        waits = [self._free_from(program) for program in self.state.ends if self._plays[program]]
-        return 0 if len(waits) < self._players else min(waits, default=NEVER)
+        if len(self.state.ends) < self._players:
+            return 0
+        return int(self._free[self._plays].min(initial=NEVER))
 
     def _may_start(self, program: int) -> bool:
         tick = self.state.tick
         last = self.end_tick - self._shortest(program)
-        return bool(self._plays[program]) and self.floor <= tick <= last and self._free_from(program) <= tick
+        return bool(self._plays[program]) and self.floor <= tick <= last and bool(self._free[program] <= tick)
 
     def _may_stop(self, program: int) -> bool:
         return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
