@@ -39,8 +39,8 @@ PROMPT = 32
 TOP_P = 0.95
 TOKENIZER = build_tokenizer(load("toccata").tokenizer)
 MODELS = {
-    "6M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=256, heads=4, kv_heads=2, ffn=704),
-    "25M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=512, heads=8, kv_heads=4, ffn=1408),
+    "6M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=256, heads=4, kv_heads=1, ffn=704),
+    "25M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=512, heads=8, kv_heads=2, ffn=1408),
 }
 
 Loop = Callable[[int, int], int]

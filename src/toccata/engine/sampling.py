@@ -84,31 +84,43 @@ def draw(
     """
     masked = np.where(allowed, logits, -np.inf)
     weights = _weights(masked, sampling)
-    return [
-        _admitted(masked[row], weights[row], sampling, generator, admits[row])
-        for row, generator in enumerate(generators)
-    ]
+    picks = _picked(weights, generators)
+    for row, pick in enumerate(picks):
+        if not admits[row](pick):
+            picks[row] = _redrawn(masked[row], weights[row], pick, sampling, generators[row], admits[row])
+    return picks
 
 
-def _admitted(
-    logits: Floats, weights: Floats, sampling: Sampling, generator: np.random.Generator, admits: Callable[[int], bool]
+def _picked(weights: Floats, generators: Sequence[np.random.Generator]) -> list[int]:
+    """One id for each row of ``weights [B, V]``, each as likely as its weight."""
+    sums = np.cumsum(weights, axis=1, dtype=np.float64)
+    points = np.array([generator.random() for generator in generators]) * sums[:, -1]
+    # The first whose sum is above the point; rounding may leave none, then it is the last that counts.
+    above = sums > np.minimum(points, np.nextafter(sums[:, -1], 0))[:, None]
+    picks: list[int] = above.argmax(axis=1).tolist()
+    return picks
+
+
+def _redrawn(
+    logits: Floats,
+    weights: Floats,
+    refused: int,
+    sampling: Sampling,
+    generator: np.random.Generator,
+    admits: Callable[[int], bool],
 ) -> int:
     """Draw from one row until an id holds to its end; those that do not are out."""
+    pick = refused
     while True:
-        ids = np.flatnonzero(weights)
-        sums = np.cumsum(weights[ids], dtype=np.float64)
-        while len(ids):
-            place = min(int(np.searchsorted(sums, generator.random() * sums[-1], side="right")), len(ids) - 1)
-            pick = int(ids[place])
-            if admits(pick):
-                return pick
-            logits[pick] = -np.inf
-            ids = np.delete(ids, place)
-            sums = np.cumsum(weights[ids], dtype=np.float64)
-        # All that truncation had left were refused: truncate what remains.
-        if not np.isfinite(logits).any():
-            raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
-        weights = _weights(logits[None], sampling)[0]
+        logits[pick] = -np.inf
+        weights[pick] = 0
+        if not weights.any():  # all that truncation had left were refused: truncate what remains
+            if not np.isfinite(logits).any():
+                raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
+            weights = _weights(logits[None], sampling)[0]
+        pick = _picked(weights[None], [generator])[0]
+        if admits(pick):
+            return pick
 
 
 def _weights(logits: Floats, sampling: Sampling) -> Floats:
