@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toccata import folder
+from toccata.corpus.contents import contents_of
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
@@ -16,17 +17,14 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MidiError, MissingExtra, ModelError
+from toccata.errors import CorpusError, MissingExtra, ModelError
 from toccata.files import write_json, write_text
 from toccata.look import Inspection, doctor, find_model, inspect, model_rows, program_number, recipe_rows, render
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
-from toccata.midi.clean import CleanOptions, clean
-from toccata.midi.facts import fingerprint
-from toccata.midi.pool import map_files
-from toccata.midi.read import find_midi, read_score
+from toccata.midi.clean import CleanOptions
 from toccata.recipes import Recipe, restore
 from toccata.recipes import load as load_recipe
 
@@ -310,7 +308,7 @@ def evaluate(
     options = restore(opened.folder.about["recipe"]).clean
     scores, unread, known = [], [], 0
     contents: set[str] = set()
-    for name, result in _pieces_of(Path(source), options, heard):
+    for name, result in contents_of(Path(source), options, lambda d, n: heard.update("reading", d, n)):
         if isinstance(result, Exception):
             unread.append((name, str(result)))
             continue
@@ -332,34 +330,6 @@ def evaluate(
     )
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
     return Evaluation(opened.name, found, known, tuple(unread), written.valid / written.pieces, written.faults)
-
-
-def _pieces_of(
-    source: Path, options: CleanOptions, heard: Progress
-) -> Iterator[tuple[str, tuple[str, bytes] | MidiError]]:
-    """Each piece's path with its content and its bytes, or with the reason why it cannot be used."""
-    if (source / CORPUS).is_file():
-        corpus = Corpus(source)
-        for number, piece in enumerate(corpus.pieces):
-            yield piece.path, (piece.content, corpus.midi(number))
-        return
-    paths = find_midi(source)
-    for done, (path, result) in enumerate(sorted(map_files(paths, _Reading(options)), key=lambda item: item[0])):
-        heard.update("reading", done + 1, len(paths))
-        if isinstance(result, MidiError):
-            result = MidiError(str(result).removeprefix(f"{path}: "), path=path)
-        yield path.relative_to(source).as_posix(), result
-
-
-class _Reading:
-    """Read, clean and know again; a callable that a worker process can be sent."""
-
-    def __init__(self, options: CleanOptions) -> None:
-        self.options = options
-
-    def __call__(self, path: Path) -> tuple[str, bytes]:
-        score = clean(read_score(path), self.options)
-        return fingerprint(score).content, score.dumps_midi()
 
 
 def _seen(path: Path) -> set[str]:

@@ -1,0 +1,48 @@
+"""The pieces of a folder or a corpus, each known by its content: to tell what a model has seen from what it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from toccata.corpus.store import CORPUS, Corpus
+from toccata.errors import MidiError
+from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.facts import fingerprint
+from toccata.midi.pool import map_files
+from toccata.midi.read import find_midi, read_score
+
+
+def contents_of(
+    source: Path, options: CleanOptions, progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[str, tuple[str, bytes] | MidiError]]:
+    """Each piece's path below ``source`` with its content and its bytes, or with the reason why it cannot be used.
+
+    Args:
+        source: A folder of MIDI files, or a prepared corpus.
+        options: How the files of a folder are cleaned; the pieces of a corpus are clean already.
+        progress: Called with (files done, files in all).
+
+    Raises:
+        CorpusError: There is no such folder, or no MIDI file in it.
+    """
+    if (source / CORPUS).is_file():
+        corpus = Corpus(source)
+        for number, piece in enumerate(corpus.pieces):
+            yield piece.path, (piece.content, corpus.midi(number))
+        return
+    paths = find_midi(source)
+    read = partial(_read, options=options)
+    for done, (path, result) in enumerate(sorted(map_files(paths, read), key=lambda item: item[0]), 1):
+        if progress is not None:
+            progress(done, len(paths))
+        if isinstance(result, MidiError):
+            result = MidiError(str(result).removeprefix(f"{path}: "), path=path)
+        yield path.relative_to(source).as_posix(), result
+
+
+def _read(path: Path, options: CleanOptions) -> tuple[str, bytes]:
+    """A piece's content and its cleaned bytes; runs in a worker process."""
+    score = clean(read_score(path), options)
+    return fingerprint(score).content, score.dumps_midi()
