@@ -18,7 +18,7 @@ from toccata.corpus.store import Corpus
 from toccata.errors import ModelError, RecipeError, ToccataError
 from toccata.folder import ModelFolder
 from toccata.recipes import load
-from toccata.training import checkpoint, log
+from toccata.training import checkpoint, log, picture
 from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -293,7 +293,7 @@ def test_schedules(schedule: str) -> None:
 
 
 def test_the_picture_of_the_loss(started: Path) -> None:
-    log.plot(started / "training" / "log.csv", started / "loss.png", best=2)
+    picture.plot(started / "training" / "log.csv", started / "loss.png", best=2)
     assert (started / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 

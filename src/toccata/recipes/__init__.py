@@ -20,6 +20,7 @@ from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import DecoderConfig
 from toccata.tokenizers.events import EventOptions
+from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import TrainOptions
 
 Section = TypeVar("Section")
@@ -36,7 +37,7 @@ class Recipe:
     """The public project it follows, where it does."""
     clean: CleanOptions = field(default_factory=CleanOptions)
     prepare: Mapping[str, float] = field(default_factory=dict)
-    tokenizer: EventOptions = field(default_factory=EventOptions)
+    tokenizer: TokenizerOptions = field(default_factory=EventOptions)
     model: Mapping[str, Any] = field(default_factory=dict)
     examples: ExampleOptions = field(default_factory=ExampleOptions)
     training: TrainOptions = field(default_factory=TrainOptions)
@@ -51,7 +52,10 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a model folder and for telling one run from another."""
-        return asdict(self)
+        values = asdict(self)
+        # To whom a run is reported is nothing of the model's: whoever goes on from it did not ask for that.
+        del values["training"]["wandb"]
+        return values
 
 
 def names() -> list[str]:
@@ -148,7 +152,7 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         seed=_typed(table.get("seed", ""), str, "seed"),
         clean=_section(CleanOptions, table.get("clean", {}), "clean"),
         prepare=_numbers(table.get("prepare", {}), {"valid", "test"}, "prepare"),
-        tokenizer=_section(EventOptions, table.get("tokenizer", {}), "tokenizer"),
+        tokenizer=_tokenizer(table.get("tokenizer", {})),
         model={key: _typed(value, shape[key], f"model.{key}") for key, value in model.items()},
         examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
         training=_section(TrainOptions, table.get("training", {}), "training"),
@@ -160,6 +164,13 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     except ModelError as error:
         raise RecipeError(error.message) from None
     return recipe
+
+
+def _tokenizer(table: Mapping[str, Any]) -> TokenizerOptions:
+    """The options of the family of tokenizers that ``scheme`` belongs to."""
+    scheme = table.get("scheme", "") if isinstance(table, Mapping) else ""
+    options: TokenizerOptions = _section(options_of(str(scheme)), table, "tokenizer")
+    return options
 
 
 def _section(cls: type[Section], table: Mapping[str, Any], where: str) -> Section:

@@ -6,9 +6,8 @@ n does at every later step exactly what the unbroken run does.
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
 from toccata.files import write_json
 from toccata.model.decoder import Decoder, Packing
-from toccata.training import checkpoint, log, optim
+from toccata.training import checkpoint, optim
 from toccata.training.data import Batch, batches, stack
 from toccata.training.device import accelerator as make_accelerator
+from toccata.training.log import About, Evaluated
+from toccata.training.loggers import FULL, Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 
@@ -72,6 +73,8 @@ class Trainer:
         identity: What makes this run this run (recipe, data); kept with the checkpoint.
         report: Called after each step, on the first process.
         say: Called before the first step with the number of steps and the tokens a second that were measured.
+        facts: What the run is, by section and name, for whoever reads its logs.
+        tell: Hears of a logger that fails.
     """
 
     def __init__(
@@ -85,8 +88,11 @@ class Trainer:
         identity: dict[str, Any] | None = None,
         report: Callable[[Step], None] | None = None,
         say: Callable[[int, float], None] | None = None,
+        facts: Mapping[str, Mapping[str, Any]] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.options, self.folder, self.report, self.say = options, folder, report, say
+        self.facts, self.tell = facts or {}, tell
         self.accelerator: Accelerator = make_accelerator(options)
         self.train, self.valid = train, valid
         self.decoder = model.to(self.accelerator.device)
@@ -108,16 +114,17 @@ class Trainer:
             self._plan()
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
-        loggers = log.loggers(self.folder, self.state.step) if self.accelerator.is_main_process else []
+        logs = loggers(self.folder, self.options, self.tell) if self.accelerator.is_main_process else Loggers(())
         try:
             if not resumed:
                 self._save(checkpoint.LAST)  # the plan is part of the state: a resumed run must not plan again
-            self._loop(loggers)
+            logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
+            self._loop(logs)
         except KeyboardInterrupt:
             self._save(checkpoint.LAST)
             raise
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in FULL:
                 raise ToccataError(
                     f"the disk of {self.folder} is full: make room and run the same command again; nothing of the last "
                     f"checkpoint is lost",
@@ -126,14 +133,13 @@ class Trainer:
                 ) from None
             raise
         finally:
-            for logger in loggers:
-                logger.close()
+            logs.close()
         return self.state
 
     def _fresh_optimizers(self) -> list[torch.optim.Optimizer]:
         return optim.build(self.decoder, self.options, bf16=self.accelerator.mixed_precision == "bf16")
 
-    def _loop(self, loggers: list[log.Logger]) -> None:
+    def _loop(self, logs: Loggers) -> None:
         options, state = self.options, self.state
         every = max(1, state.steps // options.evaluations)
         source = self._batches()
@@ -144,7 +150,8 @@ class Trainer:
             state.step += 1
             state.tokens += tokens
             held_out = None
-            if state.step % every == 0 or state.step == state.steps:
+            evaluated = state.step % every == 0 or state.step == state.steps
+            if evaluated:
                 held_out = self._evaluate(loss)
             took = time.monotonic() - began
             state.seconds += took
@@ -159,14 +166,29 @@ class Trainer:
             }
             if held_out is not None:
                 values["valid_loss"] = held_out
-            for logger in loggers:
-                logger.write(values)
+            logs.step(values)
+            if evaluated:
+                logs.evaluation(self._found(loss, held_out))
             if self.report is not None and self.accelerator.is_main_process:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
             if time.monotonic() - saved > options.checkpoint_minutes * 60 or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST)
                 saved = time.monotonic()
+
+    def _found(self, loss: float, held_out: float | None) -> Evaluated:
+        state = self.state
+        return Evaluated(
+            state.step,
+            state.steps,
+            loss,
+            held_out,
+            state.best_loss,
+            state.best_step,
+            state.tokens,
+            state.seconds,
+            state.stopped,
+        )
 
     def _batches(self) -> Iterator[Batch]:
         options, accelerator = self.options, self.accelerator

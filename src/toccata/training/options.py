@@ -52,6 +52,8 @@ class TrainOptions:
     workers: int = 1
     """Processes that make examples; 0: the training process makes them itself."""
     seed: int = 0
+    wandb: str = ""
+    """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
@@ -21,9 +22,11 @@ from toccata.model.decoder import Decoder
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
-from toccata.training import checkpoint, log
+from toccata.training import checkpoint
+from toccata.training.boards import require_wandb
 from toccata.training.device import precision, processes
 from toccata.training.export import export, load_decoder
+from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
 
 FIT_PIECES = 2000
@@ -38,12 +41,24 @@ class Run:
         out: The model folder.
         parent: The model to start from; None: from nothing.
         say: Hears what is worth a line.
+        command: What was called to make it, and goes on with it; for whoever finds the folder later.
+
+    Raises:
+        MissingExtra: The recipe asks for a logger that is not installed.
     """
 
     def __init__(
-        self, recipe: Recipe, out: Path, parent: folder.ModelFolder | None, say: Callable[[str], None]
+        self,
+        recipe: Recipe,
+        out: Path,
+        parent: folder.ModelFolder | None,
+        say: Callable[[str], None],
+        *,
+        command: str = "",
     ) -> None:
-        self.recipe, self.out, self.parent, self.say = recipe, out, parent, say
+        if recipe.training.wandb:
+            require_wandb()
+        self.recipe, self.out, self.parent, self.say, self.command = recipe, out, parent, say, command
         self.folder = out / folder.TRAINING
         self.processes = processes()
 
@@ -107,8 +122,49 @@ class Run:
             identity=self._identity(corpus),
             report=report,
             say=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
+            facts=self._facts(corpus, tokenizer, config, options.precision),
+            tell=self.say,
         )
         return trainer.run()
+
+    def _facts(
+        self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig, precision: str
+    ) -> dict[str, dict[str, Any]]:
+        """What this run is, for its logs."""
+        recipe, about = self.recipe, corpus.about
+        return {
+            "recipe": {
+                "name": recipe.name,
+                "about": recipe.about,
+                "started from": "nothing" if self.parent is None else self.parent.name,
+                **{name: value for name, value in asdict(recipe.training).items() if name != "wandb"},
+            },
+            "data": {
+                "pieces": about["pieces"],
+                "notes": about["notes"],
+                "hours": round(about["hours"], 1),
+                "cleaning": asdict(recipe.clean),
+                "split": dict(about["splits"]),
+                "left out": len(about["rejected"]),
+                "digest": corpus.digest,
+            },
+            "tokenizer": {
+                **{name: value for name, value in asdict(recipe.tokenizer).items() if isinstance(value, str)},
+                "ids": tokenizer.vocab_size,
+                "fingerprint": tokenizer.fingerprint,
+            },
+            "model": {"parameters": config.parameters, **asdict(config)},
+            "machine": {
+                **machine(str(self.processes.device), precision),
+                "processes": self.processes.num_processes,
+                "toccata": __version__,
+            },
+            "commands": {
+                "made with": self.command or "the Python API",
+                "to go on": "the same again",
+                "to write": f"toccata generate --model {shlex.quote(str(self.out))} --bars 16",
+            },
+        }
 
     def _precision(self) -> Literal["bf16", "fp32"]:
         """Found out once a run and kept: all its processes, and what resumes it, compute in the same one."""
@@ -210,5 +266,4 @@ class Run:
         decoder = self._decoder(tokenizer)
         best = self.folder / checkpoint.BEST
         checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST, decoder, [])
-        log.plot(self.folder / "log.csv", self.folder / "loss.png", best=state.best_step)
         return export(self.out, decoder, tokenizer, self.about(corpus, state), card="")

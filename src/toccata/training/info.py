@@ -1,0 +1,127 @@
+"""A page that says what a run is and how it stands, for whoever finds the folder later."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from toccata.files import write_text
+from toccata.training.log import About, Evaluated
+
+_WIDTH = 14
+
+
+class InfoLog:
+    """``info.txt``: recipe, data, model, tokenizer, machine, times, the best loss, and the commands to go on with.
+
+    Written when a run begins, at every evaluation and at the end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._about: About | None = None
+        self._found: Evaluated | None = None
+        self._values: dict[str, float] = {}
+        self._started = self._resumed = ""
+
+    def begin(self, about: About) -> None:
+        """Write the page; a run that goes on keeps the time at which it first began."""
+        self._about = about
+        now = _now()
+        before = self._kept("started") if about.step else ""
+        self._started, self._resumed = (before, f"{now}, after step {about.step:,}") if before else (now, "")
+        self._write("the first steps")
+
+    def step(self, values: Mapping[str, float]) -> None:
+        """Remember how far it is."""
+        self._values = dict(values)
+
+    def evaluation(self, found: Evaluated) -> None:
+        """Write the page."""
+        self._found = found
+        self._write("training")
+
+    def close(self) -> None:
+        """Write the page for good: finished, or interrupted."""
+        if self._about is None:
+            return
+        stopped = self._found.stopped if self._found else ""
+        step = int(self._values.get("step", self._about.step))
+        if stopped:
+            self._write(f"finished: {stopped}")
+        else:
+            self._write("finished" if step >= self._about.steps else "interrupted; the same command goes on")
+
+    def _kept(self, name: str) -> str:
+        try:
+            found = re.search(rf"^{name} +(.+)$", self.path.read_text(encoding="utf-8"), re.MULTILINE)
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return found[1] if found else ""
+
+    def _write(self, state: str) -> None:
+        assert self._about is not None
+        write_text(self.path, page(self._about, self._stands(state)))
+
+    def _stands(self, state: str) -> dict[str, Any]:
+        about, found, values = self._about, self._found, self._values
+        assert about is not None
+        step, seconds = int(values.get("step", about.step)), values.get("seconds", 0.0)
+        rows: dict[str, Any] = {"state": state, "started": self._started}
+        if self._resumed:
+            rows["resumed"] = self._resumed
+        rows |= {"written": _now(), "step": f"{step:,} of {about.steps:,} ({step / about.steps:.0%})"}
+        if seconds:
+            rows["trained for"] = f"{seconds / 60:.1f} minutes, {int(values['tokens']):,} tokens"
+            rows["loss"] = f"{values['loss']:.4f} nats a token"
+        if found is not None:
+            rows["held-out loss"] = "no piece is held back" if found.valid_loss is None else f"{found.valid_loss:.4f}"
+            rows["best loss"] = f"{found.best_loss:.4f} at step {found.best_step:,}"
+        return rows
+
+
+def page(about: About, stands: Mapping[str, Any]) -> str:
+    """The page: how the run stands, then its facts, section by section."""
+    lines = [about.name, "=" * len(about.name), "", *_rows(stands)]
+    for section, values in about.facts.items():
+        lines += ["", section, "-" * len(section), *_rows(values)]
+    return "\n".join([*lines, ""])
+
+
+def machine(device: str, precision: str) -> dict[str, Any]:
+    """The machine that this runs on, without anything that tells whose it is."""
+    import torch
+
+    rows = {
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "processors": os.cpu_count() or 0,
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+        "precision": precision,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    return {name: str(value) if name == "torch" else value for name, value in rows.items()}
+
+
+def _rows(values: Mapping[str, Any]) -> list[str]:
+    width = max([_WIDTH, *(len(name) + 2 for name in values)])
+    return [f"{name:{width}}{_said(value)}" for name, value in values.items()]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(one)}" for name, one in value.items()) or "none"
+    return " ".join(str(value).split()) or "none"
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

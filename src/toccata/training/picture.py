@@ -1,0 +1,94 @@
+"""The loss as a picture, drawn again and again while a run goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from toccata.files import written_aside
+from toccata.training import log
+
+SHARE = 0.02
+"""Drawing may take this share of a run's time: in a run of seconds not every evaluation is drawn, the last one is."""
+
+
+class PlotLog:
+    """``loss.png``, drawn anew at every evaluation from the run's ``log.csv``.
+
+    Args:
+        table: The CSV, which must have been told of the step first.
+        picture: The PNG; it is always a whole one.
+    """
+
+    def __init__(self, table: Path, picture: Path) -> None:
+        self.table, self.picture = table, picture
+        self._best: int | None = None
+        self._stale = False
+        self._not_before = 0.0
+
+    def begin(self, about: log.About) -> None:
+        """Nothing: there is no point to draw yet."""
+
+    def step(self, values: Mapping[str, float]) -> None:
+        """Remember that the picture is behind."""
+        self._stale = True
+
+    def evaluation(self, found: log.Evaluated) -> None:
+        """Draw, with the step that is best so far marked."""
+        self._best = found.best_step
+        if time.monotonic() >= self._not_before:
+            self._draw()
+
+    def close(self) -> None:
+        """Draw what is not drawn yet."""
+        if self._stale:
+            self._draw()
+
+    def _draw(self) -> None:
+        began = time.monotonic()
+        with written_aside(self.picture) as aside:
+            plot(self.table, aside, best=self._best)
+        done = time.monotonic()
+        self._not_before = done + (done - began) / SHARE
+        self._stale = False
+
+
+def plot(table: Path, picture: Path, *, best: int | None = None) -> None:
+    """Draw the training and held-out loss of a ``log.csv`` as a PNG; ``best`` is the step whose weights are kept."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = log.read(table)
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    steps, losses = [r["step"] for r in rows], [r["loss"] for r in rows if "loss" in r]
+    axes.plot(steps[: len(losses)], losses, color="#9bb8d3", linewidth=0.8, label="training, each step")
+    axes.plot(steps[: len(losses)], _smoothed(losses), color="#1f5a8c", linewidth=1.6, label="training, smoothed")
+    held_out = [(r["step"], r["valid_loss"]) for r in rows if "valid_loss" in r]
+    if held_out:
+        axes.plot(
+            *zip(*held_out, strict=True),
+            color="#d1495b",
+            marker="o",
+            markersize=3,
+            linewidth=1.4,
+            label="held-out pieces",
+        )
+    if best:
+        axes.axvline(best, color="#d1495b", linewidth=0.8, linestyle=":", label="kept")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss, nats a token")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.savefig(str(picture))
+
+
+def _smoothed(values: Sequence[float], decay: float = 0.95) -> list[float]:
+    out: list[float] = []
+    mean = 0.0
+    for i, value in enumerate(values):
+        mean = decay * mean + (1 - decay) * value
+        out.append(mean / (1 - decay ** (i + 1)))
+    return out

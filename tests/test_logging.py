@@ -1,0 +1,343 @@
+"""What a training writes down: none of it may end the training, and none of it goes where it was not asked to."""
+
+from __future__ import annotations
+
+import errno
+import importlib.machinery
+import json
+import shlex
+import shutil
+import sys
+import threading
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_support import call
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import Corpus
+from toccata.errors import MissingExtra, ToccataError
+from toccata.recipes import load, restore
+from toccata.training import boards, log
+from toccata.training.boards import WandbLog
+from toccata.training.info import InfoLog
+from toccata.training.log import About, CsvLog, Evaluated
+from toccata.training.loggers import Loggers
+from toccata.training.loop import Step
+from toccata.training.picture import PlotLog
+from toccata.training.pipeline import Run
+from train_part import TINY
+
+ABOUT = About("nocturne", 0, 8, {"data": {"pieces": 12, "notes": 3456}})
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("music")
+    paths = [p for p in sorted((data / "bach" / "mutopia").rglob("*.mid")) if 2_000 < p.stat().st_size < 9_000][::6]
+    for path in paths[:10]:
+        shutil.copy(path, folder / path.name)
+    return prepare(folder, tmp_path_factory.mktemp("corpus"), PrepareOptions(valid=0.2, test=0.2), processes=0)
+
+
+class Heard:
+    """A logger that remembers, and raises at the event it is told to."""
+
+    def __init__(self, fails_at: str = "", error: Exception | None = None) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.fails_at, self.error = fails_at, error or RuntimeError("no network\nat all")
+
+    def _hear(self, what: str, value: Any = None) -> None:
+        self.events.append((what, value))
+        if what == self.fails_at:
+            raise self.error
+
+    def begin(self, about: About) -> None:
+        self._hear("begin", about)
+
+    def step(self, values: Mapping[str, float]) -> None:
+        self._hear("step", values["step"])
+
+    def evaluation(self, found: Evaluated) -> None:
+        self._hear("evaluation", found.step)
+
+    def close(self) -> None:
+        self._hear("close")
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+
+def line(step: int, **more: float) -> dict[str, float]:
+    return {"step": step, "loss": 5 / step, "lr": 0.1, "tokens": 100 * step, "seconds": 2.0 * step, **more}
+
+
+def found(step: int, **more: Any) -> Evaluated:
+    return Evaluated(**{"step": step, "steps": 8, "loss": 1.0, "valid_loss": 1.5, "best_loss": 1.25, "best_step": 2,
+                        "tokens": 100 * step, "seconds": 2.0 * step, **more})  # fmt: skip
+
+
+def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None, stop: int = 0) -> Any:
+    told: list[str] = [] if say is None else say
+
+    def report(step: Step) -> None:
+        if stop and step.step == stop:
+            raise KeyboardInterrupt
+
+    run = Run(load("toccata", [*TINY, "training.precision='fp32'", *settings]), out, None, told.append, command="me")
+    return run.train(corpus, run.tokenizer(corpus), report)
+
+
+# ---- together
+
+
+@pytest.mark.parametrize("event", ["begin", "step", "evaluation", "close"])
+def test_a_logger_that_fails_is_dropped_with_one_line(event: str) -> None:
+    said: list[str] = []
+    bad, good = Heard(event), Heard()
+    both = Loggers([("bad", bad), ("good", good)], said.append)
+    both.begin(ABOUT)
+    for step in (1, 2):
+        both.step(line(step))
+        both.evaluation(found(step))
+    both.close()
+    assert good.names == ["begin", "step", "evaluation", "step", "evaluation", "close"]
+    assert bad.names == [*good.names[: good.names.index(event) + 1], *(["close"] if event != "close" else [])]
+    assert len(said) == 1
+    assert said[0].startswith("bad is left out")
+    assert "no network at all" in said[0]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_not_a_failing_logger(code: int) -> None:
+    both = Loggers([("full", Heard("step", OSError(code, "full")))])
+    both.begin(ABOUT)
+    with pytest.raises(OSError, match="full"):
+        both.step(line(1))
+    both.close()
+
+
+def test_other_trouble_with_a_file_is(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "log.csv").mkdir()
+    both = Loggers([("log.csv", CsvLog(tmp_path / "log.csv")), ("good", good := Heard())], said.append)
+    both.begin(ABOUT)
+    both.step(line(1))
+    both.close()
+    assert len(said) == 1
+    assert good.names == ["begin", "step", "close"]
+
+
+# ---- the files of a run
+
+
+def test_the_picture_is_drawn_while_training(tmp_path: Path) -> None:
+    table, picture = CsvLog(tmp_path / "log.csv"), PlotLog(tmp_path / "log.csv", tmp_path / "loss.png")
+    both = Loggers([("table", table), ("picture", picture)])
+    both.begin(ABOUT)
+    both.step(line(1, valid_loss=3))
+    assert not (tmp_path / "loss.png").exists()
+    both.evaluation(found(1))
+    first = (tmp_path / "loss.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    for step in range(2, 9):
+        both.step(line(step))
+    both.evaluation(found(8))  # so soon after the first, drawing would take more than its share of the time
+    assert (tmp_path / "loss.png").read_bytes() == first
+    both.close()
+    assert (tmp_path / "loss.png").read_bytes() != first
+    assert {p.name for p in tmp_path.iterdir()} == {"log.csv", "loss.png"}
+
+
+def test_every_evaluation_is_drawn_where_there_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toccata.training.picture.SHARE", float("inf"))
+    table, picture = CsvLog(tmp_path / "log.csv"), PlotLog(tmp_path / "log.csv", tmp_path / "loss.png")
+    both = Loggers([("table", table), ("picture", picture)])
+    both.begin(ABOUT)
+    drawn = set()
+    for step in range(1, 5):
+        both.step(line(step))
+        both.evaluation(found(step))
+        drawn.add((tmp_path / "loss.png").read_bytes())
+    assert len(drawn) == 4
+    both.close()
+    assert (tmp_path / "loss.png").read_bytes() in drawn
+
+
+def test_the_page_says_how_a_run_stands(tmp_path: Path) -> None:
+    info = InfoLog(tmp_path / "info.txt")
+    info.begin(ABOUT)
+    info.step(line(4))
+    info.evaluation(found(4))
+    rows = page(tmp_path / "info.txt")
+    assert rows["state"] == "training"
+    assert rows["step"] == "4 of 8 (50%)"
+    assert rows["best loss"] == "1.2500 at step 2"
+    assert rows["pieces"] == "12"
+    assert rows["notes"] == "3,456"
+    started = rows["started"]
+    info.close()
+    assert page(tmp_path / "info.txt")["state"].startswith("interrupted")
+    again = InfoLog(tmp_path / "info.txt")
+    again.begin(About("nocturne", 4, 8, ABOUT.facts))
+    rows = page(tmp_path / "info.txt")
+    assert rows["started"] == started
+    assert rows["resumed"].endswith("after step 4")
+    again.step(line(8))
+    again.evaluation(found(8, stopped="it would memorise"))
+    again.close()
+    assert page(tmp_path / "info.txt")["state"] == "finished: it would memorise"
+
+
+def page(path: Path) -> dict[str, str]:
+    rows = {}
+    for text in path.read_text(encoding="utf-8").splitlines():
+        name, _, value = text.partition("  ")
+        rows[name] = value.strip()
+    return rows
+
+
+def test_a_run_has_table_picture_and_page(corpus: Corpus, tmp_path: Path) -> None:
+    """Interrupted and resumed, too."""
+    place = tmp_path / "m" / "training"
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, tmp_path / "m", stop=7)
+    rows = page(place / "info.txt")
+    assert rows["state"].startswith("interrupted")
+    assert rows["step"] == "7 of 12 (58%)"
+    (place / "log.csv").write_text((place / "log.csv").read_text() + "8,1.0\n9,1.0\n")
+    state = train(corpus, tmp_path / "m")
+    assert [int(row["step"]) for row in log.read(place / "log.csv")] == list(range(1, 13))
+    assert (place / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert list((place / "tensorboard").iterdir())
+    rows = page(place / "info.txt")
+    assert rows["state"] == "finished"
+    assert rows["resumed"].endswith("after step 7")
+    assert rows["best loss"] == f"{state.best_loss:.4f} at step {state.best_step}"
+    assert rows["made with"] == "me"
+    assert rows["pieces"] == str(corpus.about["pieces"])
+    assert rows["scheme"] == "REMI"
+    assert rows["precision"] == "fp32"
+
+
+def test_the_command_in_the_page_goes_on_with_the_run(corpus: Corpus, tmp_path: Path) -> None:
+    out = tmp_path / "a model"
+    done = call("train", corpus.folder, "-o", out, *TINY, "training.steps=2", "--seed", 4)
+    assert done.code == 0, done.err
+    words = shlex.split(page(out / "training" / "info.txt")["made with"])
+    assert words[:2] == ["toccata", "train"]
+    done = call(*words[1:], "--json")
+    assert done.code == 0, done.err
+    assert done.json["finished_before"]
+
+
+def test_a_run_without_a_network_for_its_logger_goes_on(
+    corpus: Corpus, tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.fails_at = "init"
+    said: list[str] = []
+    state = train(corpus, tmp_path / "m", "training.wandb='waltzes'", say=said)
+    assert state.step == 12
+    assert len([text for text in said if "Weights & Biases is left out" in text]) == 1
+    assert len(log.read(tmp_path / "m" / "training" / "log.csv")) == 12
+
+
+# ---- Weights & Biases, at the seam where it is imported
+
+
+class Fake:
+    """Stands for the module ``wandb``."""
+
+    def __init__(self) -> None:
+        self.fails_at = ""
+        self.opened: list[dict[str, Any]] = []
+        self.lines: list[tuple[int, dict[str, float]]] = []
+        self.summary: dict[str, float] = {}
+        self.finished = 0
+
+    def init(self, **settings: Any) -> Fake:
+        if self.fails_at == "init":
+            raise ConnectionError("no route to host")
+        self.opened.append(settings)
+        return self
+
+    def log(self, values: dict[str, float], *, step: int) -> None:
+        self.lines.append((step, values))
+
+    def finish(self) -> None:
+        if self.fails_at == "finish":
+            threading.Event().wait(5)
+        self.finished += 1
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    made = Fake()
+    module = types.ModuleType("wandb")
+    module.__spec__ = importlib.machinery.ModuleSpec("wandb", None, origin="here")
+    module.init = made.init  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    return made
+
+
+def test_weights_and_biases_hears_what_it_is_asked_to(corpus: Corpus, tmp_path: Path, fake: Fake) -> None:
+    asked = "training.wandb='waltzes'"
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, tmp_path / "m", asked, stop=5)
+    train(corpus, tmp_path / "m", asked)
+    first, second = fake.opened
+    assert first["project"] == "waltzes"
+    assert first["name"] == "m"
+    assert first["config"]["data"]["pieces"] == corpus.about["pieces"]
+    assert first["config"]["model"]["width"] == 32
+    assert first["id"] == second["id"]
+    assert second["resume"] == "allow"
+    assert [step for step, _ in fake.lines] == list(range(1, 13))
+    assert all("step" not in values and "loss" in values for _, values in fake.lines)
+    assert {"best_loss", "best_step"} <= set(fake.summary)
+    assert fake.finished == 2
+    json.dumps(first["config"])
+
+
+def test_it_hears_nothing_it_is_not_asked_to(corpus: Corpus, tmp_path: Path, fake: Fake) -> None:
+    """Nor does a model tell whoever goes on from it to report to the project of its maker."""
+    train(corpus, tmp_path / "m", "training.steps=2")
+    assert fake.opened == []
+    recipe = load("toccata", ["training.wandb='waltzes'"])
+    assert recipe.training.wandb == "waltzes"
+    assert "waltzes" not in json.dumps(recipe.to_json())
+    assert restore(recipe.to_json()).training.wandb == ""
+
+
+def test_to_report_or_not_is_the_same_run(corpus: Corpus, tmp_path: Path, fake: Fake) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, tmp_path / "m", "training.wandb='waltzes'", stop=5)
+    assert train(corpus, tmp_path / "m").step == 12
+    assert len(fake.opened) == 1
+
+
+def test_sending_for_ever_ends(tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "SENDING", 0.1)
+    fake.fails_at = "finish"
+    said: list[str] = []
+    logger = Loggers([("Weights & Biases", WandbLog("waltzes", tmp_path))], said.append)
+    logger.begin(ABOUT)
+    logger.close()
+    assert len(said) == 1
+    assert "wandb sync" in said[0]
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["absent", "a folder it left"])
+def test_asked_for_but_not_installed(tmp_path: Path, left: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    (tmp_path / "wandb").mkdir() if left else None
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(MissingExtra, match="pip install wandb") as error:
+        Run(load("toccata", ["training.wandb='waltzes'"]), tmp_path / "m", None, print)
+    assert "\n" not in str(error.value)
+    assert isinstance(error.value, ToccataError)
+    assert not (tmp_path / "m").exists()
