@@ -94,7 +94,7 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, work), name=f"{WORKER_NAME}-{number}", daemon=True
         )
-        with _main_left_alone(work):
+        with main_left_alone(work):
             self.process.start()
         theirs.close()
         self.pending: deque[Path] = deque()
@@ -117,7 +117,7 @@ class _Worker:
 
 
 @contextmanager
-def _main_left_alone(work: Callable[[Path], object]) -> Iterator[None]:
+def main_left_alone(work: Callable[..., object]) -> Iterator[None]:
     """Keep a new process from running the program's main script again, unless ``work`` is defined there.
 
     Spawned processes do that to find functions by name. Ours find theirs in modules, so that a script needs no

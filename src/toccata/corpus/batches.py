@@ -1,0 +1,125 @@
+"""Examples as batches of numpy arrays, made ahead of the trainer in processes of their own. Free of torch."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.corpus.examples import Examples, Row
+from toccata.errors import ToccataError
+from toccata.midi.pool import main_left_alone
+
+AHEAD = 8
+"""So many batches a worker makes before they are asked for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of packed passages.
+
+    Attributes:
+        inputs: ``int32[B, T]``.
+        targets: ``int32[B, T]``.
+        lengths: For each row the lengths of its passages.
+    """
+
+    inputs: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    lengths: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Batch:
+        """Rows as one batch."""
+        inputs, targets = np.stack([row.inputs for row in rows]), np.stack([row.targets for row in rows])
+        return cls(inputs, targets, tuple(row.lengths for row in rows))
+
+
+def numbers(batch: int, rows: int, rank: int = 0, processes: int = 1) -> list[int]:
+    """The example numbers of one process's batch.
+
+    The batches of all processes together are consecutive numbers, so that two processes see what one with twice the
+    rows would see.
+    """
+    first = (batch * processes + rank) * rows
+    return list(range(first, first + rows))
+
+
+def batches(examples: Examples, rows: int, *, start: int = 0, workers: int = 1) -> Iterator[Batch]:
+    """Batches number ``start``, ``start + 1``, ... of ``rows`` rows, for ever.
+
+    Args:
+        examples: Where they come from.
+        rows: Rows a batch.
+        start: The first batch's number.
+        workers: Processes that make the examples; 0, and where a process may not start others: this one does.
+
+    Raises:
+        ToccataError: A worker ended before its time.
+    """
+    if workers <= 0 or multiprocessing.current_process().daemon:
+        batch = start
+        while True:
+            yield Batch.of([examples.row(number) for number in numbers(batch, rows)])
+            batch += 1
+    context = multiprocessing.get_context("spawn")
+    made: list[Any] = [context.Queue(AHEAD) for _ in range(workers)]
+    helpers = [
+        context.Process(
+            target=_work, args=(examples, rows, start + i, workers, made[i]), name=f"toccata-rows-{i}", daemon=True
+        )
+        for i in range(workers)
+    ]
+    try:
+        with main_left_alone(_work):
+            for helper in helpers:
+                helper.start()
+        batch = start
+        while True:
+            turn = (batch - start) % workers
+            found = _next(made[turn], helpers[turn])
+            if isinstance(found, Exception):
+                raise found
+            yield found
+            batch += 1
+    finally:
+        for helper in helpers:
+            if helper.pid is not None:
+                helper.kill()
+                helper.join()
+        for one in made:
+            one.close()
+
+
+def _work(examples: Examples, rows: int, first: int, step: int, made: Any) -> None:
+    """The life of a worker: every ``step``-th batch from ``first`` on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    batch = first
+    while True:
+        try:
+            made.put(Batch.of([examples.row(number) for number in numbers(batch, rows)]))
+        except Exception as error:
+            known = isinstance(error, ToccataError)
+            made.put(error if known else ToccataError(f"examples cannot be made: {type(error).__name__}: {error}"))
+            return
+        batch += step
+
+
+def _next(made: Any, helper: Any) -> Batch | Exception:
+    while True:
+        try:
+            found: Batch | Exception = made.get(timeout=1.0)
+            return found
+        except queue.Empty:
+            if not helper.is_alive():
+                return ToccataError(
+                    "a process that makes examples has ended: run the same command again, with training.workers=0 if "
+                    "it happens again",
+                    kind="no-workers",
+                )

@@ -1,0 +1,54 @@
+"""Training with JAX, as the pipeline sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import jax
+from numpy.typing import NDArray
+
+from toccata.corpus.examples import Examples
+from toccata.jaxnet.learner import JaxLearner
+from toccata.model.config import DecoderConfig
+from toccata.training.options import TrainOptions
+
+
+class JaxBackend:
+    """One process that uses every device JAX finds; each of them takes ``training.rows`` rows a batch."""
+
+    name = "jax"
+    is_main = True
+
+    @property
+    def devices(self) -> int:
+        """How many train together."""
+        return len(jax.devices())
+
+    @property
+    def device(self) -> str:
+        """What computes: ``cpu``, ``gpu`` or ``tpu``."""
+        return str(jax.default_backend())
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """There is one process: nobody waits."""
+        yield
+
+    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
+        """What ``options.precision`` comes to: ``auto`` is bf16 on GPUs and TPUs, and float32 on processors."""
+        if options.precision == "auto":
+            return "fp32" if self.device == "cpu" else "bf16"
+        return options.precision
+
+    def learner(
+        self,
+        config: DecoderConfig,
+        weights: Mapping[str, NDArray[Any]] | None,
+        train: Examples,
+        valid: Examples | None,
+        options: TrainOptions,
+    ) -> JaxLearner:
+        """A Decoder to be taught."""
+        return JaxLearner(config, weights, train, valid, options)
