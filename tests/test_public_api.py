@@ -15,6 +15,7 @@ import toccata
 SIGNATURES = {
     "load": "path, *, precision='8bit', threads=None",
     "check": "path, progress=None",
+    "clean": "source, out, options=None, *, force=False, report=False, progress=None",
     "prepare": "source, out, options=None, progress=None",
     "train": "source, out, *, recipe='toccata', settings=(), minutes=None, start_from=None, progress=None",
     "finetune": "source, out, *, model, settings=(), minutes=None, progress=None",

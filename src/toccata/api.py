@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,13 +19,15 @@ from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
 from toccata.errors import CorpusError, MissingExtra, ModelError
-from toccata.files import write_json, write_text
+from toccata.files import write_text
 from toccata.look import Inspection, doctor, find_model, inspect, model_rows, program_number, recipe_rows, render
+from toccata.measure.evaluation import Evaluation, seen_by, write_seen
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
+from toccata.midi.copies import Copies, copy_cleaned
 from toccata.recipes import Recipe, restore
 from toccata.recipes import load as load_recipe
 
@@ -32,16 +35,16 @@ if TYPE_CHECKING:
     from toccata.training.loop import Step
 
 __all__ = [
-    "CleanOptions", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar", "PrepareOptions",
-    "Progress", "Report", "Sampling", "Silent", "bach", "check", "doctor", "evaluate", "find_model", "finetune",
-    "inspect", "load", "model_rows", "models", "prepare", "program_number", "recipe_rows", "render", "train",
+    "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
+    "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
+    "find_model", "finetune", "inspect", "load", "model_rows", "models", "prepare", "program_number", "recipe_rows",
+    "render", "train",
 ]  # fmt: skip
 
 FINETUNE = 0.2
 """The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
-DATA = "data.json"
 
 
 class Progress(Protocol):
@@ -66,43 +69,6 @@ class Silent:
         """Nothing."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What ``evaluate`` found.
-
-    Attributes:
-        model: The model's name.
-        likelihood: Nats a note on the pieces.
-        seen: Pieces left out because the model was trained on them or chose its weights by them.
-        unread: Files left out because they cannot be read, or by the model's cleaning, each with its reason.
-        valid: Of a few pieces written for this, the share without a fault.
-        faults: The faults of the others.
-    """
-
-    model: str
-    likelihood: Likelihood
-    seen: int
-    unread: tuple[tuple[str, str], ...]
-    valid: float
-    faults: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, the keys of DESIGN's ``evaluate``."""
-        found = self.likelihood
-        return {
-            "model": self.model,
-            "pieces": found.pieces,
-            "notes": found.notes,
-            "nats_per_note": round(found.nats_per_note, 4),
-            "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
-            "nats_per_token": round(found.nats_per_token, 4),
-            "tokens_per_note": round(found.tokens / found.notes, 4),
-            "seen": self.seen,
-            "unread": [{"path": path, "reason": reason} for path, reason in self.unread],
-            "validity": {"pieces": VALID_PIECES, "valid": self.valid, "faults": list(self.faults)},
-        }
-
-
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
 
@@ -116,6 +82,40 @@ def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
     heard = progress or Silent()
     return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
+
+
+def clean(
+    source: str | Path,
+    out: str | Path,
+    options: CleanOptions | None = None,
+    *,
+    force: bool = False,
+    report: bool = False,
+    progress: Progress | None = None,
+) -> Copies:
+    """Write cleaned copies of a folder of MIDI files, or of one file; what is left out is told with its reason.
+
+    Args:
+        source: A folder of MIDI files, or one file. Nothing in it is changed.
+        out: Another folder; the copies stand in the same folders in it, under the same names.
+        options: How to clean, and which pieces to leave out; by default all that have notes are kept.
+        force: Replace files that are in ``out`` already.
+        report: Look into the copies too, as :func:`check` does.
+        progress: Hears how it goes on.
+
+    Raises:
+        CorpusError: There is no ``source``, or no MIDI file in it.
+        RequestError: ``out`` lies in ``source`` or is no folder, or cannot be made.
+    """
+    heard = progress or Silent()
+    return copy_cleaned(
+        Path(source),
+        Path(out),
+        options,
+        force=force,
+        report=report,
+        progress=lambda d, t: heard.update("cleaning", d, t),
+    )
 
 
 def prepare(
@@ -164,7 +164,7 @@ def train(
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_folder(Path(start_from))
     chosen = _recipe(recipe, settings, minutes, parent)
-    run = Run(chosen, out, parent, heard.say)
+    run = Run(chosen, out, parent, heard.say, command=_command(source, out, recipe, settings, minutes, start_from))
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(_data_line(corpus))
     tokenizer = run.tokenizer(corpus)
@@ -178,6 +178,21 @@ def train(
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, heard)
+
+
+def _command(
+    source: str | Path,
+    out: Path,
+    recipe: str,
+    settings: Sequence[str],
+    minutes: float | None,
+    start_from: str | Path | None,
+) -> str:
+    """A training as a command line, which goes on with it, too."""
+    words = ["toccata", "train", str(source), "-o", str(out)]
+    words += ["--recipe", recipe] if start_from is None else ["--from", str(start_from)]
+    words += [] if minutes is None else ["--minutes", str(minutes)]
+    return shlex.join([*words, *settings])
 
 
 def _share_processors() -> None:
@@ -265,14 +280,8 @@ def _measured(
     written = load(made.path).generate(n=VALID_PIECES, bars=VALID_BARS)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
-    _write_seen(made.path, corpus)
+    write_seen(made.path, corpus)
     return folder.seal(made.path, {**about, "metrics": metrics})
-
-
-def _write_seen(path: Path, corpus: Corpus) -> None:
-    """Keep the contents of the pieces the model knows, so that a later evaluation can leave them out."""
-    seen = {side: sorted(corpus.pieces[i].content for i in corpus.split(side)) for side in ("train", "valid")}
-    write_json(path / DATA, seen)
 
 
 def finetune(
@@ -304,7 +313,7 @@ def evaluate(
     """
     heard = progress or Silent()
     opened = load(model, precision="fp32")
-    seen = set() if include_seen else _seen(opened.folder.path)
+    seen = set() if include_seen else seen_by(opened.folder.path)
     options = restore(opened.folder.about["recipe"]).clean
     scores, unread, known = [], [], 0
     contents: set[str] = set()
@@ -329,17 +338,8 @@ def evaluate(
         opened, (Score.from_midi(m) for m in scores), lambda d: heard.update("measuring", d, len(scores))
     )
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
-    return Evaluation(opened.name, found, known, tuple(unread), written.valid / written.pieces, written.faults)
-
-
-def _seen(path: Path) -> set[str]:
-    import json
-
-    try:
-        known = json.loads((path / DATA).read_text(encoding="utf-8"))
-        return {content for side in known.values() for content in side}
-    except (OSError, ValueError, AttributeError):
-        return set()
+    valid = written.valid / written.pieces
+    return Evaluation(opened.name, found, known, tuple(unread), written.pieces, valid, written.faults)
 
 
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:

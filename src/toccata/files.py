@@ -20,7 +20,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     is removed and ``path`` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
     os.close(handle)
     aside = Path(name)
     try:

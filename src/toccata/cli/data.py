@@ -1,14 +1,19 @@
-"""``toccata check``, ``prepare`` and ``dataset``: the music to learn from."""
+"""``toccata check``, ``clean``, ``prepare`` and ``dataset``: the music to learn from."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from toccata.cli.base import Face, command, hours, many, refuse_existing
+from toccata.cli.base import F, Face, command, hours, many, refuse_existing
 from toccata.cli.generate import Program
+
+if TYPE_CHECKING:
+    from toccata.api import CleanOptions
 
 _SHOWN = 8
 """Files of a kind named on the screen; reports and --json have all."""
@@ -34,16 +39,20 @@ def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) ->
     """
     from toccata import api
 
-    for path in reports:
-        if path.suffix.lower() not in (".html", ".htm", ".csv", ".json"):
-            raise click.BadParameter(f"{path}: a report is .html, .csv or .json", param_hint="'--report'")
-    refuse_existing(reports, force)
+    _refuse_reports(reports, force)
     with face.progress() as heard:
         report = api.check(midi_dir, heard)
         for path in reports:
             report.write(path)
     value = {**report.to_dict(), "reports": [str(path) for path in reports]}
     face.result(value, _checked(value, midi_dir))
+
+
+def _refuse_reports(reports: tuple[Path, ...], force: bool) -> None:
+    for path in reports:
+        if path.suffix.lower() not in (".html", ".htm", ".csv", ".json"):
+            raise click.BadParameter(f"{path}: a report is .html, .csv or .json", param_hint="'--report'")
+    refuse_existing(reports, force)
 
 
 def _checked(value: dict[str, Any], folder: Path) -> list[str]:
@@ -82,6 +91,98 @@ def _short(path: str, folder: Path) -> str:
     return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
 
 
+def _cleaning(min_notes: int) -> Callable[[F], F]:
+    """The options of cleaning, as ``prepare`` and ``clean`` have them; ``min_notes`` is their default of that."""
+    options = (
+        click.option("--drop-drums", is_flag=True, help="Leave the drums out."),
+        click.option("--merge", is_flag=True, help="Put all pitched tracks into one."),
+        click.option("--as", "merge_program", type=Program(), metavar="NAME", help="What plays that one.  [piano]"),
+        click.option("--program", "programs", type=Program(), multiple=True,
+                     help="Keep only this: name, 0-127, drums."),
+        click.option("--min-bars", type=click.IntRange(1), default=1, metavar="N", help="Leave out shorter pieces."),
+        click.option("--max-bars", type=click.IntRange(1), metavar="N", help="Leave out longer pieces."),
+        click.option("--min-notes", type=click.IntRange(1), default=min_notes, metavar="N",
+                     help=f"Leave out emptier ones.  [{min_notes}]"),
+        click.option("--quantize", type=click.IntRange(1, 96), metavar="N",
+                     help="Move notes to a grid of N lines a quarter."),
+    )  # fmt: skip
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _clean_options(said: dict[str, Any]) -> CleanOptions:
+    from toccata import api
+
+    program = said["merge_program"]
+    if program is not None and not said["merge"]:
+        raise click.UsageError("--as says what plays the track that --merge makes: add --merge")
+    if program is not None and program < 0:
+        raise click.BadParameter("drums stay a track of their own: name an instrument", param_hint="'--as'")
+    return api.CleanOptions(
+        drop_drums=said["drop_drums"],
+        merge=said["merge"],
+        merge_program=program or 0,
+        programs=said["programs"] or None,
+        min_bars=said["min_bars"],
+        max_bars=said["max_bars"],
+        min_notes=said["min_notes"],
+        quantize=said["quantize"],
+    )
+
+
+@command(
+    "clean",
+    examples=(
+        "toccata clean midi/found midi/clean --merge --drop-drums",
+        "toccata clean song.mid song-for-piano.mid --merge --as piano --quantize 12",
+        "toccata clean midi/found midi/long --min-bars 16 --report left-out.csv",
+    ),
+)
+@click.argument("source", metavar="MIDI_DIR|FILE", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@_cleaning(1)
+@click.option("--report", "reports", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+              help="Also a .html, .csv or .json file that says all of each.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force: bool, **said: Any) -> None:
+    """Write cleaned copies of the MIDI files in MIDI_DIR to the folder OUT.
+
+    The folders in it stay as they are, and so do the originals. In each copy: no empty tracks, no notes that never end,
+    double, or overlap in their pitch. Each file that is left out is told with its reason. Several songs in one file
+    (type 2) follow one another in one copy.
+    """
+    from toccata import api
+
+    options = _clean_options(said)
+    _refuse_reports(reports, force)
+    face.place = out
+    face.kept = f"the copies made so far are in {out}, each whole: the same command goes on"
+    with face.progress() as heard:
+        made = api.clean(source, out, options, force=force, report=bool(reports), progress=heard)
+        if made.report is not None:
+            for path in reports:
+                made.report.write(path)
+    value = {**made.to_dict(), "reports": [str(path) for path in reports]}
+    if not face.as_json:
+        for row in value["rejected"]:  # even when it shall be quiet: no file is left out in silence
+            print(f"left out: {row['path']}: {row['reason']}", file=sys.stderr)
+    left = many(len(made.rejected), "file")
+    if not made.written:
+        first = made.rejected[0]
+        message = f"nothing was written: {left} left out; the first, {first.path}: {first.reason}"
+        face.result({**value, "error": {"kind": "nothing-written", "message": message, "path": str(out)}}, [])
+        print(f"error: {message}", file=sys.stderr)
+        click.get_current_context().exit(1)
+    why = ", each with its reason above" if made.rejected else ""
+    line = f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {out}; {left} left out{why}"
+    face.result(value, [line, *(f"report       {path}" for path in value["reports"])])
+
+
 @command(
     "prepare",
     examples=(
@@ -92,13 +193,7 @@ def _short(path: str, folder: Path) -> str:
 )
 @click.argument("midi_dir", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--drop-drums", is_flag=True, help="Leave the drums out.")
-@click.option("--merge", is_flag=True, help="Put all pitched tracks into one.")
-@click.option("--program", "programs", type=Program(), multiple=True, help="Keep only this: name, 0-127, drums.")
-@click.option("--min-bars", type=click.IntRange(1), default=1, metavar="N", help="Leave out shorter pieces.")
-@click.option("--max-bars", type=click.IntRange(1), metavar="N", help="Leave out longer pieces.")
-@click.option("--min-notes", type=click.IntRange(1), default=16, metavar="N", help="Leave out emptier ones.  [16]")
-@click.option("--quantize", type=click.IntRange(1, 96), metavar="N", help="Move notes to a grid of N lines a quarter.")
+@_cleaning(16)
 @click.option("--valid", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
 def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
@@ -109,19 +204,12 @@ def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
     """
     from toccata import api
 
-    clean = api.CleanOptions(
-        drop_drums=said["drop_drums"],
-        merge=said["merge"],
-        programs=said["programs"] or None,
-        min_bars=said["min_bars"],
-        max_bars=said["max_bars"],
-        min_notes=said["min_notes"],
-        quantize=said["quantize"],
-    )
     face.place = out
     face.kept = f"what was read so far is kept in {out}: run the same command again to go on"
     with face.progress() as heard:
-        corpus = api.prepare(midi_dir, out, api.PrepareOptions(clean, said["valid"], said["test"]), heard)
+        corpus = api.prepare(
+            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), heard
+        )
     about = corpus.about
     value = {"corpus": str(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
     splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])

@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
     "evaluate": ("train", "Learn", "How well a model expects music it has not seen."),
     "check": ("data", "Music to learn from", "What is in a folder of MIDI, and what is wrong with it."),
+    "clean": ("data", "Music to learn from", "Cleaned copies of a folder of MIDI, or of one file."),
     "prepare": ("data", "Music to learn from", "A corpus, cleaned and split, for big folders."),
     "dataset": ("data", "Music to learn from", "MIDI to begin with: the Bach chorales."),
     "inspect": ("look", "Look", "How a tokenizer writes a file, bar by bar."),

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,14 @@ def read_score(source: Path | bytes) -> Score:
         raise MidiError(f"{name}: {error.message}", path=path) from None
 
 
-def find_midi(folder: Path) -> list[Path]:
+def find_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> list[Path]:
     """Every MIDI file in ``folder`` and the folders in it, sorted; hidden files and folders are passed over.
 
-    Links to folders are followed, each folder visited once; folders that may not be read are passed over.
+    Links to folders are followed, each folder visited once.
+
+    Args:
+        folder: Where to look.
+        closed: Hears of each folder that may not be read; it is passed over.
 
     Raises:
         CorpusError: There is no such folder, or no MIDI file in it.
@@ -70,16 +74,16 @@ def find_midi(folder: Path) -> list[Path]:
         empty = not any(folder.iterdir())
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be opened: {error.strerror or error}", path=folder) from None
-    found = sorted(_walk(folder))
+    found = sorted(_walk(folder, closed))
     if not found:
         what = "this folder is empty" if empty else "no MIDI file in this folder or the folders in it"
         raise CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, closed: Callable[[OSError], None] | None) -> Iterator[Path]:
     seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=closed):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
