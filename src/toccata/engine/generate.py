@@ -136,10 +136,9 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
     before = cursor.state.bar
     row.ids.append(token)
     for base in cursor.grammar.base(token):
-        made = cursor.state.made
         cursor.read(base)
-        if cursor.state.made is not made and cursor.state.made is not None:
-            yield NewNote(row.number, cursor.state.made)
+        for note in cursor.state.made:
+            yield NewNote(row.number, note)
     if cursor.state.bar != before:
         row.bars.append(bar_start(cursor.grammar, cursor.state, len(row.ids)))
         yield NewBar(row.number, cursor.state.bar - task.bar)

@@ -249,7 +249,7 @@ class Model:
         for track in grid.tracks:
             new = Track(track.name, track.program, track.is_drum)
             for note in track.notes:
-                if note.time >= task.start:
+                if note.time >= task.start and (request.bars is None or note.time < end):
                     length = min(note.duration, end - note.time) if request.bars is not None else note.duration
                     new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
             new.controls = [

@@ -31,7 +31,16 @@ class Passage:
     last: int
 
 
-def passage(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, last: int, *, ended: bool = True) -> Passage:
+def passage(
+    tokenizer: Tokenizer,
+    score: Score,
+    bars: BarMap,
+    first: int,
+    last: int,
+    *,
+    ended: bool = True,
+    until: int | None = None,
+) -> Passage:
     """Encode bars ``first`` to ``last - 1``.
 
     Args:
@@ -41,12 +50,14 @@ def passage(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, last: 
         first: The first bar, counted from 0.
         last: The bar after the last one.
         ended: Whether the piece is over where its bars are; a prompt is not.
+        until: The tick up to which the passage reaches; None: the end of its last bar.
     """
     end = ended and last == len(bars)
     # Notes that begin on the very last tick of a piece belong to its last bar.
     stop = max(int(bars.starts[last]), score.end() + 1) if last == len(bars) else int(bars.starts[last])
     music = slice_ticks(score, int(bars.starts[first]), stop)
-    return Passage(tokenizer.encode(music, start=first == 0, end=end).ids, first, last)
+    length = (int(bars.starts[last]) if until is None else until) - int(bars.starts[first])
+    return Passage(tokenizer.encode(music, start=first == 0, end=end, length=length).ids, first, last)
 
 
 def passage_of_length(

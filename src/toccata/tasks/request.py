@@ -148,7 +148,7 @@ def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, se
     first = min(first, last - 1)
     if seam < int(bars.starts[last]):
         score = _before(score, seam)
-    return passage(tokenizer, score, bars, first, last, ended=False).ids
+    return passage(tokenizer, score, bars, first, last, ended=False, until=seam).ids
 
 
 def _before(score: Score, tick: int) -> Score:
@@ -203,6 +203,8 @@ def _limits(request: Request, grammar: Grammar, heard: set[int] | None, bars: in
             raise RequestError("none of the programs asked for is one this model knows")
     elif request.programs is not None and set(request.programs) != {0}:
         raise RequestError("this model writes for one instrument and has no programs to choose from")
+    if not grammar.scheme.has_notes and (request.key is not None or request.pitches is not None):
+        raise RequestError("this model writes whole beats at a time and cannot keep to a key or a range of pitches")
     pitches = None
     if request.key is not None:
         pitches = scale(request.key)

@@ -112,7 +112,7 @@ def header(
         offset: Where in the bar the sequence begins, in quarters.
     """
     grammar = tokenizer.grammar()
-    if grammar.shift_needs_note and grammar.scheme.timing.clock is Clock.SHIFTS:
+    if not grammar.scheme.has_notes or (grammar.shift_needs_note and grammar.scheme.timing.clock is Clock.SHIFTS):
         return []
     kinds = grammar.scheme.kinds
     resolution = 480

@@ -58,10 +58,14 @@ class Tokenizer(Protocol):
         """Learn what has to be learned (merges, a code book) from ``scores``; a tokenizer without such does nothing."""
         ...
 
-    def encode(self, score: Score, *, start: bool = True, end: bool = True) -> Tokens:
+    def encode(self, score: Score, *, start: bool = True, end: bool = True, length: int | None = None) -> Tokens:
         """The ids of ``score``.
 
-        ``start`` and ``end`` say whether it is the piece's beginning (BOS) and its end (EOS).
+        Args:
+            score: Music, from tick 0 on.
+            start: Whether it is its piece's beginning (BOS).
+            end: Whether it is its piece's end (EOS).
+            length: Its length in ticks, for tokenizers that have to say silence; None: up to the end of its last note.
         """
         ...
 

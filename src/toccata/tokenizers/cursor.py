@@ -181,7 +181,7 @@ class Cursor:
         early = state.bar < 0 if bars is None else state.bar < bars - 1
         if self.limits.end is not None:
             early = self._next_bar_tick() < self.limits.end
-        if early or state.tick < self.floor or any(state.started.values()):
+        if early or state.tick < self.floor or any(state.started.values()) or state.codes:
             mask[self.grammar.scheme.eos] = False
 
     def _next_bar_tick(self) -> int:
@@ -324,6 +324,10 @@ class Cursor:
             said = [value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program]
             mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], said)
 
+    def _code(self, mask: Mask) -> None:
+        if self.state.tick >= self.end_tick:
+            mask[self._ids(Kind.CODE)] = False
+
     # -- looking ahead -------------------------------------------------------------------------------------------------
 
     def _ids(self, kind: Kind) -> NDArray[np.intp]:
@@ -392,4 +396,5 @@ RULES: tuple[tuple[set[Kind], Rule], ...] = (
     ({Kind.DURATION}, Cursor._duration),
     ({Kind.PEDAL, Kind.PEDAL_OFF}, Cursor._pedal),
     ({Kind.TEMPO, Kind.KEY_SIG, Kind.CHORD, Kind.PITCH_BEND, Kind.CONTROL}, Cursor._once),
+    ({Kind.CODE}, Cursor._code),
 )

@@ -12,23 +12,22 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Pedal, Score, TimeSignature, Track
+from symusic import Pedal, Score, TimeSignature
 
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import written_aside
-from toccata.midi.bars import bar_map
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.options import SCHEMES, EventOptions, built, library
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.schemes import follows_of, timing
+from toccata.tokenizers.simplify import one_track, writable_meters
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind, read_vocabulary
 
@@ -162,7 +161,7 @@ class EventTokenizer:
 
     # -- music to ids --------------------------------------------------------------------------------------------------
 
-    def encode(self, score: Score, *, start: bool = True, end: bool = True) -> Tokens:
+    def encode(self, score: Score, *, start: bool = True, end: bool = True, length: int | None = None) -> Tokens:
         """The ids of ``score``, BOS first where it is a piece's ``start``, EOS last where it is its ``end``."""
         sequence = self._sequence(score)
         if self.miditok.is_trained:
@@ -182,9 +181,9 @@ class EventTokenizer:
         score = score.copy()
         score.tracks = [track for track in score.tracks if len(track.notes)]
         if not config.use_programs:
-            score = _one_track(score)
+            score = one_track(score)
         if config.use_time_signatures:
-            score.time_signatures = _writable_meters(score, self.grammar().scheme.vocabulary.meters)
+            score.time_signatures = writable_meters(score, self.grammar().scheme.vocabulary.meters)
         else:
             score.time_signatures = [TimeSignature(0, 4, 4)]
         for track in score.tracks:
@@ -268,37 +267,3 @@ class _Texts:
             )
             texts = self.tokenizer.miditok._ids_to_bytes([part.ids for part in parts if len(part)], as_one_str=True)
             yield [texts] if isinstance(texts, str) else texts
-
-
-def _one_track(score: Score) -> Score:
-    """All pitched tracks as one piano track, for tokenizers without programs."""
-    merged = Track("", 0, False)
-    for track in score.tracks:
-        if not track.is_drum:
-            merged.notes.extend(track.notes)
-            merged.pedals.extend(track.pedals)
-            merged.controls.extend(track.controls)
-            merged.pitch_bends.extend(track.pitch_bends)
-    merged.sort()
-    score.tracks = [merged]
-    return score
-
-
-def _writable_meters(score: Score, known: tuple[tuple[int, int], ...]) -> list[TimeSignature]:
-    """The meters of ``score`` as tokens can say them, one a bar where it changes.
-
-    A meter without a token is written as one of the same length; a bar that a change of meter cuts short gets the meter
-    of the length it really has. Where no meter has that length, the one in force stays, as MidiTok would have it.
-    """
-    tpq, bars = score.ticks_per_quarter, bar_map(score)
-    of_length: dict[Fraction, tuple[int, int]] = {}
-    for meter in sorted(known, key=lambda m: (m[1] != 4, m[1])):
-        of_length.setdefault(Fraction(4 * meter[0], meter[1]), meter)
-    written: list[TimeSignature] = []
-    for i, meter in enumerate(bars.meters):
-        length = Fraction(int(bars.starts[i + 1] - bars.starts[i]), tpq)
-        if meter not in known or length != Fraction(4 * meter[0], meter[1]):
-            meter = of_length.get(length) or (meter if meter in known else (4, 4))
-        if not written or (written[-1].numerator, written[-1].denominator) != meter:
-            written.append(TimeSignature(int(bars.starts[i]), *meter))
-    return written

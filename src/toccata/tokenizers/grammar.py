@@ -69,7 +69,8 @@ def _mask(scheme: Scheme, kind: Kind, follows: Follows) -> Mask:
     mask: Mask = np.isin(scheme.vocabulary.kinds, [int(k) for k in after if k is not Kind.SPECIAL])
     # A piece may end wherever time may move on; after a time shift too, as silence at the end is time as well.
     moves = Kind.TIME_SHIFT if scheme.timing.clock is Clock.SHIFTS else Kind.BAR
-    mask[scheme.eos] = kind is not Kind.SPECIAL and (moves in after or kind is scheme.after_note)
+    ends = kind in (scheme.after_note, Kind.CODE)
+    mask[scheme.eos] = kind is not Kind.SPECIAL and (moves in after or ends)
     return mask
 
 

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from toccata.errors import ModelError
+from toccata.tokenizers import codes, text
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.codes import CodesOptions, CodesTokenizer, OpenCodec
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.text import TextOptions, TextTokenizer
+
+TokenizerOptions = EventOptions | TextOptions | CodesOptions
 
 
-def build_tokenizer(options: EventOptions) -> Tokenizer:
-    """A new tokenizer as a recipe describes it.
+def options_of(scheme: str) -> type[TokenizerOptions]:
+    """The options of the family of tokenizers that a scheme belongs to."""
+    return {"text": TextOptions, "codes": CodesOptions}.get(scheme, EventOptions)
+
+
+def build_tokenizer(options: TokenizerOptions) -> Tokenizer:
+    """A new tokenizer as a recipe describes it; one of codes lacks its codec.
 
     Raises:
         RecipeError: An option it does not have.
     """
-    return EventTokenizer.build(options)
+    if isinstance(options, TextOptions):
+        return TextTokenizer(options)
+    return CodesTokenizer(options) if isinstance(options, CodesOptions) else EventTokenizer.build(options)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path, open_codec: OpenCodec | None = None) -> Tokenizer:
     """The tokenizer that was saved in ``folder``.
+
+    Args:
+        folder: The model folder's ``tokenizer/``.
+        open_codec: Opens the codec of a tokenizer of codes.
 
     Raises:
         ModelError: There is none, or it is damaged.
     """
+    if (folder / text.FILE).is_file():
+        return TextTokenizer.load(folder)
+    if (folder / codes.FILE).is_file():
+        if open_codec is None:
+            raise ModelError(f"{folder} holds codes, whose networks are not to be had here", path=folder)
+        return CodesTokenizer.load(folder, open_codec)
     return EventTokenizer.load(folder)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +50,33 @@ class Timing:
         return self.ticks_per_quarter * 4 * meter[0] // meter[1]
 
 
+class Book(Protocol):
+    """What plays codes, a quarter note at a time."""
+
+    codes: int
+    """Codes a quarter."""
+
+    def play(
+        self, codes: tuple[int, ...], tick: int, held: Mapping[int, int]
+    ) -> tuple[list[tuple[int, int, int]], Mapping[int, int], int]:
+        """The quarter that begins at ``tick``.
+
+        Args:
+            codes: Of the quarter.
+            tick: Where it begins.
+            held: Pitch and onset of the notes that sound when it begins.
+
+        Returns:
+            The notes that end in it, as pitch, onset and end; those that sound when it ends; how many began in it.
+        """
+        ...
+
+
 class Scheme:
     """A vocabulary on a grid, with what its readers keep asking."""
 
-    def __init__(self, vocabulary: Vocabulary, timing: Timing, *, bos: int, eos: int) -> None:
-        self.vocabulary, self.timing, self.bos, self.eos = vocabulary, timing, bos, eos
+    def __init__(self, vocabulary: Vocabulary, timing: Timing, *, bos: int, eos: int, book: Book | None = None) -> None:
+        self.vocabulary, self.timing, self.bos, self.eos, self.book = vocabulary, timing, bos, eos, book
         # Plain lists: reading one element of an array takes ten times as long.
         self.kinds: list[int] = vocabulary.kinds.tolist()
         self.values: list[int] = vocabulary.values.tolist()
@@ -62,6 +85,7 @@ class Scheme:
         self.has_meters = bool(vocabulary.meters)
         self.has_micro = len(of_kind[Kind.MICRO_TIMING]) > 0
         self.note_off = len(of_kind[Kind.NOTE_OFF]) > 0
+        self.has_notes = len(of_kind[Kind.PITCH]) + len(of_kind[Kind.NOTE_ON]) > 0
         self.start_kind = Kind.NOTE_ON if self.note_off else Kind.PITCH
         self.after_note = self._kind_that_ends_a_note()
         self.lengths: dict[tuple[int, int], int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +32,10 @@ class State:
     """
 
     __slots__ = (
-        "active_pedals", "bar", "bar_tick", "chord_pitch", "ended", "ends", "made", "meter", "micro", "micro_said",
-        "note_end",
-        "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program", "scheme", "seen", "started",
-        "tempo", "tick", "ticks_per_bar",
-        "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
+        "active_pedals", "bar", "bar_tick", "chord_pitch", "codes", "ended", "ends", "held", "made", "meter", "micro",
+        "micro_said", "note_end", "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program",
+        "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar", "ticks_per_beat", "ticks_per_position",
+        "untouched", "velocity",
     )  # fmt: skip
 
     def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
@@ -63,7 +62,9 @@ class State:
         self.ended = False
         self.notes = 0
         self.velocity = 64
-        self.made: Note | None = None  # the note completed last
+        self.made: tuple[Note, ...] = ()  # the notes that the token read last completed
+        self.codes: tuple[int, ...] = ()  # of the quarter that is being said
+        self.held: Mapping[int, int] = {}  # pitch -> onset, of notes that the quarter before left sounding
         self.tempo = 120_000
         self._set_meter(meter)
 
@@ -71,8 +72,11 @@ class State:
         """Read one base token, legal or not: a prompt may hold what a generator may not write."""
         scheme = self.scheme
         kind, value = scheme.kinds[token], scheme.values[token]
+        self.made = ()
         if kind == Kind.SPECIAL:
-            self.ended = self.ended or token == scheme.eos
+            if token == scheme.eos and not self.ended:
+                self.ended = True
+                self.made = tuple(self._note(pitch, onset) for pitch, onset in self.held.items())
             return
         reader = _READERS.get(kind)
         previous = self.prev
@@ -179,7 +183,7 @@ class State:
             self.started = {**self.started, self.program: held}
         else:
             self.note_end = max(self.note_end, end)
-            self.made = Note(self.program, self.pitch, onset, length, self.velocity)
+            self.made = (Note(self.program, self.pitch, onset, length, self.velocity),)
         self._set_end(self.pitch, end)
         self.notes += 1
         self.pitch = -1
@@ -189,7 +193,7 @@ class State:
         held = dict(self.started.get(self.program, {}))
         if (note := held.pop(value, None)) is not None:
             onset, velocity = note
-            self.made = Note(self.program, value, onset, self.tick - onset, velocity)
+            self.made = (Note(self.program, value, onset, self.tick - onset, velocity),)
             self.started = {**self.started, self.program: held}
             self._set_end(value, self.tick)
             self.note_end = max(self.note_end, self.tick)
@@ -208,6 +212,24 @@ class State:
         self.seen = self.seen | {(Kind.PEDAL, value)}
         self.active_pedals = self.active_pedals - {value}
         self.note_end = max(self.note_end, self.tick)
+
+    def _read_code(self, token: int, value: int) -> None:
+        """Of a code book: so many codes are a quarter note of music, known when the last of them has been read."""
+        book = self.scheme.book
+        assert book is not None
+        self.codes = (*self.codes, value)
+        if len(self.codes) < book.codes:
+            return
+        done, self.held, begun = book.play(self.codes, self.tick, self.held)
+        self.codes = ()
+        self.made = tuple(Note(0, pitch, onset, end - onset, self.velocity) for pitch, onset, end in done)
+        self.notes += begun
+        self._move(self.tick + self.scheme.timing.ticks_per_quarter)
+        self.note_end = self.tick
+        self._count_bars()
+
+    def _note(self, pitch: int, onset: int) -> Note:
+        return Note(0, pitch, onset, self.tick - onset, self.velocity)
 
     def _length(self, token: int) -> int:
         return self.scheme.lengths[token, self.ticks_per_beat]
@@ -265,4 +287,5 @@ _READERS: dict[int, Callable[[State, int, int], None]] = {
     Kind.MICRO_TIMING: State._read_micro,
     Kind.PEDAL: State._read_pedal,
     Kind.PEDAL_OFF: State._read_pedal_off,
+    Kind.CODE: State._read_code,
 }

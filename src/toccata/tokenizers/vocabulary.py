@@ -38,6 +38,7 @@ class Kind(IntEnum):
     PEDAL_OFF = auto()
     PITCH_BEND = auto()
     CONTROL = auto()
+    CODE = auto()
 
 
 KINDS: dict[str, Kind] = {
@@ -65,6 +66,7 @@ KINDS: dict[str, Kind] = {
     "PedalOff": Kind.PEDAL_OFF,
     "PitchBend": Kind.PITCH_BEND,
     "ControlChange": Kind.CONTROL,
+    "Code": Kind.CODE,
 }
 DRUM_TYPES = frozenset({"PitchDrum", "DrumOn", "DrumOff"})
 
