@@ -90,7 +90,7 @@ class WandbLog:
             dir=str(self.folder),
             config={section: dict(values) for section, values in about.facts.items()},
             # It is not to read our output, nor to write between the lines of a progress bar.
-            settings={"console": "off", "silent": True, "save_code": False},
+            settings={"console": "off", "silent": True, "save_code": False, "init_timeout": 30},
         )
 
     def step(self, values: Mapping[str, float]) -> None:
