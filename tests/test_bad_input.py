@@ -267,20 +267,24 @@ def test_a_full_disk_while_training(midi: Path, here: Path) -> None:
     assert done.code == 0, done.err
 
 
-def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
-    os.killpg(process.pid, signal.SIGINT)
+def interrupt(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[str, str]:
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)  # a terminal tells all
+    else:
+        process.send_signal(how)  # a cluster tells the first
     return process.communicate(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_ctrl_c_while_training_keeps_everything(midi: Path, here: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_a_stopped_training_keeps_everything(how: signal.Signals, midi: Path, here: Path) -> None:
     long = [setting.replace("steps=4", "steps=400") for setting in TINY]
-    same = ("train", midi, "-o", "m", *long)
+    same = ("train", midi, "-o", "m", *long, "training.workers=1")
     process = start(*same, cwd=here)
     log = here / "m" / "training" / "log.csv"
     while process.poll() is None and not (log.exists() and log.read_text().count("\n") > 5):
         time.sleep(0.02)
-    out, err = interrupt(process)
+    out, err = interrupt(process, how)
     assert process.returncode == 130, err
     assert out == ""
     assert err.splitlines()[-1].startswith("stopped; ")

@@ -11,7 +11,9 @@ import io
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot say
     context: dict[str, Any] = {"stdout": sys.stdout}
     try:
-        with _calm(as_json, debug):
+        with _orderly(), _calm(as_json, debug):
             return _run(args, context)
     except KeyboardInterrupt:
         face = context.get("face")
@@ -159,6 +161,19 @@ def _run(args: list[str], context: dict[str, Any]) -> int:
         print(nothing.format_message(), file=sys.stderr)
         return 2
     return 0
+
+
+@contextlib.contextmanager
+def _orderly() -> Iterator[None]:
+    """SIGTERM, by which machines and clusters ask a program to end, is Ctrl-C here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -81,5 +82,11 @@ def batches(
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=8 if workers else None,
+        worker_init_fn=_leave_interrupts if workers else None,
     )
     return iter(loader)
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Ctrl-C in a terminal reaches every process: it is the trainer's to handle, which finishes its step first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -27,6 +27,7 @@ from toccata.training.log import About, Evaluated
 from toccata.training.loggers import FULL, Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
+from toccata.training.stop import Stop
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Trainer:
         say: Called before the first step with the number of steps and the tokens a second that were measured.
         facts: What the run is, by section and name, for whoever reads its logs.
         tell: Hears of a logger that fails.
+        kept: Called when a checkpoint was written that the run can be gone on from, on the first process.
     """
 
     def __init__(
@@ -90,9 +92,10 @@ class Trainer:
         say: Callable[[int, float], None] | None = None,
         facts: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Callable[[str], None] | None = None,
+        kept: Callable[[], None] | None = None,
     ) -> None:
         self.options, self.folder, self.report, self.say = options, folder, report, say
-        self.facts, self.tell = facts or {}, tell
+        self.facts, self.tell, self.kept = facts or {}, tell, kept
         self.accelerator: Accelerator = make_accelerator(options)
         self.train, self.valid = train, valid
         self.decoder = model.to(self.accelerator.device)
@@ -107,7 +110,7 @@ class Trainer:
 
         Raises:
             ToccataError: The disk is full, or a checkpoint cannot be read. What was written before stays whole.
-            KeyboardInterrupt: After the state has been written.
+            KeyboardInterrupt: Ctrl-C or SIGTERM, after the step under way was finished and the state was written.
         """
         resumed = self._resume()
         if not resumed:
@@ -116,13 +119,11 @@ class Trainer:
             return self.state
         logs = loggers(self.folder, self.options, self.tell) if self.accelerator.is_main_process else Loggers(())
         try:
-            if not resumed:
-                self._save(checkpoint.LAST)  # the plan is part of the state: a resumed run must not plan again
-            logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
-            self._loop(logs)
-        except KeyboardInterrupt:
-            self._save(checkpoint.LAST)
-            raise
+            with Stop() as stop:
+                if not resumed:
+                    self._save(checkpoint.LAST)  # the plan is part of the state: a resumed run must not plan again
+                logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
+                self._loop(logs, stop)
         except OSError as error:
             if error.errno in FULL:
                 raise ToccataError(
@@ -139,7 +140,7 @@ class Trainer:
     def _fresh_optimizers(self) -> list[torch.optim.Optimizer]:
         return optim.build(self.decoder, self.options, bf16=self.accelerator.mixed_precision == "bf16")
 
-    def _loop(self, logs: Loggers) -> None:
+    def _loop(self, logs: Loggers, stop: Stop) -> None:
         options, state = self.options, self.state
         every = max(1, state.steps // options.evaluations)
         source = self._batches()
@@ -172,9 +173,11 @@ class Trainer:
             if self.report is not None and self.accelerator.is_main_process:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
-            if time.monotonic() - saved > options.checkpoint_minutes * 60 or state.step == state.steps or state.stopped:
+            due = time.monotonic() - saved > options.checkpoint_minutes * 60
+            if due or stop.asked or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST)
                 saved = time.monotonic()
+            stop.check()
 
     def _found(self, loss: float, held_out: float | None) -> Evaluated:
         state = self.state
@@ -360,6 +363,8 @@ class Trainer:
         else:
             checkpoint.save(self.folder / name, self.decoder, self.optimizers, state, self.ema)
             write_json(self.folder / "state.json", state)
+            if self.kept is not None:
+                self.kept()
 
 
 class _nothing:  # noqa: N801 - stands where a function would
