@@ -27,7 +27,7 @@ from toccata.engine.generate import NewNote, generate
 from toccata.engine.graph import write_graph
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
-from toccata.model.config import DecoderConfig
+from toccata.model.config import DecoderConfig, sized
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
 from toccata.recipes import load
@@ -39,8 +39,8 @@ PROMPT = 32
 TOP_P = 0.95
 TOKENIZER = build_tokenizer(load("toccata").tokenizer)
 MODELS = {
-    "6M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=256, heads=4, kv_heads=1, ffn=704),
-    "25M": DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, layers=8, width=512, heads=8, kv_heads=2, ffn=1408),
+    label: DecoderConfig(vocab=TOKENIZER.vocab_size, context=1024, **sized(size))
+    for label, size in (("6M", "micro"), ("25M", "small"))
 }
 
 Loop = Callable[[int, int], int]

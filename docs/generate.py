@@ -16,10 +16,16 @@ SECTIONS = {
     "clean": "toccata.midi.clean.CleanOptions",
     "prepare": "toccata.corpus.prepare.PrepareOptions",
     "tokenizer": "toccata.tokenizers.events.EventOptions",
+    'tokenizer scheme = "text"': "toccata.tokenizers.text.TextOptions",
+    'tokenizer scheme = "codes"': "toccata.tokenizers.codes.CodesOptions",
     "model": "toccata.model.config.DecoderConfig",
     "examples": "toccata.corpus.examples.ExampleOptions",
     "training": "toccata.training.options.TrainOptions",
 }
+BESIDE = {
+    "model": "| `size` | none | `nano`, `micro`, `small` or `base`, for layers, width, heads, kv_heads and ffn. |\n"
+}
+"""Keys that stand for several fields."""
 ELSEWHERE = {"prepare": {"clean"}, "model": {"vocab"}}
 """Fields that a recipe does not set in that section."""
 BEGIN, END = "<!-- fields: written by docs/generate.py -->\n", "<!-- end of fields -->\n"
@@ -47,10 +53,18 @@ def recipes_page() -> str:
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     tables = (
-        f"### [{section}]\n\n| key | default | what it says |\n|---|---|---|\n" + "".join(rows(section, name))
+        f"### {heading(section)}\n\n| key | default | what it says |\n|---|---|---|\n"
+        + BESIDE.get(section, "")
+        + "".join(rows(section, name))
         for section, name in SECTIONS.items()
     )
     return before + BEGIN + "\n" + "\n".join(tables) + "\n" + END + rest.split(END)[1]
+
+
+def heading(section: str) -> str:
+    """A section's name as in TOML, with what has to stand in it if the table holds for a part only."""
+    name, _, where = section.partition(" ")
+    return f"[{name}]" + (f", with `{where}`" if where else "")
 
 
 def rows(section: str, name: str) -> Iterator[str]:

@@ -14,13 +14,24 @@ from toccata.corpus.contents import contents_of
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
+from toccata.corpus.text import write_text_corpus
 from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
 from toccata.errors import CorpusError, MissingExtra, ModelError
 from toccata.files import write_text
-from toccata.look import Inspection, doctor, find_model, inspect, model_rows, program_number, recipe_rows, render
+from toccata.look import (
+    Inspection,
+    doctor,
+    find_model,
+    from_bar,
+    inspect,
+    model_rows,
+    program_number,
+    recipe_rows,
+    render,
+)
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
@@ -28,7 +39,8 @@ from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
 from toccata.midi.copies import Copies, copy_cleaned
-from toccata.recipes import Recipe, restore
+from toccata.model.config import DecoderConfig
+from toccata.recipes import Recipe, refuse_other_shape, restore
 from toccata.recipes import load as load_recipe
 
 if TYPE_CHECKING:
@@ -37,8 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
     "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
-    "find_model", "finetune", "inspect", "load", "model_rows", "models", "prepare", "program_number", "recipe_rows",
-    "render", "train",
+    "find_model", "finetune", "from_bar", "inspect", "load", "model_rows", "models", "prepare", "program_number",
+    "recipe_rows", "render", "train",
 ]  # fmt: skip
 
 FINETUNE = 0.2
@@ -126,6 +138,12 @@ def prepare(
     return prepare_corpus(Path(source), Path(out), options, progress=lambda d, t: heard.update("preparing", d, t))
 
 
+def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]:
+    """Write a corpus as text to read, a note a character, into its ``text/`` folder; the files written."""
+    heard = progress or Silent()
+    return write_text_corpus(corpus, progress=lambda d, t: heard.update("writing text", d, t))
+
+
 def train(
     source: str | Path,
     out: str | Path,
@@ -207,6 +225,8 @@ def _share_processors() -> None:
 
 def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
     chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
+    if parent is not None:
+        refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
     if parent is not None and not any(s.startswith("training.lr=") for s in settings):
         # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
         first = parent.about["lineage"].get("parent") is None

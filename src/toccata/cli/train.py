@@ -17,12 +17,13 @@ from toccata.cli.settings import setting
     examples=(
         "toccata train midi/bach --minutes 10 -o models/bach",
         "toccata train midi/bach --recipe bach-gpt -o models/gpt training.steps=500",
-        "toccata train midi/bach -o models/small model.width=128 model.layers=4 training.lr=0.002",
+        "toccata train midi/bach -o models/small --size nano training.lr=0.002 examples.transpose=0",
     ),
 )
 @click.argument("midi_dir", type=click.Path(path_type=Path))
 @click.argument("settings", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
 @click.option("--recipe", metavar="NAME|FILE", help="How: a recipe's name or your own .toml.  [toccata]")
+@click.option("--size", type=click.Choice(("nano", "micro", "small", "base")), help="Of the model, over the recipe's.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
 @click.option("--from", "parent", metavar="DIR|NAME", help="Start from this model instead of from nothing.")
@@ -70,6 +71,7 @@ def _train(
     minutes: float | None,
     parent: str | None,
     seed: int | None,
+    size: str | None = None,
 ) -> None:
     for text in settings:
         if "=" not in text:
@@ -88,7 +90,7 @@ def _train(
             midi_dir,
             out,
             recipe=setting("recipe", recipe) or "toccata",
-            settings=[*settings, *([f"training.seed={seed}"] if seed is not None else [])],
+            settings=[*_flags(size, seed), *settings],
             minutes=minutes,
             start_from=None if parent is None else api.find_model(parent),
             progress=heard,
@@ -106,6 +108,12 @@ def _train(
         "log": str(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
+
+
+def _flags(size: str | None, seed: int | None) -> list[str]:
+    """Flags as the settings that they stand for."""
+    said = {"model.size": size, "training.seed": seed}
+    return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
 def _nats(found: dict[str, Any]) -> str:

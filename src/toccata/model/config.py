@@ -12,6 +12,29 @@ ROPE_THETA = 10_000.0
 NORM_EPS = 1e-5
 """Added to the variance in every norm."""
 
+SIZES: dict[str, dict[str, int]] = {
+    "nano": {"layers": 4, "width": 128, "heads": 2, "kv_heads": 1, "ffn": 352},
+    "micro": {"layers": 8, "width": 256, "heads": 4, "kv_heads": 1, "ffn": 704},
+    "small": {"layers": 8, "width": 512, "heads": 8, "kv_heads": 2, "ffn": 1408},
+    "base": {"layers": 12, "width": 768, "heads": 12, "kv_heads": 3, "ffn": 2112},
+}
+"""Shapes that have a name: heads of 64, four of which (in ``nano`` two) share keys and values; ``ffn`` for swiglu."""
+
+
+def sized(name: object, mlp: object = "swiglu") -> dict[str, Any]:
+    """The fields that a named size stands for.
+
+    A feed-forward part without a gate (gelu, silu) has two matrices where swiglu has three: it gets 1.5 times the
+    hidden size, and so as many parameters.
+
+    Raises:
+        ModelError: There is no such size.
+    """
+    if not isinstance(name, str) or name not in SIZES:
+        raise ModelError(f"model.size must be one of {', '.join(SIZES)}, not {name!r}")
+    shape = dict(SIZES[name])
+    return shape if mlp == "swiglu" else {**shape, "ffn": shape["ffn"] * 3 // 2}
+
 
 @dataclass(frozen=True)
 class DecoderConfig:
@@ -68,6 +91,13 @@ class DecoderConfig:
     def head_width(self) -> int:
         """Size of one attention head."""
         return self.width // self.heads
+
+    @property
+    def size(self) -> str:
+        """The name of the size that this shape has; empty where it has none."""
+        return next(
+            (name for name in SIZES if all(getattr(self, k) == v for k, v in sized(name, self.mlp).items())), ""
+        )
 
     @property
     def parameters(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from types import UnionType
@@ -18,7 +18,7 @@ from toccata.corpus.examples import ExampleOptions
 from toccata.corpus.prepare import PrepareOptions
 from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
-from toccata.model.config import DecoderConfig
+from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import TrainOptions
@@ -79,9 +79,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         base = _read(str(parent))
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
-        table = _merged(base, table)
-    for override in overrides:
-        table = _merged(table, _override(override))
+        table = _laid(base, table)
+    table = _laid(table, _overrides(overrides))
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
 
@@ -92,9 +91,31 @@ def restore(saved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: An unknown key, or a value of the wrong type.
     """
     table = {key: value for key, value in saved.items() if key != "name"}
-    for override in overrides:
-        table = _merged(table, _override(override))
+    table = _laid(table, _overrides(overrides))
     return _recipe(str(saved.get("name", "")), table)
+
+
+def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
+    """A model that another one starts from keeps its shape, all but the dropout.
+
+    Args:
+        recipe: What the new one shall be made with.
+        kept: The shape of the model to start from.
+        path: Where that one is.
+
+    Raises:
+        RecipeError: The recipe says another shape.
+    """
+    asked = replace(recipe.decoder(kept.vocab), dropout=kept.dropout)
+    if asked == kept:
+        return
+    if asked.size and asked.size != kept.size:
+        own = kept.size or f"{kept.layers} layers of {kept.width}"
+        raise RecipeError(
+            f"{path} is {own}, and what starts from it stays so: leave out the size {asked.size}", path=path
+        )
+    wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(asked, f.name))
+    raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {path}, and stays so", path=path)
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -118,6 +139,14 @@ def _read(name: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {name} is not TOML: {error}") from None
 
 
+def _overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """All settings of a command as one change: which of them comes first does not matter."""
+    change: dict[str, Any] = {}
+    for text in texts:
+        change = _merged(change, _override(text))
+    return change
+
+
 def _override(text: str) -> dict[str, Any]:
     path, equals, value = text.partition("=")
     keys = path.strip().split(".")
@@ -130,6 +159,18 @@ def _override(text: str) -> dict[str, Any]:
     for key in reversed(keys):
         parsed = {key: parsed}
     return dict(parsed)
+
+
+def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with a change laid over it; a size in the change takes the place of what was said before of the shape.
+
+    What the change itself says of the shape holds beside its size, as does all that is said later.
+    """
+    model, new = base.get("model"), change.get("model")
+    if isinstance(model, Mapping) and isinstance(new, Mapping) and "size" in new:
+        shape = {key for size in SIZES.values() for key in size}
+        base = {**base, "model": {key: value for key, value in model.items() if key not in shape}}
+    return _merged(base, change)
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +186,8 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     _refuse_unknown(table, known, f"recipe {name}")
     model = table.get("model", {})
     shape = get_type_hints(DecoderConfig)
-    _refuse_unknown(model, set(shape) - {"vocab"}, "model")
+    _refuse_unknown(model, (set(shape) | {"size"}) - {"vocab"}, "model")
+    model = _expanded(model)
     recipe = Recipe(
         name=name,
         about=_typed(table.get("about", ""), str, "about"),
@@ -164,6 +206,17 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     except ModelError as error:
         raise RecipeError(error.message) from None
     return recipe
+
+
+def _expanded(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The model section with what its size stands for in the size's place, under what it says itself."""
+    if "size" not in model:
+        return model
+    try:
+        shape = sized(model["size"], model.get("mlp", "swiglu"))
+    except ModelError as error:
+        raise RecipeError(error.message) from None
+    return {**shape, **{key: value for key, value in model.items() if key != "size"}}
 
 
 def _tokenizer(table: Mapping[str, Any]) -> TokenizerOptions:

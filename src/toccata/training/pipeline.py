@@ -225,10 +225,10 @@ class Run:
         if tokens < parameters:
             self.say(
                 "That is less than one token for each parameter: in this time a model a third as large learns more "
-                "(model.width, model.layers)"
+                "(model.size, or model.width and model.layers)"
             )
         elif tokens > 60 * parameters and notes * 20 > parameters:
-            self.say("There is time and music enough for a larger model (model.width, model.layers)")
+            self.say("There is time and music enough for a larger model (model.size, or model.width and model.layers)")
 
     # -- the finished folder -------------------------------------------------------------------------------------------
 
