@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Tempo, TimeSignature, Track
-from test_grammar import limits_of, write
 
+from test_grammar import limits_of, write
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.text import write_text_corpus
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.midi.bars import bar_map
+from toccata.midi.clean import CleanOptions
 from toccata.midi.facts import seconds_at
 from toccata.midi.read import find_midi, read_score
 from toccata.tokenizers.layouts import Rhythm, Theremin
@@ -224,3 +227,30 @@ def test_faults_are_told_in_a_line(tmp_path: Path, learned: TextTokenizer) -> No
         load_tokenizer(tmp_path)
     with pytest.raises(RequestError, match="another tokenizer"):
         TextTokenizer(TextOptions()).decode(learned.encode(Score(12)))
+
+
+# -- a corpus to read --------------------------------------------------------------------------------------------------
+
+
+def test_a_corpus_is_written_as_text_that_can_be_read_back(data: Path, tmp_path: Path) -> None:
+    source = tmp_path / "midi"
+    source.mkdir()
+    for path in find_midi(data / "bach" / "mutopia")[:5]:
+        (source / path.name).write_bytes(path.read_bytes())
+    corpus = prepare(source, tmp_path / "corpus", PrepareOptions(clean=CleanOptions(merge=True, drop_drums=True)))
+    files = write_text_corpus(corpus)
+    assert [path.name for path in files] == ["train.txt", "valid.txt", "test.txt", "legend.tsv"]
+    legend = dict(line.split("\t") for line in files[-1].read_text(encoding="utf-8").splitlines())
+    tokenizer = TextTokenizer(TextOptions())
+    texts = {}
+    for path in files[:-1]:
+        for block in path.read_text(encoding="utf-8").split("\n\n")[:-1]:
+            head, *bars = block.split("\n")
+            texts[head.split("# ")[1].split(" (")[0]] = "".join(bar.split("\t")[1] for bar in bars)
+    for number, piece in enumerate(corpus.pieces):
+        text = texts[piece.path]
+        again = tokenizer.decode(np.array(tokenizer.read(text), np.int32))
+        assert pitched(again, 12) == pitched(corpus.score(number), 12)
+        assert set(text) <= set(legend)
+    assert "wait 1/4" in legend.values()
+    assert any(said.startswith("C4, ") for said in legend.values())

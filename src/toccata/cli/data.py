@@ -187,7 +187,7 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     "prepare",
     examples=(
         "toccata prepare midi/bach corpora/bach",
-        "toccata prepare midi/bach corpora/solo --merge --drop-drums --min-bars 8",
+        "toccata prepare midi/bach corpora/solo --merge --drop-drums --min-bars 8 --text",
         "toccata train corpora/bach -o models/bach --minutes 10",
     ),
 )
@@ -196,7 +196,8 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
 @_cleaning(16)
 @click.option("--valid", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
-def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
+@click.option("--text", is_flag=True, help="Write it as text to read, too: a note a character.")
+def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> None:
     """Make a corpus of the MIDI files in MIDI_DIR, in the folder OUT.
 
     Cleaned, without duplicates, split by piece; `toccata train` takes it in place of MIDI_DIR. Run again, it adds what
@@ -210,8 +211,10 @@ def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
         corpus = api.prepare(
             midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), heard
         )
+        texts = api.prepare_text(corpus, heard) if text else []
     about = corpus.about
     value = {"corpus": str(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
+    value |= {"text": [str(path) for path in texts]} if text else {}
     splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])
     lines = [
         f"corpus       {out}",
@@ -220,6 +223,8 @@ def prepare(face: Face, midi_dir: Path, out: Path, **said: Any) -> None:
         f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
     ]
     lines += [f"  {r['path']}: {r['reason']}" for r in about["rejected"][:_SHOWN]]
+    if texts:
+        lines.append(f"text         {texts[0].parent}: a note a character; {texts[-1].name} says what each means")
     if not face.quiet:
         lines += ["", "and now", f"  toccata train {out} --minutes 10 -o models/{out.resolve().name}"]
     face.result(value, lines)
