@@ -1,0 +1,90 @@
+"""Every recipe, the whole way: trained, killed and resumed, played, taught something new, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+import toccata
+from cli_support import some_bach
+from toccata.measure.validity import validity
+from toccata.recipes import load, names
+from toccata.training import log
+
+STEPS = 50
+SMALL = (
+    "model.context=128", "model.layers=1", "model.width=32", "model.heads=2", "model.kv_heads=1", "model.ffn=48",
+    "training.rows=2", "training.accumulate=1", "training.workers=0", "training.evaluations=2", "training.valid_rows=2",
+    "training.patience=0", "training.precision='fp32'",
+)  # fmt: skip
+MERGED = "tokenizer.merges=1100"
+"""Few enough to be learned from six pieces in a moment; a recipe without merges stays without."""
+
+
+@pytest.fixture(scope="module")
+def music(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return some_bach(data, tmp_path_factory.mktemp("music"), 8)
+
+
+@pytest.fixture(autouse=True)
+def few_pieces() -> Iterator[None]:
+    """A model that knows nothing yet writes very full bars: a few are enough to measure its validity by."""
+    with mock.patch.multiple("toccata.api", VALID_PIECES=2, VALID_BARS=1):
+        yield
+
+
+class Killed(BaseException):
+    """Stands for whatever ends a program in the middle."""
+
+
+class Until:
+    """Listens to a training, and ends it at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def say(self, text: str) -> None:
+        """Nothing to do."""
+
+    def update(self, task: str, done: int, total: int, text: str = "") -> None:
+        """End it there."""
+        if task == "training" and done == self.step:
+            raise Killed
+
+
+def settings(name: str, steps: int = STEPS) -> list[str]:
+    """The recipe, in small."""
+    merges = [MERGED] if getattr(load(name).tokenizer, "merges", 0) else []
+    return [*SMALL, *merges, f"training.steps={steps}"]
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_whole_way(name: str, music: Path, tmp_path: Path) -> None:
+    out = tmp_path / name
+    often = "training.checkpoint_minutes=0"
+    with pytest.raises(Killed):
+        toccata.train(music, out, recipe=name, settings=[*settings(name), often], progress=Until(STEPS // 2))
+    assert not (out / "toccata.json").exists()
+    made = toccata.train(music, out, recipe=name, settings=[*settings(name), often])
+    rows = log.read(out / "training" / "log.csv")
+    assert [int(row["step"]) for row in rows] == list(range(1, STEPS + 1))
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    assert sum(row["loss"] for row in rows[-10:]) < sum(row["loss"] for row in rows[:10])
+    assert made.about["recipe"]["name"] == name
+    assert made.about["metrics"]["valid"] == 1
+
+    pieces = toccata.load(out).generate(n=4, bars=8, seed=1, max_tokens=800)
+    assert validity(pieces, 8).faults == ()
+    assert len({piece.midi for piece in pieces}) == 4
+
+    child = toccata.finetune(music, tmp_path / "child", model=out, settings=["training.steps=3"])
+    assert child.about["lineage"]["parent"]["digest"] == made.digest
+    assert child.config == made.config
+
+    found = toccata.evaluate(child.path, music, include_seen=True).to_dict()
+    assert 0 < found["nats_per_note"] < 100
+    assert found["validity"]["valid"] == 1
