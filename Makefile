@@ -50,7 +50,7 @@ nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (200
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-roundtrip: $(VENV)/.installed-dev ## encode and decode every file of TOCCATA_DATA with every tokenizer
+roundtrip: $(VENV)/.installed-dev ## encode and decode every file of TOCCATA_DATA with every tokenizer that loses nothing
 	$(BIN)/python benchmarks/roundtrip.py
 
 clean: ## remove what the targets above made

@@ -16,23 +16,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from symusic import Score
+from symusic import Score, Track
 
 from toccata.errors import MidiError
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, seconds_at
 from toccata.midi.pool import map_files
 from toccata.midi.read import find_midi, read_score
-from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.events import SCHEMES, EventOptions
+from toccata.tokenizers.load import build_tokenizer
+from toccata.tokenizers.text import TextOptions
 
 ALL = CleanOptions(min_notes=1)
+PIANO = {"text": TextOptions()}
+"""Tokenizers that play everything on one piano. Of them it is asked to keep what a piano can play of a piece: no drums,
+and what two instruments play together in unison once.
+"""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of one file: for each scheme notes kept, and how far the last onset moved, in seconds and as a share."""
+    """Of one file: for each scheme notes, notes kept, and how far the last onset moved, as a share of its second."""
 
-    notes: int
+    notes: dict[str, int]
     quantised: float
     kept: dict[str, int]
     drift: dict[str, float]
@@ -44,20 +51,36 @@ class Trip:
 
     def __init__(self, schemes: tuple[str, ...]) -> None:
         self.schemes = schemes
-        self.tokenizers: dict[str, EventTokenizer] = {}
+        self.tokenizers: dict[str, Tokenizer] = {}
 
     def __call__(self, path: Path) -> Found:
         """Try one file."""
         score = clean(read_score(path), ALL)
-        kept, drift, tokens = {}, {}, {}
+        count, kept, drift, tokens = {}, {}, {}, {}
         for scheme in self.schemes:
-            tokenizer = self.tokenizers.setdefault(scheme, EventTokenizer.build(EventOptions(scheme)))
-            ids = tokenizer.encode(score)
+            options = PIANO.get(scheme) or EventOptions(scheme)
+            tokenizer = self.tokenizers.setdefault(scheme, build_tokenizer(options))
+            asked = on_a_piano(score) if scheme in PIANO else score
+            ids = tokenizer.encode(asked)
             again = tokenizer.decode(ids)
-            kept[scheme], tokens[scheme] = notes_kept(score, again), len(ids)
-            ends = [float(seconds_at(s, np.array([last_onset(s)]))[0]) for s in (score, again)]
+            count[scheme], kept[scheme], tokens[scheme] = asked.note_num(), notes_kept(asked, again), len(ids)
+            ends = [float(seconds_at(s, np.array([last_onset(s)]))[0]) for s in (asked, again)]
             drift[scheme] = abs(ends[1] - ends[0]) / max(ends[0], 1.0)
-        return Found(score.note_num(), facts(score).quantised, kept, drift, tokens)
+        return Found(count, facts(score).quantised, kept, drift, tokens)
+
+
+def on_a_piano(score: Score) -> Score:
+    """What a piano can play of ``score``; of notes of one pitch that begin in the same twelfth of a quarter, one."""
+    out = Score(score.ticks_per_quarter)
+    out.tempos, out.time_signatures = score.tempos, score.time_signatures
+    track = Track("", 0, False)
+    keys = {}
+    for note in (note for part in score.tracks if not part.is_drum for note in part.notes):
+        keys.setdefault((round(note.time * 12 / score.ticks_per_quarter), note.pitch), note)
+    track.notes.extend(keys.values())
+    track.sort()
+    out.tracks = [track] if keys else []
+    return out
 
 
 def last_onset(score: Score) -> int:
@@ -96,12 +119,14 @@ def notes(score: Score) -> list[tuple[int, int, float]]:
 def main() -> None:
     """Print a table by folder, or with ``--json`` one object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("schemes", nargs="*", metavar="SCHEME", help=f"of {', '.join(SCHEMES)}; all by default")
+    parser.add_argument(
+        "schemes", nargs="*", metavar="SCHEME", help=f"of {', '.join([*SCHEMES, *PIANO])}; all by default"
+    )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TOCCATA_DATA", "../shared/data")))
     parser.add_argument("--sample", type=int, default=0, help="this many files of each folder only")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    options.schemes = options.schemes or list(SCHEMES)
+    options.schemes = options.schemes or [*SCHEMES, *PIANO]
     files = find_midi(options.data)
     if options.sample:
         by_folder: dict[Path, list[Path]] = defaultdict(list)
@@ -118,12 +143,13 @@ def main() -> None:
         if isinstance(found, MidiError):
             rows[folder]["unread"] += 1
             continue
-        rows[folder].update({"files": 1, "notes": found.notes})
+        rows[folder].update({"files": 1, "notes": max(found.notes.values())})
         for scheme in options.schemes:
-            rows[folder][scheme] += found.kept[scheme]
+            rows[folder].update({scheme: found.kept[scheme], f"{scheme} asked": found.notes[scheme]})
             worst[folder, scheme] = max(worst[folder, scheme], found.drift[scheme])
-            if found.kept[scheme] < 0.99 * found.notes:
-                exceptions.append((folder, path.name, scheme, found.kept[scheme] / found.notes, found.quantised))
+            if found.kept[scheme] < 0.99 * found.notes[scheme]:
+                share = found.kept[scheme] / found.notes[scheme]
+                exceptions.append((folder, path.name, scheme, share, found.quantised))
     if options.json:
         json.dump({"folders": rows, "exceptions": exceptions}, sys.stdout)
         print()
@@ -135,7 +161,7 @@ def main() -> None:
     )
     for folder in sorted(rows):
         row = rows[folder]
-        shares = "".join(f"{row[s] / max(1, row['notes']):12.4f}" for s in options.schemes)
+        shares = "".join(f"{row[s] / max(1, row[f'{s} asked']):12.4f}" for s in options.schemes)
         drifts = ", ".join(f"{s} {worst[folder, s]:.1%}" for s in options.schemes)
         print(f"{folder:34}{row['files']:6}{row['notes']:10,}{shares}   {drifts}")
     print(
