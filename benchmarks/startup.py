@@ -90,6 +90,7 @@ def random_6m(path: Path) -> Path:
     import torch
 
     from toccata.model.decoder import Decoder
+    from toccata.model.weights import to_arrays
     from toccata.recipes import load
     from toccata.tokenizers.load import build_tokenizer
     from toccata.training.export import export
@@ -98,9 +99,10 @@ def random_6m(path: Path) -> Path:
     recipe = load("toccata", [f"model.{name}={value}" for name, value in sizes.items()])
     tokenizer = build_tokenizer(recipe.tokenizer)
     torch.manual_seed(0)
-    decoder = Decoder(recipe.decoder(tokenizer.vocab_size))
+    shape = recipe.decoder(tokenizer.vocab_size)
+    weights = to_arrays(Decoder(shape).state_dict())
     about = {"name": "random", "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": []}
-    return export(path, decoder, tokenizer, about, card="").path
+    return export(path, shape, weights, tokenizer, about, card="").path
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Training tokens a second on the CPU: toccata's step beside transformers' Mistral of the same size, same tokens.
 
-Ours: the Trainer's own step, in bf16 where that is faster here, with its optimiser (AdamW), clipping and schedule.
+Ours: a run's own step, in bf16 where that is faster here, with its optimiser (AdamW), clipping and schedule.
 Theirs: MistralForCausalLM in fp32, AdamW, clipping. They take turns; the median turn counts. Peak memory is each one's
 own, in a process of its own. With TOCCATA_DATA, also how fast examples are made, and what share of a real run is spent
 waiting for them.
@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import argparse
+import itertools
 import json
 import resource
 import statistics
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,14 @@ import torch
 from toccata.corpus.examples import ExampleOptions, Examples
 from toccata.corpus.prepare import prepare
 from toccata.model.config import DecoderConfig
-from toccata.model.decoder import Decoder
 from toccata.recipes import load
 from toccata.tokenizers.load import build_tokenizer
 from toccata.training import log
 from toccata.training.data import Batch
 from toccata.training.loop import Trainer
 from toccata.training.options import TrainOptions
+from toccata.training.schedule import rate
+from toccata.training.torchnet import TorchLearner
 
 MODELS = {
     "2.6M": {"layers": 6, "width": 192, "heads": 3, "kv_heads": 3, "ffn": 512, "vocab": 512},
@@ -58,7 +60,7 @@ def config(model: str, context: int) -> DecoderConfig:
 
 
 class _Numbers:
-    """Stands for Examples: the Trainer is given its batches here."""
+    """Stands for Examples: batches are given here."""
 
     def row(self, number: int) -> Any:
         raise AssertionError("no examples are made while this is measured")
@@ -72,22 +74,16 @@ def batch(shape: DecoderConfig, seed: int) -> Batch:
     return Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), tuple((shape.context,) for _ in range(rows)))
 
 
-def ours(shape: DecoderConfig, folder: Path) -> Turn:
-    """The Trainer's step."""
-    torch.manual_seed(0)
+def ours(shape: DecoderConfig) -> Turn:
+    """The step of a run."""
     options = TrainOptions(optimizer="adamw", steps=1000, rows=TOKENS // shape.context, workers=0)
-    trainer = Trainer(Decoder(shape), _Numbers(), None, options, folder)  # type: ignore[arg-type]
-    one = batch(shape, 0)
-
-    def endless() -> Iterator[Batch]:
-        while True:
-            yield one
-
-    source = endless()
+    learner = TorchLearner(shape, None, _Numbers(), None, options)  # type: ignore[arg-type]
+    learner.source = itertools.repeat(batch(shape, 0))
+    numbers = itertools.count()
 
     def turn() -> float:
-        trainer.state.step += 1
-        return trainer._step(source)[0]
+        number = next(numbers)
+        return learner.step(number, rate(options, number, options.steps))[0]
 
     return turn
 
@@ -117,15 +113,14 @@ def theirs(shape: DecoderConfig) -> Turn:
 def speed(model: str, context: int, turns: int) -> dict[str, Any]:
     """One row: both in turns."""
     shape = config(model, context)
-    with tempfile.TemporaryDirectory() as folder:
-        both = {"toccata": ours(shape, Path(folder)), "transformers": theirs(shape)}
-        took: dict[str, list[float]] = {name: [] for name in both}
-        for number in range(turns + 1):
-            for name, turn in both.items():
-                before = time.perf_counter()
-                turn()
-                if number:  # the first warms up
-                    took[name].append(time.perf_counter() - before)
+    both = {"toccata": ours(shape), "transformers": theirs(shape)}
+    took: dict[str, list[float]] = {name: [] for name in both}
+    for number in range(turns + 1):
+        for name, turn in both.items():
+            before = time.perf_counter()
+            turn()
+            if number:  # the first warms up
+                took[name].append(time.perf_counter() - before)
     rate = {name: TOKENS / statistics.median(times) for name, times in took.items()}
     memory = {name: peak(name, model, context) for name in both}
     return {
@@ -149,10 +144,9 @@ def peak(name: str, model: str, context: int) -> int:
 def peak_here(name: str, model: str, context: int) -> int:
     """What the process of :func:`peak` does."""
     shape = config(model, context)
-    with tempfile.TemporaryDirectory() as folder:
-        turn = ours(shape, Path(folder)) if name == "toccata" else theirs(shape)
-        for _ in range(3):
-            turn()
+    turn = ours(shape) if name == "toccata" else theirs(shape)
+    for _ in range(3):
+        turn()
     return high_water()
 
 
@@ -186,8 +180,8 @@ def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
             made.row(number)
         rate = rows * context / (time.perf_counter() - before)
         options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, rows=8)
-        torch.manual_seed(0)
-        Trainer(Decoder(recipe.decoder(tokenizer.vocab_size)), made, None, options, Path(folder) / "run").run()
+        learner = TorchLearner(recipe.decoder(tokenizer.vocab_size), None, made, None, options)
+        Trainer(learner, options, Path(folder) / "run").run()
         lines = log.read(Path(folder) / "run" / "log.csv")
     first = max(1, len(lines) // 4)  # the worker has to start, once a run
     waiting = sum(line["waiting"] for line in lines[first:])

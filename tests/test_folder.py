@@ -17,9 +17,11 @@ import toccata
 from random_model import random_model
 from toccata import folder
 from toccata.errors import ModelError
+from toccata.model.config import DecoderConfig
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import load_tokenizer
-from toccata.training.export import export, load_decoder
+from toccata.training.export import export, load_weights
+from toccata.training.torchnet import load_decoder
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,8 @@ class _Interrupted(Exception):  # noqa: N818 - stands for Ctrl-C
 def test_an_interrupted_export_is_not_finished(copy: Path, where: str) -> None:
     """Over an older model, too."""
     opened = folder.open_folder(copy)
-    decoder, tokenizer = load_decoder(opened), load_tokenizer(opened.tokenizer())
+    config, weights = DecoderConfig.from_json(opened.config), load_weights(opened)
+    tokenizer = load_tokenizer(opened.tokenizer())
 
     class Breaks:
         bos, eos = tokenizer.bos, tokenizer.eos
@@ -149,7 +152,7 @@ def test_an_interrupted_export_is_not_finished(copy: Path, where: str) -> None:
             raise _Interrupted
 
     with pytest.raises(_Interrupted):
-        export(copy, decoder, Breaks(), opened.about, Card("card"))  # type: ignore[arg-type]
+        export(copy, config, weights, Breaks(), opened.about, Card("card"))  # type: ignore[arg-type]
     assert not folder.is_model(copy)
     with pytest.raises(ModelError):
         folder.open_folder(copy)

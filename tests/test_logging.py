@@ -29,6 +29,7 @@ from toccata.training.loggers import Loggers
 from toccata.training.loop import Step
 from toccata.training.picture import PlotLog
 from toccata.training.pipeline import Run
+from toccata.training.torchnet import TorchBackend
 from train_part import TINY
 
 ABOUT = About("nocturne", 0, 8, {"data": {"pieces": 12, "notes": 3456}})
@@ -88,7 +89,8 @@ def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = Non
         if stop and step.step == stop:
             raise KeyboardInterrupt
 
-    run = Run(load("toccata", [*TINY, "training.precision='fp32'", *settings]), out, None, told.append, command="me")
+    recipe = load("toccata", [*TINY, "training.precision='fp32'", *settings])
+    run = Run(recipe, out, None, told.append, TorchBackend(), command="me")
     return run.train(corpus, run.tokenizer(corpus), report)
 
 
@@ -337,7 +339,7 @@ def test_asked_for_but_not_installed(tmp_path: Path, left: bool, monkeypatch: py
     (tmp_path / "wandb").mkdir() if left else None
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(MissingExtra, match="pip install wandb") as error:
-        Run(load("toccata", ["training.wandb='waltzes'"]), tmp_path / "m", None, print)
+        Run(load("toccata", ["training.wandb='waltzes'"]), tmp_path / "m", None, print, TorchBackend())
     assert "\n" not in str(error.value)
     assert isinstance(error.value, ToccataError)
     assert not (tmp_path / "m").exists()

@@ -23,6 +23,7 @@ from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
+from toccata.training.torchnet import TorchBackend
 from train_part import TINY
 
 HERE = Path(__file__).parent
@@ -134,7 +135,11 @@ def started(trained: Path, tmp_path: Path) -> Path:
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
     told: list[str] = say if say is not None else []
     one = Run(
-        load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]), out, None, told.append
+        load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]),
+        out,
+        None,
+        told.append,
+        TorchBackend(),
     )
     return one.train(corpus, one.tokenizer(corpus), lambda step: None)
 
@@ -250,7 +255,7 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     from toccata.model.decoder import Packing
     from toccata.tokenizers.load import load_tokenizer
     from toccata.training.data import stack
-    from toccata.training.export import load_decoder
+    from toccata.training.torchnet import load_decoder
 
     child = toccata.finetune(music, tmp_path / "child", model=made.path, settings=["training.steps=2"])
     assert child.about["lineage"]["parent"]["digest"] == made.digest

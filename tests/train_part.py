@@ -1,6 +1,6 @@
 """Trains a tiny model as a program of its own, to be killed, resumed, or run twice at once by the tests.
 
-python train_part.py CORPUS OUT [section.key=value ...]
+python train_part.py CORPUS OUT [jax] [section.key=value ...]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from toccata.corpus.store import Corpus
 from toccata.recipes import load
+from toccata.training.backend import Backend
 from toccata.training.loop import Step
 from toccata.training.pipeline import Run
 
@@ -26,10 +27,24 @@ def tell(step: Step) -> None:
     print(f"step {step.step}", flush=True)
 
 
+def backend(name: str) -> Backend:
+    """Only one of them is loaded."""
+    if name == "jax":
+        from toccata.jaxnet.backend import JaxBackend
+
+        return JaxBackend()
+    from toccata.training.torchnet import TorchBackend
+
+    return TorchBackend()
+
+
 def main() -> None:
     """Train to the end and print the run's state."""
     corpus, out = Corpus(Path(sys.argv[1])), Path(sys.argv[2])
-    run = Run(load("toccata", [*TINY, *sys.argv[3:]]), out, None, lambda text: print(text, flush=True))
+    name, *settings = sys.argv[3:] if "jax" in sys.argv[3:4] else ["torch", *sys.argv[3:]]
+    run = Run(
+        load("toccata", [*TINY, *settings]), out, None, lambda text: print(text, flush=True), backend=backend(name)
+    )
     state = run.train(corpus, run.tokenizer(corpus), tell)
     if run.is_main:
         print(json.dumps({"steps": state.steps, "step": state.step, "stopped": state.stopped}), flush=True)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from toccata import folder
 from toccata.corpus.contents import contents_of
@@ -19,12 +19,11 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError
+from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
 from toccata.files import write_text
 from toccata.look import (
     Inspection,
     doctor,
-    find_model,
     from_bar,
     inspect,
     model_rows,
@@ -32,6 +31,7 @@ from toccata.look import (
     recipe_rows,
     render,
 )
+from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
@@ -39,24 +39,36 @@ from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
 from toccata.midi.copies import Copies, copy_cleaned
+from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe, refuse_other_shape, restore
 from toccata.recipes import load as load_recipe
+from toccata.remote import Kind, Publishing, publish, reaching, told
 
 if TYPE_CHECKING:
+    from toccata.training.backend import Backend
     from toccata.training.loop import Step
+    from toccata.training.pipeline import Run
 
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
     "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
     "find_model", "finetune", "from_bar", "inspect", "load", "model_rows", "models", "prepare", "program_number",
-    "recipe_rows", "render", "train",
+    "recipe_rows", "render", "told", "train",
 ]  # fmt: skip
 
+BackendName = Literal["torch", "jax"]
 FINETUNE = 0.2
 """The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
+
+# What a verb reads or writes may be in an object store; this is all that the verbs know of it.
+MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
+MODEL = Kind(leave=(folder.TRAINING,))
+WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
+WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT)
+find_model = reaching(name=MODEL)(find_model_here)
 
 
 class Progress(Protocol):
@@ -81,6 +93,7 @@ class Silent:
         """Nothing."""
 
 
+@reaching(path=MODEL)
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
 
@@ -90,12 +103,14 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
     return Model(Path(path), precision=precision, threads=threads)
 
 
+@reaching(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
     heard = progress or Silent()
     return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
 
 
+@reaching(source=MUSIC, out=Kind(writes=True))
 def clean(
     source: str | Path,
     out: str | Path,
@@ -130,20 +145,25 @@ def clean(
     )
 
 
+@reaching(source=MUSIC, out=WRITTEN_CORPUS)
 def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
 ) -> Corpus:
     """Make a corpus of a folder of MIDI files, or bring it up to date."""
     heard = progress or Silent()
-    return prepare_corpus(Path(source), Path(out), options, progress=lambda d, t: heard.update("preparing", d, t))
+    hear, name = (lambda d, t: heard.update("preparing", d, t)), told(Path(source).resolve())
+    return prepare_corpus(Path(source), Path(out), options, named=name, progress=hear)
 
 
 def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]:
     """Write a corpus as text to read, a note a character, into its ``text/`` folder; the files written."""
     heard = progress or Silent()
-    return write_text_corpus(corpus, progress=lambda d, t: heard.update("writing text", d, t))
+    written = write_text_corpus(corpus, progress=lambda d, t: heard.update("writing text", d, t))
+    publish(corpus.folder)
+    return written
 
 
+@reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
 def train(
     source: str | Path,
     out: str | Path,
@@ -152,6 +172,7 @@ def train(
     settings: Sequence[str] = (),
     minutes: float | None = None,
     start_from: str | Path | None = None,
+    backend: BackendName = "torch",
     progress: Progress | None = None,
 ) -> folder.ModelFolder:
     """Train a model on a folder of MIDI files: check, prepare, tokenizer, train, evaluate, export.
@@ -166,33 +187,36 @@ def train(
         settings: ``section.key=value``, over the recipe.
         minutes: Train for this long, instead of the recipe's number of steps.
         start_from: A model folder to start from; its tokenizer, shape and recipe are kept.
+        backend: What computes, ``torch`` or ``jax``; a run goes on with the one it began with.
         progress: Hears how it goes on.
 
     Raises:
-        MissingExtra: torch is not installed.
+        MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
         RecipeError: The recipe or a setting is wrong.
         ToccataError: The disk is full, or ``out`` holds something else.
     """
-    _share_processors()
-    try:
-        from toccata.training.pipeline import Run
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f'training needs {error.name}: pip install "toccata[train]"') from None
+    run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_folder(Path(start_from))
     chosen = _recipe(recipe, settings, minutes, parent)
-    run = Run(chosen, out, parent, heard.say, command=_command(source, out, recipe, settings, minutes, start_from))
+    called = _command(source, out, recipe, settings, minutes, start_from, backend)
+    run = run_of(chosen, out, parent, heard.say, computes, command=called)
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(_data_line(corpus))
     tokenizer = run.tokenizer(corpus)
-    state = run.train(corpus, tokenizer, lambda step: heard.update("training", step.step, step.steps, _step_line(step)))
+    state = run.train(
+        corpus,
+        tokenizer,
+        lambda step: heard.update("training", step.step, step.steps, _step_line(step)),
+        kept=Publishing(out, heard.say),
+    )
     if not run.is_main:
         return run.wait()
     if state.stopped:
         heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     if (finished := run.finished(corpus, state)) is not None:
-        heard.say(f"{out} is finished already: nothing to do")
+        heard.say(f"{told(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, heard)
@@ -205,12 +229,34 @@ def _command(
     settings: Sequence[str],
     minutes: float | None,
     start_from: str | Path | None,
+    backend: str,
 ) -> str:
     """A training as a command line, which goes on with it, too."""
-    words = ["toccata", "train", str(source), "-o", str(out)]
-    words += ["--recipe", recipe] if start_from is None else ["--from", str(start_from)]
+    words = ["toccata", "train", told(source), "-o", told(out)]
+    words += ["--recipe", recipe] if start_from is None else ["--from", told(start_from)]
     words += [] if minutes is None else ["--minutes", str(minutes)]
+    words += [] if backend == "torch" else ["--backend", backend]
     return shlex.join([*words, *settings])
+
+
+def _training(backend: str) -> tuple[type[Run], Backend]:
+    """What trains, and what computes it; only one of torch and JAX is loaded."""
+    _share_processors()
+    if backend not in ("torch", "jax"):
+        raise RequestError(f"there is no backend {backend!r}: choose torch or jax")
+    try:
+        from toccata.training.pipeline import Run
+
+        if backend == "jax":
+            from toccata.jaxnet.backend import JaxBackend
+
+            return Run, JaxBackend()
+        from toccata.training.torchnet import TorchBackend
+
+        return Run, TorchBackend()
+    except ModuleNotFoundError as error:
+        extra = "jax" if backend == "jax" else "train"
+        raise MissingExtra(f'training needs {error.name}: pip install "toccata[{extra}]"') from None
 
 
 def _share_processors() -> None:
@@ -311,12 +357,14 @@ def finetune(
     model: str | Path,
     settings: Sequence[str] = (),
     minutes: float | None = None,
+    backend: BackendName = "torch",
     progress: Progress | None = None,
 ) -> folder.ModelFolder:
     """Teach a model your own files: :func:`train`, started from ``model``."""
-    return train(source, out, settings=settings, minutes=minutes, start_from=model, progress=progress)
+    return train(source, out, settings=settings, minutes=minutes, start_from=model, backend=backend, progress=progress)
 
 
+@reaching(model=MODEL, source=MUSIC)
 def evaluate(
     model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
 ) -> Evaluation:

@@ -26,11 +26,6 @@ class JaxBackend:
         """How many train together."""
         return len(jax.devices())
 
-    @property
-    def device(self) -> str:
-        """What computes: ``cpu``, ``gpu`` or ``tpu``."""
-        return str(jax.default_backend())
-
     @contextmanager
     def main_first(self) -> Iterator[None]:
         """There is one process: nobody waits."""
@@ -39,8 +34,12 @@ class JaxBackend:
     def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
         """What ``options.precision`` comes to: ``auto`` is bf16 on GPUs and TPUs, and float32 on processors."""
         if options.precision == "auto":
-            return "fp32" if self.device == "cpu" else "bf16"
+            return "fp32" if jax.default_backend() == "cpu" else "bf16"
         return options.precision
+
+    def facts(self) -> dict[str, str]:
+        """The device, and JAX's version."""
+        return {"device": str(jax.devices()[0].device_kind), "jax": str(jax.__version__)}
 
     def learner(
         self,

@@ -93,19 +93,15 @@ def page(about: About, stands: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def machine(device: str, precision: str) -> dict[str, Any]:
-    """The machine that this runs on, without anything that tells whose it is."""
-    import torch
-
-    rows = {
+def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
+    """The machine that this runs on, without anything that tells whose it is; ``facts`` are what computes there."""
+    return {
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "processors": os.cpu_count() or 0,
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
         "precision": precision,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        **facts,
     }
-    return {name: str(value) if name == "torch" else value for name, value in rows.items()}
 
 
 def _rows(values: Mapping[str, Any]) -> list[str]:

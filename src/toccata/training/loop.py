@@ -1,4 +1,4 @@
-"""The training loop: one for pretraining and fine-tuning, on one processor or many, killed and resumed as one likes.
+"""The training loop: one for pretraining and fine-tuning, for torch and JAX, killed and resumed as one likes.
 
 Everything a step does follows from its number: its examples, its learning rate, its dropout. So a run resumed from step
 n does at every later step exactly what the unbroken run does.
@@ -7,22 +7,15 @@ n does at every later step exactly what the unbroken run does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from torch import Tensor
-
-from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
 from toccata.files import write_json
-from toccata.model.decoder import Decoder, Packing
-from toccata.training import checkpoint, optim
-from toccata.training.data import Batch, batches, stack
-from toccata.training.device import accelerator as make_accelerator
+from toccata.training import checkpoint
+from toccata.training.backend import Learner
 from toccata.training.log import About, Evaluated
 from toccata.training.loggers import FULL, Loggers, loggers
 from toccata.training.options import TrainOptions
@@ -63,12 +56,10 @@ class Step:
 
 
 class Trainer:
-    """Trains a Decoder on examples; its state lives in ``folder`` and is continued if it is there.
+    """Trains a Decoder; its state lives in ``folder`` and is continued if it is there.
 
     Args:
-        model: The Decoder, on any device.
-        train: Examples to learn from.
-        valid: Examples to be measured on; None: the training loss decides which weights are kept.
+        learner: The Decoder, with what moves its weights.
         options: How.
         folder: Where checkpoints and logs go.
         identity: What makes this run this run (recipe, data); kept with the checkpoint.
@@ -81,9 +72,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Decoder,
-        train: Examples,
-        valid: Examples | None,
+        learner: Learner,
         options: TrainOptions,
         folder: Path,
         *,
@@ -94,16 +83,9 @@ class Trainer:
         tell: Callable[[str], None] | None = None,
         kept: Callable[[], None] | None = None,
     ) -> None:
-        self.options, self.folder, self.report, self.say = options, folder, report, say
+        self.learner, self.options, self.folder, self.report, self.say = learner, options, folder, report, say
         self.facts, self.tell, self.kept = facts or {}, tell, kept
-        self.accelerator: Accelerator = make_accelerator(options)
-        self.train, self.valid = train, valid
-        self.decoder = model.to(self.accelerator.device)
-        self.optimizers = self._fresh_optimizers()
-        self.model = self.accelerator.prepare_model(self.decoder)
         self.state = State(steps=options.steps, identity=identity or {})
-        self.ema: dict[str, Tensor] | None = None
-        self._valid_batches: list[Batch] = []
 
     def run(self) -> State:
         """Train to the end, from wherever the run is.
@@ -117,7 +99,7 @@ class Trainer:
             self._plan()
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
-        logs = loggers(self.folder, self.options, self.tell) if self.accelerator.is_main_process else Loggers(())
+        logs = loggers(self.folder, self.options, self.tell) if self.learner.is_main else Loggers(())
         try:
             with Stop() as stop:
                 if not resumed:
@@ -134,20 +116,19 @@ class Trainer:
                 ) from None
             raise
         finally:
+            self.learner.end()
             logs.close()
         return self.state
-
-    def _fresh_optimizers(self) -> list[torch.optim.Optimizer]:
-        return optim.build(self.decoder, self.options, bf16=self.accelerator.mixed_precision == "bf16")
 
     def _loop(self, logs: Loggers, stop: Stop) -> None:
         options, state = self.options, self.state
         every = max(1, state.steps // options.evaluations)
-        source = self._batches()
+        self.learner.begin(state.step)
         saved = time.monotonic()
         while state.step < state.steps and not state.stopped:
             began = time.monotonic()
-            loss, tokens, waiting = self._step(source)
+            lr = rate(options, state.step, state.steps)
+            loss, tokens, waiting = self.learner.step(state.step, lr)
             state.step += 1
             state.tokens += tokens
             held_out = None
@@ -159,7 +140,7 @@ class Trainer:
             values = {
                 "step": state.step,
                 "loss": loss,
-                "lr": rate(options, state.step - 1, state.steps),
+                "lr": lr,
                 "tokens": state.tokens,
                 "seconds": state.seconds,
                 "tokens_per_second": tokens / took,
@@ -170,7 +151,7 @@ class Trainer:
             logs.step(values)
             if evaluated:
                 logs.evaluation(self._found(loss, held_out))
-            if self.report is not None and self.accelerator.is_main_process:
+            if self.report is not None and self.learner.is_main:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
             due = time.monotonic() - saved > options.checkpoint_minutes * 60
@@ -193,71 +174,12 @@ class Trainer:
             state.stopped,
         )
 
-    def _batches(self) -> Iterator[Batch]:
-        options, accelerator = self.options, self.accelerator
-        return batches(
-            self.train,
-            options.rows,
-            start=self.state.step * options.accumulate,
-            rank=accelerator.process_index,
-            processes=accelerator.num_processes,
-            workers=options.workers,
-        )
-
-    def _step(self, source: Iterator[Batch]) -> tuple[float, int, float]:
-        """One update of the weights.
-
-        Returns:
-            The mean loss over all processes, tokens read by all of them, and seconds spent waiting for data.
-        """
-        options, accelerator = self.options, self.accelerator
-        torch.manual_seed((options.seed * 1_000_003 + self.state.step) * 64 + accelerator.process_index)
-        total, tokens, waiting = torch.zeros((), device=accelerator.device), 0, 0.0
-        for micro in range(options.accumulate):
-            before = time.monotonic()
-            batch = next(source)
-            waiting += time.monotonic() - before
-            last = micro == options.accumulate - 1
-            loss = self._loss(batch, sync=last)
-            total += loss.detach() / options.accumulate
-            tokens += batch.inputs.numel()
-        if options.clip:
-            accelerator.clip_grad_norm_(self.decoder.parameters(), options.clip)
-        lr = rate(options, self.state.step, self.state.steps)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.step()
-            optimizer.zero_grad()
-        if options.ema:
-            self._average()
-        return float(accelerator.reduce(total, "mean")), tokens * accelerator.num_processes, waiting
-
-    def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
-        device = self.accelerator.device
-        packing = Packing.of(batch.lengths, device)
-        context = self.accelerator.no_sync(self.model) if not sync else _nothing()
-        with context, self.accelerator.autocast():
-            loss: Tensor = self.model(batch.inputs.to(device), packing, batch.targets.to(device))
-            self.accelerator.backward(loss / self.options.accumulate)
-        return loss
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the averaged weights towards the present ones; early on faster, so that the beginning is forgotten."""
-        decay = min(self.options.ema, (1 + self.state.step) / (10 + self.state.step))
-        weights = dict(self.decoder.named_parameters())
-        if self.ema is None:
-            self.ema = {name: weight.detach().clone() for name, weight in weights.items()}
-        for name, average in self.ema.items():
-            average.lerp_(weights[name], 1 - decay)
-
     # -- evaluation ----------------------------------------------------------------------------------------------------
 
     def _evaluate(self, loss: float) -> float | None:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
-        held_out = self._held_out()
+        held_out = self.learner.held_out()
         measured = loss if held_out is None else held_out
         if measured < state.best_loss:
             state.best_loss, state.best_step, state.stale = measured, state.step, 0
@@ -271,74 +193,40 @@ class Trainer:
                 )
         return held_out
 
-    @torch.no_grad()
-    def _held_out(self) -> float | None:
-        if self.valid is None:
-            return None
-        if not self._valid_batches:
-            rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
-            size = self.options.rows
-            self._valid_batches = [stack(rows[i : i + size]) for i in range(0, len(rows), size)]
-        weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}
-        self._put(self.ema)
-        self.decoder.eval()
-        device, total, count = self.accelerator.device, 0.0, 0
-        for batch in self._valid_batches:
-            with self.accelerator.autocast():
-                loss = self.decoder(
-                    batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device)
-                )
-            total += float(loss) * batch.inputs.numel()
-            count += batch.inputs.numel()
-        self.decoder.train()
-        self._put(weights)
-        return total / count
-
-    @torch.no_grad()
-    def _put(self, weights: dict[str, Tensor] | None) -> None:
-        for name, parameter in self.decoder.named_parameters():
-            if weights:
-                parameter.copy_(weights[name])
-
     # -- planning and keeping ------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
         """Measure a few steps, then undo them: what the run will take, or how many steps fit into the time there is."""
-        options = self.options
-        weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()}
+        options, learner = self.options, self.learner
+        unmoved = learner.saved()
         began, tokens = time.monotonic(), 0
         took: list[float] = []
         budget = 6.0 if options.minutes is None else max(2.0, 1.8 * options.minutes)  # 3 % of the time there is
-        source = self._batches()
+        learner.begin(0)
         while len(took) < 12 and (len(took) < 3 or self._all(time.monotonic() - began < budget)):
             before = time.monotonic()
-            _, tokens, _ = self._step(source)
+            _, tokens, _ = learner.step(0, rate(options, 0, self.state.steps))
             took.append(time.monotonic() - before)
-        del source
         before = time.monotonic()
-        self._held_out()
+        learner.held_out()
         evaluation = time.monotonic() - before
-        self.ema = None
-        self._put(weights)
-        self.optimizers = self._fresh_optimizers()
+        learner.restore(unmoved)
         step = sorted(took[1:])[len(took[1:]) // 2]
         if options.minutes is not None:
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
-            steps = torch.tensor(max(1.0, left / step), device=self.accelerator.device)
-            self.state.steps = max(1, int(self.accelerator.reduce(steps, "mean")))
-        if self.say is not None and self.accelerator.is_main_process:
+            self.state.steps = max(1, int(learner.mean(max(1.0, left / step))))
+        if self.say is not None and learner.is_main:
             self.say(self.state.steps, tokens / step)
 
     def _all(self, yes: bool) -> bool:
         """Whether every process says yes: those that train together have to do the same number of steps."""
-        vote = torch.tensor(float(yes), device=self.accelerator.device)
-        return float(self.accelerator.reduce(vote, "mean")) == 1.0
+        return self.learner.mean(float(yes)) == 1.0
 
     def _resume(self) -> bool:
         path = self.folder / checkpoint.LAST
         if not path.exists():
             return False
-        state, self.ema = checkpoint.load(path, self.decoder, self.optimizers)
+        state, arrays = checkpoint.load(path)
         saved = State(**state)
         if saved.identity != self.state.identity:
             raise ToccataError(
@@ -347,29 +235,23 @@ class Trainer:
                 path=self.folder,
                 kind="other-run",
             )
+        try:
+            self.learner.restore(arrays)
+        except Exception as error:
+            raise checkpoint.refused(path, error) from None
         self.state = saved
         return True
 
     def _save(self, name: str) -> None:
-        if not self.accelerator.is_main_process:
+        if not self.learner.is_main:
             return
         state = asdict(self.state)
-        if name == checkpoint.BEST:
-            # Only weights are wanted of the best: the averaged ones where there are any.
-            weights = {n: p.detach().clone() for n, p in self.decoder.named_parameters()} if self.ema else {}
-            self._put(self.ema)
-            checkpoint.save(self.folder / name, self.decoder, [], state, None)
-            self._put(weights)
+        if name == checkpoint.BEST:  # only weights are wanted of the best
+            weights = self.learner.weights()
+            arrays = {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
+            checkpoint.save(self.folder / name, arrays, state)
         else:
-            checkpoint.save(self.folder / name, self.decoder, self.optimizers, state, self.ema)
+            checkpoint.save(self.folder / name, self.learner.saved(), state)
             write_json(self.folder / "state.json", state)
             if self.kept is not None:
                 self.kept()
-
-
-class _nothing:  # noqa: N801 - stands where a function would
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None

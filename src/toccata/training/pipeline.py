@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from toccata import __version__, folder
 from toccata.corpus.examples import Examples
@@ -18,17 +16,17 @@ from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, RecipeError, ToccataError
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
-from toccata.model.decoder import Decoder
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
+from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
-from toccata.training.device import precision, processes
-from toccata.training.export import export, load_decoder
+from toccata.training.export import export, load_weights
 from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
 
+TORCH = "torch"
 FIT_PIECES = 2000
 """At most so many pieces of the training split teach a tokenizer its merges."""
 
@@ -41,6 +39,7 @@ class Run:
         out: The model folder.
         parent: The model to start from; None: from nothing.
         say: Hears what is worth a line.
+        backend: What computes.
         command: What was called to make it, and goes on with it; for whoever finds the folder later.
 
     Raises:
@@ -53,25 +52,24 @@ class Run:
         out: Path,
         parent: folder.ModelFolder | None,
         say: Callable[[str], None],
+        backend: Backend,
         *,
         command: str = "",
     ) -> None:
         if recipe.training.wandb:
             require_wandb()
         self.recipe, self.out, self.parent, self.say, self.command = recipe, out, parent, say, command
+        self.backend = backend
         self.folder = out / folder.TRAINING
-        self.processes = processes()
 
     @property
     def is_main(self) -> bool:
         """Whether this process is the one that writes files."""
-        return bool(self.processes.is_main_process)
+        return self.backend.is_main
 
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
+    def main_first(self) -> AbstractContextManager[None]:
         """The main process goes through the block before the others."""
-        with self.processes.main_process_first():
-            yield
+        return self.backend.main_first()
 
     def wait(self) -> folder.ModelFolder:
         """What the other processes do while the main one exports: nothing."""
@@ -102,21 +100,24 @@ class Run:
                 write_json(known, mark)
             return tokenizer
 
-    def train(self, corpus: Corpus, tokenizer: Tokenizer, report: Callable[[Step], None]) -> State:
-        """Train, or go on training, to the end."""
+    def train(
+        self,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        report: Callable[[Step], None],
+        kept: Callable[[], None] | None = None,
+    ) -> State:
+        """Train, or go on training, to the end; ``kept`` is called when the run's folder can be gone on from."""
         options = replace(self.recipe.training, precision=self._precision())
         if not corpus.split("train"):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
-        decoder = self._decoder(tokenizer)
-        config = decoder.config
+        config, weights = self._start(tokenizer)
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
         valid = Examples(corpus, tokenizer, "valid", config.context) if corpus.split("valid") else None
         if valid is None:
             self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
         trainer = Trainer(
-            decoder,
-            train,
-            valid,
+            self.backend.learner(config, weights, train, valid, options),
             options,
             self.folder,
             identity=self._identity(corpus),
@@ -124,6 +125,7 @@ class Run:
             say=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
             facts=self._facts(corpus, tokenizer, config, options.precision),
             tell=self.say,
+            kept=kept,
         )
         return trainer.run()
 
@@ -155,8 +157,8 @@ class Run:
             },
             "model": {"parameters": config.parameters, **asdict(config)},
             "machine": {
-                **machine(str(self.processes.device), precision),
-                "processes": self.processes.num_processes,
+                **machine(precision, self.backend.facts()),
+                "processes": self.backend.devices,
                 "toccata": __version__,
             },
             "commands": {
@@ -179,14 +181,23 @@ class Run:
                 kept = None
             if kept in ("bf16", "fp32"):
                 return "bf16" if kept == "bf16" else "fp32"
-            found = precision(self.recipe.training)
+            found = self.backend.precision(self.recipe.training)
             write_json(place, found)
             return found
 
     def _refuse_other_run(self, corpus: Corpus) -> None:
         """Say so before anything of the other run is touched."""
         last = self.folder / checkpoint.LAST
-        if last.exists() and checkpoint.identity(last) != self._identity(corpus):
+        if not last.exists():
+            return
+        kept = checkpoint.identity(last)
+        if (made := kept.get("backend", TORCH)) != self.backend.name:
+            raise ToccataError(
+                f"{self.out} holds a run of the {made} backend: go on with --backend {made}, or choose another folder",
+                path=self.out,
+                kind="other-run",
+            )
+        if kept != self._identity(corpus):
             raise ToccataError(
                 f"{self.out} holds a run with another recipe or other data: choose another folder, or delete its "
                 "training/ folder",
@@ -194,16 +205,16 @@ class Run:
                 kind="other-run",
             )
 
-    def _decoder(self, tokenizer: Tokenizer) -> Decoder:
+    def _start(self, tokenizer: Tokenizer) -> tuple[DecoderConfig, Weights | None]:
+        """The Decoder's shape, and the weights it starts from; None: from chance."""
         shape = self.recipe.decoder(tokenizer.vocab_size)
         if self.parent is None:
-            torch.manual_seed(self.recipe.training.seed)
-            return Decoder(shape)
+            return shape, None
         kept = replace(DecoderConfig.from_json(self.parent.config), dropout=shape.dropout)
         if kept != shape:
             wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
             raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
-        return load_decoder(self.parent, kept)
+        return kept, load_weights(self.parent)
 
     def _identity(self, corpus: Corpus) -> dict[str, Any]:
         recipe = self.recipe.to_json()
@@ -211,12 +222,14 @@ class Run:
             "recipe": json.loads(json.dumps(recipe)),
             "data": corpus.digest,
             "parent": None if self.parent is None else self.parent.digest,
+            # torch was the only one once: its runs of then go on.
+            **({} if self.backend.name == TORCH else {"backend": self.backend.name}),
         }
 
     def _plan(self, parameters: int, notes: int, steps: int, tokens_per_second: float) -> None:
         """Say, before the first step, what the run will be, and whether the model's size suits it."""
         options, context = self.recipe.training, self.recipe.model.get("context", 512)
-        tokens = steps * options.rows * options.accumulate * int(context) * self.processes.num_processes
+        tokens = steps * options.rows * options.accumulate * int(context) * self.backend.devices
         seconds = tokens / tokens_per_second
         self.say(
             f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about "
@@ -244,6 +257,7 @@ class Run:
                 "pieces": corpus.about["pieces"],
                 "notes": corpus.about["notes"],
                 "seed": self.recipe.training.seed,
+                "backend": self.backend.name,
                 "step": state.best_step or state.step,
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
@@ -263,7 +277,8 @@ class Run:
 
     def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
         """Write the model folder with the best weights."""
-        decoder = self._decoder(tokenizer)
         best = self.folder / checkpoint.BEST
-        checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST, decoder, [])
-        return export(self.out, decoder, tokenizer, self.about(corpus, state), card="")
+        _, arrays = checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST)
+        weights = checkpoint.part(arrays, checkpoint.MODEL)
+        config, _ = self._start(tokenizer)
+        return export(self.out, config, weights, tokenizer, self.about(corpus, state), card="")

@@ -1,0 +1,103 @@
+"""What a run needs of whatever computes: torch and JAX are each one of these. Free of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from toccata.corpus.examples import Examples
+from toccata.model.config import DecoderConfig
+from toccata.training.options import TrainOptions
+
+Weights = Mapping[str, NDArray[Any]]
+"""A Decoder's parameters by name: ``blocks.0.attention.qkv.weight``; a tied head is left out."""
+
+
+class Learner(Protocol):
+    """A Decoder and its optimisers. What a step does follows from its number, so that runs can be resumed exactly."""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        ...
+
+    def begin(self, step: int) -> None:
+        """Make ready for the batches from ``step`` on."""
+        ...
+
+    def step(self, number: int, lr: float) -> tuple[float, int, float]:
+        """Update the weights once.
+
+        Returns:
+            The mean loss over all processes in nats a token, tokens read by all of them, seconds of waiting for data.
+        """
+        ...
+
+    def end(self) -> None:
+        """No more steps."""
+        ...
+
+    def held_out(self) -> float | None:
+        """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
+        ...
+
+    def mean(self, value: float) -> float:
+        """The mean of ``value`` over all processes."""
+        ...
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights by name, the averaged ones where there are any."""
+        ...
+
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """All that later steps depend on; the weights as ``model.NAME``."""
+        ...
+
+    def restore(self, arrays: Weights) -> None:
+        """Put what :meth:`saved` gave into place; whatever it raises, the arrays are of another model."""
+        ...
+
+
+class Backend(Protocol):
+    """What computes, and with how many."""
+
+    @property
+    def name(self) -> str:
+        """The word for it on the command line."""
+        ...
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        ...
+
+    @property
+    def devices(self) -> int:
+        """How many read ``training.rows`` rows each, in one batch."""
+        ...
+
+    def main_first(self) -> AbstractContextManager[None]:
+        """The main process goes through the block before the others."""
+        ...
+
+    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
+        """What ``options.precision`` comes to on this machine."""
+        ...
+
+    def facts(self) -> dict[str, str]:
+        """The device, and the library with its version."""
+        ...
+
+    def learner(
+        self,
+        config: DecoderConfig,
+        weights: Weights | None,
+        train: Examples,
+        valid: Examples | None,
+        options: TrainOptions,
+    ) -> Learner:
+        """A Decoder to be taught, from ``weights`` or from chance."""
+        ...

@@ -1,0 +1,257 @@
+"""What torch does in a run: the processes that train together, and a training step on Accelerate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from toccata import folder
+from toccata.corpus.examples import Examples
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder, Packing
+from toccata.model.weights import from_arrays, to_arrays
+from toccata.training import checkpoint, optim
+from toccata.training.data import Batch, batches, stack
+from toccata.training.device import accelerator, precision, processes
+from toccata.training.export import load_weights
+from toccata.training.options import TrainOptions
+
+
+class TorchBackend:
+    """One process or several, each with a device and ``training.rows`` rows a batch."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        self.processes = processes()
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return bool(self.processes.is_main_process)
+
+    @property
+    def devices(self) -> int:
+        """How many processes train together."""
+        return int(self.processes.num_processes)
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the block before the others."""
+        with self.processes.main_process_first():
+            yield
+
+    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
+        """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
+        return precision(options)
+
+    def facts(self) -> dict[str, str]:
+        """The device, and torch's version."""
+        device = str(self.processes.device)
+        name = torch.cuda.get_device_name() if device.startswith("cuda") else device
+        return {"device": name, "torch": str(torch.__version__)}
+
+    def learner(
+        self,
+        config: DecoderConfig,
+        weights: Mapping[str, NDArray[Any]] | None,
+        train: Examples,
+        valid: Examples | None,
+        options: TrainOptions,
+    ) -> TorchLearner:
+        """A Decoder to be taught."""
+        return TorchLearner(config, weights, train, valid, options)
+
+
+class TorchLearner:
+    """A Decoder and its optimisers, taught by numbered steps.
+
+    Args:
+        config: The Decoder's shape.
+        weights: What to start from, by the names of a Decoder's parameters; None: from chance.
+        train: Examples to learn from.
+        valid: Examples to be measured on.
+        options: How; ``options.rows`` is for each process.
+    """
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        weights: Mapping[str, NDArray[Any]] | None,
+        train: Examples,
+        valid: Examples | None,
+        options: TrainOptions,
+    ) -> None:
+        self.train, self.valid, self.options = train, valid, options
+        self.accelerator: Accelerator = accelerator(options)
+        torch.manual_seed(options.seed)
+        decoder = Decoder(config) if weights is None else from_arrays(config, weights)
+        self.decoder = decoder.to(self.accelerator.device)
+        self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
+        self.model = self.accelerator.prepare_model(self.decoder)
+        self.ema: dict[str, Tensor] | None = None
+        self.source: Iterator[Batch] | None = None
+        self._valid_batches: list[Batch] = []
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return bool(self.accelerator.is_main_process)
+
+    def begin(self, step: int) -> None:
+        """Make ready for the batches from ``step`` on."""
+        options = self.options
+        self.source = batches(
+            self.train,
+            options.rows,
+            start=step * options.accumulate,
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+            workers=options.workers,
+        )
+
+    def end(self) -> None:
+        """No more steps: let the workers go."""
+        self.source = None
+
+    def step(self, number: int, lr: float) -> tuple[float, int, float]:
+        """Update the weights once.
+
+        Returns:
+            The mean loss over all processes in nats a token, tokens read by all of them, seconds of waiting for data.
+        """
+        assert self.source is not None
+        options, accelerator = self.options, self.accelerator
+        torch.manual_seed((options.seed * 1_000_003 + number) * 64 + accelerator.process_index)
+        total, tokens, waiting = torch.zeros((), device=accelerator.device), 0, 0.0
+        for micro in range(options.accumulate):
+            before = time.monotonic()
+            batch = next(self.source)
+            waiting += time.monotonic() - before
+            last = micro == options.accumulate - 1
+            loss = self._loss(batch, sync=last)
+            total += loss.detach() / options.accumulate
+            tokens += batch.inputs.numel()
+        if options.clip:
+            accelerator.clip_grad_norm_(self.decoder.parameters(), options.clip)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+            optimizer.zero_grad()
+        if options.ema:
+            self._average(number)
+        return self.mean(total), tokens * accelerator.num_processes, waiting
+
+    def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
+        device = self.accelerator.device
+        packing = Packing.of(batch.lengths, device)
+        context = nullcontext() if sync else self.accelerator.no_sync(self.model)
+        with context, self.accelerator.autocast():
+            loss: Tensor = self.model(batch.inputs.to(device), packing, batch.targets.to(device))
+            self.accelerator.backward(loss / self.options.accumulate)
+        return loss
+
+    @torch.no_grad()
+    def _average(self, number: int) -> None:
+        """Move the averaged weights towards the present ones; early on faster, so that the beginning is forgotten."""
+        decay = min(self.options.ema, (1 + number) / (10 + number))
+        weights = dict(self.decoder.named_parameters())
+        if self.ema is None:
+            self.ema = {name: weight.detach().clone() for name, weight in weights.items()}
+        for name, average in self.ema.items():
+            average.lerp_(weights[name], 1 - decay)
+
+    @torch.no_grad()
+    def held_out(self) -> float | None:
+        """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
+        if self.valid is None:
+            return None
+        if not self._valid_batches:
+            rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
+            size = self.options.rows
+            self._valid_batches = [stack(rows[i : i + size]) for i in range(0, len(rows), size)]
+        weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}
+        self._put(self.ema)
+        self.decoder.eval()
+        device, total, count = self.accelerator.device, 0.0, 0
+        for batch in self._valid_batches:
+            with self.accelerator.autocast():
+                loss = self.decoder(
+                    batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device)
+                )
+            total += float(loss) * batch.inputs.numel()
+            count += batch.inputs.numel()
+        self.decoder.train()
+        self._put(weights)
+        return total / count
+
+    @torch.no_grad()
+    def _put(self, weights: Mapping[str, Tensor] | None) -> None:
+        for name, parameter in self.decoder.named_parameters():
+            if weights:
+                parameter.copy_(weights[name])
+
+    def mean(self, value: float | Tensor) -> float:
+        """The mean of ``value`` over all processes."""
+        value = torch.as_tensor(value, dtype=torch.float32, device=self.accelerator.device)
+        return float(self.accelerator.reduce(value, "mean"))
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights by name, the averaged ones where there are any."""
+        return to_arrays(self.ema or dict(self.decoder.named_parameters()))
+
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """All that later steps depend on."""
+        tensors: dict[str, Tensor] = dict(_prefixed(checkpoint.MODEL, self.decoder.named_parameters()))
+        tensors.update(_prefixed("ema.", (self.ema or {}).items()))
+        for i, optimizer in enumerate(self.optimizers):
+            for number, values in optimizer.state_dict()["state"].items():
+                for name, value in values.items():
+                    tensors[f"optimizer{i}.{number}.{name}"] = torch.as_tensor(value)
+        return to_arrays(tensors)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put what :meth:`saved` gave into place.
+
+        Raises:
+            ValueError: A weight is missing.
+            RuntimeError: A weight has another shape.
+        """
+        tensors = {name: torch.tensor(array) for name, array in arrays.items()}
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        model = part(checkpoint.MODEL)
+        if missing := {name for name, _ in self.decoder.named_parameters()} - set(model):
+            raise ValueError(f"it lacks {min(missing)}")
+        self.decoder.load_state_dict(model, strict=False)  # a tied weight is there once
+        for i, optimizer in enumerate(self.optimizers):
+            values: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in part(f"optimizer{i}.").items():
+                number, _, key = name.partition(".")
+                values.setdefault(int(number), {})[key] = tensor
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
+        device = self.accelerator.device
+        self.ema = {name: tensor.to(device) for name, tensor in part("ema.").items()} or None
+
+
+def _prefixed(prefix: str, named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    return ((f"{prefix}{name}", tensor) for name, tensor in named)
+
+
+def load_decoder(model: folder.ModelFolder) -> Decoder:
+    """The Decoder of a model folder.
+
+    Raises:
+        ModelError: Files are missing, were changed or do not fit each other.
+    """
+    return from_arrays(DecoderConfig.from_json(model.config), load_weights(model))
