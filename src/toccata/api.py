@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,6 @@ from toccata.look import (
     inspect,
     model_rows,
     program_number,
-    recipe_rows,
     render,
 )
 from toccata.look import find_model as find_model_here
@@ -39,8 +37,10 @@ from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
 from toccata.midi.copies import Copies, copy_cleaned
+from toccata.midi.excerpt import from_bar
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
+from toccata.pace import recipe_table
 from toccata.recipes import Recipe, refuse_other_shape, restore
 from toccata.recipes import load as load_recipe
 from toccata.remote import Kind, Publishing, publish, reaching, told
@@ -54,7 +54,7 @@ __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
     "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
     "find_model", "finetune", "from_bar", "inspect", "load", "model_rows", "models", "prepare", "program_number",
-    "recipe_rows", "render", "told", "train",
+    "recipe_table", "render", "told", "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -200,10 +200,11 @@ def train(
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_folder(Path(start_from))
     chosen = _recipe(recipe, settings, minutes, parent)
-    called = _command(source, out, recipe, settings, minutes, start_from, backend)
+    model = None if start_from is None else told(start_from)
+    called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
-    heard.say(_data_line(corpus))
+    heard.say(corpus.summary())
     tokenizer = run.tokenizer(corpus)
     state = run.train(
         corpus,
@@ -220,23 +221,6 @@ def train(
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, heard)
-
-
-def _command(
-    source: str | Path,
-    out: Path,
-    recipe: str,
-    settings: Sequence[str],
-    minutes: float | None,
-    start_from: str | Path | None,
-    backend: str,
-) -> str:
-    """A training as a command line, which goes on with it, too."""
-    words = ["toccata", "train", told(source), "-o", told(out)]
-    words += ["--recipe", recipe] if start_from is None else ["--from", told(start_from)]
-    words += [] if minutes is None else ["--minutes", str(minutes)]
-    words += [] if backend == "torch" else ["--backend", backend]
-    return shlex.join([*words, *settings])
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
@@ -287,23 +271,6 @@ def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], An
         raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
     with main_first():
         return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
-
-
-def _data_line(corpus: Corpus) -> str:
-    about = corpus.about
-    splits = about["splits"]
-    text = (
-        f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to "
-        f"train on, "
-        f"{splits['valid']:,} to watch the training with, {splits['test']:,} kept aside"
-    )
-    left = len(about["rejected"])
-    duplicates = sum(len(group) - 1 for group in about["duplicates"])
-    return (
-        text
-        + (f"; {left:,} left out" if left else "")
-        + (f"; {duplicates:,} duplicates left out" if duplicates else "")
-    )
 
 
 def _step_line(step: Step) -> str:

@@ -66,3 +66,9 @@ class MissingExtra(ToccataError):  # noqa: N818 - reads as what it is
     """A feature whose optional dependency is not installed."""
 
     kind = "missing-extra"
+
+
+class RemoteError(ToccataError):
+    """A place in an object store that is not there, may not be used, or cannot be reached."""
+
+    kind = "remote"

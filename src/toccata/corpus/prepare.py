@@ -49,6 +49,7 @@ def prepare(
     out: Path,
     options: PrepareOptions | None = None,
     *,
+    named: str | None = None,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Corpus:
@@ -58,6 +59,7 @@ def prepare(
         source: A folder of MIDI files, however deep.
         out: Where the corpus goes; a corpus of the same source and options there is continued.
         options: Cleaning and split.
+        named: What the corpus says it was made of; by default the absolute path of ``source``.
         progress: Called with (files done, files in all).
         processes: Worker processes; by default one a processor.
 
@@ -67,7 +69,7 @@ def prepare(
     options = options or PrepareOptions()
     files = find_midi(source)
     out.mkdir(parents=True, exist_ok=True)
-    made_with = {"format": FORMAT, "source": str(source.resolve()), "options": asdict(options)}
+    made_with = {"format": FORMAT, "source": named or str(source.resolve()), "options": asdict(options)}
     before = _begin(out, made_with)
     journal = _Journal(out)
     stamps = {path: _stamp(source, path) for path in files}

@@ -95,6 +95,18 @@ class Corpus:
         """The styles that occur, sorted."""
         return sorted({piece.style for piece in self.pieces if piece.style})
 
+    def summary(self) -> str:
+        """What is in it, in a line."""
+        about = self.about
+        splits = about["splits"]
+        twice = sum(len(group) - 1 for group in about["duplicates"])
+        text = (
+            f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to "
+            f"train on, {splits['valid']:,} to watch the training with, {splits['test']:,} kept aside"
+        )
+        text += f"; {len(about['rejected']):,} left out" if about["rejected"] else ""
+        return text + (f"; {twice:,} duplicates left out" if twice else "")
+
     def split(self, name: Split) -> list[int]:
         """The numbers of the pieces in a split."""
         return [i for i, piece in enumerate(self.pieces) if piece.split == name]

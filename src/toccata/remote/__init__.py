@@ -1,0 +1,134 @@
+"""Folders in an object store (s3://, gs://) or on a disk that is mounted (file://), by way of a copy in a cache.
+
+What is read is copied first, and only what has changed since the last time. What is written is written to a copy, and
+what is new in the copy is brought to the store: the file that says a folder is whole goes last, and is taken away first
+where there is an older one, so that no reader meets half a folder. A copy remembers, file by file, what was there and
+here when both were the same; so a run that was interrupted goes on from whichever of the two has come further.
+
+The libraries for it (fsspec, s3fs, gcsfs) are loaded when the first such address is met.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from toccata.errors import RemoteError, ToccataError
+from toccata.remote.copy import Copy, copy_around
+from toccata.remote.place import Kind, address, is_remote
+
+__all__ = ["Kind", "Publishing", "address", "fetched", "is_remote", "publish", "reaching", "told"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def told(place: str | Path) -> str:
+    """A place as it is told to people: a copy, and what is in it, by the address that it is a copy of."""
+    known = address(place)
+    if known is not None:
+        return known
+    copy = copy_around(Path(place))
+    if copy is None:
+        return str(place)
+    inside = Path(place).relative_to(copy.folder).as_posix()
+    return copy.url if inside == "." else f"{copy.url}/{inside}"
+
+
+def fetched(url: str, kind: Kind | None = None, heard: Any = None) -> Path:
+    """Bring the copy of ``url`` up to date.
+
+    Args:
+        url: The address of a folder.
+        kind: What it is wanted for; by default to be read.
+        heard: A Progress that hears how it goes on.
+
+    Returns:
+        The copy's folder.
+
+    Raises:
+        MissingExtra: The libraries for such an address are not installed.
+        RemoteError: There is nothing there, it may not be read, or cannot be reached.
+    """
+    return Copy(url, kind or Kind()).fetch(heard)
+
+
+def publish(folder: Path) -> None:
+    """Bring what is new in ``folder`` to the place that it is a copy of. Nothing is done for any other folder.
+
+    Raises:
+        MissingExtra: The libraries for such an address are not installed.
+        RemoteError: It may not be written there, or the place cannot be reached. What was written here is kept.
+    """
+    copy = copy_around(folder)
+    if copy is not None and copy.kind.writes:
+        copy.publish()
+
+
+class Publishing:
+    """Publishes a run's folder whenever it is called: when there is a checkpoint.
+
+    The first time has to succeed, so that a place that may not be written to is noticed at once. After that a network
+    that is down for a while stops nobody: it is told, and the next checkpoint takes along what this one could not.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self.say, self.worked = folder, say, False
+
+    def __call__(self) -> None:
+        """Publish."""
+        try:
+            publish(self.folder)
+            self.worked = True
+        except RemoteError as error:
+            if not self.worked:
+                raise
+            self.say(f"{error.message}; training goes on, and the next checkpoint is tried again")
+
+
+def reaching(**kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let the arguments named take addresses, too: the function is given copies, and what it wrote is published.
+
+    What an error says of a copy, it then says of the address.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = signature.bind(*args, **kwargs)
+            said = {name: address(bound.arguments.get(name)) for name in kinds}
+            copies = {name: Copy(url, kinds[name]) for name, url in said.items() if url is not None}
+            if not copies:
+                return function(*args, **kwargs)
+            with _by_address(list(copies.values())):
+                for name, copy in copies.items():
+                    bound.arguments[name] = copy.fetch(bound.arguments.get("progress"))
+                result = function(*bound.args, **bound.kwargs)
+                for copy in copies.values():
+                    if copy.kind.writes and int(os.environ.get("RANK", "0")) == 0:  # of several, the first one writes
+                        copy.publish()
+            return result
+
+        return run
+
+    return decorate
+
+
+@contextmanager
+def _by_address(copies: list[Copy]) -> Iterator[None]:
+    try:
+        yield
+    except ToccataError as error:
+        message = error.message
+        for copy in copies:
+            message = message.replace(str(copy.folder), copy.url)
+        if message == error.message:
+            raise
+        raise type(error)(message, path=error.path, kind=error.kind) from error

@@ -1,0 +1,60 @@
+"""What a place is: a plain path, or the address of a folder in a store; and where its copy is kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_ADDRESS = re.compile(r"(s3|gs|file):[/\\]+(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a place is to a verb.
+
+    Attributes:
+        writes: Whether the verb writes there.
+        leave: Folders in it that are neither fetched nor published.
+        only: Suffixes of the files that are wanted; none: all of them.
+        last: The file that says the folder is whole.
+    """
+
+    writes: bool = False
+    leave: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    last: str = ""
+
+    def wants(self, name: str) -> bool:
+        """Whether the file ``name``, with forward slashes, belongs to a copy; what is hidden never does."""
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        left = any(name.startswith(f"{folder}/") for folder in self.leave)
+        return not (hidden or left) and (not self.only or name.lower().endswith(self.only))
+
+
+def address(place: object) -> str | None:
+    """The address of a place that is not a plain path, else None. ``Path("s3://b/x")``, which is s3:/b/x, will do."""
+    text = place.as_posix() if isinstance(place, Path) else place
+    found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    slashes = "///" if found[1] == "file" else "//"
+    return f"{found[1]}:{slashes}{found[2].rstrip('/')}"
+
+
+def is_remote(place: object) -> bool:
+    """Whether ``place`` is an address: s3://..., gs://... or file://..."""
+    return address(place) is not None
+
+
+def cache() -> Path:
+    """Where copies are kept: TOCCATA_CACHE, or toccata's folder in the user's cache. It may be deleted at any time."""
+    if said := os.environ.get("TOCCATA_CACHE"):
+        return Path(said).absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "toccata" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "toccata"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toccata"
