@@ -165,7 +165,7 @@ class CodesTokenizer:
         quarters = None if length is None else -(-length // score.ticks_per_quarter)
         slices = rolls(score, self.options.steps, quarters=quarters)
         codes = self.codec.encode(slices).reshape(-1) if len(slices) else np.zeros(0, np.int32)
-        ids = [np.full(start, self.bos), codes + len(SPECIALS), np.full(end, self.eos)]
+        ids = [np.full(int(start), self.bos), codes + len(SPECIALS), np.full(int(end), self.eos)]
         return Tokens(np.concatenate(ids).astype(np.int32), self.fingerprint)
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
