@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from toccata.cli.base import Face, command, many
 from toccata.cli.settings import setting
+
+_BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="What computes.  [torch]")
 
 
 @command(
@@ -28,6 +30,7 @@ from toccata.cli.settings import setting
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
 @click.option("--from", "parent", metavar="DIR|NAME", help="Start from this model instead of from nothing.")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+@_BACKEND
 def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) -> None:
     """Train a model on a folder of MIDI files, or on a corpus.
 
@@ -51,6 +54,7 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) ->
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+@_BACKEND
 def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **said: Any) -> None:
     """Teach a model your own MIDI files.
 
@@ -71,6 +75,7 @@ def _train(
     minutes: float | None,
     parent: str | None,
     seed: int | None,
+    backend: Literal["torch", "jax"] | None,
     size: str | None = None,
 ) -> None:
     for text in settings:
@@ -93,6 +98,7 @@ def _train(
             settings=[*_flags(size, seed), *settings],
             minutes=minutes,
             start_from=None if parent is None else api.find_model(parent),
+            backend=backend or "torch",
             progress=heard,
         )
     metrics, lineage = made.about.get("metrics", {}), made.about.get("lineage", {})

@@ -6,6 +6,7 @@ import multiprocessing
 import queue
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +99,32 @@ def batches(examples: Examples, rows: int, *, start: int = 0, workers: int = 1) 
 
 
 def _work(examples: Examples, rows: int, first: int, step: int, made: Any) -> None:
-    """The life of a worker: every ``step``-th batch from ``first`` on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """The life of a worker: every ``step``-th batch from ``first`` on, until its parent has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent's to handle, which finishes its step first
+    made.cancel_join_thread()  # nobody may be left to read what was made
     batch = first
     while True:
+        found: Batch | Exception
         try:
-            made.put(Batch.of([examples.row(number) for number in numbers(batch, rows)]))
+            found = Batch.of([examples.row(number) for number in numbers(batch, rows)])
+        except ToccataError as error:
+            found = error
         except Exception as error:
-            known = isinstance(error, ToccataError)
-            made.put(error if known else ToccataError(f"examples cannot be made: {type(error).__name__}: {error}"))
+            found = ToccataError(f"examples cannot be made: {type(error).__name__}: {error}")
+        if not _put(made, found):
             return
         batch += step
+
+
+def _put(made: Any, found: Batch | Exception) -> bool:
+    """Hand over what was made; False if the parent was killed, which tells nobody."""
+    parent = multiprocessing.parent_process()
+    while parent is None or parent.is_alive():
+        with suppress(queue.Full):
+            made.put(found, timeout=1.0)
+            return True
+    return False
 
 
 def _next(made: Any, helper: Any) -> Batch | Exception:
