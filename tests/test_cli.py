@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from symusic import Note, Score, Tempo, TimeSignature, Track
 
 import toccata
 from cli_support import TINY, call, some_bach, tiny
@@ -189,6 +191,99 @@ def test_generate_does_what_it_is_told(model: Path, here: Path) -> None:
     assert (score.time_signatures[0].numerator, score.time_signatures[0].denominator) == (3, 4)
     assert abs(score.tempos[0].qpm - 90) < 0.1
     assert all(n.pitch % 12 in {0, 2, 4, 5, 7, 9, 11} for track in score.tracks for n in track.notes)
+
+
+def notes_of(path: Path | str) -> list[tuple[float, float, int, int]]:
+    """Every note of a file: onset and length in quarters, pitch, velocity."""
+    score = toccata.Piece(Path(path).read_bytes(), {}).score
+    quarter = score.ticks_per_quarter
+    return sorted(
+        (round(n.time / quarter, 6), round(n.duration / quarter, 6), n.pitch, n.velocity)
+        for t in score.tracks
+        for n in t.notes
+    )
+
+
+def test_the_prompt_is_the_bars_asked_for(model: Path, here: Path) -> None:
+    """Bars 3 to 5 are all that is kept of the file, and the new ones follow at once."""
+    song = Score(480)
+    song.tempos, song.time_signatures = [Tempo(0, qpm=90)], [TimeSignature(0, 3, 4)]
+    track = Track("Violin", 40, False)
+    track.notes.extend([Note(480 * i, 480, 48 + i, 80) for i in range(3 * 8)])  # no two notes are of one pitch
+    song.tracks.append(track)
+    song.dump_midi(here / "song.mid")
+    args = ("generate", "song.mid", "--model", model, "--bars", 2, "--seed", 3, "--prompt-bars", "3-5")
+    done = call(*args, "-o", "on.mid", "--json")
+    assert done.code == 0, done.err
+    (piece,) = done.json["pieces"]
+    assert piece["bars"] == 5
+    assert piece["prompt"] == "song from bar 3.mid, first 3 bars"
+    kept = [note for note in notes_of("on.mid") if note[0] < 9]
+    assert kept == [(i, 1, 48 + 6 + i, 80) for i in range(9)]
+    score = toccata.Piece((here / "on.mid").read_bytes(), {}).score
+    assert [(s.time, s.numerator, s.denominator) for s in score.time_signatures] == [(0, 3, 4)]
+    assert round(score.tempos[0].qpm) == 90
+    assert {track.program for track in score.tracks if len(track.notes)} == {40}
+    assert call(*args, "--continuation-only", "-o", "only.mid").code == 0
+    new = [(round(start - 9, 6), *rest) for start, *rest in notes_of("on.mid") if start >= 9]
+    assert notes_of("only.mid") == new
+    assert len(new) == piece["new_notes"]
+    # The same is written after a file that holds these three bars and no more.
+    track.notes = [Note(480 * i, 480, 48 + 6 + i, 80) for i in range(9)]
+    song.tracks = [track]
+    song.dump_midi(here / "part.mid")
+    alone = ("generate", "part.mid", *args[2:-2], "-o", "alone.mid")
+    assert call(*alone).code == 0
+    assert notes_of("alone.mid") == notes_of("on.mid")
+
+
+def test_prompt_bars_that_are_not_there(model: Path, song: Path, here: Path) -> None:
+    for text in ("0", "5-3", "0-2", "1-", "a", "-3"):
+        assert call("generate", song, "--model", model, f"--prompt-bars={text}").code == 2
+    done = call("generate", song, "--model", model, "--prompt-bars", "5000-5001", "-o", "x.mid")
+    assert done.code == 1
+    assert "there is no bar 5000" in done.error
+    done = call("generate", "--model", model, "--prompt-bars", "5-6", "-o", "x.mid")
+    assert done.code == 1
+    assert "prompt" in done.error
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [17, 120])
+def test_a_limit_of_tokens_is_one(model: Path, here: Path, limit: int) -> None:
+    """It ends at once: no note begins after the limit; only what is open is ended."""
+    args = ("generate", "--model", model, "--seed", 3, "--max-tokens", limit)
+    done = call(*args, "-o", "x.mid", "--json")
+    assert done.code == 0, done.err
+    (piece,) = done.json["pieces"]
+    assert limit <= piece["tokens"] <= limit + 8
+    longer = call(*args[:-1], limit + 200, "-o", "longer.mid", "--json").json["pieces"][0]
+    assert longer["tokens"] > piece["tokens"]
+    begun, more = (Counter((start, pitch) for start, _, pitch, _ in notes_of(p)) for p in ("x.mid", "longer.mid"))
+    assert (begun - more).total() <= 1  # what was open at the limit
+    assert begun.total() < more.total()
+    both = call(*args, "--bars", 3, "-o", "y.mid", "--json").json["pieces"][0]
+    assert both["tokens"] <= limit + 8 + 2 * 3  # empty bars to the end
+
+
+def test_a_limit_too_low_for_a_note(model: Path, song: Path, here: Path) -> None:
+    done = call("generate", "--model", model, "--max-tokens", 1, "-o", "x.mid")
+    assert done.code == 1
+    assert "--max-tokens" in done.error
+    assert not (here / "x.mid").exists()
+    done = call("generate", song, "--model", model, "--max-tokens", 1, "-o", "x.mid", "--json")
+    assert done.json["pieces"][0]["new_notes"] == 0
+    assert notes_of("x.mid") == notes_of(song)
+
+
+def test_ten_songs_from_one_command(model: Path, here: Path) -> None:
+    done = call("generate", "--model", model, "-n", 10, "--bars", 1, "--seed", 1, "-o", "songs", "--json")
+    assert done.code == 0, done.err
+    paths = [Path(piece["path"]) for piece in done.json["pieces"]]
+    assert len(set(paths)) == len({path.read_bytes() for path in paths}) == 10
+    assert sorted(paths) == sorted(Path("songs").iterdir())
+    assert len({tuple(notes_of(path)) for path in paths}) == 10
+    assert [piece["seed"] for piece in done.json["pieces"]] == list(range(1, 11))
 
 
 def test_generate_says_what_cannot_be_had(model: Path) -> None:

@@ -23,7 +23,6 @@ from toccata.files import write_text
 from toccata.look import (
     Inspection,
     doctor,
-    from_bar,
     inspect,
     model_rows,
     program_number,
@@ -43,7 +42,8 @@ from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
 from toccata.recipes import Recipe, refuse_other_shape, restore
 from toccata.recipes import load as load_recipe
-from toccata.remote import Kind, Publishing, publish, reaching, told
+from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
+from toccata.training.info import command_line
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
     "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
-    "find_model", "finetune", "from_bar", "inspect", "load", "model_rows", "models", "prepare", "program_number",
+    "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare", "program_number",
     "recipe_table", "render", "told", "train",
 ]  # fmt: skip
 

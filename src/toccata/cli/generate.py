@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,22 @@ class Program(click.ParamType[Any]):
             self.fail(error.message, param, ctx)
 
 
+class Bars(click.ParamType[Any]):
+    """The first bars of a piece, or some in its middle."""
+
+    name = "N|A-B"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """``4`` as (1, 4), ``5-8`` as (5, 8)."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})", str(value).strip())
+        first, last = (int(found[1] or 1), int(found[2])) if found else (0, 0)
+        if not 1 <= first <= last:
+            self.fail(f"{value!r} is no number of bars: write 8 for the first eight, or 5-8", param, ctx)
+        return first, last
+
+
 @command(
     "generate",
     examples=(
@@ -66,14 +84,15 @@ class Program(click.ParamType[Any]):
 @click.argument("prompt", required=False, type=click.Path(path_type=Path))
 @click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, or the newest.")
 @click.option("-n", "--count", type=click.IntRange(1), default=1, metavar="N", help="How many pieces.  [1]")
-@click.option("--bars", type=click.IntRange(0), default=16, metavar="B", help="New bars; 0: until it ends.  [16]")
+@click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]")
+@click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="End after N new tokens, not after 16 bars.")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="The first piece's seed; same seed, same music.")
 @click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above 1 bolder.  [1]")
 @click.option("--top-p", type=float, metavar="P", help="Only the likeliest, P in all.  [0.97]")
 @click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]")
 @click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]")
 @click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]")
-@click.option("--prompt-bars", type=click.IntRange(1), metavar="N", help="Go on after the prompt's first N bars.")
+@click.option("--prompt-bars", type=Bars(), help="Go on after the prompt's first N bars, or its bars A to B.")
 @click.option("--prompt-tokens", type=click.IntRange(1), metavar="N", help="... after its first N tokens.")
 @click.option("--prompt-seconds", type=float, metavar="S", help="... after its first S seconds.")
 @click.option("--continuation-only", is_flag=True, help="Write the new bars without the prompt.")
@@ -108,24 +127,24 @@ def generate(face: Face, **said: Any) -> None:
         }
     )
     model = api.load(path, precision=precision)
-    count, bars = said["count"], said["bars"] or None
+    count, bars = said["count"], _new_bars(said)
     seed = said["seed"] if said["seed"] is not None else _new_seed()
     places = _places(said["output"], model.name, seed, count, suffixes, said["force"])
     face.place = places[0].parent
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
-    with face.progress() as heard:
+    with face.progress() as heard, _prompt(said) as (prompt, prompt_bars):
         if said["model"] is None:
-            heard.say(f"with {path}")
+            heard.say(f"with {api.told(path)}")
         for first in range(0, count, _AT_ONCE):
             some = min(_AT_ONCE, count - first)
             pieces = model.generate(
-                said["prompt"],
+                prompt,
                 n=some,
                 bars=bars,
                 seed=seed + first,
                 sampling=sampling,
-                prompt_bars=said["prompt_bars"],
+                prompt_bars=prompt_bars,
                 prompt_tokens=said["prompt_tokens"],
                 prompt_seconds=said["prompt_seconds"],
                 continuation_only=said["continuation_only"],
@@ -133,6 +152,7 @@ def generate(face: Face, **said: Any) -> None:
                 tempo=said["tempo"],
                 meter=said["meter"],
                 programs=said["programs"] or None,
+                max_tokens=said["max_tokens"],
                 on_event=_Bars(heard, first, count, bars),
             )
             tokens, notes = tokens + model.stats.tokens, notes + model.stats.notes
@@ -172,6 +192,27 @@ class _Bars:
         self.heard.update("writing bars", done, self.total)
 
 
+@contextmanager
+def _prompt(said: dict[str, Any]) -> Iterator[tuple[Path | None, int | None]]:
+    """The prompt's file, from the bar on that was asked for, and how many bars of it to go on from."""
+    from toccata import api
+
+    first, last = said["prompt_bars"] or (1, None)
+    bars = None if last is None else last - first + 1
+    if first == 1 or said["prompt"] is None:
+        yield said["prompt"], bars
+        return
+    with tempfile.TemporaryDirectory(prefix="toccata-") as place:
+        yield api.from_bar(said["prompt"], first, place), bars
+
+
+def _new_bars(said: dict[str, Any]) -> int | None:
+    """How many bars to write; None: until the piece ends, which a limit on its tokens sees to."""
+    if said["bars"] is None:
+        return 16 if said["max_tokens"] is None else None
+    return said["bars"] or None
+
+
 def _new_seed() -> int:
     """A seed that is new each time and short enough to be told."""
     return time.time_ns() // 1_000_000 % 1_000_000
@@ -203,7 +244,15 @@ def _places(output: Path | None, name: str, seed: int, count: int, suffixes: Seq
 
 
 def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | None) -> dict[str, Any]:
-    """Write a piece and what was asked for beside it; what there is to say of it."""
+    """Write a piece and what was asked for beside it; what there is to say of it.
+
+    Raises:
+        RequestError: It has no note, as the limit on its tokens was too low for one.
+    """
+    from toccata.errors import RequestError
+
+    if not piece.origin["notes"] and (piece.origin["prompt"] is None or said["continuation_only"]):
+        raise RequestError("no note was written: give more bars (--bars) or tokens (--max-tokens)")
     piece.save(place, force=said["force"])
     row = {
         "path": str(place),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,23 @@ def page(about: About, stands: Mapping[str, Any]) -> str:
     for section, values in about.facts.items():
         lines += ["", section, "-" * len(section), *_rows(values)]
     return "\n".join([*lines, ""])
+
+
+def command_line(
+    source: str,
+    out: str,
+    recipe: str,
+    settings: Sequence[str],
+    minutes: float | None = None,
+    start_from: str | None = None,
+    backend: str = "torch",
+) -> str:
+    """A training as a command, which goes on with it, too."""
+    words = ["toccata", "train", source, "-o", out]
+    words += ["--recipe", recipe] if start_from is None else ["--from", start_from]
+    words += [] if minutes is None else ["--minutes", str(minutes)]
+    words += [] if backend == "torch" else ["--backend", backend]
+    return shlex.join([*words, *settings])
 
 
 def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
