@@ -18,6 +18,7 @@ from toccata.corpus.examples import ExampleOptions, Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, RecipeError
+from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 BENT = ExampleOptions()
@@ -139,6 +140,15 @@ def test_beginnings_and_ends_are_real(corpus: Corpus, tokenizer: EventTokenizer)
             assert k == len(parts) - 1 or ends[-1]  # only the row's end cuts a passage
     assert begun > 5
     assert ended > 5
+
+
+def test_every_opening_of_a_piece_begins_with_bos(corpus: Corpus, tokenizer: EventTokenizer) -> None:
+    """So that music out of nothing, which is asked for with BOS alone, is what the model was trained on."""
+    made = Examples(corpus, tokenizer, "train", 400, ExampleOptions(starts=1.0), 3)
+    for number in range(20):
+        assert all(part[0] == tokenizer.bos for part in passages(made.row(number)))
+    opening = compile_request(Request(bars=4), tokenizer, 400)
+    assert opening.ids.tolist() == [tokenizer.bos]
 
 
 def test_merges_of_many_notes_do_not_end_a_piece_early(corpus: Corpus, data: Path) -> None:
