@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
     "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
-    "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare", "program_number",
-    "recipe_table", "render", "told", "train",
+    "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare",
+    "program_number", "recipe_table", "render", "told", "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -205,7 +205,7 @@ def train(
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(corpus.summary())
-    tokenizer = run.tokenizer(corpus)
+    tokenizer = run.tokenizer(corpus, heard.update)
     state = run.train(
         corpus,
         tokenizer,

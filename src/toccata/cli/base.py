@@ -149,6 +149,11 @@ def refuse_existing(paths: Sequence[Path], force: bool) -> None:
     Raises:
         RequestError: One of ``paths`` exists and ``force`` is not given, or its folder may not be written to.
     """
+    from toccata import api
+
+    for path in paths:
+        if api.is_remote(path):
+            raise RequestError(f"{api.told(path)} cannot be written to: name a file or a folder here", kind="no-place")
     for folder in dict.fromkeys(path.parent for path in paths):
         there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
         if not there.is_dir() or not os.access(there, os.W_OK):

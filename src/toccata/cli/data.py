@@ -45,6 +45,8 @@ def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) ->
         for path in reports:
             report.write(path)
     value = {**report.to_dict(), "reports": [str(path) for path in reports]}
+    value["rejected"] = [{**row, "path": api.told(row["path"])} for row in value["rejected"]]
+    value["duplicates"] = [[api.told(path) for path in group] for group in value["duplicates"]]
     face.result(value, _checked(value, midi_dir))
 
 
@@ -87,8 +89,11 @@ def _more(count: int) -> list[str]:
 
 
 def _short(path: str, folder: Path) -> str:
+    from toccata import api
+
     whole = Path(path)
-    return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
+    inside = str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
+    return inside.removeprefix(f"{api.told(folder)}/")
 
 
 def _cleaning(min_notes: int) -> Callable[[F], F]:
@@ -161,7 +166,7 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     options = _clean_options(said)
     _refuse_reports(reports, force)
     face.place = out
-    face.kept = f"the copies made so far are in {out}, each whole: the same command goes on"
+    face.kept = f"the copies made so far are in {api.told(out)}, each whole: the same command goes on"
     with face.progress() as heard:
         made = api.clean(source, out, options, force=force, report=bool(reports), progress=heard)
         if made.report is not None:
@@ -178,8 +183,8 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
         face.result({**value, "error": {"kind": "nothing-written", "message": message, "path": str(out)}}, [])
         print(f"error: {message}", file=sys.stderr)
         click.get_current_context().exit(1)
-    why = ", each with its reason above" if made.rejected else ""
-    line = f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {out}; {left} left out{why}"
+    why, place = ", each with its reason above" if made.rejected else "", api.told(out)
+    line = f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {place}; {left} left out{why}"
     face.result(value, [line, *(f"report       {path}" for path in value["reports"])])
 
 
@@ -206,27 +211,29 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
     from toccata import api
 
     face.place = out
-    face.kept = f"what was read so far is kept in {out}: run the same command again to go on"
+    face.kept = f"what was read so far is kept in {api.told(out)}: run the same command again to go on"
     with face.progress() as heard:
         corpus = api.prepare(
             midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), heard
         )
         texts = api.prepare_text(corpus, heard) if text else []
     about = corpus.about
-    value = {"corpus": str(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
-    value |= {"text": [str(path) for path in texts]} if text else {}
+    value = {"corpus": api.told(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
+    value |= {"text": [api.told(path) for path in texts]} if text else {}
     splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])
     lines = [
-        f"corpus       {out}",
+        f"corpus       {api.told(out)}",
         f"music        {many(about['pieces'], 'piece')}, {about['notes']:,} notes, {hours(about['hours'])}",
         f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
         f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
     ]
     lines += [f"  {r['path']}: {r['reason']}" for r in about["rejected"][:_SHOWN]]
     if texts:
-        lines.append(f"text         {texts[0].parent}: a note a character; {texts[-1].name} says what each means")
+        lines.append(
+            f"text         {api.told(texts[0].parent)}: a note a character; {texts[-1].name} says what each means"
+        )
     if not face.quiet:
-        lines += ["", "and now", f"  toccata train {out} --minutes 10 -o models/{out.resolve().name}"]
+        lines += ["", "and now", f"  toccata train {api.told(out)} --minutes 10 -o models/{out.resolve().name}"]
     face.result(value, lines)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -88,8 +90,8 @@ def _train(
     if parent is not None and recipe is not None:
         raise click.UsageError("a model that another one starts from keeps its recipe: leave out --recipe or --from")
     face.place = out
-    face.kept = f"what was done so far is kept in {out}: run the same command again to go on"
-    before = _made_at(out)
+    face.kept = f"what was done so far is kept in {api.told(out)}: run the same command again to go on"
+    began = time.time()
     with face.progress() as heard:
         made = api.train(
             midi_dir,
@@ -102,16 +104,16 @@ def _train(
             progress=heard,
         )
     metrics, lineage = made.about.get("metrics", {}), made.about.get("lineage", {})
-    curve, log = out / "training" / "loss.png", out / "training" / "log.csv"
+    curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
     value = {
         "model": made.about["name"],
-        "path": str(out),
+        "path": api.told(made.path),
         "recipe": made.about.get("recipe", {}).get("name"),
-        "finished_before": before is not None and before == _made_at(out),
+        "finished_before": _made_at(made.path) < began,
         "metrics": metrics,
         "lineage": lineage,
-        "loss_curve": str(curve) if curve.exists() else None,
-        "log": str(log) if log.exists() else None,
+        "loss_curve": api.told(curve) if curve.exists() else None,
+        "log": api.told(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
 
@@ -129,11 +131,12 @@ def _nats(found: dict[str, Any]) -> str:
     return f"{found['nats_per_note']:.2f} nats a note{sure}"
 
 
-def _made_at(out: Path) -> int | None:
+def _made_at(out: Path) -> float:
+    """When a model was finished, as ``time.time`` tells it."""
     try:
-        return (out / "toccata.json").stat().st_mtime_ns
+        return (out / "toccata.json").stat().st_mtime
     except OSError:
-        return None
+        return math.inf
 
 
 def _trained(face: Face, value: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +44,7 @@ class Copy:
         self.home = cache() / "remote" / mark
         self.folder = self.home / (url.split(":", 1)[1].strip("/").split("/")[-1] or "files")
         self.known: dict[str, dict[str, Stamp]] = _recorded(self.home).get("files", {})
+        self._when: dict[str, float | None] = {}
 
     @cached_property
     def _system(self) -> tuple[Any, str]:
@@ -69,10 +71,11 @@ class Copy:
         names = {path[len(root) :].lstrip("/"): about for path, about in found.items() if not path.endswith("/")}
         if not names and not self.kind.writes:
             raise RemoteError(f"there is nothing at {self.url}: look at how it is written, and at its bucket's name")
-        wanted = {name: _stamp(about) for name, about in names.items() if self.kind.wants(name)}
+        wanted = {name: about for name, about in names.items() if self.kind.wants(name)}
         for name in wanted:
             _refuse_outside(self.url, name)
-        return wanted
+        self._when = {name: _time(about) for name, about in wanted.items()}
+        return {name: _stamp(about) for name, about in wanted.items()}
 
     def _here(self) -> dict[str, Path]:
         files = (path for path in sorted(self.folder.rglob("*")) if path.is_file())
@@ -116,6 +119,8 @@ class Copy:
                     raise RemoteError(f"{self.url}/{name} changed while it was read: run the same command again")
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
+                if (when := self._when.get(name)) is not None:
+                    os.utime(part, (when, when))  # a file is as old as it was there
                 part.replace(path)
                 self.known[name] = {"there": there[name], "here": _local_stamp(path)}
 
@@ -209,6 +214,11 @@ def _recorded(home: Path) -> dict[str, Any]:
 def _stamp(about: dict[str, Any]) -> Stamp:
     mark = about.get("ETag") or about.get("etag") or about.get("mtime") or about.get("LastModified")
     return [about.get("size"), str(mark)]
+
+
+def _time(about: dict[str, Any]) -> float | None:
+    when = about.get("mtime") or about.get("LastModified")
+    return when.timestamp() if isinstance(when, datetime) else when if isinstance(when, float) else None
 
 
 def _local_stamp(path: Path) -> Stamp:
