@@ -40,6 +40,9 @@ class Table:
         self.seen: dict[bytes, int] = {}
         self.known: list[NDArray[np.uint8]] = []
 
+    def save(self, folder: Path) -> None:
+        """It has no files."""
+
     def encode(self, slices: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Rolls as digits."""
         numbers = []

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
+from toccata.corpus.prepare import prepare
+from toccata.corpus.store import Corpus
+from toccata.engine.codec import OnnxCodec
+from toccata.engine.codec_graph import write_codec_graphs
+from toccata.errors import CorpusError, ModelError, ToccataError
 from toccata.midi.clean import clean
 from toccata.midi.read import read_score
+from toccata.model.vqconfig import ABOUT, DECODER, ENCODER, SEED, WEIGHTS, VqConfig
+from toccata.model.vqvae import Codec, VqVae
+from toccata.tokenizers.agreement import Agreement, agreement
 from toccata.tokenizers.rolls import LOWEST, notes, rolls
+from toccata.training.options import CodecOptions
+from toccata.training.vq import CodecStep, load_codec, train_codec
 
 
 def _score(ticks: int, *tracks: list[tuple[int, int, int]], drum: bool = False) -> Score:
@@ -107,3 +125,246 @@ def test_real_music_comes_back(data: Path) -> None:
             (round(n.time * 24 / score.ticks_per_quarter + 1e-9), n.pitch) for t in score.tracks for n in t.notes
         }
         assert len(strokes ^ {(t, p) for t, p, _ in _listed(once)}) <= 0.01 * len(strokes)
+
+
+# -- agreement ---------------------------------------------------------------------------------------------------------
+
+
+def test_agreement_counts_what_comes_back() -> None:
+    truth = _score(480, [(0, 480, 60), (480, 480, 62), (960, 480, 64)])
+    found = _score(24, [(1, 24, 60), (24, 12, 62), (60, 24, 64), (60, 24, 70)])
+    result = agreement(truth, found)
+    assert (result.right, result.truth, result.found) == (2, 3, 4)
+    assert result.f1 == 4 / 7
+    assert result.duration_error == 0.25
+    assert agreement(truth, truth).f1 == 1.0
+    assert agreement(Score(24), Score(24)).f1 == 1.0
+
+
+# -- the model and its graphs ------------------------------------------------------------------------------------------
+
+SMALL = VqConfig(steps=12, codes=4, book=64, width=24, entry=8)
+SMALL_GRID = replace(SEED, width=16, entry=16, layers=1)
+
+
+def _noise(config: VqConfig, quarters: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Slices of all kinds, from silence to more keys than there are codes."""
+    rng = np.random.default_rng(seed)
+    often = rng.choice([0.0, 0.001, 0.01, 0.1], (quarters, 1, 1, 1))
+    return (rng.random((quarters, 2, 88, config.steps)) < often).astype(np.uint8)
+
+
+def _stirred(config: VqConfig) -> VqVae:
+    """A model whose every weight, book included, is far from where it began."""
+    torch.manual_seed(3)
+    model = VqVae(config)
+    model.put({name: torch.randn_like(tensor) * 0.3 for name, tensor in model.tensors().items()})
+    return model.eval()
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_GRID, replace(SMALL, layers=0)], ids=["slots", "grid", "flat"])
+def test_graphs_compute_what_torch_computes(config: VqConfig, tmp_path: Path) -> None:
+    model = _stirred(config)
+    write_codec_graphs(config, {name: tensor.numpy() for name, tensor in model.tensors().items()}, tmp_path)
+    (tmp_path / "vq.json").write_text(json.dumps({"config": config.to_json(), "threshold": 0.4}))
+    ours, theirs = Codec(model, 0.4), OnnxCodec(tmp_path)
+    slices = _noise(config, 700)
+    codes = theirs.encode(slices)
+    assert codes.shape == (700, config.codes)
+    assert codes.dtype == np.int32
+    assert len(np.unique(codes)) > 8
+    np.testing.assert_array_equal(codes, ours.encode(slices))
+    rng = np.random.default_rng(1)
+    anything = rng.integers(0, config.book, (600, config.codes), dtype=np.int32)
+    np.testing.assert_allclose(theirs.decode(anything), ours.decode(anything), atol=1e-4)
+    assert theirs.decode(anything).dtype == np.float32
+    assert theirs.encode(slices[:0]).shape == (0, config.codes)
+    assert theirs.decode(anything[:0]).shape == (0, 2, 88, config.steps)
+    assert (theirs.steps, theirs.codes, theirs.book, theirs.threshold) == (
+        config.steps,
+        config.codes,
+        config.book,
+        0.4,
+    )
+
+
+def test_a_codec_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    model = _stirred(SMALL)
+    write_codec_graphs(SMALL, {name: tensor.numpy() for name, tensor in model.tensors().items()}, tmp_path)
+    (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
+    codec = OnnxCodec(tmp_path)
+    slices = _noise(SMALL, 5)
+    codes = codec.encode(slices)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(codec)).encode(slices), codes)
+
+
+def test_a_codec_is_saved_and_known_by_its_weights(tmp_path: Path) -> None:
+    model = _stirred(SMALL)
+    tensors = {name: tensor.numpy() for name, tensor in model.tensors().items()}
+    write_codec_graphs(SMALL, tensors, tmp_path)
+    (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
+    codec = OnnxCodec(tmp_path)
+    codec.save(tmp_path / "copy")
+    codec.save(tmp_path)
+    copy = OnnxCodec(tmp_path / "copy")
+    assert copy.fingerprint == codec.fingerprint
+    np.testing.assert_array_equal(copy.encode(_noise(SMALL, 9)), codec.encode(_noise(SMALL, 9)))
+    write_codec_graphs(SMALL, {**tensors, "book": tensors["book"] + 1}, tmp_path)
+    assert OnnxCodec(tmp_path).fingerprint != codec.fingerprint
+    (tmp_path / "copy" / "vq-decoder.onnx").unlink()
+    with pytest.raises(ModelError, match=r"vq-decoder\.onnx is missing"):
+        OnnxCodec(tmp_path / "copy").save(tmp_path / "third")
+
+
+def test_silence_is_all_zeros_and_silent_again() -> None:
+    codec = Codec(_stirred(SMALL), 0.4)
+    codes = codec.encode(np.zeros((3, 2, 88, 12), np.uint8))
+    assert not codes.any()
+    assert not len(notes(codec.decode(codes), 12, threshold=0.4).tracks)
+
+
+def test_a_slice_has_the_same_codes_wherever_it_stands() -> None:
+    codec = Codec(_stirred(SMALL), 0.4)
+    slices = _noise(SMALL, 40)
+    np.testing.assert_array_equal(codec.encode(slices)[::-1], codec.encode(slices[::-1]))
+
+
+def test_codes_are_used_from_low_keys_to_high() -> None:
+    model = VqVae(SMALL)
+    slices = torch.zeros(2, 2, 88, 12)
+    for key in (10, 20, 30):
+        slices[0, :, key, 0] = 1
+    for key in (1, 2, 3, 40, 50, 60, 70, 80):
+        slices[1, :, key, 0] = 1
+    given = model.body.share(slices)
+    assert [row.nonzero().flatten().tolist() for row in given[0]] == [[10], [20], [30], []]
+    assert [row.nonzero().flatten().tolist() for row in given[1]] == [[1, 2], [3, 40], [50, 60], [70, 80]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"layout": "cloud"},
+        {"codes": 0},
+        {"book": 1},
+        {"decay": 1.0},
+        {"layout": "grid"},
+        {"layout": "grid", "steps": 32, "codes": 16, "width": 8},
+        {"colour": 3},
+    ],
+)
+def test_a_wrong_config_is_told_in_one_line(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ModelError) as caught:
+        VqConfig.from_json({**wrong})
+    assert "\n" not in caught.value.message
+
+
+def test_config_survives_json() -> None:
+    assert VqConfig.from_json(json.loads(json.dumps(SEED.to_json()))) == SEED
+    assert SEED.bits == 64
+    assert VqConfig(codes=6, book=1024).bits == 60
+
+
+def test_missing_weights_and_files_are_told(tmp_path: Path) -> None:
+    tensors = {name: tensor.numpy() for name, tensor in _stirred(SMALL).tensors().items()}
+    with pytest.raises(ModelError, match="book"):
+        write_codec_graphs(SMALL, {name: t for name, t in tensors.items() if name != "book"}, tmp_path)
+    with pytest.raises(ModelError, match=r"vq\.json"):
+        OnnxCodec(tmp_path)
+    (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
+    (tmp_path / "vq-encoder.onnx").write_bytes(b"torn")
+    with pytest.raises(ModelError, match=r"vq-encoder\.onnx"):
+        OnnxCodec(tmp_path).encode(_noise(SMALL, 1))
+    with pytest.raises(ModelError, match="train them again"):
+        load_codec(tmp_path)
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+QUICK = CodecOptions(steps=40, rows=64, evaluations=4, valid_rows=200)
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    music = tmp_path_factory.mktemp("music")
+    for path in sorted((data / "bach" / "mutopia").glob("*.mid"))[::12]:
+        shutil.copy(path, music)
+    return prepare(music, tmp_path_factory.mktemp("corpus") / "bach")
+
+
+def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Path) -> None:
+    lines: list[str] = []
+    losses: list[float] = []
+    state = train_codec(
+        corpus,
+        replace(SMALL, codes=6, book=256, width=48),
+        replace(QUICK, steps=300, lr=6e-3, valid_rows=10**6),
+        tmp_path,
+        report=lambda step: losses.append(step.loss),
+        say=lines.append,
+    )
+    assert state.step == len(losses) == 300
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+    assert state.f1 > 0.4  # untrained: 0
+    assert {path.name for path in tmp_path.iterdir()} == {ABOUT, WEIGHTS, ENCODER, DECODER}
+    assert len(lines) == 2
+    trained, played = load_codec(tmp_path), OnnxCodec(tmp_path)
+    assert trained.threshold == played.threshold == state.threshold
+    found = Agreement()
+    for number in corpus.split("valid"):
+        slices = rolls(corpus.score(number), 12)
+        codes = played.encode(slices)
+        np.testing.assert_array_equal(codes, trained.encode(slices))
+        heard = played.decode(codes)
+        np.testing.assert_allclose(heard, trained.decode(codes), atol=1e-4)
+        found += agreement(notes(slices, 12), notes(heard, 12, threshold=played.threshold))
+    assert found.f1 == pytest.approx(state.f1, abs=2e-3)
+    assert found.duration_error == pytest.approx(state.duration_error, abs=2e-2)
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_GRID], ids=["slots", "grid"])
+def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp_path: Path, config: VqConfig) -> None:
+    options = replace(QUICK, steps=8, rows=16, evaluations=2, valid_rows=32)
+    whole = train_codec(corpus, config, options, tmp_path / "whole")
+
+    def stop(step: CodecStep) -> None:
+        if step.step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_codec(corpus, config, options, tmp_path / "parts", report=stop)
+    assert not (tmp_path / "parts" / ABOUT).exists()
+    steps: list[int] = []
+    parts = train_codec(corpus, config, options, tmp_path / "parts", report=lambda step: steps.append(step.step))
+    assert steps == [6, 7, 8]
+    assert replace(parts, seconds=0) == replace(whole, seconds=0)
+    for name in (WEIGHTS, ENCODER, DECODER):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    # What is there is not done again, and not mixed up with something else.
+    again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
+    assert again == whole
+    with pytest.raises(ToccataError, match="other settings"):
+        train_codec(corpus, config, replace(options, seed=1), tmp_path / "whole")
+
+
+def test_training_by_the_clock_plans_its_steps(corpus: Corpus, tmp_path: Path) -> None:
+    options = replace(QUICK, minutes=0.03, rows=16, evaluations=2, valid_rows=32)
+    state = train_codec(corpus, SMALL, options, tmp_path)
+    assert state.step == state.steps > 1
+    assert state.seconds < 20
+
+
+def test_a_corpus_without_music_for_training_is_refused(corpus: Corpus, tmp_path: Path) -> None:
+    class Nothing(Corpus):
+        def split(self, name: str) -> list[int]:
+            return []
+
+    with pytest.raises(CorpusError, match="no piece to learn codes from"):
+        train_codec(Nothing(corpus.folder), SMALL, QUICK, tmp_path)
+
+
+def test_the_seeds_layout_has_the_seeds_places() -> None:
+    model = VqVae(replace(SMALL_GRID, width=8, entry=8)).eval()
+    codes = model.encode(torch.zeros(2, 2, 88, 32))
+    assert codes.shape == (2, 16)
+    assert model.decode(codes).shape == (2, 2, 88, 32)

@@ -14,6 +14,7 @@ from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Tr
 from symusic import Note as ScoreNote
 
 from toccata import folder
+from toccata.engine.codec import OnnxCodec
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
@@ -64,7 +65,7 @@ class Model:
         """
         self.folder = folder.open_folder(path)
         self.config = DecoderConfig.from_json(self.folder.config)
-        self.tokenizer: Tokenizer = load_tokenizer(self.folder.tokenizer())
+        self.tokenizer: Tokenizer = load_tokenizer(self.folder.tokenizer(), OnnxCodec)
         self.precision, self.threads = precision, threads
         self._session: Session | None = None
         self.stats = Stats()

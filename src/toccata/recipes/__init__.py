@@ -19,9 +19,11 @@ from toccata.corpus.prepare import PrepareOptions
 from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
+from toccata.model.vqconfig import VqConfig
+from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import TokenizerOptions, options_of
-from toccata.training.options import TrainOptions
+from toccata.training.options import CodecOptions, TrainOptions
 
 Section = TypeVar("Section")
 
@@ -38,6 +40,10 @@ class Recipe:
     clean: CleanOptions = field(default_factory=CleanOptions)
     prepare: Mapping[str, float] = field(default_factory=dict)
     tokenizer: TokenizerOptions = field(default_factory=EventOptions)
+    codec: Mapping[str, Any] = field(default_factory=dict)
+    """The networks of a tokenizer of codes."""
+    codec_training: CodecOptions = field(default_factory=CodecOptions)
+    """How they learn, before the model does."""
     model: Mapping[str, Any] = field(default_factory=dict)
     examples: ExampleOptions = field(default_factory=ExampleOptions)
     training: TrainOptions = field(default_factory=TrainOptions)
@@ -49,6 +55,20 @@ class Recipe:
     def decoder(self, vocab: int) -> DecoderConfig:
         """The model for a vocabulary of this many ids."""
         return DecoderConfig(vocab=vocab, **self.model)
+
+    def vq(self) -> VqConfig:
+        """The networks of a tokenizer of codes, which says itself how many codes there are.
+
+        Raises:
+            RecipeError: A value that cannot be, or the tokenizer is of another kind.
+        """
+        tokenizer = self.tokenizer
+        if not isinstance(tokenizer, CodesOptions):
+            raise RecipeError('[codec] is for tokenizers of codes: it needs tokenizer.scheme = "codes"')
+        try:
+            return VqConfig(steps=tokenizer.steps, codes=tokenizer.codes, book=tokenizer.book, **self.codec)
+        except ModelError as error:
+            raise RecipeError(error.message) from None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a model folder and for telling one run from another."""
@@ -195,12 +215,16 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         clean=_section(CleanOptions, table.get("clean", {}), "clean"),
         prepare=_numbers(table.get("prepare", {}), {"valid", "test"}, "prepare"),
         tokenizer=_tokenizer(table.get("tokenizer", {})),
+        codec=_codec(table.get("codec", {})),
+        codec_training=_section(CodecOptions, table.get("codec_training", {}), "codec_training"),
         model={key: _typed(value, shape[key], f"model.{key}") for key, value in model.items()},
         examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
         training=_section(TrainOptions, table.get("training", {}), "training"),
     )
     if sum(recipe.prepare.values()) >= 1:
         raise RecipeError("prepare.valid and prepare.test leave nothing to train on: they must add up to less than 1")
+    if recipe.codec or isinstance(recipe.tokenizer, CodesOptions):
+        recipe.vq()
     try:
         recipe.decoder(vocab=1)  # says what is wrong with the sizes now, not after an hour of preparing
     except ModelError as error:
@@ -224,6 +248,13 @@ def _tokenizer(table: Mapping[str, Any]) -> TokenizerOptions:
     scheme = table.get("scheme", "") if isinstance(table, Mapping) else ""
     options: TokenizerOptions = _section(options_of(str(scheme)), table, "tokenizer")
     return options
+
+
+def _codec(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of the networks of codes, but for what the tokenizer says of them."""
+    shape = get_type_hints(VqConfig)
+    _refuse_unknown(table, set(shape) - {"steps", "codes", "book"}, "codec")
+    return {key: _typed(value, shape[key], f"codec.{key}") for key, value in table.items()}
 
 
 def _section(cls: type[Section], table: Mapping[str, Any], where: str) -> Section:

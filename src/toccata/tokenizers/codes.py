@@ -49,6 +49,10 @@ class Codec(Protocol):
         """The least probability at which a key counts as struck, or as sounding."""
         ...
 
+    def save(self, folder: Path) -> None:
+        """Write its files into ``folder``."""
+        ...
+
     def encode(self, slices: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Rolls ``uint8[Q, 2, 88, S]`` as codes ``int32[Q, K]``."""
         ...
@@ -112,8 +116,9 @@ class CodesTokenizer:
         return cls(options, open_codec(folder))
 
     def save(self, folder: Path) -> None:
-        """Write ``codes.json`` into ``folder``; the codec's files are written by who made it."""
+        """Write ``codes.json`` and the codec's files into ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.codec.save(folder)
         write_json(folder / FILE, {"options": asdict(self.options)})
 
     @property

@@ -81,3 +81,47 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("adamw", "muon"),
     "precision": ("auto", "bf16", "fp32"),
 }
+
+
+@dataclass(frozen=True)
+class CodecOptions:
+    """How the codes of a recipe with learned codes are trained, before its model is."""
+
+    steps: int = 4000
+    """Updates of the weights, where ``minutes`` is not given."""
+    minutes: float | None = None
+    """Train for this long instead: the number of steps is fitted to it from a short measurement."""
+    rows: int = 256
+    """Quarter notes a step."""
+    lr: float = 3e-3
+    """Learning rate at its highest; it falls to nothing in a straight line."""
+    warmup: float = 0.02
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = 0.01
+    clip: float = 10.0
+    """The gradient's norm is cut to this; 0: it is not."""
+    transpose: int = 6
+    """Each step moves its music by up to so many semitones."""
+    evaluations: int = 10
+    """How many times the held-out loss is measured, evenly over the run."""
+    valid_rows: int = 2048
+    """Quarter notes it is measured on, the same each time; whole pieces are taken until there are so many."""
+    patience: int = 4
+    """Stop after this many evaluations without a better held-out loss; 0: never."""
+    checkpoint_minutes: float = 3.0
+    """A state to resume from is written this often."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in _LOWEST_CODEC.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise RecipeError(f"codec_training.{name} must be at least {low}, not {value}")
+        if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
+            raise RecipeError("codec_training.lr and codec_training.minutes must be greater than 0")
+
+
+_LOWEST_CODEC: dict[str, float] = {
+    "steps": 1, "rows": 1, "warmup": 0, "weight_decay": 0, "clip": 0, "transpose": 0, "evaluations": 1,
+    "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "seed": 0,
+}  # fmt: skip

@@ -13,11 +13,13 @@ from typing import Any, Literal
 from toccata import __version__, folder
 from toccata.corpus.examples import Examples
 from toccata.corpus.store import Corpus
-from toccata.errors import CorpusError, RecipeError, ToccataError
+from toccata.engine.codec import OnnxCodec
+from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
@@ -27,8 +29,39 @@ from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
 
 TORCH = "torch"
+CODEC_SHARE = 0.25
+"""Of the minutes there are, the share in which codes are learned, where a recipe has codes."""
 FIT_PIECES = 2000
 """At most so many pieces of the training split teach a tokenizer its merges."""
+
+
+def learn_codes(
+    recipe: Recipe,
+    corpus: Corpus,
+    place: Path,
+    report: Callable[[str, int, int, str], None],
+    say: Callable[[str], None],
+) -> None:
+    """The first stage of a recipe with codes: the networks that turn music into codes learn, with torch.
+
+    Raises:
+        MissingExtra: torch is not installed.
+    """
+    try:
+        from toccata.training.vq import train_codec
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f'learning codes needs {error.name}: pip install "toccata[train]"') from None
+    options, minutes = recipe.codec_training, recipe.training.minutes
+    if minutes is not None and options.minutes is None:
+        options = replace(options, minutes=CODEC_SHARE * minutes)
+    train_codec(
+        corpus,
+        recipe.vq(),
+        options,
+        place,
+        report=lambda step: report("learning codes", step.step, step.steps, f"loss {step.loss:.2f}"),
+        say=say,
+    )
 
 
 class Run:
@@ -75,30 +108,43 @@ class Run:
         """What the other processes do while the main one exports: nothing."""
         return folder.ModelFolder(self.out, {"name": self.out.name, "files": {}})
 
-    def tokenizer(self, corpus: Corpus) -> Tokenizer:
+    def tokenizer(self, corpus: Corpus, report: Callable[[str, int, int, str], None]) -> Tokenizer:
         """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split.
+
+        Args:
+            corpus: What it learns from.
+            report: Told of a task that takes minutes how far it has come: its name, done, total, and a word.
 
         Raises:
             ToccataError: The folder holds a run with another recipe or other data.
         """
         self._refuse_other_run(corpus)
         if self.parent is not None:
-            return load_tokenizer(self.parent.tokenizer())
+            return load_tokenizer(self.parent.tokenizer(), OnnxCodec)
         place = self.folder / folder.TOKENIZER
         with self.main_first():
-            mark = {"options": json.loads(json.dumps(asdict(self.recipe.tokenizer))), "data": corpus.digest}
+            asked = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
+            mark = {"options": json.loads(json.dumps(asked)), "data": corpus.digest}
             known = place / "made-with.json"
             if known.exists() and json.loads(known.read_text(encoding="utf-8")) == mark:
-                return load_tokenizer(place)
-            tokenizer = build_tokenizer(self.recipe.tokenizer)
-            if self.recipe.tokenizer.merges:
-                self.say(f"Learning {self.recipe.tokenizer.merges:,} tokens")
-            numbers = corpus.split("train")[:FIT_PIECES]
-            tokenizer.fit(corpus.score(i) for i in numbers)
+                return load_tokenizer(place, OnnxCodec)
+            tokenizer = self._learned(corpus, place, report)
             if self.is_main:
                 tokenizer.save(place)
                 write_json(known, mark)
             return tokenizer
+
+    def _learned(self, corpus: Corpus, place: Path, report: Callable[[str, int, int, str], None]) -> Tokenizer:
+        """A new tokenizer that has learned what it has to learn."""
+        options = self.recipe.tokenizer
+        if isinstance(options, CodesOptions):
+            learn_codes(self.recipe, corpus, place, report, self.say)
+            return CodesTokenizer(options, OnnxCodec(place))
+        tokenizer = build_tokenizer(options)
+        if options.merges:
+            self.say(f"Learning {options.merges:,} tokens")
+        tokenizer.fit(corpus.score(i) for i in corpus.split("train")[:FIT_PIECES])
+        return tokenizer
 
     def train(
         self,
@@ -109,6 +155,8 @@ class Run:
     ) -> State:
         """Train, or go on training, to the end; ``kept`` is called when the run's folder can be gone on from."""
         options = replace(self.recipe.training, precision=self._precision())
+        if options.minutes is not None and self.parent is None and self._learns_codes:
+            options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
         if not corpus.split("train"):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
@@ -128,6 +176,11 @@ class Run:
             kept=kept,
         )
         return trainer.run()
+
+    @property
+    def _learns_codes(self) -> bool:
+        """Whether the time there is has to do for the codes too."""
+        return isinstance(self.recipe.tokenizer, CodesOptions) and self.recipe.codec_training.minutes is None
 
     def _facts(
         self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig, precision: str
@@ -197,7 +250,7 @@ class Run:
                 path=self.out,
                 kind="other-run",
             )
-        if kept != self._identity(corpus):
+        if not checkpoint.same_run(kept, self._identity(corpus)):
             raise ToccataError(
                 f"{self.out} holds a run with another recipe or other data: choose another folder, or delete its "
                 "training/ folder",
@@ -272,8 +325,9 @@ class Run:
         made = folder.open_folder(self.out)
         if made.about.get("metrics") is None:
             return None  # interrupted before it was measured
-        same = {**made.about, "files": None, "metrics": None, "format": None}
-        return made if same == {**self.about(corpus, state), "files": None, "metrics": None, "format": None} else None
+        open_ends = {"files": None, "metrics": None, "format": None}
+        there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
+        return made if checkpoint.same_run(there, now) else None
 
     def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
         """Write the model folder with the best weights."""

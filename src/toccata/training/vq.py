@@ -1,0 +1,380 @@
+"""Learning codes: the VQ-VAE of a corpus, which is made before the model that writes them.
+
+Everything a step does follows from its number, as in the loop of the model itself: a run that was broken off goes on as
+if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from toccata.corpus.store import Corpus, Split
+from toccata.engine.codec_graph import write_codec_graphs
+from toccata.errors import CorpusError, MidiError, ModelError, ToccataError
+from toccata.files import write_bytes, write_json
+from toccata.model.vqconfig import ABOUT, CHANNELS, KEYS, WEIGHTS, VqConfig
+from toccata.model.vqvae import Codec, VqVae
+from toccata.tokenizers.agreement import Agreement, agreement
+from toccata.tokenizers.rolls import LONGEST, notes, rolls
+from toccata.training.device import device
+from toccata.training.options import CodecOptions
+
+LAST = "vq-last.safetensors"
+MOST = 200_000
+"""At most so many quarter notes of the training split are learned from: 105 MB."""
+_THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+
+
+@dataclass
+class CodecState:
+    """What a run remembers besides weights."""
+
+    steps: int
+    """Steps in all; fixed when the run begins."""
+    step: int = 0
+    """Steps done."""
+    seconds: float = 0.0
+    best_loss: float = float("inf")
+    """Nats a quarter note, on pieces held back."""
+    best_step: int = 0
+    stale: int = 0
+    """Evaluations since the best one."""
+    stopped: str = ""
+    """Why the run ended before its last step, if it did."""
+    threshold: float = 0.5
+    """The least probability that counts as a note; found at the end."""
+    f1: float = 0.0
+    """Of onsets and pitches that come back, on pieces held back."""
+    duration_error: float = 0.0
+    """Mean difference of the durations that come back, in quarters."""
+    identity: dict[str, Any] = field(default_factory=dict)
+    """Config, options and data; a run of other ones is another run."""
+
+
+@dataclass(frozen=True)
+class CodecStep:
+    """What the caller is told after each step, to show progress."""
+
+    step: int
+    steps: int
+    loss: float
+    valid_loss: float | None
+    seconds_left: float
+
+
+def train_codec(
+    corpus: Corpus,
+    config: VqConfig,
+    options: CodecOptions,
+    folder: Path,
+    *,
+    report: Callable[[CodecStep], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> CodecState:
+    """Learn the codes of a corpus, or go on learning them; what is there already is not done again.
+
+    Args:
+        corpus: Its training split is learned from, its valid split held back.
+        config: The VQ-VAE's shape.
+        options: How.
+        folder: Where ``vq.json``, ``vq.safetensors``, ``vq-encoder.onnx`` and ``vq-decoder.onnx`` go, and the state to
+            resume from, which is removed at the end.
+        report: Called after each step.
+        say: Hears what is worth a line.
+
+    Raises:
+        CorpusError: No piece to learn from.
+        ToccataError: The folder holds a run of another config or other data, or a state that cannot be read.
+        KeyboardInterrupt: After the state has been written.
+    """
+    identity = {"config": config.to_json(), "options": asdict(options), "data": corpus.digest}
+    identity = json.loads(json.dumps(identity))
+    done = _done(folder, identity)
+    if done is not None:
+        return done
+    return _Run(corpus, config, options, folder, identity, report, say).go()
+
+
+def load_codec(folder: Path) -> Codec:
+    """The codes that were learned in ``folder``, for encoding and decoding with torch.
+
+    Raises:
+        ModelError: Files are missing, damaged, or do not fit each other.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        model = VqVae(VqConfig.from_json(about["config"]))
+        model.put(load_file(folder / WEIGHTS))
+        return Codec(model.to(device()), float(about["threshold"]))
+    except Exception as error:
+        # Whatever is wrong with it, from a torn file to shapes of another model, the user's way out is the same.
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the codes of {folder} cannot be read ({reason}): train them again", path=folder) from None
+
+
+def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
+    """The state of the run that ended in ``folder``, if it is this one."""
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        state = CodecState(**about["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if state.identity != identity:
+        raise _other(folder)
+    return state
+
+
+def _other(folder: Path) -> ToccataError:
+    return ToccataError(
+        f"{folder} holds codes of other settings or other data: choose another folder, or delete this one",
+        path=folder,
+        kind="other-run",
+    )
+
+
+class _Slices:
+    """The quarter notes of a split, eight steps a byte, and how many each piece has."""
+
+    def __init__(self, corpus: Corpus, split: Split, steps: int, most: int, seed: int) -> None:
+        numbers = corpus.split(split)
+        self.steps = steps
+        self.pieces: list[int] = []
+        packed: list[NDArray[np.uint8]] = []
+        for number in np.random.default_rng(seed).permutation(numbers).tolist():
+            score = corpus.score(number)
+            try:
+                slices = rolls(score, steps)
+            except MidiError:
+                slices = rolls(score, steps, quarters=LONGEST)
+            if not len(slices):
+                continue
+            packed.append(np.packbits(slices.reshape(len(slices), -1), axis=1))
+            self.pieces.append(len(slices))
+            if sum(self.pieces) >= most:
+                break
+        self.packed = np.concatenate(packed) if packed else np.zeros((0, 1), np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def take(self, which: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """``uint8[n, 2, 88, S]``."""
+        return np.unpackbits(self.packed[which], axis=1).reshape(-1, CHANNELS, KEYS, self.steps)
+
+
+class _Run:
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: VqConfig,
+        options: CodecOptions,
+        folder: Path,
+        identity: dict[str, Any],
+        report: Callable[[CodecStep], None] | None,
+        say: Callable[[str], None] | None,
+    ) -> None:
+        self.config, self.options, self.folder, self.report = config, options, folder, report
+        self.say = say or (lambda line: None)
+        self.train = _Slices(corpus, "train", config.steps, MOST, options.seed)
+        if not len(self.train):
+            raise CorpusError(f"{corpus.folder} has no piece to learn codes from", path=corpus.folder)
+        self.valid = _Slices(corpus, "valid", config.steps, options.valid_rows, options.seed)
+        if not len(self.valid):
+            self.valid = _Slices(corpus, "train", config.steps, options.valid_rows, options.seed)
+        self.device = device()
+        torch.manual_seed(options.seed)
+        self.model = VqVae(config).to(self.device)
+        self.optimizer = self._optimizer()
+        self.state = CodecState(options.steps, identity=identity)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            self.model.parameters(),
+            lr=self.options.lr,
+            betas=(0.9, 0.98),
+            weight_decay=self.options.weight_decay,
+        )
+
+    def go(self) -> CodecState:
+        state, options = self.state, self.options
+        if self._resume():
+            state = self.state
+        else:
+            self._plan()
+            self._save()
+        saved = time.monotonic()
+        every = max(1, state.steps // options.evaluations)
+        try:
+            while state.step < state.steps and not state.stopped:
+                before = time.monotonic()
+                loss = self._step(state.step)
+                state.step += 1
+                ends = state.step == state.steps
+                held_out = self._evaluate() if state.step % every == 0 or ends else None
+                state.seconds += time.monotonic() - before
+                if self.report is not None:
+                    left = (state.steps - state.step) * state.seconds / state.step
+                    self.report(CodecStep(state.step, state.steps, loss, held_out, left))
+                if time.monotonic() - saved > options.checkpoint_minutes * 60 or ends:
+                    self._save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            self._save()
+            raise
+        self._finish()
+        return state
+
+    def _step(self, step: int) -> float:
+        """One update of the weights; its data and its chances follow from its number."""
+        options, state = self.options, self.state
+        rng = np.random.default_rng((options.seed, step))
+        torch.manual_seed(options.seed * 1_000_003 + step)
+        slices = self.train.take(rng.integers(0, len(self.train), options.rows))
+        shift = int(rng.integers(-options.transpose, options.transpose + 1))
+        x = torch.from_numpy(_transposed(slices, shift)).to(self.device).float()
+        self.model.train()
+        loss = self.model(x)
+        loss.backward()
+        if options.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), options.clip)
+        warm = max(1.0, options.warmup * state.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = options.lr * min(1.0, (step + 1) / warm) * (1 - step / state.steps)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _held_out(self) -> float:
+        """Nats a quarter note on what was held back."""
+        self.model.eval()
+        total, rows = 0.0, self.options.rows
+        for start in range(0, len(self.valid), rows):
+            x = torch.from_numpy(self.valid.take(slice(start, start + rows))).to(self.device).float()
+            total += float(self.model(x)) * len(x)
+        return total / len(self.valid)
+
+    def _evaluate(self) -> float:
+        """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
+        state = self.state
+        held_out = self._held_out()
+        if held_out < state.best_loss:
+            state.best_loss, state.best_step, state.stale = held_out, state.step, 0
+            write_bytes(self.folder / WEIGHTS, to_bytes(self.model.tensors()))
+        else:
+            state.stale += 1
+            if self.options.patience and state.stale >= self.options.patience:
+                state.stopped = f"the held-out loss has not fallen since step {state.best_step}"
+        return held_out
+
+    def _plan(self) -> None:
+        """Measure a few steps, then undo them: how many steps fit into the time there is."""
+        options, state = self.options, self.state
+        if options.minutes is not None:
+            kept = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            began = time.monotonic()
+            took: list[float] = []
+            while len(took) < 10 and (len(took) < 3 or time.monotonic() - began < 2 * options.minutes):
+                before = time.monotonic()
+                self._step(len(took))
+                took.append(time.monotonic() - before)
+            before = time.monotonic()
+            self._held_out()
+            evaluation = time.monotonic() - before
+            self.model.load_state_dict(kept)
+            self.optimizer = self._optimizer()
+            left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
+            state.steps = max(1, int(left / sorted(took[1:])[len(took[1:]) // 2]))
+        self.say(
+            f"Learning {self.config.codes} codes a quarter note, of a book of {self.config.book:,}, from "
+            f"{len(self.train):,} quarter notes in {state.steps:,} steps"
+        )
+
+    def _finish(self) -> None:
+        """Take the best weights, find their threshold, and write what is kept."""
+        state = self.state
+        best = load_file(self.folder / WEIGHTS)
+        self.model.put(best)
+        found, state.threshold = self._agreement()
+        state.f1, state.duration_error = round(found.f1, 4), round(found.duration_error, 4)
+        write_codec_graphs(self.config, {name: tensor.numpy() for name, tensor in best.items()}, self.folder)
+        about = {"config": self.config.to_json(), "threshold": state.threshold, "state": asdict(state)}
+        write_json(self.folder / ABOUT, about)
+        (self.folder / LAST).unlink(missing_ok=True)
+        self.say(
+            f"Of the notes held back {state.f1:.1%} come back (F1 of onset and pitch), their durations off by "
+            f"{state.duration_error:.2f} quarters on average"
+        )
+
+    def _agreement(self) -> tuple[Agreement, float]:
+        """What comes back of the pieces held back, and the threshold with which most does."""
+        codec, start = Codec(self.model, 0.5), 0
+        totals = dict.fromkeys(_THRESHOLDS, Agreement())
+        for length in self.valid.pieces:
+            slices = self.valid.take(slice(start, start + length))
+            start += length
+            truth, heard = notes(slices, self.config.steps), codec.decode(codec.encode(slices))
+            for threshold in _THRESHOLDS:
+                totals[threshold] += agreement(truth, notes(heard, self.config.steps, threshold=threshold))
+        best = max(_THRESHOLDS, key=lambda threshold: totals[threshold].f1)
+        return totals[best], best
+
+    # -- resuming ------------------------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
+        write_bytes(self.folder / LAST, to_bytes(tensors, metadata={"state": json.dumps(asdict(self.state))}))
+
+    def _resume(self) -> bool:
+        path = self.folder / LAST
+        if not path.exists():
+            return False
+        try:
+            with safe_open(path, framework="pt") as file:
+                saved = CodecState(**json.loads(file.metadata()["state"]))
+                tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if saved.identity != self.state.identity:
+                raise _other(self.folder)
+            self.model.load_state_dict(_part(tensors, "model."))
+            values: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _part(tensors, "optimizer.").items():
+                number, _, key = name.partition(".")
+                values.setdefault(int(number), {})[key] = tensor
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": values})
+        except ToccataError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"{path} cannot be resumed from ({reason}): delete it to begin anew", path=path) from None
+        self.state = saved
+        return True
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _transposed(slices: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    """The slices some keys higher or lower; what leaves the piano is gone."""
+    moved = np.roll(slices, by, axis=2)
+    if by > 0:
+        moved[:, :, :by] = 0
+    elif by < 0:
+        moved[:, :, by:] = 0
+    return moved
