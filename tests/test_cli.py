@@ -451,10 +451,10 @@ def test_models_lists_good_and_broken_ones(model: Path, here: Path) -> None:
 
 
 def test_recipes() -> None:
-    rows = {row["name"]: row for row in call("recipes", "--json").json["recipes"]}
+    rows = {row["name"]: row for row in call("recipes", "--no-time", "--json").json["recipes"]}
     assert set(rows) >= {"toccata", "bach-gpt"}
     assert all(row["parameters"] > 0 and row["tokens"] > 0 and row["about"] for row in rows.values())
-    assert "bach-gpt" in call("recipes").out
+    assert "bach-gpt" in call("recipes", "--no-time").out
 
 
 def test_doctor() -> None:

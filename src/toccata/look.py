@@ -233,6 +233,11 @@ def recipe_rows() -> list[dict[str, Any]]:
                 "context": config.context,
                 "tokens": vocab,
                 "scheme": recipe.tokenizer.scheme,
+                "learned": bool(recipe.tokenizer.merges),
+                "layers": config.layers,
+                "width": config.width,
+                "size": config.size or None,
+                "steps": None if recipe.training.minutes else recipe.training.steps,
             }
         )
     return rows

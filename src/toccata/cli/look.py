@@ -134,26 +134,62 @@ def _figure(value: Any) -> str:
     "recipes",
     examples=(
         "toccata recipes",
-        "toccata recipes --json",
+        "toccata recipes --no-time --json",
         "toccata train midi/bach --recipe toccata -o models/bach --minutes 10",
     ),
 )
-def recipes(face: Face) -> None:
+@click.option("--no-time", is_flag=True, help="Do not say how long each would train here.")
+@click.option("--measure", is_flag=True, help="Measure again how fast this machine trains.")
+def recipes(face: Face, no_time: bool, measure: bool) -> None:
     """List the recipes: the ways to make a model.
 
-    Any value of one is changed by SECTION.KEY=VALUE behind `toccata train`; a .toml file of your own that begins with
+    How long each trains here is about right: ten seconds of training small models are measured, once, and kept. Any
+    value of a recipe is changed by SECTION.KEY=VALUE behind `toccata train`; a .toml file of your own that begins with
     extends = "toccata" is a recipe too.
     """
+    if no_time and measure:
+        raise click.UsageError("--measure is for the times that --no-time leaves out: say one of them")
     from toccata import api
 
-    rows = api.recipe_rows()
-    cells = [("recipe", "parameters", "context", "tokens", "follows")]
+    with face.progress() as heard:
+        found = api.recipe_table(times=not no_time, again=measure, say=heard.say)
+    rows, measured = found["recipes"], found["measured"]
+    cells = [("recipe", "tokens", "parameters", "context", "trains here for", "follows")]
     cells += [
-        (r["name"], millions(r["parameters"]), f"{r['context']:,}", f"{r['tokens']:,}", r["seed"] or "") for r in rows
+        (r["name"], _tokens(r), millions(r["parameters"]), f"{r['context']:,}", _about(r["seconds"]), r["seed"] or "")
+        for r in rows
     ]
-    lines = table(cells, right=(1, 2, 3))
-    lines += ["", *(f"{row['name']}: {row['about']}" for row in rows)]
-    face.result({"recipes": rows}, lines)
+    head, *body = table(cells if not no_time else [(*row[:4], row[5]) for row in cells], right=(2, 3))
+    lines = [head]
+    for row, line in zip(rows, body, strict=True):
+        lines += [line, f"  {row['about']}"]
+    if measured is not None:
+        lines += ["", f"times from ten seconds of training on {measured['date']}, on {_where(measured)}; "
+                  "`toccata train --minutes M` takes as long as you have"]  # fmt: skip
+    elif not no_time:
+        lines += ["", f"no times: {found['why']}"]
+    face.result(found, lines)
+
+
+def _tokens(row: dict[str, Any]) -> str:
+    return f"{row['scheme']}, {row['tokens']:,}" + (" learned" if row["learned"] else "")
+
+
+def _about(seconds: float | None) -> str:
+    """A length of time, as exactly as it is known."""
+    if seconds is None:
+        return "-"
+    if seconds < 90:
+        return f"about {max(5, round(seconds / 5) * 5)} s"
+    minutes = seconds / 60
+    if minutes < 57:
+        return f"about {round(minutes) if minutes < 10 else round(minutes / 5) * 5} min"
+    return f"about {round(minutes / 60)} h" if minutes < 36 * 60 else f"about {round(minutes / 1440)} days"
+
+
+def _where(measured: dict[str, Any]) -> str:
+    device = {"cpu": "the processor", "cuda": "the GPU", "mps": "Apple's GPU"}[measured["device"]]
+    return f"{device} in {measured['precision']}"
 
 
 @command(

@@ -112,6 +112,18 @@ class DecoderConfig:
         embeddings += self.context * self.width if self.positions == "learned" else 0
         return self.layers * (attention + mlp + 2 * norm) + norm + embeddings
 
+    def work(self, length: int) -> float:
+        """Floating-point operations to train on one token of a sequence of ``length`` tokens, forward and backward.
+
+        Six for each number of a matrix (Kaplan et al. 2020, arXiv 2001.08361), and attention's products, which those
+        do not count. Embeddings are looked up.
+        """
+        tables = self.vocab * self.width * (0 if self.tied else 1)
+        tables += self.context * self.width if self.positions == "learned" else 0
+        reach = length if self.window is None else min(length, self.window)
+        seen = reach - reach * (reach - 1) / (2 * length)  # tokens that one attends to, on average
+        return 6 * (self.parameters - tables) + 12 * self.layers * self.width * seen
+
     @property
     def is_mistral(self) -> bool:
         """Whether transformers' ``MistralForCausalLM`` computes exactly this."""

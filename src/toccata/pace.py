@@ -1,0 +1,167 @@
+"""How long a recipe takes to train on this machine: measured for ten seconds, once, and kept."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from toccata import __version__
+from toccata.errors import MissingExtra, ToccataError
+from toccata.files import write_json
+from toccata.look import recipe_rows
+from toccata.model.config import DecoderConfig
+from toccata.recipes import Recipe
+from toccata.recipes import load as load_recipe
+
+SECONDS = 8.0
+"""How long is measured; with loading torch, about ten."""
+_FILE = "speed.json"
+
+
+def recipe_table(
+    *, times: bool = True, again: bool = False, say: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """What is known of each recipe, and how long it would train on this machine.
+
+    Args:
+        times: Say how long; that takes ten seconds the first time.
+        again: Measure even if it was measured before.
+        say: Hears that it takes a while.
+
+    Returns:
+        ``recipes``, see `toccata.look.recipe_rows`, each with ``seconds``, about, or None; ``measured``, see
+        :func:`speed`, or None; ``why`` there are no times, where there are none.
+    """
+    rows, found, why = recipe_rows(), None, None if times else "not asked for"
+    if times:
+        try:
+            found = speed(again, say)
+        except ToccataError as error:
+            why = error.message
+    for row in rows:
+        recipe = load_recipe(row["name"])
+        row["seconds"] = None if found is None else round(seconds(recipe, recipe.decoder(row["tokens"]), found))
+    return {"recipes": rows, "measured": found, "why": why}
+
+
+def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """How fast this machine trains: what was kept of an earlier measurement, or a new one.
+
+    A measurement holds for one version of toccata and of torch on one machine.
+
+    Args:
+        again: Measure even if it is known.
+        say: Hears that it takes a while, before it does.
+
+    Returns:
+        See `toccata.training.speed.measure`; and ``date``, when that was.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        ToccataError: torch cannot be loaded, or not be used.
+    """
+    try:
+        torch = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise MissingExtra('training needs torch: pip install "toccata[train]"') from None
+    machine = _machine(torch)
+    kept = _cache() / _FILE
+    if not again and (known := _known(kept, machine)) is not None:
+        return known
+    if say is not None:
+        say("Measuring for ten seconds how fast this machine trains, once (--no-time: not at all)")
+    try:
+        from toccata.training.speed import measure
+
+        found = {**measure(SECONDS), "date": date.today().isoformat()}
+    except (ImportError, OSError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise ToccataError(f"how fast this machine trains cannot be measured: {why}", kind="no-speed") from None
+    with suppress(OSError):  # a place that cannot be written to costs another ten seconds, no more
+        write_json(kept, {"machine": machine, "speed": found})
+    return found
+
+
+def seconds(recipe: Recipe, config: DecoderConfig, found: dict[str, Any]) -> float:
+    """About how long ``recipe`` trains with a decoder of this shape, at a speed that :func:`speed` found."""
+    options = recipe.training
+    if options.minutes is not None:
+        return options.minutes * 60
+    rate = _rate(config.width, found["rates"])
+    tokens = options.rows * options.accumulate * config.context
+    step = tokens * config.work(config.context) / rate + config.parameters * found["update"]
+    if options.optimizer == "muon":
+        step += _muon(config) / rate
+    measured = options.evaluations * options.valid_rows * config.context * config.work(config.context) / 3 / rate
+    return float(options.steps * step + measured)
+
+
+def _rate(width: int, rates: list[dict[str, Any]]) -> float:
+    """Operations a second at a width: between two that were measured by its logarithm, beyond them as there."""
+    narrow, wide = sorted(rates, key=lambda known: known["width"])
+    part = math.log(width / narrow["width"]) / math.log(wide["width"] / narrow["width"])
+    part = min(1.0, max(0.0, part))
+    return float(narrow["rate"] * (wide["rate"] / narrow["rate"]) ** part)
+
+
+def _muon(config: DecoderConfig) -> float:
+    """Operations of one step of Muon: five rounds of three products for each matrix between embedding and head."""
+    keys = (config.heads + 2 * config.kv_heads) * config.head_width
+    ups = 2 if config.mlp == "swiglu" else 1
+    shapes = (
+        (keys, config.width),
+        (config.width, config.width),
+        (ups * config.ffn, config.width),
+        (config.ffn, config.width),
+    )
+    each = ((min(shape), max(shape)) for shape in shapes)
+    return config.layers * sum(5 * (4 * small * small * large + 2 * small**3) for small, large in each)
+
+
+def _machine(torch: str) -> dict[str, Any]:
+    """What a measurement holds for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
+    return {
+        "toccata": __version__,
+        "torch": torch,
+        "system": platform.system(),
+        "processor": f"{platform.node()} {platform.machine()} {platform.processor()}",
+        "cores": cores,
+        **asked,
+    }
+
+
+def _known(path: Path, machine: dict[str, Any]) -> dict[str, Any] | None:
+    """What an earlier measurement found, if it is one of this machine and whole."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = kept["speed"]
+        whole = all(known["width"] > 0 and known["rate"] > 0 for known in found["rates"]) and len(found["rates"]) == 2
+        known = whole and found["update"] >= 0 and isinstance(found["date"], str)
+        return dict(found) if known and kept["machine"] == machine else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _cache() -> Path:
+    """The user's folder for what can be made again."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "toccata"
+    if sys.platform == "win32" and (named := os.environ.get("LOCALAPPDATA")):
+        return Path(named) / "toccata" / "Cache"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "toccata"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "toccata"
