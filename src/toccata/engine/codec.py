@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.errors import ModelError
-from toccata.files import digest, write_bytes
+from toccata.files import digest, written_aside
 from toccata.model.vqconfig import ABOUT, CHANNELS, DECODER, ENCODER, KEYS, WEIGHTS, VqConfig
 
 _AT_A_TIME = 512
@@ -52,19 +53,6 @@ class OnnxCodec:
         self.folder, self.threads = folder, threads
         self.steps, self.codes, self.book = self.config.steps, self.config.codes, self.config.book
         self._sessions: dict[str, Any] = {}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the files: what decides which code means what."""
-        return hashlib.sha256(
-            "".join(digest(self.folder / name) for name in (ENCODER, DECODER, ABOUT)).encode()
-        ).hexdigest()
-
-    def save(self, folder: Path) -> None:
-        """Copy the codec's files into ``folder``."""
-        for name in (ENCODER, DECODER, WEIGHTS, ABOUT):
-            if (self.folder / name).resolve() != (folder / name).resolve():
-                write_bytes(folder / name, (self.folder / name).read_bytes())
 
     @cached_property
     def fingerprint(self) -> str:
