@@ -59,6 +59,7 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
         MidiError: The file cannot be read.
         RecipeError: There is no such recipe or model.
     """
+    from toccata.engine.codec import OnnxCodec
     from toccata.files import write_bytes
     from toccata.midi.bars import bar_map
     from toccata.midi.read import read_score
@@ -70,7 +71,7 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
     score = read_score(Path(path))
     known = _model_path(tokenizer)
     if known is not None:
-        speaks = load_tokenizer(folder.open_folder(known).tokenizer())
+        speaks = load_tokenizer(folder.open_folder(known).tokenizer(), OnnxCodec)
     else:
         speaks = build_tokenizer(load_recipe(tokenizer).tokenizer)
     tokens = speaks.encode(score)
