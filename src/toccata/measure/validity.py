@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toccata.errors import MidiError
 from toccata.midi.bars import bar_map
 from toccata.piece import Piece
 
@@ -31,7 +32,10 @@ def validity(pieces: Sequence[Piece], bars: int) -> Validity:
 
 
 def _fault(piece: Piece, bars: int) -> str:
-    score = piece.score
+    try:
+        score = piece.score
+    except MidiError as error:
+        return error.message  # it has no notes
     if len(bar_map(score)) > bars:
         return f"{len(bar_map(score))} bars, not {bars}"
     for track in score.tracks:
