@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cli_support import TINY, call, some_bach, start, tiny
+from toccata.midi.pool import interrupts_kept, main_left_alone
 
 HEAD = b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0"
 END = b"\x00\xff\x2f\x00"
@@ -204,6 +206,20 @@ def test_a_model_folder_that_was_changed(name: str, how: str, says: str, model: 
     assert not (here / "x.mid").exists()
 
 
+def test_an_evaluation_needs_to_know_what_the_model_has_seen(model: Path, midi: Path, here: Path) -> None:
+    shutil.copytree(model, here / "m", ignore=shutil.ignore_patterns("training"))
+    for content in (None, "{", "[]", '{"train": 1}'):
+        (here / "m" / "data.json").unlink(missing_ok=True)
+        if content is not None:
+            (here / "m" / "data.json").write_text(content)
+        done = call("evaluate", "m", midi, "--json")
+        assert done.code == 1, content
+        assert done.json["error"]["kind"] == "bad-model"
+        assert "data.json" in done.error
+        assert "--all" in done.error
+    assert call("evaluate", "m", midi, "--all", "--json").json["seen"] == 0
+
+
 def test_models_that_are_none(here: Path) -> None:
     (here / "plain").mkdir()
     (here / "plain" / "model.pkl").write_bytes(b"\x80\x04.")
@@ -223,6 +239,9 @@ def test_recipes_with_what_does_not_exist(midi: Path, here: Path) -> None:
         (["training.steps=0"], "training.steps"),
         (["model.heads=3", "model.width=64"], "heads"),
         (["tokenizer.options.use_chord=true"], "use_chord"),
+        (["clean.min_bars=-2"], "clean.min_bars"),
+        (["clean.quantize=0"], "clean.quantize"),
+        (["clean.programs=[200]"], "clean.programs"),
         (["--recipe", "nope"], "no recipe 'nope'"),
         (["--recipe", "mine.toml"], "'layer'"),
         (["--recipe", "torn.toml"], "TOML"),
@@ -265,6 +284,43 @@ def test_a_full_disk_while_training(midi: Path, here: Path) -> None:
     assert not list(here.rglob(".*")), "what was written aside is removed"
     done = call(*same)  # the same command, with room
     assert done.code == 0, done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit on the size of files is POSIX's")
+def test_sound_that_cannot_be_written(midi: Path, here: Path) -> None:
+    import resource
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    song = sorted(midi.iterdir())[0]
+    for name in ("x.wav", "x.flac"):
+        process = start("render", song, "-o", name, "--json", cwd=here, preexec_fn=small)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 1, err
+        assert name in json.loads(out)["error"]["message"]
+        assert "a fault in toccata" not in err
+        assert err.count("\n") == 1
+    assert list(here.iterdir()) == []
+
+
+def test_shares_that_leave_nothing(midi: Path, here: Path) -> None:
+    done = call("prepare", midi, "corpus", "--valid", 0.6, "--test", 0.6, "--json")
+    assert done.code == 1
+    assert "nothing to train on" in done.error
+    assert not (here / "corpus").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_ctrl_c_does_not_reach_processes_that_are_still_starting() -> None:
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        helper = context.Process(target=os.getpid)
+        with main_left_alone(os.getpid), interrupts_kept():
+            helper.start()
+        os.kill(helper.pid or 0, signal.SIGINT)
+        helper.join(60)
+        assert helper.exitcode == 0
 
 
 def interrupt(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[str, str]:

@@ -238,6 +238,16 @@ def test_run_again_it_does_nothing(made: ModelFolder, music: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in made.path.rglob("*")} == before
 
 
+def test_workers_are_no_part_of_a_run(made: ModelFolder, music: Path) -> None:
+    same = [*TINY, "training.precision='fp32'", "prepare.test=0.2"]
+    before = {p: p.stat().st_mtime_ns for p in made.path.rglob("*")}
+    for change in ("training.workers=1", "training.checkpoint_minutes=9.5"):
+        assert toccata.train(music, made.path, settings=[*same, change]).digest == made.digest
+    with pytest.raises(ToccataError, match="another recipe"):
+        toccata.train(music, made.path, settings=[*same, "training.beta1=0.8"])
+    assert {p: p.stat().st_mtime_ns for p in made.path.rglob("*")} == before
+
+
 def test_interrupted_before_it_was_measured(made: ModelFolder, music: Path, tmp_path: Path) -> None:
     copy = tmp_path / "parent"
     shutil.copytree(made.path, copy)

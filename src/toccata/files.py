@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+_ASIDE = "-aside-"
+_OLD = 60.0 if os.name == "posix" else 86_400.0
+"""Seconds after which a file left aside that nobody holds is nobody's; where files cannot be held, far longer."""
 
 
 @contextmanager
@@ -20,15 +27,63 @@ def written_aside(path: Path) -> Iterator[Path]:
     is removed and ``path`` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
-    os.close(handle)
+    _sweep(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}{_ASIDE}", suffix=path.suffix)
     aside = Path(name)
     try:
+        handle = _held(handle)
         yield aside
         aside.chmod(0o666 & ~_umask())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+        if handle >= 0:
+            os.close(handle)
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left aside in ``folder``; once a process, as folders may be large.
+
+    A file that is being written is held by its writer, and is left alone; so is a young one, which may not be held yet.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not re.fullmatch(rf"\..*{_ASIDE}[a-z0-9_]{{8}}(\.[^.]*)?", entry.name):
+                continue
+            with suppress(OSError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD and _is_free(entry.path):
+                    Path(entry.path).unlink()
+
+
+def _held(handle: int) -> int:
+    """Keep the file locked for as long as this process lives; -1, and the file closed, where there are no such locks.
+
+    There a file that is old enough is nobody's.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        os.close(handle)
+        return -1
+    return handle
+
+
+def _is_free(path: str) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def write_bytes(path: Path, data: bytes) -> None:

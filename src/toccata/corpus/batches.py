@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from toccata.corpus.examples import Examples, Row
 from toccata.errors import ToccataError
+from toccata.midi.pool import interrupts_kept as interrupts_kept  # training starts processes too
 from toccata.midi.pool import main_left_alone
 
 AHEAD = 8
@@ -78,7 +79,7 @@ def batches(examples: Examples, rows: int, *, start: int = 0, workers: int = 1) 
         for i in range(workers)
     ]
     try:
-        with main_left_alone(_work):
+        with main_left_alone(_work), interrupts_kept():
             for helper in helpers:
                 helper.start()
         batch = start

@@ -18,7 +18,7 @@ import numpy as np
 
 from toccata.corpus.groups import FEW, assign, related, thinned
 from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
-from toccata.errors import CorpusError, MidiError
+from toccata.errors import CorpusError, MidiError, RecipeError
 from toccata.files import write_bytes, write_json, write_text
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, fingerprint
@@ -42,6 +42,13 @@ class PrepareOptions:
     clean: CleanOptions = field(default_factory=CleanOptions)
     valid: float = 0.08
     test: float = 0.08
+
+    def __post_init__(self) -> None:
+        if not (self.valid >= 0 and self.test >= 0 and self.valid + self.test < 1):
+            raise RecipeError(
+                f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
+                "on: together they must be below 1"
+            )
 
 
 def prepare(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.corpus.store import Corpus
+from toccata.errors import ModelError
 from toccata.files import write_json
 from toccata.measure.likelihood import Likelihood
 
@@ -61,9 +62,17 @@ def write_seen(path: Path, corpus: Corpus) -> None:
 
 
 def seen_by(path: Path) -> set[str]:
-    """The contents of the pieces that the model in ``path`` knows; none where it does not say."""
+    """The contents of the pieces that the model in ``path`` knows.
+
+    Raises:
+        ModelError: It does not say: measured on its own pieces, it would look far better than it is.
+    """
     try:
         known = json.loads((path / DATA).read_text(encoding="utf-8"))
-        return {content for side in known.values() for content in side}
-    except (OSError, ValueError, AttributeError):
-        return set()
+        return {content for side in ("train", "valid") for content in known[side]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(
+            f"{path / DATA} is missing or damaged, so nobody knows which pieces the model has seen: copy the whole "
+            "model folder again, or measure on all of them (--all)",
+            path=path / DATA,
+        ) from None

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import MidiError
+from toccata.errors import MidiError, RecipeError
 from toccata.midi.bars import bar_map
 
 LONGEST_NOTE = 128
 """Notes are cut to this many quarters, more than the longest pedal points; longer ones never got their end."""
 
+_BOUNDS = (("merge_program", 0, 127), ("min_bars", 1, 0), ("max_bars", 1, 0), ("min_notes", 1, 0), ("quantize", 1, 96))
 _DRUM_HIT = 8  # a drum hit of no length becomes one of an eighth of a quarter
 _EVENTS: tuple[tuple[str, Any], ...] = (("controls", ControlChange), ("pitch_bends", PitchBend), ("pedals", Pedal))
 
@@ -43,6 +44,15 @@ class CleanOptions:
     max_bars: int | None = None
     min_notes: int = 16
     quantize: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in _BOUNDS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= (high or value):
+                most = f" and {high}" if high else ""
+                raise RecipeError(f"clean.{name} must be {'between' if high else 'at least'} {low}{most}, not {value}")
+        if strange := [program for program in self.programs or () if not -1 <= program <= 127]:
+            raise RecipeError(f"clean.programs are 0 to 127, and -1 for the drums, not {strange[0]}")
 
 
 def clean(score: Score, options: CleanOptions | None = None) -> Score:

@@ -94,7 +94,7 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, work), name=f"{WORKER_NAME}-{number}", daemon=True
         )
-        with main_left_alone(work):
+        with main_left_alone(work), interrupts_kept():
             self.process.start()
         theirs.close()
         self.pending: deque[Path] = deque()
@@ -114,6 +114,25 @@ class _Worker:
         self.process.join()
         self.pipe.close()
         self.process.close()
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Processes started in the block never hear Ctrl-C, not even before their first line; this one hears it after it.
+
+    In a terminal it reaches every process, and one that is still loading its modules would tell a story about it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its first start would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -7,10 +7,8 @@ import io
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from toccata.midi.check import Checked, Report
+from toccata.midi.contents import Checked, Contents
 
 _COLUMNS = ("path", "status", "reason", "duplicate_group", "content")
 _FACTS = ("notes", "tracks", "seconds", "quarters", "bars", "polyphony", "quantised")
@@ -38,7 +36,7 @@ td{vertical-align:top;overflow-wrap:anywhere}.n{text-align:right;font-variant-nu
 """
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: Contents) -> str:
     """A row for each file, accepted or not, by path. Lists are joined with spaces."""
     group = {path: number for number, paths in enumerate(report.duplicates, 1) for path in paths}
     rows: list[dict[str, object]] = [
@@ -58,7 +56,7 @@ def as_csv(report: Report) -> str:
     return out.getvalue()
 
 
-def as_html(report: Report) -> str:
+def as_html(report: Contents) -> str:
     """A page that needs nothing but itself."""
     files = len(report.accepted) + len(report.rejected)
     tiles = {
@@ -102,14 +100,14 @@ def _bars(title: str, counts: dict[str, int], most: int = 15) -> str:
     return f"<section><h2>{title}, by files</h2>{''.join(rows)}{more}</section>"
 
 
-def _rejected(report: Report) -> str:
+def _rejected(report: Contents) -> str:
     rows = (
         f"<tr><td>{_name(file.path, report)}<td class=why>{escape(file.reason)}" for file in report.rejected[:_ROWS]
     )
     return _table("Rejected, and why", ("file", "reason"), rows, len(report.rejected))
 
 
-def _duplicates(report: Report) -> str:
+def _duplicates(report: Contents) -> str:
     groups = report.duplicates
     if not groups:
         return ""
@@ -118,7 +116,7 @@ def _duplicates(report: Report) -> str:
     return f"<h2>The same notes more than once</h2><p>{what}</p><ul>{items}</ul>"
 
 
-def _pieces(report: Report) -> str:
+def _pieces(report: Contents) -> str:
     heads = ("file", "notes", "bars", "time", "meters", "on the grid", "voices")
     return _table(
         "Files that can be used",
@@ -128,7 +126,7 @@ def _pieces(report: Report) -> str:
     )
 
 
-def _piece(file: Checked, report: Report) -> str:
+def _piece(file: Checked, report: Contents) -> str:
     facts = file.facts
     minutes, seconds = divmod(round(facts.seconds), 60)
     cells = (
@@ -155,5 +153,5 @@ def _table(title: str, heads: tuple[str, ...], rows: Iterable[str], count: int) 
     )
 
 
-def _name(path: Path, report: Report) -> str:
+def _name(path: Path, report: Contents) -> str:
     return escape(str(path.relative_to(report.folder) if path.is_relative_to(report.folder) else path))

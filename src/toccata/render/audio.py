@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -106,12 +108,16 @@ def write_audio(score: Score, path: Path, *, soundfont: Path | None = None, samp
 
     container, coding = FORMATS[suffix]
     sound = synthesize(score, soundfont=soundfont, sample_rate=sample_rate)
-    with (
-        written_aside(path) as aside,
-        soundfile.SoundFile(aside, "w", sample_rate, 2, format=container, subtype=coding) as file,
-    ):
-        for at in range(0, sound.shape[1], _CHUNK):
-            file.write(np.ascontiguousarray(sound[:, at : at + _CHUNK].T))
+    with written_aside(path) as aside:
+        try:
+            with soundfile.SoundFile(aside, "w", sample_rate, 2, format=container, subtype=coding) as file:
+                for at in range(0, sound.shape[1], _CHUNK):
+                    file.write(np.ascontiguousarray(sound[:, at : at + _CHUNK].T))
+        except soundfile.LibsndfileError as error:
+            # It says no more than "System error": whether the disk is full has to be seen.
+            full = shutil.disk_usage(aside.parent).free < _CHUNK
+            number = errno.ENOSPC if full else errno.EIO
+            raise OSError(number, "the sound cannot be written here", str(path)) from error
 
 
 def _folders() -> list[Path]:

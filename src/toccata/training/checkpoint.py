@@ -17,12 +17,25 @@ from toccata.files import write_bytes
 LAST, BEST = "last.safetensors", "best.safetensors"
 MODEL = "model."
 """What the names of weights begin with; other names are the backend's own."""
+FREE = ("workers", "checkpoint_minutes")
+"""Training options that change no number of a run, only how it is run: they may be others when it goes on."""
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], state: dict[str, Any]) -> None:
     """Write what a backend keeps, and ``state`` (JSON), to ``path``."""
     # By way of bytes: safetensors, writing for itself, has errors of its own for a disk that is full.
     write_bytes(path, to_bytes(dict(arrays), metadata={"state": json.dumps(state)}))
+
+
+def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two identities are of one run: equal but for what changes no number in it (``FREE``)."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(identity: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = dict(identity.get("recipe") or {})
+    recipe["training"] = {key: value for key, value in (recipe.get("training") or {}).items() if key not in FREE}
+    return {**identity, "recipe": recipe}
 
 
 def identity(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from toccata.corpus.batches import interrupts_kept
 from toccata.corpus.examples import Examples, Row
 
 
@@ -84,7 +85,8 @@ def batches(
         prefetch_factor=8 if workers else None,
         worker_init_fn=_leave_interrupts if workers else None,
     )
-    return iter(loader)
+    with interrupts_kept():
+        return iter(loader)
 
 
 def _leave_interrupts(worker: int) -> None:

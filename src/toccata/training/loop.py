@@ -228,7 +228,7 @@ class Trainer:
             return False
         state, arrays = checkpoint.load(path)
         saved = State(**state)
-        if saved.identity != self.state.identity:
+        if not checkpoint.same_run(saved.identity, self.state.identity):
             raise ToccataError(
                 f"{self.folder.parent} holds a run with another recipe or other data: choose another folder, or delete "
                 f"its training/ folder",
