@@ -169,7 +169,7 @@ class Slots(nn.Module):
         claims = self.key_out(x)
         rhythms = self.rhythm_out[1](F.gelu(self.rhythm_out[0](x))) + SILENT
         logits = (claims.sigmoid() * used[..., None]).transpose(1, 2) @ rhythms - SILENT
-        return logits.unflatten(-1, (CHANNELS, self.steps)).transpose(1, 2), claims
+        return logits.reshape(-1, KEYS, CHANNELS, self.steps).transpose(1, 2), claims
 
     def lead(self, rolls: Tensor, claims: Tensor, used: Tensor) -> Tensor:
         """How far the claimed keys are from those that each slot was given, in nats a slice."""
@@ -238,7 +238,7 @@ class Grid(nn.Module):
 
     def decode(self, q: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
         """Log odds ``[Q, 2, 88, S]`` of the roll, twice."""
-        x = self.first(q.transpose(1, 2).unflatten(2, (8, 2)))
+        x = self.first(q.transpose(1, 2).reshape(len(q), -1, 8, 2))
         for block in self.behind:
             x = block(x)
         for layer in self.up:
