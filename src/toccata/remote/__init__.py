@@ -55,7 +55,7 @@ def fetched(url: str, kind: Kind | None = None, heard: Any = None) -> Path:
         MissingExtra: The libraries for such an address are not installed.
         RemoteError: There is nothing there, it may not be read, or cannot be reached.
     """
-    return Copy(url, kind or Kind()).fetch(heard)
+    return Copy(address(url) or url, kind or Kind()).fetch(heard)
 
 
 def publish(folder: Path) -> None:

@@ -68,12 +68,15 @@ class Copy:
             found: dict[str, dict[str, Any]] = system.find(root, detail=True)
         if root in found and len(found) == 1:
             raise RemoteError(f"{self.url} is a file: name the folder that it is in")
-        names = {path[len(root) :].lstrip("/"): about for path, about in found.items() if not path.endswith("/")}
+        names = {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
         if not names and not self.kind.writes:
             raise RemoteError(f"there is nothing at {self.url}: look at how it is written, and at its bucket's name")
         wanted = {name: about for name, about in names.items() if self.kind.wants(name)}
         for name in wanted:
             _refuse_outside(self.url, name)
+        for left in self.kind.leave:
+            if any(name.startswith(f"{left}/") for name in names):
+                (self.folder / left).mkdir(parents=True, exist_ok=True)  # not what is in it, but that there is one
         self._when = {name: _time(about) for name, about in wanted.items()}
         return {name: _stamp(about) for name, about in wanted.items()}
 
