@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,8 @@ from toccata.midi.read import read_score
 
 ORIGIN = "toccata: "
 """What the text event that tells a piece's origin begins with."""
+_PLAYED, _RATE = 300.0, 22_050
+"""A notebook plays pieces of up to so many seconds, at so many samples a second."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,24 @@ class Piece:
         return Path(path)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """A piano roll, where a notebook shows the piece."""
+        """A piano roll and a player, where a notebook shows the piece."""
         from toccata.render.roll import svg
 
-        return {"image/svg+xml": svg(self.score, prompt_end=self.prompt_end), "text/plain": repr(self)}
+        roll = svg(self.score, prompt_end=self.prompt_end)
+        return {"text/html": _page(roll, self._sound()), "image/svg+xml": roll, "text/plain": repr(self)}
+
+    def _sound(self) -> bytes:
+        """The piece as an MP3 for listening in passing; nothing if it is long, or cannot be made here."""
+        if self.seconds > _PLAYED:
+            return b""
+        with tempfile.TemporaryDirectory(prefix="toccata-") as folder:
+            try:
+                from toccata.render.audio import write_audio
+
+                write_audio(self.score, Path(folder) / "piece.mp3", sample_rate=_RATE)
+                return (Path(folder) / "piece.mp3").read_bytes()
+            except (ImportError, OSError, RuntimeError, ValueError, RequestError):
+                return b""  # a notebook that cannot play the piece still shows it
 
 
 def read_origin(midi: bytes) -> dict[str, Any] | None:
@@ -107,6 +124,18 @@ def read_origin(midi: bytes) -> dict[str, Any] | None:
 def origin_text(origin: Mapping[str, Any]) -> str:
     """An origin as the text of a MIDI event; base64, as such texts are not sure to keep anything but ASCII."""
     return ORIGIN + base64.b64encode(json.dumps(origin, ensure_ascii=False).encode()).decode()
+
+
+def _page(roll: str, sound: bytes) -> str:
+    """HTML that asks for no other file.
+
+    The roll is a picture in it, as notebooks take drawings out of HTML that they do not trust.
+    """
+    picture = base64.b64encode(roll.encode()).decode()
+    page = f'<img alt="Piano roll" style="max-width: 100%" src="data:image/svg+xml;base64,{picture}">'
+    if sound:
+        page += f'<br><audio controls src="data:audio/mpeg;base64,{base64.b64encode(sound).decode()}"></audio>'
+    return page
 
 
 def _refuse_existing(path: Path, force: bool) -> None:
