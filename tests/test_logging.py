@@ -7,6 +7,7 @@ import importlib.machinery
 import json
 import shlex
 import shutil
+import signal
 import sys
 import threading
 import types
@@ -87,11 +88,11 @@ def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = Non
 
     def report(step: Step) -> None:
         if stop and step.step == stop:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     recipe = load("toccata", [*TINY, "training.precision='fp32'", *settings])
     run = Run(recipe, out, None, told.append, TorchBackend(), command="me")
-    return run.train(corpus, run.tokenizer(corpus), report)
+    return run.train(corpus, run.tokenizer(corpus, lambda *_: None), report)
 
 
 # ---- together
