@@ -53,9 +53,12 @@ def orthogonalised(matrix: Array, dtype: Any = jnp.float32, iterations: int = 5)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (jnp.linalg.norm(x) + 1e-7)
-    for _ in range(iterations):
+
+    def nearer(_: Array, x: Array) -> Array:
         square = x @ x.T
-        x = a * x + (b * square + c * (square @ square)) @ x
+        return a * x + (b * square + c * (square @ square)) @ x
+
+    x = jax.lax.fori_loop(0, iterations, nearer, x)  # a loop to the compiler, too: it has a matrix for each of these
     found: Array = (x.T if tall else x).astype(matrix.dtype)
     return found
 
