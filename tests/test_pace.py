@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from toccata.errors import MissingExtra, ToccataError
 from toccata.model.config import DecoderConfig, sized
 from toccata.recipes import load, names
 
-KNOWN = {"device": "cpu", "precision": "fp32", "date": "2026-01-01", "update": 1e-9,
+KNOWN = {"device": "cpu", "precision": "fp32", "date": "2026-01-01", "busy": False, "update": 1e-9,
          "rates": [{"width": 128, "rate": 2e10}, {"width": 512, "rate": 8e10}]}  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     from toccata.training import speed
 
     calls: list[float] = []
-    found = {key: value for key, value in KNOWN.items() if key != "date"}
+    found = {key: value for key, value in KNOWN.items() if key not in ("date", "busy")}
 
     def measure(seconds: float) -> dict[str, Any]:
         calls.append(seconds)
@@ -137,14 +138,22 @@ def test_the_table(measured: list[float]) -> None:
     head, *lines = done.out.splitlines()
     for column in ("recipe", "tokens", "parameters", "context", "trains here for", "follows"):
         assert column in head
-    for name, line, about in zip(names(), lines[0::2], lines[1::2], strict=False):
+    for name, line, about in zip(names(), lines[0:-3:2], lines[1:-3:2], strict=True):
         recipe = load(name)
         assert line.startswith(f"{name} ")
         assert recipe.tokenizer.scheme in line
         assert recipe.seed in line
         assert "about" in line
         assert about.strip() == recipe.about
-    assert "the processor in fp32" in lines[-1]
+    assert "the processor in fp32" in lines[-2]
+
+
+def test_beside_other_programs_it_says_so(measured: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    for load_average, busy in ((0.0, False), (1e3, True)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load_average: (load, 0.0, 0.0), raising=False)
+        done = call("recipes", "--measure", "--json")
+        assert done.json["measured"]["busy"] is busy
+        assert ("--measure" in call("recipes").out) is busy
 
 
 def test_no_time_is_taken_if_none_is_wanted(cache: Path, measured: list[float]) -> None:

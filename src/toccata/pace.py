@@ -64,7 +64,8 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
         say: Hears that it takes a while, before it does.
 
     Returns:
-        See `toccata.training.speed.measure`; and ``date``, when that was.
+        See `toccata.training.speed.measure`; ``date``, when that was; ``busy``, whether other programs kept the machine
+        busy then.
 
     Raises:
         MissingExtra: torch is not installed.
@@ -80,10 +81,11 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
         return known
     if say is not None:
         say("Measuring for ten seconds how fast this machine trains, once (--no-time: not at all)")
+    busy = _busy()
     try:
         from toccata.training.speed import measure
 
-        found = {**measure(SECONDS), "date": date.today().isoformat()}
+        found = {**measure(SECONDS), "date": date.today().isoformat(), "busy": busy}
     except (ImportError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split())[:200]
         raise ToccataError(f"how fast this machine trains cannot be measured: {why}", kind="no-speed") from None
@@ -142,13 +144,21 @@ def _machine(torch: str) -> dict[str, Any]:
     }
 
 
+def _busy() -> bool:
+    """Whether other programs have used half of the machine, or more, in the last minute; where one can know it."""
+    try:
+        return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
+    except (AttributeError, OSError):  # Windows
+        return False
+
+
 def _known(path: Path, machine: dict[str, Any]) -> dict[str, Any] | None:
     """What an earlier measurement found, if it is one of this machine and whole."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         found = kept["speed"]
         whole = all(known["width"] > 0 and known["rate"] > 0 for known in found["rates"]) and len(found["rates"]) == 2
-        known = whole and found["update"] >= 0 and isinstance(found["date"], str)
+        known = whole and found["update"] >= 0 and isinstance(found["date"], str) and isinstance(found["busy"], bool)
         return dict(found) if known and kept["machine"] == machine else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -164,8 +164,9 @@ def recipes(face: Face, no_time: bool, measure: bool) -> None:
     for row, line in zip(rows, body, strict=True):
         lines += [line, f"  {row['about']}"]
     if measured is not None:
-        lines += ["", f"times from ten seconds of training on {measured['date']}, on {_where(measured)}; "
-                  "`toccata train --minutes M` takes as long as you have"]  # fmt: skip
+        busy = " beside other busy programs (--measure does it again)" if measured["busy"] else ""
+        lines += ["", f"times: about, from ten seconds of training on {measured['date']} on {_where(measured)}{busy}"]
+        lines += ["`toccata train --minutes M` takes as long as you have"]
     elif not no_time:
         lines += ["", f"no times: {found['why']}"]
     face.result(found, lines)
