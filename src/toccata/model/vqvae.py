@@ -40,7 +40,7 @@ class VqVae(nn.Module):
 
     def forward(self, rolls: Tensor) -> Tensor:
         """The loss of ``rolls float[Q, 2, 88, S]``, in nats a slice; while training, with what leads it."""
-        z, used = self.body.encode(rolls)
+        z, used, given = self.body.encode(rolls)
         q, distance = torch.zeros_like(z), z.new_zeros(())
         if used.any():
             q[used], _, distance = self.book(z[used])
@@ -48,12 +48,12 @@ class VqVae(nn.Module):
         loss = F.binary_cross_entropy_with_logits(logits, rolls, reduction="sum") / len(rolls)
         if not self.training:
             return loss
-        return loss + self.config.commitment * distance.sum() + self.body.lead(rolls, claims, used)
+        return loss + self.config.commitment * distance.sum() + self.body.lead(given, claims, used) / len(rolls)
 
     @torch.no_grad()
     def encode(self, rolls: Tensor) -> Tensor:
         """The codes ``int64[Q, K]`` of ``rolls [Q, 2, 88, S]``, of zeros and ones."""
-        z, used = self.body.encode(rolls.float())
+        z, used, _ = self.body.encode(rolls.float())
         entries = self.entries()
         scores = 2 * z @ entries.T - entries.square().sum(-1)  # the greatest is the nearest
         codes = scores.argmax(-1)
@@ -150,15 +150,15 @@ class Slots(nn.Module):
         self.rhythm_out = nn.ModuleList([nn.Linear(C, C), nn.Linear(C, rhythm)])
         nn.init.constant_(self.key_out.bias, -3.0)  # most keys are not the one
 
-    def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor]:
-        """What each slot is, ``[Q, K, D]``, and whether it has a key, ``bool[Q, K]``."""
-        claims = self.share(rolls)
+    def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each slot is, ``[Q, K, D]``; whether it has a key, ``bool[Q, K]``; and which, ``[Q, K, 88]``."""
+        given = self.share(rolls)
         rows = rolls.transpose(1, 2).flatten(2)  # [Q, 88, 2 * S]
-        rhythms = (claims @ rows).clamp(max=1)
-        x = self.key_in(claims) + self.rhythm_in[1](F.gelu(self.rhythm_in[0](rhythms)))
+        rhythms = (given @ rows).clamp(max=1)
+        x = self.key_in(given) + self.rhythm_in[1](F.gelu(self.rhythm_in[0](rhythms)))
         for block in self.before:
             x = block(x)
-        return self.narrow(self.norm_in(x)), claims.amax(-1) > 0
+        return self.narrow(self.norm_in(x)), given.amax(-1) > 0, given
 
     def decode(self, q: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
         """Log odds ``[Q, 2, 88, S]`` of the roll, and ``[Q, K, 88]`` of the keys that each slot claims."""
@@ -171,14 +171,13 @@ class Slots(nn.Module):
         logits = (claims.sigmoid() * used[..., None]).transpose(1, 2) @ rhythms - SILENT
         return logits.reshape(-1, KEYS, CHANNELS, self.steps).transpose(1, 2), claims
 
-    def lead(self, rolls: Tensor, claims: Tensor, used: Tensor) -> Tensor:
-        """How far the claimed keys are from those that each slot was given, in nats a slice."""
-        given = self.share(rolls)
-        return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum") / len(rolls)
+    def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
+        """How far the claimed keys are from those that each slot was given, in nats."""
+        return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum")
 
     def share(self, rolls: Tensor) -> Tensor:
         """The keys that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
-        active = rolls.amax((1, 3)) > 0
+        active = rolls.amax(3).amax(1) > 0
         rank = active.long().cumsum(1) - 1
         number = active.sum(1, keepdim=True)
         slot = torch.where(number > self.codes, rank * self.codes // number.clamp(min=1), rank)
@@ -226,15 +225,16 @@ class Grid(nn.Module):
             ]
         )
 
-    def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor]:
-        """What each place is, ``[Q, 16, C]``, and that all of them count."""
+    def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each place is, ``[Q, 16, C]``, and that all of them count, twice."""
         x = rolls
         for i, layer in enumerate(self.down):
             x = layer(F.relu(x) if i else x)
         for block in self.before:
             x = block(x)
         z = F.relu(x).flatten(2).transpose(1, 2)
-        return z, torch.ones(z.shape[:2], dtype=torch.bool, device=z.device)
+        all_of_them = torch.ones(z.shape[:2], dtype=torch.bool, device=z.device)
+        return z, all_of_them, all_of_them
 
     def decode(self, q: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
         """Log odds ``[Q, 2, 88, S]`` of the roll, twice."""
@@ -245,9 +245,9 @@ class Grid(nn.Module):
             x = layer(F.relu(x))
         return x, x
 
-    def lead(self, rolls: Tensor, claims: Tensor, used: Tensor) -> Tensor:
+    def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
         """Nothing leads it but its loss."""
-        return rolls.new_zeros(())
+        return claims.new_zeros(())
 
 
 class Convolved(nn.Module):
