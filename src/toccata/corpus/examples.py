@@ -20,6 +20,7 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import CorpusError, RecipeError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
+from toccata.tasks.fill import filling, random_hole
 from toccata.tasks.passage import passage_of_length
 from toccata.tokenizers.base import Tokenizer
 
@@ -28,6 +29,8 @@ GOLDEN = 0.6180339887498949
 _PITCHES = 21, 108
 """Transposition stays on the piano's keys."""
 _CACHED = 64
+_FILLED = 96
+"""Ids a passage must have at least to be given a hole."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,18 @@ class ExampleOptions:
         tempo: Up to this share faster or slower.
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
+        fill: Share of passages out of which some bars are cut, to be written from what stands around them; 0: the model
+            learns to go on only.
     """
 
     transpose: int = 5
     tempo: float = 0.1
     velocity: float = 0.1
     starts: float = 0.1
+    fill: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("transpose", 24), ("tempo", 1.0), ("velocity", 1.0), ("starts", 1.0)):
+        for name, most in (("transpose", 24), ("tempo", 1.0), ("velocity", 1.0), ("starts", 1.0), ("fill", 1.0)):
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {getattr(self, name)}")
 
@@ -144,10 +150,29 @@ class Examples:
             reach = min(piece.bars.at(int(piece.onsets[after])) + 2, reach)
         for last in (reach, len(piece.bars)):
             part = piece.score if last == len(piece.bars) else slice_ticks(piece.score, 0, int(piece.bars.starts[last]))
-            found = passage_of_length(self.tokenizer, bend(part), piece.bars, piece.onsets, first, tokens)
+            music = bend(part)
+            found = passage_of_length(self.tokenizer, music, piece.bars, piece.onsets, first, tokens)
             if found.last <= last:
                 break
+        if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
+            filled = self._filled(music, piece.bars, first, found.last, tokens, rng)
+            return found.ids if filled is None else filled
         return found.ids
+
+    def _filled(
+        self, music: Score, bars: BarMap, first: int, last: int, tokens: int, rng: np.random.Generator
+    ) -> NDArray[np.int32] | None:
+        """Bars ``first`` to ``last - 1`` with a hole, as few bars fewer as make it ``tokens`` ids at most."""
+        while last > first:
+            hole = random_hole(music, bars, first, last, rng)
+            if hole is None:
+                return None
+            found = filling(self.tokenizer, music, bars, first, last, hole)
+            ids = np.concatenate([found.given, found.answer])
+            if len(ids) <= tokens:
+                return ids
+            last = min(last - 1, first + int((last - first) * tokens / len(ids)))
+        return None
 
     def _piece(self, number: int) -> _Parsed:
         parsed = self._parsed.pop(number, None) or _Parsed.of(self.corpus.score(number))

@@ -244,7 +244,7 @@ class Model:
 
     def _new_music(self, done: Finished, task: Task, request: Request) -> Score:
         """The notes and events written, from the seam on; tick 0 is the seam."""
-        grid = self.tokenizer.decode(done.ids)
+        grid = self.tokenizer.decode(done.ids[task.skip :])
         end = done.cursor.end_tick
         out = Score(grid.ticks_per_quarter)
         for track in grid.tracks:

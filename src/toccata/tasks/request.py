@@ -14,6 +14,7 @@ from symusic import Note, Score
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
+from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import header
 from toccata.tokenizers.base import Tokenizer
@@ -37,6 +38,7 @@ class Request:
         meter: For a new piece; None: the model's choice.
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
+        hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
     """
 
     prompt: Score | None = None
@@ -47,6 +49,7 @@ class Request:
     meter: tuple[int, int] | None = None
     programs: tuple[int, ...] | None = None
     pitches: tuple[int, int] | None = None
+    hole: Hole | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Task:
         start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
         seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
         bar: Number of bars before the new ones, in the cursor's counting.
+        skip: How many of ``ids`` come before those that are decoded with the new ones.
     """
 
     ids: NDArray[np.int32]
@@ -66,6 +70,7 @@ class Task:
     start: int
     seam: int
     bar: int
+    skip: int = 0
 
 
 def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
@@ -82,11 +87,11 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
     if request.bars is not None and request.bars < 1:
         raise RequestError(f"at least one bar must be asked for, not {request.bars}")
     grammar = tokenizer.grammar()
-    return (
-        _opening(request, tokenizer, grammar)
-        if request.prompt is None
-        else _continuation(request, tokenizer, grammar, room)
-    )
+    if request.prompt is None:
+        return _opening(request, tokenizer, grammar)
+    if request.hole is not None:
+        return _filling(request, request.hole, tokenizer, room)
+    return _continuation(request, tokenizer, grammar, room)
 
 
 def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar) -> Task:
@@ -140,6 +145,32 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     cursor.limits, cursor.floor = limits, start
     return Task(ids, cursor, start, seam, bar)
+
+
+def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int) -> Task:
+    score = request.prompt
+    assert score is not None
+    bars, grammar = bar_map(score), tokenizer.grammar()
+    if not 0 <= hole.first < hole.last <= len(bars):
+        raise RequestError(f"there are no bars {hole.first + 1} to {hole.last}: the piece has {len(bars)}")
+    if len(set(bars.meters[hole.first : hole.last])) > 1:
+        raise RequestError(
+            f"the meter changes inside bars {hole.first + 1} to {hole.last}: ask for each part by itself"
+        )
+    _refuse_unknown_meters(grammar, bars, hole.first, hole.last)
+    programs = None if request.programs is None else {DRUMS if p == -1 else p for p in request.programs}
+    found, _ = window(tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs))
+    playing = {
+        -1 if track.is_drum else int(track.program)
+        for number, track in enumerate(score.tracks)
+        if len(track.notes) and (hole.tracks is None or number in hole.tracks)
+    }
+    limits = _limits(request, grammar, playing, hole.last - hole.first)
+    cursor = grammar.cursor(limits, meter=bars.meters[hole.first])
+    skip = len(found.given) - found.header
+    for token in found.given[skip:].tolist():
+        cursor.advance(token)
+    return Task(found.given, cursor, 0, int(bars.starts[hole.first]), 0, skip)
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
