@@ -144,7 +144,17 @@ def test_files_that_may_not_be_read(data: Path, here: Path) -> None:
     closed.chmod(0)
     value = call("check", folder, "--json").json
     assert [Path(row["path"]).name for row in value["rejected"]] == [closed.name]
-    assert closed.name in call("inspect", closed).error
+    for command in (["inspect", closed], ["render", closed, "-o", "x.png"]):
+        done = call(*command, "--json")
+        assert done.code == 1
+        assert done.json["error"]["kind"] == "unreadable-midi"
+        assert closed.name in done.error
+    folder.chmod(0)
+    try:
+        assert call("check", folder, "--json").json["error"]["kind"] == "bad-corpus"
+        assert call("models", "--json").code == 0, "a folder that may not be opened is no model"
+    finally:
+        folder.chmod(0o700)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere file names are Unicode")

@@ -95,7 +95,10 @@ class ModelFolder:
 
 def is_model(path: Path) -> bool:
     """Whether ``path`` holds a finished model."""
-    return (path / ABOUT).is_file()
+    try:
+        return (path / ABOUT).is_file()
+    except PermissionError:  # somebody else's, beside the models that are looked for
+        return False
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -106,7 +109,7 @@ def open_folder(path: Path) -> ModelFolder:
     """
     if not path.is_dir():
         raise ModelError(f"there is no model folder {path}: `toccata models` lists what there is", path=path)
-    if not is_model(path):
+    if not (path / ABOUT).is_file():
         unfinished = (path / TRAINING).is_dir()
         why = "its training is not finished: run the same `toccata train` again" if unfinished else f"it has no {ABOUT}"
         raise ModelError(f"{path} is no model folder: {why}", path=path)

@@ -39,6 +39,10 @@ class Command(click.Command):
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 110})
         super().__init__(*args, **kwargs)
         self.examples, self.optional_values = examples, optional_values or {}
+        for parameter in self.params:
+            if isinstance(parameter.type, click.Path):
+                # What may not be read is no wrong usage: who opens it says so in better words.
+                parameter.type.readable = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give options that stand alone their value, so that they never take the argument after them for it."""

@@ -44,6 +44,7 @@ def identity(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: The file is damaged.
     """
+    path.open("rb").close()  # safetensors calls what may not be read missing
     try:
         with safe_open(path, framework="np") as file:
             return dict(json.loads(file.metadata()["state"])["identity"])
@@ -57,6 +58,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     Raises:
         ModelError: The file is damaged.
     """
+    path.open("rb").close()  # safetensors calls what may not be read missing
     try:
         with safe_open(path, framework="np") as file:
             state = dict(json.loads(file.metadata()["state"]))
