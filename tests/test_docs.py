@@ -73,6 +73,7 @@ def blocks(path: Path) -> list[Block]:
 def _environment() -> dict[str, str]:
     # The commands of the environment the tests run in; nothing of the reader's own settings.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOCCATA_")}
+    kept["TOCCATA_CACHE"] = str(Path.cwd() / "cache")
     return {**kept, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 
 
