@@ -65,7 +65,8 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "codec.width=256", "codec.entry=256", "codec.layers=2", "codec.decay=0.99", "codec.commitment=704.0",
         "codec.renew=0.0", "codec_training.lr=1e-4", "codec_training.rows=128", "codec_training.warmup=0",
         "codec_training.transpose=0", "codec_training.clip=0", "codec_training.patience=0", "model.layers=4",
-        "model.width=200", "model.heads=10", "model.kv_heads=10", "model.ffn=800", "model.context=192", "training.optimizer=adamw", "training.lr=1e-5", "training.schedule=linear",
+        "model.width=200", "model.heads=10", "model.kv_heads=10", "model.ffn=800", "model.context=192",
+        "training.optimizer=adamw", "training.lr=1e-5", "training.schedule=linear",
         "training.floor=1", "training.warmup=0", "training.rows=128",
     ),
 }  # fmt: skip
