@@ -17,8 +17,10 @@ SIGNATURES = {
     "check": "path, progress=None",
     "clean": "source, out, options=None, *, force=False, report=False, progress=None",
     "prepare": "source, out, options=None, progress=None",
-    "train": "source, out, *, recipe='toccata', settings=(), minutes=None, start_from=None, progress=None",
-    "finetune": "source, out, *, model, settings=(), minutes=None, progress=None",
+    "train": (
+        "source, out, *, recipe='toccata', settings=(), minutes=None, start_from=None, backend='torch', progress=None"
+    ),
+    "finetune": "source, out, *, model, settings=(), minutes=None, backend='torch', progress=None",
     "evaluate": "model, source, *, include_seen=False, progress=None",
 }
 NAMES = {"Model", "Piece", "Sampling", "ToccataError", "__version__", *SIGNATURES}
