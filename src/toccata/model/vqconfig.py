@@ -43,7 +43,7 @@ class VqConfig:
     """Of the moving averages that the entries are."""
     commitment: float = 12.5
     """How much the distance between a code and what it stands for weighs, in nats a slice."""
-    renew: float = 0.2
+    renew: float = 0.05
     """Entries that are chosen less often than this, on average in a batch, are moved to where they are needed; 0: none
     is."""
 
