@@ -23,6 +23,8 @@ SMALL = (
 )  # fmt: skip
 MERGED = "tokenizer.merges=1100"
 """Few enough to be learned from six pieces in a moment; a recipe without merges stays without."""
+CODES = ["codec.width=32", "tokenizer.book=64", "codec_training.steps=200", "codec_training.rows=32", "codec_training.evaluations=2"]
+"""For the first stage of a recipe that has two."""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,10 @@ class Until:
 
 def settings(name: str, steps: int = STEPS) -> list[str]:
     """The recipe, in small."""
-    merges = [MERGED] if getattr(load(name).tokenizer, "merges", 0) else []
-    return [*SMALL, *merges, f"training.steps={steps}"]
+    tokenizer = load(name).tokenizer
+    merges = [MERGED] if tokenizer.merges else []
+    codes = CODES if tokenizer.scheme == "codes" else []
+    return [*SMALL, *merges, *codes, f"training.steps={steps}"]
 
 
 @pytest.mark.parametrize("name", names())
