@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,23 @@ PART = Path(__file__).parent / "train_part.py"
 LLAMA = DecoderConfig(vocab=97, context=64, layers=2, width=48, heads=6, kv_heads=2, ffn=80)
 GPT = replace(LLAMA, norm="layer", mlp="gelu", positions="learned", bias=True, tied=True, kv_heads=6)
 LENGTHS = [(5, 1, 30), (36,), (12, 23, 1)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What one run has compiled the next one finds, in other processes too: these tests are about numbers."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.5,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+        del os.environ[name.upper()]
 
 
 def pair(config: DecoderConfig) -> tuple[TorchDecoder, Decoder]:
