@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
+from toccata.training.stop import Stop
 from toccata.training.torchnet import TorchBackend
 from train_part import TINY
 
@@ -52,14 +54,15 @@ def run(corpus: Corpus, out: Path, *settings: str) -> dict[str, object]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def killed_at(step: int, corpus: Corpus, out: Path, *settings: str) -> None:
+def killed_at(step: int, corpus: Corpus, out: Path, *settings: str, how: signal.Signals | None = None) -> None:
     """Start a run and kill it, wherever it is, once it has told of ``step``."""
     with subprocess.Popen(command(corpus, out, *settings), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line == f"step {step}\n":
                 break
-        process.kill()
+        process.kill() if how is None else process.send_signal(how)
+        process.stdout.read()
     assert process.returncode != 0
 
 
@@ -93,6 +96,46 @@ def test_killed_and_resumed_is_as_unbroken(kind: str, corpus: Corpus, tmp_path: 
     assert len(losses(broken, "valid_loss")) == 4
     kept = [load_file(tmp_path / name / "training" / checkpoint.BEST) for name in ("whole", "broken")]
     assert all(torch.allclose(kept[0][name], kept[1][name], atol=1e-6) for name in kept[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_told_to_stop_it_finishes_its_step(corpus: Corpus, tmp_path: Path) -> None:
+    settings = ("training.steps=40", "training.precision='fp32'", *RUNS["muon"])
+    rarely = "training.checkpoint_minutes=60"  # only the signal makes it keep its state
+    train(corpus, tmp_path / "whole", *settings, rarely)
+    broken = tmp_path / "broken"
+    killed_at(3, corpus, broken, *settings, rarely, how=signal.SIGTERM)
+    kept = json.loads((broken / "training" / "state.json").read_text())["step"]
+    assert 3 <= kept < 40
+    assert list(losses(broken)) == list(range(1, kept + 1))
+    train(corpus, broken, *settings, rarely)
+    one, other = losses(tmp_path / "whole"), losses(broken)
+    assert list(one) == list(other)
+    assert max(abs(one[i] - other[i]) for i in one) <= 1e-6
+
+
+def test_a_stop_waits_for_the_step() -> None:
+    def term() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    def gone() -> None:
+        term()
+        raise RuntimeError("a worker has gone: it heard it too")
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with Stop() as stop:
+        stop.check()
+        term()
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            stop.check()
+        with pytest.raises(KeyboardInterrupt):  # who asks twice does not want to wait
+            term()
+    with pytest.raises(KeyboardInterrupt), Stop():
+        gone()
+    with pytest.raises(RuntimeError), Stop():
+        raise RuntimeError("a fault")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 @pytest.mark.slow
