@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toccata.cli.base import F, Face, command, hours, many, refuse_existing
-from toccata.cli.generate import Program
+from toccata.cli.writing import Program
 
 if TYPE_CHECKING:
     from toccata.api import CleanOptions
@@ -228,6 +228,8 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
         f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
     ]
     lines += [f"  {r['path']}: {r['reason']}" for r in about["rejected"][:_SHOWN]]
+    if len(about["rejected"]) > _SHOWN:
+        lines.append(f"  and {len(about['rejected']) - _SHOWN:,} more: {out / 'corpus.json'} names all")
     if texts:
         lines.append(
             f"text         {api.told(texts[0].parent)}: a note a character; {texts[-1].name} says what each means"

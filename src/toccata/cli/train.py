@@ -81,7 +81,7 @@ def _train(
     size: str | None = None,
 ) -> None:
     for text in settings:
-        if "=" not in text:
+        if text.find("=") < 1:
             raise click.UsageError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
     from toccata import api
 
