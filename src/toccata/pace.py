@@ -82,6 +82,7 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
     if say is not None:
         say("Measuring for ten seconds how fast this machine trains, once (--no-time: not at all)")
     busy = _busy()
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as a training does, before it loads torch
     try:
         from toccata.training.speed import measure
 
