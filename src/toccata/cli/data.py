@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toccata.cli.base import F, Face, command, hours, many, refuse_existing
-from toccata.cli.generate import Program
+from toccata.cli.writing import Program
 
 if TYPE_CHECKING:
     from toccata.api import CleanOptions

@@ -42,8 +42,7 @@ class ExampleOptions:
         tempo: Up to this share faster or slower.
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
-        fill: Share of passages out of which some bars are cut, to be written from what stands around them; 0: the model
-            learns to go on only.
+        fill: Share of passages with bars cut out, to be written from what stands around them.
     """
 
     transpose: int = 5

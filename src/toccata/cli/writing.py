@@ -1,0 +1,244 @@
+"""What the commands that write music share: their options, where pieces go, and what is said of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from toccata.cli.base import F, Face, clock, many, refuse_existing
+from toccata.cli.settings import setting
+
+if TYPE_CHECKING:
+    from toccata.api import Model, Sampling
+    from toccata.piece import Piece
+
+SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
+BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
+"""Options that may stand alone: the value they then have, and those they may be given."""
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition")
+
+
+class Meter(click.ParamType[Any]):
+    """A meter as musicians write it."""
+
+    name = "N/D"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """``3/4`` as (3, 4)."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,2})/(1|2|4|8|16|32)", str(value).strip())
+        if not found or not int(found[1]):
+            self.fail(f"{value!r} is no meter: write it like 3/4 or 6/8", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+class Program(click.ParamType[Any]):
+    """A General MIDI instrument by number or name."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Its number; -1 for the drums."""
+        if isinstance(value, int):
+            return value
+        from toccata import api
+        from toccata.errors import RequestError
+
+        try:
+            return api.program_number(str(value))
+        except RequestError as error:
+            self.fail(error.message, param, ctx)
+
+
+def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
+    """A command that writes music: the options all of them have, with ``own`` after the first few."""
+    first: tuple[Callable[[Any], Any], ...] = (
+        click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, or the newest."),
+        click.option("-n", "--count", type=click.IntRange(1), default=1, metavar="N", help="How many pieces.  [1]"),
+    )
+    last: tuple[Callable[[Any], Any], ...] = (
+        click.option("--seed", type=click.IntRange(0), metavar="S",
+                     help="The first piece's seed; same seed, same music."),
+        click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above 1 bolder.  [1]"),
+        click.option("--top-p", type=float, metavar="P", help="Only the likeliest, P in all.  [0.97]"),
+        click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]"),
+        click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]"),
+        click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]"),
+        click.option("--key", metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
+        click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
+                     help="Sound beside it; wav if nothing is said."),
+        click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
+                     help="A piano roll beside it, else png."),
+        click.option("--soundfont", metavar="FILE", help="Play with this SoundFont (.sf2, .sf3)."),
+        click.option("--precision", type=click.Choice(["8bit", "fp32"]), help="8bit is fast, fp32 exact.  [8bit]"),
+        click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH",
+                     help="A .mid file, or a folder."),
+        click.option("--force", is_flag=True, help="Replace files that are there."),
+    )  # fmt: skip
+
+    def decorate(function: F) -> F:
+        decorated: Any = function
+        for option in reversed((*first, *own, *last)):
+            decorated = option(decorated)
+        return cast(F, decorated)
+
+    return decorate
+
+
+@dataclass
+class Desk:
+    """What a command writes with, and where.
+
+    Attributes:
+        model: The model.
+        sampling: How bold.
+        seed: The first piece's.
+        places: Where each piece goes.
+        said: The command's options.
+        path: The model's folder.
+        soundfont: What to play with.
+    """
+
+    model: Model
+    sampling: Sampling
+    seed: int
+    places: Sequence[Path]
+    said: dict[str, Any]
+    path: Path
+    soundfont: str | None
+
+    def write(self, piece: Piece, number: int) -> dict[str, Any]:
+        """Write a piece and what was asked for beside it; what there is to say of it."""
+        return _write(piece, self.places[number], self.said, self.soundfont)
+
+
+def open_desk(face: Face, said: dict[str, Any]) -> Desk:
+    """The model and the places for the pieces, before anything is written."""
+    from toccata import api
+
+    suffixes = [f".{said[kind]}" for kind in ("audio", "plot") if said[kind]]
+    path = api.find_model(setting("model", said["model"]))
+    precision: Any = setting("precision", said["precision"]) or "8bit"
+    soundfont = setting("soundfont", said["soundfont"])
+    sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said[name] is not None})
+    model = api.load(path, precision=precision)
+    seed = said["seed"] if said["seed"] is not None else _new_seed()
+    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"])
+    face.place = places[0].parent
+    return Desk(model, sampling, seed, places, said, path, soundfont)
+
+
+def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
+    """Print what was written."""
+    value = {
+        "pieces": written,
+        "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
+        "notes_per_second": round(notes / max(seconds, 1e-9), 1),
+        "seconds": round(seconds, 3),
+        "model": desk.model.name,
+        "digest": desk.model.folder.digest,
+    }
+    face.result(value, _lines(face, written))
+
+
+class BarCount:
+    """Counts the bars of all pieces as they are written."""
+
+    def __init__(self, heard: Any, first: int, count: int, bars: int | None) -> None:
+        self.heard, self.first, self.bars = heard, first, bars
+        self.total = count * (bars or 0)
+        self.reached: dict[int, int] = {}
+
+    def __call__(self, event: Any) -> None:
+        from toccata import api
+
+        if isinstance(event, api.NewBar):
+            self.reached[event.row] = event.bar if self.bars is None else min(event.bar, self.bars)
+        elif isinstance(event, api.Finished) and self.bars is not None:
+            self.reached[event.row] = self.bars
+        else:
+            return
+        done = sum(self.reached.values()) + self.first * (self.bars or 0)
+        self.heard.update("writing bars", done, self.total)
+
+
+def _new_seed() -> int:
+    """A seed that is new each time and short enough to be told."""
+    return time.time_ns() // 1_000_000 % 1_000_000
+
+
+def _places(output: Path | None, name: str, seed: int, count: int, suffixes: Sequence[str], force: bool) -> list[Path]:
+    """Where each piece goes: each its own name, none that is taken, unless it was asked for by name and ``force``."""
+    if output is not None and output.suffix.lower() in (".mid", ".midi"):
+        places = [output]
+        if count > 1:
+            places = [output.with_name(f"{output.stem}-{i + 1}{output.suffix}") for i in range(count)]
+        refuse_existing([p.with_suffix(s) for p in places for s in (output.suffix, *suffixes)], force)
+        return places
+    if output is not None and not output.is_dir() and output.suffix.lower().strip(".") in (*SOUNDS, *PICTURES):
+        raise click.BadParameter(f"{output} is to be MIDI: say -o {output.with_suffix('.mid')} --audio or --plot")
+    folder = output or Path()
+    if folder.exists() and not folder.is_dir():
+        raise click.BadParameter(f"{folder} is a file that is no .mid: name a folder or a .mid file")
+    places = []
+    for i in range(count):
+        stem, copy = f"{name}-{seed + i}", 2
+        place = folder / f"{stem}.mid"
+        while not force and any(place.with_suffix(s).exists() for s in (".mid", *suffixes)):
+            place = folder / f"{stem}-{copy}.mid"
+            copy += 1
+        places.append(place)
+    refuse_existing(places, force)
+    return places
+
+
+def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | None) -> dict[str, Any]:
+    """Write a piece and what was asked for beside it; what there is to say of it.
+
+    Raises:
+        RequestError: It has no note, as the limit on its tokens was too low for one.
+    """
+    from toccata.errors import RequestError
+
+    if not piece.origin["notes"] and (piece.origin["prompt"] is None or said["continuation_only"]):
+        raise RequestError("no note was written: give more bars (--bars) or tokens (--max-tokens)")
+    piece.save(place, force=said["force"])
+    row = {
+        "path": str(place),
+        "seed": piece.origin["seed"],
+        "bars": piece.bars,
+        "seconds": round(piece.seconds, 2),
+        "notes": piece.score.note_num(),
+        "new_notes": piece.origin["notes"],
+        "tokens": piece.origin["tokens"],
+        "nats_per_note": piece.origin["nats_per_note"],
+        "model": piece.origin["model"],
+        "prompt": piece.origin["prompt"],
+        "audio": None,
+        "plot": None,
+    }
+    if said["plot"]:
+        row["plot"] = str(piece.plot(place.with_suffix(f".{said['plot']}")))
+    if said["audio"]:
+        row["audio"] = str(piece.audio(place.with_suffix(f".{said['audio']}"), soundfont=soundfont))
+    return row
+
+
+def _lines(face: Face, written: Sequence[dict[str, Any]]) -> list[str]:
+    out = []
+    for row in written:
+        paths = [row[kind] for kind in ("path", "audio", "plot") if row[kind]]
+        if face.quiet:
+            out += paths
+            continue
+        about = f"{many(row['bars'], 'bar')}, {many(row['notes'], 'note')}, {clock(row['seconds'])}, seed {row['seed']}"
+        beside = "".join(f" {Path(p).suffix}" for p in paths[1:])
+        out.append(f"{row['path']}{' +' if beside else ''}{beside}   {about}")
+    return out
