@@ -155,3 +155,21 @@ def test_options_that_do_not_exist_are_named(options: EventOptions, said: str) -
 def test_too_few_merges_are_refused() -> None:
     with pytest.raises(RecipeError, match="base tokens"):
         EventTokenizer.build(EventOptions("REMI", merges=10)).fit([])
+
+
+def test_learning_prints_nothing(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scores = [read_score(path) for path in sorted((data / "bach" / "mutopia").glob("*.mid"))[:2]]
+    EventTokenizer.build(EventOptions("REMI", merges=1200)).fit(scores)
+    assert capfd.readouterr().out == ""
+
+
+def test_sixteenths_of_cut_time_stand_where_they_stood() -> None:
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 2, 2))
+    score.tracks.append(Track("", 0, False))
+    for step in range(16):
+        score.tracks[0].notes.append(Note(step * 120, 120, 60 + step, 80))
+    tokenizer = EventTokenizer.build(EventOptions("REMI"))
+    again = tokenizer.decode(tokenizer.encode(score))
+    times = sorted(note.time / again.ticks_per_quarter for note in again.tracks[0].notes)
+    assert times == pytest.approx([step / 4 for step in range(16)])

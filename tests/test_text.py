@@ -145,16 +145,17 @@ def seed_character(velocity: int, step: float, seconds: float, pitch: int) -> st
 )
 @settings(max_examples=60, deadline=None)
 def test_the_seed_layout_is_the_seeds_bit_for_bit(notes: Sequence[tuple[int, int, int, int]]) -> None:
-    score = Score(500)  # at 120 quarters a minute, a tick is a millisecond
+    score = Score(500)  # at 120 quarters a minute a tick is a millisecond, to the last bit as below
     score.tracks.append(Track("", 0, False))
     time, wanted, before = 0, "", None
     for velocity, gap, length, pitch in notes:
         time += gap
         score.tracks[0].notes.append(Note(time, length, pitch, velocity))
     for note in sorted(score.tracks[0].notes, key=lambda n: n.time):
-        step = 0.0 if before is None else (note.time - before) / 1000
-        wanted += seed_character(note.velocity, step, note.duration / 1000, note.pitch)
-        before = note.time
+        start, end = note.time * 0.001, note.end * 0.001
+        step = 0.0 if before is None else start - before
+        wanted += seed_character(note.velocity, step, end - start, note.pitch)
+        before = start
     ours = "".join(Theremin().write(score))
     # Notes that begin together may stand in any order, but for the first's step.
     assert len(ours) == len(wanted)

@@ -268,6 +268,8 @@ class Model:
         ]
         if first and (not len(out.time_signatures) or not self.tokenizer.grammar().scheme.has_meters):
             out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
+        elif first and request.meter is not None:  # the model may have said it as another of the same length
+            out.time_signatures[0] = TimeSignature(0, *request.meter)
         out.key_signatures = [
             KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
         ]

@@ -103,7 +103,7 @@ def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar) -> Task:
     cursor = grammar.cursor(limits, meter=(4, 4) if own else meter)
     ids = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
-        if request.meter is not None and grammar.scheme.has_meters and meter not in grammar.scheme.vocabulary.meters:
+        if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
         ids += header(tokenizer, meter, request.tempo)
     for token in ids:
@@ -268,6 +268,11 @@ def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int
                 f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it "
                 f"knows {_meters(grammar)}"
             )
+
+
+def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
+    """Whether there is a word for a meter, or for one of the same length."""
+    return Fraction(*meter) in {Fraction(n, d) for n, d in grammar.scheme.vocabulary.meters}
 
 
 def _meters(grammar: Grammar) -> str:

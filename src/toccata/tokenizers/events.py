@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -153,7 +156,7 @@ class EventTokenizer:
                 f"{len(self.miditok.vocab)}"
             )
         texts = _Texts(self, scores)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _nothing_printed():
             warnings.simplefilter("ignore")
             self.miditok.train(vocab_size=self.merges, model=self.algorithm, iterator=texts)
         for name in ("_merged", "_fingerprint", "_base_words", "_grammar"):
@@ -243,6 +246,27 @@ class EventTokenizer:
         vocab = self.miditok.vocab
         bos, eos = int(vocab["BOS_None"]), int(vocab["EOS_None"])
         return Grammar.of(Scheme(vocabulary, grid, bos=bos, eos=eos), follows, self._merged)
+
+
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """Keep the tokenizers library off the standard output, which may be another program's input.
+
+    Its progress bar cannot be turned off from here, and it does not write by way of Python.
+    """
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError, AttributeError):  # there is no standard output to keep clean
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file of ours
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class _Texts:

@@ -97,7 +97,7 @@ class Rhythm(Layout):
     TICKS = 12
     LENGTHS = (*range(1, 13), *range(14, 25, 2), *range(28, 49, 4), 60, 72, 84, 96, 120, 144, 168, 192)
     SHIFTS = (*range(1, 49), 96, 192)
-    TEMPOS = 128
+    TEMPOS = 144
     METERS = tuple((n, d) for d, most in ((2, 4), (4, 12), (8, 24), (16, 24)) for n in range(1, most + 1))
     LOWEST, KEYS = 21, 88
 
@@ -106,7 +106,7 @@ class Rhythm(Layout):
         if not 1 <= velocities <= 7:
             raise RecipeError(f"tokenizer.velocities goes from 1 to 7 in this layout, not {velocities}")
         self.velocities = np.round((np.arange(velocities) + 0.5) * 128 / velocities).astype(np.int64)
-        self.tempos = np.geomspace(16, 320, self.TEMPOS)
+        self.tempos = np.geomspace(16, 480, self.TEMPOS)
         words = [f"Tempo_{tempo:.2f}" for tempo in self.tempos]
         words += [f"TimeSig_{n}/{d}" for n, d in self.METERS]
         self.scheme = _scheme(words, self.velocities, self.LENGTHS, self.SHIFTS, self.TICKS)
@@ -250,7 +250,7 @@ class Theremin(Layout):
         starts = starts[order]
         velocity = np.clip(np.rint(3 * np.round(notes["velocity"][order] / 127, 2)), 1, 3).astype(np.int64)
         steps = np.minimum(np.rint(63 * np.diff(starts, prepend=starts[0])), 63).astype(np.int64)
-        length = np.minimum(np.rint(lengths * 100 / 31), 31).astype(np.int64)
+        length = np.minimum(np.rint(lengths / 31 * 100), 31).astype(np.int64)
         codes = velocity << 18 | steps << 12 | length << 7 | notes["pitch"][order].astype(np.int64)
         bars = np.cumsum(steps) // (63 * 4)
         text = [""] * (int(bars[-1]) + 1)

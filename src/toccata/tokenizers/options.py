@@ -18,9 +18,8 @@ SPECIALS = (
     *(f"STYLE{i}" for i in range(32)),
 )  # fmt: skip
 """Special tokens of every event tokenizer; those after EOS are kept free for requests a model may learn later."""
+# No halves and no wholes: MidiTok divides a meter's beat, so in 2/2 it would hear no sixteenths. 2/2 is written as 4/4.
 _METERS: dict[int, list[int]] = {
-    1: [1, 2],
-    2: list(range(1, 9)),
     4: list(range(1, 17)),
     8: list(range(1, 25)),
     16: list(range(1, 25)),
@@ -33,8 +32,8 @@ _DEFAULTS: dict[str, Any] = {
     "use_tempos": True,
     "use_time_signatures": True,
     "time_signature_range": _METERS,
-    "num_tempos": 128,
-    "tempo_range": (16, 320),
+    "num_tempos": 144,
+    "tempo_range": (16, 480),
     "log_tempos": True,
     "encode_ids_split": "bar",
 }

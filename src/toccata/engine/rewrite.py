@@ -1,0 +1,144 @@
+"""Bars of a song written anew, and instruments added to it; everything else stays as it was, event for event.
+
+A song is written bar by bar of its holes: each hole is a request of its own, in whose context what was written before
+already stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from symusic import Note, Score, Track
+
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap
+from toccata.midi.spread import Line, line_of, spread
+from toccata.tasks.fill import Hole, cut
+
+BLOCK = 8
+"""At most so many bars are written at a time; longer holes are written block by block."""
+_LINE = 32
+"""Notes of a part by which it is known where its line goes."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One hole to be filled.
+
+    Attributes:
+        hole: What is cut out.
+        programs: What is to play, -1 the drums; None: what played there.
+    """
+
+    hole: Hole
+    programs: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """New notes of one part of a song.
+
+    Attributes:
+        track: The number of the song's track they belong to; from the number of its tracks on, new ones.
+        program: -1 is the drums.
+        notes: At the song's ticks.
+    """
+
+    track: int
+    program: int
+    notes: tuple[Note, ...]
+
+
+def blocks(bars: BarMap, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> list[Hole]:
+    """Spans of bars as holes that can be written: none longer than ``BLOCK``, none across a change of meter.
+
+    Args:
+        bars: The song's.
+        spans: First bar and the bar after the last one, counted from 0.
+        tracks: Cut from these alone.
+
+    Raises:
+        RequestError: The song has no such bars, or spans overlap.
+    """
+    holes: list[Hole] = []
+    taken: set[int] = set()
+    for first, last in spans:
+        if not 0 <= first < last <= len(bars):
+            raise RequestError(f"there are no bars {first + 1} to {last}: the song has {len(bars)}")
+        if twice := taken & set(range(first, last)):
+            raise RequestError(f"bar {min(twice) + 1} is asked for twice")
+        taken |= set(range(first, last))
+        for _, group in groupby(range(first, last), key=lambda bar: bars.meters[bar]):
+            alike = list(group)
+            count = -(-len(alike) // BLOCK)
+            edges = [alike[0] + len(alike) * i // count for i in range(count + 1)]
+            holes += [Hole(a, b, tracks) for a, b in pairwise(edges)]
+    return sorted(holes, key=lambda hole: hole.first)
+
+
+def dealt(new: Score, song: Score, bars: BarMap, ask: Ask) -> list[Part]:
+    """New music for a hole as parts of the song.
+
+    Args:
+        new: As the model wrote it, a track for each program; tick 0 is the beginning of the hole.
+        song: As it stands, what was cut out included.
+        bars: Its bars.
+        ask: What was asked for.
+    """
+    start = int(bars.starts[ask.hole.first])
+    scale = song.ticks_per_quarter / new.ticks_per_quarter
+    parts: list[Part] = []
+    following = len(song.tracks)
+    for track in new.tracks:
+        program = -1 if track.is_drum else int(track.program)
+        notes = [
+            (start + round(n.time * scale), start + round(n.end * scale), n.pitch, n.velocity)
+            for n in sorted(track.notes, key=lambda n: (n.time, n.pitch))
+        ]
+        mine = _tracks_of(song, ask, program)
+        if not mine:
+            parts.append(_part(following, program, notes))
+            following += 1
+            continue
+        lines = [_line(song.tracks[number], start) for number in mine]
+        shares = spread(notes, lines) if len(mine) > 1 else [notes]
+        parts += [_part(number, program, share) for number, share in zip(mine, shares, strict=True) if share]
+    return parts
+
+
+def _tracks_of(song: Score, ask: Ask, program: int) -> list[int]:
+    """The song's tracks that were cut and play ``program``; where none does, all that were cut, of one kind."""
+    if ask.programs is not None:
+        return []
+    cut_tracks = [n for n in range(len(song.tracks)) if ask.hole.tracks is None or n in ask.hole.tracks]
+    cut_tracks = [n for n in cut_tracks if len(song.tracks[n].notes)]
+    of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
+    # A model without programs writes everything as a piano.
+    return of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
+
+
+def _program(track: Track) -> int:
+    return -1 if track.is_drum else int(track.program)
+
+
+def _line(track: Track, start: int) -> Line:
+    notes = sorted((n.time, n.pitch) for n in track.notes)
+    before = [note for note in notes if note[0] < start][-_LINE:]
+    return line_of(before or notes[:_LINE])
+
+
+def _part(number: int, program: int, notes: Sequence[tuple[int, int, int, int]]) -> Part:
+    return Part(number, program, tuple(Note(a, max(1, b - a), pitch, velocity) for a, b, pitch, velocity in notes))
+
+
+def written(song: Score, bars: BarMap, ask: Ask, parts: Sequence[Part]) -> Score:
+    """The song with a hole filled: what the next hole is written into."""
+    out = cut(song, bars, ask.hole)[0]
+    for part in parts:
+        while len(out.tracks) <= part.track:
+            out.tracks.append(Track("", max(part.program, 0), part.program == -1))
+        out.tracks[part.track].notes.extend(part.notes)
+        out.tracks[part.track].notes.sort(key=lambda n: (n.time, n.pitch))
+    return out
