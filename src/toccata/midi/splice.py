@@ -7,12 +7,12 @@ are merged between them, at one tick in the order note-offs, the original, the r
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from symusic import Score
 
 from toccata.midi import smf
+from toccata.midi.notes import notes_of
 from toccata.midi.seam import Seam
 from toccata.midi.smf import Event, MidiFile, MidiTrack
 from toccata.midi.voices import Added, Rank, lay, place, score_voices
@@ -66,14 +66,13 @@ def continue_file(
     voices = score_voices(new, at, file.division)
     seam = Seam.of(tracks, at)
     names = place(voices, seam, None if single else len(tracks))
-    tracks += [_named(name) for name in names]
+    tracks += [named_track(name) for name in names]
     added = lay(voices, seam)
     added.setdefault(0, []).extend(_changes(tracks, _maps(new, at, file.division)))
-    merged = [_merged(track, added.get(number, [])) for number, track in enumerate(tracks)]
+    out = [merged(track, added.get(number, [])) for number, track in enumerate(tracks)]
     if text is not None:
-        events = merged[0].events
-        events.insert(bisect_right(events, 0, key=lambda e: e.tick), Event(0, smf.meta(smf.TEXT, text.encode())))
-    return smf.write(MidiFile(0 if single else 1, file.division, merged, file.foreign))
+        add_text(out[0], text)
+    return smf.write(MidiFile(0 if single else 1, file.division, out, file.foreign))
 
 
 def new_file(score: Score, *, text: str | None = None) -> bytes:
@@ -87,14 +86,14 @@ def new_file(score: Score, *, text: str | None = None) -> bytes:
     division = min(max(1, score.ticks_per_quarter), 0x7FFF)
     voices = score_voices(score, 0, division)
     seam = Seam(0)
-    tracks = [MidiTrack(), *(_named(name) for name in place(voices, seam, 1))]
+    tracks = [MidiTrack(), *(named_track(name) for name in place(voices, seam, 1))]
     added = lay(voices, seam)
     first: list[Added] = [(tick, Rank.META, data) for tick, data in _maps(score, 0, division)]
     if text is not None:
         first.insert(0, (0, Rank.META, smf.meta(smf.TEXT, text.encode())))
     first += [(max(0, mark.time), Rank.CONTROL, smf.meta(smf.MARKER, mark.text.encode())) for mark in score.markers]
     added[0] = first
-    return smf.write(MidiFile(1, division, [_merged(t, added.get(n, [])) for n, t in enumerate(tracks)]))
+    return smf.write(MidiFile(1, division, [merged(t, added.get(n, [])) for n, t in enumerate(tracks)]))
 
 
 def drop_before(data: bytes, tick: int) -> bytes:
@@ -126,22 +125,12 @@ def _kept(track: MidiTrack, until: int | None) -> MidiTrack:
     """The part of ``track`` before ``until``, with the ends of its notes wherever they lie."""
     if until is None:
         return track
-    out, pending = MidiTrack([], min(track.end, until)), Counter[tuple[int, int]]()
-    for event in track.events:
-        at = event.channel, event.data[1] if len(event.data) > 1 else 0
-        if event.tick < until:
-            out.events.append(event)
-            if event.begins_note:
-                pending[at] += 1
-            elif event.ends_note and pending[at]:
-                pending[at] -= 1
-        elif event.ends_note and pending[at]:
-            out.events.append(event)
-            pending[at] -= 1
-    return out
+    ends = {note.off for note in notes_of(track)[0] if note.start < until}
+    events = [event for n, event in enumerate(track.events) if event.tick < until or n in ends]
+    return MidiTrack(events, min(track.end, until))
 
 
-def _merged(track: MidiTrack, added: Iterable[Added]) -> MidiTrack:
+def merged(track: MidiTrack, added: Iterable[Added]) -> MidiTrack:
     """``track`` with new events between its own; both keep their order where tick and rank are the same."""
     items: list[Added] = [(event.tick, Rank.ORIGINAL, event.data) for event in track.events]
     items.extend(added)
@@ -149,8 +138,15 @@ def _merged(track: MidiTrack, added: Iterable[Added]) -> MidiTrack:
     return MidiTrack([Event(tick, data) for tick, _, data in items], track.end)
 
 
-def _named(name: str) -> MidiTrack:
+def named_track(name: str) -> MidiTrack:
+    """A track that holds nothing but its name."""
     return MidiTrack([Event(0, smf.meta(smf.TRACK_NAME, name.encode()))])
+
+
+def add_text(track: MidiTrack, text: str) -> None:
+    """Put a text event into ``track`` at tick 0, after what stands there."""
+    place = bisect_right(track.events, 0, key=lambda e: e.tick)
+    track.events.insert(place, Event(0, smf.meta(smf.TEXT, text.encode())))
 
 
 def _maps(score: Score, at: int, division: int) -> list[tuple[int, bytes]]:
@@ -223,16 +219,5 @@ def _carried(track: MidiTrack, tick: int, last: dict[int, bytes]) -> list[Event]
 
 def _after(track: MidiTrack, tick: int) -> list[Event]:
     """The events from ``tick`` on, moved, without the ends of notes that began before it."""
-    out, pending = [], Counter[tuple[int, int]]()
-    for event in track.events:
-        at = event.channel, event.data[1] if len(event.data) > 1 else 0
-        if event.tick < tick:
-            if event.begins_note:
-                pending[at] += 1
-            elif event.ends_note and pending[at]:
-                pending[at] -= 1
-        elif event.ends_note and pending[at]:
-            pending[at] -= 1
-        else:
-            out.append(Event(event.tick - tick, event.data))
-    return out
+    ends = {note.off for note in notes_of(track)[0] if note.start < tick}
+    return [Event(e.tick - tick, e.data) for n, e in enumerate(track.events) if e.tick >= tick and n not in ends]

@@ -62,24 +62,24 @@ class Voice:
 
 def score_voices(score: Score, at: int, division: int) -> list[Voice]:
     """The tracks of ``score`` that hold something, tick 0 moved to ``at``, in ``division`` ticks a quarter."""
-    tpq: int = score.ticks_per_quarter
+    voices = [track_voice(track, at, division, score.ticks_per_quarter) for track in score.tracks]
+    return [voice for voice in voices if voice.notes or voice.others]
+
+
+def track_voice(track: Track, at: int, division: int, tpq: int) -> Voice:
+    """What ``track``, of ``tpq`` ticks a quarter, holds; in ``division`` ticks a quarter, tick 0 moved to ``at``."""
 
     def moved(tick: int) -> int:
         return at + round(tick * division / tpq)
 
-    voices = []
-    for track in score.tracks:
-        others = [(moved(max(0, tick)), data) for tick, data in _others(track)]
-        if not len(track.notes) and not others:
-            continue
-        columns = [track.notes.numpy()[name].tolist() for name in ("time", "duration", "pitch", "velocity")]
-        notes = [
-            (moved(max(0, time)), moved(max(0, time) + max(0, duration)), pitch & 0x7F, min(max(1, velocity), 127))
-            for time, duration, pitch, velocity in zip(*columns, strict=True)
-        ]
-        program, name = track.program & 0x7F, track_name(track.name, track.program, track.is_drum)
-        voices.append(Voice(name, program, track.is_drum, at, _apart(notes), others))
-    return voices
+    others = [(moved(max(0, tick)), data) for tick, data in _others(track)]
+    columns = [track.notes.numpy()[name].tolist() for name in ("time", "duration", "pitch", "velocity")]
+    notes = [
+        (moved(max(0, time)), moved(max(0, time) + max(0, duration)), pitch & 0x7F, min(max(1, velocity), 127))
+        for time, duration, pitch, velocity in zip(*columns, strict=True)
+    ]
+    program, name = track.program & 0x7F, track_name(track.name, track.program, track.is_drum)
+    return Voice(name, program, track.is_drum, at, _apart(notes), others)
 
 
 def place(voices: list[Voice], seam: Seam, first: int | None) -> list[str]:

@@ -1,0 +1,117 @@
+"""The notes of a MIDI file among its events, and which track of the parsed Score each of them is in."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from toccata.midi import smf
+from toccata.midi.smf import MidiTrack
+
+_LYRICS = 15  # the low half of 0xFF, the status of a meta event
+
+
+class Place(NamedTuple):
+    """What a Score has as one track.
+
+    Attributes:
+        track: The file's track, from 0; a file of type 0 has one.
+        channel: 0 to 15.
+        program: The program in force in that track and channel when a note begins, 0 before any is named.
+    """
+
+    track: int
+    channel: int
+    program: int
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A note as a file has it.
+
+    Attributes:
+        place: Where it is.
+        pitch: 0 to 127.
+        start: The tick of its note-on.
+        end: The tick of its note-off; None: there is none.
+        on: The number of the note-on among its track's events.
+        off: The number of the note-off.
+    """
+
+    place: Place
+    pitch: int
+    start: int
+    end: int | None
+    on: int
+    off: int | None
+
+
+def notes_of(track: MidiTrack, number: int = 0) -> tuple[list[Struck], list[int]]:
+    """The notes of one track of a file, by their note-ons, and the numbers of note-offs that end none.
+
+    In a channel and pitch the note that began first ends first.
+    """
+    programs = [0] * 16
+    begun: list[tuple[Place, int]] = []
+    ended: dict[int, int] = {}
+    waiting: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+    stray = []
+    for index, event in enumerate(track.events):
+        if event.kind == smf.PROGRAM:
+            programs[event.channel] = min(event.data[1], 127)
+        elif event.begins_note:
+            begun.append((Place(number, event.channel, programs[event.channel]), index))
+            waiting[event.channel, min(event.data[1], 127)].append(index)
+        elif event.ends_note:
+            if before := waiting[event.channel, min(event.data[1], 127)]:
+                ended[before.popleft()] = index
+            else:
+                stray.append(index)
+    notes = []
+    for place, on in begun:
+        off = ended.get(on)
+        event = track.events[on]
+        end = None if off is None else track.events[off].tick
+        notes.append(Struck(place, min(event.data[1], 127), event.tick, end, on, off))
+    return notes, stray
+
+
+def score_places(tracks: Sequence[MidiTrack]) -> list[Place]:
+    """Where the tracks of the Score that ``read_score`` makes of a file of type 0 or 1 are in it, in their order.
+
+    A Score has a track for each program that begins notes in a channel of a file's track: in the order of the file's
+    tracks, then of channels, then of programs. The parser takes lyrics for something on channel 15: where no note
+    begins with the program that is in force there, they have a track without notes.
+    """
+    return [
+        place
+        for number, track in enumerate(tracks)
+        for place in sorted({note.place for note in notes_of(track, number)[0]} | _lyrics(track, number))
+    ]
+
+
+def _lyrics(track: MidiTrack, number: int) -> set[Place]:
+    """The Score tracks of channel 15 that a file track's lyrics bring about, and that are not empty."""
+    program, loose = 0, False
+    known: set[int] = set()
+    filled: set[int] = set()
+    for event in track.events:
+        channel = _LYRICS if event.meta == smf.LYRIC else event.channel
+        if channel != _LYRICS:
+            continue
+        if event.kind == smf.PROGRAM:
+            program = min(event.data[1], 127)
+        elif event.kind in (smf.CONTROL, smf.BEND):
+            # What comes before there is a track goes to the first there is.
+            loose = loose or program not in known
+            filled |= {program} & known
+        elif event.begins_note or event.meta == smf.LYRIC:
+            if program not in known and loose:
+                filled.add(program)
+                loose = False
+            known.add(program)
+            if event.meta == smf.LYRIC and event.payload:
+                filled.add(program)
+    return {Place(number, _LYRICS, program) for program in filled}
