@@ -18,10 +18,14 @@ GRAM = 24
 SAMPLED = 8
 """One passage in this many is kept, chosen by its own hash, so that every copy keeps the same ones."""
 
+REPEATS = (1, 2, 3, 4)
+"""A passage that mostly repeats what was this many notes before (a scale, a figure, one note) says nothing."""
+
+LIVELY = 6
+"""Of the ``GRAM`` notes of a passage, how many have to be new in that sense."""
+
 _FEW_NOTES = 16  # with fewer pitched notes than this, the drums are the piece
 _DRUM_GRID = 24  # to what part of a quarter the steps between drums are rounded: triplets and 32nds
-_REPEATS = (1, 2, 3, 4)  # a passage that mostly repeats what was this many notes before says nothing
-_LIVELY = 6  # notes of a passage that have to be new in that sense
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
@@ -147,6 +151,14 @@ def shared(one: Fingerprint, other: Fingerprint) -> float:
     return len(np.intersect1d(one.passages, other.passages, assume_unique=True)) / fewer
 
 
+def novel(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the tokens a piece is known by say something: those that are none of the few before them again."""
+    repeats = np.zeros(len(tokens), bool)
+    for lag in REPEATS:
+        repeats[lag:] |= tokens[lag:] == tokens[:-lag]
+    return ~repeats
+
+
 def _passages(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
     windows = len(tokens) - GRAM + 1
     if windows < 1:
@@ -161,11 +173,8 @@ def _passages(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
     for shift, multiplier in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         hashes ^= hashes >> np.uint64(shift)
         hashes *= np.uint64(multiplier)
-    repeats = np.zeros(len(tokens), bool)
-    for lag in _REPEATS:
-        repeats[lag:] |= tokens[lag:] == tokens[:-lag]
-    new = np.concatenate([[0], np.cumsum(~repeats)])
-    lively = new[GRAM:] - new[:-GRAM] >= _LIVELY
+    new = np.concatenate([[0], np.cumsum(novel(tokens))])
+    lively = new[GRAM:] - new[:-GRAM] >= LIVELY
     return np.unique(hashes[lively & (hashes % np.uint64(SAMPLED) == 0)])
 
 
