@@ -45,9 +45,8 @@ def random_model(
     arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
     write_graph(config, arrays, path / folder.GRAPH)
     write_graph(config, arrays, path / folder.GRAPH_8BIT, bits=8)
-    folder.seal(
-        path, {"name": path.name, "toccata": "0", "recipe": load("toccata").to_json(), "lineage": {}, "styles": []}
-    )
+    recipe = load("toccata", ["examples.fill=0.25"])
+    folder.seal(path, {"name": path.name, "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": []})
     return path
 
 

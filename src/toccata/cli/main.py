@@ -27,6 +27,8 @@ from toccata.errors import ToccataError
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, heading, what it does in a line)
     "generate": ("generate", "Write", "New music, or a continuation of yours."),
+    "infill": ("rewrite", "Write", "Some bars of a song anew, the rest untouched."),
+    "accompany": ("rewrite", "Write", "More instruments to a song, the rest untouched."),
     "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
     "evaluate": ("train", "Learn", "How well a model expects music it has not seen."),

@@ -207,7 +207,7 @@ def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | Non
     """
     from toccata.errors import RequestError
 
-    if not piece.origin["notes"] and (piece.origin["prompt"] is None or said["continuation_only"]):
+    if not piece.origin["notes"] and (piece.origin["prompt"] is None or said.get("continuation_only")):
         raise RequestError("no note was written: give more bars (--bars) or tokens (--max-tokens)")
     piece.save(place, force=said["force"])
     row = {

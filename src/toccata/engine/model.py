@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
-from symusic import Note as ScoreNote
+from symusic import Score
 
 from toccata import folder
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
+from toccata.engine.music import Stats, joined, new_music
+from toccata.engine.rewrite import Ask, Part, blocks, chosen_tracks, dealt, halves, rewritten
+from toccata.engine.rewrite import written as fill_in
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.errors import MidiError, RequestError
+from toccata.midi.bars import bar_map
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
+from toccata.tasks.fill import TOO_LONG, can_fill
 from toccata.tasks.prompt import Prompt, open_prompt
 from toccata.tasks.request import Request, Task, compile_request
 from toccata.tokenizers.base import Tokenizer
@@ -31,16 +36,6 @@ Precision = Literal["8bit", "fp32"]
 MAX_TOKENS = 4096
 """New ids a piece may have if bars are not asked for; with bars, this many for every 8 of them."""
 _MOST_ROWS = 16
-
-
-@dataclass
-class Stats:
-    """What a call to generate took."""
-
-    tokens: int = 0
-    notes: int = 0
-    seconds: float = 0.0
-    nats: list[float] = field(default_factory=list)
 
 
 class Model:
@@ -184,6 +179,166 @@ class Model:
                     )
                     yield moved, None
 
+    def infill(
+        self,
+        song: str | Path | bytes | Score,
+        bars: Sequence[tuple[int, int]],
+        *,
+        tracks: Sequence[int | str] | None = None,
+        n: int = 1,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Write some bars of a song anew, from what stands around them; the rest stays, event for event.
+
+        Notes that ring into the bars from before stay; those that begin in them go, also where they ring out of them;
+        new ones end with the bars.
+
+        Args:
+            song: A MIDI file or its bytes, or a Score.
+            bars: First and last bar of each span, counted from 1.
+            tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read, or not be taken apart.
+            RequestError: There are no such bars or tracks, or the model has not learned to fill.
+        """
+        opened = self._song(song)
+        chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
+        holes = blocks(bar_map(opened.score), [(first - 1, last) for first, last in bars], chosen)
+        asks = [Ask(hole) for hole in holes]
+        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+
+    def accompany(
+        self,
+        song: str | Path | bytes | Score,
+        programs: Sequence[int],
+        *,
+        bars: Sequence[tuple[int, int]] | None = None,
+        n: int = 1,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Add instruments to a song; what is there stays, event for event.
+
+        Args:
+            song: A MIDI file or its bytes, or a Score.
+            programs: General MIDI programs, -1 the drums; each gets a track of its own.
+            bars: Where they play: first and last bar of each span, counted from 1; None: all along.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
+            RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
+        """
+        opened = self._song(song)
+        if not self.tokenizer.grammar().scheme.has_programs:
+            raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
+        lines = bar_map(opened.score)
+        spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
+        asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
+        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+
+    def _song(self, song: str | Path | bytes | Score) -> Prompt:
+        if not can_fill(self.tokenizer) or not self.folder.about["recipe"].get("examples", {}).get("fill"):
+            raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
+        opened = open_prompt(self.tokenizer, song)
+        assert opened is not None
+        return opened
+
+    def _rewrite(
+        self,
+        song: Prompt,
+        asks: Sequence[Ask],
+        request: Request,
+        n: int,
+        seed: int,
+        sampling: Sampling,
+        on_event: Callable[[Event], None] | None,
+    ) -> list[Piece]:
+        if n < 1:
+            raise RequestError(f"at least one piece must be asked for, not {n}")
+        self.stats, began = Stats(), time.perf_counter()
+        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event) for row in range(n)]
+        self.stats.seconds = time.perf_counter() - began
+        return pieces
+
+    def _rewritten(
+        self,
+        song: Prompt,
+        asks: Sequence[Ask],
+        request: Request,
+        row: int,
+        seed: int,
+        sampling: Sampling,
+        on_event: Callable[[Event], None] | None,
+    ) -> Piece:
+        """One version: hole after hole, each with those before it already filled."""
+        stands, bars = song.score, bar_map(song.score)
+        parts: list[Part] = []
+        tokens, notes, nats, before = 0, 0, 0.0, 0
+        waiting = list(asks)
+        for number in count():
+            if not waiting:
+                break
+            ask = waiting.pop(0)
+            length = ask.hole.last - ask.hole.first
+            asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
+            try:
+                task = compile_request(asked, self.tokenizer, self.config.context * 2 // 3)
+            except RequestError as error:
+                if error.kind != TOO_LONG or length == 1:
+                    raise
+                waiting[:0] = halves(ask)
+                continue
+            draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
+            limit = MAX_TOKENS * -(-length // 8)
+            for event in generate(self._ready(1), self.tokenizer, task, [draw], sampling, limit):
+                if isinstance(event, Finished):
+                    tokens, notes, nats = tokens + event.written, notes + event.notes, nats + event.nats
+                    made = dealt(new_music(self.tokenizer, event, task, asked), stands, bars, ask)
+                    stands = fill_in(stands, bars, ask, made)
+                    parts += made
+                elif isinstance(event, NewBar) and on_event is not None:
+                    on_event(NewBar(row, before + event.bar))
+            before += length
+        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
+        about = {
+            "bars": [[ask.hole.first + 1, ask.hole.last] for ask in asks],
+            "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,
+            "key": request.key,
+            "programs": asks[0].programs,
+            "prompt": song.about,
+            "tokens": tokens,
+            "notes": notes,
+            "nats_per_note": round(nats / max(1, notes), 4),
+        }
+        origin = {**self._origin(seed, sampling), **about}
+        midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
+        return Piece(midi, origin)
+
+    def _origin(self, seed: int, sampling: Sampling) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "digest": self.folder.digest,
+            "precision": self.precision,
+            "seed": seed,
+            "sampling": asdict(sampling),
+        }
+
     def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
         return self._ready(1).logits(ids)
@@ -212,13 +367,9 @@ class Model:
         sampling: Sampling,
         only: bool,
     ) -> Piece:
-        new = self._new_music(done, task, request)
+        new = new_music(self.tokenizer, done, task, request)
         origin: dict[str, Any] = {
-            "model": self.name,
-            "digest": self.folder.digest,
-            "precision": self.precision,
-            "seed": seed,
-            "sampling": asdict(sampling),
+            **self._origin(seed, sampling),
             "bars": request.bars,
             "key": request.key,
             "tempo": request.tempo,
@@ -237,60 +388,7 @@ class Model:
         except MidiError:
             # Files that tell time by the clock, or hold several songs, have no place to go on from: they are written
             # anew.
-            whole = _joined(prompt.score, task.seam, new, text)
+            whole = joined(prompt.score, task.seam, new, text)
         if only:
             return Piece(drop_before(whole, task.seam), origin)
         return Piece(whole, origin, task.seam)
-
-    def _new_music(self, done: Finished, task: Task, request: Request) -> Score:
-        """The notes and events written, from the seam on; tick 0 is the seam."""
-        grid = self.tokenizer.decode(done.ids[task.skip :])
-        end = done.cursor.end_tick
-        out = Score(grid.ticks_per_quarter)
-        for track in grid.tracks:
-            new = Track(track.name, track.program, track.is_drum)
-            for note in track.notes:
-                if note.time >= task.start and (request.bars is None or note.time < end):
-                    length = min(note.duration, end - note.time) if request.bars is not None else note.duration
-                    new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
-            new.controls = [
-                ControlChange(c.time - task.start, c.number, c.value) for c in track.controls if c.time >= task.start
-            ]
-            new.pedals = [type(p)(p.time - task.start, p.duration) for p in track.pedals if p.time >= task.start]
-            new.pitch_bends = [type(b)(b.time - task.start, b.value) for b in track.pitch_bends if b.time >= task.start]
-            if len(new.notes):
-                out.tracks.append(new)
-        first = request.prompt is None
-        out.time_signatures = [
-            TimeSignature(s.time - task.start, s.numerator, s.denominator)
-            for s in grid.time_signatures
-            if s.time > task.start or (first and s.time == task.start)
-        ]
-        if first and (not len(out.time_signatures) or not self.tokenizer.grammar().scheme.has_meters):
-            out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
-        elif first and request.meter is not None:  # the model may have said it as another of the same length
-            out.time_signatures[0] = TimeSignature(0, *request.meter)
-        out.key_signatures = [
-            KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
-        ]
-        tempos = [Tempo(max(0, t.time - task.start), mspq=t.mspq) for t in grid.tempos if t.time > task.start or first]
-        if request.tempo is not None:
-            tempos = [Tempo(0, qpm=request.tempo)]
-        elif first and not tempos:
-            tempos = [Tempo(0, qpm=120.0)]
-        out.tempos = tempos
-        return out
-
-
-def _joined(before: Score, seam: int, new: Score, text: str) -> bytes:
-    """Both parts as a file of our own making, for originals that cannot be continued as they are."""
-    whole = before.copy()
-    scaled = new.resample(before.ticks_per_quarter, min_dur=1).shift_time(seam)
-    for track in scaled.tracks:
-        mine = next((t for t in whole.tracks if (t.program, t.is_drum) == (track.program, track.is_drum)), None)
-        if mine is None:
-            whole.tracks.append(track)
-        else:
-            mine.notes.extend(track.notes)
-    whole.tempos.extend(scaled.tempos)
-    return new_file(whole, text=text)

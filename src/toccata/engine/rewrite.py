@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
+from toccata.midi import gm, replace
 from toccata.midi.bars import BarMap
 from toccata.midi.spread import Line, line_of, spread
 from toccata.tasks.fill import Hole, cut
@@ -34,6 +35,15 @@ class Ask:
 
     hole: Hole
     programs: tuple[int, ...] | None = None
+
+
+def halves(ask: Ask) -> list[Ask]:
+    """The same as two holes, for models that cannot read what stands around the whole one."""
+    hole = ask.hole
+    middle = (hole.first + hole.last) // 2
+    return [
+        Ask(Hole(first, last, hole.tracks), ask.programs) for first, last in ((hole.first, middle), (middle, hole.last))
+    ]
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,29 @@ def blocks(bars: BarMap, spans: Sequence[tuple[int, int]], tracks: frozenset[int
             edges = [alike[0] + len(alike) * i // count for i in range(count + 1)]
             holes += [Hole(a, b, tracks) for a, b in pairwise(edges)]
     return sorted(holes, key=lambda hole: hole.first)
+
+
+def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
+    """Tracks of a song by their numbers from 1, or by what they or their instruments are called (``"bass"``).
+
+    Raises:
+        RequestError: There is no such track, or it has no notes.
+    """
+    names = [gm.track_name("", t.program, t.is_drum).lower() for t in song.tracks]
+    own = [track.name.strip().lower() for track in song.tracks]
+    chosen: set[int] = set()
+    for word in words:
+        if str(word).strip().isdigit():
+            found = [int(word) - 1] if 1 <= int(word) <= len(song.tracks) else []
+        else:
+            text = str(word).strip().lower()
+            found = [n for n in range(len(names)) if text and (text in own[n] or text in names[n])]
+        found = [n for n in found if len(song.tracks[n].notes)]
+        if not found:
+            there = ", ".join(f"{n + 1} {own[n] or names[n]}" for n in range(len(names)) if len(song.tracks[n].notes))
+            raise RequestError(f"the song has no track {word}; there are {there}"[:300])
+        chosen |= set(found)
+    return frozenset(chosen)
 
 
 def dealt(new: Score, song: Score, bars: BarMap, ask: Ask) -> list[Part]:
@@ -142,3 +175,28 @@ def written(song: Score, bars: BarMap, ask: Ask, parts: Sequence[Part]) -> Score
         out.tracks[part.track].notes.extend(part.notes)
         out.tracks[part.track].notes.sort(key=lambda n: (n.time, n.pitch))
     return out
+
+
+def rewritten(midi: bytes, song: Score, bars: BarMap, asks: Sequence[Ask], parts: Sequence[Part], text: str) -> bytes:
+    """The song's own file with what was asked for in place of what was cut out; the rest event for event.
+
+    Raises:
+        MidiError: The file cannot be taken apart, or has no channel left for a new instrument.
+    """
+    holes = []
+    for ask in asks:
+        end = int(bars.starts[ask.hole.last])
+        end = max(end, song.end() + 1) if ask.hole.last == len(bars) else end
+        holes.append(replace.Hole(int(bars.starts[ask.hole.first]), end, ask.hole.tracks))
+    new, targets = Score(song.ticks_per_quarter), []
+    for number in sorted({part.track for part in parts}):
+        mine = [part for part in parts if part.track == number]
+        track = Track(
+            gm.track_name("", mine[0].program, mine[0].program == -1), max(mine[0].program, 0), mine[0].program == -1
+        )
+        for part in mine:
+            track.notes.extend(part.notes)
+        track.sort()
+        new.tracks.append(track)
+        targets.append(number if number < len(song.tracks) else None)
+    return replace.replace_notes(midi, holes, new, targets, text=text)

@@ -28,6 +28,8 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 FILL, SEP, ANSWER = (SPECIALS.index(name) for name in ("FILL", "SEP", "ANSWER"))
 """The base tokens that mark a hole, end what is given, and begin what is asked for."""
+TOO_LONG = "too-long"
+"""The kind of the error that says that a hole is too long for a model, with what stands around it."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,9 @@ def window(
         if len(found.given) <= room:
             return found, first
         if not before and not after:
+            span = f"bars {hole.first + 1} to {hole.last}"
             raise RequestError(
-                f"bars {hole.first + 1} to {hole.last} hold more than this model can read at a time: ask for fewer bars"
+                f"{span} hold more than this model can read at a time: ask for fewer bars", kind=TOO_LONG
             )
         share = room / len(found.given)
         if after > before / 2:

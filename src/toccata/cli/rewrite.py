@@ -1,0 +1,125 @@
+"""``toccata infill`` and ``accompany``: parts of a song written anew, the rest as it was."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toccata.cli.base import Face, command
+from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
+
+
+class Spans(click.ParamType[Any]):
+    """Bars of a song."""
+
+    name = "A-B,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[int, int], ...]:
+        """``5-8,13`` as ((5, 8), (13, 13))."""
+        if isinstance(value, tuple):
+            return value
+        spans = []
+        for part in str(value).split(","):
+            found = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
+            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+            if not 1 <= first <= last:
+                self.fail(f"{part.strip()!r} are no bars: write 5-8, or 5-8,13-14", param, ctx)
+            spans.append((first, last))
+        return tuple(spans)
+
+
+class Words(click.ParamType[Any]):
+    """Some words, with commas between them."""
+
+    name = "NAME,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """``2, bass`` as ("2", "bass")."""
+        if isinstance(value, tuple):
+            return value
+        words = tuple(word.strip() for word in str(value).split(",") if word.strip())
+        if not words:
+            self.fail("nothing is named", param, ctx)
+        return words
+
+
+@command(
+    "infill",
+    examples=(
+        "toccata infill song.mid --bars 5-8",
+        "toccata infill song.mid --bars 5-8,13-14 --tracks 1 -n 4 -o ideas",
+        "toccata infill song.mid --bars 3-4 --seed 7 --audio --plot -o filled.mid",
+    ),
+    optional_values=BESIDE,
+)
+@click.argument("song", type=click.Path(path_type=Path))
+@writing(
+    click.option("--bars", type=Spans(), required=True, help="The bars to write anew, counted from 1."),
+    click.option("--tracks", type=Words(), help="Only these tracks: numbers from 1, names, instruments."),
+)
+def infill(face: Face, song: Path, **said: Any) -> None:
+    """Write some bars of SONG anew, from what stands around them.
+
+    Everything else stays as it is, event for event. Notes that ring into the bars stay; those that begin in them go.
+    """
+    bars = said["bars"]
+    total = sum(last - first + 1 for first, last in bars)
+    _run(face, said, total, lambda model, **how: model.infill(song, bars, tracks=said["tracks"], **how))
+
+
+@command(
+    "accompany",
+    examples=(
+        "toccata accompany song.mid --add bass,drums",
+        'toccata accompany song.mid --add "String Ensemble 1" --bars 5-12 -n 3 -o ideas',
+        'toccata accompany song.mid --add cello --key "G major" --plot -o duet.mid',
+    ),
+    optional_values=BESIDE,
+)
+@click.argument("song", type=click.Path(path_type=Path))
+@writing(
+    click.option("--add", type=Words(), required=True, help="Instruments: names, 0-127, drums."),
+    click.option("--bars", type=Spans(), help="Where they play; all along if nothing is said."),
+)
+def accompany(face: Face, song: Path, **said: Any) -> None:
+    """Add instruments to SONG; what is there stays as it is, event for event."""
+    from toccata import api
+    from toccata.errors import RequestError
+
+    try:
+        programs = [api.program_number(word) for word in said["add"]]
+    except RequestError as error:
+        raise click.BadParameter(error.message, param_hint="'--add'") from None
+    bars = said["bars"]
+    total = sum(last - first + 1 for first, last in bars) if bars else 0
+    _run(face, said, total, lambda model, **how: model.accompany(song, programs, bars=bars, **how))
+
+
+def _run(face: Face, said: dict[str, Any], bars: int, write: Any) -> None:
+    """Write the versions one by one, each on disk before the next begins."""
+    from toccata import api
+
+    desk = open_desk(face, said)
+    written: list[dict[str, Any]] = []
+    tokens, notes, seconds = 0, 0, 0.0
+    with face.progress() as heard:
+        if said["model"] is None:
+            heard.say(f"with {api.told(desk.path)}")
+        for number in range(said["count"]):
+            (piece,) = write(
+                desk.model,
+                seed=desk.seed + number,
+                sampling=desk.sampling,
+                key=said["key"],
+                on_event=BarCount(heard, number, said["count"], bars or None),
+            )
+            stats = desk.model.stats
+            tokens, notes, seconds = tokens + stats.tokens, notes + stats.notes, seconds + stats.seconds
+            written.append(desk.write(piece, number))
+            face.kept = f"{len(written)} of {said['count']} pieces are written"
+    tell(face, desk, written, tokens, notes, seconds)

@@ -1,0 +1,77 @@
+"""What a model has written, as music: from ids to a Score, and to a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
+from symusic import Note as ScoreNote
+
+from toccata.engine.generate import Finished
+from toccata.midi.splice import new_file
+from toccata.tasks.request import Request, Task
+from toccata.tokenizers.base import Tokenizer
+
+
+@dataclass
+class Stats:
+    """What a call to generate took."""
+
+    tokens: int = 0
+    notes: int = 0
+    seconds: float = 0.0
+    nats: list[float] = field(default_factory=list)
+
+
+def new_music(tokenizer: Tokenizer, done: Finished, task: Task, request: Request) -> Score:
+    """The notes and events written, from the seam on; tick 0 is the seam."""
+    grid = tokenizer.decode(done.ids[task.skip :])
+    end = done.cursor.end_tick
+    out = Score(grid.ticks_per_quarter)
+    for track in grid.tracks:
+        new = Track(track.name, track.program, track.is_drum)
+        for note in track.notes:
+            if note.time >= task.start and (request.bars is None or note.time < end):
+                length = min(note.duration, end - note.time) if request.bars is not None else note.duration
+                new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
+        new.controls = [
+            ControlChange(c.time - task.start, c.number, c.value) for c in track.controls if c.time >= task.start
+        ]
+        new.pedals = [type(p)(p.time - task.start, p.duration) for p in track.pedals if p.time >= task.start]
+        new.pitch_bends = [type(b)(b.time - task.start, b.value) for b in track.pitch_bends if b.time >= task.start]
+        if len(new.notes):
+            out.tracks.append(new)
+    first = request.prompt is None
+    out.time_signatures = [
+        TimeSignature(s.time - task.start, s.numerator, s.denominator)
+        for s in grid.time_signatures
+        if s.time > task.start or (first and s.time == task.start)
+    ]
+    if first and (not len(out.time_signatures) or not tokenizer.grammar().scheme.has_meters):
+        out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
+    elif first and request.meter is not None:  # the model may have said it as another of the same length
+        out.time_signatures[0] = TimeSignature(0, *request.meter)
+    out.key_signatures = [
+        KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
+    ]
+    tempos = [Tempo(max(0, t.time - task.start), mspq=t.mspq) for t in grid.tempos if t.time > task.start or first]
+    if request.tempo is not None:
+        tempos = [Tempo(0, qpm=request.tempo)]
+    elif first and not tempos:
+        tempos = [Tempo(0, qpm=120.0)]
+    out.tempos = tempos
+    return out
+
+
+def joined(before: Score, seam: int, new: Score, text: str) -> bytes:
+    """Both parts as a file of our own making, for originals that cannot be continued as they are."""
+    whole = before.copy()
+    scaled = new.resample(before.ticks_per_quarter, min_dur=1).shift_time(seam)
+    for track in scaled.tracks:
+        mine = next((t for t in whole.tracks if (t.program, t.is_drum) == (track.program, track.is_drum)), None)
+        if mine is None:
+            whole.tracks.append(track)
+        else:
+            mine.notes.extend(track.notes)
+    whole.tempos.extend(scaled.tempos)
+    return new_file(whole, text=text)

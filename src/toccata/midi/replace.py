@@ -1,0 +1,255 @@
+"""Notes of a MIDI file exchanged for others; all its other events stay as they are.
+
+Which notes go is said by tick and by track of the parsed Score; ``notes.score_places`` knows where those tracks are in
+the file. What stays is never decoded (see ``splice``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import inf
+
+from symusic import Score
+
+from toccata.errors import MidiError
+from toccata.midi import smf
+from toccata.midi.gm import DRUM_CHANNEL
+from toccata.midi.notes import Place, notes_of, score_places
+from toccata.midi.seam import Seam
+from toccata.midi.smf import MidiFile, MidiTrack
+from toccata.midi.splice import add_text, merged, named_track
+from toccata.midi.voices import Added, Rank, Voice, lay, track_voice
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A place in a file whose notes go.
+
+    Attributes:
+        start: The tick of the file from which notes that begin go.
+        end: The tick from which they stay again.
+        tracks: The numbers of the tracks, from 0, as the Score that ``read_score`` makes of the file has them; None:
+            all of them.
+    """
+
+    start: int
+    end: int
+    tracks: frozenset[int] | None = None
+
+
+def replace_notes(
+    midi: bytes, holes: Sequence[Hole], new: Score, targets: Sequence[int | None], *, at: int = 0, text: str = ""
+) -> bytes:
+    """Take the notes out of ``holes`` and put those of ``new`` in; everything else stays event for event.
+
+    What goes are the note-ons in the holes and the note-offs that end them, wherever these stand. A note that began
+    before a hole stays whole. Controllers, pedals, bends, texts and lyrics stay, also in the holes.
+
+    A new note stands at ``at + round(tick * ticks a quarter of the file / those of new)``, in the holes or not:
+
+    - with a number in ``targets``, in that track of the file: of its track only the notes are used. Where the file has
+      changed to another program in that channel by then, program changes stand right before and after the note-on;
+    - with None, in a track of its own at the end of the file (of type 0: in its one track), with name, program and
+      controllers, on a channel that the file does not use, else on one that it uses no more. Drums are on channel 9.
+
+    No key of a channel is struck while it sounds, in whichever tracks: a new note ends where the next one or an old one
+    begins; it is left out where an old one sounds or begins with it. Where tracks share a channel, a note ends a tick
+    before one in a track further up begins, and begins a tick after one in a track further down ends, as players that
+    go through the tracks in turn would silence it.
+
+    Args:
+        midi: The bytes of a MIDI file of type 0 or 1, any ticks per quarter.
+        holes: What goes; they may overlap.
+        new: The new notes, any ticks per quarter. Its tempo, meter and keys are not used.
+        targets: For each track of ``new`` the number, as in a hole, of the file's track that it goes to; None: a new
+            one.
+        at: The tick of the file that is tick 0 of ``new``.
+        text: Stored as a text event at tick 0 of the first track, after what stands there; empty: none is.
+
+    Raises:
+        MidiError: ``midi`` cannot be taken apart, or has no channel left for a new track; the message is the bare
+            reason.
+        ValueError: A hole ends before it begins, there is no such track, ``targets`` are not as many as the tracks of
+            ``new``, or ``at`` is negative.
+    """
+    file = smf.read(midi)
+    tracks = file.tracks or [MidiTrack()]
+    single = file.format == 0 and len(tracks) == 1
+    places = score_places(tracks)
+    _refuse_absurd(holes, targets, new, len(places), at)
+    tracks = [_without(track, number, holes, places) for number, track in enumerate(tracks)]
+    given: list[Voice] = []
+    fresh: list[Voice] = []
+    for track, target in zip(new.tracks, targets, strict=True):
+        voice = track_voice(track, at, file.division, new.ticks_per_quarter)
+        if target is not None:
+            voice.track, voice.channel, voice.program = places[target]
+            voice.announced, voice.others = False, []
+        if voice.notes:
+            (fresh if target is None else given).append(voice)
+    names = _settle(fresh, tracks, single)
+    _make_room(given + fresh, tracks)
+    added = _laid(given, fresh, tracks)
+    tracks += [named_track(name) for name in names]
+    out = [merged(track, added[number]) for number, track in enumerate(tracks)]
+    if text:
+        add_text(out[0], text)
+    return smf.write(MidiFile(0 if single else 1, file.division, out, file.foreign))
+
+
+def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Score, tracks: int, at: int) -> None:
+    if at < 0 or any(not 0 <= hole.start <= hole.end for hole in holes):
+        raise ValueError(f"new notes from tick {at} on, in {list(holes)}")
+    if len(targets) != len(new.tracks):
+        raise ValueError(f"{len(targets)} targets for {len(new.tracks)} new tracks")
+    named = {number for hole in holes for number in hole.tracks or ()} | {n for n in targets if n is not None}
+    if wrong := [number for number in sorted(named) if not 0 <= number < tracks]:
+        raise ValueError(f"there is no track {wrong[0]}: the file's Score has {tracks}")
+
+
+def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place]) -> MidiTrack:
+    """``track`` without the notes that begin in ``holes``."""
+    spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
+    gone = set()
+    for note in notes_of(track, number)[0]:
+        if any(start <= note.start < end and (own is None or note.place in own) for start, end, own in spans):
+            gone |= {note.on, note.off}
+    return MidiTrack([event for n, event in enumerate(track.events) if n not in gone], track.end)
+
+
+def _settle(voices: Iterable[Voice], tracks: Sequence[MidiTrack], single: bool) -> list[str]:
+    """Give each of ``voices`` a track of its own and a channel; the names of the new tracks."""
+    names: list[str] = []
+    spoken: dict[int, float] = {}  # until when something is said on a channel
+    for number, track in enumerate(tracks):
+        for event in track.events:
+            if event.channel >= 0:
+                spoken[event.channel] = max(spoken.get(event.channel, 0), event.tick)
+        spoken |= {note.place.channel: inf for note in notes_of(track, number)[0] if note.end is None}
+    for voice in voices:
+        voice.start = min([voice.notes[0][0]] + [tick for tick, _ in voice.others])
+        voice.track = 0 if single else len(tracks) + len(names)
+        names += [] if single else [voice.name]
+        if voice.drums:
+            voice.channel, voice.announced = DRUM_CHANNEL, DRUM_CHANNEL not in spoken
+        else:
+            melodic = [channel for channel in range(16) if channel != DRUM_CHANNEL]
+            free = [c for c in melodic if c not in spoken] + [c for c in melodic if spoken.get(c, inf) < voice.start]
+            if not free:
+                raise MidiError(f"has no channel left for {voice.name}: there are 15, and the file uses them all")
+            voice.channel = free[0]
+            if voice.channel in spoken:
+                seam = Seam.of(tracks, voice.start)
+                rest = seam.resets(voice.channel) + seam.defaults(voice.channel)
+                voice.others[:0] = [(voice.start, data) for data in rest]
+        spoken[voice.channel] = inf
+    return names
+
+
+@dataclass
+class _Key:
+    """What a key of a channel is asked to do.
+
+    Attributes:
+        sounding: The file's notes: start, end, track.
+        stray: Note-offs of the file that end nothing: tick and track.
+        new: New notes: start, number of the voice, end, velocity.
+    """
+
+    sounding: list[tuple[int, float, int]] = field(default_factory=list)
+    stray: list[tuple[int, int]] = field(default_factory=list)
+    new: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def fitted(self, track_of: Sequence[int]) -> list[tuple[int, int, int, int]]:
+        """The new notes that can sound, as long as they can; ``track_of`` has the track of each voice."""
+        out = []
+        onsets = [(start, track) for start, _, track in self.sounding]
+        ends = {(end, track) for _, end, track in self.sounding} | set(self.stray)
+        for start, number, end, velocity in sorted(self.new, key=lambda note: (-note[0], note[1])):
+            track = track_of[number]
+            while any(tick == start and other > track for tick, other in ends):
+                start += 1
+            if any(a <= start < max(b, a + 1) for a, b, _ in self.sounding):
+                continue
+            if any(tick == start for tick, _ in onsets):
+                continue
+            stop = min(
+                [end]
+                + [tick - (other < track) for tick, other in onsets if tick > start]
+                + [tick for tick, _ in self.stray if tick > start]
+            )
+            if start < stop:
+                out.append((start, number, stop, velocity))
+                onsets.append((start, track))
+        return out
+
+
+def _make_room(voices: Sequence[Voice], tracks: Sequence[MidiTrack]) -> None:
+    """Shorten or leave out what would strike a key that sounds, or silence it."""
+    keys: dict[tuple[int, int], _Key] = defaultdict(_Key)
+    for number, voice in enumerate(voices):
+        for start, end, pitch, velocity in voice.notes:
+            keys[voice.channel, pitch].new.append((start, number, end, velocity))
+        voice.notes = []
+    for number, track in enumerate(tracks):
+        notes, stray = notes_of(track, number)
+        for note in notes:
+            if key := keys.get((note.place.channel, note.pitch)):
+                key.sounding.append((note.start, inf if note.end is None else note.end, number))
+        for event in (track.events[index] for index in stray):
+            if key := keys.get((event.channel, min(event.data[1], 127))):
+                key.stray.append((event.tick, number))
+    for (_, pitch), key in keys.items():
+        for start, number, end, velocity in key.fitted([voice.track for voice in voices]):
+            voices[number].notes.append((start, end, pitch, velocity))
+    for voice in voices:
+        voice.notes.sort()
+
+
+def _laid(given: Sequence[Voice], fresh: Sequence[Voice], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
+    """The events of voices in the file's tracks, and of those in tracks of their own, by track."""
+    out: dict[int, list[Added]] = defaultdict(list)
+    changes = [
+        (event.tick, number, event.channel, min(event.data[1], 127))
+        for number, track in enumerate(tracks)
+        for event in track.events
+        if event.kind == smf.PROGRAM
+    ]
+    changes.sort(key=lambda change: change[:2])
+    for voice in given:
+        own = [(tick, number, program) for tick, number, channel, program in changes if channel == voice.channel]
+        out[voice.track] += _in_program(lay([voice], Seam(0))[voice.track], voice, own)
+    for voice in fresh:
+        out[voice.track] += lay([voice], Seam(0))[voice.track]
+    return out
+
+
+def _in_program(events: Iterable[Added], voice: Voice, changes: Sequence[tuple[int, int, int]]) -> list[Added]:
+    """``events`` with program changes around note-ons that the file would give another program than the voice's.
+
+    Args:
+        events: The voice's.
+        voice: It names its program.
+        changes: The programs of its channel: tick, track, program.
+    """
+    own = [(tick, program) for tick, number, program in changes if number == voice.track]
+    if not own:
+        return list(events)  # one program all along
+    own_ticks, all_ticks = [tick for tick, _ in own], [change[0] for change in changes]
+    out: list[Added] = []
+    for (tick, rank), group in groupby(events, key=lambda event: event[:2]):
+        here = bisect_right(own_ticks, tick)
+        force = own[here - 1][1] if here else 0
+        if rank != Rank.NOTE_ON or force == voice.program:
+            out += group
+            continue
+        # Before the track names any program, its channel has the one that other tracks have named.
+        before = bisect_right(all_ticks, tick)
+        back = force if here or not before else changes[before - 1][2]
+        change = smf.PROGRAM | voice.channel
+        out += [(tick, rank, bytes((change, voice.program))), *group, (tick, rank, bytes((change, back)))]
+    return out

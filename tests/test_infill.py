@@ -1,0 +1,146 @@
+"""Bars written anew and instruments added: inside what was asked for, outside every event as it was, to mido's eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from symusic import Note, Score, TimeSignature, Track
+
+from outside import inside, untouched_outside
+from random_model import random_model
+from toccata.engine.model import Model
+from toccata.errors import RequestError
+from toccata.midi.bars import bar_map
+from toccata.midi.read import find_midi, read_score
+from toccata.midi.replace import Hole
+from toccata.midi.splice import new_file
+from toccata.recipes import load
+from toccata.tasks.request import scale
+from toccata.tokenizers.events import EventOptions
+
+FOLDERS = ("quartets", "songs", "game", "choir", "orchestra")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Random weights: a model that knows nothing is the hardest to keep within what was asked for."""
+    recipe = load("toccata")
+    assert isinstance(recipe.tokenizer, EventOptions)
+    return Model(random_model(tmp_path_factory.mktemp("model") / "m", recipe.tokenizer, context=512), precision="fp32")
+
+
+def hole_of(path: Path, first: int, last: int, tracks: frozenset[int] | None = None) -> Hole:
+    """Bars ``first`` to ``last``, counted from 1, in the file's ticks."""
+    starts = bar_map(read_score(path)).starts
+    return Hole(int(starts[first - 1]), int(starts[last]), tracks)
+
+
+def test_real_files_stay_as_they_are_outside(data: Path, model: Model) -> None:
+    for folder in FOLDERS:
+        for path in find_midi(data / folder)[::60][:2]:
+            (piece,) = model.infill(path, [(3, 4)], seed=5)
+            hole = hole_of(path, 3, 4)
+            assert untouched_outside(path.read_bytes(), piece.midi, [hole]) == [], path.name
+            written = inside(piece.midi, [hole])
+            assert written, path.name
+            assert all(note.end is not None and note.end <= hole.end for note in written), path.name
+
+
+def test_only_the_tracks_that_are_named_are_written_anew(data: Path, model: Model) -> None:
+    path = find_midi(data / "quartets")[3]
+    for words, number in ((["4"], 3), (["viola"], 2)):
+        (piece,) = model.infill(path, [(5, 6)], tracks=words, seed=2)
+        hole = hole_of(path, 5, 6, frozenset({number}))
+        assert untouched_outside(path.read_bytes(), piece.midi, [hole]) == []
+        assert piece.origin["tracks"] == [number]
+
+
+def test_several_spans_and_long_ones_are_filled(data: Path, model: Model) -> None:
+    path = find_midi(data / "songs")[5]
+    bars = len(bar_map(read_score(path)))
+    assert bars >= 16
+    (piece,) = model.infill(path, [(2, 12), (14, 14)], seed=1)
+    holes = [hole_of(path, 2, 12), hole_of(path, 14, 14)]
+    assert untouched_outside(path.read_bytes(), piece.midi, holes) == []
+    assert piece.bars == bars
+
+
+def test_instruments_are_added_in_tracks_of_their_own(data: Path, model: Model) -> None:
+    path = find_midi(data / "quartets")[3]
+    before = read_score(path)
+    (piece,) = model.accompany(path, [73, -1], bars=[(2, 5)], seed=4)
+    assert untouched_outside(path.read_bytes(), piece.midi, []) == []
+    new = piece.score.tracks[len(before.tracks) :]
+    assert {(-1 if t.is_drum else t.program) for t in new} <= {73, -1}
+    assert new
+    hole = hole_of(path, 2, 5)
+    for track in new:
+        assert all(hole.start <= note.time and note.end <= hole.end for note in track.notes)
+
+
+def test_the_same_seed_writes_the_same_and_another_another(data: Path, model: Model) -> None:
+    path = find_midi(data / "choir")[2]
+    one, two = model.infill(path, [(3, 4)], n=2, seed=7)
+    assert model.infill(path, [(3, 4)], seed=8)[0].midi == two.midi
+    assert one.midi != two.midi
+
+
+def test_a_key_is_kept_inside(data: Path, model: Model) -> None:
+    path = find_midi(data / "choir")[2]
+    (piece,) = model.infill(path, [(3, 4)], key="D minor", seed=3)
+    allowed = scale("D minor")
+    assert all(allowed[note.pitch] for note in inside(piece.midi, [hole_of(path, 3, 4)]))
+
+
+def test_notes_that_ring_into_the_bars_stay(model: Model) -> None:
+    score = Score(480)
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend([Note(0, 480 * 6, 60, 80), Note(480 * 4, 480, 64, 80), Note(480 * 8, 480, 67, 80)])
+    midi = new_file(score)
+    (piece,) = model.infill(midi, [(2, 2)], seed=1)
+    assert (0, 480 * 6, 60) in {(n.time, n.duration, n.pitch) for t in piece.score.tracks for n in t.notes}
+    assert untouched_outside(midi, piece.midi, [Hole(480 * 4, 480 * 8)]) == []
+
+
+def test_a_change_of_meter_inside_is_no_obstacle(model: Model) -> None:
+    score = Score(480)
+    score.time_signatures.extend([TimeSignature(0, 4, 4), TimeSignature(480 * 8, 3, 4)])
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(20))
+    midi = new_file(score)
+    (piece,) = model.infill(midi, [(2, 3)], seed=1)
+    assert bar_map(piece.score).starts.tolist() == bar_map(score).starts.tolist()
+    assert untouched_outside(midi, piece.midi, [Hole(480 * 4, 480 * 11)]) == []
+
+
+def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path: Path) -> None:
+    path = find_midi(data / "quartets")[3]
+    with pytest.raises(RequestError, match="there are no bars 9000 to 9001: the song has"):
+        model.infill(path, [(9000, 9001)])
+    with pytest.raises(RequestError, match="no track tuba; there are 1 violin"):
+        model.infill(path, [(1, 2)], tracks=["tuba"])
+    with pytest.raises(RequestError, match="asked for twice"):
+        model.infill(path, [(1, 4), (3, 6)])
+    with pytest.raises(RequestError, match="at least one piece"):
+        model.infill(path, [(1, 2)], n=0)
+    other = Model(random_model(tmp_path / "m", EventOptions("PerTok"), context=128), precision="fp32")
+    with pytest.raises(RequestError, match=r"has not learned to fill: train a model with examples\.fill"):
+        other.infill(path, [(1, 2)])
+    alone = EventOptions("REMI", {"use_programs": False})
+    single = Model(random_model(tmp_path / "s", alone, context=128), precision="fp32")
+    with pytest.raises(RequestError, match="cannot add others"):
+        single.accompany(path, [32])
+
+
+def test_seeds_of_holes_differ(data: Path, model: Model) -> None:
+    # Two empty bars of the same song, filled in one go, are not the same bar twice.
+    score = Score(480)
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * 4 * bar, 480, 60, 80) for bar in range(8))
+    (piece,) = model.infill(new_file(score), [(3, 3), (6, 6)], seed=1)
+    notes = np.array([[n.time, n.pitch] for t in piece.score.tracks for n in t.notes])
+    first = notes[(notes[:, 0] >= 3840) & (notes[:, 0] < 5760)] - [3840, 0]
+    second = notes[(notes[:, 0] >= 9600) & (notes[:, 0] < 11520)] - [9600, 0]
+    assert first.tolist() != second.tolist()
