@@ -101,10 +101,16 @@ CHOICES: list[DecoderConfig] = [
 ]
 
 
-@pytest.mark.parametrize("config", CHOICES, ids=str)
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["apart", "packed"])
-def test_logits_are_torchs(config: DecoderConfig, lengths: list[tuple[int, ...]] | None) -> None:
-    off, size = apart(config, lengths)
+@pytest.mark.parametrize("number", range(len(CHOICES)))
+def test_logits_are_torchs(number: int) -> None:
+    off, size = apart(CHOICES[number], LENGTHS)
+    assert off < 1e-4
+    assert size > 0.3
+
+
+@pytest.mark.parametrize("config", [LLAMA, GPT], ids=["llama", "gpt"])
+def test_logits_are_torchs_without_packing(config: DecoderConfig) -> None:
+    off, size = apart(config, None)
     assert off < 1e-4
     assert size > 0.3
 
@@ -187,7 +193,8 @@ def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenize
 
 # ---- runs
 
-SETTINGS = ("training.precision='fp32'", "model.dropout=0.2", "training.ema=0.9", "training.accumulate=2")
+SETTINGS = ("training.precision='fp32'", "model.dropout=0.2", "training.ema=0.9", "training.accumulate=2",
+            "model.layers=1")  # fmt: skip
 
 
 def run(corpus: Corpus, out: Path, *settings: str, backend: Any = None) -> State:
