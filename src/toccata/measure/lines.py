@@ -12,7 +12,8 @@ A note of a line is two bytes. The second is the interval from the note before i
 is the same music. The first is 0 in a chord; for a note that begins a new onset it is the ratio of the step to it to
 the step before, in five classes (much shorter, shorter, about as long, longer, much longer; the borders are where
 neither 2:3, 1:2, 1:3 nor 1:4 lies), so that neither tempo nor note values twice as long make another passage, nor a
-grid's rounding as a rule. Note lengths and velocities do not count; onsets within a 16th of a quarter are one chord.
+grid's rounding as a rule. Note lengths and velocities do not count; onsets closer than a 16th of a quarter are one
+chord.
 
 A passage begins after the last note of its first chord: that note is counted, the step to it is not compared, and
 nor is the ratio of the step after it, as both would speak of what was there before. So of a copied melody each note is
@@ -39,7 +40,7 @@ BEGIN = 0
 FIRST = 3
 """The rhythm of the second onset of a line: about as long as the step before, which there is none of."""
 
-_TOGETHER = 16  # onsets within this part of a quarter are one chord
+_TOGETHER = 16  # onsets closer than this part of a quarter are one chord
 _LONGER = ((17, 10), (7, 2))  # from which ratio on a step is longer, and much longer, than the one before
 
 
@@ -96,7 +97,7 @@ def lines(notes: Notes, ticks_per_quarter: int, *, merged: bool = False) -> Iter
             that it is compared with need not.
     """
     seen: set[bytes] = set()
-    together = ticks_per_quarter // _TOGETHER
+    together = (ticks_per_quarter - 1) // _TOGETHER
     for program in np.unique(notes.program):
         here = np.flatnonzero(notes.program == program)
         tracks = np.unique(notes.track[here])

@@ -264,7 +264,7 @@ class Matcher:
     """Follows music while it is written, and says how long a passage it has just copied from the training data.
 
     Each instrument's texture and top line are followed, as `originality` does it, so what it counts is the same, where
-    no instrument has several tracks and no two onsets lie within a 16th of a quarter.
+    no instrument has several tracks and no two onsets are closer than a 16th of a quarter.
     """
 
     def __init__(self, index: Index) -> None:

@@ -35,6 +35,7 @@ DEEP = 256
 
 _MAGIC = b"toccata\0"
 _ALIGN = 64
+_HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
 _DTYPES = {
@@ -163,7 +164,11 @@ class Index:
         Args:
             passage: The interval to its second note, then rhythm and interval of each further one.
         """
-        return self.narrow(passage, 0, len(self))
+        # Most of the bisection is for the first notes, of which there are not that many different ones.
+        head = passage[:_HEAD]
+        if (slots := self._heads.get(head)) is None:
+            slots = self._heads[head] = self.narrow(head, 0, len(self))
+        return self.narrow(passage, *slots) if len(passage) > _HEAD else slots
 
     def narrow(self, passage: bytes, low: int, high: int) -> tuple[int, int]:
         """As `find`, among the places from ``low`` to before ``high``, which `find` named for its beginning."""
@@ -210,6 +215,10 @@ class Index:
         """How many pieces the notes ``at`` of the text are from."""
         line = np.searchsorted(self.arrays["starts"], at, side="right") - 1
         return len(np.unique(self.arrays["owners"][line]))
+
+    @cached_property
+    def _heads(self) -> dict[bytes, tuple[int, int]]:
+        return {}
 
     @cached_property
     def _text(self) -> memoryview:
