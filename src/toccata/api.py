@@ -30,6 +30,7 @@ from toccata.look import (
 )
 from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
+from toccata.measure.judge import Judge, write_index
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
@@ -51,9 +52,9 @@ if TYPE_CHECKING:
     from toccata.training.pipeline import Run
 
 __all__ = [
-    "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Likelihood", "Model", "NewBar",
-    "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor", "evaluate",
-    "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare",
+    "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
+    "NewBar", "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor",
+    "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare",
     "program_number", "recipe_table", "render", "told", "train",
 ]  # fmt: skip
 
@@ -312,6 +313,9 @@ def _measured(
     heard.say("Writing a few pieces to see whether they are without a fault")
     written = load(made.path).generate(n=VALID_PIECES, bars=VALID_BARS)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
+    write_index(made, corpus)
+    made = folder.seal(made.path, about)
+    metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
     write_seen(made.path, corpus)
     return folder.seal(made.path, {**about, "metrics": metrics})

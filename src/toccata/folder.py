@@ -3,11 +3,13 @@
     config.json  model.safetensors       readable by transformers where the layout is Mistral's
     tokenizer/                           what turns music into ids
     onnx/model.onnx  onnx/model-8bit.onnx    the engine's graphs
+    originality.idx                      an index of the training pieces' passages, to see what is copied
     toccata.json                         format, recipe, lineage, metrics, a digest of every file above
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
 
-Only safetensors, JSON and ONNX are read; nothing is unpickled. A file whose digest does not match is refused by name.
+Only safetensors, JSON, ONNX and the index, which is plain numbers, are read; nothing is unpickled. A file whose digest
+does not match is refused by name.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from toccata.files import digest, write_json
 FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
 GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
-TOKENIZER, TRAINING = "tokenizer", "training"
+TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
 
     ``toccata.json`` is written last, so a folder that has one is whole.
     """
-    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT]
+    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
     files = {name: digest(path / name) for name in names if (path / name).is_file()}
     write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})

@@ -54,6 +54,8 @@ class Bars(click.ParamType[Any]):
     click.option("--continuation-only", is_flag=True, help="Write the new bars without the prompt."),
     click.option("--tempo", type=click.FloatRange(10, 500), metavar="BPM", help="Quarter notes a minute."),
     click.option("--meter", type=Meter(), help="For new music: 3/4, 6/8."),
+    click.option("--max-copy", type=click.IntRange(8), metavar="N",
+                 help="No passage of over N notes from the training pieces."),
     click.option("--program", "programs", type=Program(), multiple=True,
                  help="Only this instrument: name, 0-127, drums."),
 )  # fmt: skip
@@ -66,6 +68,11 @@ def generate(face: Face, **said: Any) -> None:
 
     desk = open_desk(face, said)
     model, count, bars = desk.model, said["count"], _new_bars(said)
+    if said["max_copy"] is not None and desk.judge is None:
+        raise click.BadParameter(
+            f"{model.name} has no index of what it was trained on: train it again", param_hint="'--max-copy'"
+        )
+    accept = desk.judge.within(said["max_copy"]) if desk.judge is not None and said["max_copy"] is not None else None
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as heard, _prompt(said) as (prompt, prompt_bars):
@@ -87,6 +94,7 @@ def generate(face: Face, **said: Any) -> None:
                 meter=said["meter"],
                 programs=said["programs"] or None,
                 max_tokens=said["max_tokens"],
+                accept=accept,
                 on_event=BarCount(heard, first, count, bars),
             )
             tokens, notes = tokens + model.stats.tokens, notes + model.stats.notes

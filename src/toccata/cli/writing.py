@@ -15,7 +15,7 @@ from toccata.cli.base import F, Face, clock, many, refuse_existing
 from toccata.cli.settings import setting
 
 if TYPE_CHECKING:
-    from toccata.api import Model, Sampling
+    from toccata.api import Judge, Model, Sampling
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
@@ -104,6 +104,7 @@ class Desk:
         said: The command's options.
         path: The model's folder.
         soundfont: What to play with.
+        judge: Looks for copied passages; None: the model has no index of what it was trained on.
     """
 
     model: Model
@@ -113,10 +114,13 @@ class Desk:
     said: dict[str, Any]
     path: Path
     soundfont: str | None
+    judge: Judge | None
 
     def write(self, piece: Piece, number: int) -> dict[str, Any]:
         """Write a piece and what was asked for beside it; what there is to say of it."""
-        return _write(piece, self.places[number], self.said, self.soundfont)
+        row = _write(piece, self.places[number], self.said, self.soundfont)
+        row["copied"] = None if self.judge is None or not row["new_notes"] else self.judge.of(piece).to_dict()
+        return row
 
 
 def open_desk(face: Face, said: dict[str, Any]) -> Desk:
@@ -132,7 +136,8 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
     seed = said["seed"] if said["seed"] is not None else _new_seed()
     places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"])
     face.place = places[0].parent
-    return Desk(model, sampling, seed, places, said, path, soundfont)
+    judge = api.Judge(model) if api.Judge.has(model) else None
+    return Desk(model, sampling, seed, places, said, path, soundfont, judge)
 
 
 def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
@@ -145,7 +150,23 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
         "model": desk.model.name,
         "digest": desk.model.folder.digest,
     }
-    face.result(value, _lines(face, written))
+    lines = _lines(face, written)
+    if desk.judge is not None and not face.quiet:
+        lines += _longest(written, desk.judge)
+    face.result(value, lines)
+
+
+def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
+    """The longest passage of all that were written that also stands in the training pieces, and what is usual."""
+    found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
+    usual = "" if judge.normal is None else f"; in music by people {judge.normal.notes} are usual"
+    if found is None or not found["copied"]["notes"]:
+        return [f"No passage stands in the training pieces{usual}."]
+    copied, name = found["copied"], Path(found["path"]).name
+    where = f"{copied['path']}, bar {copied['bar']}"
+    return [
+        f"Longest passage known: {many(copied['notes'], 'note')} ({name}, bar {copied['piece_bar']}: {where}){usual}."
+    ]
 
 
 class BarCount:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
-from itertools import count
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,29 +16,26 @@ from symusic import Score
 from toccata import folder
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
-from toccata.engine.music import Stats, joined, new_music
-from toccata.engine.rewrite import Ask, Part, blocks, chosen_tracks, dealt, halves, rewritten
-from toccata.engine.rewrite import written as fill_in
+from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
+from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.errors import MidiError, RequestError
-from toccata.midi.bars import bar_map
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
-from toccata.tasks.fill import TOO_LONG, can_fill
 from toccata.tasks.prompt import Prompt, open_prompt
 from toccata.tasks.request import Request, Task, compile_request
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import load_tokenizer
 
 Precision = Literal["8bit", "fp32"]
-MAX_TOKENS = 4096
-"""New ids a piece may have if bars are not asked for; with bars, this many for every 8 of them."""
 _MOST_ROWS = 16
+TRIES = 16
+"""So many times a piece is written at most, where not all are accepted."""
 
 
-class Model:
+class Model(Rewriting):
     """A model, ready to write. Made by ``toccata.load``.
 
     Attributes:
@@ -87,6 +84,7 @@ class Model:
         meter: tuple[int, int] | None = None,
         programs: Sequence[int] | None = None,
         max_tokens: int | None = None,
+        accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> list[Piece]:
         """Write new pieces, or go on from a prompt.
@@ -107,6 +105,7 @@ class Model:
             meter: For new music, e.g. ``(3, 4)``.
             programs: General MIDI programs that may play, -1 for the drums.
             max_tokens: Come to the end after about so many new tokens.
+            accept: Asked of every piece; one that is not accepted is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
         Raises:
@@ -137,7 +136,12 @@ class Model:
                 on_event(event)
             if piece is not None and isinstance(event, Finished):
                 pieces[event.row] = piece
-        return [pieces[i] for i in sorted(pieces)]
+        if accept is None:
+            return [pieces[i] for i in sorted(pieces)]
+        again = partial(
+            self.stream, request, opened, sampling=sampling, max_tokens=max_tokens, continuation_only=continuation_only
+        )
+        return [_accepted(pieces[i], accept, again) for i in sorted(pieces)]
 
     def stream(
         self,
@@ -160,7 +164,7 @@ class Model:
         began = time.perf_counter()
         for first in range(0, n, _MOST_ROWS):
             seeds = [seed + i for i in range(first, min(first + _MOST_ROWS, n))]
-            session = self._ready(len(seeds))
+            session = self.ready(len(seeds))
             for event in generate(session, self.tokenizer, task, seeds, sampling, limit):
                 self.stats.seconds = time.perf_counter() - began
                 if isinstance(event, Finished):
@@ -179,158 +183,8 @@ class Model:
                     )
                     yield moved, None
 
-    def infill(
-        self,
-        song: str | Path | bytes | Score,
-        bars: Sequence[tuple[int, int]],
-        *,
-        tracks: Sequence[int | str] | None = None,
-        n: int = 1,
-        seed: int = 0,
-        sampling: Sampling | None = None,
-        key: str | None = None,
-        on_event: Callable[[Event], None] | None = None,
-    ) -> list[Piece]:
-        """Write some bars of a song anew, from what stands around them; the rest stays, event for event.
-
-        Notes that ring into the bars from before stay; those that begin in them go, also where they ring out of them;
-        new ones end with the bars.
-
-        Args:
-            song: A MIDI file or its bytes, or a Score.
-            bars: First and last bar of each span, counted from 1.
-            tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
-            n: How many versions.
-            seed: Version i is that of ``seed + i``.
-            sampling: How bold.
-            key: Keep pitched notes to a key.
-            on_event: Called with notes and bars as they are written.
-
-        Raises:
-            MidiError: The song cannot be read, or not be taken apart.
-            RequestError: There are no such bars or tracks, or the model has not learned to fill.
-        """
-        opened = self._song(song)
-        chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
-        holes = blocks(bar_map(opened.score), [(first - 1, last) for first, last in bars], chosen)
-        asks = [Ask(hole) for hole in holes]
-        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
-
-    def accompany(
-        self,
-        song: str | Path | bytes | Score,
-        programs: Sequence[int],
-        *,
-        bars: Sequence[tuple[int, int]] | None = None,
-        n: int = 1,
-        seed: int = 0,
-        sampling: Sampling | None = None,
-        key: str | None = None,
-        on_event: Callable[[Event], None] | None = None,
-    ) -> list[Piece]:
-        """Add instruments to a song; what is there stays, event for event.
-
-        Args:
-            song: A MIDI file or its bytes, or a Score.
-            programs: General MIDI programs, -1 the drums; each gets a track of its own.
-            bars: Where they play: first and last bar of each span, counted from 1; None: all along.
-            n: How many versions.
-            seed: Version i is that of ``seed + i``.
-            sampling: How bold.
-            key: Keep pitched notes to a key.
-            on_event: Called with notes and bars as they are written.
-
-        Raises:
-            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
-            RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
-        """
-        opened = self._song(song)
-        if not self.tokenizer.grammar().scheme.has_programs:
-            raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
-        lines = bar_map(opened.score)
-        spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
-        asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
-        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
-
-    def _song(self, song: str | Path | bytes | Score) -> Prompt:
-        if not can_fill(self.tokenizer) or not self.folder.about["recipe"].get("examples", {}).get("fill"):
-            raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
-        opened = open_prompt(self.tokenizer, song)
-        assert opened is not None
-        return opened
-
-    def _rewrite(
-        self,
-        song: Prompt,
-        asks: Sequence[Ask],
-        request: Request,
-        n: int,
-        seed: int,
-        sampling: Sampling,
-        on_event: Callable[[Event], None] | None,
-    ) -> list[Piece]:
-        if n < 1:
-            raise RequestError(f"at least one piece must be asked for, not {n}")
-        self.stats, began = Stats(), time.perf_counter()
-        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event) for row in range(n)]
-        self.stats.seconds = time.perf_counter() - began
-        return pieces
-
-    def _rewritten(
-        self,
-        song: Prompt,
-        asks: Sequence[Ask],
-        request: Request,
-        row: int,
-        seed: int,
-        sampling: Sampling,
-        on_event: Callable[[Event], None] | None,
-    ) -> Piece:
-        """One version: hole after hole, each with those before it already filled."""
-        stands, bars = song.score, bar_map(song.score)
-        parts: list[Part] = []
-        tokens, notes, nats, before = 0, 0, 0.0, 0
-        waiting = list(asks)
-        for number in count():
-            if not waiting:
-                break
-            ask = waiting.pop(0)
-            length = ask.hole.last - ask.hole.first
-            asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
-            try:
-                task = compile_request(asked, self.tokenizer, self.config.context * 2 // 3)
-            except RequestError as error:
-                if error.kind != TOO_LONG or length == 1:
-                    raise
-                waiting[:0] = halves(ask)
-                continue
-            draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
-            limit = MAX_TOKENS * -(-length // 8)
-            for event in generate(self._ready(1), self.tokenizer, task, [draw], sampling, limit):
-                if isinstance(event, Finished):
-                    tokens, notes, nats = tokens + event.written, notes + event.notes, nats + event.nats
-                    made = dealt(new_music(self.tokenizer, event, task, asked), stands, bars, ask)
-                    stands = fill_in(stands, bars, ask, made)
-                    parts += made
-                elif isinstance(event, NewBar) and on_event is not None:
-                    on_event(NewBar(row, before + event.bar))
-            before += length
-        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
-        about = {
-            "bars": [[ask.hole.first + 1, ask.hole.last] for ask in asks],
-            "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,
-            "key": request.key,
-            "programs": asks[0].programs,
-            "prompt": song.about,
-            "tokens": tokens,
-            "notes": notes,
-            "nats_per_note": round(nats / max(1, notes), 4),
-        }
-        origin = {**self._origin(seed, sampling), **about}
-        midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
-        return Piece(midi, origin)
-
-    def _origin(self, seed: int, sampling: Sampling) -> dict[str, Any]:
+    def about(self, seed: int, sampling: Sampling) -> dict[str, Any]:
+        """What the origin of every piece says of who wrote it, and how."""
         return {
             "model": self.name,
             "digest": self.folder.digest,
@@ -341,9 +195,10 @@ class Model:
 
     def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
-        return self._ready(1).logits(ids)
+        return self.ready(1).logits(ids)
 
-    def _ready(self, rows: int) -> Session:
+    def ready(self, rows: int) -> Session:
+        """A session for so many rows, none of them in use."""
         session = self._session
         if session is None or session.rows < rows:
             name = (
@@ -369,7 +224,7 @@ class Model:
     ) -> Piece:
         new = new_music(self.tokenizer, done, task, request)
         origin: dict[str, Any] = {
-            **self._origin(seed, sampling),
+            **self.about(seed, sampling),
             "bars": request.bars,
             "key": request.key,
             "tempo": request.tempo,
@@ -392,3 +247,20 @@ class Model:
         if only:
             return Piece(drop_before(whole, task.seam), origin)
         return Piece(whole, origin, task.seam)
+
+
+def _accepted(
+    piece: Piece, accept: Callable[[Piece], bool], again: Callable[..., Iterator[tuple[Event, Piece | None]]]
+) -> Piece:
+    """``piece``, or the first of those written with other seeds that is accepted.
+
+    Raises:
+        RequestError: None of them is.
+    """
+    seed = int(piece.origin["seed"])
+    for attempt in range(TRIES):
+        if accept(piece):
+            return piece
+        other = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])
+        piece = next(found for _, found in again(seed=other) if found is not None)
+    raise RequestError(f"none of {TRIES} pieces was accepted: ask for less, or for more than these bars")

@@ -12,6 +12,9 @@ from toccata.midi.splice import new_file
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 
+MAX_TOKENS = 4096
+"""New ids a piece may have if bars are not asked for; with bars, this many for every 8 of them."""
+
 
 @dataclass
 class Stats:

@@ -38,7 +38,8 @@ BARS = 64
 HELD_OUT = 100
 """How many held-out pieces are looked at, at most."""
 
-_FEW = 64  # so many places and fewer are followed one by one
+_PROGRAMS = 128
+_FEW = 16  # so many places and fewer are followed one by one
 
 
 @dataclass(frozen=True)
@@ -282,13 +283,15 @@ class Matcher:
 
         Args:
             onset: In ticks, later than the one before.
-            notes: Program, pitch and length in ticks of each; drums are left out by the caller.
+            notes: Program, pitch and length in ticks of each; what has no General MIDI program (the drums have none) is
+                passed over.
 
         Returns:
             Notes in the longest passage that ends here and stands in the training data; 0 if it is none to speak of.
         """
         longest = 0
-        for program, group in groupby(sorted(notes, key=lambda n: (n[0], n[1], -n[2])), key=lambda n: n[0]):
+        heard = sorted((note for note in notes if 0 <= note[0] < _PROGRAMS), key=lambda n: (n[0], n[1], -n[2]))
+        for program, group in groupby(heard, key=lambda n: n[0]):
             ends: dict[int, int] = {}
             for _, pitch, length in group:
                 ends.setdefault(pitch, onset + length)

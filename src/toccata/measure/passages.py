@@ -140,7 +140,7 @@ class Index:
                     f"{path} has format {header['format']!r}, this version of toccata reads {FORMAT}: update toccata",
                     path=path,
                 )
-            raw = np.memmap(path, np.uint8, "r")
+            raw = np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a plain array are made faster
             arrays, at = {}, 16 + length
             for name, dtypes in _DTYPES.items():
                 dtype, count = header["arrays"][name]
@@ -273,12 +273,11 @@ def _sorted_places(symbols: NDArray[np.uint8]) -> NDArray[np.uint32]:
         keys |= flat[byte : byte + 2 * total : 2]
     order = np.argsort(keys, kind="stable").astype(np.uint32)
     keys = keys[order]
-    rank = np.empty(total + DEEP, np.int64)
-    rank[total:] = 0
-    fresh = np.diff(keys, prepend=keys[:1] + np.uint64(1)) != 0
+    fresh = np.ones(total, bool)
+    fresh[1:] = keys[1:] != keys[:-1]
     del keys, flat
-    group = np.maximum.accumulate(np.where(fresh, np.arange(total), 0))
-    rank[order] = group
+    rank = np.zeros(total + DEEP, np.uint32)
+    rank[order] = _group(fresh, np.arange(total, dtype=np.uint32))
     depth = _PACKED
     while depth < DEEP:
         tied = ~fresh
@@ -287,14 +286,19 @@ def _sorted_places(symbols: NDArray[np.uint8]) -> NDArray[np.uint32]:
         if not len(slots):
             break
         # Groups keep their slots: they are sorted within by the rank of what follows what is known to be the same.
-        which = order[slots].astype(np.int64)
-        key = rank[which] << 32 | rank[which + depth]
+        which = order[slots]
+        key = rank[which].astype(np.uint64) << np.uint64(32) | rank[which + np.uint32(depth)]
         inner = np.argsort(key, kind="stable")
         key, which = key[inner], which[inner]
         order[slots] = which
-        fresh[slots] = np.diff(key, prepend=key[:1] - 1) != 0
-        group = np.maximum.accumulate(np.where(fresh[slots], slots, 0))
-        rank[which] = group
+        fresh[slots[1:]] = key[1:] != key[:-1]
+        rank[which] = _group(fresh[slots], slots.astype(np.uint32))
         depth *= 2
     chosen: NDArray[np.uint32] = order[(symbols[order, 0] != 0) & (symbols[order, 1] != BEGIN)]
     return chosen.astype("<u4")
+
+
+def _group(fresh: NDArray[np.bool_], slots: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """For each of ``slots`` the last one until there that is fresh: all that are the same have the same."""
+    found: NDArray[np.uint32] = np.maximum.accumulate(np.where(fresh, slots, np.uint32(0)))
+    return found

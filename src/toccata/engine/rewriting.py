@@ -1,0 +1,202 @@
+"""The part of a model that writes songs anew in part: bars, and instruments."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic import Score
+
+from toccata.engine.generate import Event, Finished, NewBar, generate
+from toccata.engine.music import MAX_TOKENS, Stats, new_music
+from toccata.engine.rewrite import Ask, Part, blocks, chosen_tracks, dealt, halves, rewritten, written
+from toccata.engine.sampling import Sampling
+from toccata.engine.session import Session
+from toccata.errors import RequestError
+from toccata.folder import ModelFolder
+from toccata.midi.bars import bar_map
+from toccata.model.config import DecoderConfig
+from toccata.piece import Piece, origin_text
+from toccata.tasks.fill import TOO_LONG, can_fill
+from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.request import Request, compile_request
+from toccata.tokenizers.base import Tokenizer
+
+
+class Rewriting(ABC):
+    """What :class:`~toccata.engine.model.Model` can do with a song that is there already."""
+
+    folder: ModelFolder
+    config: DecoderConfig
+    tokenizer: Tokenizer
+    stats: Stats
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the model is called."""
+
+    @abstractmethod
+    def ready(self, rows: int) -> Session:
+        """A session for so many rows, none of them in use."""
+
+    @abstractmethod
+    def about(self, seed: int, sampling: Sampling) -> dict[str, Any]:
+        """What the origin of every piece says of who wrote it, and how."""
+
+    def infill(
+        self,
+        song: str | Path | bytes | Score,
+        bars: Sequence[tuple[int, int]],
+        *,
+        tracks: Sequence[int | str] | None = None,
+        n: int = 1,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Write some bars of a song anew, from what stands around them; the rest stays, event for event.
+
+        Notes that ring into the bars from before stay; those that begin in them go, also where they ring out of them;
+        new ones end with the bars.
+
+        Args:
+            song: A MIDI file or its bytes, or a Score.
+            bars: First and last bar of each span, counted from 1.
+            tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read, or not be taken apart.
+            RequestError: There are no such bars or tracks, or the model has not learned to fill.
+        """
+        opened = self._song(song)
+        chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
+        holes = blocks(bar_map(opened.score), [(first - 1, last) for first, last in bars], chosen)
+        asks = [Ask(hole) for hole in holes]
+        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+
+    def accompany(
+        self,
+        song: str | Path | bytes | Score,
+        programs: Sequence[int],
+        *,
+        bars: Sequence[tuple[int, int]] | None = None,
+        n: int = 1,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Add instruments to a song; what is there stays, event for event.
+
+        Args:
+            song: A MIDI file or its bytes, or a Score.
+            programs: General MIDI programs, -1 the drums; each gets a track of its own.
+            bars: Where they play: first and last bar of each span, counted from 1; None: all along.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
+            RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
+        """
+        opened = self._song(song)
+        if not self.tokenizer.grammar().scheme.has_programs:
+            raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
+        lines = bar_map(opened.score)
+        spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
+        asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
+        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+
+    def _song(self, song: str | Path | bytes | Score) -> Prompt:
+        if not can_fill(self.tokenizer) or not self.folder.about["recipe"].get("examples", {}).get("fill"):
+            raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
+        opened = open_prompt(self.tokenizer, song)
+        assert opened is not None
+        return opened
+
+    def _rewrite(
+        self,
+        song: Prompt,
+        asks: Sequence[Ask],
+        request: Request,
+        n: int,
+        seed: int,
+        sampling: Sampling,
+        on_event: Callable[[Event], None] | None,
+    ) -> list[Piece]:
+        if n < 1:
+            raise RequestError(f"at least one piece must be asked for, not {n}")
+        self.stats, began = Stats(), time.perf_counter()
+        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event) for row in range(n)]
+        self.stats.seconds = time.perf_counter() - began
+        return pieces
+
+    def _rewritten(
+        self,
+        song: Prompt,
+        asks: Sequence[Ask],
+        request: Request,
+        row: int,
+        seed: int,
+        sampling: Sampling,
+        on_event: Callable[[Event], None] | None,
+    ) -> Piece:
+        """One version: hole after hole, each with those before it already filled."""
+        stands, bars = song.score, bar_map(song.score)
+        parts: list[Part] = []
+        tokens, notes, nats, before = 0, 0, 0.0, 0
+        waiting = list(asks)
+        for number in count():
+            if not waiting:
+                break
+            ask = waiting.pop(0)
+            length = ask.hole.last - ask.hole.first
+            asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
+            try:
+                task = compile_request(asked, self.tokenizer, self.config.context * 2 // 3)
+            except RequestError as error:
+                if error.kind != TOO_LONG or length == 1:
+                    raise
+                waiting[:0] = halves(ask)
+                continue
+            draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
+            limit = MAX_TOKENS * -(-length // 8)
+            for event in generate(self.ready(1), self.tokenizer, task, [draw], sampling, limit):
+                if isinstance(event, Finished):
+                    tokens, notes, nats = tokens + event.written, notes + event.notes, nats + event.nats
+                    made = dealt(new_music(self.tokenizer, event, task, asked), stands, bars, ask)
+                    stands = written(stands, bars, ask, made)
+                    parts += made
+                elif isinstance(event, NewBar) and on_event is not None:
+                    on_event(NewBar(row, before + event.bar))
+            before += length
+        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
+        about = {
+            "bars": [[ask.hole.first + 1, ask.hole.last] for ask in asks],
+            "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,
+            "key": request.key,
+            "programs": asks[0].programs,
+            "prompt": song.about,
+            "tokens": tokens,
+            "notes": notes,
+            "nats_per_note": round(nats / max(1, notes), 4),
+        }
+        origin = {**self.about(seed, sampling), **about}
+        midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
+        return Piece(midi, origin)
