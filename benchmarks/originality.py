@@ -29,7 +29,7 @@ from symusic import Note, Score, Track
 from toccata.corpus.prepare import prepare
 from toccata.corpus.store import Corpus
 from toccata.measure.lines import Line, Notes, lines, pitched
-from toccata.measure.originality import BARS, Matcher, build_index, normal_of, originality
+from toccata.measure.originality import BARS, Matcher, build_index, normal, originality
 from toccata.measure.passages import Index
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.base import Tokenizer
@@ -157,7 +157,7 @@ def measure(source: Path, work: Path, quick: bool) -> dict[str, Any]:
             out[f"lookup{kind}_s_{word}"] = float(np.quantile(values, share))
     out["lookup_notes"] = float(np.median([len(pitched(host)) for host in hosts]))
     out["matcher_us_a_note"] = matcher_speed(index, hosts)
-    out["normal"] = asdict(known) if (known := normal_of(build_index(corpus))) else None
+    out["normal"] = asdict(normal(index, hosts))
     out["held_out_with"] = {str(n): float(np.mean(np.array(lengths) >= n)) for n in LENGTHS}
     tokenizer = build_tokenizer(EventOptions("REMI"))
     tries = 10 if quick else 60

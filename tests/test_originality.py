@@ -342,4 +342,5 @@ def test_a_matcher_says_how_long_the_copy_is_by_now() -> None:
     runs = [matcher.push(o, [(73, p, n)]) for o, n, p in new + _changed(melody[10:30], _end(new), by=2)]
     assert max(runs[:10]) == 0
     assert runs[-12:] == list(range(9, 21))
+    assert matcher.push(10**5, [(128, 36, 120), (-1, 36, 120)]) == 0  # drums
     assert matcher.push(10**6, [(73, 20, 120)]) == 0  # and as soon as it goes its own way, there is none
