@@ -117,7 +117,7 @@ class _Slots(_Builder):
         c = self.config
         claims = self.share(rolls)
         rows = self.node("Reshape", [self.node("Transpose", [rolls], perm=[0, 2, 1, 3]), self.numbers(0, KEYS, -1)])
-        rhythms = self.node("Min", [self.node("MatMul", [claims, rows]), self.number(1.0)])
+        rhythms = self.node("MatMul", [claims, rows])
         rhythm = self.linear("rhythm_in.1", self.gelu(self.linear("rhythm_in.0", rhythms)))
         x = self.node("Add", [self.linear("key_in", claims), rhythm])
         for i in range(c.layers):
@@ -145,19 +145,29 @@ class _Slots(_Builder):
         return self.node("Transpose", [logits], perm=[0, 2, 1, 3])
 
     def share(self, rolls: str) -> str:
-        """The keys that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
+        """The key that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
         K = self.config.codes
-        active = self.node("Cast", [self.node("ReduceMax", [rolls], axes=[1, 3], keepdims=0)], to=TensorProto.INT64)
-        counted = self.node("CumSum", [active, self.constant("axis", np.array(1, np.int64))])
-        rank = self.node("Sub", [counted, self.numbers(1)])
-        number = self.node("ReduceSum", [active, self.numbers(1)], keepdims=1)
-        spread = self.node("Mul", [rank, self.numbers(K)])
-        spread = self.node("Div", [spread, self.node("Max", [number, self.numbers(1)])])
-        slot = self.node("Where", [self.node("Greater", [number, self.numbers(K)]), spread, rank])  # [Q, 88]
+        most = self.node("ReduceMax", [rolls], axes=[1, 3], keepdims=0)
+        active = self.node("Cast", [most], to=TensorProto.INT64)
+        rank, number = self.rank(active), self.node("ReduceSum", [active, self.numbers(1)], keepdims=1)
+        between = self.node("Max", [self.node("Sub", [number, self.numbers(1)]), self.numbers(1)])
+        shares = []
+        for place in (rank, self.node("Sub", [rank, self.numbers(1)])):
+            shares.append(self.node("Div", [self.node("Mul", [place, self.numbers(K - 1)]), between]))
+        kept = self.node("Not", [self.node("Equal", shares)])
+        kept = self.node("Or", [kept, self.node("Equal", [rank, self.numbers(0)])])
+        kept = self.node("Or", [kept, self.node("LessOrEqual", [number, self.numbers(K)])])
+        kept = self.node("And", [kept, self.node("Cast", [most], to=TensorProto.BOOL)])
+        slot = self.rank(self.node("Cast", [kept], to=TensorProto.INT64))
+        slot = self.node("Where", [kept, slot, self.numbers(-1)])
         places = self.constant("places", np.arange(K, dtype=np.int64)[:, None])
         here = self.node("Equal", [self.node("Unsqueeze", [slot, self.numbers(1)]), places])
-        heard = self.node("Cast", [self.node("Unsqueeze", [active, self.numbers(1)])], to=TensorProto.BOOL)
-        return self.node("Cast", [self.node("And", [here, heard])], to=TensorProto.FLOAT)
+        return self.node("Cast", [here], to=TensorProto.FLOAT)
+
+    def rank(self, ones: str) -> str:
+        """How many ones are before each one of ``ones int64[Q, 88]``."""
+        counted = self.node("CumSum", [ones, self.constant("axis", np.array(1, np.int64))])
+        return self.node("Sub", [counted, self.numbers(1)])
 
     def residual(self, name: str, x: str) -> str:
         inner = self.gelu(self.linear(f"{name}.up", self.norm(f"{name}.norm", x)))

@@ -22,8 +22,8 @@ class VqConfig:
     """A VQ-VAE, as sizes and choices.
 
     Two layouts. ``slots``: the keys that are used in a quarter note are told from low to high, and each becomes one
-    code, its rhythm included; where there are more keys than codes, neighbours share one. ``grid``: convolutions over
-    the roll as a picture, which leave 8 x 2 places, one code each.
+    code, its rhythm included; where there are more keys than codes, some between the outer ones are left out. ``grid``:
+    convolutions over the roll as a picture, which leave 8 x 2 places, one code each.
     """
 
     layout: Literal["slots", "grid"] = "slots"

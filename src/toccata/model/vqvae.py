@@ -130,8 +130,8 @@ class Slots(nn.Module):
     """A code for each key that is used, from low to high: which key, and its rhythm.
 
     Told in order, the keys need no places of their own, so a code has all of its book to say which key it is and how it
-    is played. A slot claims keys and has one rhythm for all of them; where more keys are used than there are slots,
-    neighbours share one.
+    is played. Where more keys are used than there are slots, the lowest and the highest are told, and of those between
+    as many as there is room for, evenly.
     """
 
     def __init__(self, config: VqConfig) -> None:
@@ -154,7 +154,7 @@ class Slots(nn.Module):
         """What each slot is, ``[Q, K, D]``; whether it has a key, ``bool[Q, K]``; and which, ``[Q, K, 88]``."""
         given = self.share(rolls)
         rows = rolls.transpose(1, 2).flatten(2)  # [Q, 88, 2 * S]
-        rhythms = (given @ rows).clamp(max=1)
+        rhythms = given @ rows
         x = self.key_in(given) + self.rhythm_in[1](F.gelu(self.rhythm_in[0](rhythms)))
         for block in self.before:
             x = block(x)
@@ -176,13 +176,20 @@ class Slots(nn.Module):
         return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum")
 
     def share(self, rolls: Tensor) -> Tensor:
-        """The keys that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
+        """The key that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
+        chosen = self.choose(rolls)
+        slot = torch.where(chosen, chosen.long().cumsum(1) - 1, -1)
+        places = torch.arange(self.codes, device=rolls.device)[:, None]
+        return (slot[:, None] == places).float()
+
+    def choose(self, rolls: Tensor) -> Tensor:
+        """Which keys are told, ``bool[Q, 88]``: at most K a slice."""
         active = rolls.amax(3).amax(1) > 0
         rank = active.long().cumsum(1) - 1
         number = active.sum(1, keepdim=True)
-        slot = torch.where(number > self.codes, rank * self.codes // number.clamp(min=1), rank)
-        places = torch.arange(self.codes, device=rolls.device)[:, None]
-        return ((slot[:, None] == places) & active[:, None]).float()
+        between = (number - 1).clamp(min=1)
+        share, before = rank * (self.codes - 1) // between, (rank - 1) * (self.codes - 1) // between
+        return active & ((number <= self.codes) | (rank == 0) | (share != before))
 
 
 class Residual(nn.Module):

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from symusic import Score
 
 TOLERANCE = 1 / 12
@@ -72,18 +73,19 @@ def agreement(truth: Score, found: Score, tolerance: float = TOLERANCE) -> Agree
 
 def _by_pitch(score: Score) -> dict[int, list[tuple[float, float]]]:
     """For each pitch its notes as (onset, duration) in quarters, in order."""
-    ticks: int = score.ticks_per_quarter
-    found: dict[int, dict[int, int]] = {}
-    for track in score.tracks:
-        if track.is_drum:
-            continue
-        arrays: Any = track.notes.numpy()
-        for time, length, pitch in zip(
-            arrays["time"].tolist(), arrays["duration"].tolist(), arrays["pitch"].tolist(), strict=True
-        ):
-            notes = found.setdefault(pitch, {})
-            notes[time] = max(length, notes.get(time, 0))
-    return {
-        pitch: [(time / ticks, length / ticks) for time, length in sorted(notes.items())]
-        for pitch, notes in found.items()
-    }
+    parts: list[Any] = [track.notes.numpy() for track in score.tracks if not track.is_drum and len(track.notes)]
+    if not parts:
+        return {}
+    names = ("pitch", "time", "duration")
+    pitch, time, length = (np.concatenate([part[name] for part in parts]).astype(np.int64) for name in names)
+    order = np.lexsort((-length, time, pitch))
+    pitch, time, length = pitch[order], time[order], length[order]
+    first = np.ones(len(pitch), bool)
+    first[1:] = (pitch[1:] != pitch[:-1]) | (time[1:] != time[:-1])
+    pitch, time, length = pitch[first], time[first], length[first]
+    pairs = np.stack([time, length], 1) / score.ticks_per_quarter
+    starts = np.flatnonzero(np.diff(pitch, prepend=-1))
+    found: dict[int, list[tuple[float, float]]] = {}
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(pitch)], strict=True):
+        found[int(pitch[start])] = [(onset, lasts) for onset, lasts in pairs[start:end].tolist()]
+    return found
