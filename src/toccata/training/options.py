@@ -105,7 +105,7 @@ class CodecOptions:
     evaluations: int = 10
     """How many times the held-out loss is measured, evenly over the run."""
     valid_rows: int = 2048
-    """Quarter notes it is measured on, the same each time; whole pieces are taken until there are so many."""
+    """Quarter notes it is measured on, the same each time."""
     patience: int = 4
     """Stop after this many evaluations without a better held-out loss; 0: never."""
     checkpoint_minutes: float = 3.0

@@ -159,6 +159,7 @@ class _Slices:
                 slices = rolls(score, steps)
             except MidiError:
                 slices = rolls(score, steps, quarters=LONGEST)
+            slices = slices[: most - sum(self.pieces)]
             if not len(slices):
                 continue
             packed.append(np.packbits(slices.reshape(len(slices), -1), axis=1))
