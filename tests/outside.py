@@ -163,6 +163,8 @@ def untouched_outside(before: bytes, after: bytes, holes: Iterable[AnyHole]) -> 
         # The same notes for a reader of this track alone: as they were, and the new ones.
         if lost := Counter(n[:7] for n in heard(kept, number)) - Counter(n[:7] for n in heard(now, number)):
             out.append(f"track {number}: other lengths or programs: {lost}")
+        if _strays(kept) != _strays(now):
+            out.append(f"track {number}: {_strays(now)} note-offs end nothing, not {_strays(kept)}")
         if not own and new.ends[number] != max([old.ends[number]] + [tick for tick, _ in rest]):
             out.append(f"track {number}: ends elsewhere, at {new.ends[number]}")
         kept_tracks.append(kept)
@@ -190,6 +192,12 @@ def _matched(kept: Messages, now: Messages) -> list[int]:
         if len(out) < len(kept) and message == kept[len(out)]:
             out.append(index)
     return out
+
+
+def _strays(track: Messages) -> int:
+    """How many note-offs end no note."""
+    ends = sum(m.type == "note_off" or (m.type == "note_on" and not m.velocity) for _, m in track)
+    return ends - sum(note.end is not None for note in heard(track))
 
 
 def _odd(rest: Messages, *, first: bool, own: bool) -> list[str]:

@@ -173,9 +173,7 @@ class _Key:
             track = track_of[number]
             while any(tick == start and other > track for tick, other in ends):
                 start += 1
-            if any(a <= start < max(b, a + 1) for a, b, _ in self.sounding):
-                continue
-            if any(tick == start for tick, _ in onsets):
+            if any(a < start < b for a, b, _ in self.sounding) or any(tick == start for tick, _ in onsets):
                 continue
             stop = min(
                 [end]
