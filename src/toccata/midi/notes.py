@@ -54,27 +54,28 @@ def notes_of(track: MidiTrack, number: int = 0) -> tuple[list[Struck], list[int]
     In a channel and pitch the note that began first ends first.
     """
     programs = [0] * 16
-    begun: list[tuple[Place, int]] = []
+    begun: list[tuple[int, int]] = []
     ended: dict[int, int] = {}
     waiting: dict[tuple[int, int], deque[int]] = defaultdict(deque)
     stray = []
-    for index, event in enumerate(track.events):
-        if event.kind == smf.PROGRAM:
-            programs[event.channel] = min(event.data[1], 127)
-        elif event.begins_note:
-            begun.append((Place(number, event.channel, programs[event.channel]), index))
-            waiting[event.channel, min(event.data[1], 127)].append(index)
-        elif event.ends_note:
-            if before := waiting[event.channel, min(event.data[1], 127)]:
+    for index, (_, data) in enumerate(track.events):
+        kind, channel = data[0] & 0xF0, data[0] & 0x0F
+        if kind == smf.PROGRAM:
+            programs[channel] = min(data[1], 127)
+        elif kind == smf.NOTE_ON and data[2]:
+            begun.append((index, programs[channel]))
+            waiting[channel, min(data[1], 127)].append(index)
+        elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
+            if before := waiting[channel, min(data[1], 127)]:
                 ended[before.popleft()] = index
             else:
                 stray.append(index)
     notes = []
-    for place, on in begun:
+    for on, program in begun:
+        tick, data = track.events[on]
         off = ended.get(on)
-        event = track.events[on]
         end = None if off is None else track.events[off].tick
-        notes.append(Struck(place, min(event.data[1], 127), event.tick, end, on, off))
+        notes.append(Struck(Place(number, data[0] & 0x0F, program), min(data[1], 127), tick, end, on, off))
     return notes, stray
 
 

@@ -6,11 +6,11 @@ the file. What stays is never decoded (see ``splice``).
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import accumulate, groupby
 from math import inf
 
 from symusic import Score
@@ -121,11 +121,11 @@ def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Seque
     return MidiTrack([event for n, event in enumerate(track.events) if n not in gone], track.end)
 
 
-def _settle(voices: Iterable[Voice], tracks: Sequence[MidiTrack], single: bool) -> list[str]:
+def _settle(voices: Sequence[Voice], tracks: Sequence[MidiTrack], single: bool) -> list[str]:
     """Give each of ``voices`` a track of its own and a channel; the names of the new tracks."""
     names: list[str] = []
     spoken: dict[int, float] = {}  # until when something is said on a channel
-    for number, track in enumerate(tracks):
+    for number, track in enumerate(tracks if voices else ()):
         for event in track.events:
             if event.channel >= 0:
                 spoken[event.channel] = max(spoken.get(event.channel, 0), event.tick)
@@ -167,22 +167,28 @@ class _Key:
     def fitted(self, track_of: Sequence[int]) -> list[tuple[int, int, int, int]]:
         """The new notes that can sound, as long as they can; ``track_of`` has the track of each voice."""
         out = []
-        onsets = [(start, track) for start, _, track in self.sounding]
-        ends = {(end, track) for _, end, track in self.sounding} | set(self.stray)
+        old = sorted(self.sounding)
+        onsets = [(start, track) for start, _, track in old]
+        until = [-1.0, *accumulate((end for _, end, _ in old), max)]  # what has begun sounds until then
+        stray = sorted(self.stray)
+        lowest: dict[float, int] = {}  # of the tracks in which something ends at a tick, the one furthest down
+        for tick, track in [(end, track) for _, end, track in old] + stray:
+            lowest[tick] = max(track, lowest.get(tick, track))
         for start, number, end, velocity in sorted(self.new, key=lambda note: (-note[0], note[1])):
             track = track_of[number]
-            while any(tick == start and other > track for tick, other in ends):
+            while lowest.get(start, track) > track:
                 start += 1
-            if any(a < start < b for a, b, _ in self.sounding) or any(tick == start for tick, _ in onsets):
+            after = bisect_right(onsets, (start, inf))
+            if until[bisect_left(old, (start,))] > start or (after and onsets[after - 1][0] == start):
                 continue
-            stop = min(
-                [end]
-                + [tick - (other < track) for tick, other in onsets if tick > start]
-                + [tick for tick, _ in self.stray if tick > start]
-            )
-            if start < stop:
-                out.append((start, number, stop, velocity))
-                onsets.append((start, track))
+            if after < len(onsets):
+                tick, other = onsets[after]
+                end = min(end, tick - (other < track))
+            if (place := bisect_right(stray, (start, inf))) < len(stray):
+                end = min(end, stray[place][0])
+            if start < end:
+                out.append((start, number, end, velocity))
+                insort(onsets, (start, track))
         return out
 
 
