@@ -158,6 +158,13 @@ def measure(source: Path, work: Path, quick: bool) -> dict[str, Any]:
     out["lookup_notes"] = float(np.median([len(pitched(host)) for host in hosts]))
     out["matcher_us_a_note"] = matcher_speed(index, hosts)
     out["normal"] = asdict(normal(index, hosts))
+    styles: dict[str, list[int]] = {}
+    for number in others:
+        styles.setdefault(corpus.pieces[number].style, []).append(number)
+    out["normal_by_folder"] = {
+        style: asdict(normal(index, (corpus.score(i) for i in numbers[:: max(1, len(numbers) // 30)])))
+        for style, numbers in styles.items()
+    }
     out["held_out_with"] = {str(n): float(np.mean(np.array(lengths) >= n)) for n in LENGTHS}
     tokenizer = build_tokenizer(EventOptions("REMI"))
     tries = 10 if quick else 60
@@ -191,6 +198,7 @@ def table(name: str, result: dict[str, Any]) -> str:
     said = [f"{name}: {result['pieces']:,} pieces, {result['notes']:,} notes"]
     said += [f"  {key}: {value:,.4g}" for key, value in result.items() if isinstance(value, float)]
     said += [f"  peak {result['peak_mb']} MB ({result['peak_mb_before']} MB before)", f"  normal {result['normal']}"]
+    said += [f"    {style or 'all':24} {found}" for style, found in result["normal_by_folder"].items()]
     said += [f"  {'notes':68} " + " ".join(f"{n:>9}" for n in LENGTHS)]
     said += [
         f"  {'held-out pieces that have such a passage':68} "

@@ -17,7 +17,10 @@ from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
 from toccata.measure.lines import lines, pitched
 from toccata.measure.originality import (
+    AGAIN,
     COPIED,
+    FIGURE,
+    NEW,
     SHORT,
     Follower,
     Matcher,
@@ -29,7 +32,7 @@ from toccata.measure.originality import (
 )
 from toccata.measure.passages import DEEP, Index
 from toccata.midi.bars import bar_map
-from toccata.midi.facts import GRAM, LIVELY, REPEATS, novel
+from toccata.midi.facts import REPEATS, novel
 from toccata.midi.read import read_score
 
 TPQ = 480
@@ -167,9 +170,10 @@ def test_what_says_nothing_is_no_copy() -> None:
     scale = [(240 * i, 240, 40 + i) for i in range(40)]
     figure = [(120 * i, 120, (48, 55, 52, 55)[i % 4]) for i in range(64)]
     one = [(240 * i, 240, 60) for i in range(64)]
+    chord = [(240 * i, 240, pitch) for i in range(24) for pitch in (36, 48, 52, 55, 60, 64)]
     melody = _melody(random.Random(2), 30)
-    known = Index.of([("a.mid", _score((0, scale), (8, figure), (16, one), (24, melody)))])
-    for events in (scale, figure, one):
+    known = Index.of([("a.mid", _score((0, scale), (8, figure), (16, one), (24, melody), (32, chord)))])
+    for events in (scale, figure, one, chord):
         assert originality(_score((0, events)), known) == Originality()
     everywhere = Index.of([(f"{i}.mid", _score((0, melody))) for i in range(COMMON + 1)])
     assert originality(_score((0, melody)), everywhere) == Originality()
@@ -311,7 +315,12 @@ def test_the_passages_found_are_the_longest_there_are(
     texts = [line.tobytes() for line in held]
     for line in lines(pitched(_score((0, _events(new + known[3:])))), TPQ):
         symbols = line.symbols
-        fresh = novel(symbols.astype(np.int64) @ np.array([256, 1]))
+        tokens = symbols.astype(np.int64) @ np.array([256, 1])
+        fresh = novel(tokens)
+        for lag in range(max(REPEATS) + 1, FIGURE + 1):
+            for place in range(lag + AGAIN, len(tokens)):  # a line's first token is compared with nothing
+                same = tokens[place - AGAIN + 1 : place + 1] == tokens[place - AGAIN + 1 - lag : place + 1 - lag]
+                fresh[place] &= not same.all()
         follower = Follower(index)
         for end in range(1, len(symbols)):
             best = 0
@@ -319,7 +328,7 @@ def test_the_passages_found_are_the_longest_there_are(
                 passage = symbols[begin : end + 1].tobytes()[1:]
                 stands = any(_at_odd(text, passage) for text in texts)
                 says = int(fresh[begin : end + 1].sum())
-                enough = says > max(REPEATS) and says * GRAM >= LIVELY * (end + 1 - begin)
+                enough = says > max(REPEATS) and says >= NEW * (end + 1 - begin)
                 if stands and enough and end - begin + 2 >= SHORT:
                     best = end - begin + 2
                     break

@@ -2,10 +2,10 @@
 
 The longest passage of a piece that also stands in the training data, in any key, at any tempo, on any instrument, with
 the file and the bar where it stands there; what counts as the same passage, and what is not found, is said in
-``measure.lines``. Two things are no copies: a passage that mostly repeats what was a few notes before (a scale, a
-figure, one note again and again), and one that stands in more than ``corpus.groups.COMMON`` pieces, which is idiom.
-Passages of fewer than ``SHORT`` notes say nothing; pieces by different people share some of a dozen, which is why
-the same figures of held-out pieces are part of an index.
+``measure.lines``. Two things are no copies: a passage that for the most part repeats what was a few notes before (a
+scale, a figure, a chord again and again), and one that stands in more than ``corpus.groups.COMMON`` pieces, which is
+idiom. Passages of fewer than ``SHORT`` notes say nothing; pieces by different people share some of a dozen, which is
+why the same figures of held-out pieces are part of an index.
 """
 
 from __future__ import annotations
@@ -24,10 +24,17 @@ from toccata.corpus.store import Corpus
 from toccata.measure.lines import TopLine, lines, pitched, symbols_of
 from toccata.measure.passages import DEEP, Index
 from toccata.midi.bars import BarMap, bar_map
-from toccata.midi.facts import GRAM, LIVELY, REPEATS
+from toccata.midi.facts import REPEATS
 
 SHORT = 8
 """Passages of fewer notes than this are not spoken of."""
+
+NEW = 0.5
+"""The share of a passage's notes that have to be new: none of the few before again, nor part of a repeated figure."""
+
+FIGURE = 16
+"""A figure of up to so many notes is known as repeated by ``AGAIN`` notes on end that are those so long before."""
+AGAIN = 3
 
 COPIED = 12
 """A note is counted as copied if it lies in a passage of so many notes."""
@@ -175,7 +182,7 @@ class Follower:
         self._index = index
         self._symbols: list[tuple[int, int]] = []  # of the passage that is followed, from its second note on
         self._novel: list[bool] = []
-        self._before: tuple[tuple[int, int], ...] = ()  # the last few symbols, be they in the passage or not
+        self._before: tuple[tuple[int, int], ...] = ()  # the last symbols, newest first, in the passage or not
         self._passage = b""
         self._slots = (0, len(index))
         self._at: list[int] | None = None  # where it stands, as soon as these are few
@@ -189,8 +196,8 @@ class Follower:
     def read(self, rhythm: int, interval: int) -> _Run:
         """Read a note; what is then the longest passage, none if it is too short, says nothing, or is idiom."""
         symbol = (rhythm, interval)
-        self._novel.append(all(lag > len(self._before) or self._before[-lag] != symbol for lag in REPEATS))
-        self._before = (*self._before, symbol)[-max(REPEATS) :]
+        self._before = (symbol, *self._before[: FIGURE + AGAIN])
+        self._novel.append(_is_new(self._before))
         self._symbols.append(symbol)
         if len(self._symbols) == 1 and not rhythm:
             self._drop()  # a passage begins with a new onset
@@ -239,7 +246,7 @@ class Follower:
         for gone in range(length - SHORT + 2):
             if new <= max(REPEATS):
                 return _NONE  # a figure has so many
-            if (not gone or self._symbols[gone][0]) and new * GRAM >= LIVELY * (length - gone):
+            if (not gone or self._symbols[gone][0]) and new >= NEW * (length - gone):
                 passage = self._passage[2 * gone :]
                 return _NONE if self._is_idiom(passage, gone) else _Run(length - gone + 1, passage)
             new -= self._novel[gone]
@@ -249,6 +256,17 @@ class Follower:
         if not gone and self._at is not None:
             return len(self._at) > COMMON and self._index.pieces(np.array(self._at)) > COMMON
         return self._index.pieces(np.array(_places(self._index, passage))) > COMMON
+
+
+def _is_new(symbols: tuple[tuple[int, int], ...]) -> bool:
+    """Whether the first of some symbols, newest first, repeats none of the few before it and goes on with no figure."""
+    near, far = symbols[1 : max(REPEATS) + 1], symbols[max(REPEATS) + 1 : FIGURE + 1]
+    if symbols[0] in near:
+        return False
+    if symbols[0] not in far:
+        return True
+    lags = (lag for lag, other in enumerate(far, max(REPEATS) + 1) if other == symbols[0])
+    return not any(symbols[lag : lag + AGAIN] == symbols[:AGAIN] for lag in lags)
 
 
 def _places(index: Index, passage: bytes) -> Sequence[int]:

@@ -21,10 +21,8 @@ SAMPLED = 8
 REPEATS = (1, 2, 3, 4)
 """A passage that mostly repeats what was this many notes before (a scale, a figure, one note) says nothing."""
 
-LIVELY = 6
-"""Of the ``GRAM`` notes of a passage, how many have to be new in that sense."""
-
 _FEW_NOTES = 16  # with fewer pitched notes than this, the drums are the piece
+_LIVELY = 6  # notes of a passage that have to be new in the sense of REPEATS
 _DRUM_GRID = 24  # to what part of a quarter the steps between drums are rounded: triplets and 32nds
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
@@ -174,7 +172,7 @@ def _passages(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
         hashes ^= hashes >> np.uint64(shift)
         hashes *= np.uint64(multiplier)
     new = np.concatenate([[0], np.cumsum(novel(tokens))])
-    lively = new[GRAM:] - new[:-GRAM] >= LIVELY
+    lively = new[GRAM:] - new[:-GRAM] >= _LIVELY
     return np.unique(hashes[lively & (hashes % np.uint64(SAMPLED) == 0)])
 
 
