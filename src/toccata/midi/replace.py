@@ -46,8 +46,8 @@ def replace_notes(
 ) -> bytes:
     """Take the notes out of ``holes`` and put those of ``new`` in; everything else stays event for event.
 
-    What goes are the note-ons in the holes and the note-offs that end them, wherever these stand, if any do. A note that
-    began before a hole stays whole. Controllers, pedals, bends, texts and lyrics stay, also in the holes.
+    What goes are the note-ons in the holes and the note-offs that end them, if there are any, wherever they stand.
+    A note that began before a hole stays whole. Controllers, pedals, bends, texts and lyrics stay, also in the holes.
 
     A new note stands at ``at + round(tick * ticks a quarter of the file / those of new)``, in the holes or not:
 
