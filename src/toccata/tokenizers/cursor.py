@@ -26,7 +26,7 @@ class Cursor:
         closing: Whether to come to the end by the shortest way.
     """
 
-    __slots__ = ("_free", "_players", "_plays", "_within", "closing", "floor", "grammar", "limits", "state")
+    __slots__ = ("_free", "_plays", "_within", "closing", "floor", "grammar", "limits", "state")
 
     def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
         self.grammar, self.state, self.limits = grammar, state, limits
@@ -38,7 +38,6 @@ class Cursor:
         self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
         if limits.programs is not None and grammar.scheme.has_programs:
             self._plays &= limits.programs
-        self._players = int(self._plays.sum())
         if grammar.merges is not None:
             self._within = grammar.merges.within(self._plays, limits.pitches)
 
@@ -208,9 +207,8 @@ class Cursor:
         state = self.state
         ids = self._ids(Kind.POSITION)
         ticks = state.bar_tick + self.grammar.scheme.vocabulary.values[ids] * state.ticks_per_position
-        first = max(state.position_tick + 1, state.tick, self.floor, self._first_free_tick())
-        last = min(self._next_bar_tick() - 1, self._last_start())
-        mask[ids] &= (ticks >= first) & (ticks <= last)
+        first = max(state.position_tick + 1, state.tick, self.floor)
+        mask[ids] &= (ticks >= first) & (ticks < self._next_bar_tick()) & self._some_note_fits(ticks)
 
     def _shift(self, mask: Mask) -> None:
         state = self.state
@@ -219,7 +217,7 @@ class Cursor:
         if self.grammar.scheme.timing.clock is Clock.BAR_SHIFTS:
             mask[ids] &= ticks < min(self._next_bar_tick(), self.end_tick)
         elif self.grammar.shift_needs_note:
-            mask[ids] &= (ticks <= self._last_start()) & (ticks >= max(self._first_free_tick(), self.floor))
+            mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
             mask[ids] &= ticks <= self.end_tick
 
@@ -314,7 +312,7 @@ class Cursor:
                 mask[self._ids(kind)] = False
         if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
             mask[self._ids(Kind.PITCH_BEND)] = False
-        needs_note = self._may_start(state.program) or self._first_free_tick() <= state.tick <= self._last_start()
+        needs_note = self._may_start(state.program) or bool(self._some_note_fits(np.array([state.tick]))[0])
         if over or not needs_note or state.once(Kind.CHORD, 0) in state.seen:
             mask[self._ids(Kind.CHORD)] = False
         controls = self._ids(Kind.CONTROL)
@@ -340,11 +338,6 @@ class Cursor:
         """The length of the shortest note that ``program`` can play."""
         return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
 
-    def _last_start(self) -> int:
-        """The last tick at which a note may begin, for the program that needs the least room."""
-        shortest = self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
-        return self.end_tick - int(shortest.min(where=self._plays, initial=NEVER))
-
     def _playable(self, program: int) -> Mask:
         known = self.grammar.scheme.pitches(program == DRUMS)
         return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
@@ -354,11 +347,17 @@ class Cursor:
         ends = self.state.ends.get(program)
         return free if ends is None else free & (ends <= self.state.tick)
 
-    def _first_free_tick(self) -> int:
-        """The first tick at which some program that may play has a pitch to play."""
-        if len(self.state.ends) < self._players:
-            return 0
-        return int(self._free[self._plays].min(initial=NEVER))
+    def _some_note_fits(self, ticks: NDArray[np.int64]) -> Mask:
+        """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
+        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
+        if not len(latest):
+            return np.zeros(len(ticks), np.bool_)
+        free, longest = self._free[self._plays], int(ticks.max(initial=0))
+        if longest <= int(latest.min()):
+            fits: Mask = ticks >= free.min()
+            return fits
+        together: Mask = ((ticks[:, None] >= free) & (ticks[:, None] <= latest)).any(axis=1)
+        return together
 
     def _may_start(self, program: int) -> bool:
         tick = self.state.tick
