@@ -67,7 +67,7 @@ SEEDS: dict[str, tuple[str, ...]] = {
     # beside a mean over 88 x 32 cells, ours beside a sum.
     "bachsformer": (
         *_AS_IT_WAS, "tokenizer.codes=16", "tokenizer.book=16", "tokenizer.steps=32", "codec.layout=grid",
-        "codec.width=256", "codec.entry=256", "codec.layers=2", "codec.decay=0.99", "codec.commitment=704.0",
+        "codec.width=256", "codec.entry=256", "codec.layers=2", "codec.decay=0.99", "codec.commitment=1408.0",
         "codec.renew=0.0", "codec_training.lr=1e-4", "codec_training.rows=128", "codec_training.warmup=0",
         "codec_training.transpose=0", "codec_training.clip=0", "codec_training.patience=0", "model.layers=4",
         "model.width=200", "model.heads=10", "model.kv_heads=10", "model.ffn=800", "model.context=192",

@@ -18,6 +18,8 @@ SECTIONS = {
     "tokenizer": "toccata.tokenizers.events.EventOptions",
     'tokenizer scheme = "text"': "toccata.tokenizers.text.TextOptions",
     'tokenizer scheme = "codes"': "toccata.tokenizers.codes.CodesOptions",
+    'codec, for scheme = "codes"': "toccata.model.vqconfig.VqConfig",
+    'codec_training, for scheme = "codes"': "toccata.training.options.CodecOptions",
     "model": "toccata.model.config.DecoderConfig",
     "examples": "toccata.corpus.examples.ExampleOptions",
     "training": "toccata.training.options.TrainOptions",
@@ -26,7 +28,11 @@ BESIDE = {
     "model": "| `size` | none | `nano`, `micro`, `small` or `base`, for layers, width, heads, kv_heads and ffn. |\n"
 }
 """Keys that stand for several fields."""
-ELSEWHERE = {"prepare": {"clean"}, "model": {"vocab"}}
+ELSEWHERE = {
+    "prepare": {"clean"},
+    "model": {"vocab"},
+    'codec, for scheme = "codes"': {"steps", "codes", "book"},  # the tokenizer says them
+}
 """Fields that a recipe does not set in that section."""
 BEGIN, END = "<!-- fields: written by docs/generate.py -->\n", "<!-- end of fields -->\n"
 
@@ -64,7 +70,7 @@ def recipes_page() -> str:
 def heading(section: str) -> str:
     """A section's name as in TOML, with what has to stand in it if the table holds for a part only."""
     name, _, where = section.partition(" ")
-    return f"[{name}]" + (f", with `{where}`" if where else "")
+    return f"[{name.rstrip(',')}]" + (f", with `{where.removeprefix('for ')}`" if where else "")
 
 
 def rows(section: str, name: str) -> Iterator[str]:

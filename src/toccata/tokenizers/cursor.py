@@ -6,6 +6,7 @@ Time is in ticks of the tokenizer's grid throughout.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -347,7 +348,7 @@ class Cursor:
         ends = self.state.ends.get(program)
         return free if ends is None else free & (ends <= self.state.tick)
 
-    def _some_note_fits(self, ticks: NDArray[np.int64]) -> Mask:
+    def _some_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
         """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
         latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
         if not len(latest):
@@ -356,7 +357,7 @@ class Cursor:
         if longest <= int(latest.min()):
             fits: Mask = ticks >= free.min()
             return fits
-        together: Mask = ((ticks[:, None] >= free) & (ticks[:, None] <= latest)).any(axis=1)
+        together: Mask = np.any((ticks[:, None] >= free) & (ticks[:, None] <= latest), axis=1)
         return together
 
     def _may_start(self, program: int) -> bool:
