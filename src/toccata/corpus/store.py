@@ -21,7 +21,7 @@ from symusic import Score
 
 from toccata.errors import CorpusError
 
-FORMAT = 1
+FORMAT = 2
 CORPUS, PIECES, JOURNAL = "corpus.json", "pieces.jsonl", "journal.jsonl"
 Split = Literal["train", "valid", "test"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Score
+from symusic import Score, Track
 
 from toccata.midi.bars import bar_map
 
@@ -70,8 +70,9 @@ class Fingerprint:
     Attributes:
         content: 16 hexadecimal digits, the same for every copy of the piece: whatever its file name, key, tempo, ticks
             per quarter, note lengths, velocities, instruments, and tracks and their order.
-        passages: ``uint64[n]``, sorted, each once: hashes of one in ``SAMPLED`` of the piece's passages of ``GRAM``
-            notes. Parts, and editions that differ here and there, have most of theirs in common with the whole.
+        passages: ``uint64[n]``, sorted, each once: hashes of one in ``SAMPLED`` of the passages of ``GRAM`` notes of
+            the whole, of each track, and of their top lines. Parts, arrangements, and editions that differ here and
+            there, have many of theirs in common with the whole.
     """
 
     content: str
@@ -123,10 +124,14 @@ def fingerprint(score: Score) -> Fingerprint:
     """
     time, _, pitch, drum = _notes(score)
     pitched = ~drum
+    others: list[NDArray[np.int64]] = []
     if pitched.sum() >= _FEW_NOTES or not drum.any():
         order = np.unique(time[pitched] << 7 | pitch[pitched])
-        tokens = np.diff(order & 127) + 128 << 1 | (np.diff(order >> 7) > 0)
+        tokens = _steps(order)
         kind = b"pitched"
+        parts = [_order(track) for track in score.tracks if len(track.notes) and not track.is_drum]
+        others = [_steps(part) for part in parts if len(parts) > 1]
+        others += [_steps(_top(line)) for line in (order, *parts)]
     else:
         order = np.unique(time[drum] << 7 | pitch[drum])
         # Steps are rounded, not places: a part that begins anywhere has the same ones.
@@ -135,7 +140,25 @@ def fingerprint(score: Score) -> Fingerprint:
         tokens = steps << 7 | order & 127
         kind = b"drums"
     content = hashlib.blake2b(kind + tokens.astype("<i4").tobytes(), digest_size=8).hexdigest()
-    return Fingerprint(content, _passages(tokens))
+    return Fingerprint(content, np.unique(np.concatenate([_passages(line) for line in (tokens, *others)])))
+
+
+def _order(track: Track) -> NDArray[np.int64]:
+    """Onset and pitch of a track's notes as one number each, in order, doublings left out."""
+    columns = track.notes.numpy()
+    return np.unique(columns["time"].astype(np.int64) << 7 | columns["pitch"].astype(np.int64))
+
+
+def _steps(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each note's interval from the note before it, and whether it begins a new onset."""
+    tokens: NDArray[np.int64] = np.diff(order & 127) + 128 << 1 | (np.diff(order >> 7) > 0)
+    return tokens
+
+
+def _top(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The highest note of every onset."""
+    onsets = order >> 7
+    return order[np.append(onsets[1:] != onsets[:-1], True)] if len(order) else order
 
 
 def shared(one: Fingerprint, other: Fingerprint) -> float:
