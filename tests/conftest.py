@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+
+# A shell that starts this in the background has it, and all it starts, deaf to Ctrl-C, which some tests are about.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything loads torch: its threads shall wait briefly, or tests crawl beside other programs.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -64,7 +64,7 @@ def test_generate_is_asked_like_this() -> None:
     asked = list(inspect.signature(toccata.Model.generate).parameters)[1:]
     assert " ".join(asked) == (
         "prompt n bars seed sampling prompt_bars prompt_tokens prompt_seconds continuation_only key tempo meter "
-        "programs max_tokens on_event"
+        "programs max_tokens accept on_event"
     )
 
 
