@@ -77,7 +77,7 @@ def test_what_is_committed_was_run_and_is_small() -> None:
     assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
     kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert {"image/png", "image/svg+xml", "text/html"} <= kinds
-    assert "/work/" not in NOTEBOOK.read_text(encoding="utf-8")
+    assert str(NOTEBOOK.parents[1]) not in NOTEBOOK.read_text(encoding="utf-8")
     assert "/home/" not in NOTEBOOK.read_text(encoding="utf-8")
 
 
