@@ -122,26 +122,18 @@ class Model(Rewriting):
             meter=meter,
             programs=None if programs is None else tuple(programs),
         )
+        write = partial(
+            self.stream, request, opened, sampling=sampling, max_tokens=max_tokens, continuation_only=continuation_only
+        )
         pieces: dict[int, Piece] = {}
-        for event, piece in self.stream(
-            request,
-            opened,
-            n=n,
-            seed=seed,
-            sampling=sampling,
-            max_tokens=max_tokens,
-            continuation_only=continuation_only,
-        ):
+        for event, piece in write(n=n, seed=seed):
             if on_event is not None:
                 on_event(event)
             if piece is not None and isinstance(event, Finished):
                 pieces[event.row] = piece
         if accept is None:
             return [pieces[i] for i in sorted(pieces)]
-        again = partial(
-            self.stream, request, opened, sampling=sampling, max_tokens=max_tokens, continuation_only=continuation_only
-        )
-        return [_accepted(pieces[i], accept, again) for i in sorted(pieces)]
+        return [_accepted(pieces[i], accept, write) for i in sorted(pieces)]
 
     def stream(
         self,
