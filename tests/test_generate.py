@@ -22,9 +22,10 @@ from toccata.errors import MidiError, RequestError
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
-from toccata.midi.read import read_score
+from toccata.midi.read import find_midi, read_score
 from toccata.piece import read_origin
-from toccata.tokenizers.events import EventOptions
+from toccata.tasks.prompt import open_prompt
+from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 SCHEMES = [
     EventOptions("REMI", {"program_changes": True}),
@@ -275,3 +276,10 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
         file.write(b"x")
     with pytest.raises(ModelError, match=r"model-8bit\.onnx"):
         Model(path).generate(bars=1)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_no_time_is_nothing_to_go_on_from(seconds: float, data: Path) -> None:
+    tokenizer = EventTokenizer.build(EventOptions("REMI"))
+    with pytest.raises(RequestError, match="nothing to go on from"):
+        open_prompt(tokenizer, find_midi(data / "songs")[0], seconds=seconds)

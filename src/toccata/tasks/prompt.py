@@ -63,7 +63,7 @@ def open_prompt(
     ]
     if len(given) > 1:
         raise RequestError(f"cut the prompt by {' or '.join(name for name, _ in given)}, not by both")
-    if given and given[0][1] <= 0:
+    if given and not given[0][1] > 0:  # nor is a number that is none
         raise RequestError(f"a prompt of {given[0][1]} {given[0][0]} is nothing to go on from")
     if source is None:
         if given:
