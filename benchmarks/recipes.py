@@ -32,7 +32,7 @@ LOSSLESS = 0.99
 """The round trip's F1 from which on nats a note of two tokenizers mean the same music."""
 _AS_IT_WAS = ("examples.transpose=0", "examples.tempo=0", "examples.velocity=0", "training.patience=0")
 SEEDS: dict[str, tuple[str, ...]] = {
-    # The recipe is the seed's but for the range of tempos; the rest is said in case it will not stay so.
+    # Its tokens and its model but for the range of tempos; how it is trained and what it is shown are the seed's.
     "bach-gpt": (
         *_AS_IT_WAS, "tokenizer.options.tempo_range=[20, 100]", "training.optimizer=adamw", "training.lr=1e-4",
         "training.schedule=cosine", "training.warmup=0.3", "training.rows=4", "training.accumulate=3",
