@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from toccata.errors import RecipeError
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
 CASES = int(os.environ.get("TOCCATA_CASES", "12"))
@@ -88,7 +91,26 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> N
             assert note.time >= free.get(note.pitch, 0)
             assert note.time + note.duration <= cursor.end_tick
             assert limits.pitches is None or track.is_drum or limits.pitches[note.pitch]
+            for rule in limits.moving if not track.is_drum and not tokenizer.grammar().scheme.has_micro else ():
+                assert rule.pitches(cursor.state, np.array([note.time]))[0, note.pitch]
             free[note.pitch] = note.time + note.duration
+
+
+@dataclass(frozen=True)
+class Turning:
+    """A rule at random: other pitches every few ticks, now and then none."""
+
+    table: NDArray[np.bool_]
+    step: int
+
+    @classmethod
+    def of(cls, rng: np.random.Generator, grammar: Grammar) -> Turning:
+        left = 0.5 if grammar.shift_needs_note else rng.choice([0.0, 0.02, 0.5])
+        return cls(rng.random((int(rng.integers(1, 8)), 128)) < left, int(rng.integers(1, 30)))
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = self.table[ticks // self.step % len(self.table)]
+        return found
 
 
 def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
@@ -98,7 +120,18 @@ def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
         programs = np.isin(np.arange(DRUMS + 1), rng.integers(0, DRUMS + 1, rng.integers(1, 4)))
     pitches = np.isin(np.arange(128), rng.integers(30, 90, rng.integers(1, 12))) if rng.random() < 0.4 else None
     tempo, meter = bool(rng.integers(2)), bool(rng.integers(2))
-    return Limits(bars=int(rng.integers(1, 5)), programs=programs, pitches=pitches, tempo=tempo, meter=meter)
+    # Where time passes only to a note, there must be one that it can pass to.
+    ruled = rng.random() < 0.5 and not (tokenizer.grammar().shift_needs_note and pitches is not None)
+    return Limits(
+        bars=int(rng.integers(1, 5)),
+        programs=programs,
+        pitches=pitches,
+        tempo=tempo,
+        meter=meter,
+        steady=bool(rng.integers(2)),
+        moving=tuple(Turning.of(rng, tokenizer.grammar()) for _ in range(int(rng.integers(1, 3)) if ruled else 0)),
+        last_note=bool(rng.integers(2)),
+    )
 
 
 @pytest.fixture(scope="module")

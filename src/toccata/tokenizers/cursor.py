@@ -6,18 +6,18 @@ Time is in ticks of the tokenizer's grid throughout.
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Limits, Mask, Rule, Rulebook
+from toccata.tokenizers.reach import Reach
+from toccata.tokenizers.rulebook import Mask, Rule
 from toccata.tokenizers.scheme import Clock
-from toccata.tokenizers.state import NEVER, State
+from toccata.tokenizers.state import NEVER
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 
-class Cursor:
+class Cursor(Reach):
     """A place in one sequence, and what may be written there.
 
     Attributes:
@@ -25,38 +25,11 @@ class Cursor:
         limits: What the request allows.
         floor: No note may begin before this tick.
         closing: Whether to come to the end by the shortest way.
+        place: How many base tokens have been read.
+        begun: The pitches of the notes begun, where a script is kept to.
     """
 
-    __slots__ = ("_free", "_plays", "_within", "closing", "floor", "grammar", "limits", "state")
-
-    def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
-        self.grammar, self.state, self.limits = grammar, state, limits
-        self.floor = 0
-        self.closing = False
-        self._free = np.zeros(DRUMS + 1, np.int64)  # for each program, when it has a pitch it may play
-        # Which programs may play, bool[129]; a scheme that names none has one.
-        self._plays = np.zeros(DRUMS + 1, np.bool_)
-        self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
-        if limits.programs is not None and grammar.scheme.has_programs:
-            self._plays &= limits.programs
-        if grammar.merges is not None:
-            self._within = grammar.merges.within(self._plays, limits.pitches)
-
-    def advance(self, token: int) -> None:
-        """Read one id, legal or not: a prompt may hold what a generator may not write."""
-        for base in self.grammar.base(token):
-            self.read(base)
-
-    def read(self, base: int) -> None:
-        """Read one base token."""
-        ends = self.state.ends
-        self.state.read(base)
-        if self.state.ends is not ends:  # a note of the program that is playing
-            program = self.state.program
-            playable = self._playable(program)
-            free = self._free.copy()  # copies of this cursor share it
-            free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
-            self._free = free
+    __slots__ = ()
 
     def allowed(self) -> Mask:
         """The ids that may come next, ``bool[grammar.size]``.
@@ -130,6 +103,8 @@ class Cursor:
             only_end = np.zeros(len(grammar.scheme.vocabulary), np.bool_)
             only_end[grammar.scheme.eos] = True
             return only_end
+        if self.limits.script is not None:
+            return self.limits.script.allowed(self)
         if grammar.scheme.has_micro and state.prev in _MICRO_KINDS and not state.micro_said:
             micro: Mask = grammar.micro.copy()
             self._micro(micro)
@@ -159,16 +134,6 @@ class Cursor:
             shortest[longest] = True
         return shortest if shortest.any() else mask
 
-    @property
-    def end_tick(self) -> int:
-        """The tick at which the last bar asked for ends, if the meter stays."""
-        if self.limits.end is not None:
-            return self.limits.end
-        if self.limits.bars is None:
-            return NEVER
-        state = self.state
-        return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
-
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _bar(self, mask: Mask) -> None:
@@ -183,6 +148,10 @@ class Cursor:
             early = self._next_bar_tick() < self.limits.end
         if early or state.tick < self.floor or any(state.started.values()) or state.codes:
             mask[self.grammar.scheme.eos] = False
+        elif self.limits.last_note and state.onset < self.end_tick - state.ticks_per_bar:
+            # Where no note can begin any more, the end is all that is left.
+            mask[self.grammar.scheme.eos] = False
+            mask[self.grammar.scheme.eos] = not mask.any()
 
     def _next_bar_tick(self) -> int:
         state = self.state
@@ -200,7 +169,7 @@ class Cursor:
             meter = scheme.vocabulary.meters[scheme.values[token]]
             if meter == state.meter:
                 mask[token] = True
-            elif self.limits.meter:
+            elif self.limits.meter and not (self.limits.steady and state.bar > 0):
                 last = max(state.note_end, state.tick)
                 mask[token] = bars is None or state.bar_tick + (bars - state.bar) * scheme.timing.bar(meter) >= last
 
@@ -236,7 +205,7 @@ class Cursor:
         shortest = grammar.scheme.shortest_notes[state.ticks_per_beat][grammar.program_values]
         in_time = self.floor <= state.tick
         may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
-        may &= self._free[grammar.program_values] <= state.tick
+        may &= self._open_now()[grammar.program_values]
         for program in state.started:
             if self._may_stop(program):
                 may[grammar.program_values == program] = True
@@ -331,42 +300,6 @@ class Cursor:
 
     def _ids(self, kind: Kind) -> NDArray[np.intp]:
         return self.grammar.scheme.vocabulary.of_kind[kind]
-
-    def _lengths(self, kind: Kind) -> NDArray[np.int64]:
-        return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]
-
-    def _shortest(self, program: int) -> int:
-        """The length of the shortest note that ``program`` can play."""
-        return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
-
-    def _playable(self, program: int) -> Mask:
-        known = self.grammar.scheme.pitches(program == DRUMS)
-        return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
-
-    def _free_pitches(self, program: int) -> Mask:
-        free = self._playable(program)
-        ends = self.state.ends.get(program)
-        return free if ends is None else free & (ends <= self.state.tick)
-
-    def _some_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
-        """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
-        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
-        if not len(latest):
-            return np.zeros(len(ticks), np.bool_)
-        free, longest = self._free[self._plays], int(ticks.max(initial=0))
-        if longest <= int(latest.min()):
-            fits: Mask = ticks >= free.min()
-            return fits
-        together: Mask = np.any((ticks[:, None] >= free) & (ticks[:, None] <= latest), axis=1)
-        return together
-
-    def _may_start(self, program: int) -> bool:
-        tick = self.state.tick
-        last = self.end_tick - self._shortest(program)
-        return bool(self._plays[program]) and self.floor <= tick <= last and bool(self._free[program] <= tick)
-
-    def _may_stop(self, program: int) -> bool:
-        return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
 
 
 _TIME_KINDS = (Kind.BAR, Kind.REST, Kind.TIME_SHIFT, Kind.SPECIAL)

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toccata.tokenizers.merges import Merges
 from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
 Mask = NDArray[np.bool_]
 Rule = Callable[[Any, Mask], None]
 """A method of a cursor that takes from a mask what its kind of token may not be here."""
+
+
+class PitchRule(Protocol):
+    """Which pitches may begin when: a chord chart, a cadence, a harmony that is kept. Rules hold together.
+
+    Where a rule leaves no pitch, nothing pitched begins. In schemes where time passes only to a note (Structured), rules
+    together must leave some pitch in every bar.
+    """
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
+        """The pitches that pitched programs may begin at each of ``ticks``, ``bool[n, 128]``.
+
+        Args:
+            state: The music reached.
+            ticks: ``int64[n]``, of the tokenizer's grid, from the start of its ids.
+        """
+
+
+class Script(Protocol):
+    """What is written, token by token, but for what is left open: a rhythm that is kept."""
+
+    def allowed(self, cursor: Any) -> Mask:
+        """The base tokens that may come next, ``bool[V]``; ``cursor.place`` says how many have been written."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +53,10 @@ class Limits:
         pitches: ``bool[128]``, pitches that pitched programs may play; None: all.
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
+        steady: The first bar's meter stays.
+        moving: Pitches that pitched programs may play where the time decides; all of these rules hold.
+        script: Every token is given but for what it leaves open; bars, tempo and meter are then its own.
+        last_note: A note begins in the last bar, wherever one can.
     """
 
     bars: int | None = None
@@ -37,6 +65,10 @@ class Limits:
     pitches: Mask | None = None
     tempo: bool = True
     meter: bool = True
+    steady: bool = False
+    moving: tuple[PitchRule, ...] = ()
+    script: Script | None = None
+    last_note: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,10 @@ class State:
     """
 
     __slots__ = (
-        "active_pedals", "bar", "bar_tick", "chord_pitch", "codes", "ended", "ends", "held", "made", "meter", "micro",
-        "micro_said", "note_end", "notes", "onset_pitch", "pedal", "pitch", "position_tick", "prev", "program",
-        "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar", "ticks_per_beat", "ticks_per_position",
-        "untouched", "velocity",
+        "active_pedals", "bar", "bar_tick", "chord_pitch", "codes", "ended", "ends", "heard", "held", "made", "meter",
+        "micro", "micro_said", "note_end", "notes", "onset", "onset_pitch", "pedal", "pitch", "position_tick", "prev",
+        "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar", "ticks_per_beat",
+        "ticks_per_position", "untouched", "velocity",
     )  # fmt: skip
 
     def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
@@ -61,6 +61,9 @@ class State:
         self.untouched = True  # nothing but time has been said in this bar
         self.ended = False
         self.notes = 0
+        self.onset = -1  # of the note begun last
+        # int64[12]: for how many ticks each pitch class of pitched programs has sounded
+        self.heard: NDArray[np.int64] = np.zeros(12, np.int64)
         self.velocity = 64
         self.made: tuple[Note, ...] = ()  # the notes that the token read last completed
         self.codes: tuple[int, ...] = ()  # of the quarter that is being said
@@ -184,6 +187,8 @@ class State:
         else:
             self.note_end = max(self.note_end, end)
             self.made = (Note(self.program, self.pitch, onset, length, self.velocity),)
+            self._hear(self.pitch, length)
+        self.onset = max(self.onset, onset)
         self._set_end(self.pitch, end)
         self.notes += 1
         self.pitch = -1
@@ -196,7 +201,14 @@ class State:
             self.made = (Note(self.program, value, onset, self.tick - onset, velocity),)
             self.started = {**self.started, self.program: held}
             self._set_end(value, self.tick)
+            self._hear(value, self.tick - onset)
             self.note_end = max(self.note_end, self.tick)
+
+    def _hear(self, pitch: int, length: int) -> None:
+        if self.program != DRUMS:
+            heard = self.heard.copy()
+            heard[pitch % 12] += length
+            self.heard = heard
 
     def _read_micro(self, token: int, value: int) -> None:
         self.micro = value if self.pitch >= 0 else 0
@@ -224,6 +236,8 @@ class State:
         self.codes = ()
         self.made = tuple(Note(0, pitch, onset, end - onset, self.velocity) for pitch, onset, end in done)
         self.notes += begun
+        for pitch, onset, end in done:
+            self._hear(pitch, end - onset)
         self._move(self.tick + self.scheme.timing.ticks_per_quarter)
         self.note_end = self.tick
         self._count_bars()

@@ -1,0 +1,151 @@
+"""A place in a token sequence: which notes can begin there, and later.
+
+Time is in ticks of the tokenizer's grid throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.rulebook import Limits, Mask, Rulebook
+from toccata.tokenizers.state import NEVER, State
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+
+class Reach:
+    """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
+
+    __slots__ = ("_free", "_plays", "_within", "begun", "closing", "floor", "grammar", "limits", "place", "state")
+
+    def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
+        self.grammar, self.state, self.limits = grammar, state, limits
+        self.floor = 0
+        self.closing = False
+        self.place = 0
+        self.begun: tuple[int, ...] = ()
+        self._free = np.zeros(DRUMS + 1, np.int64)  # for each program, when it has a pitch it may play
+        # Which programs may play, bool[129]; a scheme that names none has one.
+        self._plays = np.zeros(DRUMS + 1, np.bool_)
+        self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
+        if limits.programs is not None and grammar.scheme.has_programs:
+            self._plays &= limits.programs
+        if grammar.merges is not None:
+            self._within = grammar.merges.within(self._plays, limits.pitches)
+
+    def advance(self, token: int) -> None:
+        """Read one id, legal or not: a prompt may hold what a generator may not write."""
+        for base in self.grammar.base(token):
+            self.read(base)
+
+    def read(self, base: int) -> None:
+        """Read one base token."""
+        ends = self.state.ends
+        self.state.read(base)
+        self.place += 1
+        if self.limits.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
+            self.begun = (*self.begun, self.grammar.scheme.values[base])
+        if self.state.ends is not ends:  # a note of the program that is playing
+            program = self.state.program
+            playable = self._playable(program)
+            free = self._free.copy()  # copies of this cursor share it
+            free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
+            self._free = free
+
+    # -- bounds --------------------------------------------------------------------------------------------------------
+
+    @property
+    def end_tick(self) -> int:
+        """The tick at which the last bar asked for ends, if the meter stays."""
+        if self.limits.end is not None:
+            return self.limits.end
+        if self.limits.bars is None:
+            return NEVER
+        state = self.state
+        return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
+
+    def _lengths(self, kind: Kind) -> NDArray[np.int64]:
+        return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]
+
+    def _shortest(self, program: int) -> int:
+        """The length of the shortest note that ``program`` can play."""
+        return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
+
+    def _playable(self, program: int) -> Mask:
+        known = self.grammar.scheme.pitches(program == DRUMS)
+        return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
+
+    def _free_pitches(self, program: int) -> Mask:
+        free = self._playable(program)
+        ends = self.state.ends.get(program)
+        free = free if ends is None else free & (ends <= self.state.tick)
+        return free & self._ruled(np.array([self.state.tick]))[0] if self._is_ruled(program) else free
+
+    def _is_ruled(self, program: int) -> bool:
+        return bool(self.limits.moving) and program != DRUMS
+
+    def _ruled(self, ticks: NDArray[np.integer[Any]]) -> Mask:
+        """What the moving rules leave of the pitches at each of ``ticks``, ``bool[n, 128]``."""
+        first, *others = self.limits.moving
+        left = first.pitches(self.state, ticks.astype(np.int64))
+        for rule in others:
+            left = left & rule.pitches(self.state, ticks.astype(np.int64))
+        return left
+
+    def _open_now(self) -> Mask:
+        """Which programs have a pitch that they may begin at this tick, ``bool[129]``."""
+        tick = self.state.tick
+        free: Mask = self._free <= tick
+        if self.limits.moving:
+            left = self._ruled(np.array([tick]))[0] & self._playable(0)
+            free[:DRUMS] = left.any()
+            for program, ends in self.state.ends.items():
+                if program != DRUMS:
+                    free[program] = (left & (ends <= tick)).any()
+        return free
+
+    def _some_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
+        """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
+        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
+        if not len(latest):
+            return np.zeros(len(ticks), np.bool_)
+        if self.limits.moving:
+            return self._some_ruled_note_fits(ticks)
+        free, longest = self._free[self._plays], int(ticks.max(initial=0))
+        if longest <= int(latest.min()):
+            fits: Mask = ticks >= free.min()
+            return fits
+        together: Mask = np.any((ticks[:, None] >= free) & (ticks[:, None] <= latest), axis=1)
+        return together
+
+    def _some_ruled_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
+        """The same where pitches depend on the time."""
+        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
+        fits: Mask = np.zeros(len(ticks), np.bool_)
+        if self._plays[DRUMS]:
+            fits |= (ticks >= self._free[DRUMS]) & (ticks <= latest[DRUMS])
+        pitched = np.flatnonzero(self._plays[:DRUMS])
+        if not len(pitched):
+            return fits
+        left = self._ruled(ticks) & self._playable(0)
+        fresh = [program for program in pitched.tolist() if program not in self.state.ends]
+        if fresh:
+            fits |= left.any(axis=1) & (ticks <= latest[fresh].max())
+        for program, ends in self.state.ends.items():
+            if program != DRUMS and self._plays[program]:
+                fits |= (left & (ends <= ticks[:, None])).any(axis=1) & (ticks <= latest[program])
+        return fits
+
+    def _may_start(self, program: int) -> bool:
+        tick = self.state.tick
+        if not (self._plays[program] and self.floor <= tick <= self.end_tick - self._shortest(program)):
+            return False
+        return bool(self._free_pitches(program).any() if self._is_ruled(program) else self._free[program] <= tick)
+
+    def _may_stop(self, program: int) -> bool:
+        return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
+
+
+_STARTS = (Kind.PITCH, Kind.NOTE_ON)
