@@ -57,9 +57,11 @@ def test_what_is_cut_out_is_what_is_asked_for(quartet: Score, tokenizer: Tokeniz
     context = found.given.tolist()
     assert context.count(grammar.single(FILL)) == 3
     assert context.count(grammar.single(SEP)) == context.count(grammar.single(ANSWER)) == 1
-    given = tokenizer.decode(found.given[: context.index(grammar.single(SEP))])
     rest = cut(quartet, bars, hole)[0]
-    assert heard(given) == heard(slice_ticks(rest, int(bars.starts[4]), int(bars.starts[12])))
+    sep, answer = context.index(grammar.single(SEP)), context.index(grammar.single(ANSWER))
+    after, before = tokenizer.decode(found.given[:sep]), tokenizer.decode(found.given[sep:answer])
+    assert heard(after) == heard(slice_ticks(rest, start, int(bars.starts[12])))
+    assert heard(before) == heard(slice_ticks(rest, int(bars.starts[4]), start))
 
 
 def test_some_instruments_can_be_cut_out(quartet: Score) -> None:

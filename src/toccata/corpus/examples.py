@@ -20,8 +20,10 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import CorpusError, RecipeError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
-from toccata.tasks.fill import filling, random_hole
-from toccata.tasks.passage import passage_of_length
+from toccata.midi.features import Sounding
+from toccata.tasks.controls import Cues, can_control, cued, cues, random_controls
+from toccata.tasks.fill import Hole, cut, filling, random_hole
+from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
 
 GOLDEN = 0.6180339887498949
@@ -43,6 +45,7 @@ class ExampleOptions:
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
         fill: Share of passages with bars cut out, to be written from what stands around them.
+        controls: Share of passages that are told of: how busy, how high, in which key, whose style.
     """
 
     transpose: int = 5
@@ -50,9 +53,11 @@ class ExampleOptions:
     velocity: float = 0.1
     starts: float = 0.1
     fill: float = 0.0
+    controls: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("transpose", 24), ("tempo", 1.0), ("velocity", 1.0), ("starts", 1.0), ("fill", 1.0)):
+        for name in ("transpose", "tempo", "velocity", "starts", "fill", "controls"):
+            most = 24 if name == "transpose" else 1.0
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {getattr(self, name)}")
 
@@ -153,20 +158,30 @@ class Examples:
             found = passage_of_length(self.tokenizer, music, piece.bars, piece.onsets, first, tokens)
             if found.last <= last:
                 break
+        told = bool(self.options.controls) and rng.random() < self.options.controls
+        teller = _Teller(self.tokenizer, music, piece.bars, self._style(self.numbers[index]) if told else None, told)
         if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
-            filled = self._filled(music, piece.bars, first, found.last, tokens, rng)
-            return found.ids if filled is None else filled
-        return found.ids
+            filled = self._filled(teller, first, found.last, tokens, rng)
+            if filled is not None:
+                return filled
+        return teller.tell(found, rng)
+
+    def _style(self, number: int) -> int | None:
+        """The number of a piece's style; None: it has none, or there is no other."""
+        styles, style = self.corpus.styles, self.corpus.pieces[number].style
+        return styles.index(style) if len(styles) > 1 and style else None
 
     def _filled(
-        self, music: Score, bars: BarMap, first: int, last: int, tokens: int, rng: np.random.Generator
+        self, teller: _Teller, first: int, last: int, tokens: int, rng: np.random.Generator
     ) -> NDArray[np.int32] | None:
         """Bars ``first`` to ``last - 1`` with a hole, as few bars fewer as make it ``tokens`` ids at most."""
         while last > first:
-            hole = random_hole(music, bars, first, last, rng)
+            hole = random_hole(teller.score, teller.bars, first, last, rng)
             if hole is None:
                 return None
-            found = filling(self.tokenizer, music, bars, first, last, hole)
+            found = filling(
+                self.tokenizer, teller.score, teller.bars, first, last, hole, cues=teller.cues_of_hole(hole, rng)
+            )
             ids = np.concatenate([found.given, found.answer])
             if len(ids) <= tokens:
                 return ids
@@ -200,6 +215,47 @@ class Examples:
     def __getstate__(self) -> dict[str, Any]:
         # A worker process parses for itself.
         return {**self.__dict__, "_parsed": OrderedDict()}
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Says of passages of a piece what is to be told of them, if anything is.
+
+    Attributes:
+        tokenizer: Whose ids it is told in.
+        score: The piece.
+        bars: Its bars.
+        style: Its style's number, if it has one.
+        tells: Whether anything is told.
+    """
+
+    tokenizer: Tokenizer
+    score: Score
+    bars: BarMap
+    style: int | None
+    tells: bool
+
+    def tell(self, found: Passage, rng: np.random.Generator) -> NDArray[np.int32]:
+        """The ids of a passage with what is told of it."""
+        if not self.tells or not can_control(self.tokenizer):
+            return found.ids
+        ends = int(found.ids[-1]) == self.tokenizer.eos
+        told = self._cues(self.score, found.first, found.last, ends, rng)
+        meter = self.bars.meters[found.first]
+        _, ids = cued(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
+        return np.array([*told.prefix, *ids], np.int32)
+
+    def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> Cues:
+        """What is told of the notes that a hole takes out."""
+        if not self.tells:
+            return Cues()
+        taken = cut(self.score, self.bars, hole)[1]
+        return self._cues(taken, hole.first, hole.last, False, rng)
+
+    def _cues(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> Cues:
+        lines = self.bars.starts[first : last + 1].tolist()
+        whole, bars = random_controls(Sounding.of(score), lines, self.style, ends, rng)
+        return cues(self.tokenizer, whole, bars)
 
 
 @dataclass(frozen=True)

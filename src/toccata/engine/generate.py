@@ -75,6 +75,7 @@ class _Row:
     notes_before: int
     nats: float = 0.0
     bars: list[BarStart] = field(default_factory=list)
+    cues: list[int] = field(default_factory=list)  # what is said next, whatever the model thinks
 
 
 def generate(
@@ -105,7 +106,8 @@ def generate(
             seen = _discouraged(seen, rows, repeats, sampling.repetition)
         ids = draw(seen, allowed, sampling, [r.generator for r in rows], [r.cursor.admits for r in rows])
         for row, nats in zip(rows, log_probabilities(logits, ids).tolist(), strict=True):
-            row.nats -= nats
+            row.nats -= 0.0 if row.cues else nats
+        ids = [row.cues.pop(0) if row.cues else token for row, token in zip(rows, ids, strict=True)]
         done = []
         for index, (row, token) in enumerate(zip(rows, ids, strict=True)):
             yield from _advance(row, token, task, max_tokens)
@@ -120,7 +122,7 @@ def generate(
             if index < len(rows):
                 rows[index], ids[index] = last, last_id
         if rows:
-            logits = _next(session, tokenizer, rows, ids)
+            logits = _next(session, tokenizer, rows, ids, task.prefix)
 
 
 def _begin(task: Task, number: int, seed: int, bars: list[BarStart]) -> _Row:
@@ -142,11 +144,13 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
     if cursor.state.bar != before:
         row.bars.append(bar_start(cursor.grammar, cursor.state, len(row.ids)))
         yield NewBar(row.number, cursor.state.bar - task.bar)
+        for bar in range(before + 1, cursor.state.bar + 1):
+            row.cues += task.cues.get(bar, ())
     if len(row.ids) - row.given >= max_tokens:
         cursor.closing = True
 
 
-def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[int]) -> NDArray[np.float32]:
+def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[int], prefix: int) -> NDArray[np.float32]:
     """The logits after ``ids``, one a row; rows that are full begin anew with their latest bars."""
     full = [i for i in range(len(rows)) if session.lengths[i] + 1 >= session.capacity]
     if not full:
@@ -154,7 +158,7 @@ def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[in
     # A step moves all rows, so a full one is begun anew without its last id first.
     for i in full:
         read = latest_bars(
-            tokenizer, rows[i].ids, rows[i].bars, int(KEPT * session.capacity), rows[i].cursor.state.meter
+            tokenizer, rows[i].ids, rows[i].bars, int(KEPT * session.capacity), rows[i].cursor.state.meter, prefix
         )
         session.prefill(i, np.array(read[:-1], np.int64))
     return session.step(np.array(ids, np.int64))

@@ -150,7 +150,9 @@ class Model(Rewriting):
         if n < 1:
             raise RequestError(f"at least one piece must be asked for, not {n}")
         sampling = sampling or Sampling()
-        task = compile_request(request, self.tokenizer, self.config.context * 3 // 4)
+        task = compile_request(
+            request, self.tokenizer, self.config.context * 3 // 4, controls=self.has_learned("controls")
+        )
         limit = max_tokens or (MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8))
         self.stats = Stats()
         began = time.perf_counter()
@@ -174,6 +176,10 @@ class Model(Rewriting):
                         else NewBar(first + event.row, event.bar)
                     )
                     yield moved, None
+
+    def has_learned(self, what: str) -> bool:
+        """Whether the model was trained on passages of a kind: ``fill`` or ``controls``."""
+        return bool(self.folder.about["recipe"].get("examples", {}).get(what))
 
     def about(self, seed: int, sampling: Sampling) -> dict[str, Any]:
         """What the origin of every piece says of who wrote it, and how."""

@@ -47,6 +47,10 @@ class Rewriting(ABC):
         """A session for so many rows, none of them in use."""
 
     @abstractmethod
+    def has_learned(self, what: str) -> bool:
+        """Whether the model was trained on passages of a kind."""
+
+    @abstractmethod
     def about(self, seed: int, sampling: Sampling) -> dict[str, Any]:
         """What the origin of every piece says of who wrote it, and how."""
 
@@ -124,7 +128,7 @@ class Rewriting(ABC):
         return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
 
     def _song(self, song: str | Path | bytes | Score) -> Prompt:
-        if not can_fill(self.tokenizer) or not self.folder.about["recipe"].get("examples", {}).get("fill"):
+        if not can_fill(self.tokenizer) or not self.has_learned("fill"):
             raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
         opened = open_prompt(self.tokenizer, song)
         assert opened is not None
@@ -169,7 +173,9 @@ class Rewriting(ABC):
             length = ask.hole.last - ask.hole.first
             asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
             try:
-                task = compile_request(asked, self.tokenizer, self.config.context * 2 // 3)
+                task = compile_request(
+                    asked, self.tokenizer, self.config.context * 2 // 3, controls=self.has_learned("controls")
+                )
             except RequestError as error:
                 if error.kind != TOO_LONG or length == 1:
                     raise

@@ -2,16 +2,19 @@
 
 What the model reads, ids of the tokenizer's own words throughout::
 
-    [BOS] the passage without what was cut, FILL before every bar of the hole  SEP  ANSWER  what was cut  EOS
+    what comes from the hole on, FILL before every bar of it  SEP  [BOS] what comes before it  ANSWER  what was cut  EOS
 
-Where only some instruments are cut out, their programs follow each FILL. What was cut is written as a piece of its own:
-it begins with its meter and tempo, which are given, and has as many bars as the hole, so everything that holds for a
-new piece (the grammar, the number of bars, an end) holds for an answer as it is.
+What comes after stands first (suffix, prefix, middle: Bavarian et al. 2022), so that an answer follows on what comes
+before it as any music does, and what was learned of going on holds for filling. Where only some instruments are cut
+out, their programs follow each FILL. What was cut is written as a piece of its own: it begins with its meter and tempo,
+which are given, and has as many bars as the hole, so everything that holds for a new piece (the grammar, the number of
+bars, an end) holds for an answer as it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,7 @@ from symusic import Note, Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
+from toccata.tasks.controls import Cues, cued
 from toccata.tasks.window import bar_starts, header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import SPECIALS
@@ -32,6 +36,20 @@ TOO_LONG = "too-long"
 """The kind of the error that says that a hole is too long for a model, with what stands around it."""
 
 
+class Kept(NamedTuple):
+    """A note of a hole that is not cut out: a locked one.
+
+    Attributes:
+        track: The number of its track.
+        tick: Where it begins.
+        pitch: Its pitch.
+    """
+
+    track: int
+    tick: int
+    pitch: int
+
+
 @dataclass(frozen=True)
 class Hole:
     """What is cut out of a piece.
@@ -40,11 +58,13 @@ class Hole:
         first: The first bar, counted from 0.
         last: The bar after the last one.
         tracks: The numbers of the tracks it is cut from; None: all.
+        kept: Notes that stay all the same.
     """
 
     first: int
     last: int
     tracks: frozenset[int] | None = None
+    kept: frozenset[Kept] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,7 @@ def can_fill(tokenizer: Tokenizer) -> bool:
 def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:
     """``score`` without the notes of ``hole``, and those notes, at their ticks.
 
-    A note belongs to the hole if it begins in it. Notes that began before and ring into it stay.
+    A note belongs to the hole if it begins in it and is not kept. Notes that began before and ring into it stay.
     """
     start, end = int(bars.starts[hole.first]), _stop(score, bars, hole.last)
     rest, taken = score.copy(), score.copy()
@@ -81,6 +101,9 @@ def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:
         inside = (columns["time"] >= start) & (columns["time"] < end)
         if hole.tracks is not None and number not in hole.tracks:
             inside[:] = False
+        elif hole.kept:
+            known = zip(columns["time"].tolist(), columns["pitch"].tolist(), strict=True)
+            inside &= np.array([(number, *note) not in hole.kept for note in known], np.bool_)
         stays.notes = Note.from_numpy(**{name: column[~inside] for name, column in columns.items()})
         goes.notes = Note.from_numpy(**{name: column[inside] for name, column in columns.items()})
     return rest, taken
@@ -94,6 +117,7 @@ def filling(
     last: int,
     hole: Hole,
     programs: frozenset[int] | None = None,
+    cues: Cues | None = None,
 ) -> Filling:
     """Bars ``first`` to ``last - 1`` of a piece, with ``hole``, which lies in them.
 
@@ -105,20 +129,28 @@ def filling(
         last: The bar after the last one.
         hole: What is cut out.
         programs: The programs asked for, 128 the drums; None: those of the tracks that are cut, if not all are.
+        cues: What is told of the answer, and of its bars.
     """
+    cues = cues or Cues()
     rest, taken = cut(score, bars, hole)
     if programs is None and hole.tracks is not None:
         programs = frozenset(DRUMS if t.is_drum else t.program for i, t in enumerate(score.tracks) if i in hole.tracks)
-    context = _context(tokenizer, rest, bars, first, last, hole, programs)
     grammar = tokenizer.grammar()
     start = int(bars.starts[hole.first])
+    before = slice_ticks(rest, int(bars.starts[first]), start)
+    past = [tokenizer.bos] if first == 0 else []
+    if before.note_num():
+        past = tokenizer.encode(before, start=first == 0, end=False).ids.tolist()
     asked = slice_ticks(taken, start, _stop(score, bars, hole.last))
     head = header(tokenizer, bars.meters[hole.first], _tempo(asked))
     answer = tokenizer.encode(asked, start=False).ids.tolist() if asked.note_num() else []
     if answer[: len(head)] != head:
-        head = []
-    given = [*context, grammar.single(SEP), grammar.single(ANSWER), *head]
-    return Filling(np.array(given, np.int32), np.array(answer[len(head) :], np.int32), len(head))
+        head = [] if answer else head
+    answer = answer[len(head) :]
+    head, answer = cued(grammar, head, answer, bars.meters[hole.first], cues.bars)
+    context = _context(tokenizer, rest, bars, last, hole, programs)
+    given = [*cues.prefix, *context, grammar.single(SEP), *past, grammar.single(ANSWER), *head]
+    return Filling(np.array(given, np.int32), np.array(answer, np.int32), len(head))
 
 
 def _stop(score: Score, bars: BarMap, last: int) -> int:
@@ -127,17 +159,17 @@ def _stop(score: Score, bars: BarMap, last: int) -> int:
 
 
 def _context(
-    tokenizer: Tokenizer, rest: Score, bars: BarMap, first: int, last: int, hole: Hole, programs: frozenset[int] | None
+    tokenizer: Tokenizer, rest: Score, bars: BarMap, last: int, hole: Hole, programs: frozenset[int] | None
 ) -> list[int]:
-    """What is left of the passage, a mark before every bar of the hole."""
+    """What is left from the hole on, a mark before every bar of it."""
     grammar = tokenizer.grammar()
-    music = slice_ticks(rest, int(bars.starts[first]), _stop(rest, bars, last))
+    music = slice_ticks(rest, int(bars.starts[hole.first]), _stop(rest, bars, last))
     mark = [grammar.single(FILL), *_programs(tokenizer, programs)]
-    ids = tokenizer.encode(music, start=first == 0, end=False).ids.tolist() if music.note_num() else []
-    places = [bar.first for bar in bar_starts(grammar, ids, bars.meters[first])]
+    ids = tokenizer.encode(music, start=False, end=False).ids.tolist() if music.note_num() else []
+    places = [bar.first for bar in bar_starts(grammar, ids, bars.meters[hole.first])]
     out: list[int] = []
     done = 0
-    for bar in range(hole.first - first, hole.last - first):
+    for bar in range(hole.last - hole.first):
         # Bars after the last note that is left have no place in the ids: their marks stand at the end.
         place = places[bar] if bar < len(places) else len(ids)
         out += ids[done:place] + mark
@@ -162,18 +194,40 @@ def _tempo(score: Score) -> float | None:
 def random_hole(score: Score, bars: BarMap, first: int, last: int, rng: np.random.Generator) -> Hole | None:
     """Something to cut out of bars ``first`` to ``last - 1``: up to half of them, all instruments or some of them.
 
+    Some instruments may also be cut out all along, up to 16 bars. Now and then some notes are kept.
+
     Returns:
         None where nothing would be cut out.
     """
     length = int(rng.integers(1, max(1, min(16, (last - first) // 2)) + 1))
-    start = int(rng.integers(first, last - length + 1))
     playing = [number for number, track in enumerate(score.tracks) if len(track.notes)]
     tracks = None
     if len(playing) > 1 and rng.random() < 0.5:
         count = int(rng.integers(1, len(playing)))
         tracks = frozenset(int(n) for n in rng.choice(playing, count, replace=False))
+        length = min(16, last - first) if rng.random() < 0.4 else length
+    start = int(rng.integers(first, last - length + 1))
     hole = Hole(start, start + length, tracks)
-    return hole if cut(score, bars, hole)[1].note_num() else None
+    taken = cut(score, bars, hole)[1]
+    if not taken.note_num():
+        return None
+    if rng.random() < 0.25:
+        kept = _some_kept(taken, rng)
+        hole = replace(hole, kept=kept) if len(kept) < taken.note_num() else hole
+    return hole
+
+
+def _some_kept(taken: Score, rng: np.random.Generator) -> frozenset[Kept]:
+    """The highest or the lowest notes of what would be cut out, or some of its notes at random."""
+    notes = [Kept(n, note.time, note.pitch) for n, track in enumerate(taken.tracks) for note in track.notes]
+    kind = rng.integers(3)
+    if kind == 2:
+        share = rng.random()
+        return frozenset(note for note in notes if rng.random() < share)
+    outer: dict[int, Kept] = {}
+    for note in sorted(notes, key=lambda note: note.pitch if kind == 0 else -note.pitch):
+        outer[note.tick] = note
+    return frozenset(outer.values())
 
 
 def window(
@@ -183,6 +237,7 @@ def window(
     hole: Hole,
     room: int,
     programs: frozenset[int] | None = None,
+    cues: Cues | None = None,
 ) -> tuple[Filling, int]:
     """The filling with as much music around ``hole`` as ``room`` ids hold, two thirds of it before.
 
@@ -195,7 +250,7 @@ def window(
     before, after = _at_most(score, bars, hole, room)
     while True:
         first, last = hole.first - before, hole.last + after
-        found = filling(tokenizer, score, bars, first, last, hole, programs)
+        found = filling(tokenizer, score, bars, first, last, hole, programs, cues)
         if len(found.given) <= room:
             return found, first
         if not before and not after:

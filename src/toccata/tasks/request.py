@@ -5,7 +5,8 @@ Every verb compiles to one, and one function turns it into what the model reads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,13 +16,14 @@ from symusic import Note, Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.keys import Key, every_octave
+from toccata.tasks.controls import ENDS, Controls, Cues, can_control, cued, cues
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.rulebook import Limits, PitchRule, Script
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -40,6 +42,12 @@ class Request:
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
         hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
+        controls: What the model is told of the new music.
+        bar_controls: What it is told of single new bars, counted from 0.
+        end: The piece comes to its end with the last bar asked for.
+        moving: Rules for the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
+            start of a new piece.
+        script: What is given of the answer, token by token.
     """
 
     prompt: Score | None = None
@@ -51,6 +59,11 @@ class Request:
     programs: tuple[int, ...] | None = None
     pitches: tuple[int, int] | None = None
     hole: Hole | None = None
+    controls: Controls = field(default_factory=Controls)
+    bar_controls: Mapping[int, Controls] = field(default_factory=dict)
+    end: bool = False
+    moving: tuple[PitchRule, ...] = ()
+    script: Script | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,8 @@ class Task:
         seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
         bar: Number of bars before the new ones, in the cursor's counting.
         skip: How many of ``ids`` come before those that are decoded with the new ones.
+        prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
+        cues: What is said after the bar line of a bar, in the cursor's counting.
     """
 
     ids: NDArray[np.int32]
@@ -72,15 +87,18 @@ class Task:
     seam: int
     bar: int
     skip: int = 0
+    prefix: int = 0
+    cues: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
+def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
     """What the model reads for ``request``, and the rules for what it writes.
 
     Args:
         request: What is asked.
         tokenizer: The model's.
         room: The most ids the model may be given to read; the last part of a longer prompt is kept.
+        controls: Whether the model has learned what controls mean.
 
     Raises:
         RequestError: The request contradicts itself or the model cannot do it; says which part and why.
@@ -88,33 +106,61 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int) -> Task:
     if request.bars is not None and request.bars < 1:
         raise RequestError(f"at least one bar must be asked for, not {request.bars}")
     grammar = tokenizer.grammar()
+    told = _told(request, tokenizer, controls)
     if request.prompt is None:
-        return _opening(request, tokenizer, grammar)
-    if request.hole is not None:
-        return _filling(request, request.hole, tokenizer, room)
-    return _continuation(request, tokenizer, grammar, room)
+        task = _opening(request, tokenizer, grammar, told)
+    elif request.hole is not None:
+        task = _filling(request, request.hole, tokenizer, room, told)
+    else:
+        task = _continuation(request, tokenizer, grammar, room, told)
+    task.cursor.place = 0
+    return task
 
 
-def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar) -> Task:
+def _told(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
+    """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
+    whole, bars = request.controls, dict(request.bar_controls)
+    if not learned or not can_control(tokenizer):
+        if whole != Controls() or bars:
+            raise RequestError("this model has not learned controls: train one with examples.controls=0.5")
+        return Cues()
+    if request.key is not None and whole.key is None:
+        whole = replace(whole, key=Key.read(request.key))
+    if request.end and request.bars is not None:
+        for left in range(1, min(ENDS, request.bars) + 1):
+            bar = request.bars - left
+            bars[bar] = replace(bars.get(bar, Controls()), ends=left)
+    return cues(tokenizer, whole, bars)
+
+
+def _shifted(told: Cues, bars: int) -> dict[int, tuple[int, ...]]:
+    """What is said of the new bars, where so many come before them."""
+    return {bars + bar: ids for bar, ids in told.bars.items()}
+
+
+def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Cues) -> Task:
     meter = request.meter or (4, 4)
     limits = _limits(request, grammar, None, request.bars)
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     if own and request.bars is not None:
         limits = replace(limits, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
     cursor = grammar.cursor(limits, meter=(4, 4) if own else meter)
-    ids = [tokenizer.bos]
+    head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
         if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
-        ids += header(tokenizer, meter, request.tempo)
-    for token in ids:
+        head += header(tokenizer, meter, request.tempo)
+    head, _ = cued(grammar, head, [], cursor.state.meter, told.bars)
+    for token in head:
         cursor.advance(token)
-    return Task(np.array(ids, np.int32), cursor, 0, 0, 0)
+    ids = np.array([*told.prefix, *head], np.int32)
+    return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), cues=told.bars)
 
 
-def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int) -> Task:
+def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, told: Cues) -> Task:
     score = request.prompt
     assert score is not None
+    room -= len(told.prefix)
     bars = bar_map(score)
     seam = bars.end if request.seam is None else request.seam
     whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
@@ -145,10 +191,11 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
         limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     cursor.limits, cursor.floor = limits, start
-    return Task(ids, cursor, start, seam, bar)
+    prefix = np.array(told.prefix, np.int32)
+    return Task(np.concatenate([prefix, ids]), cursor, start, seam, bar, prefix=len(prefix), cues=_shifted(told, bar))
 
 
-def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int) -> Task:
+def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: Cues) -> Task:
     score = request.prompt
     assert score is not None
     bars, grammar = bar_map(score), tokenizer.grammar()
@@ -160,7 +207,7 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int) -> T
         )
     _refuse_unknown_meters(grammar, bars, hole.first, hole.last)
     programs = None if request.programs is None else {DRUMS if p == -1 else p for p in request.programs}
-    found, _ = window(tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs))
+    found, _ = window(tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), told)
     playing = {
         -1 if track.is_drum else int(track.program)
         for number, track in enumerate(score.tracks)
@@ -171,7 +218,8 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int) -> T
     skip = len(found.given) - found.header
     for token in found.given[skip:].tolist():
         cursor.advance(token)
-    return Task(found.given, cursor, 0, int(bars.starts[hole.first]), 0, skip)
+    start = int(bars.starts[hole.first])
+    return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars)
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
@@ -253,6 +301,10 @@ def _limits(request: Request, grammar: Grammar, heard: set[int] | None, bars: in
         pitches=pitches,
         tempo=not continued and request.tempo is None,
         meter=not continued and request.meter is None,
+        steady=request.end,
+        moving=request.moving,
+        script=request.script,
+        last_note=request.end,
     )
 
 

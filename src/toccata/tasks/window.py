@@ -49,7 +49,12 @@ def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4
 
 
 def latest_bars(
-    tokenizer: Tokenizer, ids: list[int], bars: list[BarStart], room: int, meter: tuple[int, int] = (4, 4)
+    tokenizer: Tokenizer,
+    ids: list[int],
+    bars: list[BarStart],
+    room: int,
+    meter: tuple[int, int] = (4, 4),
+    prefix: int = 0,
 ) -> list[int]:
     """The latest bars of ``ids`` that fit into ``room``, begun as a passage in the middle of a piece begins.
 
@@ -59,11 +64,12 @@ def latest_bars(
         bars: Where its bars begin.
         room: The most ids wanted, header and all; a bar too long for it is cut.
         meter: For schemes that write none.
+        prefix: So many of the first ids stand before all that is kept.
     """
     grammar = tokenizer.grammar()
     if len(ids) <= room:
         return ids
-    length = room - _HEADER
+    length = room - _HEADER - prefix
     start, offset = next((bar for bar in bars if len(ids) - bar.first <= length), BarStart(len(ids) - length, 0))
     state = State(grammar.scheme, meter)
     for token in ids[:start]:
@@ -77,7 +83,7 @@ def latest_bars(
     # The bar and its meter are in the header already.
     while rest and head and all(grammar.scheme.kinds[b] in (Kind.BAR, Kind.TIME_SIG) for b in grammar.base(rest[0])):
         rest = rest[1:]
-    return head + rest
+    return ids[:prefix] + head + rest
 
 
 _HEADER = 8

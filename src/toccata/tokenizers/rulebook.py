@@ -22,8 +22,8 @@ Rule = Callable[[Any, Mask], None]
 class PitchRule(Protocol):
     """Which pitches may begin when: a chord chart, a cadence, a harmony that is kept. Rules hold together.
 
-    Where a rule leaves no pitch, nothing pitched begins. In schemes where time passes only to a note (Structured), rules
-    together must leave some pitch in every bar.
+    Where a rule leaves no pitch, nothing pitched begins. In schemes where time passes only to a note (Structured),
+    rules together must leave some pitch in every bar.
     """
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
