@@ -1,0 +1,99 @@
+"""An end that sounds like one: the dominant, then the tonic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.errors import RequestError
+from toccata.midi.keys import Key, estimate, every_octave
+from toccata.tasks.chords import slack, strong_beats
+from toccata.tokenizers.state import State
+
+Mask = NDArray[np.bool_]
+
+_FREE, _DOMINANT, _TONIC = range(3)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How a piece comes to rest; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
+
+    In the last bar only tones of the tonic triad begin. On the strong beats of the second half of the bar before, or on
+    its last beat where there are none (3/4, 5/4), only tones of the dominant seventh. Elsewhere anything.
+
+    Without a key, it is that of ``state.heard``. So that it does not change halfway, the state must hear nothing that
+    begins at ``start`` or later.
+
+    Attributes:
+        key: Of the piece; None: the one that what was heard suggests, C major where nothing was.
+        last_bar: The tick, in the tokenizer's grid, at which the last bar begins.
+        ticks_per_bar: Of the last two bars.
+        ticks_per_beat: Of their meter's denominator.
+    """
+
+    key: Key | None
+    last_bar: int
+    ticks_per_bar: int
+    ticks_per_beat: int
+
+    @cached_property
+    def dominants(self) -> tuple[int, ...]:
+        """The ticks of the bar before the last at which the dominant is heard."""
+        beats = max(1, self.ticks_per_bar // self.ticks_per_beat)
+        late = [beat for beat in strong_beats(beats) if 2 * beat >= beats] or [beats - 1]
+        return tuple(self.last_bar - self.ticks_per_bar + beat * self.ticks_per_beat for beat in late)
+
+    @cached_property
+    def start(self) -> int:
+        """The first tick at which not everything may begin."""
+        return min(self.dominants) - slack(self.ticks_per_beat)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64]:
+        """For the tick before ``start``, each after it, and the last bar's first, what is heard there."""
+        near = slack(self.ticks_per_beat)
+        rows = np.full(self.last_bar - near - self.start + 2, _FREE, np.int64)
+        for tick in self.dominants:
+            rows[tick - near - self.start + 1 : tick + near - self.start + 2] = _DOMINANT
+        rows[-1] = _TONIC
+        return rows
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
+        """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
+        rows = self._rows
+        place = np.minimum(np.maximum(ticks - (self.start - 1), 0), len(rows) - 1)
+        allowed: Mask = _chords(self.key or _key(state.heard.tobytes()))[rows[place]]
+        return allowed
+
+    def contradictions(self, allowed: Mask, why: str = "the key and the range asked for") -> None:
+        """Refuse an end that cannot be written; one whose key is not known yet is not refused.
+
+        Args:
+            allowed: ``bool[128]``, the pitches that everything else leaves to pitched programs.
+            why: What leaves only those, for the error.
+
+        Raises:
+            RequestError: No tone of the dominant or of the tonic is among them.
+        """
+        if self.key is None:
+            return
+        for row, name in ((_DOMINANT, "dominant"), (_TONIC, "tonic")):
+            if not (_chords(self.key)[row] & allowed).any():
+                raise RequestError(
+                    f"no tone of {self.key}'s {name} lies in {why}, so the piece cannot come to an end: allow more"
+                )
+
+
+@lru_cache(maxsize=32)
+def _chords(key: Key) -> Mask:
+    """What may begin where anything may, on the dominant and on the tonic, ``bool[3, 128]``."""
+    return np.array([np.ones(128, np.bool_), every_octave(key.dominant()), every_octave(key.triad())])
+
+
+@lru_cache(maxsize=256)
+def _key(heard: bytes) -> Key:
+    return estimate(np.frombuffer(heard, np.int64).astype(np.float64))
