@@ -7,16 +7,17 @@ already stands.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
-from toccata.midi import gm, replace
+from toccata.midi import gm
+from toccata.midi import replace as replace_in
 from toccata.midi.bars import BarMap
 from toccata.midi.spread import Line, line_of, spread
-from toccata.tasks.fill import Hole, cut
+from toccata.tasks.fill import Hole, Kept, cut
 
 BLOCK = 8
 """At most so many bars are written at a time; longer holes are written block by block."""
@@ -41,9 +42,8 @@ def halves(ask: Ask) -> list[Ask]:
     """The same as two holes, for models that cannot read what stands around the whole one."""
     hole = ask.hole
     middle = (hole.first + hole.last) // 2
-    return [
-        Ask(Hole(first, last, hole.tracks), ask.programs) for first, last in ((hole.first, middle), (middle, hole.last))
-    ]
+    spans = (hole.first, middle), (middle, hole.last)
+    return [replace(ask, hole=replace(hole, first=first, last=last)) for first, last in spans]
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,19 @@ class Part:
     notes: tuple[Note, ...]
 
 
-def blocks(bars: BarMap, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> list[Hole]:
+def blocks(
+    bars: BarMap,
+    spans: Sequence[tuple[int, int]],
+    tracks: frozenset[int] | None,
+    kept: frozenset[Kept] = frozenset(),
+) -> list[Hole]:
     """Spans of bars as holes that can be written: none longer than ``BLOCK``, none across a change of meter.
 
     Args:
         bars: The song's.
         spans: First bar and the bar after the last one, counted from 0.
         tracks: Cut from these alone.
+        kept: Notes that stay.
 
     Raises:
         RequestError: The song has no such bars, or spans overlap.
@@ -84,7 +90,7 @@ def blocks(bars: BarMap, spans: Sequence[tuple[int, int]], tracks: frozenset[int
             alike = list(group)
             count = -(-len(alike) // BLOCK)
             edges = [alike[0] + len(alike) * i // count for i in range(count + 1)]
-            holes += [Hole(a, b, tracks) for a, b in pairwise(edges)]
+            holes += [Hole(a, b, tracks, kept) for a, b in pairwise(edges)]
     return sorted(holes, key=lambda hole: hole.first)
 
 
@@ -187,7 +193,7 @@ def rewritten(midi: bytes, song: Score, bars: BarMap, asks: Sequence[Ask], parts
     for ask in asks:
         end = int(bars.starts[ask.hole.last])
         end = max(end, song.end() + 1) if ask.hole.last == len(bars) else end
-        holes.append(replace.Hole(int(bars.starts[ask.hole.first]), end, ask.hole.tracks))
+        holes.append(replace_in.Hole(int(bars.starts[ask.hole.first]), end, ask.hole.tracks, ask.hole.kept))
     new, targets = Score(song.ticks_per_quarter), []
     for number in sorted({part.track for part in parts}):
         mine = [part for part in parts if part.track == number]
@@ -199,4 +205,4 @@ def rewritten(midi: bytes, song: Score, bars: BarMap, asks: Sequence[Ask], parts
         track.sort()
         new.tracks.append(track)
         targets.append(number if number < len(song.tracks) else None)
-    return replace.replace_notes(midi, holes, new, targets, text=text)
+    return replace_in.replace_notes(midi, holes, new, targets, text=text)

@@ -24,6 +24,7 @@ from toccata.midi.bars import bar_map
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
 from toccata.tasks.fill import TOO_LONG, can_fill
+from toccata.tasks.locks import Lock, kept_notes
 from toccata.tasks.prompt import Prompt, open_prompt
 from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.base import Tokenizer
@@ -60,6 +61,7 @@ class Rewriting(ABC):
         bars: Sequence[tuple[int, int]],
         *,
         tracks: Sequence[int | str] | None = None,
+        locks: Sequence[Lock] = (),
         n: int = 1,
         seed: int = 0,
         sampling: Sampling | None = None,
@@ -75,6 +77,7 @@ class Rewriting(ABC):
             song: A MIDI file or its bytes, or a Score.
             bars: First and last bar of each span, counted from 1.
             tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
+            locks: Notes that stay all the same.
             n: How many versions.
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
@@ -87,7 +90,9 @@ class Rewriting(ABC):
         """
         opened = self._song(song)
         chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
-        holes = blocks(bar_map(opened.score), [(first - 1, last) for first, last in bars], chosen)
+        lines = bar_map(opened.score)
+        kept = kept_notes(opened.score, lines, locks, chosen_tracks)
+        holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
         return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
 

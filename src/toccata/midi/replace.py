@@ -34,11 +34,13 @@ class Hole:
         end: The tick from which they stay again.
         tracks: The numbers of the tracks, from 0, as the Score that ``read_score`` makes of the file has them; None:
             all of them.
+        kept: Notes that stay all the same: the number of the track, the tick where the note begins, its pitch.
     """
 
     start: int
     end: int
     tracks: frozenset[int] | None = None
+    kept: frozenset[tuple[int, int, int]] = frozenset()
 
 
 def replace_notes(
@@ -114,8 +116,11 @@ def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Sc
 def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place]) -> MidiTrack:
     """``track`` without the notes that begin in ``holes``."""
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
+    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
     gone = set()
     for note in notes_of(track, number)[0]:
+        if (note.place, note.start, note.pitch) in kept:
+            continue
         if any(start <= note.start < end and (own is None or note.place in own) for start, end, own in spans):
             gone |= {note.on, note.off}
     return MidiTrack([event for n, event in enumerate(track.events) if n not in gone], track.end)
