@@ -59,7 +59,7 @@ class Chord:
         plain = text.replace("♯", "#").replace("♭", "b")
         found = _CHORD.fullmatch(plain)
         if found is None:
-            raise RequestError(f"there is no chord {text!r}: a chord begins with a note from A to G, such as Bb or F#")
+            raise RequestError(f"there is no chord {text!r}: a chord begins with a capital from A to G, e.g. Bb or F#")
         quality = found["quality"]
         degrees = _degrees(quality)
         if degrees is None:
@@ -107,8 +107,8 @@ def _degrees(quality: str) -> Degrees | None:
     """The tones of a kind of chord; None: there is no such kind."""
     plain = re.sub(r"[(),]", "", quality).replace("°", "dim").replace("omit", "no")
     plain = re.sub("[øØ](7|9|11)?", lambda m: f"m{m[1] or 7}b5", plain)
-    plain = re.sub("[Δ△](?=6|7|9|1)", "maj", plain)
-    found = _QUALITY.fullmatch(re.sub("[Δ△]", "maj7", plain))
+    plain = re.sub(r"[Δ∆△^](?=\d)", "maj", plain)
+    found = _QUALITY.fullmatch(re.sub("[Δ∆△^]", "maj7", plain))
     if found is None:
         return None
     triad, number, changes = found["triad"] or "", found["number"] or "", _CHANGE.findall(found["changes"])
