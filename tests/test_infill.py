@@ -17,7 +17,7 @@ from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
 from toccata.recipes import load
-from toccata.tasks.request import scale
+from toccata.tasks.asked import scale
 from toccata.tokenizers.events import EventOptions
 
 FOLDERS = ("quartets", "songs", "game", "choir", "orchestra")

@@ -88,6 +88,29 @@ class Cadence:
                 )
 
 
+@dataclass(frozen=True)
+class Ending:
+    """A :class:`Cadence` in the last two of so many bars, wherever they come to stand once the meter is known.
+
+    Attributes:
+        key: As in a cadence.
+        bars: So many bars there are, as the state counts them.
+    """
+
+    key: Key | None
+    bars: int
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
+        """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
+        last = state.bar_tick + (self.bars - 1 - max(state.bar, 0)) * state.ticks_per_bar
+        return _cadence(self.key, last, state.ticks_per_bar, state.ticks_per_beat).pitches(state, ticks)
+
+
+@lru_cache(maxsize=64)
+def _cadence(key: Key | None, last_bar: int, ticks_per_bar: int, ticks_per_beat: int) -> Cadence:
+    return Cadence(key, last_bar, ticks_per_bar, ticks_per_beat)
+
+
 @lru_cache(maxsize=32)
 def _chords(key: Key) -> Mask:
     """What may begin where anything may, on the dominant and on the tonic, ``bool[3, 128]``."""

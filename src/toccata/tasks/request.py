@@ -5,8 +5,7 @@ Every verb compiles to one, and one function turns it into what the model reads 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,80 +14,18 @@ from symusic import Note, Score
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
-from toccata.midi.keys import Key, every_octave
-from toccata.tasks.controls import ENDS, Controls, Cues, can_control, cued, cues
+from toccata.tasks.asked import Request as Request
+from toccata.tasks.asked import Task as Task
+from toccata.tasks.asked import limits_of, refuse_unruly, rules_of, shifted, told_of
+from toccata.tasks.controls import Cues, cued
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Limits, PitchRule, Script
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked.
-
-    Attributes:
-        prompt: The music to go on from; None: a new piece.
-        seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
-        bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
-        key: Pitched notes keep to its scale, e.g. ``"D minor"``.
-        tempo: Quarters a minute; None: the prompt's, or the model's choice.
-        meter: For a new piece; None: the model's choice.
-        programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
-        pitches: Lowest and highest pitch of pitched notes.
-        hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
-        controls: What the model is told of the new music.
-        bar_controls: What it is told of single new bars, counted from 0.
-        end: The piece comes to its end with the last bar asked for.
-        moving: Rules for the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
-            start of a new piece.
-        script: What is given of the answer, token by token.
-    """
-
-    prompt: Score | None = None
-    seam: int | None = None
-    bars: int | None = None
-    key: str | None = None
-    tempo: float | None = None
-    meter: tuple[int, int] | None = None
-    programs: tuple[int, ...] | None = None
-    pitches: tuple[int, int] | None = None
-    hole: Hole | None = None
-    controls: Controls = field(default_factory=Controls)
-    bar_controls: Mapping[int, Controls] = field(default_factory=dict)
-    end: bool = False
-    moving: tuple[PitchRule, ...] = ()
-    script: Script | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    """A request in one tokenizer's terms.
-
-    Attributes:
-        ids: ``int32[T]``, what the model reads before it writes.
-        cursor: Where the new music begins, and what it may be; copy it before moving it.
-        start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
-        seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
-        bar: Number of bars before the new ones, in the cursor's counting.
-        skip: How many of ``ids`` come before those that are decoded with the new ones.
-        prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
-        cues: What is said after the bar line of a bar, in the cursor's counting.
-    """
-
-    ids: NDArray[np.int32]
-    cursor: Cursor
-    start: int
-    seam: int
-    bar: int
-    skip: int = 0
-    prefix: int = 0
-    cues: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
@@ -103,10 +40,9 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
     Raises:
         RequestError: The request contradicts itself or the model cannot do it; says which part and why.
     """
-    if request.bars is not None and request.bars < 1:
-        raise RequestError(f"at least one bar must be asked for, not {request.bars}")
     grammar = tokenizer.grammar()
-    told = _told(request, tokenizer, controls)
+    refuse_unruly(request, grammar)
+    told = told_of(request, tokenizer, controls)
     if request.prompt is None:
         task = _opening(request, tokenizer, grammar, told)
     elif request.hole is not None:
@@ -117,30 +53,11 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
     return task
 
 
-def _told(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
-    """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
-    whole, bars = request.controls, dict(request.bar_controls)
-    if not learned or not can_control(tokenizer):
-        if whole != Controls() or bars:
-            raise RequestError("this model has not learned controls: train one with examples.controls=0.5")
-        return Cues()
-    if request.key is not None and whole.key is None:
-        whole = replace(whole, key=Key.read(request.key))
-    if request.end and request.bars is not None:
-        for left in range(1, min(ENDS, request.bars) + 1):
-            bar = request.bars - left
-            bars[bar] = replace(bars.get(bar, Controls()), ends=left)
-    return cues(tokenizer, whole, bars)
-
-
-def _shifted(told: Cues, bars: int) -> dict[int, tuple[int, ...]]:
-    """What is said of the new bars, where so many come before them."""
-    return {bars + bar: ids for bar, ids in told.bars.items()}
-
-
 def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Cues) -> Task:
+    if request.chords is not None and request.meter is None:
+        request = replace(request, meter=(4, 4))  # else the chart would not know its beats
     meter = request.meter or (4, 4)
-    limits = _limits(request, grammar, None, request.bars)
+    limits = limits_of(request, grammar, None, request.bars)
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     if own and request.bars is not None:
         limits = replace(limits, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
@@ -153,6 +70,7 @@ def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Cue
     head, _ = cued(grammar, head, [], cursor.state.meter, told.bars)
     for token in head:
         cursor.advance(token)
+    cursor.limits = replace(limits, moving=rules_of(request, cursor.state, 0))
     ids = np.array([*told.prefix, *head], np.int32)
     return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), cues=told.bars)
 
@@ -178,21 +96,21 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
     meter = bars.meters[min(whole, len(bars) - 1)]
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
-    cursor = grammar.cursor(_limits(request, grammar, known, None), meter=(4, 4) if own else meter)
+    cursor = grammar.cursor(limits_of(request, grammar, known, None), meter=(4, 4) if own else meter)
     for token in ids.tolist():
         cursor.advance(token)
     tpq = grammar.scheme.timing.ticks_per_quarter
     start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
-    limits = _limits(request, grammar, known, None if request.bars is None else bar + request.bars)
+    limits = limits_of(request, grammar, known, None if request.bars is None else bar + request.bars)
     if own and request.bars is not None:
         line = bars.end if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
         line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
         limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
-    cursor.limits, cursor.floor = limits, start
+    cursor.limits, cursor.floor = replace(limits, moving=rules_of(request, cursor.state, bar)), start
     prefix = np.array(told.prefix, np.int32)
-    return Task(np.concatenate([prefix, ids]), cursor, start, seam, bar, prefix=len(prefix), cues=_shifted(told, bar))
+    return Task(np.concatenate([prefix, ids]), cursor, start, seam, bar, prefix=len(prefix), cues=shifted(told, bar))
 
 
 def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: Cues) -> Task:
@@ -213,11 +131,12 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         for number, track in enumerate(score.tracks)
         if len(track.notes) and (hole.tracks is None or number in hole.tracks)
     }
-    limits = _limits(request, grammar, playing, hole.last - hole.first)
+    limits = limits_of(request, grammar, playing, hole.last - hole.first)
     cursor = grammar.cursor(limits, meter=bars.meters[hole.first])
     skip = len(found.given) - found.header
     for token in found.given[skip:].tolist():
         cursor.advance(token)
+    cursor.limits = replace(limits, moving=rules_of(request, cursor.state, 0))
     start = int(bars.starts[hole.first])
     return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars)
 
@@ -270,44 +189,6 @@ def _heard(score: Score, seam: int) -> set[int]:
     }
 
 
-def _limits(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Limits:
-    """What may be written; after a prompt its meter and tempo carry on."""
-    programs = None
-    wanted = set(request.programs) if request.programs is not None else heard
-    if wanted is not None and grammar.scheme.has_programs:
-        if outside := {p for p in wanted if not -1 <= p <= 127}:
-            raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {min(outside)}")
-        programs = np.zeros(DRUMS + 1, np.bool_)
-        programs[[DRUMS if p == -1 else p for p in wanted]] = True
-        if not programs[grammar.program_values].any():
-            raise RequestError("none of the programs asked for is one this model knows")
-    elif request.programs is not None and set(request.programs) != {0}:
-        raise RequestError("this model writes for one instrument and has no programs to choose from")
-    if not grammar.scheme.has_notes and (request.key is not None or request.pitches is not None):
-        raise RequestError("this model writes whole beats at a time and cannot keep to a key or a range of pitches")
-    pitches = None
-    if request.key is not None:
-        pitches = scale(request.key)
-    if request.pitches is not None:
-        low, high = request.pitches
-        inside = (np.arange(128) >= low) & (np.arange(128) <= high)
-        pitches = inside if pitches is None else pitches & inside
-    if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
-        raise RequestError("no pitch is left that lies in the key and the range asked for")
-    continued = heard is not None
-    return Limits(
-        bars=bars,
-        programs=programs,
-        pitches=pitches,
-        tempo=not continued and request.tempo is None,
-        meter=not continued and request.meter is None,
-        steady=request.end,
-        moving=request.moving,
-        script=request.script,
-        last_note=request.end,
-    )
-
-
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
     """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in wrong places."""
     known = grammar.scheme.vocabulary.meters
@@ -330,15 +211,3 @@ def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
 
 def _meters(grammar: Grammar) -> str:
     return ", ".join(f"{n}/{d}" for n, d in grammar.scheme.vocabulary.meters)
-
-
-def scale(key: str) -> NDArray[np.bool_]:
-    """The pitches of a key, ``bool[128]``; a minor key has both its sevenths.
-
-    Args:
-        key: A note name and a mode: ``"C"``, ``"F# minor"``, ``"Bbm"``, ``"e minor"``.
-
-    Raises:
-        RequestError: No key is called so.
-    """
-    return every_octave(Key.read(key).scale())

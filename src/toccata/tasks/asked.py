@@ -1,0 +1,201 @@
+"""What is asked of a model, and what follows from it for every token: limits, rules for pitches, cues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.errors import RequestError
+from toccata.midi.keys import Key, estimate, every_octave, weights
+from toccata.tasks.cadence import Cadence, Ending
+from toccata.tasks.chords import ChordChart, contradictions
+from toccata.tasks.controls import ENDS, Controls, Cues, can_control, cues
+from toccata.tasks.fill import Hole
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.cursor import Cursor
+from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.rulebook import Limits, PitchRule, Script
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import DRUMS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        prompt: The music to go on from; None: a new piece.
+        seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
+        bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
+        key: Pitched notes keep to its scale, e.g. ``"D minor"``.
+        tempo: Quarters a minute; None: the prompt's, or the model's choice.
+        meter: For a new piece; None: the model's choice.
+        programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
+        pitches: Lowest and highest pitch of pitched notes.
+        hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
+        controls: What the model is told of the new music.
+        bar_controls: What it is told of single new bars, counted from 0.
+        chords: What may begin when in the new bars, from the first on.
+        end: The piece comes to its end, on a cadence, with the last bar asked for.
+        moving: Rules for the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
+            start of a new piece.
+        script: What is given of the answer, token by token.
+    """
+
+    prompt: Score | None = None
+    seam: int | None = None
+    bars: int | None = None
+    key: str | None = None
+    tempo: float | None = None
+    meter: tuple[int, int] | None = None
+    programs: tuple[int, ...] | None = None
+    pitches: tuple[int, int] | None = None
+    hole: Hole | None = None
+    controls: Controls = field(default_factory=Controls)
+    bar_controls: Mapping[int, Controls] = field(default_factory=dict)
+    chords: ChordChart | None = None
+    end: bool = False
+    moving: tuple[PitchRule, ...] = ()
+    script: Script | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A request in one tokenizer's terms.
+
+    Attributes:
+        ids: ``int32[T]``, what the model reads before it writes.
+        cursor: Where the new music begins, and what it may be; copy it before moving it.
+        start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
+        seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
+        bar: Number of bars before the new ones, in the cursor's counting.
+        skip: How many of ``ids`` come before those that are decoded with the new ones.
+        prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
+        cues: What is said after the bar line of a bar, in the cursor's counting.
+    """
+
+    ids: NDArray[np.int32]
+    cursor: Cursor
+    start: int
+    seam: int
+    bar: int
+    skip: int = 0
+    prefix: int = 0
+    cues: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def refuse_unruly(request: Request, grammar: Grammar) -> None:
+    """Refuse what cannot be promised, whatever is written."""
+    if request.bars is not None and request.bars < 1:
+        raise RequestError(f"at least one bar must be asked for, not {request.bars}")
+    if request.chords is None and not request.end:
+        return
+    what = "a chord chart" if request.chords is not None else "an ending"
+    scheme = grammar.scheme
+    if not scheme.has_notes or scheme.timing.clock is Clock.BAR_SHIFTS:
+        raise RequestError(f"this model's tokens do not know the music's bars and beats, so it cannot keep to {what}")
+    if request.bars is None:
+        raise RequestError(f"{what} needs a number of bars")
+    if request.chords is not None:
+        request.chords.fit(request.bars)
+
+
+def rules_of(request: Request, state: State, first: int) -> tuple[PitchRule, ...]:
+    """What decides about pitches by the time: the chords and the ending, from bar ``first`` of the state's counting on.
+
+    Raises:
+        RequestError: They leave nothing of what else is asked for.
+    """
+    rules = list(request.moving)
+    key = None if request.key is None else Key.read(request.key)
+    left = _range(request) if key is None else _range(request) & every_octave(key.scale())
+    if request.chords is not None:
+        contradictions(request.chords, left)
+        tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
+        rules.append(request.chords.rule(tick, state.ticks_per_bar, state.ticks_per_beat, key))
+    elif request.end and request.bars is not None:  # a chart says itself how the piece ends
+        if key is None and request.prompt is not None:
+            key = estimate(weights(request.prompt))
+        Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
+        rules.append(Ending(key, first + request.bars))
+        state.deaf_from = first + request.bars - 2
+    return tuple(rules)
+
+
+def _range(request: Request) -> NDArray[np.bool_]:
+    """The pitches between the lowest and the highest asked for, ``bool[128]``."""
+    low, high = request.pitches or (0, 127)
+    inside: NDArray[np.bool_] = (np.arange(128) >= low) & (np.arange(128) <= high)
+    return inside
+
+
+def told_of(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
+    """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
+    whole, bars = request.controls, dict(request.bar_controls)
+    if not learned or not can_control(tokenizer):
+        if whole != Controls() or bars:
+            raise RequestError("this model has not learned controls: train one with examples.controls=0.5")
+        return Cues()
+    if request.key is not None and whole.key is None:
+        whole = replace(whole, key=Key.read(request.key))
+    if request.end and request.bars is not None:
+        for left in range(1, min(ENDS, request.bars) + 1):
+            bar = request.bars - left
+            bars[bar] = replace(bars.get(bar, Controls()), ends=left)
+    return cues(tokenizer, whole, bars)
+
+
+def shifted(told: Cues, bars: int) -> dict[int, tuple[int, ...]]:
+    """What is said of the new bars, where so many come before them."""
+    return {bars + bar: ids for bar, ids in told.bars.items()}
+
+
+def limits_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Limits:
+    """What may be written; after a prompt its meter and tempo carry on."""
+    programs = None
+    wanted = set(request.programs) if request.programs is not None else heard
+    if wanted is not None and grammar.scheme.has_programs:
+        if outside := {p for p in wanted if not -1 <= p <= 127}:
+            raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {min(outside)}")
+        programs = np.zeros(DRUMS + 1, np.bool_)
+        programs[[DRUMS if p == -1 else p for p in wanted]] = True
+        if not programs[grammar.program_values].any():
+            raise RequestError("none of the programs asked for is one this model knows")
+    elif request.programs is not None and set(request.programs) != {0}:
+        raise RequestError("this model writes for one instrument and has no programs to choose from")
+    if not grammar.scheme.has_notes and (request.key is not None or request.pitches is not None):
+        raise RequestError("this model writes whole beats at a time and cannot keep to a key or a range of pitches")
+    pitches = None if request.pitches is None else _range(request)
+    if request.key is not None and request.chords is None:  # chords may leave the key for a moment
+        in_key = scale(request.key)
+        pitches = in_key if pitches is None else pitches & in_key
+    if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
+        raise RequestError("no pitch is left that lies in the key and the range asked for")
+    continued = heard is not None
+    return Limits(
+        bars=bars,
+        programs=programs,
+        pitches=pitches,
+        tempo=not continued and request.tempo is None,
+        meter=not continued and request.meter is None,
+        steady=request.end,
+        script=request.script,
+        last_note=request.end,
+    )
+
+
+def scale(key: str) -> NDArray[np.bool_]:
+    """The pitches of a key, ``bool[128]``; a minor key has both its sevenths.
+
+    Args:
+        key: A note name and a mode: ``"C"``, ``"F# minor"``, ``"Bbm"``, ``"e minor"``.
+
+    Raises:
+        RequestError: No key is called so.
+    """
+    return every_octave(Key.read(key).scale())
