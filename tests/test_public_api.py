@@ -22,6 +22,7 @@ SIGNATURES = {
     ),
     "finetune": "source, out, *, model, settings=(), minutes=None, backend='torch', progress=None",
     "evaluate": "model, source, *, include_seen=False, progress=None",
+    "rank": "pieces, model",
 }
 NAMES = {"Model", "Piece", "Sampling", "ToccataError", "__version__", *SIGNATURES}
 

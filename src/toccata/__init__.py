@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "clean", "evaluate", "finetune", "load",
-    "prepare", "train",
+    "prepare", "rank", "train",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from toccata.api import check, clean, evaluate, finetune, load, prepare, train
+    from toccata.api import check, clean, evaluate, finetune, load, prepare, rank, train
     from toccata.engine.model import Model
     from toccata.engine.sampling import Sampling
     from toccata.errors import ToccataError

@@ -32,6 +32,8 @@ from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.likelihood import Likelihood, likelihood
+from toccata.measure.ranking import Ranked, Ranker, rank
+from toccata.measure.usual import USUAL, Usual, usual
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -53,9 +55,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
-    "NewBar", "PrepareOptions", "Progress", "Report", "Sampling", "Silent", "bach", "check", "clean", "doctor",
-    "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load", "model_rows", "models", "prepare",
-    "program_number", "recipe_table", "render", "told", "train",
+    "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
+    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
+    "model_rows", "models", "prepare", "program_number", "rank", "recipe_table", "render", "told", "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -303,17 +305,12 @@ def _measured(
             (corpus.score(i) for i in numbers),
             lambda done: heard.update("measuring", done, len(numbers)),
         )
-        metrics |= {
-            "nats_per_note": round(found.nats_per_note, 4),
-            "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
-            "pieces": found.pieces,
-            "notes": found.notes,
-            "split": "test" if corpus.split("test") else "valid",
-        }
+        metrics |= {**found.to_dict(), "split": "test" if corpus.split("test") else "valid"}
     heard.say("Writing a few pieces to see whether they are without a fault")
-    written = load(made.path).generate(n=VALID_PIECES, bars=VALID_BARS)
+    written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
     write_index(made, corpus)
+    about = {**about, USUAL: usual(corpus, model).to_dict()}
     made = folder.seal(made.path, about)
     metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))

@@ -45,6 +45,7 @@ class Bars(click.ParamType[Any]):
 )
 @click.argument("prompt", required=False, type=click.Path(path_type=Path))
 @writing(
+    click.option("--best-of", type=click.IntRange(1), metavar="N", help="Write N, keep the best -n, and say why."),
     click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]"),
     click.option("--max-tokens", type=click.IntRange(1), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
@@ -62,12 +63,15 @@ class Bars(click.ParamType[Any]):
 def generate(face: Face, **said: Any) -> None:
     """Write new music, or go on from PROMPT, a MIDI file.
 
-    Each piece gets a file of its own; with -n, NAME.mid becomes NAME-1.mid, NAME-2.mid, ...
+    Each piece gets a file of its own; with -n, NAME.mid becomes NAME-1.mid, NAME-2.mid, ..., with
+    --best-of the best first.
     """
     from toccata import api
 
+    if (said["best_of"] or said["count"]) < said["count"]:
+        raise click.BadParameter(f"{said['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
     desk = open_desk(face, said)
-    model, count, bars = desk.model, said["count"], _new_bars(said)
+    model, count, bars = desk.model, said["best_of"] or said["count"], _new_bars(said)
     if said["max_copy"] is not None and desk.judge is None:
         raise click.BadParameter(
             f"{model.name} has no index of what it was trained on: train it again", param_hint="'--max-copy'"
@@ -99,9 +103,14 @@ def generate(face: Face, **said: Any) -> None:
             )
             tokens, notes = tokens + model.stats.tokens, notes + model.stats.notes
             seconds += model.stats.seconds
+            if desk.best is not None:
+                desk.best.add(pieces)
+                continue
             for number, piece in enumerate(pieces, first):
                 written.append(desk.write(piece, number))
                 face.kept = f"{len(written)} of {count} pieces are written"
+        if desk.best is not None:
+            written += desk.write_best()
     tell(face, desk, written, tokens, notes, seconds)
 
 

@@ -15,7 +15,7 @@ from toccata.cli.base import F, Face, clock, many, refuse_existing
 from toccata.cli.settings import setting
 
 if TYPE_CHECKING:
-    from toccata.api import Judge, Model, Sampling
+    from toccata.api import Judge, Model, Ranked, Ranker, Sampling
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
@@ -105,6 +105,7 @@ class Desk:
         path: The model's folder.
         soundfont: What to play with.
         judge: Looks for copied passages; None: the model has no index of what it was trained on.
+        best: Keeps the best pieces; None: all are kept.
     """
 
     model: Model
@@ -115,12 +116,44 @@ class Desk:
     path: Path
     soundfont: str | None
     judge: Judge | None
+    best: Best | None
 
     def write(self, piece: Piece, number: int) -> dict[str, Any]:
         """Write a piece and what was asked for beside it; what there is to say of it."""
         row = _write(piece, self.places[number], self.said, self.soundfont)
         row["copied"] = None if self.judge is None or not row["new_notes"] else self.judge.of(piece).to_dict()
         return row
+
+    def write_best(self) -> list[dict[str, Any]]:
+        """Write the best pieces, in order; what there is to say of each, and why it stands where it does."""
+        assert self.best is not None
+        rows = []
+        for number, ranked in enumerate(self.best.kept):
+            row = self.write(ranked.piece, number)
+            rows.append(row | {"rank": {"place": number + 1, **ranked.to_dict()}})
+        return rows
+
+
+class Best:
+    """Keeps the best of many pieces; of the others, why they are left out.
+
+    Attributes:
+        kept: The best, in order.
+        left_out: Seed, total and reason of each of the others.
+    """
+
+    def __init__(self, ranker: Ranker, count: int) -> None:
+        self.ranker, self.count = ranker, count
+        self.kept: list[Ranked] = []
+        self.left_out: list[dict[str, Any]] = []
+
+    def add(self, pieces: Sequence[Piece]) -> None:
+        """Some more."""
+        found = sorted([*self.kept, *map(self.ranker.weigh, pieces)], key=lambda ranked: ranked.total)
+        self.kept = found[: self.count]
+        for ranked in found[self.count :]:
+            said = ranked.to_dict()
+            self.left_out.append({"seed": ranked.piece.origin["seed"], "total": said["total"], "why": said["why"]})
 
 
 def open_desk(face: Face, said: dict[str, Any]) -> Desk:
@@ -134,10 +167,12 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
     sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said[name] is not None})
     model = api.load(path, precision=precision)
     seed = said["seed"] if said["seed"] is not None else _new_seed()
-    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"])
+    ranked = bool(said.get("best_of"))
+    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"], ranked)
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
-    return Desk(model, sampling, seed, places, said, path, soundfont, judge)
+    best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
+    return Desk(model, sampling, seed, places, said, path, soundfont, judge, best)
 
 
 def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
@@ -151,6 +186,10 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
         "digest": desk.model.folder.digest,
     }
     lines = _lines(face, written)
+    if desk.best is not None:
+        value["left_out"] = desk.best.left_out
+        if not face.quiet:
+            lines.append(f"The best of {len(written) + len(desk.best.left_out)}; --json says why of each.")
     if desk.judge is not None and not face.quiet:
         lines += _longest(written, desk.judge)
     face.result(value, lines)
@@ -195,8 +234,13 @@ def _new_seed() -> int:
     return time.time_ns() // 1_000_000 % 1_000_000
 
 
-def _places(output: Path | None, name: str, seed: int, count: int, suffixes: Sequence[str], force: bool) -> list[Path]:
-    """Where each piece goes: each its own name, none that is taken, unless it was asked for by name and ``force``."""
+def _places(
+    output: Path | None, name: str, seed: int, count: int, suffixes: Sequence[str], force: bool, ranked: bool
+) -> list[Path]:
+    """Where each piece goes: each its own name, none that is taken, unless it was asked for by name and ``force``.
+
+    The names say the seeds, or the ranks.
+    """
     if output is not None and output.suffix.lower() in (".mid", ".midi"):
         places = [output]
         if count > 1:
@@ -210,7 +254,7 @@ def _places(output: Path | None, name: str, seed: int, count: int, suffixes: Seq
         raise click.BadParameter(f"{folder} is a file that is no .mid: name a folder or a .mid file")
     places = []
     for i in range(count):
-        stem, copy = f"{name}-{seed + i}", 2
+        stem, copy = f"{name}-{seed}-{i + 1}" if ranked else f"{name}-{seed + i}", 2
         place = folder / f"{stem}.mid"
         while not force and any(place.with_suffix(s).exists() for s in (".mid", *suffixes)):
             place = folder / f"{stem}-{copy}.mid"
@@ -262,4 +306,6 @@ def _lines(face: Face, written: Sequence[dict[str, Any]]) -> list[str]:
         about = f"{many(row['bars'], 'bar')}, {many(row['notes'], 'note')}, {clock(row['seconds'])}, seed {row['seed']}"
         beside = "".join(f" {Path(p).suffix}" for p in paths[1:])
         out.append(f"{row['path']}{' +' if beside else ''}{beside}   {about}")
+        if rank := row.get("rank"):
+            out.append(f"  {'' if rank['total'] is None else format(rank['total'], '.2f') + ': '}{rank['why']}")
     return out

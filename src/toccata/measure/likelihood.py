@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from symusic import Score
@@ -36,6 +37,15 @@ class Likelihood:
     ci95: tuple[float, float]
     nats_per_token: float
     each: tuple[tuple[float, int], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is told of it, as plain JSON values."""
+        return {
+            "nats_per_note": round(self.nats_per_note, 4),
+            "nats_per_note_ci95": [round(x, 4) for x in self.ci95],
+            "pieces": self.pieces,
+            "notes": self.notes,
+        }
 
 
 def likelihood(model: Model, scores: Iterable[Score], progress: Callable[[int], None] | None = None) -> Likelihood:

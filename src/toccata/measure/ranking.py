@@ -1,0 +1,167 @@
+"""Which of several pieces are the best, as far as that can be counted: none is strange, and none is a copy.
+
+Three things are looked at, each in one unit: 0 is the middle of what is usual in the music that the model learned from,
+1 is where the usual ends (nine passages in ten are nearer).
+
+- **surprise**: nats a note under the model. Too little is a loop, too much is noise. What is usual costs nothing.
+- **traits**: how full the music is, how it moves, how much of it comes again (``measure.traits``), all in one.
+- **known**: the longest passage that also stands in the training pieces, where it is longer than is usual.
+
+This tells damaged music from music, and good luck from bad (``benchmarks/ranking.py``); not what is moving.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toccata.engine.model import Model
+from toccata.errors import MidiError, RequestError
+from toccata.measure.judge import Judge
+from toccata.measure.traits import TRAITS, traits
+from toccata.measure.usual import Spread, Usual
+from toccata.piece import Piece
+
+SURPRISE, KNOWN = 0.5, 1.0
+"""What the parts weigh beside the traits.
+
+Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
+it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
+"""
+TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes"))
+"""The traits that tell music from damaged music."""
+OTHERS = 0.25
+"""What the other traits weigh beside one of these: they say what kind of music it is rather than how good it is."""
+MOST = 5.0
+"""A trait counts no more than this: what is six times as far off as is usual is no better than what is sixty times."""
+LEAST_NATS, LEAST_NOTES = 0.2, 4.0
+"""The usual is taken to be no narrower, on each side."""
+ODD, TOLD = 1.1, 3
+"""Traits that are farther off than this are told, and so many of them."""
+_ADVERBS = ((2.0, "a little "), (4.0, ""), (math.inf, "very "))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A piece, and how good it was found.
+
+    Attributes:
+        piece: The piece.
+        total: The parts, weighed and added up; the least is the best. Infinite for a piece without notes.
+        parts: ``surprise``, ``traits``, ``known``; None for what the model says nothing of.
+        traits: The piece's own, by name.
+        why: All that in a line.
+    """
+
+    piece: Piece = field(repr=False)
+    total: float
+    parts: Mapping[str, float | None]
+    traits: Mapping[str, float]
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, without the piece."""
+        return {
+            "total": round(self.total, 4) if math.isfinite(self.total) else None,
+            "parts": {name: None if part is None else round(part, 4) for name, part in self.parts.items()},
+            "traits": {name: round(value, 4) for name, value in self.traits.items()},
+            "why": self.why,
+        }
+
+
+class Ranker:
+    """Says of pieces how good they are.
+
+    Args:
+        usual: What is usual in the music that their model learned from; None: nobody knows.
+        judge: Finds what they have in common with that music; None: nobody looks.
+
+    Raises:
+        RequestError: Neither is there, so there is nothing to rank by.
+    """
+
+    def __init__(self, usual: Usual | None, judge: Judge | None) -> None:
+        self.usual, self.judge = usual, judge
+        if usual is None and (judge is None or judge.normal is None):
+            raise RequestError(
+                "the model knows nothing of what is usual, so its pieces cannot be ranked: train it again"
+            )
+
+    @classmethod
+    def of(cls, model: Model) -> Ranker:
+        """By what the folder of ``model`` says."""
+        return cls(Usual.of_model(model.folder), Judge(model) if Judge.has(model) else None)
+
+    def weigh(self, piece: Piece) -> Ranked:
+        """How good a piece is. Of a piece after a prompt the new part counts alone."""
+        try:
+            score = piece.score if piece.origin.get("notes", 1) else None
+        except MidiError:
+            score = None
+        if score is None:
+            return Ranked(piece, math.inf, dict.fromkeys(("surprise", "traits", "known")), {}, "it has no note")
+        found = traits(score, piece.prompt_end or 0)
+        told = [self._surprise(piece), self._traits(found), self._known(piece)]
+        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in told), strict=True))
+        weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}
+        total = sum(weights[name] * part for name, part in parts.items() if part is not None)
+        return Ranked(piece, total, parts, found, "; ".join(text for _, text in told if text))
+
+    def _surprise(self, piece: Piece) -> tuple[float | None, str]:
+        nats = piece.origin.get("nats_per_note")
+        if nats is None:
+            return None, ""
+        spread = None if self.usual is None else self.usual.surprise
+        if spread is None:
+            return None, f"surprise {nats:.1f} nats a note"
+        part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)
+        return part, f"surprise {nats:.1f} nats a note (usual {spread.low:.1f} to {spread.high:.1f})"
+
+    def _traits(self, found: Mapping[str, float]) -> tuple[float | None, str]:
+        if self.usual is None:
+            return None, "the model does not know what is usual otherwise (train it again)"
+        spreads = {name: self.usual.traits[name] for name in found if name in self.usual.traits}
+        away = {name: spread.away(found[name], TRAITS[name].least) for name, spread in spreads.items()}
+        weights = {name: 1.0 if name in TELLING else OTHERS for name in away}
+        if not away:
+            return None, ""
+        squares = sum(weights[name] * min(abs(z), MOST) ** 2 for name, z in away.items())
+        odd = sorted((n for n in away if abs(away[n]) > ODD), key=lambda n: -weights[n] * min(abs(away[n]), MOST))
+        texts = [_odd(name, found[name], away[name], spreads[name]) for name in odd[:TOLD]]
+        if len(odd) > TOLD:
+            texts.append(f"{len(odd) - TOLD} more unusual trait{'s' if len(odd) - TOLD > 1 else ''}")
+        return math.sqrt(squares / sum(weights.values())), "; ".join(texts) or "nothing unusual in how it moves"
+
+    def _known(self, piece: Piece) -> tuple[float | None, str]:
+        if self.judge is None:
+            return None, ""
+        notes, normal = self.judge.of(piece).notes, self.judge.normal
+        said = f"longest known passage {notes} notes" if notes else "no known passage"
+        if normal is None:
+            return None, said
+        beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)
+        return min(max(0.0, beyond), MOST), f"{said} (usual up to {normal.notes_90})"
+
+
+def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
+    """Order pieces that ``model`` wrote, the best first; equally good ones keep their order.
+
+    Args:
+        pieces: At least one.
+        model: That wrote them: what is usual is what is so in the music it learned from.
+
+    Raises:
+        RequestError: The model knows nothing of what is usual.
+        ModelError: Its folder is damaged.
+    """
+    return sorted(map(Ranker.of(model).weigh, pieces), key=lambda ranked: ranked.total)
+
+
+def _odd(name: str, value: float, away: float, spread: Spread) -> str:
+    """An unusual trait in words: ``a little thin: 1.1 notes a quarter (usual 1.6 to 4.0)``."""
+    trait = TRAITS[name]
+    adverb = next(word for end, word in _ADVERBS if abs(away) < end)
+    low, high, found = (f"{100 * x:.0f} %" if trait.percent else f"{x:.1f}" for x in (spread.low, spread.high, value))
+    return f"{adverb}{trait.low if away < 0 else trait.high}: {found} {trait.unit} (usual {low} to {high})"

@@ -1,0 +1,139 @@
+"""What of a piece tells good from bad at a glance: how full it is, how it moves, how much of it comes again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.features import Sounding
+
+BARS = 8
+"""Traits depend on how much is looked at, so it is always so many bars; of longer music, all such passages."""
+
+_GRID = 12  # parts of a quarter, to which onsets are rounded where bars are compared
+_MOST = 1500  # notes of a passage that are compared with one another
+_CLASHES = (1, 2, 6)  # semitones between pitch classes that sound harsh together
+_MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A number that says something of a passage.
+
+    Attributes:
+        unit: What it counts, as it stands after the number.
+        low: What a piece is called that has too little of it.
+        high: And one that has too much.
+        least: A difference that nobody hears: no music's spread is taken for smaller.
+        percent: Whether it is a share, told in percent.
+    """
+
+    unit: str
+    low: str
+    high: str
+    least: float
+    percent: bool = False
+
+
+TRAITS: dict[str, Trait] = {
+    "density": Trait("notes a quarter", "thin", "crowded", 0.2),
+    "polyphony": Trait("notes at once", "bare", "thick", 0.2),
+    "register": Trait("as mean pitch", "low", "high", 2.0),
+    "length": Trait("quarters long", "short of breath", "drawn out", 0.1),
+    "dynamics": Trait("as spread of velocities", "flat in loudness", "uneven in loudness", 4.0),
+    "colour": Trait("bits of pitch classes", "poor in pitches", "out of all keys", 0.1),
+    "in_key": Trait("in its key", "far from any key", "never out of key", 0.03, True),
+    "silence": Trait("silence", "without a rest", "full of holes", 0.03, True),
+    "sameness": Trait("of a bar heard before", "without any return", "repetitive", 0.05, True),
+    "rhythms": Trait("rhythms a bar", "always of one rhythm", "always of another rhythm", 0.1),
+    "beat": Trait("of onsets on a beat", "off the beat", "square", 0.05, True),
+    "leaps": Trait("semitones a step on top", "hardly moving", "leaping about", 0.5),
+    "clashes": Trait("seconds, sevenths and tritones", "without tension", "harsh", 0.03, True),
+}
+"""All of them. Drums have no pitch, so a piece of drums alone has only some."""
+
+
+def traits(score: Score, since: int = 0) -> dict[str, float]:
+    """The traits of ``score`` from the bar of tick ``since`` on, each the mean over its passages of ``BARS`` bars.
+
+    Traits that say nothing of the music (it has no notes, or drums alone) are left out.
+    """
+    bars, notes = bar_map(score), Sounding.of(score)
+    first = bars.at(since) if since else 0
+    starts = list(range(first, max(first, len(bars) - BARS) + 1, BARS))
+    if starts[-1] + BARS < len(bars):
+        starts.append(len(bars) - BARS)  # the last passage overlaps the one before it
+    found = [passage_traits(notes, bars, start, min(start + BARS, len(bars))) for start in starts]
+    return {
+        name: float(np.mean(values))
+        for name in TRAITS
+        if (values := [passage[name] for passage in found if name in passage])
+    }
+
+
+def passage_traits(notes: Sounding, bars: BarMap, first: int, last: int) -> dict[str, float]:
+    """The traits of the notes that begin in bars ``first`` to ``last - 1``, counted from 0."""
+    start, end = int(bars.starts[first]), int(bars.starts[last])
+    part = notes.between(start, end)
+    if not len(part):
+        return {}
+    tpq = part.ticks_per_quarter
+    bar = np.searchsorted(bars.starts, part.onsets, side="right") - 1
+    place = np.rint((part.onsets - bars.starts[bar]) * _GRID / tpq).astype(np.int64)
+    found: dict[str, float | None] = {
+        "density": part.density(end - start),
+        "polyphony": part.polyphony(),
+        "register": part.register(),
+        "length": part.length(),
+        "dynamics": float(part.velocities.std()),
+        "silence": _silence(part, start, end),
+        "beat": float((place % _GRID == 0).mean()),
+    }
+    patterns = [frozenset(place[bar == b].tolist()) for b in range(first, last)]
+    if len(played := [pattern for pattern in patterns if pattern]) > 1:
+        found["rhythms"] = len(set(played)) / len(played)
+        found["sameness"] = _sameness([(place[bar == b] << 7 | part.pitches[bar == b]) for b in range(first, last)])
+    if (~part.drums).sum() > 1:
+        found |= _harmony(part)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _silence(part: Sounding, start: int, end: int) -> float:
+    """The share of ``[start, end)`` in which nothing sounds."""
+    ends = np.minimum(np.maximum.accumulate(part.onsets + part.lengths), end)
+    gaps = np.append(part.onsets[1:], end) - ends
+    return float((np.maximum(gaps, 0).sum() + part.onsets[0] - start) / (end - start))
+
+
+def _sameness(bars: list[NDArray[np.int64]]) -> float:
+    """How much of a bar was there before: the share in common with the bar before it that is likest, on average."""
+    sets = [frozenset(bar.tolist()) for bar in bars if len(bar)]
+    return float(np.mean([max(len(a & b) / len(a | b) for b in sets[:i]) for i, a in enumerate(sets) if i]))
+
+
+def _harmony(part: Sounding) -> dict[str, float]:
+    """The traits of pitched notes, two at least."""
+    pitched = ~part.drums
+    weights = part.pitch_classes()
+    out: dict[str, float] = {}
+    if weights.sum() > 0:
+        shares = weights / weights.sum()
+        out["colour"] = float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum())
+        scales = [[(tonic + step) % 12 for step in scale] for scale in (_MAJOR, _MINOR) for tonic in range(12)]
+        out["in_key"] = float(max(shares[scale].sum() for scale in scales))
+    onsets, pitches = part.onsets[pitched], part.pitches[pitched]
+    ends = onsets + part.lengths[pitched]
+    heads = np.flatnonzero(np.diff(onsets, prepend=onsets[0] - 1))
+    if len(heads) > 1:
+        out["leaps"] = float(np.abs(np.diff(np.maximum.reduceat(pitches, heads))).mean())
+    onsets, pitches, ends = onsets[:_MOST], pitches[:_MOST], ends[:_MOST]
+    later, earlier = np.tril_indices(len(onsets), -1)
+    together = onsets[later] < ends[earlier]
+    if together.any():
+        apart = (pitches[later] - pitches[earlier])[together] % 12
+        out["clashes"] = float(np.isin(np.minimum(apart, 12 - apart), _CLASHES).mean())
+    return out

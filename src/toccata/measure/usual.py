@@ -1,0 +1,195 @@
+"""What is usual in the music that a model learned from: its traits, and how much music it has not seen surprises it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from symusic import Score
+
+from toccata.corpus.store import Corpus
+from toccata.engine.model import Model
+from toccata.errors import ModelError
+from toccata.folder import ABOUT, ModelFolder
+from toccata.measure.likelihood import piece_nats
+from toccata.measure.traits import BARS, TRAITS, passage_traits
+from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.edit import slice_bars
+from toccata.midi.features import Sounding
+
+USUAL = "usual"
+"""The key of a model's ``toccata.json``."""
+EXCERPTS = 400
+"""How many passages of the training pieces are looked at, at most."""
+PASSAGES = 48
+"""How many held-out passages the model reads, at most."""
+IDS = 30_000
+"""Once it has read so many ids it reads no further passage: those of orchestras would take minutes."""
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""The quantiles that are kept. What lies between the outer ones is called usual: nine passages in ten."""
+FEW = 8
+"""Of fewer passages nothing is called usual."""
+
+_PARSED = 32  # pieces that are kept while passages are drawn
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a number is spread over many passages.
+
+    Attributes:
+        mean: Its mean.
+        sd: Its standard deviation.
+        quantiles: At ``SHARES``.
+    """
+
+    mean: float
+    sd: float
+    quantiles: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of some values, one at least."""
+        quantiles = np.quantile(values, SHARES).tolist()
+        return cls(
+            round(float(np.mean(values)), 4), round(float(np.std(values)), 4), tuple(round(q, 4) for q in quantiles)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"mean": self.mean, "sd": self.sd, "quantiles": list(self.quantiles)}
+
+    @property
+    def low(self) -> float:
+        """Where the usual begins."""
+        return self.quantiles[0]
+
+    @property
+    def high(self) -> float:
+        """Where the usual ends."""
+        return self.quantiles[-1]
+
+    def away(self, value: float, least: float) -> float:
+        """How far ``value`` is from the middle: -1 and 1 are where the usual ends.
+
+        Args:
+            value: In the unit of the spread.
+            least: No side is taken to be narrower.
+        """
+        middle = self.quantiles[len(SHARES) // 2]
+        side = self.high - middle if value > middle else middle - self.low
+        return (value - middle) / max(side, least)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual.
+
+    Attributes:
+        excerpts: How many passages of training pieces the traits are of.
+        traits: By name, see ``measure.traits.TRAITS``.
+        passages: How many held-out passages the surprise is of.
+        surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
+            before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
+    """
+
+    excerpts: int
+    traits: Mapping[str, Spread]
+    passages: int
+    surprise: Spread | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "bars": BARS,
+            "excerpts": self.excerpts,
+            "traits": {name: spread.to_dict() for name, spread in self.traits.items()},
+            "passages": self.passages,
+            "surprise": None if self.surprise is None else self.surprise.to_dict(),
+        }
+
+    @classmethod
+    def of_model(cls, made: ModelFolder) -> Usual | None:
+        """What a model folder says; None if it was made without it.
+
+        Raises:
+            ModelError: It cannot be understood.
+        """
+        said = made.about.get(USUAL)
+        if said is None:
+            return None
+        try:
+            surprise = None if said["surprise"] is None else _spread(said["surprise"])
+            # What another version knows of and this one does not is left out.
+            known = {name: _spread(spread) for name, spread in said["traits"].items() if name in TRAITS}
+            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            path = made.path / ABOUT
+            raise ModelError(
+                f"{path} says {USUAL!r} in a way that cannot be read: copy the model again", path=path
+            ) from None
+
+
+def usual(corpus: Corpus, model: Model, *, excerpts: int = EXCERPTS, passages: int = PASSAGES) -> Usual:
+    """Look at passages of ``BARS`` bars of ``corpus``, the same ones each time.
+
+    Args:
+        corpus: What the model was trained on.
+        model: Reads passages of pieces it was not trained on.
+        excerpts: At how many passages of training pieces to look, at most.
+        passages: How many the model reads, at most.
+    """
+    found: dict[str, list[float]] = {}
+    looked = 0
+    for score, bars, first in drawn(corpus, corpus.split("train"), excerpts):
+        looked += 1
+        for name, value in passage_traits(Sounding.of(score), bars, first, min(first + BARS, len(bars))).items():
+            found.setdefault(name, []).append(value)
+    read: list[float] = []
+    ids = 0
+    for score, bars, first in drawn(corpus, corpus.split("valid") or corpus.split("test"), passages):
+        if ids >= IDS:
+            break
+        part = slice_bars(score, first, min(first + BARS, len(bars)), bars)
+        if part.note_num():
+            nats, count = piece_nats(model, part)
+            read.append(nats / part.note_num())
+            ids += count
+    return Usual(
+        excerpts=looked,
+        traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
+        passages=len(read),
+        surprise=Spread.of(read) if len(read) >= FEW else None,
+    )
+
+
+def drawn(corpus: Corpus, numbers: Sequence[int], count: int, seed: int = 0) -> Iterator[tuple[Score, BarMap, int]]:
+    """Passages of pieces of ``corpus``: the piece, its bars, and the bar, from 0, where the passage begins.
+
+    Pieces have as many as is their share of all bars, and all have no more than they have room for side by side. The
+    order is by chance, so that the first few are from all.
+    """
+    if not numbers:
+        return
+    rng = np.random.default_rng(seed)
+    sizes = np.array([corpus.pieces[i].bars for i in numbers], np.int64)
+    count = min(count, -(-int(sizes.sum()) // BARS))
+
+    @lru_cache(_PARSED)
+    def parsed(number: int) -> tuple[Score, BarMap]:
+        score = corpus.score(number)
+        return score, bar_map(score)
+
+    for number in rng.choice(numbers, count, p=sizes / sizes.sum()).tolist():
+        score, bars = parsed(number)
+        yield score, bars, int(rng.integers(max(1, len(bars) - BARS + 1)))
+
+
+def _spread(said: Mapping[str, Any]) -> Spread:
+    quantiles = tuple(float(q) for q in said["quantiles"])
+    if len(quantiles) != len(SHARES):
+        raise ValueError("quantiles of other shares")
+    return Spread(float(said["mean"]), float(said["sd"]), quantiles)
