@@ -17,9 +17,9 @@ from toccata import folder
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
-from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
+from toccata.engine.varying import Varying
 from toccata.errors import MidiError, RequestError
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
@@ -35,7 +35,7 @@ TRIES = 16
 """So many times a piece is written at most, where not all are accepted."""
 
 
-class Model(Rewriting):
+class Model(Varying):
     """A model, ready to write. Made by ``toccata.load``.
 
     Attributes:

@@ -6,7 +6,7 @@ already stands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -18,6 +18,7 @@ from toccata.midi import replace as replace_in
 from toccata.midi.bars import BarMap
 from toccata.midi.spread import Line, line_of, spread
 from toccata.tasks.fill import Hole, Kept, cut
+from toccata.tokenizers.rulebook import PitchRule
 
 BLOCK = 8
 """At most so many bars are written at a time; longer holes are written block by block."""
@@ -32,10 +33,12 @@ class Ask:
     Attributes:
         hole: What is cut out.
         programs: What is to play, -1 the drums; None: what played there.
+        moving: The rules for the pitches of a hole, beside those of the request; None: there are none.
     """
 
     hole: Hole
     programs: tuple[int, ...] | None = None
+    moving: Callable[[Hole], tuple[PitchRule, ...]] | None = None
 
 
 def halves(ask: Ask) -> list[Ask]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -165,8 +165,9 @@ class Rewriting(ABC):
         seed: int,
         sampling: Sampling,
         on_event: Callable[[Event], None] | None,
+        said: Mapping[str, Any] | None = None,
     ) -> Piece:
-        """One version: hole after hole, each with those before it already filled."""
+        """One version: hole after hole, each with those before it already filled; its origin says ``said``, too."""
         stands, bars = song.score, bar_map(song.score)
         parts: list[Part] = []
         tokens, notes, nats, before = 0, 0, 0.0, 0
@@ -177,6 +178,8 @@ class Rewriting(ABC):
             ask = waiting.pop(0)
             length = ask.hole.last - ask.hole.first
             asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
+            if ask.moving is not None:
+                asked = replace(asked, moving=(*request.moving, *ask.moving(ask.hole)))
             try:
                 task = compile_request(
                     asked, self.tokenizer, self.config.context * 2 // 3, controls=self.has_learned("controls")
@@ -208,6 +211,6 @@ class Rewriting(ABC):
             "notes": notes,
             "nats_per_note": round(nats / max(1, notes), 4),
         }
-        origin = {**self.about(seed, sampling), **about}
+        origin = {**self.about(seed, sampling), **about, **(said or {})}
         midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
         return Piece(midi, origin)

@@ -1,0 +1,283 @@
+"""The part of a model that varies songs: some bars anew, with their rhythm, contour, melody or harmony kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.engine.generate import Event, Finished, NewBar, generate
+from toccata.engine.music import MAX_TOKENS, Stats
+from toccata.engine.rewrite import Ask, blocks, chosen_tracks, halves
+from toccata.engine.rewriting import Rewriting
+from toccata.engine.sampling import Sampling
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.keys import Key, every_octave
+from toccata.midi.read import read_score
+from toccata.midi.repitch import Keys
+from toccata.midi.splice import new_file
+from toccata.piece import Piece, origin_text
+from toccata.tasks.fill import TOO_LONG, Hole, Kept, can_fill
+from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.request import Request
+from toccata.tasks.revoice import Freedom, Song
+from toccata.tasks.script import why_not
+from toccata.tasks.scripted import Scripted, after, filled
+from toccata.tasks.vary import Change, Harmony, Keep, change, melody, refuse_absurd, span
+from toccata.tokenizers.rulebook import PitchRule
+from toccata.tokenizers.vocabulary import DRUMS
+
+
+@dataclass(frozen=True)
+class _Variation:
+    """What is asked of every version.
+
+    Attributes:
+        song: The song.
+        bars: Its bars.
+        holes: What is varied.
+        spans: The same in ticks.
+        tracks: In these alone; None: all.
+        keep: What stays.
+        strength: How much of the rest may change, 0 to 1.
+        key: Kept to.
+        sampling: How bold.
+    """
+
+    song: Prompt
+    bars: BarMap
+    holes: list[Hole]
+    spans: list[tuple[int, int]]
+    tracks: frozenset[int] | None
+    keep: Keep
+    strength: float
+    key: str | None
+    sampling: Sampling
+
+    def said(self) -> dict[str, Any]:
+        """What the origin of a version says of it."""
+        return {"keep": self.keep, "strength": self.strength}
+
+    @property
+    def scale(self) -> NDArray[np.bool_] | None:
+        """``bool[128]``: what lies in the key."""
+        return None if self.key is None else every_octave(Key.read(self.key).scale())
+
+    def dice(self, seed: int, count: int) -> NDArray[np.float64]:
+        """A number from 0 to 1 for each of so many notes."""
+        return np.random.default_rng([seed, count]).random(count)
+
+
+class Varying(Rewriting):
+    """What :class:`~toccata.engine.model.Model` can do with a song that shall stay itself."""
+
+    def vary(
+        self,
+        song: str | Path | bytes | Score,
+        *,
+        keep: Keep = "rhythm",
+        strength: float = 0.5,
+        bars: Sequence[tuple[int, int]] | None = None,
+        tracks: Sequence[int | str] | None = None,
+        n: int = 4,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> list[Piece]:
+        """Variations of some bars, from the closest to the farthest; the rest of the song stays, event for event.
+
+        - ``rhythm``: every note keeps its beginning, length and loudness exactly; pitches change, but not the drums.
+          The order of pitches within a chord stays.
+        - ``contour``: the same, and the highest notes of each track go up, stay and go down where they did.
+        - ``melody``: the top line of the highest track (of ``tracks``) stays note for note; other notes are written
+          anew.
+        - ``harmony``: notes are written anew, and in each beat begin only pitch classes that sounded in it.
+
+        What can keep rhythm and contour is any model whose tokens say pitches and lengths; one that has learned to fill
+        reads what comes after the bars, too. Melody and harmony need one that has.
+
+        Args:
+            song: A MIDI file or its bytes, or a Score.
+            keep: What stays.
+            strength: How much of the rest may change: the share of its notes that are open, 0 to 1. Above 0, something
+                does where it can.
+            bars: First and last bar of each span, counted from 1; None: all.
+            tracks: The tracks to vary: numbers from 1, or names of theirs or of their instruments; None: all.
+            n: How many versions.
+            seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance.
+            sampling: How bold.
+            key: Keep new pitches to a key.
+            on_event: Called with bars as they are written.
+
+        Returns:
+            The versions; ``origin`` has for each ``distance`` (0 the same, 1 nothing is left; see
+            :class:`~toccata.tasks.vary.Change`) and in words what ``changed``.
+
+        Raises:
+            MidiError: The song cannot be read, or not be taken apart.
+            RequestError: There are no such bars, tracks or notes, or the model cannot keep what is to be kept.
+        """
+        refuse_absurd(keep, strength)
+        if n < 1:
+            raise RequestError(f"at least one piece must be asked for, not {n}")
+        self._refuse_unable(keep)
+        opened = open_prompt(self.tokenizer, new_file(song) if isinstance(song, Score) else song)
+        assert opened is not None
+        lines = bar_map(opened.score)
+        chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
+        holes = blocks(lines, [(0, len(lines))] if bars is None else [(a - 1, b) for a, b in bars], chosen)
+        spans = [span(opened.score, lines, hole) for hole in holes]
+        asked = _Variation(opened, lines, holes, spans, chosen, keep, strength, key, sampling or Sampling())
+        write = self._revoiced if keep in ("rhythm", "contour") or not strength else self._around
+        keys = Keys(opened.midi)
+        self.stats, began = Stats(), time.perf_counter()
+        found = []
+        for row in range(n):
+            piece, now = write(asked, keys, row, seed + row, on_event)
+            what = change(keys, now, spans, chosen)
+            found.append((what.distance, row, _with_change(piece, what)))
+        self.stats.seconds = time.perf_counter() - began
+        return [piece for _, _, piece in sorted(found, key=lambda version: version[:2])]
+
+    def _refuse_unable(self, keep: Keep) -> None:
+        if keep in ("rhythm", "contour"):
+            if reason := why_not(self.tokenizer):
+                raise RequestError(f"{self.name} cannot keep a {keep}: {reason}")
+        elif not self._fills():
+            raise RequestError(
+                f"{self.name} has not learned to fill, and can keep only rhythm or contour: for {keep}, train a model "
+                "with examples.fill=0.25"
+            )
+
+    def _fills(self) -> bool:
+        return can_fill(self.tokenizer) and self.has_learned("fill")
+
+    # -- pitches alone -------------------------------------------------------------------------------------------------
+
+    def _revoiced(
+        self, asked: _Variation, keys: Keys, row: int, seed: int, on_event: Callable[[Event], None] | None
+    ) -> tuple[Piece, Keys]:
+        """One version with other pitches, written block by block."""
+        song = self._notes_of(asked, keys)
+        free = self._freedom(asked, song, seed)
+        last = max((song.start[n] for n in free.notes if free.dice[n] < free.share or n == free.certain), default=-1)
+        waiting, number, before = list(asked.holes) if last >= 0 else [], 0, 0
+        tokens, notes, heard, nats = 0, 0, 0, 0.0
+        while waiting:
+            hole = waiting.pop(0)
+            try:
+                scripted = self._script(asked, song, hole, free, last)
+            except RequestError as error:
+                if error.kind != TOO_LONG or hole.last - hole.first == 1:
+                    raise
+                waiting[:0] = [ask.hole for ask in halves(Ask(hole))]
+                continue
+            if scripted is not None:
+                draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
+                for event in generate(self.ready(1), self.tokenizer, scripted.task, [draw], asked.sampling, MAX_TOKENS):
+                    if isinstance(event, Finished):
+                        notes += scripted.sing(event.cursor.begun, song)
+                        tokens, heard, nats = tokens + event.written, heard + event.notes, nats + event.nats
+                    elif isinstance(event, NewBar) and on_event is not None:
+                        on_event(NewBar(row, before + event.bar))
+                number += 1
+            before += hole.last - hole.first
+        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
+        about = {
+            "bars": [[hole.first + 1, hole.last] for hole in asked.holes],
+            "tracks": None if asked.tracks is None else sorted(asked.tracks),
+            "key": asked.key,
+            "programs": None,
+            "prompt": asked.song.about,
+            "tokens": tokens,
+            "notes": notes,
+            "nats_per_note": round(nats / max(1, heard), 4),
+        }
+        origin = {**self.about(seed, asked.sampling), **about, **asked.said()}
+        return Piece(keys.written(song.pitches, origin_text(origin)), origin), keys.at(song.pitches)
+
+    def _notes_of(self, asked: _Variation, keys: Keys) -> Song:
+        known = self.tokenizer.grammar().scheme.has_programs
+        programs = [
+            DRUMS if asked.song.score.tracks[n].is_drum else note.place.program if known else 0
+            for note, n in zip(keys.notes, keys.tracks, strict=True)
+        ]
+        return Song(keys, [note.pitch for note in keys.notes], programs, asked.song.score.ticks_per_quarter)
+
+    def _freedom(self, asked: _Variation, song: Song, seed: int) -> Freedom:
+        """Which notes of all that are varied may move in the version of ``seed``."""
+        notes = [
+            n
+            for n, note in enumerate(song.keys.notes)
+            if note.end is not None
+            and song.programs[n] != DRUMS
+            and (asked.tracks is None or song.keys.tracks[n] in asked.tracks)
+            and any(start <= note.start < end for start, end in asked.spans)
+        ]
+        if not notes:
+            raise RequestError("no pitched note begins in these bars: name others, or other tracks")
+        pitches = self.tokenizer.grammar().scheme.pitches(False)
+        pitches = pitches if asked.scale is None else pitches & asked.scale
+        dice = asked.dice(seed, len(song.keys.notes))
+        certain = min(notes, key=lambda n: dice[n]) if asked.strength else -1
+        return Freedom(frozenset(notes), asked.strength, dice, certain, pitches, asked.keep == "contour")
+
+    def _script(self, asked: _Variation, song: Song, hole: Hole, free: Freedom, last: int) -> Scripted | None:
+        """What the model is asked for in one block; None: nothing."""
+        start, end = span(asked.song.score, asked.bars, hole)
+        mine = replace(free, notes=frozenset(n for n in free.notes if start <= song.start[n] < end))
+        if not mine.notes:
+            return None
+        stands = read_score(song.keys.written(song.pitches))
+        make = filled if self._fills() else after
+        done = not start <= last < end or song.pitches != [note.pitch for note in song.keys.notes]
+        return make(self.tokenizer, stands, asked.bars, hole, song, mine, self.config.context * 2 // 3, changed=done)
+
+    # -- notes anew ----------------------------------------------------------------------------------------------------
+
+    def _around(
+        self, asked: _Variation, keys: Keys, row: int, seed: int, on_event: Callable[[Event], None] | None
+    ) -> tuple[Piece, Keys]:
+        """One version with other notes around those that stay."""
+        score = asked.song.score
+        there = [
+            Kept(n, note.time, note.pitch)
+            for n, track in enumerate(score.tracks)
+            if asked.tracks is None or n in asked.tracks
+            for note in track.notes
+            if any(start <= note.time < end for start, end in asked.spans)
+        ]
+        line = melody(score, asked.spans, asked.tracks) if asked.keep == "melody" else frozenset()
+        others = [note for note in there if note not in line]
+        if not others:
+            what = "nothing but the melody" if there else "no note"
+            raise RequestError(f"{what} stands in these bars: name others, or other tracks")
+        dice = asked.dice(seed, len(others))
+        goes = {note for note, roll in zip(others, dice.tolist(), strict=True) if roll < asked.strength}
+        goes = goes or {others[int(dice.argmin())]}
+        kept = frozenset(there) - goes
+        asks = [
+            Ask(replace(hole, kept=kept), moving=self._harmony(asked) if asked.keep == "harmony" else None)
+            for hole, (start, end) in zip(asked.holes, asked.spans, strict=True)
+            if any(start <= note.tick < end for note in goes)
+        ]
+        request = Request(key=asked.key)
+        piece = self._rewritten(asked.song, asks, request, row, seed, asked.sampling, on_event, said=asked.said())
+        return piece, Keys(piece.midi)
+
+    def _harmony(self, asked: _Variation) -> Callable[[Hole], tuple[PitchRule, ...]]:
+        grid = self.tokenizer.grammar().scheme.timing.ticks_per_quarter
+        return lambda hole: (Harmony.of(asked.song.score, asked.bars, hole, grid, asked.scale),)
+
+
+def _with_change(piece: Piece, what: Change) -> Piece:
+    """A version that says how far it is from the song."""
+    return replace(piece, origin={**piece.origin, "distance": what.distance, "changed": what.told})

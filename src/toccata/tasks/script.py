@@ -1,0 +1,135 @@
+"""A rhythm that is kept: every token of some music is given, but for pitches that are left open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tasks.pitches import Pitches, Way
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.rulebook import Rulebook
+from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import Kind
+
+_REMEMBERED = 256
+"""So many places of a script are remembered at a time, for those that look ahead from one of them."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A note among tokens.
+
+    Attributes:
+        place: The number of its pitch among the base tokens.
+        program: 128 is the drums.
+        pitch: As it stands.
+        tick: Where it begins, in the tokenizer's grid, any micro timing left out.
+    """
+
+    place: int
+    program: int
+    pitch: int
+    tick: int
+
+
+def why_not(tokenizer: Tokenizer) -> str:
+    """Why a rhythm cannot be kept in a tokenizer's words; empty: it can."""
+    scheme = tokenizer.grammar().scheme
+    if not scheme.has_notes:
+        return "its tokens are not notes"
+    if scheme.note_off:
+        return "its tokens say when a pitch ends, so that no pitch can change alone"
+    if any(len(scheme.vocabulary.of_kind[kind]) for kind in (Kind.INTERVAL_TIME, Kind.INTERVAL_CHORD)):
+        return "its tokens say steps from note to note, so that no pitch can change alone"
+    return ""
+
+
+def slots(grammar: Rulebook, base: Sequence[int], meter: tuple[int, int]) -> list[Slot]:
+    """The notes that base tokens begin, in their order; ``meter`` counts for schemes that write none."""
+    state, scheme, out = State(grammar.scheme, meter), grammar.scheme, []
+    for place, token in enumerate(base):
+        state.read(token)
+        if scheme.kinds[token] == scheme.start_kind:
+            out.append(Slot(place, state.program, scheme.values[token], state.tick))
+    return out
+
+
+class PitchScript:
+    """Tokens with pitches left open; a :class:`~toccata.tokenizers.rulebook.Script`.
+
+    A pitch is open if it is the first of its voice; the others of the voice, and pitches without one, are given.
+    """
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        base: Sequence[int],
+        voices: Sequence[int],
+        pitches: Pitches,
+        *,
+        skip: int = 0,
+        changed: bool = False,
+    ) -> None:
+        """Hold on to what is given.
+
+        Args:
+            scheme: The tokenizer's.
+            base: All base tokens, the end last.
+            voices: For each note among them the voice whose pitch it has; -1: it stays as it is.
+            pitches: The voices; the turn of one is the number of the first note it has.
+            skip: How many of ``base`` have been read before.
+            changed: Whether something has changed already; else something shall, where it can.
+        """
+        self._scheme, self._base, self._skip = scheme, list(base), skip
+        starts = [place for place, token in enumerate(base) if scheme.kinds[token] == scheme.start_kind]
+        begun = sum(place < skip for place in starts)
+        self._voices, self._before, self._pitches = list(voices), begun, pitches
+        self._ways: dict[tuple[int, ...], Way] = {}
+        ids, values = (table[scheme.start_kind, False] for table in (scheme.note_ids, scheme.note_values))
+        self._tokens = dict(zip(values.tolist(), ids.tolist(), strict=True))
+        self._last = -1 if changed else max(pitches.turn, default=-1)
+
+    def allowed(self, cursor: Any) -> NDArray[np.bool_]:
+        """The base tokens that may come next, ``bool[V]``."""
+        mask = np.zeros(len(self._scheme.vocabulary), np.bool_)
+        place = self._skip + cursor.place
+        token = self._base[place] if place < len(self._base) else self._scheme.eos
+        if self._scheme.kinds[token] != self._scheme.start_kind:
+            mask[token] = True
+            return mask
+        slot = self._before + len(cursor.begun)
+        voice = self._voices[slot]
+        if voice < 0:
+            mask[token] = True
+            return mask
+        way = self._way(cursor.begun)
+        if self._pitches.turn[voice] == slot:
+            open_to = list(self._pitches.choices(way, voice))
+            if slot == self._last and way == self._pitches.start and len(open_to) > 1:
+                open_to = [pitch for pitch in open_to if pitch != way[voice]]
+        else:
+            open_to = [way[voice]]
+        same = self._scheme.values[token]
+        mask[[token if pitch == same else self._tokens[pitch] for pitch in open_to]] = True
+        return mask
+
+    def _way(self, begun: tuple[int, ...]) -> Way:
+        """The way out after the pitches that have begun."""
+        known = len(begun)
+        while known and begun[:known] not in self._ways:
+            known -= 1
+        way = self._ways[begun[:known]] if known else self._pitches.start
+        for number in range(known, len(begun)):
+            slot = self._before + number
+            voice = self._voices[slot]
+            if voice >= 0 and self._pitches.turn[voice] == slot:
+                way = self._pitches.choices(way, voice)[begun[number]]
+            if len(self._ways) >= _REMEMBERED:
+                self._ways.clear()
+            self._ways[begun[: number + 1]] = way
+        return way

@@ -1,0 +1,248 @@
+"""Variations: what of some bars is kept, and how far a version is from them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap
+from toccata.midi.notes import Place, Struck
+from toccata.midi.repitch import Keys
+from toccata.tasks.fill import Hole, Kept
+from toccata.tokenizers.state import State
+
+Keep = Literal["rhythm", "contour", "melody", "harmony"]
+"""What a variation leaves as it is."""
+_TOGETHER = 16
+"""Notes of a track that begin within this part of a quarter are a chord."""
+_MOVED, _OCTAVES, _LENGTH = 1 / 2, 1 / 24, 1 / 4
+"""What it counts that a note has another pitch, each semitone of that, and another length."""
+
+
+def refuse_absurd(keep: str, strength: float) -> None:
+    """Say what cannot be asked for.
+
+    Raises:
+        RequestError: There is no such thing to keep, or the strength is not from 0 to 1.
+    """
+    if keep not in get_args(Keep):
+        raise RequestError(f"a variation keeps {', '.join(get_args(Keep)[:-1])} or {get_args(Keep)[-1]}, not {keep!r}")
+    if not 0 <= strength <= 1:  # nor is a number that is none
+        raise RequestError(f"the strength goes from 0 (the same) to 1 (all may change), not {strength}")
+
+
+def span(score: Score, bars: BarMap, hole: Hole) -> tuple[int, int]:
+    """The ticks in which notes of a hole begin: the first, and the one after the last."""
+    end = int(bars.starts[hole.last])
+    return int(bars.starts[hole.first]), max(end, score.end() + 1) if hole.last == len(bars) else end
+
+
+def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> set[tuple[int, int]]:
+    """The melody of a track: the highest note of each onset, unless it begins and ends beneath a higher one.
+
+    Args:
+        notes: Start, end and pitch of each.
+        ticks_per_quarter: Of their ticks; what begins within a 16th of a quarter is one onset.
+
+    Returns:
+        Start and pitch of its notes.
+    """
+    heads: list[tuple[int, int, int]] = []
+    onset = -ticks_per_quarter
+    for note in sorted(notes, key=lambda n: (n[0], -n[2])):
+        if (note[0] - onset) * _TOGETHER >= ticks_per_quarter:
+            onset = note[0]
+            heads.append(note)
+        elif note[2] > heads[-1][2]:
+            heads[-1] = note
+    line: list[tuple[int, int, int]] = []
+    over: list[tuple[int, int, int]] = []
+    for note in heads:
+        over = [held for held in over if held[1] > note[0]]
+        if not any(held[2] > note[2] and held[1] >= note[1] for held in over):
+            line.append(note)
+            over.append(note)
+    return {(start, pitch) for start, _, pitch in line}
+
+
+def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> frozenset[Kept]:
+    """The notes of the melody in some spans of ticks: the top line of the track that lies highest there.
+
+    Args:
+        score: The song.
+        spans: First tick, and the one after the last.
+        tracks: Those to look at; None: all. Drums sing nothing.
+    """
+    best: tuple[float, int] | None = None
+    for number, track in enumerate(score.tracks):
+        if track.is_drum or (tracks is not None and number not in tracks):
+            continue
+        pitches = [note.pitch for note in track.notes if _within(note.time, spans)]
+        if pitches and (best is None or float(np.mean(pitches)) > best[0]):
+            best = float(np.mean(pitches)), number
+    if best is None:
+        return frozenset()
+    columns = ((n.time, n.end, n.pitch) for n in score.tracks[best[1]].notes)
+    line = top_line(columns, score.ticks_per_quarter)
+    return frozenset(Kept(best[1], *note) for note in line if _within(note[0], spans))
+
+
+def _within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= tick < end for start, end in spans)
+
+
+@dataclass(frozen=True, eq=False)
+class Harmony:
+    """A harmony that is kept; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
+
+    In each beat of the meter such pitch classes may begin as sounded in it, drums left out; in a silent one any. Notes
+    may ring on into other beats.
+
+    Attributes:
+        begins: ``int64[n]``, where the beats begin, in the tokenizer's ticks.
+        table: ``bool[n, 128]``, what may begin in each.
+    """
+
+    begins: NDArray[np.int64]
+    table: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, score: Score, bars: BarMap, hole: Hole, ticks_per_quarter: int, key: NDArray[np.bool_] | None = None
+    ) -> Harmony:
+        """The harmony of a hole's bars.
+
+        Args:
+            score: What sounded there.
+            bars: Its bars.
+            hole: Where; tick 0 of the tokenizer is its beginning.
+            ticks_per_quarter: Of the tokenizer.
+            key: ``bool[128]``; a beat of which nothing lies in it is as a silent one.
+        """
+        notes = [note for track in score.tracks if not track.is_drum for note in track.notes]
+        start = np.array([note.time for note in notes], np.int64)
+        end = np.array([note.end for note in notes], np.int64)
+        classes = np.array([note.pitch % 12 for note in notes], np.int64)
+        origin, begins, table = int(bars.starts[hole.first]), [], []
+        for first, last in beats(bars, hole, score.ticks_per_quarter):
+            # A tick of the grid belongs to a beat if it does not lie before it.
+            begins.append(-(-(first - origin) * ticks_per_quarter // score.ticks_per_quarter))
+            sounding = np.isin(np.arange(128) % 12, classes[(start < last) & (end > first)])
+            usable = sounding if key is None else sounding & key
+            table.append(usable if usable.any() else np.ones(128, np.bool_))
+        return cls(np.array(begins, np.int64), np.array(table))
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
+        rows = np.searchsorted(self.begins, ticks, side="right") - 1
+        allowed: NDArray[np.bool_] = self.table[np.clip(rows, 0, len(self.begins) - 1)]
+        return allowed
+
+
+def beats(bars: BarMap, hole: Hole, ticks_per_quarter: int) -> list[tuple[int, int]]:
+    """The beats of a hole's bars, by the meter's denominator: first tick, and the one after the last."""
+    out = []
+    for bar in range(hole.first, hole.last):
+        first, last = int(bars.starts[bar]), int(bars.starts[bar + 1])
+        step = max(1, ticks_per_quarter * 4 // bars.meters[bar][1])
+        edges = [*range(first, last, step), last]
+        out += list(pairwise(edges))
+    return out
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a version has made of some notes.
+
+    Attributes:
+        notes: How many there were.
+        moved: How many have another pitch.
+        semitones: By how much, all together.
+        longer: How many have another length.
+        gone: How many are no more.
+        new: How many are new.
+        distance: 0: the same; 1: nothing is left. Notes of a track that begin at one tick are paired, first those of
+            one pitch, then the others from the lowest up. Of a pair counts 1/2 that the pitch is another, 1/24 each
+            semitone of that, 1/4 that the length is, together at most 1; notes without a partner count 1. Of this the
+            mean over the notes of both versions.
+    """
+
+    notes: int
+    moved: int
+    semitones: int
+    longer: int
+    gone: int
+    new: int
+    distance: float
+
+    @property
+    def told(self) -> str:
+        """In words: ``12 of 31 notes moved, by 2.4 semitones on average``."""
+        said = []
+        if self.moved:
+            average = self.semitones / self.moved
+            said.append(
+                f"{self.moved} of {self.notes} notes moved, by {average:.1f} semitones on average"
+                if self.notes > 1
+                else f"1 note moved, by {average:.0f} semitones"
+            )
+        if self.gone:
+            said.append(f"{self.gone} gone" if self.moved else f"{self.gone} of {self.notes} notes gone")
+        said += [f"{self.new} new"] if self.new else []
+        said += [f"{self.longer} of another length"] if self.longer else []
+        return ", ".join(said) or "nothing changed"
+
+
+def change(before: Keys, after: Keys, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> Change:
+    """What is other in a version.
+
+    Args:
+        before: The song.
+        after: The version.
+        spans: Where to look: first tick, and the one after the last.
+        tracks: The song's, by their numbers; None: all.
+    """
+    places = {note.place for note, n in zip(before.notes, before.tracks, strict=True) if tracks is None or n in tracks}
+    old, new = (_by_onset(keys.notes, spans, places) for keys in (before, after))
+    total = sum(map(len, old.values())) + sum(map(len, new.values()))
+    cost, moved, semitones, longer, gone, fresh = 0.0, 0, 0, 0, 0, 0
+    for name in old.keys() | new.keys():
+        one, other = old.get(name, []), new.get(name, [])
+        pairs = _pairs(one, other)
+        for was, now in pairs:
+            steps, ends = abs(now.pitch - was.pitch), now.end != was.end
+            moved, semitones, longer = moved + (steps > 0), semitones + steps, longer + ends
+            cost += 2 * min(1.0, (steps > 0) * _MOVED + steps * _OCTAVES + ends * _LENGTH)
+        gone, fresh = gone + len(one) - len(pairs), fresh + len(other) - len(pairs)
+    distance = (cost + gone + fresh) / max(1, total)
+    return Change(sum(map(len, old.values())), moved, semitones, longer, gone, fresh, round(distance, 4))
+
+
+def _by_onset(
+    notes: Sequence[Struck], spans: Sequence[tuple[int, int]], places: set[Place]
+) -> dict[tuple[Place, int], list[Struck]]:
+    found: dict[tuple[Place, int], list[Struck]] = defaultdict(list)
+    for note in notes:
+        if note.place in places and _within(note.start, spans):
+            found[note.place, note.start].append(note)
+    return found
+
+
+def _pairs(old: Sequence[Struck], new: Sequence[Struck]) -> list[tuple[Struck, Struck]]:
+    """Notes of one onset and what became of them."""
+    left, right = (sorted(notes, key=lambda n: (n.pitch, n.on)) for notes in (old, new))
+    pairs = []
+    for note in list(left):
+        if same := next((other for other in right if other.pitch == note.pitch), None):
+            pairs.append((note, same))
+            left.remove(note)
+            right.remove(same)
+    return pairs + list(zip(left, right, strict=False))
