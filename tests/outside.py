@@ -6,7 +6,7 @@ import functools
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import mido
@@ -100,12 +100,15 @@ def heard(track: Messages, number: int = 0) -> list[Heard]:
     return sorted([*out, *(note for waiting in begun.values() for note in waiting)], key=lambda note: note.on)
 
 
-def inside(data: bytes, holes: Iterable[AnyHole]) -> list[Heard]:
-    """The notes of a file that begin in the holes."""
+def inside(data: bytes, holes: Sequence[AnyHole]) -> list[Heard]:
+    """The notes of a file that begin in the holes, but for those that the holes keep."""
     notes = [note for number, track in enumerate(read(data).tracks) for note in heard(track, number)]
     numbers = _score_tracks(data, notes)
+    kept = {note for hole in holes for note in getattr(hole, "kept", ())}
     out = []
     for note in notes:
+        if kept and (numbers.get(note[:3]), note.start, note.pitch) in kept:
+            continue
         spans = [hole for hole in holes if hole.start <= note.start < hole.end]
         if any(hole.tracks is None or numbers[note[:3]] in hole.tracks for hole in spans):
             out.append(note)
@@ -135,7 +138,7 @@ def _score_tracks(data: bytes, notes: list[Heard]) -> dict[tuple[int, int, int],
     return out
 
 
-def untouched_outside(before: bytes, after: bytes, holes: Iterable[AnyHole]) -> list[str]:
+def untouched_outside(before: bytes, after: bytes, holes: Sequence[AnyHole]) -> list[str]:
     """What is not as it was outside the holes; an empty list is what is wanted.
 
     Every message of ``before`` but the note-ons in the holes and their note-offs must be in the same track at the same
@@ -172,7 +175,7 @@ def untouched_outside(before: bytes, after: bytes, holes: Iterable[AnyHole]) -> 
     return out or _disturbed(kept_tracks, new.tracks, places)
 
 
-def new_notes(before: bytes, after: bytes, holes: Iterable[AnyHole]) -> list[tuple[int, ...]]:
+def new_notes(before: bytes, after: bytes, holes: Sequence[AnyHole]) -> list[tuple[int, ...]]:
     """``(track, channel, start, end, pitch, velocity)`` of the notes that ``after`` has beyond what must stay."""
     have: Counter[tuple[int, ...]] = Counter()
     for data, sign in ((after, 1), (before, -1)):

@@ -23,6 +23,7 @@ SIGNATURES = {
     "finetune": "source, out, *, model, settings=(), minutes=None, backend='torch', progress=None",
     "evaluate": "model, source, *, include_seen=False, progress=None",
     "rank": "pieces, model",
+    "song": "path",
 }
 NAMES = {"Model", "Piece", "Sampling", "ToccataError", "__version__", *SIGNATURES}
 
@@ -58,7 +59,7 @@ def test_a_piece_offers_these() -> None:
     offered = {name for name in vars(toccata.Piece) if not name.startswith("_")} | set(
         toccata.Piece.__dataclass_fields__
     )
-    assert offered >= {"midi", "origin", "prompt_end", "score", "bars", "save", "audio", "plot"}
+    assert offered >= {"midi", "origin", "prompt_end", "score", "bars", "save", "audio", "plot", "locks", "lock"}
 
 
 def test_generate_is_asked_like_this() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "clean", "evaluate", "finetune", "load",
-    "prepare", "rank", "train",
+    "prepare", "rank", "song", "train",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from toccata.engine.model import Model
     from toccata.engine.sampling import Sampling
     from toccata.errors import ToccataError
-    from toccata.piece import Piece
+    from toccata.piece import Piece, song
 
 _WHERE = {
     "Model": "toccata.engine.model",
     "Piece": "toccata.piece",
     "Sampling": "toccata.engine.sampling",
     "ToccataError": "toccata.errors",
+    "song": "toccata.piece",
 }
 
 

@@ -1,12 +1,12 @@
-"""What generation returns: music, and where it came from."""
+"""Music, and where it came from: what generation returns, and songs to write on."""
 
 from __future__ import annotations
 
 import base64
 import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import facts
-from toccata.midi.read import read_score
+from toccata.midi.locks import Lock as Lock
+from toccata.midi.locks import One, kept_notes
+from toccata.midi.read import read_bytes, read_score
 
 ORIGIN = "toccata: "
 """What the text event that tells a piece's origin begins with."""
@@ -27,17 +29,19 @@ _PLAYED, _RATE = 300.0, 22_050
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of music that a model wrote, alone or after a prompt.
+    """A piece of music that a model wrote, alone or after a prompt; or a song opened with :func:`song`.
 
     Attributes:
         midi: The MIDI file's bytes; a prompt's own events stand in them as they stood in the prompt's file.
         origin: Model, its digest, seed, prompt, sampling, scores: what is needed to make the piece again.
         prompt_end: The tick where the prompt ends and the new music begins; None without a prompt.
+        locks: What of it stays, whatever is written on it.
     """
 
     midi: bytes = field(repr=False)
     origin: Mapping[str, Any]
     prompt_end: int | None = None
+    locks: tuple[Lock, ...] = ()
 
     @cached_property
     def score(self) -> Score:
@@ -64,6 +68,29 @@ class Piece:
         _refuse_existing(path, force)
         write_bytes(path, self.midi)
         return path
+
+    def lock(
+        self,
+        bars: int | tuple[int, int] | None = None,
+        tracks: One | Sequence[One] | None = None,
+        pitches: One | tuple[One, One] | None = None,
+    ) -> Piece:
+        """The same piece with some of its notes locked: what is written on it leaves them as they are.
+
+        A note is locked that begins in those bars, in one of those tracks, between those pitches; what is not said is
+        every one. Locks add up.
+
+        Args:
+            bars: The first and the last, counted from 1, or one.
+            tracks: Numbers from 1, or names of theirs or of their instruments, or one.
+            pitches: The lowest and the highest, as MIDI numbers or as ``"C5"``, or one.
+
+        Raises:
+            RequestError: There are no such bars, tracks or notes.
+        """
+        new = Lock.of(bars, tracks, pitches)
+        kept_notes(self.score, bar_map(self.score), [new])
+        return replace(self, locks=(*self.locks, new))
 
     def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
         """Write the piece as sound: .wav, .ogg, .flac or .mp3."""
@@ -98,6 +125,20 @@ class Piece:
                 return (Path(folder) / "piece.mp3").read_bytes()
             except (ImportError, OSError, RuntimeError, ValueError, RequestError):
                 return b""  # a notebook that cannot play the piece still shows it
+
+
+def song(path: str | Path) -> Piece:
+    """Open a MIDI file as a piece: to lock some of its notes, to show it, to write on it.
+
+    Its origin is what the file says of it (nothing, where toccata has not written it), and its name.
+
+    Raises:
+        MidiError: It cannot be read.
+    """
+    path = Path(path)
+    read_score(path)  # its errors name the file
+    midi = read_bytes(path)
+    return Piece(midi, {**(read_origin(midi) or {}), "file": path.name})
 
 
 def read_origin(midi: bytes) -> dict[str, Any] | None:

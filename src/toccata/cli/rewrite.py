@@ -48,11 +48,28 @@ class Words(click.ParamType[Any]):
         return words
 
 
+class Locked(click.ParamType[Any]):
+    """Notes of a song that stay."""
+
+    name = "BARS:TRACKS:PITCHES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """``5-6:melody:C5-G9`` as a Lock."""
+        from toccata.errors import RequestError
+        from toccata.piece import Lock
+
+        try:
+            return value if isinstance(value, Lock) else Lock.read(str(value))
+        except RequestError as error:
+            self.fail(error.message, param, ctx)
+
+
 @command(
     "infill",
     examples=(
         "toccata infill song.mid --bars 5-8",
         "toccata infill song.mid --bars 5-8,13-14 --tracks 1 -n 4 -o ideas",
+        "toccata infill song.mid --bars 3-4 --lock :melody --lock ::C5-G9",
         "toccata infill song.mid --bars 3-4 --seed 7 --audio --plot -o filled.mid",
     ),
     optional_values=BESIDE,
@@ -61,15 +78,18 @@ class Words(click.ParamType[Any]):
 @writing(
     click.option("--bars", type=Spans(), required=True, help="The bars to write anew, counted from 1."),
     click.option("--tracks", type=Words(), help="Only these tracks: numbers from 1, names, instruments."),
+    click.option("--lock", type=Locked(), multiple=True, help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
 )
 def infill(face: Face, song: Path, **said: Any) -> None:
     """Write some bars of SONG anew, from what stands around them.
 
-    Everything else stays as it is, event for event. Notes that ring into the bars stay; those that begin in them go.
+    Everything else stays as it is, event for event. Notes that ring into the bars stay; those that begin in them go,
+    but for what --lock names: by bars, tracks and pitches, each of which may be left out.
     """
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars)
-    _run(face, said, total, lambda model, **how: model.infill(song, bars, tracks=said["tracks"], **how))
+    where = {"tracks": said["tracks"], "locks": said["lock"]}
+    _run(face, said, total, lambda model, **how: model.infill(song, bars, **where, **how))
 
 
 @command(
@@ -87,7 +107,7 @@ def infill(face: Face, song: Path, **said: Any) -> None:
     click.option("--bars", type=Spans(), help="Where they play; all along if nothing is said."),
 )
 def accompany(face: Face, song: Path, **said: Any) -> None:
-    """Add instruments to SONG; what is there stays as it is, event for event."""
+    """Add instruments to SONG; what is there stays as it is, event for event: every note of it is locked."""
     from toccata import api
     from toccata.errors import RequestError
 

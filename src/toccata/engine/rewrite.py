@@ -16,8 +16,12 @@ from toccata.errors import RequestError
 from toccata.midi import gm
 from toccata.midi import replace as replace_in
 from toccata.midi.bars import BarMap
+from toccata.midi.locks import Lock
 from toccata.midi.spread import Line, line_of, spread
+from toccata.midi.tracks import chosen_tracks as chosen_tracks
+from toccata.piece import Piece
 from toccata.tasks.fill import Hole, Kept, cut
+from toccata.tasks.prompt import Source
 from toccata.tokenizers.rulebook import PitchRule
 
 BLOCK = 8
@@ -97,27 +101,9 @@ def blocks(
     return sorted(holes, key=lambda hole: hole.first)
 
 
-def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
-    """Tracks of a song by their numbers from 1, or by what they or their instruments are called (``"bass"``).
-
-    Raises:
-        RequestError: There is no such track, or it has no notes.
-    """
-    names = [gm.track_name("", t.program, t.is_drum).lower() for t in song.tracks]
-    own = [track.name.strip().lower() for track in song.tracks]
-    chosen: set[int] = set()
-    for word in words:
-        if str(word).strip().isdigit():
-            found = [int(word) - 1] if 1 <= int(word) <= len(song.tracks) else []
-        else:
-            text = str(word).strip().lower()
-            found = [n for n in range(len(names)) if text and (text in own[n] or text in names[n])]
-        found = [n for n in found if len(song.tracks[n].notes)]
-        if not found:
-            there = ", ".join(f"{n + 1} {own[n] or names[n]}" for n in range(len(names)) if len(song.tracks[n].notes))
-            raise RequestError(f"the song has no track {word}; there are {there}"[:300])
-        chosen |= set(found)
-    return frozenset(chosen)
+def locks_of(song: Source) -> tuple[Lock, ...]:
+    """What a song has locked: nothing, if it is no Piece."""
+    return song.locks if isinstance(song, Piece) else ()
 
 
 def dealt(new: Score, song: Score, bars: BarMap, ask: Ask) -> list[Part]:

@@ -7,25 +7,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from symusic import Score
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
 from toccata.engine.music import MAX_TOKENS, Stats, new_music
-from toccata.engine.rewrite import Ask, Part, blocks, chosen_tracks, dealt, halves, rewritten, written
+from toccata.engine.rewrite import Ask, Part, blocks, dealt, halves, locks_of, rewritten, written
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.errors import RequestError
 from toccata.folder import ModelFolder
 from toccata.midi.bars import bar_map
+from toccata.midi.locks import Lock, kept_notes
+from toccata.midi.tracks import chosen_tracks
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
 from toccata.tasks.fill import TOO_LONG, can_fill
-from toccata.tasks.locks import Lock, kept_notes
-from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.base import Tokenizer
 
@@ -57,7 +56,7 @@ class Rewriting(ABC):
 
     def infill(
         self,
-        song: str | Path | bytes | Score,
+        song: Source,
         bars: Sequence[tuple[int, int]],
         *,
         tracks: Sequence[int | str] | None = None,
@@ -74,10 +73,10 @@ class Rewriting(ABC):
         new ones end with the bars.
 
         Args:
-            song: A MIDI file or its bytes, or a Score.
+            song: A MIDI file or its bytes, a Score, or a Piece; what a Piece has locked stays.
             bars: First and last bar of each span, counted from 1.
             tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
-            locks: Notes that stay all the same.
+            locks: Notes that stay all the same, beside those that a Piece has locked.
             n: How many versions.
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
@@ -91,14 +90,16 @@ class Rewriting(ABC):
         opened = self._song(song)
         chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
         lines = bar_map(opened.score)
-        kept = kept_notes(opened.score, lines, locks, chosen_tracks)
+        held = (*locks_of(song), *locks)
+        kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
-        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+        said = {"locks": [str(lock) for lock in held]} if held else None
+        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event, said)
 
     def accompany(
         self,
-        song: str | Path | bytes | Score,
+        song: Source,
         programs: Sequence[int],
         *,
         bars: Sequence[tuple[int, int]] | None = None,
@@ -111,7 +112,7 @@ class Rewriting(ABC):
         """Add instruments to a song; what is there stays, event for event.
 
         Args:
-            song: A MIDI file or its bytes, or a Score.
+            song: A MIDI file or its bytes, a Score, or a Piece.
             programs: General MIDI programs, -1 the drums; each gets a track of its own.
             bars: Where they play: first and last bar of each span, counted from 1; None: all along.
             n: How many versions.
@@ -132,7 +133,7 @@ class Rewriting(ABC):
         asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
         return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
 
-    def _song(self, song: str | Path | bytes | Score) -> Prompt:
+    def _song(self, song: Source) -> Prompt:
         if not can_fill(self.tokenizer) or not self.has_learned("fill"):
             raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
         opened = open_prompt(self.tokenizer, song)
@@ -148,11 +149,12 @@ class Rewriting(ABC):
         seed: int,
         sampling: Sampling,
         on_event: Callable[[Event], None] | None,
+        said: Mapping[str, Any] | None = None,
     ) -> list[Piece]:
         if n < 1:
             raise RequestError(f"at least one piece must be asked for, not {n}")
         self.stats, began = Stats(), time.perf_counter()
-        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event) for row in range(n)]
+        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event, said) for row in range(n)]
         self.stats.seconds = time.perf_counter() - began
         return pieces
 

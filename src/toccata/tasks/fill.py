@@ -14,7 +14,6 @@ bars, an end) holds for an answer as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from symusic import Note, Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
+from toccata.midi.locks import Kept as Kept
 from toccata.tasks.controls import Cues, cued
 from toccata.tasks.window import bar_starts, header
 from toccata.tokenizers.base import Tokenizer
@@ -34,20 +34,6 @@ FILL, SEP, ANSWER = (SPECIALS.index(name) for name in ("FILL", "SEP", "ANSWER"))
 """The base tokens that mark a hole, end what is given, and begin what is asked for."""
 TOO_LONG = "too-long"
 """The kind of the error that says that a hole is too long for a model, with what stands around it."""
-
-
-class Kept(NamedTuple):
-    """A note of a hole that is not cut out: a locked one.
-
-    Attributes:
-        track: The number of its track.
-        tick: Where it begins.
-        pitch: Its pitch.
-    """
-
-    track: int
-    tick: int
-    pitch: int
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from symusic import Score
@@ -15,6 +17,22 @@ from toccata.midi.read import read_bytes, read_score
 from toccata.midi.splice import new_file
 from toccata.tasks.passage import passage
 from toccata.tokenizers.base import Tokenizer
+
+
+class Music(Protocol):
+    """A piece that is there already."""
+
+    @property
+    def midi(self) -> bytes:
+        """Its MIDI file."""
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """Where it comes from; the name of its file, if it had one."""
+
+
+Source: TypeAlias = "str | Path | bytes | Score | Music"
+"""What music can be given as: a MIDI file, its bytes, a Score or a Piece."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class Prompt:
 
 def open_prompt(
     tokenizer: Tokenizer,
-    source: str | Path | bytes | Score | None,
+    source: Source | None,
     *,
     bars: int | None = None,
     tokens: int | None = None,
@@ -48,7 +66,7 @@ def open_prompt(
 
     Args:
         tokenizer: What counts the tokens.
-        source: A MIDI file, its bytes, a Score, or None.
+        source: A MIDI file, its bytes, a Score, a Piece, or None.
         bars: Use the first so many bars only.
         tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among
             them.
@@ -74,8 +92,10 @@ def open_prompt(
         midi, name = read_bytes(Path(source)), Path(source).name
     elif isinstance(source, bytes):
         midi, score, name = source, read_score(source), "bytes"
-    else:
+    elif isinstance(source, Score):
         midi, score, name = new_file(source), source, "score"
+    else:
+        midi, score, name = source.midi, read_score(source.midi), str(source.origin.get("file", "piece"))
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:

@@ -5,17 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from symusic import Score
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
-from toccata.tasks.fill import Kept
+from toccata.midi.tracks import chosen_tracks
 
+One = int | str
+"""A bar, a track or a pitch, as it is easily written."""
 _PITCH = re.compile(r"([A-Ga-g])([#b♯♭]*)(-?\d)")
 _ONE = r"(\d+|[A-Ga-g][#b♯♭]*-?\d)"
 _SPAN = re.compile(rf"{_ONE}(?:\s*-\s*{_ONE})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+class Kept(NamedTuple):
+    """A note that stays.
+
+    Attributes:
+        track: The number of its track.
+        tick: Where it begins.
+        pitch: Its pitch.
+    """
+
+    track: int
+    tick: int
+    pitch: int
 
 
 @dataclass(frozen=True)
@@ -44,10 +61,36 @@ class Lock:
             raise RequestError(f"{text!r} is no lock: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9")
         bars, tracks, pitches = (*parts, "", "")[:3]
         words = tuple(word.strip() for word in tracks.split(",") if word.strip())
+        if tracks and not words:
+            raise RequestError(f"no track is named in the lock {text!r}")
         return cls(_range(bars, text, _bar), words or None, _range(pitches, text, pitch_number))
 
+    @classmethod
+    def of(
+        cls,
+        bars: int | tuple[int, int] | None = None,
+        tracks: One | Sequence[One] | None = None,
+        pitches: One | tuple[One, One] | None = None,
+    ) -> Lock:
+        """A lock of one bar or some, one track or some, one pitch or a range of them, pitches as 72 or ``"C5"``.
 
-def _range(part: str, text: str, number: Callable[[str], int]) -> tuple[int, int] | None:
+        Raises:
+            RequestError: Nothing is named, or it makes no sense.
+        """
+        if bars is None and tracks is None and pitches is None:
+            raise RequestError("a lock needs bars, tracks or pitches")
+        words = None if tracks is None else (tracks,) if isinstance(tracks, int | str) else tuple(tracks)
+        if words is not None and not words:
+            raise RequestError("no track is named in the lock")
+        return cls(_span(bars, "bars", _bar), words, _span(pitches, "pitches", pitch_number))
+
+    def __str__(self) -> str:
+        """As :meth:`read` takes it."""
+        bars, pitches = ("" if span is None else f"{span[0]}-{span[1]}" for span in (self.bars, self.pitches))
+        return f"{bars}:{','.join(map(str, self.tracks or ()))}:{pitches}".rstrip(":")
+
+
+def _range(part: str, text: str, number: Callable[[One], int]) -> tuple[int, int] | None:
     if not part:
         return None
     found = _SPAN.fullmatch(part)
@@ -63,21 +106,34 @@ def _range(part: str, text: str, number: Callable[[str], int]) -> tuple[int, int
     return first, last
 
 
-def _bar(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
+def _span(given: One | tuple[One, One] | None, what: str, number: Callable[[One], int]) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    try:
+        first, last = (given, given) if isinstance(given, int | str) else given
+        low, high = number(first), number(last)
+    except (TypeError, ValueError):
+        raise RequestError(f"{given!r} are no {what} to lock: give the first and the last") from None
+    if low > high:
+        raise RequestError(f"the {what} {first} to {last} of a lock end before they begin")
+    return low, high
+
+
+def _bar(word: One) -> int:
+    if not str(word).isdigit() or int(word) < 1:
         raise ValueError(word)
     return int(word)
 
 
-def pitch_number(word: str) -> int:
+def pitch_number(word: One) -> int:
     """``60`` and ``C4`` as 60.
 
     Raises:
         ValueError: It is no pitch.
     """
-    if word.isdigit() and int(word) <= 127:
+    if str(word).isdigit() and int(word) <= 127:
         return int(word)
-    found = _PITCH.fullmatch(word)
+    found = _PITCH.fullmatch(str(word))
     if not found:
         raise ValueError(word)
     shift = sum(1 if mark in "#♯" else -1 for mark in found[2])
@@ -87,19 +143,8 @@ def pitch_number(word: str) -> int:
     return number
 
 
-def kept_notes(
-    song: Score,
-    bars: BarMap,
-    locks: Sequence[Lock],
-    tracks_of: Callable[[Score, Sequence[int | str]], frozenset[int]],
-) -> frozenset[Kept]:
-    """The notes that ``locks`` hold.
-
-    Args:
-        song: Whose.
-        bars: Its bars.
-        locks: What is locked.
-        tracks_of: Finds tracks by their numbers and names.
+def kept_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[Kept]:
+    """The notes of a song that ``locks`` hold.
 
     Raises:
         RequestError: There are no such bars or tracks, or a lock holds no note.
@@ -112,7 +157,7 @@ def kept_notes(
         start = int(bars.starts[first - 1])
         end = int(bars.starts[last]) if last < len(bars) else song.end() + 1
         low, high = lock.pitches or (0, 127)
-        chosen = range(len(song.tracks)) if lock.tracks is None else tracks_of(song, lock.tracks)
+        chosen = range(len(song.tracks)) if lock.tracks is None else chosen_tracks(song, lock.tracks)
         held = {
             Kept(number, note.time, note.pitch)
             for number in chosen
@@ -120,6 +165,6 @@ def kept_notes(
             if start <= note.time < end and low <= note.pitch <= high
         }
         if not held:
-            raise RequestError(f"a lock of bars {first} to {last} holds no note")
+            raise RequestError(f"the lock {lock} holds no note")
         kept |= held
     return frozenset(kept)
