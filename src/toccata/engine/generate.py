@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.engine.guards import Guards, Ids
 from toccata.engine.sampling import RECENT, Sampling, draw, log_probabilities
 from toccata.engine.session import Session
 from toccata.tasks.request import Task
@@ -73,6 +74,7 @@ class _Row:
     generator: np.random.Generator
     given: int
     notes_before: int
+    guards: Guards | None
     nats: float = 0.0
     bars: list[BarStart] = field(default_factory=list)
     cues: list[int] = field(default_factory=list)  # what is said next, whatever the model thinks
@@ -95,7 +97,10 @@ def generate(
         Notes and bars as they are written, and each piece when it is done.
     """
     bars = bar_starts(task.cursor.grammar, task.ids.tolist(), task.cursor.state.meter)
-    rows = [_begin(task, number, seed, bars) for number, seed in enumerate(seeds)]
+    # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a whole piece would not.
+    watched = sampling.guards and not task.skip and task.cursor.limits.script is None
+    guarded = Ids(task.cursor.grammar) if watched else None
+    rows = [_begin(task, number, seed, bars, guarded) for number, seed in enumerate(seeds)]
     logits = np.repeat(session.prefill(0, task.ids)[None], len(rows), axis=0)
     session.share(0, range(1, len(rows)))
     repeats = _repeatable(tokenizer) if sampling.repetition != 1 else None
@@ -104,6 +109,9 @@ def generate(
         seen = _meant(logits, rows)
         if repeats is not None:
             seen = _discouraged(seen, rows, repeats, sampling.repetition)
+        for row, values, may in zip(rows, seen, allowed, strict=True):
+            if row.guards is not None:
+                row.guards.steer(values, may, row.cursor)
         ids = draw(seen, allowed, sampling, [r.generator for r in rows], [r.cursor.admits for r in rows])
         for row, nats in zip(rows, log_probabilities(logits, ids).tolist(), strict=True):
             row.nats -= 0.0 if row.cues else nats
@@ -125,11 +133,13 @@ def generate(
             logits = _next(session, tokenizer, rows, ids, task.prefix)
 
 
-def _begin(task: Task, number: int, seed: int, bars: list[BarStart]) -> _Row:
+def _begin(task: Task, number: int, seed: int, bars: list[BarStart], guarded: Ids | None) -> _Row:
     cursor = copy.copy(task.cursor)
     cursor.state = copy.copy(task.cursor.state)
     generator = np.random.default_rng(seed)
-    return _Row(number, cursor, task.ids.tolist(), generator, len(task.ids), cursor.state.notes, bars=list(bars))
+    guards = None if guarded is None else Guards(guarded, cursor)
+    given = task.ids.tolist()
+    return _Row(number, cursor, given, generator, len(given), cursor.state.notes, guards, bars=list(bars))
 
 
 def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Event]:
@@ -139,6 +149,8 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
     row.ids.append(token)
     for base in cursor.grammar.base(token):
         cursor.read(base)
+        if row.guards is not None:
+            row.guards.read(cursor.state)
         for note in cursor.state.made:
             yield NewNote(row.number, note)
     if cursor.state.bar != before:

@@ -24,6 +24,7 @@ class Sampling:
         min_p: Ids at least this share as likely as the likeliest; 0: all (Nguyen et al. 2024).
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
+        guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
     """
 
     temperature: float = 1.0
@@ -31,6 +32,7 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     repetition: float = 1.0
+    guards: bool = True
 
     def __post_init__(self) -> None:
         checks = {
