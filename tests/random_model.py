@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def random_model(
     *,
     tokenizer: EventTokenizer | None = None,
     seed: int = 0,
+    styles: Sequence[str] = (),
+    settings: Sequence[str] = (),
     **shape: Any,
 ) -> Path:
     """Write a model folder of random weights, large enough that they have opinions."""
@@ -45,8 +48,9 @@ def random_model(
     arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
     write_graph(config, arrays, path / folder.GRAPH)
     write_graph(config, arrays, path / folder.GRAPH_8BIT, bits=8)
-    recipe = load("toccata", ["examples.fill=0.25"])
-    folder.seal(path, {"name": path.name, "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": []})
+    recipe = load("toccata", ["examples.fill=0.25", *settings])
+    about = {"name": path.name, "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": list(styles)}
+    folder.seal(path, about)
     return path
 
 

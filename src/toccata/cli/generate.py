@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import Face, command
-from toccata.cli.writing import BESIDE, BarCount, Meter, Program, open_desk, tell, writing
+from toccata.cli.writing import BESIDE, BarCount, Meter, Program, open_desk, tell, wishes, writing
 
 _AT_ONCE = 16
 """Pieces written at a time; those that are done are on disk before the next begin."""
@@ -47,6 +47,7 @@ class Bars(click.ParamType[Any]):
 @writing(
     click.option("--best-of", type=click.IntRange(1), metavar="N", help="Write N, keep the best -n, and say why."),
     click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]"),
+    click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
     click.option("--max-tokens", type=click.IntRange(1), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
     click.option("--prompt-bars", type=Bars(), help="Go on after the prompt's first N bars, or its bars A to B."),
@@ -93,7 +94,8 @@ def generate(face: Face, **said: Any) -> None:
                 prompt_tokens=said["prompt_tokens"],
                 prompt_seconds=said["prompt_seconds"],
                 continuation_only=said["continuation_only"],
-                key=said["key"],
+                **wishes(said),
+                end=said["end"],
                 tempo=said["tempo"],
                 meter=said["meter"],
                 programs=said["programs"] or None,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import Face, command
-from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
+from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, wishes, writing
 
 
 class Spans(click.ParamType[Any]):
@@ -135,7 +135,7 @@ def _run(face: Face, said: dict[str, Any], bars: int, write: Any) -> None:
                 desk.model,
                 seed=desk.seed + number,
                 sampling=desk.sampling,
-                key=said["key"],
+                **wishes(said),
                 on_event=BarCount(heard, number, said["count"], bars or None),
             )
             stats = desk.model.stats

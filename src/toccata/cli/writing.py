@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options that may stand alone: the value they then have, and those they may be given."""
+LEVELS = ("density", "polyphony", "register", "length", "velocity")
+"""What a model can be told of the music it is to write, by levels."""
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition")
 
 
@@ -57,6 +59,27 @@ class Program(click.ParamType[Any]):
             self.fail(error.message, param, ctx)
 
 
+class Level(click.ParamType[Any]):
+    """A level for the whole, or one for each bar."""
+
+    name = "L|L,L,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | tuple[int, ...]:
+        """``3`` as 3, ``2,2,5`` as (2, 2, 5)."""
+        if isinstance(value, int | tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if not all(word.isdigit() and len(word) < 4 for word in words):
+            self.fail(f"{value!r} is no level: write 3, or 2,2,5 for one each bar", param, ctx)
+        return int(words[0]) if len(words) == 1 else tuple(int(word) for word in words)
+
+
+def wishes(said: dict[str, Any]) -> dict[str, Any]:
+    """What was said of how the music is to be, as all verbs take it."""
+    levels = {name: said[name] for name in LEVELS if said[name] is not None}
+    return {"key": said["key"], "controls": levels or None, "style": said["style"], "chords": said["chords"]}
+
+
 def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
     """A command that writes music: the options all of them have, with ``own`` after the first few."""
     first: tuple[Callable[[Any], Any], ...] = (
@@ -72,6 +95,13 @@ def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
         click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]"),
         click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]"),
         click.option("--key", metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
+        click.option("--density", type=Level(), help="How busy, 1 to 8; 2,2,5: bar by bar."),
+        click.option("--polyphony", type=Level(), help="How many notes at once, 1 to 6."),
+        click.option("--register", type=Level(), help="How high, 1 to 8."),
+        click.option("--length", type=Level(), help="How long the notes, 1 to 6."),
+        click.option("--velocity", type=Level(), help="How loud, 1 to 6."),
+        click.option("--style", multiple=True, metavar="NAME", help="Like this training folder; two are mixed."),
+        click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
         click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
                      help="Sound beside it; wav if nothing is said."),
         click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",

@@ -15,6 +15,7 @@ from symusic import Score
 
 from toccata import folder
 from toccata.engine.codec import OnnxCodec
+from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
 from toccata.engine.sampling import Sampling
@@ -26,6 +27,7 @@ from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
 from toccata.tasks.prompt import Prompt, open_prompt
 from toccata.tasks.request import Request, Task, compile_request
+from toccata.tasks.wishes import Levels, told, wished
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import load_tokenizer
 
@@ -83,6 +85,11 @@ class Model(Varying):
         tempo: float | None = None,
         meter: tuple[int, int] | None = None,
         programs: Sequence[int] | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
+        end: bool = False,
+        form: str | None = None,
         max_tokens: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
@@ -93,7 +100,7 @@ class Model(Varying):
             prompt: A MIDI file or its bytes, or a Score; None for new music. Its last part is what the model reads if
                 it is long.
             n: How many pieces.
-            bars: New bars, exactly; None: until the model ends the piece.
+            bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's included.
             seed: Piece i is that of ``seed + i``, however many are written with it.
             sampling: How bold; see :class:`Sampling`.
             prompt_bars: Use only the first so many bars of the prompt, and go on from there.
@@ -104,6 +111,13 @@ class Model(Varying):
             tempo: Quarters a minute.
             meter: For new music, e.g. ``(3, 4)``.
             programs: General MIDI programs that may play, -1 for the drums.
+            controls: Levels the model is told, for the whole or for each new bar: ``{"density": 3}``; see
+                :mod:`toccata.tasks.controls`.
+            style: Styles the model is told: names of folders it was trained on.
+            chords: A chart for the new bars, e.g. ``"Dm7 | G7 | Cmaj7 | %"``.
+            end: Come to an end, on a cadence, in the last bar.
+            form: A letter for each section, e.g. ``"AABA"``; see :class:`~toccata.engine.form.Form`. A prompt is how A
+                begins, or all of A.
             max_tokens: Come to the end after about so many new tokens.
             accept: Asked of every piece; one that is not accepted is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
@@ -121,9 +135,12 @@ class Model(Varying):
             tempo=tempo,
             meter=meter,
             programs=None if programs is None else tuple(programs),
+            end=end,
         )
+        request = wished(request, bars, self.styles, controls, style, chords)
+        stream = self.stream if form is None else partial(stream_form, self, Form.read(form))
         write = partial(
-            self.stream, request, opened, sampling=sampling, max_tokens=max_tokens, continuation_only=continuation_only
+            stream, request, opened, sampling=sampling, max_tokens=max_tokens, continuation_only=continuation_only
         )
         pieces: dict[int, Piece] = {}
         for event, piece in write(n=n, seed=seed):
@@ -177,6 +194,12 @@ class Model(Varying):
                     )
                     yield moved, None
 
+    @property
+    def styles(self) -> list[str]:
+        """The styles that the model has learned to tell apart, by number."""
+        styles: list[str] = self.folder.about.get("styles") or []
+        return styles if len(styles) > 1 and self.has_learned("controls") else []
+
     def has_learned(self, what: str) -> bool:
         """Whether the model was trained on passages of a kind: ``fill`` or ``controls``."""
         return bool(self.folder.about["recipe"].get("examples", {}).get(what))
@@ -228,6 +251,7 @@ class Model(Varying):
             "tempo": request.tempo,
             "meter": request.meter,
             "programs": request.programs,
+            **told(request, self.styles),
             "prompt": None if prompt is None else prompt.about,
             "tokens": done.written,
             "notes": done.notes,

@@ -26,6 +26,7 @@ from toccata.piece import Piece, origin_text
 from toccata.tasks.fill import TOO_LONG, can_fill
 from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, compile_request
+from toccata.tasks.wishes import Levels, part, told, wished
 from toccata.tokenizers.base import Tokenizer
 
 
@@ -46,6 +47,11 @@ class Rewriting(ABC):
     def ready(self, rows: int) -> Session:
         """A session for so many rows, none of them in use."""
 
+    @property
+    @abstractmethod
+    def styles(self) -> list[str]:
+        """The styles that the model has learned to tell apart, by number."""
+
     @abstractmethod
     def has_learned(self, what: str) -> bool:
         """Whether the model was trained on passages of a kind."""
@@ -65,6 +71,9 @@ class Rewriting(ABC):
         seed: int = 0,
         sampling: Sampling | None = None,
         key: str | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> list[Piece]:
         """Write some bars of a song anew, from what stands around them; the rest stays, event for event.
@@ -81,6 +90,9 @@ class Rewriting(ABC):
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
             key: Keep pitched notes to a key.
+            controls: Levels the model is told, for all the bars or for each of them.
+            style: Styles the model is told.
+            chords: A chart for the bars.
             on_event: Called with notes and bars as they are written.
 
         Raises:
@@ -94,8 +106,9 @@ class Rewriting(ABC):
         kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
+        request = wished(Request(key=key), _bars(asks), self.styles, controls, style, chords)
         said = {"locks": [str(lock) for lock in held]} if held else None
-        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event, said)
+        return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
     def accompany(
         self,
@@ -107,6 +120,9 @@ class Rewriting(ABC):
         seed: int = 0,
         sampling: Sampling | None = None,
         key: str | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> list[Piece]:
         """Add instruments to a song; what is there stays, event for event.
@@ -119,6 +135,9 @@ class Rewriting(ABC):
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
             key: Keep pitched notes to a key.
+            controls: Levels the model is told, for all the bars or for each of them.
+            style: Styles the model is told.
+            chords: A chart for the bars.
             on_event: Called with notes and bars as they are written.
 
         Raises:
@@ -131,7 +150,8 @@ class Rewriting(ABC):
         lines = bar_map(opened.score)
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
         asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
-        return self._rewrite(opened, asks, Request(key=key), n, seed, sampling or Sampling(), on_event)
+        request = wished(Request(key=key), _bars(asks), self.styles, controls, style, chords)
+        return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
     def _song(self, song: Source) -> Prompt:
         if not can_fill(self.tokenizer) or not self.has_learned("fill"):
@@ -179,9 +199,11 @@ class Rewriting(ABC):
                 break
             ask = waiting.pop(0)
             length = ask.hole.last - ask.hole.first
-            asked = replace(request, prompt=stands, hole=ask.hole, bars=length, programs=ask.programs)
+            asked = replace(part(request, before, length), prompt=stands, hole=ask.hole, programs=ask.programs)
             if ask.moving is not None:
                 asked = replace(asked, moving=(*request.moving, *ask.moving(ask.hole)))
+            if ask.script is not None:
+                asked = replace(asked, script=ask.script(ask.hole))
             try:
                 task = compile_request(
                     asked, self.tokenizer, self.config.context * 2 // 3, controls=self.has_learned("controls")
@@ -196,7 +218,7 @@ class Rewriting(ABC):
             for event in generate(self.ready(1), self.tokenizer, task, [draw], sampling, limit):
                 if isinstance(event, Finished):
                     tokens, notes, nats = tokens + event.written, notes + event.notes, nats + event.nats
-                    made = dealt(new_music(self.tokenizer, event, task, asked), stands, bars, ask)
+                    made = (ask.deal or dealt)(new_music(self.tokenizer, event, task, asked), stands, bars, ask)
                     stands = written(stands, bars, ask, made)
                     parts += made
                 elif isinstance(event, NewBar) and on_event is not None:
@@ -207,6 +229,7 @@ class Rewriting(ABC):
             "bars": [[ask.hole.first + 1, ask.hole.last] for ask in asks],
             "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,
             "key": request.key,
+            **told(request, self.styles),
             "programs": asks[0].programs,
             "prompt": song.about,
             "tokens": tokens,
@@ -216,3 +239,8 @@ class Rewriting(ABC):
         origin = {**self.about(seed, sampling), **about, **(said or {})}
         midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
         return Piece(midi, origin)
+
+
+def _bars(asks: Sequence[Ask]) -> int:
+    """How many bars are written anew."""
+    return sum(ask.hole.last - ask.hole.first for ask in asks)

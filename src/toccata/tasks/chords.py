@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,6 +209,11 @@ class ChordChart:
             raise RequestError('a chord chart needs chords, e.g. "Dm7 | G7 | Cmaj7 | %"')
         return cls(tuple(bars))
 
+    @property
+    def text(self) -> str:
+        """The chart written out, chords that share a bar evenly or not."""
+        return " | ".join(" ".join(_spread(bar)) for bar in self.bars)
+
     def changes(self) -> Iterator[tuple[int, Change]]:
         """Every chord, with the number of its bar from 0."""
         return ((number, change) for number, bar in enumerate(self.bars) for change in bar)
@@ -222,6 +228,10 @@ class ChordChart:
             raise RequestError(
                 f"the chord chart has {len(self.bars)} bars, and {bars} are asked for: ask for as many, or shorten it"
             )
+
+    def part(self, first: int, bars: int) -> ChordChart:
+        """``bars`` of its bars from number ``first`` on, which may lie past its end."""
+        return ChordChart(tuple(self.bars[(first + bar) % len(self.bars)] for bar in range(bars)))
 
     def rule(self, first: int, ticks_per_bar: int, ticks_per_beat: int, key: Key | None = None) -> ChordRule:
         """What may begin when.
@@ -254,6 +264,15 @@ def _bar(words: list[str], before: tuple[Change, ...] | None, number: int) -> tu
                 raise RequestError(f"bar {number}: there is no chord before it for / to hold")
             changes.append(Change(Fraction(0), before[-1].chord))
     return tuple(changes)
+
+
+def _spread(bar: tuple[Change, ...]) -> Iterator[str]:
+    """The words of a bar: its chords, with ``/`` where one holds on."""
+    shares = lcm(*(change.place.denominator for change in bar))
+    begins = {int(change.place * shares): change.chord for change in bar}
+    for share in range(shares):
+        chord = begins.get(share)
+        yield "/" if share not in begins else _NO_CHORD[0] if chord is None else chord.name
 
 
 def _chord(word: str, number: int) -> Chord | None:

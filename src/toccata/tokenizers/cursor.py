@@ -105,6 +105,11 @@ class Cursor(Reach):
             return only_end
         if self.limits.script is not None:
             return self.limits.script.allowed(self)
+        return self.unscripted()
+
+    def unscripted(self) -> Mask:
+        """The base tokens that may come next, whatever a script says."""
+        grammar, state = self.grammar, self.state
         if grammar.scheme.has_micro and state.prev in _MICRO_KINDS and not state.micro_said:
             micro: Mask = grammar.micro.copy()
             self._micro(micro)

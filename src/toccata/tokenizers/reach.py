@@ -121,21 +121,28 @@ class Reach:
         return together
 
     def _some_ruled_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
-        """The same where pitches depend on the time."""
+        """The same where pitches depend on the time; of ticks to come."""
         latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
         fits: Mask = np.zeros(len(ticks), np.bool_)
         if self._plays[DRUMS]:
             fits |= (ticks >= self._free[DRUMS]) & (ticks <= latest[DRUMS])
-        pitched = np.flatnonzero(self._plays[:DRUMS])
-        if not len(pitched):
+        ends = self.state.ends
+        fresh = self._plays[:DRUMS].copy()
+        fresh[[program for program in ends if program != DRUMS]] = False
+        coming = (ticks >= self.state.tick) & ~fits
+        if not coming.any():
             return fits
         left = self._ruled(ticks) & self._playable(0)
-        fresh = [program for program in pitched.tolist() if program not in self.state.ends]
-        if fresh:
-            fits |= left.any(axis=1) & (ticks <= latest[fresh].max())
-        for program, ends in self.state.ends.items():
-            if program != DRUMS and self._plays[program]:
-                fits |= (left & (ends <= ticks[:, None])).any(axis=1) & (ticks <= latest[program])
+        if fresh.any():
+            fits |= left.any(axis=1) & (ticks <= latest[:DRUMS][fresh].max())
+        for program, until in ends.items():
+            late = coming & ~fits & (ticks <= latest[program])
+            if program == DRUMS or not self._plays[program] or not late.any():
+                continue
+            # Mostly a pitch is left that does not sound any more; else it depends on when each one ends.
+            fits |= late & (left & (until <= self.state.tick)).any(axis=1)
+            if (late := late & ~fits).any():
+                fits[late] = (left[late] & (until <= ticks[late, None])).any(axis=1)
         return fits
 
     def _may_start(self, program: int) -> bool:

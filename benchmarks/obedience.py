@@ -1,0 +1,204 @@
+"""Obedience: of pieces told a level, a key or a style, how many have it; beside what untold pieces have by chance.
+
+Levels and keys are measured as in training. Styles are told apart by a judge of their own: the nearest mean of simple
+features (intervals, lengths, density, polyphony, register) among excerpts of each style; how well it tells human
+held-out excerpts apart is printed beside.
+
+    python benchmarks/obedience.py --model DIR [--data DIR] [--pieces 200] [--bars 8] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+import toccata
+from toccata.corpus.store import Corpus
+from toccata.engine.model import Model
+from toccata.midi.bars import bar_map
+from toccata.midi.features import Sounding
+from toccata.midi.keys import Key
+from toccata.tasks.controls import BOUNDS, Controls, measured
+
+BATCH = 16
+
+
+def written(model: Model, count: int, bars: int, seed: int, **wishes: Any) -> Iterator[Score]:
+    """``count`` pieces."""
+    for first in range(0, count, BATCH):
+        for piece in model.generate(n=min(BATCH, count - first), bars=bars, seed=seed + first, **wishes):
+            yield piece.score
+
+
+def found(score: Score) -> Controls:
+    """What a piece has, by the measures of training."""
+    return measured(Sounding.of(score), int(bar_map(score).starts[-1]))
+
+
+def levels(model: Model, name: str, pieces: int, bars: int, untold: Sequence[Controls]) -> dict[str, Any]:
+    """One control: every level asked of as many pieces."""
+    count = len(BOUNDS[name]) + 1
+    right = near = total = 0
+    chance: list[float] = []
+    said = []
+    for level in range(1, count + 1):
+        each = -(-pieces // count)
+        have = [
+            getattr(found(score), name) for score in written(model, each, bars, 1000 * level, controls={name: level})
+        ]
+        right += sum(have_it == level for have_it in have)
+        near += sum(have_it is not None and abs(have_it - level) <= 1 for have_it in have)
+        total += each
+        chance.append(float(np.mean([getattr(one, name) == level for one in untold])))
+        said.append(float(np.mean([one for one in have if one is not None] or [0])))
+    return {
+        "control": name, "levels": count, "pieces": total, "right": right / total, "within_one": near / total,
+        "chance": float(np.mean(chance)), "mean_level_by_asked": [round(mean, 2) for mean in said],
+    }  # fmt: skip
+
+
+def keys(model: Model, pieces: int, bars: int, untold: Sequence[Controls]) -> dict[str, Any]:
+    """Every key told alone, without the mask that ``key=`` brings with it."""
+    from dataclasses import replace
+
+    from toccata.tasks.request import Request
+
+    right = total = 0
+    each = max(1, pieces // 24)
+    for tonic in range(12):
+        for minor in (False, True):
+            request = replace(Request(bars=bars), controls=Controls(key=Key(tonic, minor)))
+            for _, piece in model.stream(request, n=each, seed=5000 + 100 * tonic + minor):
+                if piece is not None:
+                    right += found(piece.score).key == Key(tonic, minor)
+                    total += 1
+    have = [one.key for one in untold if one.key is not None]
+    chance = float(np.mean([have.count(Key(t, m)) / len(have) for t in range(12) for m in (False, True)]))
+    return {
+        "control": "key (told, not masked)",
+        "levels": 24,
+        "pieces": total,
+        "right": right / total,
+        "chance": chance,
+    }
+
+
+def bar_by_bar(model: Model, pieces: int, bars: int) -> dict[str, Any]:
+    """The density of every bar, busy and thin ones in turn."""
+    asked = [2, 7] * (bars // 2)
+    right = near = total = 0
+    for score in written(model, pieces, len(asked), 9000, controls={"density": asked}):
+        lines, notes = bar_map(score).starts.tolist(), Sounding.of(score)
+        for level, start, end in zip(asked, lines, lines[1:], strict=False):
+            have = measured(notes.between(start, end), end - start).density or 1
+            right, near, total = right + (have == level), near + (abs(have - level) <= 1), total + 1
+    return {
+        "control": "density, bar by bar (2, 7, 2, 7 ...)", "levels": 8, "pieces": pieces, "right": right / total,
+        "within_one": near / total, "chance": None,
+    }  # fmt: skip
+
+
+def features(score: Score, start: int, end: int) -> NDArray[np.float64] | None:
+    """What the judge of styles looks at in an excerpt; None: too few notes."""
+    notes = Sounding.of(score).between(start, end)
+    pitched = notes.pitches[~notes.drums]
+    if len(pitched) < 16:
+        return None
+    steps = np.clip(np.abs(np.diff(pitched)), 0, 24)
+    lengths = np.log2(np.maximum(notes.lengths[~notes.drums], 1) / notes.ticks_per_quarter)
+    return np.concatenate([
+        np.bincount(steps, minlength=25)[:25] / len(steps),
+        np.histogram(lengths, bins=np.arange(-4, 4, 0.5))[0] / len(lengths),
+        [np.log(notes.density(end - start)), np.log(notes.polyphony() or 1), (notes.register() or 60) / 12,
+         float(pitched.std()) / 12, len({t.program for t in score.tracks if len(t.notes)}) / 4],
+    ])  # fmt: skip
+
+
+def excerpts(corpus: Corpus, split: str, style: str, bars: int, most: int) -> list[NDArray[np.float64]]:
+    """Features of excerpts of a style's pieces."""
+    out = []
+    for number in corpus.split(split):  # type: ignore[arg-type]
+        if corpus.pieces[number].style != style:
+            continue
+        score = corpus.score(number)
+        lines = bar_map(score).starts.tolist()
+        for first in range(0, len(lines) - bars, 2 * bars)[:8]:
+            one = features(score, lines[first], lines[first + bars])
+            if one is not None:
+                out.append(one)
+    return out[:: max(1, len(out) // most)][:most]
+
+
+def styles(model: Model, corpus: Corpus, pieces: int, bars: int) -> list[dict[str, Any]]:
+    """Every style asked of as many pieces."""
+    known = model.styles
+    learned = {style: np.array(excerpts(corpus, "train", style, bars, 400)) for style in known}
+    everything = np.concatenate(list(learned.values()))
+    mean, spread = everything.mean(axis=0), everything.std(axis=0) + 1e-3
+    centres = {style: ((rows - mean) / spread).mean(axis=0) for style, rows in learned.items()}
+
+    def judge(row: NDArray[np.float64]) -> str:
+        return min(known, key=lambda style: float((((row - mean) / spread - centres[style]) ** 2).sum()))
+
+    human = [(style, row) for style in known for row in excerpts(corpus, "test", style, bars, 100)]
+    told = []
+    for number, style in enumerate(known):
+        for score in written(model, pieces // len(known), bars, 20_000 + 1000 * number, style=[style]):
+            row = features(score, 0, int(bar_map(score).starts[-1]))
+            told.append((style, row))
+    judged = [(style, judge(row)) for style, row in told if row is not None]
+    return [
+        {"control": "style", "levels": len(known), "pieces": len(judged),
+         "right": float(np.mean([a == b for a, b in judged])), "chance": 1 / len(known),
+         "human_excerpts_right": float(np.mean([style == judge(row) for style, row in human])),
+         "by_style": {s: float(np.mean([b == s for a, b in judged if a == s] or [0])) for s in known}},
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Write, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, help="the prepared corpus; else the model's own, in its training folder")
+    parser.add_argument("--pieces", type=int, default=200)
+    parser.add_argument("--bars", type=int, default=8)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    model = toccata.load(options.model)
+    untold = [found(score) for score in written(model, options.pieces, options.bars, 50_000)]
+    rows = []
+
+    def told(row: dict[str, Any]) -> None:
+        rows.append(row)
+        if not options.json:
+            near = f", within one {row['within_one']:.0%}" if "within_one" in row else ""
+            chance = "" if row["chance"] is None else f", by chance {row['chance']:.0%}"
+            more = {k: v for k, v in row.items() if k in ("mean_level_by_asked", "by_style", "human_excerpts_right")}
+            print(
+                f"{row['control']:38} {row['pieces']} pieces: {row['right']:.0%} right{near}{chance}  {more}",
+                flush=True,
+            )
+
+    for name in BOUNDS:
+        told(levels(model, name, options.pieces, options.bars, untold))
+    told(keys(model, options.pieces, options.bars, untold))
+    told(bar_by_bar(model, options.pieces // 4, options.bars))
+    corpus = options.corpus or options.model / "training" / "corpus"
+    if model.styles and corpus.exists():
+        for row in styles(model, Corpus(corpus), options.pieces, options.bars):
+            told(row)
+    if options.json:
+        json.dump({"rows": rows}, sys.stdout)
+        print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Wishes: controls, styles and chords as a musician says them, as a request has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from toccata.errors import RequestError
+from toccata.tasks.asked import Request
+from toccata.tasks.chords import ChordChart
+from toccata.tasks.controls import BOUNDS, MOST_STYLES, Controls
+
+Levels = Mapping[str, int | Sequence[int]]
+"""Controls by name: a level for the whole, or one for each bar, of which the last holds on."""
+
+
+def wished(
+    request: Request,
+    bars: int | None,
+    known: Sequence[str],
+    controls: Levels | None = None,
+    style: Sequence[str] = (),
+    chords: str | None = None,
+) -> Request:
+    """``request`` with what is wished for besides.
+
+    Args:
+        request: What is asked.
+        bars: How many bars are asked for in all.
+        known: The styles the model has learned, by number.
+        controls: Levels, see :data:`~toccata.tasks.controls.BOUNDS`.
+        style: Names of styles.
+        chords: A chart.
+
+    Raises:
+        RequestError: There is no such control, level, style or chord, or more of it than bars.
+    """
+    whole: dict[str, int] = {}
+    single: dict[int, dict[str, int]] = {}
+    for name, said in (controls or {}).items():
+        if name not in BOUNDS:
+            raise RequestError(f"there is no control {name!r}: there are {', '.join(BOUNDS)}")
+        if isinstance(said, int):
+            whole[name] = said
+            continue
+        if bars is None:
+            raise RequestError(f"{name} for each bar needs a number of bars")
+        if not 0 < len(said) <= bars:
+            raise RequestError(f"{name} is said of {len(said)} bars, and {bars} are asked for")
+        for bar in range(bars):
+            single.setdefault(bar, {})[name] = said[min(bar, len(said) - 1)]
+    chart = None if chords is None else ChordChart.read(chords)
+    if chart is not None and bars is not None:
+        chart.fit(bars)
+    return replace(
+        request,
+        controls=_controls(whole, _numbers(style, known)),
+        bar_controls={bar: _controls(levels) for bar, levels in single.items()},
+        chords=chart,
+    )
+
+
+def part(request: Request, first: int, bars: int) -> Request:
+    """What is wished for in ``bars`` of the bars asked for, from number ``first`` on, as a request of its own."""
+    return replace(
+        request,
+        bars=bars,
+        bar_controls={bar - first: said for bar, said in request.bar_controls.items() if first <= bar < first + bars},
+        chords=None if request.chords is None else request.chords.part(first, bars),
+    )
+
+
+def told(request: Request, known: Sequence[str]) -> dict[str, object]:
+    """What is wished for, as the origin of a piece says it."""
+    levels = {name: getattr(request.controls, name) for name in BOUNDS}
+    single = {
+        name: [getattr(said, name) for _, said in sorted(request.bar_controls.items())]
+        for name in BOUNDS
+        if any(getattr(said, name) is not None for said in request.bar_controls.values())
+    }
+    said: dict[str, object] = {
+        "controls": {**{name: level for name, level in levels.items() if level is not None}, **single},
+        "style": [known[number] for number in request.controls.style],
+        "chords": None if request.chords is None else request.chords.text,
+        "end": request.end,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _controls(levels: Mapping[str, int], style: tuple[int, ...] = ()) -> Controls:
+    get = levels.get
+    return Controls(
+        get("density"), get("polyphony"), get("register"), get("length"), get("velocity"), style=style
+    )  # fmt: skip
+
+
+def _numbers(style: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
+    """The numbers of styles by their names, in any case."""
+    there = [name.casefold() for name in known[:MOST_STYLES]]
+    numbers = []
+    for name in style:
+        if len(there) < 2:
+            raise RequestError(
+                f"this model knows no styles, so none is {name!r}: train it on a folder that has a folder for each"
+            )
+        if name.casefold() not in there:
+            raise RequestError(f"this model knows no style {name!r}: it knows {', '.join(known[:MOST_STYLES])}"[:300])
+        numbers.append(there.index(name.casefold()))
+    return tuple(dict.fromkeys(numbers))

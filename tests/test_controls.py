@@ -1,0 +1,244 @@
+"""Controls: what is told of music is true, stands where it belongs, and changes nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic import Note, Score, Track
+
+from random_model import random_model
+from toccata.corpus.examples import ExampleOptions, Examples
+from toccata.corpus.prepare import prepare
+from toccata.corpus.store import Corpus
+from toccata.engine.generate import Finished
+from toccata.engine.model import Model
+from toccata.errors import RequestError
+from toccata.midi.bars import bar_map
+from toccata.midi.features import Sounding
+from toccata.midi.keys import Key
+from toccata.midi.read import find_midi, read_score
+from toccata.recipes import load
+from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured
+from toccata.tasks.passage import passage
+from toccata.tasks.request import Request, compile_request
+from toccata.tasks.wishes import part, wished
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.load import build_tokenizer
+from toccata.tokenizers.options import SPECIALS
+from toccata.tokenizers.state import State
+
+FIRST, LAST = SPECIALS.index("CONTROL0"), SPECIALS.index("STYLE0") + 31
+
+
+def said(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
+    """The controls among ids, as base tokens."""
+    base = [part for token in ids for part in tokenizer.grammar().base(token)]
+    return [token for token in base if FIRST <= token <= LAST]
+
+
+def unsaid(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
+    """Ids without controls."""
+    return [i for i in ids if not said(tokenizer, [i])]
+
+
+@pytest.fixture(scope="module", params=["toccata", "TSD"])
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    """One whose bars have tokens, and one that counts time alone."""
+    if request.param == "TSD":
+        return EventTokenizer.build(EventOptions("TSD"))
+    return build_tokenizer(load("toccata").tokenizer)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Random weights, and a folder that says they have learned controls and styles."""
+    recipe = load("toccata")
+    assert isinstance(recipe.tokenizer, EventOptions)
+    place = random_model(
+        tmp_path_factory.mktemp("model") / "m", recipe.tokenizer, context=512, styles=["bach", "Chopin"]
+    )
+    return Model(place, precision="fp32")
+
+
+def test_levels_are_counted_from_one_and_cover_everything() -> None:
+    for name, bounds in BOUNDS.items():
+        assert level(name, bounds[0] - 0.01) == 1
+        assert level(name, bounds[-1]) == len(bounds) + 1
+        Controls(**{name: len(bounds) + 1})  # type: ignore[arg-type]
+        with pytest.raises(RequestError, match=f"{name} goes from 1 to {len(bounds) + 1}"):
+            Controls(**{name: len(bounds) + 2})  # type: ignore[arg-type]
+    assert level("density", None) is None
+
+
+def test_every_control_has_a_token_of_its_own() -> None:
+    tokens = [
+        *(Controls(**{name: i + 1}).tokens()[0] for name, bounds in BOUNDS.items() for i in range(len(bounds) + 1)),  # type: ignore[arg-type]
+        *(Controls(key=Key(tonic, minor)).tokens()[0] for tonic in range(12) for minor in (False, True)),
+        *(Controls(ends=left + 1).tokens()[0] for left in range(ENDS)),
+        *(Controls(style=(number,)).tokens()[0] for number in range(32)),
+    ]
+    assert len(set(tokens)) == len(tokens)
+    assert FIRST <= min(tokens) <= max(tokens) == LAST
+
+
+def test_what_is_measured_is_what_is_there() -> None:
+    score = Score(480)
+    score.tracks.append(Track("", 0, False))
+    for beat in range(8):  # a C major scale and its octave, eighths of which each sounds a quarter
+        pitch = 60 + (0, 2, 4, 5, 7, 9, 11, 12)[beat]
+        score.tracks[0].notes.append(Note(beat * 240, 480, pitch, 90))
+    notes = Sounding.of(score)
+    assert notes.density(4 * 480) == 2
+    assert 1.5 < (notes.polyphony() or 0) < 2
+    assert notes.length() == 1
+    assert measured(notes, 4 * 480) == Controls(
+        density=1, polyphony=2, register=7, length=6, velocity=5, key=Key(0, False)
+    )
+    assert measured(notes.between(5000, 6000), 480) == Controls()
+
+
+def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> None:
+    score = read_score(find_midi(data / "quartets")[3])
+    bars, grammar = bar_map(score), tokenizer.grammar()
+    ids = passage(tokenizer, score, bars, 4, 12).ids.tolist()
+    told = cues(tokenizer, Controls(density=2, style=(3,)), {bar: Controls(density=bar + 1) for bar in range(8)})
+    head, rest = cued(grammar, ids[:2], ids[2:], bars.meters[4], told.bars)
+    assert unsaid(tokenizer, head + rest) == ids
+    state = State(grammar.scheme, bars.meters[4])
+    heard: dict[int, list[int]] = {}
+    for token in head + rest:
+        heard.setdefault(state.bar, []).extend(said(tokenizer, [token]))
+        for base in grammar.base(token):
+            state.read(base)
+    assert {bar: tokens for bar, tokens in heard.items() if tokens} == {
+        bar: Controls(density=bar + 1).tokens() for bar in range(8)
+    }
+
+
+def test_training_is_told_as_often_as_asked_and_the_truth(data: Path, tmp_path: Path) -> None:
+    source = tmp_path / "midi"
+    for style, folder in (("bach", "bach/mutopia"), ("choir", "choir")):
+        (source / style).mkdir(parents=True)
+        for path in find_midi(data / folder)[:6]:
+            (source / style / path.name).write_bytes(path.read_bytes())
+    prepare(source, tmp_path / "corpus")
+    corpus, tokenizer = Corpus(tmp_path / "corpus"), build_tokenizer(load("toccata").tokenizer)
+    assert corpus.styles == ["bach", "choir"]
+    shares, styles = [], set()
+    for share in (0.0, 0.5, 1.0):
+        options = ExampleOptions(controls=share, transpose=0, tempo=0, velocity=0)
+        rows = [Examples(corpus, tokenizer, "train", 512, options, seed=1).row(number) for number in range(40)]
+        firsts = [row.inputs[: row.lengths[0]].tolist() for row in rows]
+        shares.append(sum(bool(said(tokenizer, ids)) for ids in firsts) / len(rows))
+        styles |= {token for ids in firsts for token in said(tokenizer, ids) if token >= SPECIALS.index("STYLE0")}
+    assert shares[0] == 0
+    assert 0.2 < shares[1] < 0.8
+    assert shares[2] > 0.9  # now and then nothing is chosen to be told
+    assert styles == {SPECIALS.index("STYLE0"), SPECIALS.index("STYLE1")}
+
+
+def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
+    source = tmp_path / "midi"
+    source.mkdir()
+    for path in find_midi(data / "bach" / "mutopia")[:8]:
+        (source / path.name).write_bytes(path.read_bytes())
+    prepare(source, tmp_path / "corpus")
+    corpus, tokenizer = Corpus(tmp_path / "corpus"), build_tokenizer(load("toccata").tokenizer)
+    grammar = tokenizer.grammar()
+    examples = Examples(corpus, tokenizer, "train", 512, ExampleOptions(controls=1.0), seed=2)
+    levels = {Controls(density=i + 1).tokens()[0]: i + 1 for i in range(len(BOUNDS["density"]) + 1)}
+    right = checked = 0
+    for number in range(30):
+        row = examples.row(number)
+        state, told, notes, length = State(grammar.scheme), 0, 0, 1
+        for token in row.inputs[: row.lengths[0]].tolist():
+            (base,) = grammar.base(token)
+            bar = state.bar
+            state.read(base)
+            if state.bar != bar:
+                if told:
+                    checked += 1
+                    right += told == level("density", notes * grammar.scheme.timing.ticks_per_quarter / length)
+                told, notes = 0, 0
+            elif state.bar >= 0 and base in levels:
+                told = levels[base]
+            notes += len(state.made)
+            length = state.ticks_per_bar
+    assert checked > 50
+    assert right > 0.95 * checked  # a grid may move a note over a bar line
+
+
+def test_the_model_reads_what_is_asked_for(model: Model) -> None:
+    request = wished(
+        Request(bars=4, key="D minor", end=True), 4, model.styles, {"density": [2, 7], "length": 3}, ["CHOPIN"]
+    )
+    task = compile_request(request, model.tokenizer, 300, controls=True)
+    prefix = task.ids[: task.prefix].tolist()
+    assert said(model.tokenizer, prefix) == Controls(length=3, key=Key(2, True), style=(1,)).tokens()
+    (done,) = [event for event, _ in model.stream(request, seed=3) if isinstance(event, Finished)]
+    grammar, state = model.tokenizer.grammar(), State(model.tokenizer.grammar().scheme)
+    heard: dict[int, list[int]] = {}
+    for token in done.ids.tolist():
+        if state.bar >= 0:
+            heard.setdefault(state.bar, []).extend(said(model.tokenizer, [token]))
+        for base in grammar.base(token):
+            state.read(base)
+    assert heard == {
+        0: Controls(density=2, ends=4).tokens(), 1: Controls(density=7, ends=3).tokens(),
+        2: Controls(density=7, ends=2).tokens(), 3: Controls(density=7, ends=1).tokens(),
+    }  # fmt: skip
+
+
+def test_prompts_and_holes_are_told_too(model: Model, data: Path) -> None:
+    song = find_midi(data / "quartets")[3]
+    (piece,) = model.generate(song, prompt_bars=4, bars=3, seed=1, controls={"density": 3}, chords="C | F", end=True)
+    assert piece.bars == 7
+    assert piece.origin["controls"] == {"density": 3}
+    assert (piece.origin["chords"], piece.origin["end"]) == ("C | F", True)
+    (piece,) = model.infill(
+        song, [(3, 4), (7, 7)], controls={"density": [1, 2, 3]}, style=["bach"], chords="C | F | G", seed=1
+    )
+    assert piece.origin["style"] == ["bach"]
+    assert piece.origin["controls"] == {"density": [1, 2, 3]}
+    assert part(wished(Request(), 3, [], {"density": [1, 2, 3]}), 1, 2).bar_controls == {
+        0: Controls(density=2), 1: Controls(density=3)
+    }  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_controls_leave_the_guarantees_alone(model: Model, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bars = int(rng.integers(1, 5))
+    controls = {name: int(rng.integers(1, len(bounds) + 2)) for name, bounds in BOUNDS.items() if rng.random() < 0.5}
+    (piece,) = model.generate(
+        bars=bars, seed=seed, controls=controls, meter=(3, 4), key="G major", end=bool(rng.integers(2)),
+        style=["bach", "Chopin"][: int(rng.integers(0, 3))],
+    )  # fmt: skip
+    assert piece.bars == bars
+    in_key = Key.read("G major").scale()
+    assert all(in_key[note.pitch % 12] for track in piece.score.tracks if not track.is_drum for note in track.notes)
+
+
+def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
+    for wishes, words in (
+        ({"controls": {"density": 9}}, "density goes from 1 to 8, not 9"),
+        ({"controls": {"loud": 1}}, "no control 'loud': there are density"),
+        ({"controls": {"density": [1] * 9}}, "density is said of 9 bars, and 8 are asked for"),
+        ({"style": ["mozart"]}, "no style 'mozart': it knows bach, Chopin"),
+        ({"chords": "C | Hm"}, "bar 2: there is no chord 'Hm'"),
+        ({"chords": "F#", "key": "C major"}, "bar 1: no tone of F#"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            model.generate(bars=8, **wishes)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="an ending needs a number of bars"):
+        model.generate(bars=None, end=True)
+    plain = Model(random_model(tmp_path / "m", settings=["examples.controls=0"]), precision="fp32")
+    with pytest.raises(RequestError, match="has not learned controls"):
+        plain.generate(bars=2, controls={"density": 2})
+    assert plain.generate(bars=2, end=True, key="C major")[0].bars == 2  # masks need no learning
