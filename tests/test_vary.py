@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symusic import ControlChange, Note, Score, TimeSignature, Track
 
+from cli_support import call
 from outside import Heard, heard, messages, parsed, read, untouched_outside
 from random_model import random_model
 from toccata.engine.model import Model
@@ -24,7 +25,7 @@ from toccata.midi.read import find_midi, read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
-from toccata.piece import read_origin
+from toccata.piece import read_origin, song
 from toccata.recipes import load
 from toccata.tasks.vary import change, melody, top_line
 from toccata.tokenizers.events import EventOptions
@@ -277,6 +278,55 @@ def test_merged_words_keep_a_rhythm_as_well(data: Path, tmp_path: Path, merged: 
     assert changed(path.read_bytes(), piece.midi)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        EventOptions("REMI", {"use_rests": True, "use_chords": True}),
+        EventOptions("REMI", {"use_programs": False}),
+        EventOptions("TSD"),
+        EventOptions("Structured"),
+    ],
+    ids=lambda options: f"{options.scheme}-{'-'.join(options.options)}",
+)
+def test_every_way_to_write_notes_and_lengths_keeps_a_rhythm(data: Path, tmp_path: Path, options: EventOptions) -> None:
+    path = find_midi(data / "choir")[2]
+    for fills in (True, False):
+        writer = Model(random_model(tmp_path / f"m{fills}", options, context=256), precision="fp32")
+        writer.has_learned = lambda what, fills=fills: fills  # type: ignore[misc,method-assign]
+        (piece,) = writer.vary(path, keep="rhythm", strength=0.7, bars=[(4, 5)], n=1)
+        assert rhythm(piece.midi) == rhythm(path.read_bytes())
+        assert len(changed(path.read_bytes(), piece.midi)) > 5
+
+
+def test_the_command_writes_the_closest_first(data: Path, model: Model, tmp_path: Path) -> None:
+    song, folder = find_midi(data / "choir")[2], model.folder.path
+    asked = ("vary", song, "--model", folder, "--bars", "3-4", "--seed", 5)
+    done = call(*asked, "--keep", "rhythm", "-n", 3, "-o", tmp_path / "v.mid", "--json")
+    assert done.code == 0
+    rows = done.json["pieces"]
+    assert [Path(row["path"]).name for row in rows] == ["v-1.mid", "v-2.mid", "v-3.mid"]
+    assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
+    assert all(rhythm(Path(row["path"]).read_bytes()) == rhythm(song.read_bytes()) for row in rows)
+    told = call(*asked, "--keep", "melody", "-n", 2, "-o", tmp_path / "all")
+    assert told.out.count("distance 0.") == 2
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["m-5-1.mid", "m-5-2.mid"]
+    assert "the strength goes from 0" in call(*asked, "--keep", "rhythm", "--strength", 2).error
+    assert call(*asked, "--keep", "tempo").code == 2
+
+
+def test_locked_notes_stay_whatever_is_kept(data: Path, model: Model) -> None:
+    path = find_midi(data / "choir")[2]
+    held = song(path).lock(bars=(3, 4), tracks=[1])
+    starts = bar_map(read_score(path)).starts
+    first = [note for note in tunes(path.read_bytes())[0] if starts[2] <= note.start < starts[4]]
+    for keep in ("rhythm", "harmony"):
+        (piece,) = model.vary(held, keep=keep, strength=1, bars=[(3, 4)], n=1)
+        there = {note[3:7] for note in tunes(piece.midi)[0]}
+        assert {note[3:7] for note in first} <= there
+        assert piece.origin["locks"]
+        assert piece.origin["distance"] > 0
+
+
 def test_greedy_writing_still_varies(data: Path, model: Model) -> None:
     path = find_midi(data / "choir")[2]
     (piece,) = model.vary(path, strength=1, bars=[(3, 3)], n=1, sampling=Sampling(temperature=0))
@@ -320,7 +370,7 @@ def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path:
     drums = Score(480)
     drums.tracks.append(Track("", 0, True))
     drums.tracks[0].notes.append(Note(0, 480, 36, 80))
-    with pytest.raises(RequestError, match="no pitched note begins in these bars"):
+    with pytest.raises(RequestError, match="no pitched note that is not locked begins in these bars"):
         model.vary(drums)
     tune = Score(480)
     tune.tracks.append(Track("", 0, False))

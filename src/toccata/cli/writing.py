@@ -80,21 +80,32 @@ def wishes(said: dict[str, Any]) -> dict[str, Any]:
     return {"key": said["key"], "controls": levels or None, "style": said["style"], "chords": said["chords"]}
 
 
-def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
-    """A command that writes music: the options all of them have, with ``own`` after the first few."""
+def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Callable[[F], F]:
+    """A command that writes music: the options all of them have, with ``own`` after the first few.
+
+    Args:
+        own: The command's.
+        count: How many pieces it writes if nothing is said.
+        told: Whether levels, styles and chords may be asked for.
+    """
     first: tuple[Callable[[Any], Any], ...] = (
         click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, or the newest."),
-        click.option("-n", "--count", type=click.IntRange(1), default=1, metavar="N", help="How many pieces.  [1]"),
+        click.option(
+            "-n", "--count", type=click.IntRange(1), default=count, metavar="N", help=f"How many pieces.  [{count}]"
+        ),
     )
-    last: tuple[Callable[[Any], Any], ...] = (
-        click.option("--seed", type=click.IntRange(0), metavar="S",
-                     help="The first piece's seed; same seed, same music."),
+    how: tuple[Callable[[Any], Any], ...] = (
+        click.option(
+            "--seed", type=click.IntRange(0), metavar="S", help="The first piece's seed; same seed, same music."
+        ),
         click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above 1 bolder.  [1]"),
         click.option("--top-p", type=float, metavar="P", help="Only the likeliest, P in all.  [0.97]"),
         click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]"),
         click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]"),
         click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]"),
         click.option("--key", metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
+    )
+    levels: tuple[Callable[[Any], Any], ...] = (
         click.option("--density", type=Level(), help="How busy, 1 to 8; 2,2,5: bar by bar."),
         click.option("--polyphony", type=Level(), help="How many notes at once, 1 to 6."),
         click.option("--register", type=Level(), help="How high, 1 to 8."),
@@ -102,6 +113,8 @@ def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
         click.option("--velocity", type=Level(), help="How loud, 1 to 6."),
         click.option("--style", multiple=True, metavar="NAME", help="Like this training folder; two are mixed."),
         click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
+    )
+    files: tuple[Callable[[Any], Any], ...] = (
         click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
                      help="Sound beside it; wav if nothing is said."),
         click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
@@ -115,7 +128,7 @@ def writing(*own: Callable[[Any], Any]) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for option in reversed((*first, *own, *last)):
+        for option in reversed((*first, *own, *how, *(levels if told else ()), *files)):
             decorated = option(decorated)
         return cast(F, decorated)
 
@@ -198,7 +211,8 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
     model = api.load(path, precision=precision)
     seed = said["seed"] if said["seed"] is not None else _new_seed()
     ranked = bool(said.get("best_of"))
-    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"], ranked)
+    in_order = ranked or bool(said.get("in_order"))
+    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"], in_order)
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
     best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
@@ -338,4 +352,6 @@ def _lines(face: Face, written: Sequence[dict[str, Any]]) -> list[str]:
         out.append(f"{row['path']}{' +' if beside else ''}{beside}   {about}")
         if rank := row.get("rank"):
             out.append(f"  {'' if rank['total'] is None else format(rank['total'], '.2f') + ': '}{rank['why']}")
+        if row.get("changed"):
+            out.append(f"  distance {row['distance']:.2f}: {row['changed']}")
     return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,20 @@ from symusic import Score
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
 from toccata.engine.music import MAX_TOKENS, Stats
-from toccata.engine.rewrite import Ask, blocks, chosen_tracks, halves
+from toccata.engine.rewrite import Ask, blocks, halves, locks_of
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.keys import Key, every_octave
+from toccata.midi.locks import Lock, kept_notes
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.splice import new_file
+from toccata.midi.tracks import chosen_tracks
 from toccata.piece import Piece, origin_text
 from toccata.tasks.fill import TOO_LONG, Hole, Kept, can_fill
-from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
@@ -45,7 +46,9 @@ class _Variation:
         holes: What is varied.
         spans: The same in ticks.
         tracks: In these alone; None: all.
-        keep: What stays.
+        locks: What is locked.
+        kept: The notes that are.
+        keep: What else stays.
         strength: How much of the rest may change, 0 to 1.
         key: Kept to.
         sampling: How bold.
@@ -56,6 +59,8 @@ class _Variation:
     holes: list[Hole]
     spans: list[tuple[int, int]]
     tracks: frozenset[int] | None
+    locks: tuple[Lock, ...]
+    kept: frozenset[Kept]
     keep: Keep
     strength: float
     key: str | None
@@ -63,7 +68,8 @@ class _Variation:
 
     def said(self) -> dict[str, Any]:
         """What the origin of a version says of it."""
-        return {"keep": self.keep, "strength": self.strength}
+        locks = {"locks": [str(lock) for lock in self.locks]} if self.locks else {}
+        return {"keep": self.keep, "strength": self.strength, **locks}
 
     @property
     def scale(self) -> NDArray[np.bool_] | None:
@@ -80,12 +86,13 @@ class Varying(Rewriting):
 
     def vary(
         self,
-        song: str | Path | bytes | Score,
+        song: Source,
         *,
         keep: Keep = "rhythm",
         strength: float = 0.5,
         bars: Sequence[tuple[int, int]] | None = None,
         tracks: Sequence[int | str] | None = None,
+        locks: Sequence[Lock] = (),
         n: int = 4,
         seed: int = 0,
         sampling: Sampling | None = None,
@@ -105,12 +112,13 @@ class Varying(Rewriting):
         reads what comes after the bars, too. Melody and harmony need one that has.
 
         Args:
-            song: A MIDI file or its bytes, or a Score.
+            song: A MIDI file or its bytes, a Score, or a Piece; what a Piece has locked stays.
             keep: What stays.
             strength: How much of the rest may change: the share of its notes that are open, 0 to 1. Above 0, something
                 does where it can.
             bars: First and last bar of each span, counted from 1; None: all.
             tracks: The tracks to vary: numbers from 1, or names of theirs or of their instruments; None: all.
+            locks: Notes that stay all the same, beside those that a Piece has locked.
             n: How many versions.
             seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance.
             sampling: How bold.
@@ -133,9 +141,11 @@ class Varying(Rewriting):
         assert opened is not None
         lines = bar_map(opened.score)
         chosen = None if tracks is None else chosen_tracks(opened.score, tracks)
+        held = (*locks_of(song), *locks)
+        kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(0, len(lines))] if bars is None else [(a - 1, b) for a, b in bars], chosen)
         spans = [span(opened.score, lines, hole) for hole in holes]
-        asked = _Variation(opened, lines, holes, spans, chosen, keep, strength, key, sampling or Sampling())
+        asked = _Variation(opened, lines, holes, spans, chosen, held, kept, keep, strength, key, sampling or Sampling())
         write = self._revoiced if keep in ("rhythm", "contour") or not strength else self._around
         keys = Keys(opened.midi)
         self.stats, began = Stats(), time.perf_counter()
@@ -220,10 +230,11 @@ class Varying(Rewriting):
             if note.end is not None
             and song.programs[n] != DRUMS
             and (asked.tracks is None or song.keys.tracks[n] in asked.tracks)
+            and (song.keys.tracks[n], note.start, note.pitch) not in asked.kept
             and any(start <= note.start < end for start, end in asked.spans)
         ]
         if not notes:
-            raise RequestError("no pitched note begins in these bars: name others, or other tracks")
+            raise RequestError("no pitched note that is not locked begins in these bars: name others, or other tracks")
         pitches = self.tokenizer.grammar().scheme.pitches(False)
         pitches = pitches if asked.scale is None else pitches & asked.scale
         dice = asked.dice(seed, len(song.keys.notes))
@@ -255,10 +266,12 @@ class Varying(Rewriting):
             for note in track.notes
             if any(start <= note.time < end for start, end in asked.spans)
         ]
-        line = melody(score, asked.spans, asked.tracks) if asked.keep == "melody" else frozenset()
+        line = asked.kept
+        if asked.keep == "melody":
+            line |= melody(score, asked.spans, asked.tracks)
         others = [note for note in there if note not in line]
         if not others:
-            what = "nothing but the melody" if there else "no note"
+            what = f"nothing but {'what is locked' if asked.locks else 'the melody'}" if there else "no note"
             raise RequestError(f"{what} stands in these bars: name others, or other tracks")
         dice = asked.dice(seed, len(others))
         goes = {note for note, roll in zip(others, dice.tolist(), strict=True) if roll < asked.strength}

@@ -1,0 +1,69 @@
+"""``toccata vary``: a song as it might also be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toccata.cli.base import Face, command
+from toccata.cli.rewrite import Locked, Spans, Words
+from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
+
+
+@command(
+    "vary",
+    examples=(
+        "toccata vary song.mid --keep rhythm -o ideas",
+        "toccata vary song.mid --bars 5-8 --keep melody --strength 1 -n 8 -o ideas",
+        "toccata vary song.mid --tracks 1 --keep contour --strength 0.2 --audio --plot -o varied.mid",
+    ),
+    optional_values=BESIDE,
+)
+@click.argument("song", type=click.Path(path_type=Path))
+@writing(
+    click.option("--keep", type=click.Choice(["rhythm", "melody", "harmony", "contour"]), required=True,
+                 metavar="WHAT", help="rhythm, melody, harmony or contour stays."),
+    click.option("--strength", type=float, default=0.5, metavar="S",
+                 help="How much of the rest may change, 0 to 1.  [0.5]"),
+    click.option("--bars", type=Spans(), help="The bars to vary, counted from 1; else all."),
+    click.option("--tracks", type=Words(), help="Only these tracks: numbers from 1, names, instruments."),
+    click.option("--lock", type=Locked(), multiple=True, help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
+    count=4,
+    told=False,
+)  # fmt: skip
+def vary(face: Face, song: Path, **said: Any) -> None:
+    """Variations of SONG, or of some bars of it, the closest first; all else stays as it is, event for event.
+
+    rhythm: only pitches change, and no drums. contour: the same, and top notes rise and fall where they did. melody:
+    the top line of the highest track stays. harmony: in each beat begin only notes that sounded in it.
+    """
+    bars = said["bars"]
+    desk = open_desk(face, {**said, "in_order": True})
+    total = sum(last - first + 1 for first, last in bars) if bars else 0
+    with face.progress() as heard:
+        if said["model"] is None:
+            from toccata import api
+
+            heard.say(f"with {api.told(desk.path)}")
+        pieces = desk.model.vary(
+            song,
+            keep=said["keep"],
+            strength=said["strength"],
+            bars=bars,
+            tracks=said["tracks"],
+            locks=said["lock"],
+            n=said["count"],
+            seed=desk.seed,
+            sampling=desk.sampling,
+            key=said["key"],
+            on_event=BarCount(heard, 0, said["count"], total or None),
+        )
+        written = []
+        for number, piece in enumerate(pieces):
+            row = desk.write(piece, number)
+            written.append(row | {name: piece.origin[name] for name in ("distance", "changed")})
+            face.kept = f"{len(written)} of {said['count']} pieces are written"
+    stats = desk.model.stats
+    tell(face, desk, written, stats.tokens, stats.notes, stats.seconds)
