@@ -22,7 +22,7 @@ from toccata.midi.tracks import chosen_tracks as chosen_tracks
 from toccata.piece import Piece
 from toccata.tasks.fill import Hole, Kept, cut
 from toccata.tasks.prompt import Source
-from toccata.tokenizers.rulebook import PitchRule
+from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
 """At most so many bars are written at a time; longer holes are written block by block."""
@@ -38,11 +38,15 @@ class Ask:
         hole: What is cut out.
         programs: What is to play, -1 the drums; None: what played there.
         moving: The rules for the pitches of a hole, beside those of the request; None: there are none.
+        script: What else says what may come; None: nothing does.
+        deal: What makes parts of the new music, as :func:`dealt` does; None: that.
     """
 
     hole: Hole
     programs: tuple[int, ...] | None = None
     moving: Callable[[Hole], tuple[PitchRule, ...]] | None = None
+    script: Callable[[Hole], Script] | None = None
+    deal: Callable[[Score, Score, BarMap, Ask], list[Part]] | None = None
 
 
 def halves(ask: Ask) -> list[Ask]:
@@ -61,11 +65,13 @@ class Part:
         track: The number of the song's track they belong to; from the number of its tracks on, new ones.
         program: -1 is the drums.
         notes: At the song's ticks.
+        name: What a new track is called; empty: its instrument's name.
     """
 
     track: int
     program: int
     notes: tuple[Note, ...]
+    name: str = ""
 
 
 def blocks(
@@ -186,9 +192,9 @@ def rewritten(midi: bytes, song: Score, bars: BarMap, asks: Sequence[Ask], parts
     new, targets = Score(song.ticks_per_quarter), []
     for number in sorted({part.track for part in parts}):
         mine = [part for part in parts if part.track == number]
-        track = Track(
-            gm.track_name("", mine[0].program, mine[0].program == -1), max(mine[0].program, 0), mine[0].program == -1
-        )
+        first = mine[0]
+        drums = first.program == -1
+        track = Track(gm.track_name(first.name, first.program, drums), max(first.program, 0), drums)
         for part in mine:
             track.notes.extend(part.notes)
         track.sort()

@@ -1,0 +1,297 @@
+"""Voices under a melody: what may begin when so that all of them sing, each in its range, none across another.
+
+While the melody sounds, every voice is to sound: time does not move past a tick where one of them has nothing to sing
+and a note could begin. So a choir of four is full by the grammar, whatever the model; what is sung is the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.state import NEVER, State
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+Sung = tuple[int, int, int, int]
+"""A note: start, end, pitch, velocity."""
+_BREATH = 2
+"""Rests of a melody up to a quarter divided by this are breaths: the voices under it sing on."""
+_OCTAVE = 12
+_STRUCK_AGAIN = 24  # a note that goes on in another voice, in semitones of a leap
+_MOVES = (Kind.POSITION, Kind.BAR, Kind.TIME_SHIFT, Kind.REST)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice of a choir.
+
+    Attributes:
+        name: What it is called.
+        low: Its lowest pitch.
+        high: Its highest.
+    """
+
+    name: str
+    low: int
+    high: int
+
+
+CHOIR = (Voice("Alto", 55, 74), Voice("Tenor", 48, 69), Voice("Bass", 40, 62))
+"""The voices under a soprano, in the ranges that textbooks of four-part writing give them, from the highest down."""
+
+
+def why_not(tokenizer: Tokenizer) -> str:
+    """Why voices cannot be written in a tokenizer's words; empty: they can."""
+    scheme = tokenizer.grammar().scheme
+    if not scheme.has_notes:
+        return "its tokens are not notes"
+    if scheme.note_off or not len(scheme.vocabulary.of_kind[Kind.DURATION]):
+        return "its tokens do not say how long a note is when it begins"
+    return "" if scheme.timing.clock is not Clock.BAR_SHIFTS else "its tokens do not know the music's bars"
+
+
+def sung(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> list[tuple[int, int, int]]:
+    """The notes ``(start, end, pitch)`` of a melody, by onset, with its breaths filled and its slurs undone."""
+    out = sorted(notes)
+    for n, (start, end, pitch) in enumerate(out[:-1]):
+        following = out[n + 1][0]
+        if following - end <= ticks_per_quarter // _BREATH:
+            out[n] = (start, following, pitch)
+    return out
+
+
+def twice(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> int | None:
+    """The tick where a melody is more than one note at a time; slurs, up to a 16th, are none."""
+    until = -ticks_per_quarter
+    for start, end, _ in sorted(notes):
+        if until - start > ticks_per_quarter // 4 or (until > start and end <= until):
+            return start
+        until = max(until, end)
+    return None
+
+
+@cache
+def _orders(voices: tuple[Voice, ...], count: int) -> list[tuple[Voice, ...]]:
+    return list(combinations(voices, count))
+
+
+@cache
+def _fitting(voices: tuple[Voice, ...], sounding: tuple[int, ...], ceiling: int) -> NDArray[np.bool_]:
+    """The pitches that may join ``sounding``, from the highest down, under a melody at ``ceiling``; ``bool[128]``.
+
+    First of all those after which every voice still has something to sing, within an octave of its neighbour above
+    but for the lowest; else those that leave each a place; else those that can be sung at all.
+    """
+    tiers = np.zeros((3, 128), np.bool_)
+    for pitch in range(min(v.low for v in voices), min(ceiling, max(v.high for v in voices) + 1)):
+        if pitch in sounding:
+            continue
+        chord = tuple(sorted((*sounding, pitch), reverse=True))
+        for order in _orders(voices, len(chord)):
+            if all(v.low <= p <= v.high for v, p in zip(order, chord, strict=True)):
+                given = dict(zip(order, chord, strict=True))
+                tiers[2, pitch] = True
+                tiers[1, pitch] |= _whole(voices, given, ceiling, 128)
+                tiers[0, pitch] |= _whole(voices, given, ceiling, _OCTAVE)
+    found: NDArray[np.bool_] = next((tier for tier in tiers if tier.any()), tiers[2])
+    return found
+
+
+def _whole(voices: Sequence[Voice], given: dict[Voice, int], ceiling: int, apart: int) -> bool:
+    """Whether the voices that have no pitch yet can be given one, none further than ``apart`` below the one above."""
+    reach = {ceiling}  # pitches the voice above may have
+    for number, voice in enumerate(voices):
+        space = 128 if number == len(voices) - 1 else apart
+        pitches = [given[voice]] if voice in given else range(voice.low, voice.high + 1)
+        reach = {p for p in pitches if any(p < above <= p + space for above in reach)}
+        if not reach:
+            return False
+    return True
+
+
+class Voicing:
+    """A choir under a melody: a :class:`~toccata.tokenizers.rulebook.PitchRule`, and a Script of nothing but fullness.
+
+    Notes begin only under a melody that sounds, no more at a time than there are voices, and end before the melody
+    comes down to them or rests.
+    """
+
+    def __init__(self, melody: Sequence[tuple[int, int, int]], voices: tuple[Voice, ...], shortest: int = 1) -> None:
+        """Hold on to what is given.
+
+        Args:
+            melody: Start, end and pitch of its notes, one at a time, in the tokenizer's ticks.
+            voices: From the highest down.
+            shortest: The length of the shortest note, in ticks.
+        """
+        self.voices, self._shortest = voices, shortest
+        end = max((end for _, end, _ in melody), default=0)
+        self._above = np.zeros(end + 1, np.int64)  # the melody's pitch at each tick; 0: it rests
+        for start, stop, pitch in melody:
+            self._above[max(0, start) : max(0, stop)] = pitch
+        self._ceiling = self._above.copy()  # the lowest it comes while the shortest note sounds
+        for late in range(1, shortest):
+            self._ceiling[:-late] = np.minimum(self._ceiling[:-late], self._above[late:])
+            self._ceiling[-late:] = 0
+
+    @property
+    def rests(self) -> bool:
+        """Whether no note can be sung at all."""
+        return not any(_fitting(self.voices, (), ceiling).any() for ceiling in np.unique(self._ceiling).tolist())
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """What may begin at each of ``ticks``, ``bool[n, 128]``."""
+        out = np.zeros((len(ticks), 128), np.bool_)
+        ends = self._ends(state)
+        for row, tick in enumerate(ticks.tolist()):
+            out[row] = self._free(ends, tick)
+        return out
+
+    def allowed(self, cursor: Any) -> NDArray[np.bool_]:
+        """The base tokens that may come next, ``bool[V]``: what always may, but no time passes over a silent voice."""
+        mask: NDArray[np.bool_] = cursor.unscripted()
+        if cursor.closing:
+            return mask
+        state, scheme = cursor.state, cursor.grammar.scheme
+        ids = scheme.vocabulary.of_kind[Kind.DURATION]
+        if mask[ids].any() and state.program != DRUMS:
+            if state.pitch >= 0:
+                lengths = scheme.timing.lengths[Kind.DURATION, state.ticks_per_beat]
+                fits = mask[ids] & (lengths <= self._longest(state.pitch, state.tick))
+                mask[ids] = fits if fits.any() else mask[ids] & (lengths == lengths[mask[ids]].min())
+            return mask
+        due = self._due(cursor)
+        narrowed = mask.copy()
+        for kind in _MOVES:
+            moves = scheme.vocabulary.of_kind[kind]
+            narrowed[moves] &= self._arrivals(cursor, kind) <= due
+        narrowed[scheme.eos] &= due >= cursor.end_tick
+        ways = (scheme.start_kind, Kind.PROGRAM, *_MOVES)
+        on = narrowed[scheme.eos] or any(narrowed[scheme.vocabulary.of_kind[kind]].any() for kind in ways)
+        return narrowed if on else mask
+
+    def _arrivals(self, cursor: Any, kind: Kind) -> NDArray[np.int64]:
+        """The tick that each token of a kind leads to."""
+        state, scheme = cursor.state, cursor.grammar.scheme
+        if kind is Kind.POSITION:
+            values: NDArray[np.int64] = scheme.vocabulary.values[scheme.vocabulary.of_kind[kind]]
+            return int(state.bar_tick) + values * int(state.ticks_per_position)
+        if kind is Kind.BAR:
+            bar = state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
+            return np.full(len(scheme.vocabulary.of_kind[kind]), bar)
+        if not len(scheme.vocabulary.of_kind[kind]):
+            return np.zeros(0, np.int64)
+        from_end = kind is Kind.REST and scheme.timing.rest_from_note_end
+        since = int(max(state.note_end, state.tick) if from_end else state.tick)
+        lengths: NDArray[np.int64] = scheme.timing.lengths[kind, state.ticks_per_beat]
+        return since + lengths
+
+    def _due(self, cursor: Any) -> int:
+        """The first tick from now on where a voice has nothing to sing and a note can begin."""
+        state = cursor.state
+        ends = self._ends(state)
+        now = max(state.tick, 0)
+        last = min(cursor.end_tick - self._shortest, len(self._above) - 1)
+        begins = np.flatnonzero((self._above[1:] > 0) & (self._above[1:] != self._above[:-1])) + 1
+        ticks = {now, *(tick for tick, _ in ends if tick > now), *begins[begins > now].tolist()}
+        for tick in sorted(ticks):
+            if tick > last:
+                break
+            if self._free(ends, tick).any():
+                late = (tick - state.bar_tick) % state.ticks_per_position if state.ticks_per_position else 0
+                return int(tick + (state.ticks_per_position - late if late else 0))
+        return NEVER
+
+    def _ends(self, state: State) -> list[tuple[int, int]]:
+        """End and pitch of the notes that sound now or later."""
+        return [
+            (int(ends[pitch]), pitch)
+            for program, ends in state.ends.items()
+            if program != DRUMS
+            for pitch in np.flatnonzero(ends > state.tick).tolist()
+        ]
+
+    def _free(self, ends: Sequence[tuple[int, int]], tick: int) -> NDArray[np.bool_]:
+        ceiling = int(self._ceiling[tick]) if 0 <= tick < len(self._ceiling) else 0
+        sounding = tuple(sorted({pitch for end, pitch in ends if end > tick}, reverse=True))
+        if not ceiling or len(sounding) >= len(self.voices):
+            return np.zeros(128, np.bool_)
+        return _fitting(self.voices, sounding, ceiling)
+
+    def _longest(self, pitch: int, tick: int) -> int:
+        """How long a note may be: until the melody comes down to it, or rests."""
+        below = np.flatnonzero(self._above[tick:] <= pitch)
+        return int(below[0]) if len(below) else NEVER
+
+
+def deal(notes: Sequence[Sung], voices: Sequence[Voice], before: Sequence[int | None] = ()) -> list[list[Sung]]:
+    """Notes dealt out to voices, one at a time each, in the order of the voices at every moment.
+
+    A note that another voice has to go on with is struck again there. What no voice can sing is left out.
+
+    Args:
+        notes: At most as many at a time as there are voices.
+        voices: From the highest down.
+        before: The pitch each voice sang last.
+    """
+    out: list[list[Sung]] = [[] for _ in voices]
+    lines = [pitch if pitch is not None else (v.low + v.high) // 2 for v, pitch in zip(voices, before, strict=False)]
+    lines += [(v.low + v.high) // 2 for v in voices[len(lines) :]]
+    held: dict[int, Sung] = {}  # voice -> its note
+    for start, group in groupby(sorted(notes), key=lambda note: note[0]):
+        held = {number: note for number, note in held.items() if note[1] > start}
+        where = {note: number for number, note in held.items()}
+        chord = sorted([*held.values(), *group], key=lambda note: -note[2])
+        numbers = _dealt(chord, voices, lines, where)
+        while numbers is None:  # the newest goes
+            chord.remove(max(chord, key=lambda note: note[0]))
+            numbers = _dealt(chord, voices, lines, where)
+        for number, note in held.items():
+            if note not in chord or numbers[chord.index(note)] != number:
+                out[number][-1] = (out[number][-1][0], start, *note[2:])
+        now: dict[int, Sung] = {}
+        for note, number in zip(chord, numbers, strict=True):
+            now[number] = note
+            lines[number] = note[2]
+            if where.get(note) != number:
+                out[number].append((start, *note[1:]))
+        held = now
+    return out
+
+
+def _dealt(
+    chord: Sequence[Sung], voices: Sequence[Voice], lines: Sequence[int], where: dict[Sung, int]
+) -> tuple[int, ...] | None:
+    """A voice for each note of a chord from the highest down, by the smallest steps; None: there are none."""
+    best: tuple[float, tuple[int, ...]] | None = None
+    for numbers in combinations(range(len(voices)), len(chord)):
+        if any(not voices[n].low <= note[2] <= voices[n].high for n, note in zip(numbers, chord, strict=True)):
+            continue
+        cost = sum(
+            _STRUCK_AGAIN * (where[note] != n) if note in where else abs(note[2] - lines[n])
+            for n, note in zip(numbers, chord, strict=True)
+        )
+        if best is None or cost < best[0]:
+            best = cost, numbers
+    return None if best is None else best[1]
+
+
+def under(notes: Sequence[Sung], melody: Sequence[tuple[int, int, int]]) -> list[Sung]:
+    """Notes cut to where the melody is above them, to the tick; what is never under it is left out."""
+    out = []
+    for note in notes:
+        start, end, pitch, velocity = note
+        for first, last, above in melody:
+            if above <= pitch and first < end and start < last:
+                start, end = (last, end) if first <= start else (start, first)
+        if start < end:
+            out.append((start, end, pitch, velocity))
+    return out
