@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "generate": ("generate", "Write", "New music, or a continuation of yours."),
     "infill": ("rewrite", "Write", "Some bars of a song anew, the rest untouched."),
     "accompany": ("rewrite", "Write", "More instruments to a song, the rest untouched."),
+    "harmonise": ("rewrite", "Write", "Alto, tenor and bass under a melody."),
     "vary": ("vary", "Write", "A song as it might also be: rhythm, contour, melody or harmony kept."),
     "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),

@@ -1,4 +1,4 @@
-"""``toccata infill`` and ``accompany``: parts of a song written anew, the rest as it was."""
+"""``toccata infill``, ``accompany`` and ``harmonise``: parts of a song written anew, the rest as it was."""
 
 from __future__ import annotations
 
@@ -118,6 +118,33 @@ def accompany(face: Face, song: Path, **said: Any) -> None:
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
     _run(face, said, total, lambda model, **how: model.accompany(song, programs, bars=bars, **how))
+
+
+@command(
+    "harmonise",
+    examples=(
+        "toccata harmonise tune.mid",
+        "toccata harmonise hymn.mid --melody soprano --bars 1-8 -n 4 -o settings",
+        'toccata harmonise tune.mid --voices bass --key "G major" --plot -o duet.mid',
+    ),
+    optional_values=BESIDE,
+)
+@click.argument("song", type=click.Path(path_type=Path))
+@writing(
+    click.option("--voices", type=Words(), help="Some of alto, tenor, bass.  [all three]"),
+    click.option("--melody", metavar="NAME", help="Its track: a number from 1, a name, an instrument.  [the highest]"),
+    click.option("--bars", type=Spans(), help="Where they sing; all along if nothing is said."),
+)
+def harmonise(face: Face, song: Path, **said: Any) -> None:
+    """Write alto, tenor and bass under the melody of SONG; what is there stays as it is, event for event.
+
+    Each voice has a track of its own, one note at a time, in its range and below the voice above it. While the melody
+    sounds they all do, wherever there is room for them under it.
+    """
+    bars = said["bars"]
+    total = sum(last - first + 1 for first, last in bars) if bars else 0
+    where = {"melody": said["melody"], "bars": bars} | ({"voices": said["voices"]} if said["voices"] else {})
+    _run(face, said, total, lambda model, **how: model.harmonise(song, **where, **how))
 
 
 def _run(face: Face, said: dict[str, Any], bars: int, write: Any) -> None:

@@ -17,6 +17,7 @@ from toccata import folder
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
+from toccata.engine.harmonise import Harmonising
 from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
@@ -37,7 +38,7 @@ TRIES = 16
 """So many times a piece is written at most, where not all are accepted."""
 
 
-class Model(Varying):
+class Model(Varying, Harmonising):
     """A model, ready to write. Made by ``toccata.load``.
 
     Attributes:
