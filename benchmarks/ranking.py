@@ -4,8 +4,7 @@ Passages of eight bars by people, from pieces of the test split, stand against t
 passages of training pieces, and against what the model writes; what it writes as it is meant to, against what it writes
 far too boldly or too safely. What is printed is the share of pairs in which the good one is ranked before the bad one
 (a half is chance), by each part alone and by all together. The weights were chosen on the pieces with even numbers; the
-figures are of the others, if not said otherwise (--half). Then the best 8 of each 32 are looked at by something that
-the ranking knows nothing of: how well the steps of their lines are foretold by those of the training pieces.
+figures are of the others, if not said otherwise (--half).
 
 python benchmarks/ranking.py [--model DIR] [--data DIR] [--minutes 7] [--pieces 96] [--half 1] [--json]
 """
@@ -18,9 +17,7 @@ import os
 import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +29,6 @@ from toccata import folder
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.engine.model import Model
 from toccata.measure.likelihood import piece_nats
-from toccata.measure.lines import lines, pitched
 from toccata.measure.ranking import Ranked, Ranker
 from toccata.measure.usual import drawn
 from toccata.midi.bars import bar_map
@@ -41,7 +37,6 @@ from toccata.midi.splice import new_file
 from toccata.piece import Piece
 
 BARS = 8
-Steps = Counter[tuple[int, ...]]
 Rows = dict[str, list[tuple[int, Ranked]]]
 """Of each kind: the half it belongs to, and what was found."""
 
@@ -182,55 +177,6 @@ def compared(rows: Rows, half: int) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def steps_of(score: Score) -> list[list[tuple[int, ...]]]:
-    """The steps of a piece's lines: rhythm and interval of each note."""
-    return [
-        [tuple(step) for step in line.symbols[1:].tolist()]
-        for line in lines(pitched(score), score.ticks_per_quarter, merged=True)
-    ]
-
-
-class Melody:
-    """Foretells each step of a line from the one before it, as they follow each other in the training pieces."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self.one: Steps = Counter()
-        self.two: Steps = Counter()
-        for number in corpus.split("train"):
-            for line in steps_of(corpus.score(number)):
-                self.one.update(line)
-                self.two.update(a + b for a, b in pairwise(line))
-        self.all = sum(self.one.values())
-
-    def nats(self, score: Score) -> float:
-        """Nats a step; what was never seen is a little likely."""
-        found = []
-        for line in steps_of(score):
-            for a, b in pairwise(line):
-                alone = (self.one[b] + 0.5) / (self.all + 1000)
-                found.append(-np.log((self.two[a + b] + 20 * alone) / (self.one[a] + 20)))
-        return float(np.mean(found)) if found else float("nan")
-
-
-def kept(rows: Rows, melody: Melody, pieces: int) -> dict[str, list[float]]:
-    """Nats a step of people's passages; and of the best quarter of each 32 pieces, of all, and of the last quarter."""
-    of = min(32, pieces)
-    best = of // 4
-    out = {
-        kind: [float(np.nanmean([melody.nats(found.piece.score) for _, found in rows[kind]]))]
-        for kind in ("people", "pitches shuffled")
-    }
-    for kind in ("model", "model, 1.3"):
-        sides: list[list[float]] = [[], [], []]
-        for first in range(0, pieces - of + 1, of):
-            ranked = sorted((found for _, found in rows[kind][first : first + of]), key=lambda found: found.total)
-            values = [melody.nats(found.piece.score) for found in ranked if found.traits]
-            for side, part in zip(sides, (values[:best], values, values[-best:]), strict=True):
-                side.append(float(np.nanmean(part)))
-        out[kind] = [float(np.mean(side)) for side in sides]
-    return out
-
-
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -249,14 +195,8 @@ def main() -> None:
             toccata.train(given.data, path, minutes=given.minutes)
         corpus = Corpus(path / folder.TRAINING / CORPUS.removesuffix(".json"))
         rows = judged(toccata.load(path), corpus, given.pieces)
-        result: dict[str, Any] = {
-            kind: len([1 for half, _ in found if half == given.half]) for kind, found in rows.items()
-        }
-        result = {
-            "pieces": result,
-            "right": compared(rows, given.half),
-            "steps": kept(rows, Melody(corpus), given.pieces),
-        }
+        counts = {kind: len([1 for half, _ in found if half == given.half]) for kind, found in rows.items()}
+        result: dict[str, Any] = {"pieces": counts, "right": compared(rows, given.half)}
     if given.json:
         json.dump(result, sys.stdout)
         print()
@@ -269,9 +209,6 @@ def main() -> None:
         for kind, shares in kinds.items():
             figures = "".join(f"{share:10.2f}" for share in shares.values())
             print(f"  {kind:22}{figures}{result['pieces'][kind]:10}")
-    print("nats a step of their lines: the best 8 of 32, all, the last 8")
-    for kind, values in result["steps"].items():
-        print(f"  {kind:22}" + "".join(f"{value:10.2f}" for value in values))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ from toccata.corpus.store import Corpus
 from toccata.engine.model import Model
 from toccata.errors import ModelError, RequestError
 from toccata.measure.judge import Judge, write_index
+from toccata.measure.passages import Index
 from toccata.measure.ranking import Ranked, Ranker
+from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
 from toccata.measure.usual import FEW, USUAL, Spread, Usual, usual
 from toccata.midi.edit import slice_bars, transpose
@@ -60,8 +62,8 @@ def known(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A model of random weights that knows what is usual in a few pieces of Bach."""
     path = random_model(tmp_path_factory.mktemp("rank") / "m")
     made = folder.open_folder(path)
-    write_index(made, corpus)
-    found = usual(corpus, Model(path, precision="fp32"), passages=FEW)
+    index = write_index(made, corpus)
+    found = usual(corpus, Model(path, precision="fp32"), index, passages=FEW)
     about = {key: value for key, value in made.about.items() if key not in ("files", "format")}
     folder.seal(path, {**about, USUAL: found.to_dict()})
     return Model(path, precision="fp32")
@@ -112,6 +114,23 @@ def test_a_key_changes_no_trait_but_the_register(semitones: int, bars: list[list
     assert there == pytest.approx(here)
 
 
+def test_steps_that_follow_each_other_are_familiar(corpus: Corpus, known: Model) -> None:
+    steps = Steps(Judge(known).index)
+    score = corpus.score((corpus.split("valid") or corpus.split("test"))[0])
+    pitches = [n.pitch for track in score.tracks for n in track.notes]
+    odd, each = score.copy(), cycle(pitches[i * 7 % len(pitches)] for i in range(len(pitches)))
+    for track in odd.tracks:
+        track.notes = [Note(n.time, n.duration, next(each), n.velocity) for n in track.notes]
+    familiar, strange, at_home = steps.nats(score), steps.nats(odd), steps.nats(corpus.score(corpus.split("train")[0]))
+    assert familiar is not None
+    assert strange is not None
+    assert at_home is not None
+    assert at_home < familiar < strange - 0.5
+    assert steps.nats(transpose(score, 2)) == pytest.approx(familiar)
+    assert steps.nats(Score(480)) is None
+    assert Steps(Index.of([])).nats(score) == pytest.approx(-math.log(0.5 / 1000))  # nothing is familiar
+
+
 # -- what is usual -----------------------------------------------------------------------------------------------------
 
 
@@ -131,7 +150,7 @@ def test_the_usual_comes_back_from_a_model_folder(known: Model) -> None:
 
 
 def test_the_same_corpus_is_looked_at_in_the_same_places(known: Model, corpus: Corpus) -> None:
-    again = usual(corpus, known, passages=FEW)
+    again = usual(corpus, known, Judge(known).index, passages=FEW)
     assert again.traits == Usual.of_model(known.folder).traits  # type: ignore[union-attr]
 
 
@@ -148,7 +167,7 @@ def test_music_goes_before_noise_and_loops(corpus: Corpus, known: Model) -> None
     """Without surprise: the model is of random weights and knows nothing."""
     score = corpus.score((corpus.split("valid") or corpus.split("test"))[0])
     good = slice_bars(score, 0, 8)
-    noise, loop = good.copy(), music(*[[60, 61, 60, 61]] * 8)
+    noise, loop = good.copy(), music(*[list(SCALE)] * 8)
     for track in noise.tracks:
         track.notes = [
             Note(n.time, n.duration, p, n.velocity) for n, p in zip(track.notes, cycle((36, 85, 61, 50)), strict=False)

@@ -309,8 +309,7 @@ def _measured(
     heard.say("Writing a few pieces to see whether they are without a fault")
     written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
-    write_index(made, corpus)
-    about = {**about, USUAL: usual(corpus, model).to_dict()}
+    about = {**about, USUAL: usual(corpus, model, write_index(made, corpus)).to_dict()}
     made = folder.seal(made.path, about)
     metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))

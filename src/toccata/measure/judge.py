@@ -14,9 +14,11 @@ from toccata.measure.passages import Index
 from toccata.piece import Piece
 
 
-def write_index(made: folder.ModelFolder, corpus: Corpus) -> None:
+def write_index(made: folder.ModelFolder, corpus: Corpus) -> Index:
     """Index what a model was trained on, into its folder."""
-    build_index(corpus).save(made.path / folder.ORIGINALITY)
+    index = build_index(corpus)
+    index.save(made.path / folder.ORIGINALITY)
+    return index
 
 
 class Judge:

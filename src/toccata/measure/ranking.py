@@ -15,11 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from toccata.engine.model import Model
 from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
+from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
 from toccata.measure.usual import Spread, Usual
 from toccata.piece import Piece
@@ -30,7 +32,7 @@ SURPRISE, KNOWN = 0.5, 1.0
 Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
 it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
 """
-TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes"))
+TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "steps"))
 """The traits that tell music from damaged music."""
 OTHERS = 0.25
 """What the other traits weigh beside one of these: they say what kind of music it is rather than how good it is."""
@@ -89,6 +91,10 @@ class Ranker:
                 "the model knows nothing of what is usual, so its pieces cannot be ranked: train it again"
             )
 
+    @cached_property
+    def _steps(self) -> Steps | None:
+        return None if self.judge is None else Steps(self.judge.index)
+
     @classmethod
     def of(cls, model: Model) -> Ranker:
         """By what the folder of ``model`` says."""
@@ -103,6 +109,8 @@ class Ranker:
         if score is None:
             return Ranked(piece, math.inf, dict.fromkeys(("surprise", "traits", "known")), {}, "it has no note")
         found = traits(score, piece.prompt_end or 0)
+        if self._steps is not None and (nats := self._steps.nats(score, piece.prompt_end or 0)) is not None:
+            found["steps"] = nats
         told = [self._surprise(piece), self._traits(found), self._known(piece)]
         parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in told), strict=True))
         weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}

@@ -53,8 +53,9 @@ TRAITS: dict[str, Trait] = {
     "beat": Trait("of onsets on a beat", "off the beat", "square", 0.05, True),
     "leaps": Trait("semitones a step on top", "hardly moving", "leaping about", 0.5),
     "clashes": Trait("seconds, sevenths and tritones", "without tension", "harsh", 0.03, True),
+    "steps": Trait("nats a step of its lines", "all too familiar in its steps", "odd in its steps", 0.2),
 }
-"""All of them. Drums have no pitch, so a piece of drums alone has only some."""
+"""All of them. Drums have no pitch, so a piece of drums alone has only some. The last is found by ``measure.steps``."""
 
 
 def traits(score: Score, since: int = 0) -> dict[str, float]:

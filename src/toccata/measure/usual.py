@@ -15,6 +15,8 @@ from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.folder import ABOUT, ModelFolder
 from toccata.measure.likelihood import piece_nats
+from toccata.measure.passages import Index
+from toccata.measure.steps import Steps
 from toccata.measure.traits import BARS, TRAITS, passage_traits
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import slice_bars
@@ -90,7 +92,8 @@ class Usual:
 
     Attributes:
         excerpts: How many passages of training pieces the traits are of.
-        traits: By name, see ``measure.traits.TRAITS``.
+        traits: By name, see ``measure.traits.TRAITS``; the steps are those of held-out passages, as they are familiar
+            in the training pieces themselves.
         passages: How many held-out passages the surprise is of.
         surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
             before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
@@ -133,12 +136,13 @@ class Usual:
             ) from None
 
 
-def usual(corpus: Corpus, model: Model, *, excerpts: int = EXCERPTS, passages: int = PASSAGES) -> Usual:
+def usual(corpus: Corpus, model: Model, index: Index, *, excerpts: int = EXCERPTS, passages: int = PASSAGES) -> Usual:
     """Look at passages of ``BARS`` bars of ``corpus``, the same ones each time.
 
     Args:
         corpus: What the model was trained on.
         model: Reads passages of pieces it was not trained on.
+        index: Of the training pieces.
         excerpts: At how many passages of training pieces to look, at most.
         passages: How many the model reads, at most.
     """
@@ -148,9 +152,14 @@ def usual(corpus: Corpus, model: Model, *, excerpts: int = EXCERPTS, passages: i
         looked += 1
         for name, value in passage_traits(Sounding.of(score), bars, first, min(first + BARS, len(bars))).items():
             found.setdefault(name, []).append(value)
+    others, steps = corpus.split("valid") or corpus.split("test"), Steps(index)
+    for score, bars, first in drawn(corpus, others, excerpts // 4):
+        since, until = bars.starts[first], bars.starts[min(first + BARS, len(bars))]
+        if (nats := steps.nats(score, int(since), int(until))) is not None:
+            found.setdefault("steps", []).append(nats)
     read: list[float] = []
     ids = 0
-    for score, bars, first in drawn(corpus, corpus.split("valid") or corpus.split("test"), passages):
+    for score, bars, first in drawn(corpus, others, passages):
         if ids >= IDS:
             break
         part = slice_bars(score, first, min(first + BARS, len(bars)), bars)
