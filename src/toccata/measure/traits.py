@@ -46,14 +46,14 @@ TRAITS: dict[str, Trait] = {
     "length": Trait("quarters long", "short of breath", "drawn out", 0.1),
     "dynamics": Trait("as spread of velocities", "flat in loudness", "uneven in loudness", 4.0),
     "colour": Trait("bits of pitch classes", "poor in pitches", "out of all keys", 0.1),
-    "in_key": Trait("in its key", "far from any key", "never out of key", 0.03, True),
-    "silence": Trait("silence", "without a rest", "full of holes", 0.03, True),
-    "sameness": Trait("of a bar heard before", "without any return", "repetitive", 0.05, True),
-    "rhythms": Trait("rhythms a bar", "always of one rhythm", "always of another rhythm", 0.1),
+    "in_key": Trait("in its key", "far from any key", "plain in key", 0.03, True),
+    "silence": Trait("silence", "poor in rests", "rich in rests", 0.05, True),
+    "sameness": Trait("of a bar heard before", "poor in returns", "repetitive", 0.05, True),
+    "rhythms": Trait("rhythms a bar", "even in rhythm", "uneven in rhythm", 0.1),
     "beat": Trait("of onsets on a beat", "off the beat", "square", 0.05, True),
-    "leaps": Trait("semitones a step on top", "hardly moving", "leaping about", 0.5),
-    "clashes": Trait("seconds, sevenths and tritones", "without tension", "harsh", 0.03, True),
-    "steps": Trait("nats a step of its lines", "all too familiar in its steps", "odd in its steps", 0.2),
+    "leaps": Trait("semitones a step on top", "still", "leaping about", 0.5),
+    "clashes": Trait("seconds, sevenths and tritones", "bland", "harsh", 0.03, True),
+    "steps": Trait("nats a step of its lines", "familiar in its steps", "odd in its steps", 0.2),
 }
 """All of them. Drums have no pitch, so a piece of drums alone has only some. The last is found by ``measure.steps``."""
 
