@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 CASES ?= 200
+REQUESTS ?= 10000
 MINUTES ?= 3
 
 BIN = $(VENV)/bin
@@ -44,8 +45,8 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -m "not slow"
 
-nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (200) cases for each of fifty tokenizers' grammars
-	TOCCATA_CASES=$(CASES) $(BIN)/python -m pytest
+nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, and REQUESTS (10,000)
+	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) $(BIN)/python -m pytest
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

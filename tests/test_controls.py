@@ -242,3 +242,11 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="has not learned controls"):
         plain.generate(bars=2, controls={"density": 2})
     assert plain.generate(bars=2, end=True, key="C major")[0].bars == 2  # masks need no learning
+
+
+def test_the_page_says_where_levels_end() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "asking.md").read_text(encoding="utf-8")
+    for name, bounds in BOUNDS.items():
+        (row,) = [line for line in page.splitlines() if f"`--{name} 1`" in line]
+        assert row.endswith(f"| {', '.join(f'{bound:g}' for bound in bounds)} |")
+        assert f"to `{len(bounds) + 1}`" in row

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from toccata.errors import RecipeError
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.rulebook import Ends, Limits
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -82,6 +82,12 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> N
     assert score.note_num() == cursor.state.notes
     assert score.ticks_per_quarter == tokenizer.grammar().scheme.timing.ticks_per_quarter
     assert limits.bars is None or cursor.state.bar in (limits.bars - 1, limits.bars)
+    if limits.pitches is None and not limits.moving and limits.bars is not None and limits.ends is not Ends.ANYHOW:
+        ends = [note.end for track in score.tracks for note in track.notes]
+        last = cursor.end_tick - cursor.state.ticks_per_bar
+        assert ends, "silence"
+        assert limits.ends is Ends.AFTER_A_NOTE or max(ends) > last
+        assert limits.ends is not Ends.ON_A_NOTE or cursor.state.onset >= last
     for track in score.tracks:
         program = DRUMS if track.is_drum else track.program
         assert limits.programs is None or limits.programs[program]
@@ -130,7 +136,7 @@ def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
         meter=meter,
         steady=bool(rng.integers(2)),
         moving=tuple(Turning.of(rng, tokenizer.grammar()) for _ in range(int(rng.integers(1, 3)) if ruled else 0)),
-        last_note=bool(rng.integers(2)),
+        ends=Ends(int(rng.integers(len(Ends)))),
     )
 
 

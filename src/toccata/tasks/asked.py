@@ -18,7 +18,7 @@ from toccata.tasks.fill import Hole
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Limits, PitchRule, Script
+from toccata.tokenizers.rulebook import Ends, Limits, PitchRule, Script
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
@@ -185,8 +185,15 @@ def limits_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: 
         meter=not continued and request.meter is None,
         steady=request.end,
         script=request.script,
-        last_note=request.end,
+        ends=_ends(request),
     )
+
+
+def _ends(request: Request) -> Ends:
+    """What the end waits for: silence is not what anybody asked for."""
+    if request.hole is not None or request.bars is None:
+        return Ends.AFTER_A_NOTE
+    return Ends.ON_A_NOTE if request.end else Ends.SOUNDING
 
 
 def scale(key: str) -> NDArray[np.bool_]:

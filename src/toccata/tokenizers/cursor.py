@@ -153,7 +153,7 @@ class Cursor(Reach):
             early = self._next_bar_tick() < self.limits.end
         if early or state.tick < self.floor or any(state.started.values()) or state.codes:
             mask[self.grammar.scheme.eos] = False
-        elif self.limits.last_note and state.onset < self.end_tick - state.ticks_per_bar:
+        elif self._waits():
             # Where no note can begin any more, the end is all that is left.
             mask[self.grammar.scheme.eos] = False
             mask[self.grammar.scheme.eos] = not mask.any()
@@ -191,17 +191,33 @@ class Cursor(Reach):
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
         if self.grammar.scheme.timing.clock is Clock.BAR_SHIFTS:
             mask[ids] &= ticks < min(self._next_bar_tick(), self.end_tick)
+            self._keep_in_reach(mask, ids, ticks)
         elif self.grammar.shift_needs_note:
             mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
             mask[ids] &= ticks <= self.end_tick
+            self._keep_in_reach(mask, ids, ticks)
 
     def _rest(self, mask: Mask) -> None:
         state, timing = self.state, self.grammar.scheme.timing
         since = max(state.note_end, state.tick) if timing.rest_from_note_end else state.tick
         ids = self._ids(Kind.REST)
         last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
-        mask[ids] &= (since + self._lengths(Kind.REST) <= last) & (state.bar >= 0)
+        ticks = since + self._lengths(Kind.REST)
+        mask[ids] &= (ticks <= last) & (state.bar >= 0)
+        self._keep_in_reach(mask, ids, ticks)
+
+    def _keep_in_reach(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
+        """Where the end still waits for a note, time does not pass to where none can begin any more."""
+        if not self._waits():
+            return
+        fits = mask[ids] & self._some_note_fits(ticks)
+        starts = (
+            self._ids(Kind.PROGRAM) if self.grammar.scheme.has_programs else self._ids(self.grammar.scheme.start_kind)
+        )
+        now = np.array([self.state.tick])
+        if fits.any() or (self.grammar.masks[self.state.prev][starts].any() and self._some_note_fits(now)[0]):
+            mask[ids] = fits
 
     # -- notes ---------------------------------------------------------------------------------------------------------
 

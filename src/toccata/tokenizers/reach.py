@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Limits, Mask, Rulebook
+from toccata.tokenizers.rulebook import Ends, Limits, Mask, Rulebook
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -65,6 +65,18 @@ class Reach:
             return NEVER
         state = self.state
         return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
+
+    def _waits(self) -> bool:
+        """Whether the end still waits for a note (see :class:`~toccata.tokenizers.rulebook.Ends`)."""
+        ends, state = self.limits.ends, self.state
+        if ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
+            return False
+        if ends is Ends.AFTER_A_NOTE:
+            return state.onset < self.floor
+        last = self.end_tick - state.ticks_per_bar
+        if state.onset >= last:
+            return False
+        return ends is Ends.ON_A_NOTE or all(int(until.max()) <= last for until in state.ends.values())
 
     def _lengths(self, kind: Kind) -> NDArray[np.int64]:
         return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,19 @@ class Script(Protocol):
         """The base tokens that may come next, ``bool[V]``; ``cursor.place`` says how many have been written."""
 
 
+class Ends(IntEnum):
+    """What the end of a piece waits for, so that nobody gets silence."""
+
+    ANYHOW = 0
+    """Nothing."""
+    AFTER_A_NOTE = 1
+    """A note."""
+    SOUNDING = 2
+    """That something sounds in the last bar."""
+    ON_A_NOTE = 3
+    """That a note begins in the last bar."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a request allows, as far as the grammar can promise it.
@@ -56,7 +70,7 @@ class Limits:
         steady: The first bar's meter stays.
         moving: Pitches that pitched programs may play where the time decides; all of these rules hold.
         script: Every token is given but for what it leaves open; bars, tempo and meter are then its own.
-        last_note: A note begins in the last bar, wherever one can.
+        ends: What the end waits for, wherever it can be had.
     """
 
     bars: int | None = None
@@ -68,7 +82,7 @@ class Limits:
     steady: bool = False
     moving: tuple[PitchRule, ...] = ()
     script: Script | None = None
-    last_note: bool = False
+    ends: Ends = Ends.ANYHOW
 
 
 @dataclass(frozen=True)
