@@ -14,6 +14,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
+from cli_support import call
 from random_model import opened
 from toccata.engine.form import Form, bar_lines
 from toccata.engine.generate import Event, Finished, NewBar
@@ -285,6 +286,17 @@ def test_any_form_has_its_bars(
         if step.source is not None:
             same = [bars(piece, first + 1, first + step.bars, lines) for first in (step.source, step.first)]
             assert same[0] == same[1]
+
+
+def test_a_form_at_the_command_line(model: Model, tmp_path: Path) -> None:
+    place = tmp_path / "tune.mid"
+    asked = ["generate", "--model", str(model.folder.path), "--precision", "fp32", "--seed", "5"]
+    done = call(*asked, "--form", "aba", "--bars", "12", "-o", str(place))
+    assert done.code == 0, done.err
+    [piece] = model.generate(bars=12, form="ABA", seed=5)
+    assert place.read_bytes() == piece.midi
+    refused = call(*asked, "--form", "ABA", "-o", str(tmp_path / "other.mid"))
+    assert refused.error == "error: 16 bars do not make 3 sections of one length: ask for 15 or 18"
 
 
 # -- passages of a file ------------------------------------------------------------------------------------------------

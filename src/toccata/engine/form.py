@@ -274,9 +274,13 @@ class _Work:
 
     def _join(self, step: Step, event: Finished, piece: Piece) -> None:
         """Take a step from the piece it was written in."""
-        if self.prompt is None and step.section == 0 and not event.notes:
-            raise RequestError("no note was written in the first section: give it more bars or tokens, or another seed")
-        self.lines = bar_lines(piece.score, step.first + step.bars)
+        try:
+            music = piece.score
+        except MidiError:  # it has no notes
+            raise RequestError(
+                "no note was written in the first section: give it more bars or tokens, or another seed"
+            ) from None
+        self.lines = bar_lines(music, step.first + step.bars)
         self.midi = closed(piece.midi, self.lines[-1], text=origin_text(piece.origin))
         self.tokens += event.written
         self.notes += event.notes
