@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from toccata.midi.read import find_midi, read_score
 from toccata.midi.splice import new_file
 from toccata.piece import Piece
 from toccata.recipes import load
-from toccata.tasks.voicing import CHOIR, Sung, deal, twice, under
+from toccata.tasks.voicing import CHOIR, Sung, Voicing, deal, twice, under
 from toccata.tokenizers.events import EventOptions
 
 Line = list[tuple[int, int, int]]
@@ -146,6 +146,29 @@ def test_any_melody(
     assert_sung(lines(piece), melody)
     if all(pitch >= 65 for *_, pitch in notes):
         assert share(piece, melody, tpq // 4) > 0.9
+
+
+def _parallels(voices: list[Line]) -> int:
+    """How often two voices go along in fifths or octaves."""
+    ticks = sorted({start for line in voices for start, _, _ in line})
+    chords = [[next(p for a, b, p in line if a <= tick < b) for line in voices] for tick in ticks]
+    return sum(
+        (a - b) % 12 == (c - d) % 12 and (a - b) % 12 in (0, 7) and (c - a) * (d - b) > 0
+        for one, two in pairwise(chords)
+        for (a, c), (b, d) in combinations(zip(one, two, strict=True), 2)
+    )
+
+
+def test_hardly_any_parallel_fifths_and_octaves(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    melody = [(a * 480, b * 480, p) for a, b, p in RISING]
+
+    def count() -> int:
+        pieces = model.harmonise(tune(*RISING), n=8, seed=7)
+        return sum(_parallels([melody, *lines(piece).values()]) for piece in pieces)
+
+    few = count()
+    monkeypatch.setattr(Voicing, "_clumsy", lambda self, cursor: [])
+    assert few <= count() / 3
 
 
 def test_some_of_the_voices_some_of_the_bars(model: Model) -> None:

@@ -26,6 +26,7 @@ _BREATH = 2
 """Rests of a melody up to a quarter divided by this are breaths: the voices under it sing on."""
 _OCTAVE = 12
 _STRUCK_AGAIN = 24  # a note that goes on in another voice, in semitones of a leap
+_PERFECT = (0, 7)
 _MOVES = (Kind.POSITION, Kind.BAR, Kind.TIME_SHIFT, Kind.REST)
 
 
@@ -88,7 +89,8 @@ def _fitting(voices: tuple[Voice, ...], sounding: tuple[int, ...], ceiling: int)
     """The pitches that may join ``sounding``, from the highest down, under a melody at ``ceiling``; ``bool[128]``.
 
     First of all those after which every voice still has something to sing, within an octave of its neighbour above
-    but for the lowest; else those that leave each a place; else those that can be sung at all.
+    but for the lowest; else those that leave each a place; else those that can be sung at all. The lowest voice comes
+    first.
     """
     tiers = np.zeros((3, 128), np.bool_)
     for pitch in range(min(v.low for v in voices), min(ceiling, max(v.high for v in voices) + 1)):
@@ -99,8 +101,9 @@ def _fitting(voices: tuple[Voice, ...], sounding: tuple[int, ...], ceiling: int)
             if all(v.low <= p <= v.high for v, p in zip(order, chord, strict=True)):
                 given = dict(zip(order, chord, strict=True))
                 tiers[2, pitch] = True
-                tiers[1, pitch] |= _whole(voices, given, ceiling, 128)
-                tiers[0, pitch] |= _whole(voices, given, ceiling, _OCTAVE)
+                if order[chord.index(pitch)] == [v for v in voices if given.get(v, pitch) == pitch][-1]:
+                    tiers[1, pitch] |= _whole(voices, given, ceiling, 128)
+                    tiers[0, pitch] |= _whole(voices, given, ceiling, _OCTAVE)
     found: NDArray[np.bool_] = next((tier for tier in tiers if tier.any()), tiers[2])
     return found
 
@@ -133,6 +136,8 @@ class Voicing:
             shortest: The length of the shortest note, in ticks.
         """
         self.voices, self._shortest = voices, shortest
+        # The latest tick looked at, how many notes had begun before it, and the pitches that ended there.
+        self._now, self._begun, self._old = -1, 0, list[int]()
         end = max((end for _, end, _ in melody), default=0)
         self._above = np.zeros(end + 1, np.int64)  # the melody's pitch at each tick; 0: it rests
         for start, stop, pitch in melody:
@@ -168,6 +173,11 @@ class Voicing:
                 fits = mask[ids] & (lengths <= self._longest(state.pitch, state.tick))
                 mask[ids] = fits if fits.any() else mask[ids] & (lengths == lengths[mask[ids]].min())
             return mask
+        ids = scheme.note_ids[scheme.start_kind, False]
+        if mask[ids].any():
+            for clumsy in self._clumsy(cursor):
+                better = mask[ids] & ~clumsy[scheme.note_values[scheme.start_kind, False]]
+                mask[ids] = better if better.any() else mask[ids]
         due = self._due(cursor)
         narrowed = mask.copy()
         for kind in _MOVES:
@@ -177,6 +187,35 @@ class Voicing:
         ways = (scheme.start_kind, Kind.PROGRAM, *_MOVES)
         on = narrowed[scheme.eos] or any(narrowed[scheme.vocabulary.of_kind[kind]].any() for kind in ways)
         return narrowed if on else mask
+
+    def _clumsy(self, cursor: Any) -> list[NDArray[np.bool_]]:
+        """Pitches that are no good for the next note here, where there are others: each ``bool[128]``, the worst first.
+
+        Those below notes that have begun here, as one tick is written from the lowest up; those for which a voice would
+        have to give up the note it holds; those that go along in fifths or octaves with the melody or a voice below.
+        """
+        state, now, pitches = cursor.state, cursor.state.tick, np.arange(128)
+        if self._now != now:  # nothing has begun here yet
+            self._now, self._begun = now, len(cursor.begun)
+            self._old = sorted(p for ends in state.ends.values() for p in np.flatnonzero(ends == now).tolist())
+        new = sorted(cursor.begun[self._begun :])
+        old, pushing, along = self._old, np.zeros(128, np.bool_), np.zeros(128, np.bool_)
+        held = [pitch for _, pitch in self._ends(state) if pitch not in new]
+        if len(held) + len(old) == len(self.voices):
+            for pitch in held:
+                if sum(p < pitch for p in new) >= sum(p < pitch for p in old):
+                    pushing |= pitches < pitch
+                if sum(p > pitch for p in new) >= sum(p > pitch for p in old):
+                    pushing |= pitches > pitch
+        moved = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
+        if 0 < now < len(self._above) and self._above[now - 1] and self._above[now]:
+            moved.append((int(self._above[now - 1]), int(self._above[now])))
+        if len(new) < len(old):
+            own = old[len(new)]
+            for before, after in moved:
+                if (gap := (before - own) % _OCTAVE) in _PERFECT:
+                    along |= ((after - pitches) % _OCTAVE == gap) & ((after - before) * (pitches - own) > 0)
+        return [pitches < max(new, default=0), pushing, along]
 
     def _arrivals(self, cursor: Any, kind: Kind) -> NDArray[np.int64]:
         """The tick that each token of a kind leads to."""
