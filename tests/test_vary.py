@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,9 +35,8 @@ from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.text import TextOptions
 
 FOLDERS = ("quartets", "songs", "game", "choir", "orchestra", "piano")
-QUICK = settings(
-    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+QUICK = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+FULL = settings(QUICK, max_examples=6)  # a model that knows nothing writes very full bars
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_contour_is_kept(model: Model, score: Score, strength: float, seed: int)
 
 
 @given(songs(grid=40), st.integers(0, 9))
-@QUICK
+@FULL
 def test_melody_is_kept_note_for_note(model: Model, score: Score, seed: int) -> None:
     midi = new_file(score)
     again = read_score(midi)
@@ -160,7 +161,7 @@ def test_melody_is_kept_note_for_note(model: Model, score: Score, seed: int) -> 
 
 
 @given(songs(grid=40), st.sampled_from([0.4, 1.0]), st.integers(0, 9))
-@QUICK
+@FULL
 def test_harmony_is_kept_beat_by_beat(model: Model, score: Score, strength: float, seed: int) -> None:
     midi = new_file(score)
     (piece,) = model.vary(midi, keep="harmony", strength=strength, n=1, seed=seed)
@@ -174,7 +175,7 @@ def test_harmony_is_kept_beat_by_beat(model: Model, score: Score, strength: floa
 
 def test_the_rest_of_real_files_stays_as_it_is(data: Path, model: Model) -> None:
     for folder, keep in zip(FOLDERS[:4], ("rhythm", "contour", "melody", "harmony"), strict=True):
-        path = find_midi(data / folder)[61]
+        path = min(find_midi(data / folder)[:200], key=lambda path: path.stat().st_size)
         starts = bar_map(read_score(path)).starts
         hole = Hole(int(starts[2]), int(starts[4]))
         (piece,) = model.vary(path, keep=keep, strength=1, bars=[(3, 4)], n=1, seed=5)  # type: ignore[arg-type]
@@ -348,6 +349,22 @@ def test_aftertouch_goes_with_its_note_and_a_key_is_not_struck_twice() -> None:
     assert pressed == [(10, 72, 33), (10, 64, 44)]
     assert keys.clash(0, 1)
     assert not keys.clash(0, 2)  # the one ends before the other is struck
+
+
+def test_keys_of_a_channel_are_shared_by_its_tracks() -> None:
+    file = mido.MidiFile(ticks_per_beat=480)
+    for pitch, start, end in ((60, 0, 480), (64, 240, 720), (67, 480, 960)):
+        track = mido.MidiTrack()
+        track.append(mido.Message("note_on", note=pitch, velocity=80, time=start))
+        track.append(mido.Message("note_off", note=pitch, time=end - start))
+        file.tracks.append(track)
+    file.tracks[2].append(mido.Message("note_off", note=72, time=0))
+    data = io.BytesIO()
+    file.save(file=data)
+    keys = Keys(data.getvalue())
+    assert keys.clash(0, 1)
+    assert keys.clash(0, 2)  # tracks come in any order at a tick: the end of one may be heard after the other began
+    assert [keys.stray(number) for number in range(3)] == [set(), set(), {72}]
 
 
 def test_a_top_line_is_what_no_higher_note_covers() -> None:
