@@ -5,7 +5,9 @@ a time: the share of the soprano's beats at which four voices sound, notes out o
 something is wrong), and parallel fifths and octaves a hundred steps in which two voices move together: of the model, of
 the same pieces as their composers wrote them, and of the model's notes dealt to the voices at random.
 
-    python benchmarks/harmonise.py --model DIR [--data DIR] [--pieces 20] [--bars 12] [--free] [--json]
+    python benchmarks/harmonise.py [--model DIR] [--data DIR] [--minutes 10] [--pieces 20] [--bars 8] [--free] [--json]
+
+Without a model, one is trained first on the Bach of ``--data``; the chorales of JSB are not among it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -37,19 +40,24 @@ PERFECT = (0, 7)
 def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="a model that has learned to fill")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TOCCATA_DATA", "../shared/data")))
+    parser.add_argument("--minutes", type=float, default=10, help="of training, where no model is given")
     parser.add_argument("--pieces", type=int, default=20, help="of each kind")
-    parser.add_argument("--bars", type=int, default=12, help="of each piece, from the first")
+    parser.add_argument("--bars", type=int, default=8, help="of each piece, from the first")
     parser.add_argument("--free", action="store_true", help="let the model leave voices silent")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.free:
         Voicing.allowed = lambda self, cursor: cursor.unscripted()  # type: ignore[method-assign]
-    model = toccata.load(options.model)
     found: dict[str, float] = {}
-    for kind, pieces in (("bach", chorales), ("choir", choirs)):
-        found |= {f"{kind}: {name}": value for name, value in measured(model, pieces, options).items()}
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.model is None:
+            options.model = Path(temporary) / "model"
+            toccata.train(options.data / "bach" / "mutopia", options.model, minutes=options.minutes)
+        model = toccata.load(options.model)
+        for kind, pieces in (("bach", chorales), ("choir", choirs)):
+            found |= {f"{kind}: {name}": value for name, value in measured(model, pieces, options).items()}
     print(json.dumps(found) if options.json else "\n".join(f"{key:44} {value}" for key, value in found.items()))
 
 

@@ -206,6 +206,8 @@ def test_a_piece_carries_its_locks(data: Path, model: Model, tmp_path: Path) -> 
     assert not locked(made.midi, [Lock.of(5)]) - notes(again.midi)
     (duet,) = model.accompany(piece, [42], bars=[(5, 5)], seed=1)
     assert not notes(piece.midi) - notes(duet.midi)
+    (longer,) = model.generate(piece, bars=1, seed=1)
+    assert not notes(piece.midi) - notes(longer.midi)
     saved = toccata.song(made.save(tmp_path / "made.mid"))
     assert saved.origin["seed"] == 1
     assert saved.locks == ()

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Score
 
 from toccata import folder
 from toccata.engine.codec import OnnxCodec
@@ -26,7 +25,7 @@ from toccata.errors import MidiError, RequestError
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
-from toccata.tasks.prompt import Prompt, open_prompt
+from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, Task, compile_request
 from toccata.tasks.wishes import Levels, told, wished
 from toccata.tokenizers.base import Tokenizer
@@ -72,7 +71,7 @@ class Model(Varying, Harmonising):
 
     def generate(
         self,
-        prompt: str | Path | bytes | Score | None = None,
+        prompt: Source | None = None,
         *,
         n: int = 1,
         bars: int | None = 16,
@@ -98,8 +97,8 @@ class Model(Varying, Harmonising):
         """Write new pieces, or go on from a prompt.
 
         Args:
-            prompt: A MIDI file or its bytes, or a Score; None for new music. Its last part is what the model reads if
-                it is long.
+            prompt: A MIDI file or its bytes, a Score, or a Piece; None for new music. Its last part is what the model
+                reads if it is long.
             n: How many pieces.
             bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's included.
             seed: Piece i is that of ``seed + i``, however many are written with it.
