@@ -247,6 +247,6 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
 def test_the_page_says_where_levels_end() -> None:
     page = (Path(__file__).parents[1] / "docs" / "asking.md").read_text(encoding="utf-8")
     for name, bounds in BOUNDS.items():
-        (row,) = [line for line in page.splitlines() if f"`--{name} 1`" in line]
+        (row,) = [line for line in page.splitlines() if f"`--control {name}=1`" in line]
         assert row.endswith(f"| {', '.join(f'{bound:g}' for bound in bounds)} |")
         assert f"to `{len(bounds) + 1}`" in row

@@ -40,6 +40,7 @@ from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
 from toccata.midi.copies import Copies, copy_cleaned
 from toccata.midi.excerpt import from_bar
+from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
@@ -54,10 +55,45 @@ if TYPE_CHECKING:
     from toccata.training.pipeline import Run
 
 __all__ = [
-    "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
-    "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
-    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
-    "model_rows", "models", "prepare", "program_number", "rank", "recipe_table", "render", "told", "train",
+    "CleanOptions",
+    "Copies",
+    "Corpus",
+    "Evaluation",
+    "Finished",
+    "Inspection",
+    "Judge",
+    "Likelihood",
+    "Model",
+    "NewBar",
+    "PrepareOptions",
+    "Progress",
+    "Ranked",
+    "Ranker",
+    "Report",
+    "Sampling",
+    "Silent",
+    "Usual",
+    "bach",
+    "check",
+    "clean",
+    "doctor",
+    "evaluate",
+    "find_model",
+    "finetune",
+    "from_bar",
+    "inspect",
+    "is_remote",
+    "load",
+    "model_rows",
+    "models",
+    "pitch_range",
+    "prepare",
+    "program_number",
+    "rank",
+    "recipe_table",
+    "render",
+    "told",
+    "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options that may stand alone: the value they then have, and those they may be given."""
-LEVELS = ("density", "polyphony", "register", "length", "velocity")
-"""What a model can be told of the music it is to write, by levels."""
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition")
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards")
 
 
 class Meter(click.ParamType[Any]):
@@ -59,25 +57,50 @@ class Program(click.ParamType[Any]):
             self.fail(error.message, param, ctx)
 
 
-class Level(click.ParamType[Any]):
-    """A level for the whole, or one for each bar."""
+class Range(click.ParamType[Any]):
+    """Two pitches, and those between."""
 
-    name = "L|L,L,..."
+    name = "LOW-HIGH"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | tuple[int, ...]:
-        """``3`` as 3, ``2,2,5`` as (2, 2, 5)."""
-        if isinstance(value, int | tuple):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """``C3-C6`` as (48, 84)."""
+        if isinstance(value, tuple):
             return value
-        words = [word.strip() for word in str(value).split(",")]
-        if not all(word.isdigit() and len(word) < 4 for word in words):
-            self.fail(f"{value!r} is no level: write 3, or 2,2,5 for one each bar", param, ctx)
-        return int(words[0]) if len(words) == 1 else tuple(int(word) for word in words)
+        from toccata import api
+        from toccata.errors import RequestError
+
+        try:
+            found: tuple[int, int] = api.pitch_range(str(value))
+            return found
+        except RequestError as error:
+            self.fail(error.message, param, ctx)
+
+
+class Control(click.ParamType[Any]):
+    """What the model is told, by a level for the whole or one for each bar."""
+
+    name = "NAME=L|L,L,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int | tuple[int, ...]]:
+        """``density=3`` as ("density", 3), ``density=2,2,5`` as ("density", (2, 2, 5))."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"\s*(\w+)\s*=\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*", str(value))
+        if not found:
+            self.fail(f"{value!r} tells nothing: write density=3, or density=2,2,5 for one each bar", param, ctx)
+        levels = tuple(int(word) for word in found[2].split(","))
+        return found[1], levels[0] if len(levels) == 1 else levels
 
 
 def wishes(said: dict[str, Any]) -> dict[str, Any]:
     """What was said of how the music is to be, as all verbs take it."""
-    levels = {name: said[name] for name in LEVELS if said[name] is not None}
-    return {"key": said["key"], "controls": levels or None, "style": said["style"], "chords": said["chords"]}
+    controls = dict(said["control"]) or None
+    return {
+        "key": said["key"], "pitches": said["range"], "controls": controls, "style": said["style"],
+        "chords": said["chords"],
+    }  # fmt: skip
 
 
 def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Callable[[F], F]:
@@ -103,14 +126,14 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
         click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]"),
         click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]"),
         click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]"),
+        click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
         click.option("--key", metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )
     levels: tuple[Callable[[Any], Any], ...] = (
-        click.option("--density", type=Level(), help="How busy, 1 to 8; 2,2,5: bar by bar."),
-        click.option("--polyphony", type=Level(), help="How many notes at once, 1 to 6."),
-        click.option("--register", type=Level(), help="How high, 1 to 8."),
-        click.option("--length", type=Level(), help="How long the notes, 1 to 6."),
-        click.option("--velocity", type=Level(), help="How loud, 1 to 6."),
+        click.option("--range", type=Range(), help="Lowest and highest pitch: C3-C6, 48-84."),
+        click.option(
+            "--control", type=Control(), multiple=True, help="density, polyphony, register, length, velocity."
+        ),
         click.option("--style", multiple=True, metavar="NAME", help="Like this training folder; two are mixed."),
         click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
     )

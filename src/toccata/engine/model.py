@@ -85,6 +85,7 @@ class Model(Varying, Harmonising):
         tempo: float | None = None,
         meter: tuple[int, int] | None = None,
         programs: Sequence[int] | None = None,
+        pitches: tuple[int, int] | None = None,
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
@@ -100,7 +101,8 @@ class Model(Varying, Harmonising):
             prompt: A MIDI file or its bytes, a Score, or a Piece; None for new music. Its last part is what the model
                 reads if it is long.
             n: How many pieces.
-            bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's included.
+            bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's
+                included.
             seed: Piece i is that of ``seed + i``, however many are written with it.
             sampling: How bold; see :class:`Sampling`.
             prompt_bars: Use only the first so many bars of the prompt, and go on from there.
@@ -111,6 +113,7 @@ class Model(Varying, Harmonising):
             tempo: Quarters a minute.
             meter: For new music, e.g. ``(3, 4)``.
             programs: General MIDI programs that may play, -1 for the drums.
+            pitches: Lowest and highest pitch of pitched notes.
             controls: Levels the model is told, for the whole or for each new bar: ``{"density": 3}``; see
                 :mod:`toccata.tasks.controls`.
             style: Styles the model is told: names of folders it was trained on.
@@ -135,6 +138,7 @@ class Model(Varying, Harmonising):
             tempo=tempo,
             meter=meter,
             programs=None if programs is None else tuple(programs),
+            pitches=pitches,
             end=end,
         )
         request = wished(request, bars, self.styles, controls, style, chords)

@@ -71,6 +71,7 @@ class Rewriting(ABC):
         seed: int = 0,
         sampling: Sampling | None = None,
         key: str | None = None,
+        pitches: tuple[int, int] | None = None,
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
@@ -90,6 +91,7 @@ class Rewriting(ABC):
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
             key: Keep pitched notes to a key.
+            pitches: Lowest and highest pitch of new pitched notes.
             controls: Levels the model is told, for all the bars or for each of them.
             style: Styles the model is told.
             chords: A chart for the bars.
@@ -106,7 +108,7 @@ class Rewriting(ABC):
         kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
-        request = wished(Request(key=key), _bars(asks), self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), _bars(asks), self.styles, controls, style, chords)
         said = {"locks": [str(lock) for lock in held]} if held else None
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
@@ -120,6 +122,7 @@ class Rewriting(ABC):
         seed: int = 0,
         sampling: Sampling | None = None,
         key: str | None = None,
+        pitches: tuple[int, int] | None = None,
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
@@ -135,6 +138,7 @@ class Rewriting(ABC):
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
             key: Keep pitched notes to a key.
+            pitches: Lowest and highest pitch of new pitched notes.
             controls: Levels the model is told, for all the bars or for each of them.
             style: Styles the model is told.
             chords: A chart for the bars.
@@ -150,7 +154,7 @@ class Rewriting(ABC):
         lines = bar_map(opened.score)
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
         asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
-        request = wished(Request(key=key), _bars(asks), self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), _bars(asks), self.styles, controls, style, chords)
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
     def _song(self, song: Source) -> Prompt:

@@ -90,6 +90,24 @@ class Lock:
         return f"{bars}:{','.join(map(str, self.tracks or ()))}:{pitches}".rstrip(":")
 
 
+def pitch_range(text: str) -> tuple[int, int]:
+    """``C3-C6`` and ``48-84`` as (48, 84).
+
+    Raises:
+        RequestError: They are no pitches.
+    """
+    found = _SPAN.fullmatch(text.strip())
+    try:
+        if found is None or found[2] is None:
+            raise ValueError(text)
+        low, high = pitch_number(found[1]), pitch_number(found[2])
+        if low > high:
+            raise ValueError(text)
+    except ValueError:
+        raise RequestError(f"{text!r} is no range of pitches: write C3-C6, or 48-84") from None
+    return low, high
+
+
 def _range(part: str, text: str, number: Callable[[One], int]) -> tuple[int, int] | None:
     if not part:
         return None

@@ -110,12 +110,12 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
     near = _near(song, [n for n in free.notes if groups.of(n) >= 0])
     relations = _chords(found, groups)
     if free.contour:
-        for low, high in _contour(song, free, groups):
-            relations.append((low, high))
+        relations += _contour(song, free, groups)
     for one, other in near:
         same = song.pitches[one] == song.pitches[other] and groups.of(one) != groups.of(other)
         if same and song.keys.clash(one, other):  # one key struck twice at once: as it was, or not at all
-            groups.fix(one), groups.fix(other)
+            groups.fix(one)
+            groups.fix(other)
     for slot in range(len(owners)):
         groups.settle(slot, free)
     voice_of: dict[int, int] = {}
@@ -177,7 +177,8 @@ class _Groups:
         """Two notes have one pitch for good."""
         a, b = self.of(one), self.of(other)
         if a < 0 or b < 0:
-            self.fix(one), self.fix(other)
+            self.fix(one)
+            self.fix(other)
         elif a != b:
             low, high = min(a, b), max(a, b)
             self._first[high] = low

@@ -83,6 +83,7 @@ def told(request: Request, known: Sequence[str]) -> dict[str, object]:
         "style": [known[number] for number in request.controls.style],
         "chords": None if request.chords is None else request.chords.text,
         "end": request.end,
+        "pitches": request.pitches,
     }
     return {name: value for name, value in said.items() if value}
 
