@@ -42,6 +42,7 @@ class Harmonising(Rewriting):
         seed: int = 0,
         sampling: Sampling | None = None,
         key: str | None = None,
+        pitches: tuple[int, int] | None = None,
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
@@ -61,6 +62,7 @@ class Harmonising(Rewriting):
             seed: Version i is that of ``seed + i``.
             sampling: How bold.
             key: Keep to a key.
+            pitches: Lowest and highest pitch of the voices.
             controls: Levels the model is told, for all the bars or for each of them.
             style: Styles the model is told.
             chords: A chart for the bars.
@@ -90,7 +92,7 @@ class Harmonising(Rewriting):
             Ask(hole, programs, lambda hole: (under_it.rule(hole),), under_it.rule, under_it.parts) for hole in holes
         ]
         total = sum(hole.last - hole.first for hole in holes)
-        request = wished(Request(key=key), total, self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), total, self.styles, controls, style, chords)
         said = {"voices": [voice.name for voice in choir], "melody": number}
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
