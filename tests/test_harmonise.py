@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,8 @@ from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tasks.voicing import CHOIR, Sung, Voicing, deal, twice, under
 from toccata.tokenizers.events import EventOptions
+from toccata.tokenizers.load import build_tokenizer
+from toccata.tokenizers.text import TextOptions
 
 Line = list[tuple[int, int, int]]
 NAMES = [voice.name for voice in CHOIR]
@@ -146,6 +149,22 @@ def test_any_melody(
     assert_sung(lines(piece), melody)
     if all(pitch >= 65 for *_, pitch in notes):
         assert share(piece, melody, tpq // 4) > 0.9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [EventOptions("TSD"), EventOptions("Structured"), EventOptions("REMI", {"use_programs": False}), TextOptions()],
+    ids=["TSD", "Structured", "one instrument", "text"],
+)
+def test_in_the_words_of_other_tokenizers(options: EventOptions | TextOptions, tmp_path: Path) -> None:
+    tokenizer: Any = build_tokenizer(options)
+    other = Model(random_model(tmp_path / "m", tokenizer=tokenizer, context=512), precision="fp32")
+    midi = tune(*RISING)
+    (piece,) = other.harmonise(midi, seed=1)
+    melody = [(a * 480, b * 480, p) for a, b, p in RISING]
+    assert untouched_outside(midi, piece.midi, []) == []
+    assert_sung(lines(piece), melody)
+    assert share(piece, melody, 40) == 1
 
 
 def _parallels(voices: list[Line]) -> int:
