@@ -49,7 +49,7 @@ class Bars(click.ParamType[Any]):
     click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
     click.option("--form", metavar="AABA",
-                 help="Sections, alike in length; A' begins like A, a prompt is A."),
+                 help="Sections, alike in length; A' begins like A. A prompt begins A."),
     click.option("--max-tokens", type=click.IntRange(1), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
     click.option("--prompt-bars", type=Bars(), help="Go on after the prompt's first N bars, or its bars A to B."),

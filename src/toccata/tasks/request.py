@@ -105,7 +105,7 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     bar = _bars_until(cursor, start)
     limits = limits_of(request, grammar, known, None if request.bars is None else bar + request.bars)
     if own and request.bars is not None:
-        line = bars.end if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
+        line = seam if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
         line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
         limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     cursor.limits, cursor.floor = replace(limits, moving=rules_of(request, cursor.state, bar)), start

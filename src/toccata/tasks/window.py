@@ -70,7 +70,9 @@ def latest_bars(
     if len(ids) <= room:
         return ids
     length = room - _HEADER - prefix
-    start, offset = next((bar for bar in bars if len(ids) - bar.first <= length), BarStart(len(ids) - length, 0))
+    # A bar that has only just begun is nothing to read: then the end of the bar before it is.
+    fitting = (bar for bar in bars if 1 < len(ids) - bar.first <= length)
+    start, offset = next(fitting, BarStart(len(ids) - length, 0))
     state = State(grammar.scheme, meter)
     for token in ids[:start]:
         for base in grammar.base(token):

@@ -303,8 +303,8 @@ class Cursor(Reach):
                 mask[self._ids(kind)] = False
         if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
             mask[self._ids(Kind.PITCH_BEND)] = False
-        needs_note = self._may_start(state.program) or bool(self._some_note_fits(np.array([state.tick]))[0])
-        if over or not needs_note or state.once(Kind.CHORD, 0) in state.seen:
+        note_fits = self._may_start(state.program) or bool(self._some_note_fits(np.array([state.tick]))[0])
+        if over or state.tick < self.floor or not note_fits or state.once(Kind.CHORD, 0) in state.seen:
             mask[self._ids(Kind.CHORD)] = False
         controls = self._ids(Kind.CONTROL)
         if silent:
