@@ -69,8 +69,8 @@ class Reach:
     def _waits(self) -> bool:
         """Whether the end still waits for a note (see :class:`~toccata.tokenizers.rulebook.Ends`)."""
         ends, state = self.limits.ends, self.state
-        if ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
-            return False
+        if self.closing or ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
+            return False  # once the end is called for, nothing holds it up
         if ends is Ends.AFTER_A_NOTE:
             return state.onset < self.floor
         last = self.end_tick - state.ticks_per_bar
