@@ -49,10 +49,10 @@ class Bars(click.ParamType[Any]):
     click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
     click.option("--form", metavar="AABA",
-                 help="Sections of one length; a prompt begins the first."),
+                 help="Sections; a prompt begins the first one."),
     click.option("--max-tokens", type=click.IntRange(1), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
-    click.option("--prompt-bars", type=Bars(), help="Go on after the prompt's first N bars, or bars A-B."),
+    click.option("--prompt-bars", type=Bars(), help="Go on after the first N bars, or bars A-B."),
     click.option("--prompt-tokens", type=click.IntRange(1), metavar="N", help="... after its first N tokens."),
     click.option("--prompt-seconds", type=float, metavar="S", help="... after its first S seconds."),
     click.option("--continuation-only", is_flag=True, help="Write the new bars without the prompt."),
@@ -66,8 +66,7 @@ class Bars(click.ParamType[Any]):
 def generate(face: Face, **said: Any) -> None:
     """Write new music, or go on from PROMPT, a MIDI file.
 
-    Each piece gets a file of its own; with -n, NAME.mid becomes NAME-1.mid, NAME-2.mid, ..., with
-    --best-of the best first.
+    With -n, NAME.mid becomes NAME-1.mid, NAME-2.mid, ...; --best-of puts the best first.
     """
     from toccata import api
 
