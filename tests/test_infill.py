@@ -144,3 +144,25 @@ def test_seeds_of_holes_differ(data: Path, model: Model) -> None:
     first = notes[(notes[:, 0] >= 3840) & (notes[:, 0] < 5760)] - [3840, 0]
     second = notes[(notes[:, 0] >= 9600) & (notes[:, 0] < 11520)] - [9600, 0]
     assert first.tolist() != second.tolist()
+
+
+def test_each_instrument_that_is_added_has_one_track_and_plays(data: Path, model: Model) -> None:
+    path = find_midi(data / "songs")[5]
+    before = read_score(path)
+    assert len(bar_map(before)) >= 20
+    (piece,) = model.accompany(path, [42, 32, -1], bars=[(1, 20)], seed=4)
+    new = piece.score.tracks[len(before.tracks) :]
+    assert sorted(-1 if t.is_drum else t.program for t in new) == [-1, 32, 42]
+    assert all(len(track.notes) for track in new)
+    assert piece.new is not None
+    assert piece.new.note_num() >= sum(len(track.notes) for track in new)
+
+
+def test_the_new_notes_of_a_piece_can_be_had_alone(data: Path, model: Model) -> None:
+    path = find_midi(data / "quartets")[3]
+    (piece,) = model.infill(path, [(5, 6)], tracks=["viola"], seed=2)
+    hole = hole_of(path, 5, 6, frozenset({2}))
+    assert piece.new is not None
+    new = [note for track in piece.new.tracks for note in track.notes]
+    assert new
+    assert all(hole.start <= note.time < hole.end for note in new)

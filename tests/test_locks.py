@@ -269,4 +269,4 @@ def test_the_command_locks(data: Path, path: Path, tmp_path: Path) -> None:
     assert not kept - notes(out.read_bytes())
     told = call(*asked, "--lock", "9000", "--force")
     assert told.code != 0
-    assert "there are no bars 9000 to 9000 to lock: the song has" in told.error
+    assert "there is no bar 9000 to lock: the song has" in told.error

@@ -114,6 +114,10 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
             write_audio(score, target, soundfont=None if soundfont is None else Path(soundfont))
 
 
+_EVERYDAY = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65, "saxophone": 65}
+"""What musicians call instruments of which General MIDI has several."""
+
+
 def program_number(text: str) -> int:
     """A General MIDI program by number (0 to 127) or name, -1 for ``drums``; part of a name will do if only one has it.
 
@@ -131,8 +135,8 @@ def program_number(text: str) -> int:
     if wanted in names:
         return names.index(wanted)
     found = [i for i, name in enumerate(names) if wanted and wanted in name]
-    if wanted == "piano":
-        return 0
+    if wanted in _EVERYDAY:
+        return _EVERYDAY[wanted]
     if len(found) == 1:
         return found[0]
     if found:

@@ -36,12 +36,14 @@ class Piece:
         origin: Model, its digest, seed, prompt, sampling, scores: what is needed to make the piece again.
         prompt_end: The tick where the prompt ends and the new music begins; None without a prompt.
         locks: What of it stays, whatever is written on it.
+        new: The new notes alone, where they stand among a song's own.
     """
 
     midi: bytes = field(repr=False)
     origin: Mapping[str, Any]
     prompt_end: int | None = None
     locks: tuple[Lock, ...] = ()
+    new: Score | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def score(self) -> Score:

@@ -46,7 +46,8 @@ class Bars(click.ParamType[Any]):
 @click.argument("prompt", required=False, type=click.Path(path_type=Path))
 @writing(
     click.option("--best-of", type=click.IntRange(1), metavar="N", help="Write N, keep the best -n, and say why."),
-    click.option("--bars", type=click.IntRange(0), metavar="B", help="New bars; 0: until it ends.  [16]"),
+    click.option("--bars", type=click.IntRange(0), metavar="B",
+                 help="New bars (--form: in all); 0: until it ends.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
     click.option("--form", metavar="AABA",
                  help="Sections; a prompt begins the first one."),

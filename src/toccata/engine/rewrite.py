@@ -40,6 +40,7 @@ class Ask:
         moving: The rules for the pitches of a hole, beside those of the request; None: there are none.
         script: What else says what may come; None: nothing does.
         deal: What makes parts of the new music, as :func:`dealt` does; None: that.
+        own: How many tracks the song had before anything was added; the further ones are those of added programs.
     """
 
     hole: Hole
@@ -47,6 +48,7 @@ class Ask:
     moving: Callable[[Hole], tuple[PitchRule, ...]] | None = None
     script: Callable[[Hole], Script] | None = None
     deal: Callable[[Score, Score, BarMap, Ask], list[Part]] | None = None
+    own: int | None = None
 
 
 def halves(ask: Ask) -> list[Ask]:
@@ -95,7 +97,8 @@ def blocks(
     taken: set[int] = set()
     for first, last in spans:
         if not 0 <= first < last <= len(bars):
-            raise RequestError(f"there are no bars {first + 1} to {last}: the song has {len(bars)}")
+            which = f"is no bar {last}" if last == first + 1 else f"are no bars {first + 1} to {last}"
+            raise RequestError(f"there {which}: the song has {len(bars)}")
         if twice := taken & set(range(first, last)):
             raise RequestError(f"bar {min(twice) + 1} is asked for twice")
         taken |= set(range(first, last))
@@ -143,9 +146,13 @@ def dealt(new: Score, song: Score, bars: BarMap, ask: Ask) -> list[Part]:
 
 
 def _tracks_of(song: Score, ask: Ask, program: int) -> list[int]:
-    """The song's tracks that were cut and play ``program``; where none does, all that were cut, of one kind."""
+    """The song's tracks that were cut and play ``program``; where none does, all that were cut, of one kind.
+
+    Of an added program it is the track that was added for it, if one was.
+    """
     if ask.programs is not None:
-        return []
+        added = range(len(song.tracks) if ask.own is None else ask.own, len(song.tracks))
+        return [number for number in added if _program(song.tracks[number]) == program][:1]
     cut_tracks = [n for n in range(len(song.tracks)) if ask.hole.tracks is None or n in ask.hole.tracks]
     cut_tracks = [n for n in cut_tracks if len(song.tracks[n].notes)]
     of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
@@ -175,6 +182,16 @@ def written(song: Score, bars: BarMap, ask: Ask, parts: Sequence[Part]) -> Score
             out.tracks.append(Track("", max(part.program, 0), part.program == -1))
         out.tracks[part.track].notes.extend(part.notes)
         out.tracks[part.track].notes.sort(key=lambda n: (n.time, n.pitch))
+    return out
+
+
+def alone(song: Score, parts: Sequence[Part]) -> Score:
+    """The new notes without the song's own."""
+    out = Score(song.ticks_per_quarter)
+    for part in parts:
+        track = Track("", max(part.program, 0), part.program == -1)
+        track.notes.extend(part.notes)
+        out.tracks.append(track)
     return out
 
 

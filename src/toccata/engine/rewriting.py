@@ -13,7 +13,7 @@ import numpy as np
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
 from toccata.engine.music import MAX_TOKENS, Stats, new_music
-from toccata.engine.rewrite import Ask, Part, blocks, dealt, halves, locks_of, rewritten, written
+from toccata.engine.rewrite import Ask, Part, alone, blocks, dealt, halves, locks_of, rewritten, written
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.errors import RequestError
@@ -108,7 +108,7 @@ class Rewriting(ABC):
         kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
-        request = wished(Request(key=key, pitches=pitches), _bars(asks), self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), len(_bars(asks)), self.styles, controls, style, chords)
         said = {"locks": [str(lock) for lock in held]} if held else None
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
@@ -153,8 +153,10 @@ class Rewriting(ABC):
             raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
         lines = bar_map(opened.score)
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
-        asks = [Ask(hole, tuple(programs)) for hole in blocks(lines, spans, frozenset())]
-        request = wished(Request(key=key, pitches=pitches), _bars(asks), self.styles, controls, style, chords)
+        # One instrument after the other, so that each plays, and hears those before it.
+        own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
+        asks = [Ask(hole, (program,), own=own) for hole in holes for program in dict.fromkeys(programs)]
+        request = wished(Request(key=key, pitches=pitches), len(_bars(asks)), self.styles, controls, style, chords)
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
     def _song(self, song: Source) -> Prompt:
@@ -196,13 +198,14 @@ class Rewriting(ABC):
         """One version: hole after hole, each with those before it already filled; its origin says ``said``, too."""
         stands, bars = song.score, bar_map(song.score)
         parts: list[Part] = []
-        tokens, notes, nats, before = 0, 0, 0.0, 0
+        tokens, notes, nats = 0, 0, 0.0
+        asked_bars = _bars(asks)
         waiting = list(asks)
         for number in count():
             if not waiting:
                 break
             ask = waiting.pop(0)
-            length = ask.hole.last - ask.hole.first
+            length, before = ask.hole.last - ask.hole.first, asked_bars.index(ask.hole.first)
             asked = replace(part(request, before, length), prompt=stands, hole=ask.hole, programs=ask.programs)
             if ask.moving is not None:
                 asked = replace(asked, moving=(*request.moving, *ask.moving(ask.hole)))
@@ -227,14 +230,13 @@ class Rewriting(ABC):
                     parts += made
                 elif isinstance(event, NewBar) and on_event is not None:
                     on_event(NewBar(row, before + event.bar))
-            before += length
         self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
         about = {
-            "bars": [[ask.hole.first + 1, ask.hole.last] for ask in asks],
+            "bars": [list(span) for span in dict.fromkeys((ask.hole.first + 1, ask.hole.last) for ask in asks)],
             "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,
             "key": request.key,
             **told(request, self.styles),
-            "programs": asks[0].programs,
+            "programs": tuple(dict.fromkeys(program for ask in asks for program in ask.programs or ())) or None,
             "prompt": song.about,
             "tokens": tokens,
             "notes": notes,
@@ -242,9 +244,9 @@ class Rewriting(ABC):
         }
         origin = {**self.about(seed, sampling), **about, **(said or {})}
         midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
-        return Piece(midi, origin)
+        return Piece(midi, origin, new=alone(song.score, parts))
 
 
-def _bars(asks: Sequence[Ask]) -> int:
-    """How many bars are written anew."""
-    return sum(ask.hole.last - ask.hole.first for ask in asks)
+def _bars(asks: Sequence[Ask]) -> list[int]:
+    """The bars that are written anew, in their order."""
+    return sorted({bar for ask in asks for bar in range(ask.hole.first, ask.hole.last)})

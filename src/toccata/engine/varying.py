@@ -266,6 +266,8 @@ class Varying(Rewriting):
             for note in track.notes
             if any(start <= note.time < end for start, end in asked.spans)
         ]
+        if there and all(score.tracks[note.track].is_drum for note in there):
+            raise RequestError("only drums play in these bars: name others, or other tracks")
         line = asked.kept
         if asked.keep == "melody":
             line |= melody(score, asked.spans, asked.tracks)

@@ -44,7 +44,8 @@ class Judge:
 
     def of(self, piece: Piece) -> Originality:
         """The longest passage of the new part of ``piece``."""
-        return originality(piece.score, self.index, since=piece.prompt_end or 0)
+        score = piece.score if piece.new is None else piece.new
+        return originality(score, self.index, since=piece.prompt_end or 0)
 
     def within(self, notes: int) -> Callable[[Piece], bool]:
         """Whether a piece has no passage longer than so many notes."""

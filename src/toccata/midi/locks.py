@@ -118,7 +118,9 @@ def _range(part: str, text: str, number: Callable[[One], int]) -> tuple[int, int
         first = number(found[1])
         last = first if found[2] is None else number(found[2])
     except ValueError:
-        raise RequestError(f"{part!r} in the lock {text!r} cannot be read") from None
+        raise RequestError(
+            f"{part!r} in the lock {text!r} cannot be read: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9"
+        ) from None
     if first > last:
         raise RequestError(f"{part!r} in the lock {text!r} ends before it begins")
     return first, last
@@ -171,7 +173,8 @@ def kept_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[Ke
     for lock in locks:
         first, last = lock.bars or (1, len(bars))
         if last > len(bars):
-            raise RequestError(f"there are no bars {first} to {last} to lock: the song has {len(bars)}")
+            which = f"is no bar {last}" if first == last else f"are no bars {first} to {last}"
+            raise RequestError(f"there {which} to lock: the song has {len(bars)}")
         start = int(bars.starts[first - 1])
         end = int(bars.starts[last]) if last < len(bars) else song.end() + 1
         low, high = lock.pitches or (0, 127)

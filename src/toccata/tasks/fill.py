@@ -240,6 +240,8 @@ def window(
         if len(found.given) <= room:
             return found, first
         if not before and not after:
+            if hole.last - hole.first == 1:
+                return _cropped(tokenizer, found, room), first
             span = f"bars {hole.first + 1} to {hole.last}"
             raise RequestError(
                 f"{span} hold more than this model can read at a time: ask for fewer bars", kind=TOO_LONG
@@ -250,6 +252,13 @@ def window(
         else:
             before = min(before - 1, int(before * share))
         before, after = max(before, 0), max(after, 0)
+
+
+def _cropped(tokenizer: Tokenizer, found: Filling, room: int) -> Filling:
+    """The filling of a single bar that holds more than can be read: what stands there only as far as it fits."""
+    answer = int(np.flatnonzero(found.given == tokenizer.grammar().single(SEP))[-1])
+    asked = found.given[answer:]
+    return replace(found, given=np.concatenate([found.given[: room - len(asked)], asked]))
 
 
 def _at_most(score: Score, bars: BarMap, hole: Hole, room: int) -> tuple[int, int]:

@@ -100,6 +100,8 @@ def _numbers(style: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
     there = [name.casefold() for name in known[:MOST_STYLES]]
     numbers = []
     for name in style:
+        if not name.strip():
+            raise RequestError("a style needs a name")
         if len(there) < 2:
             raise RequestError(
                 f"this model knows no styles, so none is {name!r}: train it on a folder that has a folder for each"
