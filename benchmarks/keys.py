@@ -78,8 +78,8 @@ def main() -> None:
                 + np.mean(parallel)}  # fmt: skip
         rows.append({key: value if isinstance(value, str | int) else float(value) for key, value in row.items()})
         if not options.json:
-            print(f"{name:10} {len(pairs)} files: {row['right']:.1%} right, {row['or_relative']:.1%} or the relative key, "
-                  f"{row['or_parallel']:.1%} or parallel")  # fmt: skip
+            print(f"{name:10} {len(pairs)} files: {row['right']:.1%} right", end=", ")
+            print(f"{row['or_relative']:.1%} or relative, {row['or_parallel']:.1%} or parallel")
     if options.json:
         json.dump({"rows": rows}, sys.stdout)
         print()
