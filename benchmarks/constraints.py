@@ -19,6 +19,7 @@ import toccata
 
 KINDS: dict[str, dict[str, Any]] = {
     "the grammar alone": {},
+    "without guards": {"sampling": toccata.Sampling(guards=False)},
     "key": {"key": "C major"},
     "chords": {"chords": "Dm7 | G7 | Cmaj7 | %"},
     "chords and key": {"chords": "Dm7 | G7 | Cmaj7 | %", "key": "C major"},

@@ -67,7 +67,7 @@ class Bars(click.ParamType[Any]):
 def generate(face: Face, **said: Any) -> None:
     """Write new music, or go on from PROMPT, a MIDI file.
 
-    With -n, NAME.mid becomes NAME-1.mid, NAME-2.mid, ...; --best-of puts the best first.
+    With -n: NAME-1.mid, NAME-2.mid, ...; with --best-of the best first.
     """
     from toccata import api
 

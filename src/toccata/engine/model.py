@@ -129,10 +129,8 @@ class Model(Varying, Harmonising):
             MidiError: The prompt cannot be read.
             RequestError: What is asked for cannot be had, and why.
         """
-        if max_tokens is not None and (end or form is not None):
-            raise RequestError(
-                f"{'an ending' if end else 'a form'} needs all of its bars: ask without a limit of tokens"
-            )
+        if max_tokens is not None and end and form is None:
+            raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
         opened = open_prompt(self.tokenizer, prompt, bars=prompt_bars, tokens=prompt_tokens, seconds=prompt_seconds)
         request = Request(
             prompt=None if opened is None else opened.score,
