@@ -49,7 +49,7 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
         task = _filling(request, request.hole, tokenizer, room, told)
     else:
         task = _continuation(request, tokenizer, grammar, room, told)
-    task.cursor.place = 0
+    task.cursor.place = task.cursor.reached = 0
     return task
 
 

@@ -18,13 +18,16 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 class Reach:
     """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
 
-    __slots__ = ("_free", "_plays", "_within", "begun", "closing", "floor", "grammar", "limits", "place", "state")
+    __slots__ = (
+        "_free", "_plays", "_within", "begun", "closing", "floor", "grammar", "limits", "place", "reached", "state",
+    )  # fmt: skip
 
     def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
         self.grammar, self.state, self.limits = grammar, state, limits
         self.floor = 0
         self.closing = False
         self.place = 0
+        self.reached = 0  # the tick until which what began at ``floor`` or later sounds
         self.begun: tuple[int, ...] = ()
         self._free = np.zeros(DRUMS + 1, np.int64)  # for each program, when it has a pitch it may play
         # Which programs may play, bool[129]; a scheme that names none has one.
@@ -45,6 +48,9 @@ class Reach:
         ends = self.state.ends
         self.state.read(base)
         self.place += 1
+        for note in self.state.made:
+            if note.onset >= self.floor:
+                self.reached = max(self.reached, note.onset + note.length)
         if self.limits.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
             self.begun = (*self.begun, self.grammar.scheme.values[base])
         if self.state.ends is not ends:  # a note of the program that is playing
@@ -76,7 +82,9 @@ class Reach:
         last = self.end_tick - state.ticks_per_bar
         if state.onset >= last:
             return False
-        return ends is Ends.ON_A_NOTE or all(int(until.max()) <= last for until in state.ends.values())
+        # A note that has not ended yet may still sound there.
+        open_ended = any(onset >= self.floor for held in state.started.values() for onset, _ in held.values())
+        return ends is Ends.ON_A_NOTE or not (open_ended or self.reached > last)
 
     def _lengths(self, kind: Kind) -> NDArray[np.int64]:
         return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]
