@@ -15,15 +15,16 @@ from toccata.tokenizers.state import State
 
 Mask = NDArray[np.bool_]
 
-_FREE, _DOMINANT, _TONIC = range(3)
+_FREE, _DOMINANT, _TONIC, _NOTHING = range(4)
 
 
 @dataclass(frozen=True)
 class Cadence:
     """How a piece comes to rest; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
 
-    In the last bar only tones of the tonic triad begin. On the strong beats of the second half of the bar before, or on
-    its last beat where there are none (3/4, 5/4), only tones of the dominant seventh. Elsewhere anything.
+    In the last bar only tones of the tonic triad begin, and only on its strong beats, so that the music rests. On the
+    strong beats of the second half of the bar before, or on its last beat where there are none (3/4, 5/4), only tones
+    of the dominant seventh. Elsewhere anything.
 
     Without a key, it is that of ``state.heard``. So that it does not change halfway, the state must hear nothing that
     begins at ``start`` or later.
@@ -54,12 +55,15 @@ class Cadence:
 
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
-        """For the tick before ``start``, each after it, and the last bar's first, what is heard there."""
-        near = slack(self.ticks_per_beat)
-        rows = np.full(self.last_bar - near - self.start + 2, _FREE, np.int64)
-        for tick in self.dominants:
-            rows[tick - near - self.start + 1 : tick + near - self.start + 2] = _DOMINANT
-        rows[-1] = _TONIC
+        """For the tick before ``start``, each after it, and the one after the end, what may begin there."""
+        near, first = slack(self.ticks_per_beat), self.start - 1
+        rows = np.full(self.last_bar + self.ticks_per_bar - first + 1, _FREE, np.int64)
+        rows[self.last_bar - near - first :] = _NOTHING
+        beats = max(1, self.ticks_per_bar // self.ticks_per_beat)
+        tonics = [self.last_bar + beat * self.ticks_per_beat for beat in strong_beats(beats)]
+        for ticks, what in ((self.dominants, _DOMINANT), (tonics, _TONIC)):
+            for tick in ticks:
+                rows[max(0, tick - near - first) : tick + near - first + 1] = what
         return rows
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
@@ -113,8 +117,9 @@ def _cadence(key: Key | None, last_bar: int, ticks_per_bar: int, ticks_per_beat:
 
 @lru_cache(maxsize=32)
 def _chords(key: Key) -> Mask:
-    """What may begin where anything may, on the dominant and on the tonic, ``bool[3, 128]``."""
-    return np.array([np.ones(128, np.bool_), every_octave(key.dominant()), every_octave(key.triad())])
+    """What may begin where anything may, on the dominant, on the tonic, and where nothing may, ``bool[4, 128]``."""
+    every = np.ones(128, np.bool_)
+    return np.array([every, every_octave(key.dominant()), every_octave(key.triad()), ~every])
 
 
 @lru_cache(maxsize=256)
