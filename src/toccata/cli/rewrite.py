@@ -67,7 +67,6 @@ class Locked(click.ParamType[Any]):
 @command(
     "infill",
     examples=(
-        "toccata infill song.mid --bars 5-8",
         "toccata infill song.mid --bars 5-8,13-14 --tracks 1 -n 4 -o ideas",
         "toccata infill song.mid --bars 3-4 --lock :melody --lock ::C5-G9",
         "toccata infill song.mid --bars 3-4 --seed 7 --audio --plot -o filled.mid",
