@@ -70,7 +70,10 @@ class Cadence:
         """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
         rows = self._rows
         place = np.minimum(np.maximum(ticks - (self.start - 1), 0), len(rows) - 1)
-        allowed: Mask = _chords(self.key or _key(state.heard.tobytes()))[rows[place]]
+        here = rows[place]
+        if not here.any():  # which key it is need not be known yet
+            return np.ones((len(ticks), 128), np.bool_)
+        allowed: Mask = _chords(self.key or _key(state.heard.tobytes()))[here]
         return allowed
 
     def contradictions(self, allowed: Mask, why: str = "the key and the range asked for") -> None:
