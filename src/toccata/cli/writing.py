@@ -134,7 +134,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
         click.option(
             "--control", type=Control(), multiple=True, help="density, polyphony, register, length, velocity."
         ),
-        click.option("--style", multiple=True, metavar="NAME", help="Like this training folder; two are mixed."),
+        click.option("--style", multiple=True, metavar="NAME", help="Like this training folder."),
         click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
     )
     files: tuple[Callable[[Any], Any], ...] = (
