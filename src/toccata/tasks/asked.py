@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import RequestError
+from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
@@ -191,7 +192,12 @@ def limits_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: 
 
 def _ends(request: Request) -> Ends:
     """What the end waits for: silence is not what anybody asked for."""
-    if request.hole is not None or request.bars is None:
+    if request.hole is not None:
+        assert request.prompt is not None
+        # A song written anew to its end must not lose its last bars.
+        closes = request.programs is None and request.hole.last == len(bar_map(request.prompt))
+        return Ends.SOUNDING if closes else Ends.AFTER_A_NOTE
+    if request.bars is None:
         return Ends.AFTER_A_NOTE
     return Ends.ON_A_NOTE if request.end else Ends.SOUNDING
 
