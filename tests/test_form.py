@@ -10,7 +10,7 @@ from typing import Any
 import mido
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
@@ -268,6 +268,7 @@ def _tempos(score: Score, start: int, end: int) -> list[tuple[int, int]]:
 
 @settings(max_examples=10, deadline=None)
 @given(forms(), st.integers(2, 3), st.booleans(), st.integers(0, 99), st.booleans())
+@example(text="AB", length=3, end=False, seed=50, plain=True)  # its first section ends in silence
 def test_any_form_has_its_bars(
     model: Model, band: Model, text: str, length: int, end: bool, seed: int, plain: bool
 ) -> None:

@@ -86,12 +86,14 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     known = _heard(score, seam)
     if not known:
         raise RequestError("the prompt has no notes before the place where the new music begins")
-    first = max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0)
+    # Not past the last bar in which something begins: silence alone is nothing to read.
+    latest = bars.at(_last_onset(score, seam))
+    first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
     while True:
         ids = _prompt_ids(tokenizer, score, bars, first, seam)
-        if len(ids) <= room or first >= min(whole, len(bars) - 1):
+        if len(ids) <= room or first >= latest:
             break
-        first += max(1, (min(whole, len(bars) - 1) - first) // 4)
+        first += max(1, (latest - first) // 4)
     ids = ids[-room:] if len(ids) > room else ids
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
     meter = bars.meters[min(whole, len(bars) - 1)]
@@ -178,6 +180,12 @@ def _bars_until(cursor: Cursor, tick: int) -> int:
             0 if tick == state.bar_tick and state.bar <= 0 and state.tick == 0 else 1 if tick > state.bar_tick else 0
         )
     return max(state.bar, 0) + -(-(tick - state.bar_tick) // state.ticks_per_bar)
+
+
+def _last_onset(score: Score, seam: int) -> int:
+    """The tick of the last note that begins before ``seam``."""
+    onsets = np.concatenate([track.notes.numpy()["time"] for track in score.tracks if len(track.notes)])
+    return int(onsets[onsets < seam].max())
 
 
 def _heard(score: Score, seam: int) -> set[int]:
