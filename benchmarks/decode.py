@@ -103,12 +103,15 @@ def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], path: 
     # A piece that may not end before it is long enough; the first bars of it are what is timed.
     task = compile_request(Request(bars=10_000, tempo=100, meter=(4, 4)), TOKENIZER, PROMPT)
 
-    def loop(batch: int, new: int) -> int:
+    def emptied(_: int) -> Session:
         while session.active:
             session.release(0)
+        return session
+
+    def loop(batch: int, new: int) -> int:
         notes = 0
         begun = len(task.ids)
-        for event in generate(session, TOKENIZER, task, list(range(batch)), Sampling(1.0, TOP_P), 10**9):
+        for event in generate(emptied, TOKENIZER, task, list(range(batch)), Sampling(1.0, TOP_P), 10**9):
             notes += isinstance(event, NewNote)
             if session.lengths[0] >= begun + new:
                 break

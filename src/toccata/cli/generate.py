@@ -47,7 +47,7 @@ class Bars(click.ParamType[Any]):
 @writing(
     click.option("--best-of", type=click.IntRange(1), metavar="N", help="Write N, keep the best -n, and say why."),
     click.option("--bars", type=click.IntRange(0), metavar="B",
-                 help="New bars (--form: in all); 0: until it ends.  [16]"),
+                 help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
     click.option("--form", metavar="AABA",
                  help="Sections; a prompt begins the first one."),

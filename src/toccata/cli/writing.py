@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options that may stand alone: the value they then have, and those they may be given."""
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards")
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
 
 
 class Meter(click.ParamType[Any]):
@@ -135,6 +135,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
             "--control", type=Control(), multiple=True, help="density, polyphony, register, length, velocity."
         ),
         click.option("--style", multiple=True, metavar="NAME", help="Like this training folder."),
+        click.option("--guidance", type=float, metavar="G", help="How much controls and styles count.  [2]"),
         click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
     )
     files: tuple[Callable[[Any], Any], ...] = (
@@ -230,7 +231,7 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
     path = api.find_model(setting("model", said["model"]))
     precision: Any = setting("precision", said["precision"]) or "8bit"
     soundfont = setting("soundfont", said["soundfont"])
-    sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said[name] is not None})
+    sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said.get(name) is not None})
     model = api.load(path, precision=precision)
     seed = said["seed"] if said["seed"] is not None else _new_seed()
     ranked = bool(said.get("best_of"))

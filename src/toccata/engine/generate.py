@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toccata.engine.guards import Guards, Ids
+from toccata.engine.reader import Reader, guided
 from toccata.engine.sampling import RECENT, Sampling, draw, log_probabilities
 from toccata.engine.session import Session
 from toccata.tasks.request import Task
-from toccata.tasks.window import BarStart, bar_start, bar_starts, latest_bars
+from toccata.tasks.window import BarStart, bar_start, bar_starts
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import Kind
-
-KEPT = 0.6
-"""How much of the context is kept when it slides."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,17 @@ class _Row:
 
 
 def generate(
-    session: Session, tokenizer: Tokenizer, task: Task, seeds: list[int], sampling: Sampling, max_tokens: int
+    ready: Callable[[int], Session],
+    tokenizer: Tokenizer,
+    task: Task,
+    seeds: list[int],
+    sampling: Sampling,
+    max_tokens: int,
 ) -> Iterator[Event]:
     """Write one piece for each seed.
 
     Args:
-        session: At least as many rows as seeds.
+        ready: Gives a session with so many rows, none of them in use.
         tokenizer: The model's.
         task: What is asked.
         seeds: One a piece; the same seed gives the same piece, however many are written beside it.
@@ -101,19 +104,20 @@ def generate(
     watched = sampling.guards and not task.skip and task.cursor.limits.script is None
     guarded = Ids(task.cursor.grammar) if watched else None
     rows = [_begin(task, number, seed, bars, guarded) for number, seed in enumerate(seeds)]
-    logits = np.repeat(session.prefill(0, task.ids)[None], len(rows), axis=0)
-    session.share(0, range(1, len(rows)))
+    reader = Reader(ready, tokenizer, task, len(rows), sampling.guidance)
     repeats = _repeatable(tokenizer) if sampling.repetition != 1 else None
     while rows:
         allowed = np.stack([row.cursor.allowed() for row in rows])
-        seen = _meant(logits, rows)
+        seen = _meant(reader.told, rows)
+        if reader.untold is not None:
+            seen = guided(seen, _meant(reader.untold, rows), sampling.guidance)
         if repeats is not None:
             seen = _discouraged(seen, rows, repeats, sampling.repetition)
         for row, values, may in zip(rows, seen, allowed, strict=True):
             if row.guards is not None:
                 row.guards.steer(values, may, row.cursor)
         ids = draw(seen, allowed, sampling, [r.generator for r in rows], [r.cursor.admits for r in rows])
-        for row, nats in zip(rows, log_probabilities(logits, ids).tolist(), strict=True):
+        for row, nats in zip(rows, log_probabilities(reader.told, ids).tolist(), strict=True):
             row.nats -= 0.0 if row.cues else nats
         ids = [row.cues.pop(0) if row.cues else token for row, token in zip(rows, ids, strict=True)]
         done = []
@@ -125,12 +129,12 @@ def generate(
                 notes = row.cursor.state.notes - row.notes_before
                 yield Finished(row.number, np.array(row.ids, np.int32), written, row.nats, notes, row.cursor)
         for index in reversed(done):  # the last row takes the place of one that leaves, here as in the session
-            session.release(index)
+            reader.release(index)
             last, last_id = rows.pop(), ids.pop()
             if index < len(rows):
                 rows[index], ids[index] = last, last_id
         if rows:
-            logits = _next(session, tokenizer, rows, ids, task.prefix)
+            reader.step(rows, ids)
 
 
 def _begin(task: Task, number: int, seed: int, bars: list[BarStart], guarded: Ids | None) -> _Row:
@@ -160,20 +164,6 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
             row.cues += task.cues.get(bar, ())
     if len(row.ids) - row.given >= max_tokens:
         cursor.closing = True
-
-
-def _next(session: Session, tokenizer: Tokenizer, rows: list[_Row], ids: list[int], prefix: int) -> NDArray[np.float32]:
-    """The logits after ``ids``, one a row; rows that are full begin anew with their latest bars."""
-    full = [i for i in range(len(rows)) if session.lengths[i] + 1 >= session.capacity]
-    if not full:
-        return session.step(np.array(ids, np.int64))
-    # A step moves all rows, so a full one is begun anew without its last id first.
-    for i in full:
-        read = latest_bars(
-            tokenizer, rows[i].ids, rows[i].bars, int(KEPT * session.capacity), rows[i].cursor.state.meter, prefix
-        )
-        session.prefill(i, np.array(read[:-1], np.int64))
-    return session.step(np.array(ids, np.int64))
 
 
 def _meant(logits: NDArray[np.float32], rows: list[_Row]) -> NDArray[np.float32]:

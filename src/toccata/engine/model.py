@@ -18,6 +18,7 @@ from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
 from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
+from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.engine.varying import Varying
@@ -179,10 +180,10 @@ class Model(Varying, Harmonising):
         limit = max_tokens or (MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8))
         self.stats = Stats()
         began = time.perf_counter()
-        for first in range(0, n, _MOST_ROWS):
-            seeds = [seed + i for i in range(first, min(first + _MOST_ROWS, n))]
-            session = self.ready(len(seeds))
-            for event in generate(session, self.tokenizer, task, seeds, sampling, limit):
+        rows = max(1, _MOST_ROWS // len(hearings(task, self.tokenizer, sampling.guidance)[0]))
+        for first in range(0, n, rows):
+            seeds = [seed + i for i in range(first, min(first + rows, n))]
+            for event in generate(self.ready, self.tokenizer, task, seeds, sampling, limit):
                 self.stats.seconds = time.perf_counter() - began
                 if isinstance(event, Finished):
                     self.stats.tokens += event.written

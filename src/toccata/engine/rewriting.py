@@ -222,7 +222,7 @@ class Rewriting(ABC):
                 continue
             draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
             limit = MAX_TOKENS * -(-length // 8)
-            for event in generate(self.ready(1), self.tokenizer, task, [draw], sampling, limit):
+            for event in generate(self.ready, self.tokenizer, task, [draw], sampling, limit):
                 if isinstance(event, Finished):
                     tokens, notes, nats = tokens + event.written, notes + event.notes, nats + event.nats
                     made = (ask.deal or dealt)(new_music(self.tokenizer, event, task, asked), stands, bars, ask)

@@ -25,6 +25,8 @@ class Sampling:
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
+        guidance: How much levels and styles count that the model is told; 1: as it has learned, above: more, for up to
+            twice the time; see `toccata.engine.reader`.
     """
 
     temperature: float = 1.0
@@ -33,6 +35,7 @@ class Sampling:
     min_p: float = 0.0
     repetition: float = 1.0
     guards: bool = True
+    guidance: float = 2.0
 
     def __post_init__(self) -> None:
         checks = {
@@ -41,6 +44,7 @@ class Sampling:
             "top_k": self.top_k >= 0,
             "min_p": 0 <= self.min_p < 1,
             "repetition": 0.5 <= self.repetition <= 5,
+            "guidance": 0 <= self.guidance <= 10,
         }
         for name, good in checks.items():
             if not good:
@@ -53,6 +57,7 @@ _RANGES = {
     "top_p": "it goes from above 0 to 1 (all)",
     "top_k": "it is 0 (all) or more",
     "min_p": "it goes from 0 (all) to below 1",
+    "guidance": "it goes from 0 (what is told does not count) to 10; 1 is as the model has learned",
     "repetition": "it goes from 0.5 to 5; 1 changes nothing",
 }
 

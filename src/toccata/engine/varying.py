@@ -192,7 +192,7 @@ class Varying(Rewriting):
                 continue
             if scripted is not None:
                 draw = int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
-                for event in generate(self.ready(1), self.tokenizer, scripted.task, [draw], asked.sampling, MAX_TOKENS):
+                for event in generate(self.ready, self.tokenizer, scripted.task, [draw], asked.sampling, MAX_TOKENS):
                     if isinstance(event, Finished):
                         notes += scripted.sing(event.cursor.begun, song)
                         tokens, heard, nats = tokens + event.written, heard + event.notes, nats + event.nats

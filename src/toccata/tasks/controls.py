@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toccata.errors import RequestError
 from toccata.midi.features import Sounding
@@ -118,6 +119,23 @@ def can_control(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer has words for controls, and notes to be told of."""
     scheme = tokenizer.grammar().scheme
     return scheme.has_notes and scheme.vocabulary.words[_FIRST].startswith("CONTROL")
+
+
+def wish_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """Which ids tell a level or a style, ``bool[V]``: what can only be wished for, as no mask can promise it."""
+    return _words(tokenizer, range(_FIRST, _PLACES["key"])) | style_words(tokenizer)
+
+
+def style_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """Which ids tell a style, ``bool[V]``."""
+    return _words(tokenizer, range(_STYLE, _STYLE + MOST_STYLES))
+
+
+def _words(tokenizer: Tokenizer, tokens: Sequence[int]) -> NDArray[np.bool_]:
+    words = np.zeros(tokenizer.vocab_size, np.bool_)
+    if can_control(tokenizer):
+        words[[tokenizer.grammar().single(token) for token in tokens]] = True
+    return words
 
 
 def cues(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) -> Cues:
