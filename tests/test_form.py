@@ -227,7 +227,7 @@ def test_a_prompt_is_the_beginning_of_the_first_section(model: Model) -> None:
 def test_a_file_that_cannot_be_taken_apart_has_its_form_too(model: Model) -> None:
     data = bytearray(new_file(theme()))
     data[12:14] = bytes((0x100 - 25, 40))  # 25 frames a second, 40 ticks each
-    [piece] = model.generate(bytes(data), bars=8, form="ABA'A", prompt_bars=2)
+    [piece] = model.generate(bytes(data), bars=8, form="ABA'A", prompt_bars=1)
     lines = bar_lines(piece.score, 8)
     assert bars(piece, 1, 2, lines) == bars(piece, 7, 8, lines)
 

@@ -186,7 +186,10 @@ def test_an_idea_can_be_made_again(model: Model) -> None:
     assert origin is not None
     assert origin["digest"] == model.folder.digest
     again = model.generate(
-        bars=origin["bars"], seed=origin["seed"], sampling=Sampling(**origin["sampling"]), max_tokens=100
+        bars=origin["bars"],
+        seed=origin["seed"],
+        sampling=Sampling(**origin["sampling"]),
+        max_tokens=origin["max_tokens"],
     )
     assert again[0].midi == piece.midi
 
@@ -208,6 +211,10 @@ def test_files_are_never_overwritten_unasked(model: Model, tmp_path: Path) -> No
         ({"programs": [200]}, "programs go from"),
         ({"meter": (31, 16)}, "does not know the meter"),
         ({"prompt_bars": 2}, "no prompt"),
+        (
+            {"prompt": waltz(), "prompt_bars": 999},
+            "999 bars of score are asked for to go on from, and there are [0-9]+",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_refused_before_anything_is_written(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -188,7 +188,10 @@ class Model(Varying, Harmonising):
                 if isinstance(event, Finished):
                     self.stats.tokens += event.written
                     self.stats.notes += event.notes
-                    piece = self._piece(event, task, request, prompt, seeds[event.row], sampling, continuation_only)
+                    about = self.about(seeds[event.row], sampling)
+                    if max_tokens is not None:
+                        about["max_tokens"] = max_tokens
+                    piece = self._piece(event, task, request, prompt, about, continuation_only)
                     yield (
                         Finished(first + event.row, event.ids, event.written, event.nats, event.notes, event.cursor),
                         piece,
@@ -246,13 +249,12 @@ class Model(Varying, Harmonising):
         task: Task,
         request: Request,
         prompt: Prompt | None,
-        seed: int,
-        sampling: Sampling,
+        about: Mapping[str, Any],
         only: bool,
     ) -> Piece:
         new = new_music(self.tokenizer, done, task, request)
         origin: dict[str, Any] = {
-            **self.about(seed, sampling),
+            **about,
             "bars": request.bars,
             "key": request.key,
             "tempo": request.tempo,

@@ -74,7 +74,8 @@ def open_prompt(
 
     Raises:
         MidiError: The file cannot be read.
-        RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or nothing to cut.
+        RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or more bars than
+            there are, or nothing to cut.
     """
     given = [
         (name, value) for name, value in (("bars", bars), ("tokens", tokens), ("seconds", seconds)) if value is not None
@@ -99,7 +100,9 @@ def open_prompt(
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:
-        seam = int(lines.starts[min(bars, len(lines))])
+        if bars > len(lines):
+            raise RequestError(f"{bars} bars of {name} are asked for to go on from, and there are {len(lines)}")
+        seam = int(lines.starts[bars])
     elif seconds is not None:
         seam = _tick_at(score, seconds)
     elif tokens is not None:
