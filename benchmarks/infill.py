@@ -33,7 +33,7 @@ from toccata.errors import MidiError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole as TickHole
-from toccata.tasks.fill import Hole, cut, window
+from toccata.tasks.fill import Hole, cut, filling, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import bar_starts
 from toccata.tokenizers.vocabulary import Kind
@@ -89,11 +89,10 @@ def trained(data: Path, place: Path, minutes: float) -> tuple[Path, Path, dict[s
 
 
 def sides(model: Model, scores: list[Score], spans: int) -> dict[str, Any]:
-    """Nats a note of holes, with both sides and with what comes before alone."""
+    """Nats a note of holes, with both sides and with what comes before alone; the gain with an interval over pieces."""
     rng = np.random.default_rng(0)
-    both = past = 0.0
-    notes = holes = 0
-    for score in scores:
+    found: list[tuple[int, int, float, float, float]] = []
+    for number, score in enumerate(scores):
         bars = bar_map(score)
         for _ in range(spans):
             if len(bars) < LENGTH + 8:
@@ -101,26 +100,40 @@ def sides(model: Model, scores: list[Score], spans: int) -> dict[str, Any]:
             first = int(rng.integers(4, len(bars) - LENGTH - 4))
             hole = Hole(first, first + LENGTH)
             count = cut(score, bars, hole)[1].note_num()
-            found = None if not count else one(model, score, bars, hole)
-            if found is None:
-                continue
-            both, past, notes, holes = both + found[0], past + found[1], notes + count, holes + 1
+            each = None if not count else one(model, score, bars, hole)
+            if each is not None:
+                found.append((number, count, *each))
+    table = np.array(found)
+    notes, gains = table[:, 1], table[:, 3] - table[:, 2]
+    pieces = [np.flatnonzero(table[:, 0] == number) for number in np.unique(table[:, 0])]
+    drawn = (np.concatenate([pieces[i] for i in rng.integers(0, len(pieces), len(pieces))]) for _ in range(2000))
+    low, high = np.quantile([gains[rows].sum() / notes[rows].sum() for rows in drawn], [0.025, 0.975])
+    both, past, asked = (float(column.sum() / notes.sum()) for column in table[:, 2:].T)
     return {
-        "holes": holes,
-        "notes": notes,
-        "nats_both_sides": round(both / max(1, notes), 4),
-        "nats_past_only": round(past / max(1, notes), 4),
+        "holes": len(table),
+        "notes": int(notes.sum()),
+        "nats_both_sides": round(both, 4),
+        "nats_past_only": round(past, 4),
+        "nats_past_asked_for": round(asked, 4),
+        "gain": round(past - both, 4),
+        "gain_ci95": [round(float(low), 4), round(float(high), 4)],
+        "holes_better": round(float((gains > 0).mean()), 3),
     }
 
 
-def one(model: Model, score: Score, bars: BarMap, hole: Hole) -> tuple[float, float] | None:
-    """Nats of a hole's notes with both sides, and with the past; None if it does not fit the model."""
+def one(model: Model, score: Score, bars: BarMap, hole: Hole) -> tuple[float, float, float] | None:
+    """Nats of a hole's notes with both sides; with the past, going on; and with the past, asked to fill.
+
+    None: it does not fit the model.
+    """
     context = model.config.context
     filled, first = window(model.tokenizer, score, bars, hole, context * 2 // 3)
     answer = filled.answer[: context - len(filled.given)]
     if len(answer) < len(filled.answer):
         return None
     both = nats(model, filled.given, answer)
+    ending = filling(model.tokenizer, score, bars, first, hole.last, hole)  # nothing follows
+    asked = nats(model, ending.given, ending.answer)
     while True:  # as much of the past as fits
         ids = passage(model.tokenizer, score, bars, first, hole.last, ended=False).ids
         starts = bar_starts(model.tokenizer.grammar(), ids.tolist(), bars.meters[first])
@@ -128,7 +141,7 @@ def one(model: Model, score: Score, bars: BarMap, hole: Hole) -> tuple[float, fl
         if len(ids) <= context or first == hole.first:
             break
         first += 1
-    return (both, nats(model, ids[:start], ids[start:])) if start and len(ids) <= context else None
+    return (both, nats(model, ids[:start], ids[start:]), asked) if start and len(ids) <= context else None
 
 
 def nats(model: Model, given: np.ndarray[Any, Any], asked: np.ndarray[Any, Any]) -> float:
