@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from toccata.midi.keys import Key
 from toccata.midi.read import find_midi, read_score
 from toccata.recipes import load
 from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured
+from toccata.tasks.fill import Hole
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request, compile_request
 from toccata.tasks.wishes import part, wished
@@ -118,6 +120,25 @@ def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> N
     assert {bar: tokens for bar, tokens in heard.items() if tokens} == {
         bar: Controls(density=bar + 1).tokens() for bar in range(8)
     }
+
+
+@pytest.mark.parametrize("scheme", ["MIDILike", "TSD", "REMI", "Structured"])
+def test_the_first_new_bar_is_told_wherever_it_begins(scheme: str) -> None:
+    tokenizer = EventTokenizer.build(EventOptions(scheme))
+    score = Score(480)
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(16))
+    wanted = {bar: Controls(density=bar + 1) for bar in range(2)}
+    hole = None if scheme == "Structured" else Hole(1, 3)
+    first = Controls(density=1).tokens()
+    for request in (Request(bars=2), Request(prompt=score, bars=2), Request(prompt=score, bars=2, hole=hole)):
+        task = compile_request(replace(request, bar_controls=wanted), tokenizer, 400, controls=True)
+        now = said(tokenizer, task.ids.tolist())
+        coming = [
+            said(tokenizer, list(words)) for bar, words in sorted(task.cues.items()) if bar > task.cursor.state.bar
+        ]
+        assert (now or coming[0]) == first
+        assert len(now) + sum(map(len, coming)) == 2
 
 
 def test_training_is_told_as_often_as_asked_and_the_truth(data: Path, tmp_path: Path) -> None:
@@ -228,6 +249,8 @@ def test_controls_leave_the_guarantees_alone(model: Model, seed: int) -> None:
 def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
     for wishes, words in (
         ({"controls": {"density": 9}}, "density goes from 1 to 8, not 9"),
+        ({"controls": {"density": 3.5}}, "density goes from 1 to 8 in whole numbers, not 3.5"),
+        ({"controls": {"density": [3.5]}}, "density goes from 1 to 8 in whole numbers, not 3.5"),
         ({"controls": {"loud": 1}}, "no control 'loud': there are density"),
         ({"controls": {"density": [1] * 9}}, "density is said of 9 bars, and 8 are asked for"),
         ({"style": ["mozart"]}, "no style 'mozart': it knows bach, Chopin"),

@@ -6,6 +6,7 @@ Exact bars, prompts untouched, the same seed the same notes, past the context, w
 from __future__ import annotations
 
 import io
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
-from toccata.piece import read_origin
+from toccata.piece import Piece, read_origin
 from toccata.tasks.prompt import open_prompt
+from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 SCHEMES = [
@@ -161,6 +163,30 @@ def test_a_prompt_can_be_cut_by_bars_tokens_or_seconds(model: Model) -> None:
     assert len(old) == whole.state.notes // 2 * 2
 
 
+def test_a_model_writes_two_things_at_once(model: Model) -> None:
+    request = Request(bars=2)
+    alone = [next(p for _, p in model.stream(request, seed=s, max_tokens=80) if p) for s in (1, 2)]
+    streams = [model.stream(request, seed=s, max_tokens=80) for s in (1, 2)]
+    together: dict[int, Piece] = {}
+    for events in zip_longest(*streams):
+        logits = model.logits(np.array([model.tokenizer.bos], np.int32))
+        assert np.isfinite(logits).all()
+        together |= {i: event[1] for i, event in enumerate(events) if event is not None and event[1] is not None}
+    assert [together[i].midi for i in (0, 1)] == [piece.midi for piece in alone]
+
+
+def test_an_ending_is_in_the_key_of_what_is_kept_of_a_prompt(model: Model) -> None:
+    song = Score(480)
+    song.tracks.append(Track("", 0, False))
+    scale = (0, 4, 7, 5, 9, 2, 11, 7)
+    for quarter in range(80):  # four bars of C major, then F sharp major
+        song.tracks[0].notes.append(Note(480 * quarter, 480, (60 if quarter < 16 else 66) + scale[quarter % 8], 80))
+    [piece] = model.generate(song, prompt_bars=4, bars=3, end=True, seed=1, continuation_only=True)
+    last = {n.pitch % 12 for track in piece.score.tracks for n in track.notes if n.time >= 2 * 4 * 480}
+    assert last
+    assert last <= {0, 4, 7}
+
+
 def test_only_the_continuation(model: Model) -> None:
     [whole] = model.generate(waltz(), bars=2, max_tokens=120, seed=3)
     [only] = model.generate(waltz(), bars=2, max_tokens=120, seed=3, continuation_only=True)
@@ -210,6 +236,11 @@ def test_files_are_never_overwritten_unasked(model: Model, tmp_path: Path) -> No
         ({"key": "H dur"}, "no key"),
         ({"programs": [200]}, "programs go from"),
         ({"meter": (31, 16)}, "does not know the meter"),
+        ({"meter": (4, 0)}, "no meter 4/0"),
+        ({"tempo": 0}, "a tempo goes from 10 to 500"),
+        ({"tempo": float("nan")}, "a tempo goes from 10 to 500"),
+        ({"seed": -1}, "a seed is a whole number from 0 on, not -1"),
+        ({"max_tokens": 0}, "at least one token"),
         ({"prompt_bars": 2}, "no prompt"),
         (
             {"prompt": waltz(), "prompt_bars": 999},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -86,7 +87,7 @@ def written(
     parrot = Parrot(source, tokenizer)
     task = compile_request(Request(bars=bars, meter=(4, 4), **asked), tokenizer, 100)
     sampling = Sampling(0.7, guards=guards)
-    events = list(generate(lambda _: cast(Session, parrot), tokenizer, task, [3], sampling, 5000))
+    events = list(generate(lambda _: nullcontext(cast(Session, parrot)), tokenizer, task, [3], sampling, 5000))
     done = next(event for event in events if isinstance(event, Finished))
     return [event.note for event in events if isinstance(event, NewNote)], done, parrot
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from random_model import random_model
+from toccata import folder
 from toccata.engine.model import Model
 from toccata.engine.reader import Reader, guided, hearings
 from toccata.engine.sampling import Sampling
+from toccata.engine.session import Session
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
@@ -57,6 +59,13 @@ def begun(task: Task) -> Copied:
     return Copied(task.ids.tolist(), bar_starts(task.cursor.grammar, task.ids.tolist()), task.cursor)
 
 
+def reading(model: Model, task: Task, pieces: int, guidance: float) -> Reader:
+    """A reader with a session of its own."""
+    heard = hearings(task, model.tokenizer, guidance)
+    session = Session(model.folder.file(folder.GRAPH), model.config, rows=pieces * len(heard.deaf), threads=1)
+    return Reader(session, model.tokenizer, task, pieces, heard)
+
+
 def asked(model: Model, **wishes: Any) -> Task:
     return compile_request(Request(bars=BARS, meter=(4, 4), **wishes), model.tokenizer, 96, controls=True)
 
@@ -78,8 +87,8 @@ def test_the_twin_expects_what_a_reader_does_that_was_told_nothing(models: tuple
     music = told_music(model, data)
     assert words[music].sum() > 4
     assert len(music) > 3 * CONTEXT, "the window is to move on, more than once"
-    both = Reader(model.ready, model.tokenizer, task, 1, 3)
-    plain = Reader(other.ready, other.tokenizer, untold, 1, 3)
+    both = reading(model, task, 1, 3)
+    plain = reading(other, untold, 1, 3)
     assert plain.untold is None
     piece, same = begun(task), begun(untold)
     kept = 0
@@ -100,7 +109,7 @@ def test_a_piece_that_is_done_leaves_the_others_as_they_are(models: tuple[Model,
     task = asked(model, controls=Controls(length=2))
     words = wish_words(model.tokenizer)
     music = told_music(model, data)[:40]
-    reader = Reader(model.ready, model.tokenizer, task, 3, 3)
+    reader = reading(model, task, 3, 3)
     pieces = [begun(task) for _ in range(3)]
     for n, token in enumerate(music):
         if n == 20:
@@ -121,7 +130,7 @@ def test_a_piece_that_is_done_leaves_the_others_as_they_are(models: tuple[Model,
 def test_of_two_styles_the_mean_is_expected(models: tuple[Model, Model], data: Path, guidance: float) -> None:
     model, other = models
     task = asked(model, controls=Controls(density=3, style=(0, 1)))
-    reader = Reader(model.ready, model.tokenizer, task, 1, guidance)
+    reader = reading(model, task, 1, guidance)
     piece = begun(task)
     for token in told_music(model, data)[:40]:
         piece.read(token, task)

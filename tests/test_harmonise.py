@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -207,6 +207,22 @@ def test_voices_rest_with_the_melody_but_not_for_a_breath(model: Model) -> None:
     for line in lines(piece).values():
         assert any(a <= 580 < b for a, b, _ in line)
         assert not any(a < 2880 and b > 960 for a, b, _ in line)
+
+
+def test_a_chart_goes_on_through_bars_in_which_the_voices_rest(model: Model) -> None:
+    sung = [(q, q + 1, 72 if q < 24 else 73) for q in range(48) if not 24 <= q < 36]
+    chart = " | ".join(["C"] * 9 + ["F#"] * 3)
+    (piece,) = model.harmonise(tune(*sung), seed=1, chords=chart, controls={"density": [2] * 12})
+    strong = {n.pitch % 12 for line in lines(piece).values() for n in map(_Sung._make, line) if n.start == 36 * 480}
+    assert strong <= {6, 10, 1}
+    strong = {n.pitch % 12 for line in lines(piece).values() for n in map(_Sung._make, line) if n.start == 20 * 480}
+    assert strong <= {0, 4, 7}
+
+
+class _Sung(NamedTuple):
+    start: int
+    end: int
+    pitch: int
 
 
 def test_the_highest_track_is_the_melody_and_others_are_left_alone(model: Model) -> None:

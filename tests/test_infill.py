@@ -115,6 +115,21 @@ def test_a_change_of_meter_inside_is_no_obstacle(model: Model) -> None:
     assert untouched_outside(midi, piece.midi, [Hole(480 * 4, 480 * 11)]) == []
 
 
+def test_a_bar_that_another_meter_cuts_short_is_filled_to_its_end_and_no_further(model: Model) -> None:
+    score = Score(480)
+    score.time_signatures.extend([TimeSignature(0, 4, 4), TimeSignature(480 * 6, 3, 4)])
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(18))
+    midi, hole = new_file(score), Hole(480 * 4, 480 * 6)
+    for seed in range(4):
+        (piece,) = model.infill(midi, [(2, 2)], seed=seed)
+        assert untouched_outside(midi, piece.midi, [hole]) == []
+        assert all(480 * 4 <= n.time < n.end <= 480 * 6 for track in piece.new.tracks for n in track.notes)
+    (longer,) = model.infill(midi, [(1, 2)], seed=1)
+    assert untouched_outside(midi, longer.midi, [Hole(0, 480 * 6)]) == []
+    assert max(n.end for track in longer.new.tracks for n in track.notes) <= 480 * 6
+
+
 def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path: Path) -> None:
     path = find_midi(data / "quartets")[3]
     with pytest.raises(RequestError, match="there are no bars 9000 to 9001: the song has"):
@@ -125,6 +140,11 @@ def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path:
         model.infill(path, [(1, 4), (3, 6)])
     with pytest.raises(RequestError, match="at least one piece"):
         model.infill(path, [(1, 2)], n=0)
+    with pytest.raises(RequestError, match="a seed is a whole number from 0 on, not -1"):
+        model.infill(path, [(1, 2)], seed=-1)
+    for nothing in (lambda: model.infill(path, []), lambda: model.accompany(path, [40], bars=[])):
+        with pytest.raises(RequestError, match="no bars are asked for"):
+            nothing()
     other = Model(random_model(tmp_path / "m", EventOptions("PerTok"), context=128), precision="fp32")
     with pytest.raises(RequestError, match=r"has not learned to fill: train a model with examples\.fill"):
         other.infill(path, [(1, 2)])

@@ -70,7 +70,6 @@ class Row:
         inputs: ``int32[T]``.
         targets: ``int32[T]``, the id that follows each input.
         lengths: How many predictions each of the row's passages has; they add up to T.
-        notes: Number of notes begun in the passages, about.
     """
 
     inputs: NDArray[np.int32]
@@ -242,8 +241,8 @@ class _Teller:
         ends = int(found.ids[-1]) == self.tokenizer.eos
         told = self._cues(self.score, found.first, found.last, ends, rng)
         meter = self.bars.meters[found.first]
-        _, ids = cued(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
-        return np.array([*told.prefix, *ids], np.int32)
+        first, ids = cued(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
+        return np.array([*told.prefix, *first, *ids], np.int32)
 
     def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> Cues:
         """What is told of the notes that a hole takes out."""

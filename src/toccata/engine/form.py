@@ -12,7 +12,7 @@ import numpy as np
 from symusic import Score
 
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
-from toccata.engine.music import Stats
+from toccata.engine.music import Stats, refuse_none
 from toccata.engine.sampling import Sampling
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
@@ -195,8 +195,7 @@ def stream_form(
     Raises:
         RequestError: What is asked for cannot be had, and why.
     """
-    if n < 1:
-        raise RequestError(f"at least one piece must be asked for, not {n}")
+    refuse_none(n, seed)
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
     began, total = time.perf_counter(), Stats()

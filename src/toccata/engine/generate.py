@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toccata.engine.guards import Guards, Ids
-from toccata.engine.reader import Reader, guided
+from toccata.engine.reader import Reader, guided, hearings
 from toccata.engine.sampling import RECENT, Sampling, draw, log_probabilities
 from toccata.engine.session import Session
 from toccata.tasks.request import Task
@@ -62,6 +63,8 @@ class Finished:
 
 
 Event = NewNote | NewBar | Finished
+Ready = Callable[[int], AbstractContextManager[Session]]
+"""Lends a session with at least so many rows, none of them in use."""
 
 
 @dataclass
@@ -79,7 +82,7 @@ class _Row:
 
 
 def generate(
-    ready: Callable[[int], Session],
+    ready: Ready,
     tokenizer: Tokenizer,
     task: Task,
     seeds: list[int],
@@ -89,7 +92,7 @@ def generate(
     """Write one piece for each seed.
 
     Args:
-        ready: Gives a session with so many rows, none of them in use.
+        ready: Lends a session.
         tokenizer: The model's.
         task: What is asked.
         seeds: One a piece; the same seed gives the same piece, however many are written beside it.
@@ -99,13 +102,20 @@ def generate(
     Yields:
         Notes and bars as they are written, and each piece when it is done.
     """
+    heard = hearings(task, tokenizer, sampling.guidance)
+    with ready(len(seeds) * len(heard.deaf)) as session:
+        reader = Reader(session, tokenizer, task, len(seeds), heard)
+        yield from _written(reader, task, seeds, sampling, max_tokens)
+
+
+def _written(reader: Reader, task: Task, seeds: list[int], sampling: Sampling, max_tokens: int) -> Iterator[Event]:
+    """The loop: until all pieces are done."""
     bars = bar_starts(task.cursor.grammar, task.ids.tolist(), task.cursor.state.meter)
     # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a whole piece would not.
     watched = sampling.guards and not task.skip and task.cursor.limits.script is None
     guarded = Ids(task.cursor.grammar) if watched else None
     rows = [_begin(task, number, seed, bars, guarded) for number, seed in enumerate(seeds)]
-    reader = Reader(ready, tokenizer, task, len(rows), sampling.guidance)
-    repeats = _repeatable(tokenizer) if sampling.repetition != 1 else None
+    repeats = _repeatable(reader.tokenizer) if sampling.repetition != 1 else None
     while rows:
         allowed = np.stack([row.cursor.allowed() for row in rows])
         seen = _meant(reader.told, rows)

@@ -10,7 +10,7 @@ import numpy as np
 from symusic import Note, Score
 
 from toccata.engine.generate import Event
-from toccata.engine.rewrite import Ask, Part, blocks
+from toccata.engine.rewrite import Ask, Part, bars_of, blocks
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
@@ -91,10 +91,10 @@ class Harmonising(Rewriting):
         asks = [
             Ask(hole, programs, lambda hole: (under_it.rule(hole),), under_it.rule, under_it.parts) for hole in holes
         ]
-        total = sum(hole.last - hole.first for hole in holes)
-        request = wished(Request(key=key, pitches=pitches), total, self.styles, controls, style, chords)
+        there = bars_of(whole)  # wishes are counted through bars in which the voices rest, too
+        request = wished(Request(key=key, pitches=pitches), len(there), self.styles, controls, style, chords)
         said = {"voices": [voice.name for voice in choir], "melody": number}
-        return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
+        return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said, there)
 
 
 def _choir(names: Sequence[str]) -> tuple[Voice, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from toccata.engine.codec import OnnxCodec
 from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
-from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music
+from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music, refuse_none
 from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
@@ -171,16 +172,19 @@ class Model(Varying, Harmonising):
         continuation_only: bool = False,
     ) -> Iterator[tuple[Event, Piece | None]]:
         """As :meth:`generate`, event by event; a finished piece comes with its last event. Stop by leaving the loop."""
-        if n < 1:
-            raise RequestError(f"at least one piece must be asked for, not {n}")
+        refuse_none(n, seed)
         sampling = sampling or Sampling()
         task = compile_request(
             request, self.tokenizer, self.config.context * 3 // 4, controls=self.has_learned("controls")
         )
-        limit = max_tokens or (MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8))
+        limit = max_tokens
+        if limit is None:
+            limit = MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8)
+        elif limit < 1:
+            raise RequestError(f"at least one token must be asked for, not {limit}")
         self.stats = Stats()
         began = time.perf_counter()
-        rows = max(1, _MOST_ROWS // len(hearings(task, self.tokenizer, sampling.guidance)[0]))
+        rows = max(1, _MOST_ROWS // len(hearings(task, self.tokenizer, sampling.guidance).deaf))
         for first in range(0, n, rows):
             seeds = [seed + i for i in range(first, min(first + rows, n))]
             for event in generate(self.ready, self.tokenizer, task, seeds, sampling, limit):
@@ -226,20 +230,25 @@ class Model(Varying, Harmonising):
 
     def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
-        return self.ready(1).logits(ids)
+        with self.ready(1) as session:
+            return session.logits(ids)
 
-    def ready(self, rows: int) -> Session:
-        """A session for so many rows, none of them in use."""
-        session = self._session
+    @contextmanager
+    def ready(self, rows: int) -> Iterator[Session]:
+        """Lend a session with at least so many rows, none of them in use; one that is lent already is let be."""
+        session, self._session = self._session, None
         if session is None or session.rows < rows:
             name = (
                 folder.GRAPH_8BIT if self.precision == "8bit" and self.folder.has(folder.GRAPH_8BIT) else folder.GRAPH
             )
             session = Session(self.folder.file(name), self.config, rows=rows, threads=self.threads)
-            self._session = session
         session.active = 0
         session.lengths[:] = 0
-        return session
+        try:
+            yield session
+        finally:
+            if self._session is None or self._session.rows < session.rows:
+                self._session = session
 
     # -- from ids to a file --------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Tr
 from symusic import Note as ScoreNote
 
 from toccata.engine.generate import Finished
+from toccata.errors import RequestError
 from toccata.midi.splice import new_file
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
@@ -78,3 +79,11 @@ def joined(before: Score, seam: int, new: Score, text: str) -> bytes:
             mine.notes.extend(track.notes)
     whole.tempos.extend(scaled.tempos)
     return new_file(whole, text=text)
+
+
+def refuse_none(n: int, seed: int) -> None:
+    """Refuse to write no piece, or from a seed that is none."""
+    if n < 1:
+        raise RequestError(f"at least one piece must be asked for, not {n}")
+    if seed < 0:
+        raise RequestError(f"a seed is a whole number from 0 on, not {seed}")

@@ -8,8 +8,8 @@ et al. 2023). Of several styles each row hears one, as in training, and what the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from toccata.engine.sampling import Floats
 from toccata.engine.session import Session
 from toccata.tasks.controls import style_words, wish_words
 from toccata.tasks.request import Task
-from toccata.tasks.window import BarStart, bar_starts, latest_bars
+from toccata.tasks.window import BarStart, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 
@@ -34,6 +34,18 @@ class Written(Protocol):
     cursor: Cursor
 
 
+class Hearings(NamedTuple):
+    """The rows in which a piece is read.
+
+    Attributes:
+        deaf: ``bool[rows, V]``, the words that each of them does not hear.
+        guided: Whether the last one hears no wishes.
+    """
+
+    deaf: NDArray[np.bool_]
+    guided: bool
+
+
 class Reader:
     """Reads pieces side by side; a row that is full begins anew with the latest bars.
 
@@ -46,22 +58,19 @@ class Reader:
     untold: Floats | None = None
     _heard: Floats
 
-    def __init__(
-        self, ready: Callable[[int], Session], tokenizer: Tokenizer, task: Task, pieces: int, guidance: float
-    ) -> None:
+    def __init__(self, session: Session, tokenizer: Tokenizer, task: Task, pieces: int, hearings: Hearings) -> None:
         """Read what the task gives, for so many pieces.
 
         Args:
-            ready: Gives a session with so many rows, none of them in use.
+            session: No row of it in use, and as many as there are pieces and hearings of each.
             tokenizer: The model's.
             task: What is asked.
             pieces: How many are written side by side, B.
-            guidance: How much wishes are to count; 1: as the model has learned.
+            hearings: The rows in which each of them is read.
         """
-        self.tokenizer, self.task, self.guidance = tokenizer, task, guidance
-        self._deaf, self._guided = hearings(task, tokenizer, guidance)
+        self.session, self.tokenizer, self.task = session, tokenizer, task
+        self._deaf, self._guided = hearings
         self._each = len(self._deaf)  # rows a piece; those of one piece lie side by side
-        self.session = ready(pieces * self._each)
         ids = task.ids
         first = np.stack([self.session.prefill(row, ids[~deaf[ids]]) for row, deaf in enumerate(self._deaf)])
         for row in range(self._each, self._each * pieces):
@@ -102,19 +111,22 @@ class Reader:
         """Begin a row anew, without its last id: a step moves all rows."""
         ids, bars, prefix = piece.ids, piece.bars, self.task.prefix
         if deaf.any():
-            prefix -= int(deaf[ids[:prefix]].sum())
+            gone = np.concatenate([[0], np.cumsum(deaf[ids])]).tolist()  # before each id
+            prefix -= gone[prefix]
+            bars = [bar._replace(first=bar.first - gone[bar.first]) for bar in bars]
             ids = [token for token in ids if not deaf[token]]
-            bars = bar_starts(piece.cursor.grammar, ids, self.task.cursor.state.meter)
         room, meter = int(KEPT * self.session.capacity), piece.cursor.state.meter
         read = latest_bars(self.tokenizer, ids, bars, room, meter, prefix)
         self.session.prefill(row, np.array(read[:-1], np.int64))
 
 
-def hearings(task: Task, tokenizer: Tokenizer, guidance: float) -> tuple[NDArray[np.bool_], bool]:
-    """The rows in which a piece is read.
+def hearings(task: Task, tokenizer: Tokenizer, guidance: float) -> Hearings:
+    """The rows in which a piece of a task is read.
 
-    Returns:
-        ``bool[rows, V]``, the words that each of them does not hear; and whether the last one hears no wishes.
+    Args:
+        task: What is asked.
+        tokenizer: The model's.
+        guidance: How much wishes are to count; 1: as the model has learned.
     """
     wishes, styles = wish_words(tokenizer), style_words(tokenizer)
     prefix = task.ids[: task.prefix]
@@ -127,7 +139,7 @@ def hearings(task: Task, tokenizer: Tokenizer, guidance: float) -> tuple[NDArray
     if len(rows) < 2:
         rows = [np.zeros_like(wishes)]
     guided = guidance != 1 and bool(wishes[said].any())
-    return np.array([*rows, wishes] if guided else rows), guided
+    return Hearings(np.array([*rows, wishes] if guided else rows), guided)
 
 
 def guided(told: Floats, untold: Floats, guidance: float) -> Floats:

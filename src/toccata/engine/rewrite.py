@@ -110,6 +110,11 @@ def blocks(
     return sorted(holes, key=lambda hole: hole.first)
 
 
+def bars_of(holes: Sequence[Hole]) -> list[int]:
+    """All bars of some holes, in their order, each once."""
+    return sorted({bar for hole in holes for bar in range(hole.first, hole.last)})
+
+
 def locks_of(song: Source) -> tuple[Lock, ...]:
     """What a song has locked: nothing, if it is no Piece."""
     return song.locks if isinstance(song, Piece) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
-from toccata.engine.music import MAX_TOKENS, Stats, new_music
-from toccata.engine.rewrite import Ask, Part, alone, blocks, dealt, halves, locks_of, rewritten, written
+from toccata.engine.music import MAX_TOKENS, Stats, new_music, refuse_none
+from toccata.engine.rewrite import Ask, Part, alone, bars_of, blocks, dealt, halves, locks_of, rewritten, written
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.errors import RequestError
@@ -44,8 +45,8 @@ class Rewriting(ABC):
         """What the model is called."""
 
     @abstractmethod
-    def ready(self, rows: int) -> Session:
-        """A session for so many rows, none of them in use."""
+    def ready(self, rows: int) -> AbstractContextManager[Session]:
+        """Lend a session with at least so many rows, none of them in use."""
 
     @property
     @abstractmethod
@@ -108,7 +109,7 @@ class Rewriting(ABC):
         kept = kept_notes(opened.score, lines, held)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, kept)
         asks = [Ask(hole) for hole in holes]
-        request = wished(Request(key=key, pitches=pitches), len(_bars(asks)), self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), len(bars_of(holes)), self.styles, controls, style, chords)
         said = {"locks": [str(lock) for lock in held]} if held else None
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
@@ -156,7 +157,7 @@ class Rewriting(ABC):
         # One instrument after the other, so that each plays, and hears those before it.
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
         asks = [Ask(hole, (program,), own=own) for hole in holes for program in dict.fromkeys(programs)]
-        request = wished(Request(key=key, pitches=pitches), len(_bars(asks)), self.styles, controls, style, chords)
+        request = wished(Request(key=key, pitches=pitches), len(bars_of(holes)), self.styles, controls, style, chords)
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
     def _song(self, song: Source) -> Prompt:
@@ -176,11 +177,18 @@ class Rewriting(ABC):
         sampling: Sampling,
         on_event: Callable[[Event], None] | None,
         said: Mapping[str, Any] | None = None,
+        there: Sequence[int] | None = None,
     ) -> list[Piece]:
-        if n < 1:
-            raise RequestError(f"at least one piece must be asked for, not {n}")
+        """Versions of a song; wishes are counted through the bars ``there``, by default those of the asks."""
+        refuse_none(n, seed)
+        if not asks:
+            raise RequestError("no bars are asked for")
+        there = there or bars_of([ask.hole for ask in asks])
         self.stats, began = Stats(), time.perf_counter()
-        pieces = [self._rewritten(song, asks, request, row, seed + row, sampling, on_event, said) for row in range(n)]
+        pieces = [
+            self._rewritten(song, asks, request, row, seed + row, sampling, on_event, said or {}, there)
+            for row in range(n)
+        ]
         self.stats.seconds = time.perf_counter() - began
         return pieces
 
@@ -193,19 +201,19 @@ class Rewriting(ABC):
         seed: int,
         sampling: Sampling,
         on_event: Callable[[Event], None] | None,
-        said: Mapping[str, Any] | None = None,
+        said: Mapping[str, Any],
+        there: Sequence[int],
     ) -> Piece:
         """One version: hole after hole, each with those before it already filled; its origin says ``said``, too."""
         stands, bars = song.score, bar_map(song.score)
         parts: list[Part] = []
         tokens, notes, nats = 0, 0, 0.0
-        asked_bars = _bars(asks)
         waiting = list(asks)
         for number in count():
             if not waiting:
                 break
             ask = waiting.pop(0)
-            length, before = ask.hole.last - ask.hole.first, asked_bars.index(ask.hole.first)
+            length, before = ask.hole.last - ask.hole.first, there.index(ask.hole.first)
             asked = replace(part(request, before, length), prompt=stands, hole=ask.hole, programs=ask.programs)
             if ask.moving is not None:
                 asked = replace(asked, moving=(*request.moving, *ask.moving(ask.hole)))
@@ -242,11 +250,6 @@ class Rewriting(ABC):
             "notes": notes,
             "nats_per_note": round(nats / max(1, notes), 4),
         }
-        origin = {**self.about(seed, sampling), **about, **(said or {})}
+        origin = {**self.about(seed, sampling), **about, **said}
         midi = rewritten(song.midi, song.score, bars, asks, parts, origin_text(origin))
         return Piece(midi, origin, new=alone(song.score, parts))
-
-
-def _bars(asks: Sequence[Ask]) -> list[int]:
-    """The bars that are written anew, in their order."""
-    return sorted({bar for ask in asks for bar in range(ask.hole.first, ask.hole.last)})

@@ -25,8 +25,8 @@ class Sampling:
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
-        guidance: How much levels and styles count that the model is told; 1: as it has learned, above: more, for up to
-            twice the time; see `toccata.engine.reader`.
+        guidance: How much levels and styles count that the model is told; 1: as it has learned; else every piece is
+            read once more, untold; see `toccata.engine.reader`.
     """
 
     temperature: float = 1.0

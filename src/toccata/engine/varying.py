@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
-from toccata.engine.music import MAX_TOKENS, Stats
-from toccata.engine.rewrite import Ask, blocks, halves, locks_of
+from toccata.engine.music import MAX_TOKENS, Stats, refuse_none
+from toccata.engine.rewrite import Ask, bars_of, blocks, halves, locks_of
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
@@ -134,8 +134,7 @@ class Varying(Rewriting):
             RequestError: There are no such bars, tracks or notes, or the model cannot keep what is to be kept.
         """
         refuse_absurd(keep, strength)
-        if n < 1:
-            raise RequestError(f"at least one piece must be asked for, not {n}")
+        refuse_none(n, seed)
         self._refuse_unable(keep)
         opened = open_prompt(self.tokenizer, new_file(song) if isinstance(song, Score) else song)
         assert opened is not None
@@ -285,7 +284,8 @@ class Varying(Rewriting):
             if any(start <= note.tick < end for note in goes)
         ]
         request = Request(key=asked.key)
-        piece = self._rewritten(asked.song, asks, request, row, seed, asked.sampling, on_event, said=asked.said())
+        bars = bars_of([ask.hole for ask in asks])
+        piece = self._rewritten(asked.song, asks, request, row, seed, asked.sampling, on_event, asked.said(), bars)
         return piece, Keys(piece.midi)
 
     def _harmony(self, asked: _Variation) -> Callable[[Hole], tuple[PitchRule, ...]]:

@@ -35,7 +35,7 @@ class Request:
         bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
         key: Pitched notes keep to its scale, e.g. ``"D minor"``.
         tempo: Quarters a minute; None: the prompt's, or the model's choice.
-        meter: For a new piece; None: the model's choice.
+        meter: For a new piece; None: the model's choice, or 4/4 where a tempo or a chart is asked for.
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
         hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
@@ -94,6 +94,10 @@ def refuse_unruly(request: Request, grammar: Grammar) -> None:
     """Refuse what cannot be promised, whatever is written."""
     if request.bars is not None and request.bars < 1:
         raise RequestError(f"at least one bar must be asked for, not {request.bars}")
+    if request.tempo is not None and not 10 <= request.tempo <= 500:
+        raise RequestError(f"a tempo goes from 10 to 500 quarters a minute: {request.tempo} is none")
+    if request.meter is not None and not (request.meter[0] > 0 and request.meter[1] > 0):
+        raise RequestError(f"there is no meter {request.meter[0]}/{request.meter[1]}")
     if request.chords is None and not request.end:
         return
     what = "a chord chart" if request.chords is not None else "an ending"

@@ -84,8 +84,9 @@ class Controls:
     def __post_init__(self) -> None:
         for name, bounds in BOUNDS.items():
             level = getattr(self, name)
-            if level is not None and not 1 <= level <= len(bounds) + 1:
-                raise RequestError(f"{name} goes from 1 to {len(bounds) + 1}, not {level}")
+            if level is not None and not (isinstance(level, int | np.integer) and 1 <= level <= len(bounds) + 1):
+                whole = "" if isinstance(level, int) else " in whole numbers"
+                raise RequestError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
 
     def tokens(self) -> list[int]:
         """The base tokens that say it."""
@@ -159,7 +160,7 @@ def cued(
     state = State(grammar.scheme, meter)
     parts: list[list[int]] = [[], []]
     if state.bar == 0:  # bars have no tokens
-        parts[0 if head else 1] += bars.get(0, ())
+        parts[0] += bars.get(0, ())
     for part, tokens in zip(parts, (head, ids), strict=True):
         for token in tokens:
             before = state.bar

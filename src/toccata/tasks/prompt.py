@@ -17,6 +17,7 @@ from toccata.midi.read import read_bytes, read_score
 from toccata.midi.splice import new_file
 from toccata.tasks.passage import passage
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.state import State
 
 
 class Music(Protocol):
@@ -123,11 +124,18 @@ def _tick_of_token(tokenizer: Tokenizer, score: Score, tokens: int) -> int:
     ids = passage(tokenizer, score, bars, 0, len(bars), ended=False).ids
     if len(ids) <= tokens:
         return bars.end
-    state = tokenizer.grammar().cursor()
-    for token in ids[:tokens].tolist():
-        state.advance(token)
-    whole = state.state.notes
-    onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)]))
-    if whole == 0:
+    grammar = tokenizer.grammar()
+    state, inside = State(grammar.scheme, bars.meters[0]), 0
+    outside: list[int] = []  # when the notes begin that do not fit, in the tokenizer's ticks
+    for place, token in enumerate(ids.tolist()):
+        for base in grammar.base(token):
+            state.read(base)
+            inside += len(state.made) if place < tokens else 0
+            outside += [note.onset for note in state.made] if place >= tokens else []
+    if not inside:
         raise RequestError(f"the first {tokens} tokens of the prompt hold no note: give more")
-    return int(onsets[whole]) if whole < len(onsets) else bars.end
+    if not outside:
+        return bars.end
+    onsets = np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)])
+    grid = grammar.scheme.timing.ticks_per_quarter / score.ticks_per_quarter
+    return int(onsets[np.round(onsets * grid) >= min(outside)].min(initial=bars.end))

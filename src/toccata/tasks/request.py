@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symusic import Note, Score
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.bars import BarMap, bar_map, bar_ticks
 from toccata.tasks.asked import Request as Request
 from toccata.tasks.asked import Task as Task
 from toccata.tasks.asked import limits_of, refuse_unruly, rules_of, shifted, told_of
@@ -110,9 +110,14 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         line = seam if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
         line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
         limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
-    cursor.limits, cursor.floor = replace(limits, moving=rules_of(request, cursor.state, bar)), start
-    prefix = np.array(told.prefix, np.int32)
-    return Task(np.concatenate([prefix, ids]), cursor, start, seam, bar, prefix=len(prefix), cues=shifted(told, bar))
+    kept = replace(request, prompt=_before(score, seam))
+    cursor.limits, cursor.floor = replace(limits, moving=rules_of(kept, cursor.state, bar)), start
+    # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
+    begun = told.bars.get(0, ()) if cursor.state.bar >= bar else ()
+    for token in begun:
+        cursor.advance(token)
+    read = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
+    return Task(read, cursor, start, seam, bar, prefix=len(told.prefix), cues=shifted(told, bar))
 
 
 def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: Cues) -> Task:
@@ -134,6 +139,11 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         if len(track.notes) and (hole.tracks is None or number in hole.tracks)
     }
     limits = limits_of(request, grammar, playing, hole.last - hole.first)
+    ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
+    if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):
+        # Another meter begins before the last bar is whole: the new music ends where that bar does.
+        end = round(ticks * grammar.scheme.timing.ticks_per_quarter / score.ticks_per_quarter)
+        limits = replace(limits, bars=None, end=max(1, end))
     cursor = grammar.cursor(limits, meter=bars.meters[hole.first])
     skip = len(found.given) - found.header
     for token in found.given[skip:].tolist():

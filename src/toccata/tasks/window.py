@@ -14,7 +14,7 @@ from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
-from toccata.tokenizers.vocabulary import DRUMS, Kind
+from toccata.tokenizers.vocabulary import Kind
 
 
 class BarStart(NamedTuple):
@@ -77,15 +77,54 @@ def latest_bars(
     for token in ids[:start]:
         for base in grammar.base(token):
             state.read(base)
-    program = state.program if grammar.scheme.has_programs and not grammar.program_before_note else None
     tempo = state.tempo / 1000 if len(grammar.scheme.vocabulary.of_kind[Kind.TEMPO]) else None
     quarters = Fraction(offset, grammar.scheme.timing.ticks_per_quarter)
-    rest = ids[start:]
-    head = header(tokenizer, _meter_of(grammar, rest, state.meter), tempo, program, quarters)
-    # The bar and its meter are in the header already.
-    while rest and head and all(grammar.scheme.kinds[b] in (Kind.BAR, Kind.TIME_SIG) for b in grammar.base(rest[0])):
-        rest = rest[1:]
-    return ids[:prefix] + head + rest
+    # The bar and its meter are in the header already; what is said of the bar comes right after its line.
+    opening, rest = _opened(grammar, ids[start:])
+    told = [token for token in opening if grammar.scheme.kinds[grammar.base(token)[0]] == Kind.SPECIAL]
+    head = header(tokenizer, _meter_of(grammar, ids[start:][: len(opening) + 1], state.meter), tempo, quarters)
+    line = next((i + 1 for i, token in enumerate(head) if grammar.scheme.kinds[grammar.base(token)[-1]] == Kind.BAR), 0)
+    head = head[:line] + told + head[line:]
+    if rest and rest[0] in head and _is(grammar, rest[0], (Kind.POSITION,)):
+        rest = rest[1:]  # the header's, for the tempo
+    if rest and _is(grammar, rest[0], (Kind.TEMPO,)) and head and _is(grammar, head[-1], (Kind.TEMPO,)):
+        head.pop()
+    return ids[:prefix] + head + _with_program(grammar, rest, state.program)
+
+
+def _with_program(grammar: Rulebook, ids: list[int], program: int) -> list[int]:
+    """Ids that say which program plays before the first note, where they left that to what came before them."""
+    if not grammar.scheme.has_programs or grammar.program_before_note:
+        return ids
+    place = next((i for i, token in enumerate(ids) if not _is(grammar, token, _BEFORE_A_NOTE)), len(ids))
+    if ids[place:] and grammar.scheme.kinds[grammar.base(ids[place])[0]] == Kind.PROGRAM:
+        return ids
+    vocabulary = grammar.scheme.vocabulary
+    words = [grammar.single(int(i)) for i in vocabulary.of_kind[Kind.PROGRAM] if int(vocabulary.values[i]) == program]
+    return ids[:place] + words + ids[place:]
+
+
+def _opened(grammar: Rulebook, ids: list[int]) -> tuple[list[int], list[int]]:
+    """Ids in two: those they begin with that say a bar, its meter or what is told of it; and the rest."""
+    kinds, count, bars = grammar.scheme.kinds, 0, 0
+    for token in ids:
+        base = grammar.base(token)
+        bars += sum(kinds[b] == Kind.BAR for b in base)
+        if bars > 1 or not _is(grammar, token, _OPENING) or grammar.scheme.eos in base:
+            break
+        count += 1
+    return ids[:count], ids[count:]
+
+
+_OPENING = (Kind.BAR, Kind.TIME_SIG, Kind.SPECIAL)
+
+
+_BEFORE_A_NOTE = (*_OPENING, Kind.POSITION, Kind.TEMPO)
+
+
+def _is(grammar: Rulebook, token: int, kinds: tuple[Kind, ...]) -> bool:
+    """Whether an id says these and nothing else."""
+    return all(grammar.scheme.kinds[base] in kinds for base in grammar.base(token))
 
 
 _HEADER = 8
@@ -94,7 +133,7 @@ _HEADER = 8
 
 def _meter_of(grammar: Rulebook, ids: list[int], before: tuple[int, int]) -> tuple[int, int]:
     """The meter of the bar that ``ids`` begin with: its own token's, if it has one."""
-    for token in ids[:2]:
+    for token in ids:
         for base in grammar.base(token):
             if grammar.scheme.kinds[base] == Kind.TIME_SIG:
                 return grammar.scheme.vocabulary.meters[grammar.scheme.values[base]]
@@ -105,7 +144,6 @@ def header(
     tokenizer: Tokenizer,
     meter: tuple[int, int],
     tempo: float | None,
-    program: int | None = None,
     offset: Fraction = Fraction(0),
 ) -> list[int]:
     """The ids that say meter and tempo where a sequence begins in the middle of things.
@@ -116,7 +154,6 @@ def header(
         tokenizer: The model's.
         meter: In force.
         tempo: In force, in quarters a minute; None leaves it unsaid.
-        program: Playing, for tokenizers that say a program only when it changes; 128 is the drums.
         offset: Where in the bar the sequence begins, in quarters.
     """
     grammar = tokenizer.grammar()
@@ -127,8 +164,7 @@ def header(
     score = Score(resolution)
     score.time_signatures = [TimeSignature(0, *meter)]
     score.tempos = [Tempo(0, qpm=tempo or 120.0)]
-    number = 0 if program is None or program == DRUMS else program
-    track = Track("", number, program == DRUMS)
+    track = Track("", 0, False)
     track.notes.append(Note(int(offset * resolution), resolution, 60, 64))
     score.tracks.append(track)
     ids = tokenizer.encode(score, start=False, end=False).ids.tolist()
@@ -136,13 +172,11 @@ def header(
     kept = []
     for part in base:
         kind = Kind(kinds[part])
-        if kind in (Kind.PITCH, Kind.NOTE_ON) or (kind is Kind.PROGRAM and program is None):
-            break
-        if kind is Kind.PROGRAM and grammar.program_before_note:
+        if kind in (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM):
             break
         kept.append(part)
     if tempo is None:
-        kept = [part for part in kept if kinds[part] in (Kind.BAR, Kind.TIME_SIG, Kind.PROGRAM, Kind.TIME_SHIFT)]
+        kept = [part for part in kept if kinds[part] in (Kind.BAR, Kind.TIME_SIG, Kind.TIME_SHIFT)]
     elif kept and kinds[kept[-1]] == Kind.POSITION and kinds[kept[-2]] in (Kind.BAR, Kind.TIME_SIG):
         kept.pop()
     return [grammar.single(part) for part in kept]

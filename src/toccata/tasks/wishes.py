@@ -40,7 +40,7 @@ def wished(
     for name, said in (controls or {}).items():
         if name not in BOUNDS:
             raise RequestError(f"there is no control {name!r}: there are {', '.join(BOUNDS)}")
-        if isinstance(said, int):
+        if not isinstance(said, Sequence):
             whole[name] = said
             continue
         if bars is None:
