@@ -16,7 +16,12 @@ from pathlib import Path
 import pytest
 
 from cli_support import TINY, call, some_bach, start, tiny
+from random_model import random_model
+from toccata.engine.model import Model
+from toccata.errors import RequestError
 from toccata.midi.pool import interrupts_kept, main_left_alone
+from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
+from toccata.tokenizers.events import EventOptions
 
 HEAD = b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x01\xe0"
 END = b"\x00\xff\x2f\x00"
@@ -92,6 +97,24 @@ def test_folders_without_music(what: str, model: Path, here: Path) -> None:
     assert not (here / "out" / "toccata.json").exists()
 
 
+@pytest.mark.parametrize("out", ["song.mid", "song.mid/deeper/x"])
+def test_a_file_where_a_folder_is_expected(out: str, model: Path, midi: Path, here: Path) -> None:
+    (here / "song.mid").write_bytes(b"mine")
+    for command in (
+        ["prepare", midi, out],
+        ["train", midi, "-o", out, *TINY],
+        ["finetune", midi, "--model", model, "-o", out],
+        ["dataset", "bach", out],
+    ):
+        done = call(*command, "--json")
+        assert done.code == 1, command
+        assert done.json["error"]["kind"] == "no-place"
+        assert "song.mid is a file: name a folder for the " in done.error
+        assert "stage" not in done.err
+    assert [path.name for path in here.iterdir()] == ["song.mid"]
+    assert (here / "song.mid").read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_told_in_a_line(name: str, here: Path) -> None:
     (here / name).write_bytes(BAD[name])
@@ -102,6 +125,64 @@ def test_a_bad_file_is_told_in_a_line(name: str, here: Path) -> None:
         assert done.json["error"]["path"] == name
         assert name in done.error
     assert [path.name for path in here.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("address", "how"),
+    [
+        ("s3://bucket/x.mid", "copy it here"),
+        ("gs://bucket/deep/x.mid", "copy it here"),
+        ("http://host/x.mid", "copy it here"),
+        ("file:///music/x.mid", "say /music/x.mid"),
+    ],
+)
+def test_a_song_is_no_address(address: str, how: str, model: Path, here: Path) -> None:
+    for command in (
+        ["generate", address, "--model", model],
+        ["infill", address, "--model", model, "--bars", 1],
+        ["accompany", address, "--model", model, "--add", "bass"],
+        ["harmonise", address, "--model", model],
+        ["vary", address, "--model", model, "--keep", "rhythm"],
+        ["inspect", address],
+        ["render", address, "-o", "x.png"],
+    ):
+        done = call(*command)
+        assert done.code == 1
+        assert f"{address} is an address, and a song must be a local path: {how}" in done.error
+    assert list(here.iterdir()) == []
+
+
+class NoCodec:
+    """What turns rolls into codes, for requests that are refused before there are any."""
+
+    fingerprint, threshold = "none", 0.5
+
+
+@pytest.mark.parametrize("said", ["examples.controls=0.5", "examples.controls=0"])
+def test_what_codes_cannot_learn_is_not_said_to_be_learnable(said: str, midi: Path, tmp_path: Path) -> None:
+    """Whatever it was trained with."""
+    writer = Model(random_model(tmp_path / "m", settings=[said]), precision="fp32")
+    writer.tokenizer = CodesTokenizer(CodesOptions(), NoCodec())  # type: ignore[arg-type]
+    song = sorted(midi.iterdir())[0]
+    for ask in (
+        lambda: writer.infill(song, [(1, 1)]),
+        lambda: writer.accompany(song, [32]),
+        lambda: writer.harmonise(song),
+    ):
+        with pytest.raises(RequestError, match="and recipe toccata, as the tokens of this one cannot say it"):
+            ask()
+    for keep in ("rhythm", "contour", "melody", "harmony"):
+        with pytest.raises(RequestError, match=f"cannot keep a {keep}: its tokens are not notes; .* recipe toccata"):
+            writer.vary(song, keep=keep)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="tokens have no words for controls: train one with recipe toccata"):
+        writer.generate(bars=2, controls={"density": 2})
+
+
+def test_tokens_that_keep_no_rhythm_do_not_promise_one(midi: Path, tmp_path: Path) -> None:
+    writer = Model(random_model(tmp_path / "m", EventOptions("MIDILike")), precision="fp32")
+    writer.has_learned = lambda what: False  # type: ignore[method-assign]
+    with pytest.raises(RequestError, match=r"has not learned to fill: for melody, train .* examples\.fill=0\.25"):
+        writer.vary(sorted(midi.iterdir())[0], keep="melody")
 
 
 def test_a_bad_prompt_is_told_in_a_line(model: Path, here: Path) -> None:

@@ -176,20 +176,46 @@ def test_nothing_is_replaced_without_force(folder: Path, here: Path) -> None:
     call("clean", "midi", "out")
     first = files(here / "out")
     (here / "out" / "deep" / "type0.MID").unlink()
-    done = call("clean", "midi", "out", "--merge", "--json")
+    other = ("--merge", "--as", "harpsichord", "--json")
+    done = call("clean", "midi", "out", *other)
     assert done.code == 0
     assert done.json["written"] == 1
     assert sum("--force" in row["reason"] for row in done.json["rejected"]) == 4
     assert {name: mark for name, mark in files(here / "out").items() if "type0" not in name} == {
         name: mark for name, mark in first.items() if "type0" not in name
     }
-    assert call("clean", "midi", "out", "--merge", "--force", "--json").json["written"] == 5
+    assert call("clean", "midi", "out", "--force", *other).json["written"] == 5
     assert files(here / "out")["one.mid"] != first["one.mid"]
+
+
+def test_the_same_command_goes_on(folder: Path, here: Path) -> None:
+    """Copies that are there and the same are made; they are not touched again."""
+    call("clean", "midi", "out")
+    first = files(here / "out")
+    (here / "out" / "one.mid").unlink()
+    times = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*.*")}
+    done = call("clean", "midi", "out", "--report", "r.json", "--json")
+    assert done.code == 0
+    assert (done.json["written"], done.json["before"], len(done.json["rejected"])) == (5, 4, 5)
+    assert files(here / "out") == first
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert json.loads((here / "r.json").read_text(encoding="utf-8"))["accepted"] == 5
+    (here / "out" / "one.mid").write_bytes(SONG)
+    other = call("clean", "midi", "out", "--json")
+    assert other.code == 0
+    assert (other.json["written"], other.json["before"]) == (4, 4)
+    assert [row["path"] for row in other.json["rejected"] if "is there already" in row["reason"]] == ["midi/one.mid"]
+    assert (here / "out" / "one.mid").read_bytes() == SONG
+    whole = call("clean", "midi", "out", "--force", "--json")
+    assert (whole.json["written"], whole.json["before"]) == (5, 0)
+    told = call("clean", "midi/one.mid", "out")
+    assert told.code == 0
+    assert "1 file with 32 notes written to out, 1 of them before; 0 files left out" in told.out
 
 
 def test_when_nothing_is_written_it_fails_and_says_why(folder: Path, here: Path) -> None:
     call("clean", "midi", "out")
-    again = call("clean", "midi", "out", "--json")
+    again = call("clean", "midi", "out", "--merge", "--as", "harpsichord", "--json")
     assert again.code == 1
     assert again.json["written"] == 0
     assert len(again.json["rejected"]) == 10

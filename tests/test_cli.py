@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from symusic import Note, Score, Tempo, TimeSignature, Track
@@ -243,9 +244,18 @@ def test_prompt_bars_that_are_not_there(model: Path, song: Path, here: Path) -> 
     done = call("generate", song, "--model", model, "--prompt-bars", "5000-5001", "-o", "x.mid")
     assert done.code == 1
     assert "there is no bar 5000" in done.error
-    done = call("generate", "--model", model, "--prompt-bars", "5-6", "-o", "x.mid")
+    bars = toccata.song(song).bars
+    for text in ("3-999", "999"):
+        done = call("generate", song, "--model", model, "--prompt-bars", text, "-o", "x.mid")
+        assert done.code == 1
+        assert f"{song} has {bars} bars: there is no bar 999 in it" in done.error
+    for text, said in (("5-6", "bars 5-6"), ("5-5", "bar 5"), ("4", "bars 1-4")):
+        done = call("generate", "--model", model, "--prompt-bars", text, "-o", "x.mid")
+        assert done.code == 1
+        assert f"there is no prompt to take {said} of" in done.error
+    done = call("generate", "--model", model, "--continuation-only", "-o", "x.mid")
     assert done.code == 1
-    assert "prompt" in done.error
+    assert "there is no prompt to leave out (--continuation-only)" in done.error
     assert list(here.iterdir()) == []
 
 
@@ -274,6 +284,56 @@ def test_a_limit_too_low_for_a_note(model: Path, song: Path, here: Path) -> None
     done = call("generate", song, "--model", model, "--max-tokens", 1, "-o", "x.mid", "--json")
     assert done.json["pieces"][0]["new_notes"] == 0
     assert notes_of("x.mid") == notes_of(song)
+
+
+@pytest.mark.parametrize("best_of", [[], ["--best-of", 20]])
+def test_pieces_without_a_note_are_told_and_the_others_written(model: Path, here: Path, best_of: list[Any]) -> None:
+    args = ("generate", "--model", model, "--max-tokens", 4, "-n", 20, "--seed", 1, *best_of)
+    done = call(*args, "-o", "x.mid", "--json")
+    assert done.code == 0, done.err
+    pieces, left = done.json["pieces"], done.json["left_out"]
+    assert pieces
+    assert left
+    assert sorted(row["seed"] for row in (*pieces, *left)) == list(range(1, 21))
+    assert {row["why"] for row in left} == {"it has no note"}
+    assert all(piece["notes"] for piece in pieces)
+    assert sorted(piece["path"] for piece in pieces) == sorted(path.name for path in here.iterdir())
+    done = call(*args, "-o", "y.mid", "--quiet")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == len(pieces)
+    (line,) = [line for line in done.err.splitlines() if line.startswith("left out")]
+    seeds = ", ".join(str(row["seed"]) for row in left)
+    assert line.startswith(f"left out, as no note was written: seed {seeds}; give more bars")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["generate", "--bars", 1],
+        ["infill", "--bars", 1],
+        ["accompany", "--add", "bass"],
+        ["harmonise"],
+        ["vary", "--keep", "rhythm", "-n", 1],
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_song_is_never_replaced_by_what_is_made_of_it(
+    command: list[Any], model: Path, song: Path, here: Path
+) -> None:
+    """Whatever is said, and by whatever way there."""
+    shutil.copy(song, here / "song.mid")
+    (here / "link.mid").symlink_to("song.mid")
+    (here / "deep").mkdir()
+    verb, *how = command
+    for name, out in (("song.mid", "song.mid"), ("link.mid", "song.mid"), ("song.mid", "deep/../song.mid")):
+        for force in ([], ["--force"]):
+            done = call(verb, name, "--model", model, *how, "-o", out, *force)
+            assert done.code == 1
+            assert f"{name} would be replaced by what is made of it" in done.error
+    shutil.copy(song, here / f"{model.name}-7.mid")
+    done = call("generate", f"{model.name}-7.mid", "--model", model, "--seed", 7, "--bars", 1, "-o", ".", "--force")
+    assert "would be replaced" in done.error
+    assert (here / "song.mid").read_bytes() == song.read_bytes() == (here / f"{model.name}-7.mid").read_bytes()
 
 
 def test_ten_songs_from_one_command(model: Path, here: Path) -> None:
@@ -408,6 +468,12 @@ def test_dataset(here: Path) -> None:
     assert value["files"] == 2
     assert len(list((here / "bach").glob("*.mid"))) == 2
     assert (here / "bach" / "NOTICE.txt").is_file()
+    before = sorted(here.iterdir())
+    for place in ("s3://bucket/bach", "gs://bucket/bach", "file:///bach", "http://host/bach"):
+        done = call("dataset", "bach", place, "--limit", 1)
+        assert done.code == 1
+        assert f"{place} cannot be written to" in done.error
+    assert sorted(here.iterdir()) == before
 
 
 # -- inspect, render, models, recipes, doctor ------------------------------------------------------
@@ -424,6 +490,7 @@ def test_inspect(model: Path, song: Path, here: Path) -> None:
     assert [bar["bar"] for bar in some["bars"]] == [2, 3]
     assert "notes" in call("inspect", song, "--bars", "1").out
     assert call("inspect", song, "--decode", "back.mid").code == 1
+    assert "would be replaced" in call("inspect", "back.mid", "--decode", "back.mid", "--force").error
     assert "no recipe" in call("inspect", song, "--tokenizer", "nope").error
 
 

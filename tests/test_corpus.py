@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from symusic import Score, Track
 
 from toccata.corpus.groups import FEW, assign, related, thinned
-from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
 from toccata.corpus.store import CORPUS, JOURNAL, PIECES, Corpus, Split, shard_name
 from toccata.errors import CorpusError
 from toccata.midi import edit
@@ -321,6 +321,47 @@ def test_refusals(music: Path, tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     assert (foreign / "thesis.txt").read_text() == "mine"
     assert [p.name for p in foreign.iterdir()] == ["thesis.txt"]
+
+
+def test_an_unfinished_corpus_is_replaced(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    for wrong in (CleanOptions(min_bars=9999), CleanOptions(min_notes=99_999)):
+        with pytest.raises(CorpusError, match="can be used"):
+            made(music, out, PrepareOptions(wrong))
+    (out / shard_name(0)).write_bytes(b"what an interruption left")
+    (out / shard_name(1)).write_bytes(b"and some more")
+    (out / "mine.txt").write_text("mine")
+    assert made(music, out).digest == made(music, tmp_path / "fresh").digest
+    assert (out / "mine.txt").read_text() == "mine"
+    assert not (out / shard_name(1)).exists()
+    before = files(out)
+    with pytest.raises(CorpusError, match="other cleaning options"):  # a finished one stays
+        made(music, out, PrepareOptions(CleanOptions(min_bars=2)))
+    (out / CORPUS).unlink()  # finished once, and interrupted while its index was written anew
+    with pytest.raises(CorpusError, match="other cleaning options"):
+        made(music, out, PrepareOptions(CleanOptions(min_bars=2)))
+    assert files(out).items() <= before.items()
+
+
+def test_a_file_of_the_same_name_is_no_corpus(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    for text in ('{"source": "of the song"}', "[]", "no JSON"):
+        (out / "source.json").write_text(text)
+        (out / JOURNAL).write_text("my diary")
+        with pytest.raises(CorpusError, match="choose another folder"):
+            made(music, out)
+        assert {p.name: p.read_text() for p in out.iterdir()} == {"source.json": text, JOURNAL: "my diary"}
+
+
+def test_a_corpus_says_what_it_was_made_with(music: Path, tmp_path: Path) -> None:
+    options = PrepareOptions(CleanOptions(min_bars=2, programs=tuple(range(100))), valid=0.1, test=0.3)
+    corpus = made(music, tmp_path / "corpus", options)
+    assert options_of_corpus(Corpus(corpus.folder)) == options
+    for damage in ({}, {"clean": {"colour": 3}, "valid": 0.1, "test": 0.1}, {"clean": {}}, {"clean": 3}):
+        corpus.about["options"] = damage
+        with pytest.raises(CorpusError, match="does not say how it was cleaned"):
+            options_of_corpus(corpus)
 
 
 def test_a_damaged_index_is_one_line(music: Path, tmp_path: Path) -> None:

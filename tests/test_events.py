@@ -140,16 +140,45 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (EventOptions("REMY"), "scheme"),
         (EventOptions("REMI", {"use_tempo": True}), "use_tempo"),
         (EventOptions("REMI", {"beat_res": {"0:4": 8}}), "0-4"),
-        (EventOptions("REMI", algorithm="bpe"), "algorithm"),
         (EventOptions("PerTok", {"use_time_signatures": True}), "four quarters"),
+        (EventOptions("REMI", {"beat_res": 5}), r"options\.beat_res must be"),
+        (EventOptions("REMI", {"beat_res": {"0-4": 0}}), r"options\.beat_res must be"),
+        (EventOptions("REMI", {"time_signature_range": []}), r"options\.time_signature_range must be"),
+        (EventOptions("REMI", {"time_signature_range": {"4": [0]}}), r"options\.time_signature_range must be"),
+        (EventOptions("REMI", {"time_signature_range": {"0": [4]}}), "time_signature_range is wrong"),
+        (EventOptions("TSD", {"num_velocities": "many"}), "num_velocities is wrong"),
+        (EventOptions("REMI", {"tempo_range": [0, 0]}), "tempo_range is wrong"),
+        (EventOptions("REMI", {"programs": [999]}), r"options\.programs .*-1 for the drums, not \[999\]"),
+        (EventOptions("REMI", {"programs": [-2]}), r"options\.programs"),
+        (EventOptions("REMI", {"programs": [True]}), r"options\.programs"),
+        (EventOptions("REMI", {"programs": 5}), r"options\.programs"),
     ],
 )
 def test_options_that_do_not_exist_are_named(options: EventOptions, said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(RecipeError, match=said) as error:
         EventTokenizer.build(options)
+    assert "\n" not in str(error.value)
+
+
+def test_whatever_goes_wrong_in_miditok_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("a\nb")
+
+    monkeypatch.setattr(miditok.REMI, "_create_base_vocabulary", fails)
+    with pytest.raises(RecipeError, match="num_velocities is wrong, MidiTok says: KeyError") as error:
+        EventTokenizer.build(EventOptions("REMI", {"num_velocities": 8}))
+    assert "\n" not in str(error.value)
+
+
+def test_programs_of_ones_own() -> None:
+    tokenizer = EventTokenizer.build(EventOptions("REMI", {"programs": [-1, 0, 127]}))
+    assert {word for word in tokenizer.words(np.arange(tokenizer.vocab_size)) if word.startswith("Program")} == {
+        "Program_-1",
+        "Program_0",
+        "Program_127",
+    }
 
 
 def test_too_few_merges_are_refused() -> None:

@@ -107,6 +107,38 @@ def test_a_damaged_about(copy: Path, about: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "a\\b", "", ".", "..", "a\x00b", "a\nb", 3, None])
+def test_a_name_is_no_way_to_other_folders(copy: Path, name: object) -> None:
+    about = json.loads((copy / folder.ABOUT).read_text())
+    (copy / folder.ABOUT).write_text(json.dumps({**about, "name": name}))
+    with pytest.raises(ModelError, match=r"toccata\.json .*copy the whole model") as error:
+        toccata.load(copy)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("models/bach", "bach"), ("a.b c", "a.b c"), (".", "here"), ("x/..", "here"), ("a\nb", "a-b")]
+)
+def test_what_a_folders_model_is_called(path: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert folder.name_for(Path(path)) == name
+    assert folder.name_for(Path("/")) == "model"
+
+
+def test_a_model_does_not_start_from_itself(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for out in (copy, copy / "." / ".." / copy.name, tmp_path / "link", Path(copy.name)):
+        for start in (copy, tmp_path / "link"):
+            with pytest.raises(ModelError, match="choose another folder") as error:
+                folder.open_parent(start, out)
+            assert "\n" not in str(error.value)
+    for out in (tmp_path / "new", tmp_path / "other"):
+        assert folder.open_parent(copy, out).path == copy
+
+
 def test_no_model(tmp_path: Path) -> None:
     (tmp_path / "begun" / folder.TRAINING).mkdir(parents=True)
     for path, why in (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toccata.errors import RecipeError
-from toccata.recipes import Recipe, load, names, restore
+from toccata.recipes import Recipe, load, names, refuse_other_tokens, restore
 from toccata.tokenizers.load import build_tokenizer
 
 
@@ -72,6 +72,14 @@ WRONG = {
     "examples.tempo": "examples.tempo=-1",
     "training.schedule": "training.schedule=['wsd']",
     "section.key=value": "lr=0.1",
+    "REMI, TSD, MIDILike, Structured, PerTok, text, codes": "tokenizer.scheme=Foo",
+    "BPE, Unigram, WordPiece": "tokenizer.algorithm=xyz",
+    "tokenizer.merges must be at least 0": "tokenizer.merges=-5",
+    "training.seed must be at most 9223372036854775807": "training.seed=99999999999999999999999",
+    "training.seed must be at least 0": "training.seed=-1",
+    "codec_training.seed must be at most": "codec_training.seed=9223372036854775808",
+    "model.context must be at most 1,000,000": "model.context=9999999999999",
+    "more than 20,000,000,000 parameters": "model.width=9999936",
     "write": "training.lr",
 }
 
@@ -83,6 +91,39 @@ def test_wrong_settings(named: str) -> None:
         load("toccata", settings)
     assert named in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("setting", ["tokenizer.layout=x", "tokenizer.merges=-5", "tokenizer.velocities=9"])
+def test_wrong_settings_of_text(setting: str) -> None:
+    with pytest.raises(RecipeError, match=setting.partition("=")[0]) as error:
+        load("theremin", [setting])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("settings", [["training.seed=9223372036854775807"], ["model.context=1000000"]])
+def test_the_largest_there_may_be(settings: list[str]) -> None:
+    assert load("toccata", settings)
+
+
+KEPT = {
+    "tokenizer.merges=3000": "tokenizer.merges is 0",
+    "tokenizer.scheme=TSD": "tokenizer.scheme is 'REMI'",
+    "tokenizer.options.num_velocities=2": "tokenizer.options.num_velocities is 8",
+    "tokenizer.options.use_rests=true": "tokenizer.options.use_rests is not set",
+    "codec.width=64": "codec.width is not set",
+    "codec_training.steps=7": "codec_training.steps is 4000",
+}
+
+
+@pytest.mark.parametrize("setting", KEPT)
+def test_what_starts_from_a_model_keeps_its_tokens(setting: str, tmp_path: Path) -> None:
+    recipe = "bachsformer" if setting.startswith("codec") else "toccata"
+    saved = json.loads(json.dumps(load(recipe).to_json()))
+    kept = restore(saved)
+    refuse_other_tokens(restore(saved, ["training.lr=0.5", "clean.min_bars=4"]), kept, tmp_path)
+    with pytest.raises(RecipeError, match=KEPT[setting]) as error:
+        refuse_other_tokens(restore(saved, [setting]), kept, tmp_path)
+    assert str(error.value).endswith(f" in {tmp_path}, and stays so")
 
 
 def own(tmp_path: Path, text: str, name: str = "mine.toml") -> str:

@@ -136,6 +136,42 @@ def test_what_is_an_address(place: Any, url: str | None) -> None:
     assert remote.is_remote(place) is (url is not None)
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("s3://", "s3:// names no bucket: write s3://BUCKET/FOLDER"),
+        ("gs:///", "gs:// names no bucket: write gs://BUCKET/FOLDER"),
+        ("file://", "file:// names no folder: write file:///FOLDER"),
+        ("http://host/midi", "http://host/midi cannot be used: name a folder here, or an address with s3://"),
+        ("S3://bucket/midi", "S3://bucket/midi cannot be used: name a folder here, or an address with s3://"),
+    ],
+)
+def test_what_cannot_be_an_address_is_told_as_it_is_written(
+    place: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "midi").mkdir()
+    for command in (
+        ["check", place],
+        ["prepare", place, "out"],
+        ["prepare", "midi", place],
+        ["train", "midi", "-o", place],
+        ["evaluate", place, "midi"],
+        ["generate", "--model", place],
+    ):
+        done = call(*command)
+        assert done.code == 1
+        assert says in done.error
+    assert [path.name for path in tmp_path.iterdir()] == ["midi"]
+
+
+def test_a_folder_may_be_called_as_an_address_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "take:" / "two").mkdir(parents=True)
+    assert "take:/two: this folder is empty" in call("check", "take:/two").error
+    assert "nonsense: there is no such folder" in call("check", "nonsense").error
+
+
 def test_nothing_heavy_without_an_address() -> None:
     code = (
         "import sys, toccata; from pathlib import Path\n"
@@ -415,7 +451,7 @@ def test_file_addresses(data: Path, place: Path) -> None:
     assert len(list((there / "clean").glob("*.mid"))) == 6
     done = call("check", (place / "nothing").as_uri())
     assert done.code == 1
-    assert "there is nothing at file:///" in done.error
+    assert f"there is nothing at {(place / 'nothing').as_uri()}: name a folder that is there" in done.error
     done = call("generate", "--model", there / "m", "-o", "s3://bucket/songs")
     assert done.code == 1
     assert "name a file or a folder here" in done.error

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 import toccata
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.errors import ModelError, RecipeError, ToccataError
+from toccata.errors import CorpusError, ModelError, RecipeError, ToccataError
 from toccata.folder import ModelFolder
-from toccata.recipes import load
+from toccata.midi.clean import CleanOptions
+from toccata.recipes import load, of_corpus, restore
 from toccata.training import checkpoint, log, picture
 from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
@@ -310,6 +311,8 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     from toccata.training.data import stack
     from toccata.training.torchnet import load_decoder
 
+    with pytest.raises(CorpusError, match="can be used"):  # what this leaves is not in the way
+        toccata.finetune(music, tmp_path / "child", model=made.path, settings=["clean.min_bars=9999"])
     child = toccata.finetune(music, tmp_path / "child", model=made.path, settings=["training.steps=2"])
     assert child.about["lineage"]["parent"]["digest"] == made.digest
     recipe = load("toccata", [*TINY, "training.precision='fp32'", "prepare.test=0.2"])
@@ -322,6 +325,69 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     assert losses(tmp_path / "child")[1] == pytest.approx(loss, abs=1e-4)
     with pytest.raises(RecipeError, match=r"model\.width is 32"):
         toccata.finetune(music, tmp_path / "wide", model=made.path, settings=["model.width=64"])
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("has_training", [True, False])
+def test_a_model_is_not_finetuned_onto_itself(
+    has_training: bool, made: ModelFolder, music: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(made.path, tmp_path / "m"))
+    if not has_training:
+        shutil.rmtree(copy / "training")
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    before = contents(copy)
+    for model, out in ((copy, copy), (tmp_path / "link", copy), (copy, tmp_path / "link")):
+        with pytest.raises(ModelError, match="is the model to start from: choose another folder"):
+            toccata.finetune(music, out, model=model, settings=["training.steps=2"])
+    assert contents(copy) == before
+
+
+@pytest.mark.parametrize("setting", ["tokenizer.merges=3000", "tokenizer.options.num_velocities=2"])
+def test_what_starts_from_a_model_keeps_its_tokens(
+    setting: str, made: ModelFolder, music: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="and stays so") as error:
+        toccata.finetune(music, tmp_path / "ft", model=made.path, settings=[setting])
+    assert setting.partition("=")[0] in str(error.value)
+    assert str(made.path) in str(error.value)
+    assert not (tmp_path / "ft").exists()
+
+
+def test_what_is_said_of_a_prepared_corpus_is_true(music: Path, made: ModelFolder, tmp_path: Path) -> None:
+    options = PrepareOptions(CleanOptions(min_bars=2, drop_drums=True), valid=0.25, test=0.25)
+    corpus = prepare(music, tmp_path / "corpus", options, processes=0)
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "toccata"\nabout = "mine"\n[clean]\nmerge = true\n[prepare]\ntest = 0.5\n')
+    settings = [*TINY, "training.precision='fp32'", "training.steps=1"]
+    new = toccata.train(corpus.folder, tmp_path / "new", recipe=str(mine), settings=settings)
+    assert restore(new.about["recipe"]).prepare_options() == options
+    assert "min_bars 2" in (new.path / "training" / "info.txt").read_text()
+    assert toccata.train(corpus.folder, new.path, recipe=str(mine), settings=settings).digest == new.digest
+    for setting in ("clean.min_bars=4", "prepare.test=0.25", " clean.programs = [0]"):
+        for model in (None, made.path):
+            with pytest.raises(RecipeError, match="cleaned and split already: prepare it anew, or leave out") as error:
+                toccata.train(corpus.folder, tmp_path / "x", settings=[setting], start_from=model)
+            assert str(corpus.folder) in str(error.value)
+            assert "\n" not in str(error.value)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_recipe_that_fits_its_corpus_is_recorded_as_it_is(corpus: Corpus) -> None:
+    """So that runs that were begun before its corpus was asked go on."""
+    same = load("toccata", ["prepare.test=0.2", "prepare.valid=0.2"])
+    assert of_corpus(same, corpus) == same
+    assert of_corpus(load("toccata"), corpus).prepare == {"valid": 0.2, "test": 0.2}
+    assert of_corpus(load("toccata", ["prepare.valid=0.2"]), corpus) == same
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, 2**62 + 12345])
+def test_the_largest_seeds(corpus: Corpus, tmp_path: Path, seed: int) -> None:
+    settings = ("training.steps=2", "model.dropout=0.1", f"training.seed={seed}")
+    assert train(corpus, tmp_path / "m", *settings).step == 2
 
 
 # ---- parts

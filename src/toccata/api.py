@@ -44,7 +44,7 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, refuse_other_shape, restore
+from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens, restore
 from toccata.recipes import load as load_recipe
 from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
 from toccata.training.info import command_line
@@ -203,8 +203,8 @@ def train(
     """
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
-    parent = None if start_from is None else folder.open_folder(Path(start_from))
-    chosen = _recipe(recipe, settings, minutes, parent)
+    parent = None if start_from is None else folder.open_parent(Path(start_from), out)
+    chosen = _recipe(recipe, settings, minutes, parent, Path(source))
     model = None if start_from is None else told(start_from)
     called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
@@ -258,14 +258,19 @@ def _share_processors() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _recipe(name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None) -> Recipe:
+def _recipe(
+    name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
+) -> Recipe:
     chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
     if parent is not None:
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
+        refuse_other_tokens(chosen, restore(parent.about["recipe"]), parent.path)
     if parent is not None and not any(s.startswith("training.lr=") for s in settings):
         # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
         first = parent.about["lineage"].get("parent") is None
         chosen = replace(chosen, training=replace(chosen.training, lr=chosen.training.lr * (FINETUNE if first else 1)))
+    if (source / CORPUS).is_file():
+        chosen = of_corpus(chosen, Corpus(source), settings)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
 GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
 TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
+_UNFIT = re.compile(r"[/\\\x00-\x1f]")
+"""What no name of a model has: files are called after it, and a name is no way to other folders."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,35 @@ def open_folder(path: Path) -> ModelFolder:
     for key, kind in (("name", str), ("files", dict), ("recipe", dict), ("lineage", dict)):
         if not isinstance(about.get(key), kind):
             raise ModelError(f"{path / ABOUT} lacks {key!r}: copy the whole model folder again", path=path / ABOUT)
+    if not _is_plain(about["name"]):
+        raise ModelError(
+            f"{path / ABOUT} calls the model {about['name']!r}, which cannot be a file's name: copy the whole model "
+            "folder again, from somebody you trust",
+            path=path / ABOUT,
+        )
     return ModelFolder(path, about)
+
+
+def open_parent(path: Path, out: Path) -> ModelFolder:
+    """Open the model that another one, in ``out``, starts from.
+
+    Raises:
+        ModelError: As :func:`open_folder`; or ``out`` is that very folder, by whatever way.
+    """
+    parent = open_folder(path)
+    if path.resolve() == out.resolve() or (out.exists() and out.samefile(path)):
+        raise ModelError(f"{out} is the model to start from: choose another folder for the new one", path=out)
+    return parent
+
+
+def name_for(path: Path) -> str:
+    """What a model in the folder ``path`` is called."""
+    name = path.name if _is_plain(path.name) else path.resolve().name
+    return _UNFIT.sub("-", name) or "model"
+
+
+def _is_plain(name: str) -> bool:
+    return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:

@@ -147,17 +147,64 @@ def command(
     return decorate
 
 
+def _address(path: Path) -> str | None:
+    """The address that ``path`` is, with the slashes that a Path swallows; None: it is a path here."""
+    from toccata import api
+
+    told = api.told(path)
+    return told if path.parts and "://" in told and told.startswith(path.parts[0]) else None
+
+
+def refuse_address(song: Path) -> None:
+    """Stop if a song is named by an address, as only folders are fetched.
+
+    Raises:
+        RequestError: ``song`` is an address.
+    """
+    if (url := _address(song)) is not None:
+        how = f"say {url[7:]}" if url.startswith("file:") else "copy it here, and name the copy"
+        raise RequestError(f"{url} is an address, and a song must be a local path: {how}", path=song)
+
+
+def refuse_remote(paths: Sequence[Path]) -> None:
+    """Stop if something would be written to an address by a command that writes here alone.
+
+    Raises:
+        RequestError: One of ``paths`` is an address.
+    """
+    for path in paths:
+        if (url := _address(path)) is not None:
+            raise RequestError(f"{url} cannot be written to: name a file or a folder here", kind="no-place")
+
+
+def refuse_file(out: Path, what: str) -> None:
+    """Stop before any work is done if there is a file where a folder for ``what`` shall be.
+
+    Raises:
+        RequestError: ``out`` is a file, or lies below one.
+    """
+    there = next((place for place in (out, *out.parents) if place.exists()), out)
+    if _address(out) is None and there.exists() and not there.is_dir():
+        raise RequestError(f"{there} is a file: name a folder for {what}", path=out, kind="no-place")
+
+
+def refuse_own(song: Path | None, paths: Sequence[Path]) -> None:
+    """Stop before any work is done if a song would be replaced by what is made of it, whatever else is allowed.
+
+    Raises:
+        RequestError: One of ``paths`` is the song.
+    """
+    if song is not None and any(os.path.realpath(path) == os.path.realpath(song) for path in paths):
+        raise RequestError(f"{song} would be replaced by what is made of it: name another place for it", path=song)
+
+
 def refuse_existing(paths: Sequence[Path], force: bool) -> None:
     """Stop before any work is done if a file would be overwritten, or cannot be written.
 
     Raises:
         RequestError: One of ``paths`` exists and ``force`` is not given, or its folder may not be written to.
     """
-    from toccata import api
-
-    for path in paths:
-        if api.is_remote(path):
-            raise RequestError(f"{api.told(path)} cannot be written to: name a file or a folder here", kind="no-place")
+    refuse_remote(paths)
     for folder in dict.fromkeys(path.parent for path in paths):
         there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
         if not there.is_dir() or not os.access(there, os.W_OK):

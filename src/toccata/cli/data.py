@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toccata.cli.base import F, Face, command, hours, many, refuse_existing
+from toccata.cli.base import F, Face, command, hours, many, refuse_existing, refuse_file, refuse_remote
 from toccata.cli.writing import Program
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
 
     The folders in it stay as they are, and so do the originals. In each copy: no empty tracks, no notes that never end,
     double, or overlap in their pitch. Each file that is left out is told with its reason. Several songs in one file
-    (type 2) follow one another in one copy.
+    (type 2) follow one another in one copy. Run again, it makes the copies that are missing.
     """
     from toccata import api
 
@@ -184,7 +184,10 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
         print(f"error: {message}", file=sys.stderr)
         click.get_current_context().exit(1)
     why, place = ", each with its reason above" if made.rejected else "", api.told(out)
-    line = f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {place}; {left} left out{why}"
+    before = f", {made.before:,} of them before" if made.before else ""
+    line = (
+        f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {place}{before}; {left} left out{why}"
+    )
     face.result(value, [line, *(f"report       {path}" for path in value["reports"])])
 
 
@@ -210,6 +213,7 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
     """
     from toccata import api
 
+    refuse_file(out, "the corpus")
     face.place = out
     face.kept = f"what was read so far is kept in {api.told(out)}: run the same command again to go on"
     with face.progress() as heard:
@@ -258,6 +262,8 @@ def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     """
     from toccata import api
 
+    refuse_remote([out])
+    refuse_file(out, "the MIDI files")
     face.place = out
     face.kept = f"what was written so far is in {out}; the same command goes on"
     with face.progress() as heard:

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command
+from toccata.cli.base import Face, command, many
 from toccata.cli.writing import BESIDE, BarCount, Meter, Program, open_desk, tell, wishes, writing
+from toccata.errors import RequestError
 
 _AT_ONCE = 16
 """Pieces written at a time; those that are done are on disk before the next begin."""
@@ -73,7 +74,8 @@ def generate(face: Face, **said: Any) -> None:
 
     if (said["best_of"] or said["count"]) < said["count"]:
         raise click.BadParameter(f"{said['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
-    desk = open_desk(face, said)
+    _refuse_no_prompt(said)
+    desk = open_desk(face, said, said["prompt"])
     model, count, bars = desk.model, said["best_of"] or said["count"], _new_bars(said)
     if said["max_copy"] is not None and desk.judge is None:
         raise click.BadParameter(
@@ -112,11 +114,24 @@ def generate(face: Face, **said: Any) -> None:
                 desk.best.add(pieces)
                 continue
             for number, piece in enumerate(pieces, first):
-                written.append(desk.write(piece, number))
+                if desk.sounds(piece):
+                    written.append(desk.write(piece, number))
                 face.kept = f"{len(written)} of {count} pieces are written"
         if desk.best is not None:
             written += desk.write_best()
     tell(face, desk, written, tokens, notes, seconds)
+
+
+def _refuse_no_prompt(said: dict[str, Any]) -> None:
+    """Stop if something is said of a prompt, and there is none."""
+    if said["prompt"] is not None:
+        return
+    what = "to leave out (--continuation-only)" if said["continuation_only"] else None
+    if said["prompt_bars"] is not None:
+        first, last = said["prompt_bars"]
+        what = f"to take bar {first} of" if first == last else f"to take bars {first}-{last} of"
+    if what is not None:
+        raise RequestError(f"there is no prompt {what}: name a MIDI file to go on from")
 
 
 @contextmanager
@@ -125,9 +140,17 @@ def _prompt(said: dict[str, Any]) -> Iterator[tuple[Path | None, int | None]]:
     from toccata import api
 
     first, last = said["prompt_bars"] or (1, None)
-    bars = None if last is None else last - first + 1
-    if first == 1 or said["prompt"] is None:
-        yield said["prompt"], bars
+    if last is None:
+        yield said["prompt"], None
+        return
+    from toccata.piece import song
+
+    prompt, bars = said["prompt"], last - first + 1
+    if last > (there := song(prompt).bars):
+        gone = first if first > there else last
+        raise RequestError(f"{prompt} has {many(there, 'bar')}: there is no bar {gone} in it", path=prompt)
+    if first == 1:
+        yield prompt, bars
         return
     with tempfile.TemporaryDirectory(prefix="toccata-") as place:
         yield api.from_bar(said["prompt"], first, place), bars

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command, millions, refuse_existing, table
+from toccata.cli.base import Face, command, millions, refuse_address, refuse_existing, refuse_own, table
 from toccata.cli.settings import setting
 
 
@@ -34,7 +34,9 @@ def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Pa
     from toccata import api
 
     first, last = _range(bars)
+    refuse_address(file)
     if decode is not None:
+        refuse_own(file, [decode])
         refuse_existing([decode], force)
     found = api.inspect(file, tokenizer, decode=decode)
     shown = [{"bar": i, "tokens": list(tokens)} for i, tokens in enumerate(found.bars, 1) if first <= i <= (last or i)]
@@ -92,6 +94,7 @@ def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None
     """
     from toccata import api
 
+    refuse_address(file)
     refuse_existing(outs, force)
     api.render(file, outs, soundfont=setting("soundfont", soundfont))
     face.result({"path": str(file), "written": [str(out) for out in outs]}, [str(out) for out in outs])

@@ -88,7 +88,7 @@ def infill(face: Face, song: Path, **said: Any) -> None:
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars)
     where = {"tracks": said["tracks"], "locks": said["lock"]}
-    _run(face, said, total, lambda model, **how: model.infill(song, bars, **where, **how))
+    _run(face, said, song, total, lambda model, **how: model.infill(song, bars, **where, **how))
 
 
 @command(
@@ -116,7 +116,7 @@ def accompany(face: Face, song: Path, **said: Any) -> None:
         raise click.BadParameter(error.message, param_hint="'--add'") from None
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
-    _run(face, said, total, lambda model, **how: model.accompany(song, programs, bars=bars, **how))
+    _run(face, said, song, total, lambda model, **how: model.accompany(song, programs, bars=bars, **how))
 
 
 @command(
@@ -143,14 +143,14 @@ def harmonise(face: Face, song: Path, **said: Any) -> None:
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
     where = {"melody": said["melody"], "bars": bars} | ({"voices": said["voices"]} if said["voices"] else {})
-    _run(face, said, total, lambda model, **how: model.harmonise(song, **where, **how))
+    _run(face, said, song, total, lambda model, **how: model.harmonise(song, **where, **how))
 
 
-def _run(face: Face, said: dict[str, Any], bars: int, write: Any) -> None:
-    """Write the versions one by one, each on disk before the next begins."""
+def _run(face: Face, said: dict[str, Any], song: Path, bars: int, write: Any) -> None:
+    """Write the versions of ``song`` one by one, each on disk before the next begins."""
     from toccata import api
 
-    desk = open_desk(face, said)
+    desk = open_desk(face, said, song)
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as heard:

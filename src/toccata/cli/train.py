@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from toccata.cli.base import Face, command, many
+from toccata.cli.base import Face, command, many, refuse_file
 from toccata.cli.settings import setting
 
 _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="What computes.  [torch]")
@@ -89,6 +89,7 @@ def _train(
     out = out if out.name else out.resolve()
     if parent is not None and recipe is not None:
         raise click.UsageError("a model that another one starts from keeps its recipe: leave out --recipe or --from")
+    refuse_file(out, "the model")
     face.place = out
     face.kept = f"what was done so far is kept in {api.told(out)}: run the same command again to go on"
     began = time.time()

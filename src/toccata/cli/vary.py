@@ -40,7 +40,7 @@ def vary(face: Face, song: Path, **said: Any) -> None:
     the top line of the highest track stays. harmony: in each beat begin only notes that sounded in it.
     """
     bars = said["bars"]
-    desk = open_desk(face, {**said, "in_order": True})
+    desk = open_desk(face, {**said, "in_order": True}, song)
     total = sum(last - first + 1 for first, last in bars) if bars else 0
     with face.progress() as heard:
         if said["model"] is None:

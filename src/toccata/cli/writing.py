@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from toccata.cli.base import F, Face, clock, many, refuse_existing
+from toccata.cli.base import F, Face, clock, many, refuse_address, refuse_existing, refuse_own
 from toccata.cli.settings import setting
+from toccata.errors import RequestError
 
 if TYPE_CHECKING:
     from toccata.api import Judge, Model, Ranked, Ranker, Sampling
@@ -49,7 +51,6 @@ class Program(click.ParamType[Any]):
         if isinstance(value, int):
             return value
         from toccata import api
-        from toccata.errors import RequestError
 
         try:
             return api.program_number(str(value))
@@ -67,7 +68,6 @@ class Range(click.ParamType[Any]):
         if isinstance(value, tuple):
             return value
         from toccata import api
-        from toccata.errors import RequestError
 
         try:
             found: tuple[int, int] = api.pitch_range(str(value))
@@ -173,6 +173,7 @@ class Desk:
         soundfont: What to play with.
         judge: Looks for copied passages; None: the model has no index of what it was trained on.
         best: Keeps the best pieces; None: all are kept.
+        silent: Of pieces that are not written, as no note is new in them, seed and reason.
     """
 
     model: Model
@@ -184,6 +185,14 @@ class Desk:
     soundfont: str | None
     judge: Judge | None
     best: Best | None
+    silent: list[dict[str, Any]] = field(default_factory=list)
+
+    def sounds(self, piece: Piece) -> bool:
+        """Whether there is a note to write. The limit on a piece's tokens may be too low for one: then it is silent."""
+        if piece.origin["notes"] or (piece.origin["prompt"] is not None and not self.said.get("continuation_only")):
+            return True
+        self.silent.append({"seed": piece.origin["seed"], "total": None, "why": "it has no note"})
+        return False
 
     def write(self, piece: Piece, number: int) -> dict[str, Any]:
         """Write a piece and what was asked for beside it; what there is to say of it."""
@@ -195,7 +204,7 @@ class Desk:
         """Write the best pieces, in order; what there is to say of each, and why it stands where it does."""
         assert self.best is not None
         rows = []
-        for number, ranked in enumerate(self.best.kept):
+        for number, ranked in enumerate(ranked for ranked in self.best.kept if self.sounds(ranked.piece)):
             row = self.write(ranked.piece, number)
             rows.append(row | {"rank": {"place": number + 1, **ranked.to_dict()}})
         return rows
@@ -223,10 +232,12 @@ class Best:
             self.left_out.append({"seed": ranked.piece.origin["seed"], "total": said["total"], "why": said["why"]})
 
 
-def open_desk(face: Face, said: dict[str, Any]) -> Desk:
-    """The model and the places for the pieces, before anything is written."""
+def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
+    """The model and the places for the pieces made of ``song``, before anything is written."""
     from toccata import api
 
+    if song is not None:
+        refuse_address(song)
     suffixes = [f".{said[kind]}" for kind in ("audio", "plot") if said[kind]]
     path = api.find_model(setting("model", said["model"]))
     precision: Any = setting("precision", said["precision"]) or "8bit"
@@ -237,6 +248,9 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
     ranked = bool(said.get("best_of"))
     in_order = ranked or bool(said.get("in_order"))
     places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"], in_order)
+    files = [place.with_suffix(suffix) for place in places for suffix in (place.suffix, *suffixes)]
+    refuse_own(song, files)
+    refuse_existing(files, said["force"])
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
     best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
@@ -244,7 +258,17 @@ def open_desk(face: Face, said: dict[str, Any]) -> Desk:
 
 
 def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
-    """Print what was written."""
+    """Print what was written, and what was not.
+
+    Raises:
+        RequestError: No piece has a note.
+    """
+    how = "give more bars (--bars) or tokens (--max-tokens)"
+    if not written:
+        raise RequestError(f"no note was written: {how}")
+    if desk.silent and not face.as_json:  # even when it shall be quiet: no piece is left out in silence
+        seeds = ", ".join(str(row["seed"]) for row in desk.silent)
+        print(f"left out, as no note was written: seed {seeds}; {how}", file=sys.stderr)
     value = {
         "pieces": written,
         "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
@@ -254,10 +278,11 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
         "digest": desk.model.folder.digest,
     }
     lines = _lines(face, written)
-    if desk.best is not None:
-        value["left_out"] = desk.best.left_out
-        if not face.quiet:
-            lines.append(f"The best of {len(written) + len(desk.best.left_out)}; --json says why of each.")
+    left = [*(desk.best.left_out if desk.best is not None else ()), *desk.silent]
+    if desk.best is not None or left:
+        value["left_out"] = left
+    if desk.best is not None and not face.quiet:
+        lines.append(f"The best of {len(written) + len(left)}; --json says why of each.")
     if desk.judge is not None and not face.quiet:
         lines += _longest(written, desk.judge)
     face.result(value, lines)
@@ -313,7 +338,6 @@ def _places(
         places = [output]
         if count > 1:
             places = [output.with_name(f"{output.stem}-{i + 1}{output.suffix}") for i in range(count)]
-        refuse_existing([p.with_suffix(s) for p in places for s in (output.suffix, *suffixes)], force)
         return places
     if output is not None and not output.is_dir() and output.suffix.lower().strip(".") in (*SOUNDS, *PICTURES):
         raise click.BadParameter(f"{output} is to be MIDI: say -o {output.with_suffix('.mid')} --audio or --plot")
@@ -328,20 +352,11 @@ def _places(
             place = folder / f"{stem}-{copy}.mid"
             copy += 1
         places.append(place)
-    refuse_existing(places, force)
     return places
 
 
 def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | None) -> dict[str, Any]:
-    """Write a piece and what was asked for beside it; what there is to say of it.
-
-    Raises:
-        RequestError: It has no note, as the limit on its tokens was too low for one.
-    """
-    from toccata.errors import RequestError
-
-    if not piece.origin["notes"] and (piece.origin["prompt"] is None or said.get("continuation_only")):
-        raise RequestError("no note was written: give more bars (--bars) or tokens (--max-tokens)")
+    """Write a piece and what was asked for beside it; what there is to say of it."""
     piece.save(place, force=said["force"])
     row = {
         "path": str(place),

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,6 +50,22 @@ class PrepareOptions:
                 f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"
             )
+
+
+def options_of_corpus(corpus: Corpus) -> PrepareOptions:
+    """What a finished corpus was made with.
+
+    Raises:
+        CorpusError: It does not say so.
+    """
+    try:
+        said = corpus.about["options"]
+        programs = said["clean"].get("programs")
+        cleaned = CleanOptions(**{**said["clean"], "programs": None if programs is None else tuple(programs)})
+        return PrepareOptions(cleaned, said["valid"], said["test"])
+    except (KeyError, TypeError, AttributeError, RecipeError):
+        path = corpus.folder / CORPUS
+        raise CorpusError(f"{path} does not say how it was cleaned: prepare the corpus again", path=path) from None
 
 
 def prepare(
@@ -105,11 +122,15 @@ def _begin(out: Path, made_with: dict[str, Any]) -> dict[str, Split]:
     """
     marker = out / "source.json"
     if marker.exists():
-        if _json(marker) != json.loads(json.dumps(made_with)):
-            raise CorpusError(
-                f"{out} holds a corpus of another folder or of other cleaning options: choose another folder",
-                path=out,
-            )
+        before = _json(marker)
+        if before != json.loads(json.dumps(made_with)):
+            if not _is_unfinished(out, before):
+                raise CorpusError(
+                    f"{out} holds a corpus of another folder or of other cleaning options: choose another folder",
+                    path=out,
+                )
+            _forget(out)
+            write_json(marker, made_with)
     elif any(not path.name.startswith(f".{marker.stem}-") for path in out.iterdir()):  # but for our own torn marker
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
     else:
@@ -122,6 +143,21 @@ def _begin(out: Path, made_with: dict[str, Any]) -> dict[str, Split]:
         return {}
     except (ValueError, KeyError, TypeError):
         raise CorpusError(f"{out / PIECES} is damaged: delete {out} and prepare it again", path=out) from None
+
+
+def _is_unfinished(out: Path, marker: Any) -> bool:
+    """Whether ``out`` holds what a :func:`prepare` that never came to its end has left, and no more."""
+    ours = isinstance(marker, dict) and set(marker) == {"format", "source", "options"}
+    return ours and not (out / CORPUS).exists() and not (out / PIECES).exists()
+
+
+def _forget(out: Path) -> None:
+    """Delete what an unfinished corpus has read, the journal first: without it the rest is not told of."""
+    (out / JOURNAL).unlink(missing_ok=True)
+    for number in count():
+        if not (out / shard_name(number)).exists():
+            return
+        (out / shard_name(number)).unlink()
 
 
 def _json(path: Path) -> Any:

@@ -75,7 +75,7 @@ class Harmonising(Rewriting):
         """
         opened = self._song(song)
         if reason := why_not(self.tokenizer):
-            raise RequestError(f"{self.name} cannot harmonise: {reason}")
+            raise RequestError(f"{self.name} cannot harmonise: {reason}; train a model with recipe toccata")
         choir = _choir(voices)
         lines = bar_map(opened.score)
         number = _melody(opened.score, lines, melody)

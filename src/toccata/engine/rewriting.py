@@ -162,10 +162,15 @@ class Rewriting(ABC):
 
     def _song(self, song: Source) -> Prompt:
         if not can_fill(self.tokenizer) or not self.has_learned("fill"):
-            raise RequestError(f"{self.name} has not learned to fill: train a model with examples.fill=0.25")
+            raise RequestError(f"{self.name} has not learned to fill: {self._how_to_fill()}")
         opened = open_prompt(self.tokenizer, song)
         assert opened is not None
         return opened
+
+    def _how_to_fill(self) -> str:
+        """What a model needs that shall fill."""
+        other = "" if can_fill(self.tokenizer) else " and recipe toccata, as the tokens of this one cannot say it"
+        return f"train a model with examples.fill=0.25{other}"
 
     def _rewrite(
         self,

@@ -157,14 +157,12 @@ class Varying(Rewriting):
         return [piece for _, _, piece in sorted(found, key=lambda version: version[:2])]
 
     def _refuse_unable(self, keep: Keep) -> None:
-        if keep in ("rhythm", "contour"):
-            if reason := why_not(self.tokenizer):
-                raise RequestError(f"{self.name} cannot keep a {keep}: {reason}")
-        elif not self._fills():
-            raise RequestError(
-                f"{self.name} has not learned to fill, and can keep only rhythm or contour: for {keep}, train a model "
-                "with examples.fill=0.25"
-            )
+        reason = why_not(self.tokenizer)
+        if reason and (keep in ("rhythm", "contour") or not can_fill(self.tokenizer)):
+            raise RequestError(f"{self.name} cannot keep a {keep}: {reason}; train a model with recipe toccata")
+        if keep not in ("rhythm", "contour") and not self._fills():
+            only = "" if reason else ", and can keep only rhythm or contour"
+            raise RequestError(f"{self.name} has not learned to fill{only}: for {keep}, {self._how_to_fill()}")
 
     def _fills(self) -> bool:
         return can_fill(self.tokenizer) and self.has_learned("fill")

@@ -35,6 +35,7 @@ class Copies:
         notes: The notes in them.
         rejected: The files that were left out, by path; folders too that may not be opened.
         report: What is in the copies, if that was asked for.
+        before: How many of the copies were there already, the same to the byte.
     """
 
     source: Path
@@ -43,6 +44,7 @@ class Copies:
     notes: int
     rejected: tuple[Rejected, ...]
     report: Report | None = None
+    before: int = 0
 
     @property
     def files(self) -> int:
@@ -56,6 +58,7 @@ class Copies:
             "out": str(self.out),
             "files": self.files,
             "written": len(self.written),
+            "before": self.before,
             "notes": self.notes,
             "rejected": [{"path": str(file.path), "reason": file.reason} for file in self.rejected],
         }
@@ -80,7 +83,8 @@ def copy_cleaned(
         source: A folder of MIDI files, however deep, or one file.
         out: The folder for the copies; for one file also the name of its copy, ending in .mid, .midi or .kar.
         options: How to clean, and which pieces to leave out; by default all that have notes are kept.
-        force: Replace files that are in ``out`` already; otherwise they are left as they are, and said to be.
+        force: Replace files that are in ``out`` already; otherwise they are left as they are, and said to be, unless
+            they are the copies that would be written: these count as written, by a run before this one.
         report: Look into the copies too, as the data check does.
         progress: Called with (files done, files in all).
         processes: See `map_files`.
@@ -95,12 +99,13 @@ def copy_cleaned(
     targets = _targets(source, out, closed)
     _refuse_own(source, out, targets)
     made = _make(next(iter(targets.values())).parent if source.is_file() else out)
-    rejected = [*closed, *_taken(targets, force)]
+    rejected = [*closed, *_taken(targets)]
     for file in rejected:
         targets.pop(file.path, None)
     written: list[Path] = []
     checked: list[Checked] = []
     notes = 0
+    there = set() if force else {target for target in targets.values() if os.path.lexists(target)}
     work = partial(_cleaned, options=options, look=report)
     try:
         for done, (path, result) in enumerate(map_files(list(targets), work, processes=processes), 1):
@@ -123,7 +128,7 @@ def copy_cleaned(
         if report
         else None
     )
-    return Copies(source, out, tuple(sorted(written)), notes, left, told)
+    return Copies(source, out, tuple(sorted(written)), notes, left, told, len(there.intersection(written)))
 
 
 def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path]:
@@ -184,27 +189,20 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _taken(targets: dict[Path, Path], force: bool) -> Iterator[Rejected]:
-    """The files that have nowhere to go."""
+def _taken(targets: dict[Path, Path]) -> Iterator[Rejected]:
+    """The files that have nowhere to go, whatever is in them."""
     seen: dict[Path, Path] = {}
     for path, target in targets.items():
         if (first := seen.setdefault(target, path)) is not path:
             yield Rejected(path, f"its copy would be {target}, as that of {first}: rename one of them")
-        elif why := _there(target, force):
-            yield Rejected(path, why)
-
-
-def _there(target: Path, force: bool) -> str:
-    """Why nothing can be written to ``target``; empty where it can."""
-    if _is_folder(target):
-        return f"{target} is a folder"
-    return f"{target} is there already: --force replaces it" if not force and os.path.lexists(target) else ""
+        elif _is_folder(target):
+            yield Rejected(path, f"{target} is a folder")
 
 
 def _written(target: Path, data: bytes, force: bool) -> str:
-    """Write a copy; the reason why not if that is the file's own, such as a name too long."""
-    if why := _there(target, force):  # where upper and lower case are the same, another copy may have come first
-        return why
+    """Write a copy, unless it is there; the reason why not if that is the file's own, such as a name too long."""
+    if not force and os.path.lexists(target):  # where upper and lower case are the same, maybe from a moment ago
+        return "" if _holds(target, data) else f"{target} is there already: --force replaces it"
     try:
         write_bytes(target, data)
     except OSError as error:
@@ -212,6 +210,14 @@ def _written(target: Path, data: bytes, force: bool) -> str:
             raise
         return f"{target} cannot be written: {error.strerror or error}"
     return ""
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether that is what a file holds."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _cleaned(path: Path, options: CleanOptions, look: bool) -> tuple[bytes, int, Checked | None]:

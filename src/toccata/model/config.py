@@ -11,6 +11,8 @@ ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
 NORM_EPS = 1e-5
 """Added to the variance in every norm."""
+MOST_PARAMETERS, LONGEST_CONTEXT = 20_000_000_000, 1_000_000
+"""More than this is a slip of the keys: no machine that toccata is for could hold it."""
 
 SIZES: dict[str, dict[str, int]] = {
     "nano": {"layers": 4, "width": 128, "heads": 2, "kv_heads": 1, "ffn": 352},
@@ -86,6 +88,13 @@ class DecoderConfig:
             raise ModelError(f"model.window must be a whole number of at least 1, not {self.window!r}")
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
             raise ModelError(f"model.dropout must be a number in [0, 1), not {self.dropout!r}")
+        if self.context > LONGEST_CONTEXT:
+            raise ModelError(f"model.context must be at most {LONGEST_CONTEXT:,} tokens, not {self.context:,}")
+        if self.parameters > MOST_PARAMETERS:
+            raise ModelError(
+                f"a model of these sizes has more than {MOST_PARAMETERS:,} parameters: make model.width, model.layers "
+                "or model.ffn smaller"
+            )
 
     @property
     def head_width(self) -> int:

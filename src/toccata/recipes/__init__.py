@@ -15,7 +15,8 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from toccata.corpus.examples import ExampleOptions
-from toccata.corpus.prepare import PrepareOptions
+from toccata.corpus.prepare import PrepareOptions, options_of_corpus
+from toccata.corpus.store import Corpus
 from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
@@ -136,6 +137,56 @@ def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
         )
     wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(asked, f.name))
     raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {path}, and stays so", path=path)
+
+
+def refuse_other_tokens(recipe: Recipe, kept: Recipe, path: Path) -> None:
+    """A model that another one starts from keeps its tokenizer, and the codes that one has learned.
+
+    Args:
+        recipe: What the new one shall be made with.
+        kept: What the model to start from was made with.
+        path: Where that one is.
+
+    Raises:
+        RecipeError: The recipe says another tokenizer.
+    """
+    asked, own = recipe.to_json(), kept.to_json()
+    for section in ("tokenizer", "codec", "codec_training"):
+        _refuse_other(asked[section], own[section], section, path)
+
+
+def _refuse_other(asked: Mapping[str, Any], kept: Mapping[str, Any], where: str, path: Path) -> None:
+    for key in sorted({*asked, *kept}, key=lambda key: (key != "scheme", key)):  # all else follows from the scheme
+        one, other = asked.get(key), kept.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            _refuse_other(one, other, f"{where}.{key}", path)
+        elif one != other:
+            own = "not set" if other is None else repr(other)
+            raise RecipeError(f"{where}.{key} is {own} in {path}, and stays so", path=path)
+
+
+def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe as a prepared corpus makes it true: cleaned and split as the corpus was.
+
+    Args:
+        recipe: How a model is made of it; its own cleaning comes too late.
+        corpus: What it is made of.
+        overrides: The settings that were given with the recipe.
+
+    Raises:
+        RecipeError: A setting says how to clean or to split.
+        CorpusError: The corpus does not say how it was made.
+    """
+    for text in overrides:
+        if text.partition(".")[0].strip() in ("clean", "prepare"):
+            key = text.partition("=")[0].strip()
+            raise RecipeError(
+                f"{corpus.folder} is cleaned and split already: prepare it anew, or leave out {key}", path=corpus.folder
+            )
+    made, asked = options_of_corpus(corpus), recipe.prepare_options()
+    # Only what is otherwise: a run whose recipe was right all along is the same run as before.
+    shares = {name: getattr(made, name) for name in ("valid", "test") if getattr(made, name) != getattr(asked, name)}
+    return replace(recipe, clean=made.clean, prepare={**recipe.prepare, **shares})
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from toccata.errors import RemoteError, ToccataError
 from toccata.remote.copy import Copy, copy_around
-from toccata.remote.place import Kind, address, is_remote
+from toccata.remote.place import Kind, address, is_remote, no_address, refuse_no_address
 
 __all__ = ["Kind", "Publishing", "address", "fetched", "is_remote", "publish", "reaching", "told"]
 
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 def told(place: str | Path) -> str:
     """A place as it is told to people: a copy, and what is in it, by the address that it is a copy of."""
-    known = address(place)
+    known = address(place) or no_address(place)
     if known is not None:
         return known
     copy = copy_around(Path(place))
@@ -103,6 +103,8 @@ def reaching(**kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
+            for name in kinds:
+                refuse_no_address(bound.arguments.get(name))
             said = {name: address(bound.arguments.get(name)) for name in kinds}
             copies = {name: Copy(url, kinds[name]) for name, url in said.items() if url is not None}
             if not copies:

@@ -22,6 +22,7 @@ Stamp = list[Any]
 """What tells whether a file changed: its size and its etag or time."""
 
 _RECORD = "copy.json"
+_LOOK = "look at how it is written, and at its bucket's name"
 _AT_ONCE = 128
 """Files asked for together; what came is remembered after each such lot."""
 _NO_CREDENTIALS = {
@@ -70,7 +71,8 @@ class Copy:
             raise RemoteError(f"{self.url} is a file: name the folder that it is in")
         names = {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
         if not names and not self.kind.writes:
-            raise RemoteError(f"there is nothing at {self.url}: look at how it is written, and at its bucket's name")
+            how = "name a folder that is there" if self.url.startswith("file:") else _LOOK
+            raise RemoteError(f"there is nothing at {self.url}: {how}")
         wanted = {name: about for name, about in names.items() if self.kind.wants(name)}
         for name in wanted:
             _refuse_outside(self.url, name)
@@ -186,6 +188,8 @@ def _explained(url: str, error: Exception) -> str:
     kinds = {base.__name__ for one in causes for base in type(one).__mro__}
     if kinds & _NO_CREDENTIALS:
         return f"{url}: no credentials: set those of the store in the environment, as its own tools want them"
+    if url.startswith("file:") and "FileNotFoundError" in kinds:
+        return f"{url}: there is no such folder: name one that is there"
     if "PermissionError" in kinds:
         return f"{url} may not be read or written with these credentials: ask for access, or set others"
     if "FileNotFoundError" in kinds:

@@ -8,7 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_ADDRESS = re.compile(r"(s3|gs|file):[/\\]+(.+)", re.DOTALL)
+from toccata.errors import RemoteError
+
+_ADDRESS = re.compile(r"(s3|gs|file):[/\\]+([^/\\].*)", re.DOTALL)
+_LIKE_ONE = re.compile(r"([a-z][a-z0-9+.-]+):(?:[/\\]+(.*))?", re.DOTALL | re.IGNORECASE)
+_KINDS = ("s3", "gs", "file")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,35 @@ def address(place: object) -> str | None:
         return None
     slashes = "///" if found[1] == "file" else "//"
     return f"{found[1]}:{slashes}{found[2].rstrip('/')}"
+
+
+def no_address(place: object) -> str | None:
+    """What looks like an address and cannot be one, as one writes it; else None.
+
+    It has no bucket or folder, or is of another kind, such as ``http://host/x``. What is here by that name is a path.
+    """
+    text = place.as_posix() if isinstance(place, Path) else place
+    found = _LIKE_ONE.fullmatch(text) if isinstance(text, str) else None
+    if found is None or address(place) is not None or Path(f"{found[1]}:").exists():
+        return None
+    if not found[2]:
+        return f"{found[1]}://" if found[1] in _KINDS else None
+    return f"{found[1]}://{found[2]}"
+
+
+def refuse_no_address(place: object) -> None:
+    """Refuse what looks like an address and cannot be one: as a path it would be misread.
+
+    Raises:
+        RemoteError: It is such a thing.
+    """
+    if (url := no_address(place)) is None:
+        return
+    if url == "file://":
+        raise RemoteError("file:// names no folder: write file:///FOLDER")
+    if url.endswith("://"):
+        raise RemoteError(f"{url} names no bucket: write {url}BUCKET/FOLDER")
+    raise RemoteError(f"{url} cannot be used: name a folder here, or an address with s3://, gs:// or file://")
 
 
 def is_remote(place: object) -> bool:

@@ -143,6 +143,8 @@ def told_of(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
     """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
     whole, bars = request.controls, dict(request.bar_controls)
     if not learned or not can_control(tokenizer):
+        if (whole != Controls() or bars) and not can_control(tokenizer):
+            raise RequestError("this model's tokens have no words for controls: train one with recipe toccata")
         if whole != Controls() or bars:
             raise RequestError("this model has not learned controls: train one with examples.controls=0.5")
         return Cues()

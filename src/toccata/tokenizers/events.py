@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Pedal, Score, TimeSignature
+from symusic import Note, Pedal, Score, TimeSignature, Track
 
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import written_aside
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.options import SCHEMES, EventOptions, built, library
+from toccata.tokenizers.options import SCHEMES, EventOptions, built, library, refusing
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.schemes import follows_of, timing
 from toccata.tokenizers.simplify import one_track, writable_meters
@@ -50,9 +50,12 @@ class EventTokenizer:
         """A new tokenizer, before :meth:`fit`.
 
         Raises:
-            RecipeError: A scheme, an option or a value that MidiTok does not have.
+            RecipeError: An option or a value that MidiTok does not have.
         """
-        return cls(built(options), options.merges, options.algorithm)
+        made = cls(built(options), options.merges, options.algorithm)
+        with refusing(options):  # some of them are wrong only when there is a note to write
+            made.encode(_one_note())
+        return made
 
     @classmethod
     def load(cls, folder: Path) -> EventTokenizer:
@@ -246,6 +249,13 @@ class EventTokenizer:
         vocab = self.miditok.vocab
         bos, eos = int(vocab["BOS_None"]), int(vocab["EOS_None"])
         return Grammar.of(Scheme(vocabulary, grid, bos=bos, eos=eos), follows, self._merged)
+
+
+def _one_note() -> Score:
+    score = Score(480)
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.append(Note(0, 480, 60, 64))
+    return score
 
 
 @contextmanager

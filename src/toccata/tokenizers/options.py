@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from toccata.errors import RecipeError
+from toccata.errors import RecipeError, ToccataError
 
 SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
+OTHERS = ("text", "codes")
+"""The schemes that are not MidiTok's; see ``load.py``."""
+_ALGORITHMS = ("BPE", "Unigram", "WordPiece")
 SPECIALS = (
     "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
     *(f"CONTROL{i}" for i in range(64)),
@@ -56,7 +60,7 @@ class EventOptions:
     """What a recipe says of an event tokenizer.
 
     Attributes:
-        scheme: One of :data:`SCHEMES`.
+        scheme: REMI, TSD, MIDILike, Structured or PerTok.
         options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
         merges: How many ids in all, learned merges included; 0: none are learned.
         algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
@@ -66,6 +70,24 @@ class EventOptions:
     options: Mapping[str, Any] = field(default_factory=dict)
     merges: int = 0
     algorithm: str = "BPE"
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            known = ", ".join((*SCHEMES, *OTHERS))
+            raise RecipeError(f"tokenizer.scheme must be one of {known}, not {self.scheme!r}")
+        if self.algorithm not in _ALGORITHMS:
+            raise RecipeError(f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {self.algorithm!r}")
+        refuse_merges(self.merges)
+
+
+def refuse_merges(merges: int) -> None:
+    """Refuse a number of ids that there cannot be.
+
+    Raises:
+        RecipeError: It is below 0.
+    """
+    if merges < 0:
+        raise RecipeError(f"tokenizer.merges must be at least 0, not {merges}")
 
 
 def library() -> Any:
@@ -88,17 +110,15 @@ def built(options: EventOptions) -> Any:
     """MidiTok's tokenizer for ``options``.
 
     Raises:
-        RecipeError: A scheme, an option or a value that MidiTok does not have.
+        RecipeError: An option or a value that MidiTok does not have.
     """
-    if options.scheme not in SCHEMES:
-        raise RecipeError(f"tokenizer.scheme must be one of {', '.join(SCHEMES)}, not {options.scheme!r}")
-    if options.algorithm not in ("BPE", "Unigram", "WordPiece"):
-        raise RecipeError(f"tokenizer.algorithm must be BPE, Unigram or WordPiece, not {options.algorithm!r}")
     per_tok = options.scheme == "PerTok"
     given = {name: _from_toml(name, value) for name, value in options.options.items()}
     known = _config_fields() | (set(_PER_TOK) if per_tok else set())
     if unknown := set(given) - known:
         raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
+    for name, value in given.items():
+        _refuse_value(name, value)
     own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
     settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
     if per_tok and settings["use_time_signatures"]:
@@ -112,12 +132,43 @@ def built(options: EventOptions) -> Any:
     if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
         raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
     miditok = library()
+    with refusing(options), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
+
+
+@contextmanager
+def refusing(options: EventOptions) -> Iterator[None]:
+    """Whatever goes wrong in MidiTok with these options is theirs: it looks at few of them before it computes."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
-    except (TypeError, ValueError, KeyError) as error:
-        raise RecipeError(f"tokenizer.options: MidiTok says {error}") from None
+        yield
+    except ToccataError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        why = said if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {said}"
+        names = ", ".join(sorted(options.options)) or "MidiTok's own"
+        raise RecipeError(f"tokenizer.options: one of {names} is wrong, MidiTok says: {why}") from None
+
+
+def _refuse_value(name: str, value: Any) -> None:
+    """Refuse what MidiTok would take, and stumble over later."""
+    where = f"tokenizer.options.{name}"
+    if name == "programs" and not _all_whole(value, -1, 127):
+        raise RecipeError(f"{where} must be a list of 0 to 127, and -1 for the drums, not {value!r}")
+    if name == "beat_res" and not (isinstance(value, Mapping) and _all_whole(list(value.values()), 1)):
+        raise RecipeError(f'{where} must be steps a quarter, at least 1, for ranges of quarters, as in {{"0-4" = 12}}')
+    if name == "time_signature_range":
+        beats = value.values() if isinstance(value, Mapping) else [None]
+        if not all(_all_whole(counts, 1) for counts in beats):
+            raise RecipeError(f'{where} must be lists of beats, at least 1, for denominators, as in {{"4" = [3, 4]}}')
+
+
+def _all_whole(values: Any, low: int, high: int | None = None) -> bool:
+    """Whether ``values`` is a list of whole numbers in a range, and not an empty one."""
+    if not isinstance(values, list | tuple) or not values:
+        return False
+    return all(type(one) is int and low <= one and (high is None or one <= high) for one in values)
 
 
 def _config_fields() -> set[str]:

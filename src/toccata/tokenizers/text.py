@@ -26,8 +26,8 @@ from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.layouts import Layout, layout
-from toccata.tokenizers.options import SPECIALS
+from toccata.tokenizers.layouts import LAYOUTS, Layout, layout
+from toccata.tokenizers.options import SPECIALS, refuse_merges
 from toccata.tokenizers.play import play
 from toccata.tokenizers.vocabulary import Kind
 
@@ -60,6 +60,11 @@ class TextOptions:
     def __post_init__(self) -> None:
         if self.algorithm not in _ALGORITHMS:
             raise RecipeError(f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {self.algorithm!r}")
+        if self.layout not in LAYOUTS:
+            raise RecipeError(f"tokenizer.layout must be one of {', '.join(LAYOUTS)}, not {self.layout!r}")
+        if self.layout == "rhythm" and not 1 <= self.velocities <= 7:
+            raise RecipeError(f"tokenizer.velocities goes from 1 to 7 in this layout, not {self.velocities}")
+        refuse_merges(self.merges)
 
 
 class TextTokenizer:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from toccata.errors import RecipeError
 
+HIGHEST_SEED = 2**63 - 1
+"""What torch's and JAX's generators take."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -69,6 +72,7 @@ class TrainOptions:
                 raise RecipeError(f"training.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
         if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
             raise RecipeError("training.lr and training.minutes must be greater than 0")
+        _refuse_seed("training", self.seed)
 
 
 _LOWEST: dict[str, float] = {
@@ -119,9 +123,15 @@ class CodecOptions:
                 raise RecipeError(f"codec_training.{name} must be at least {low}, not {value}")
         if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
             raise RecipeError("codec_training.lr and codec_training.minutes must be greater than 0")
+        _refuse_seed("codec_training", self.seed)
 
 
 _LOWEST_CODEC: dict[str, float] = {
     "steps": 1, "rows": 1, "warmup": 0, "weight_decay": 0, "clip": 0, "transpose": 0, "evaluations": 1,
     "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "seed": 0,
 }  # fmt: skip
+
+
+def _refuse_seed(section: str, seed: int) -> None:
+    if seed > HIGHEST_SEED:
+        raise RecipeError(f"{section}.seed must be at most {HIGHEST_SEED}, not {seed}")

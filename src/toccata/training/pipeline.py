@@ -106,7 +106,7 @@ class Run:
 
     def wait(self) -> folder.ModelFolder:
         """What the other processes do while the main one exports: nothing."""
-        return folder.ModelFolder(self.out, {"name": self.out.name, "files": {}})
+        return folder.ModelFolder(self.out, {"name": folder.name_for(self.out), "files": {}})
 
     def tokenizer(self, corpus: Corpus, report: Callable[[str, int, int, str], None]) -> Tokenizer:
         """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split.
@@ -301,7 +301,7 @@ class Run:
     def about(self, corpus: Corpus, state: State) -> dict[str, Any]:
         """What ``toccata.json`` says of the run."""
         return {
-            "name": self.out.name,
+            "name": folder.name_for(self.out),
             "toccata": __version__,
             "recipe": json.loads(json.dumps(self.recipe.to_json())),
             "lineage": {

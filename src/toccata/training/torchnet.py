@@ -21,7 +21,7 @@ from toccata.training import checkpoint, optim
 from toccata.training.data import Batch, batches, stack
 from toccata.training.device import accelerator, precision, processes
 from toccata.training.export import load_weights
-from toccata.training.options import TrainOptions
+from toccata.training.options import HIGHEST_SEED, TrainOptions
 
 
 class TorchBackend:
@@ -129,7 +129,7 @@ class TorchLearner:
         """
         assert self.source is not None
         options, accelerator = self.options, self.accelerator
-        torch.manual_seed((options.seed * 1_000_003 + number) * 64 + accelerator.process_index)
+        torch.manual_seed(((options.seed * 1_000_003 + number) * 64 + accelerator.process_index) & HIGHEST_SEED)
         total, tokens, waiting = torch.zeros((), device=accelerator.device), 0, 0.0
         for micro in range(options.accumulate):
             before = time.monotonic()

@@ -30,7 +30,7 @@ from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
 from toccata.tokenizers.rolls import LONGEST, notes, rolls
 from toccata.training.device import device
-from toccata.training.options import CodecOptions
+from toccata.training.options import HIGHEST_SEED, CodecOptions
 
 LAST = "vq-last.safetensors"
 MOST = 200_000
@@ -242,7 +242,7 @@ class _Run:
         """One update of the weights; its data and its chances follow from its number."""
         options, state = self.options, self.state
         rng = np.random.default_rng((options.seed, step))
-        torch.manual_seed(options.seed * 1_000_003 + step)
+        torch.manual_seed((options.seed * 1_000_003 + step) & HIGHEST_SEED)
         slices = self.train.take(rng.integers(0, len(self.train), options.rows))
         shift = int(rng.integers(-options.transpose, options.transpose + 1))
         x = torch.from_numpy(_transposed(slices, shift)).to(self.device).float()
