@@ -104,6 +104,7 @@ def test_version() -> None:
         (["inspect", "x.mid", "--bars", "4-2"], "1-4"),
         (["render", "x.mid"], "--output"),
         (["dataset", "mozart", "x"], "bach"),
+        (["vary", "song.mid"], "Choose from: rhythm, melody, harmony, contour"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(args: list[str], says: str) -> None:
@@ -111,6 +112,7 @@ def test_wrong_usage_is_one_line_and_two(args: list[str], says: str) -> None:
     assert done.code == 2
     assert done.out == ""
     assert says in done.error
+    assert done.error.strip().count("\n") == 0
     told = call(*args, "--json")
     assert told.code == 2
     assert told.json["error"]["kind"] == "usage"

@@ -196,7 +196,8 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
 
 def _usage(error: click.UsageError, as_json: bool) -> int:
     where = error.ctx.command_path if error.ctx is not None else "toccata"
-    return _fail(f"{error.format_message().rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
+    said = " ".join(error.format_message().split())  # choices stand on lines of their own
+    return _fail(f"{said.rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
 def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
