@@ -82,18 +82,49 @@ def read(data: bytes) -> Read:
     return Read(file.type, file.ticks_per_beat, tracks, ends)
 
 
-def heard(track: Messages, number: int = 0) -> list[Heard]:
+Programs = dict[tuple[int, int], list[tuple[tuple[int, int, int, int], int]]]
+"""By track and channel what is named when: the moment (a tick, 0 for another track, its place) and the program."""
+
+
+def programs_of(tracks: Sequence[Messages]) -> Programs:
+    """Which programs hold for the notes of each track and channel.
+
+    A channel's program holds in all tracks, unless some begin with different ones: then each has its own.
+    """
+    named: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    initial: dict[int, dict[int, int]] = defaultdict(dict)
+    for number, track in enumerate(tracks):
+        begun = set()
+        for n, (tick, message) in enumerate(track):
+            if message.type == "program_change":
+                named[message.channel].append((tick, number, n, message.program))
+                if message.channel not in begun:
+                    initial[message.channel][number] = message.program
+            elif message.type == "note_on" and message.velocity:
+                begun.add(message.channel)
+    return {
+        (number, channel): sorted(
+            ((tick, int(other == number), n if other == number else other, n), program)
+            for tick, other, n, program in named[channel]
+            if other == number or len(set(initial[channel].values())) < 2
+        )
+        for channel in range(16)
+        for number in range(len(tracks))
+    }
+
+
+def heard(track: Messages, number: int = 0, programs: Programs | None = None) -> list[Heard]:
     """The notes of a track; in a channel and pitch the first to begin is the first to end."""
-    programs: dict[int, int] = defaultdict(int)
+    programs = programs_of([track]) if programs is None else programs
+    number_of = number if (number, 0) in programs else 0
     begun: dict[tuple[int, int], list[Heard]] = defaultdict(list)
     out = []
     for index, (tick, message) in enumerate(track):
-        if message.type == "program_change":
-            programs[message.channel] = message.program
-        elif message.type in ("note_on", "note_off"):
+        if message.type in ("note_on", "note_off"):
             waiting = begun[message.channel, message.note]
             if message.type == "note_on" and message.velocity:
-                place = number, message.channel, programs[message.channel]
+                said = [p for when, p in programs[number_of, message.channel] if when < (tick, 1, index, 0)]
+                place = number, message.channel, said[-1] if said else 0
                 waiting.append(Heard(*place, tick, None, message.note, message.velocity, index, None))
             elif waiting:
                 out.append(waiting.pop(0)._replace(end=tick, off=index))
@@ -102,7 +133,9 @@ def heard(track: Messages, number: int = 0) -> list[Heard]:
 
 def inside(data: bytes, holes: Sequence[AnyHole]) -> list[Heard]:
     """The notes of a file that begin in the holes, but for those that the holes keep."""
-    notes = [note for number, track in enumerate(read(data).tracks) for note in heard(track, number)]
+    tracks = read(data).tracks
+    programs = programs_of(tracks)
+    notes = [note for number, track in enumerate(tracks) for note in heard(track, number, programs)]
     numbers = _score_tracks(data, notes)
     kept = {note for hole in holes for note in getattr(hole, "kept", ())}
     out = []
@@ -116,13 +149,23 @@ def inside(data: bytes, holes: Sequence[AnyHole]) -> list[Heard]:
 
 
 def _score_tracks(data: bytes, notes: list[Heard]) -> dict[tuple[int, int, int], int]:
-    """The number of the Score's track of each track, channel and program with notes, told by symusic and the notes.
+    """The number of the Score's track of each track, channel and program with notes.
 
-    The file's tracks are parsed one by one. What the parser makes of lyrics comes after all channels but the last.
+    Where the tracks are plain to a parser, it is asked: the file's tracks are parsed one by one, and what it makes of
+    lyrics comes after all channels but the last. Else parts are in the order of tracks, channels and programs.
     """
     parts: dict[tuple[int, int, int], list[tuple[int, ...]]] = defaultdict(list)
     for note in notes:
         parts[note[:3]] += [] if note.end is None else [(note.start, note.end - note.start, note.pitch, note.velocity)]
+    tracks = read(data).tracks
+    if not _plain(tracks):
+        out, first = {}, 0
+        for number, track in enumerate(tracks):
+            mine = sorted(part for part in parts if part[0] == number)
+            out |= {part: first + n for n, part in enumerate(mine)}
+            sung = any(m.type == "lyrics" and m.text for _, m in track) and all(part[1] == 9 for part in mine)
+            first += len(mine) + sung
+        return out
     out, first = {}, 0
     for number, chunk in enumerate(re.split(b"(?=MTrk)", data)[1:]):
         score = Score.from_midi(data[:8] + b"\0\1\0\1" + data[12:14] + chunk)
@@ -136,6 +179,20 @@ def _score_tracks(data: bytes, notes: list[Heard]) -> dict[tuple[int, int, int],
             assert (track.program, track.is_drum) == (part[2], part[1] == 9)
         first += len(score.tracks)
     return out
+
+
+def _plain(tracks: Sequence[Messages]) -> bool:
+    """Whether each track says for itself what it plays, and has no controllers for another."""
+    programs = programs_of(tracks)
+    for number, track in enumerate(tracks):
+        if heard(track, number, programs) != heard(track, number):
+            return False
+        sounding = {m.channel for _, m in track if m.type == "note_on" and m.velocity}
+        state = {m.channel for _, m in track if m.type in ("control_change", "pitchwheel", "aftertouch")} - sounding
+        others = {m.channel for t in tracks if t is not track for _, m in t if m.type == "note_on" and m.velocity}
+        if state & others:
+            return False
+    return True
 
 
 def untouched_outside(before: bytes, after: bytes, holes: Sequence[AnyHole]) -> list[str]:
@@ -154,17 +211,20 @@ def untouched_outside(before: bytes, after: bytes, holes: Sequence[AnyHole]) -> 
     for note in inside(before, holes):
         gone[note.track] |= {note.on, note.off}
     kept_tracks, places = [], []
+    left = [[m for n, m in enumerate(track) if n not in gone[number]] for number, track in enumerate(old.tracks)]
+    were, are = programs_of(left), programs_of(new.tracks)
     for number, now in enumerate(new.tracks):
         own = number >= len(old.tracks)
-        kept = [] if own else [message for n, message in enumerate(old.tracks[number]) if n not in gone[number]]
+        kept = [] if own else left[number]
         matched = _matched(kept, now)
         if len(matched) < len(kept):
             out.append(f"track {number}: lost or moved: {kept[len(matched)]}")
         taken = set(matched)
         rest = [message for n, message in enumerate(now) if n not in taken]
         out += [f"track {number}: {what}" for what in _odd(rest, first=number == 0, own=own)]
-        # The same notes for a reader of this track alone: as they were, and the new ones.
-        if lost := Counter(n[:7] for n in heard(kept, number)) - Counter(n[:7] for n in heard(now, number)):
+        # The same notes for a reader of the file: as they were, and the new ones.
+        before_notes, after_notes = heard(kept, number, were), heard(now, number, are)
+        if lost := Counter(n[:7] for n in before_notes) - Counter(n[:7] for n in after_notes):
             out.append(f"track {number}: other lengths or programs: {lost}")
         if _strays(kept) != _strays(now):
             out.append(f"track {number}: {_strays(now)} note-offs end nothing, not {_strays(kept)}")
@@ -181,11 +241,16 @@ def new_notes(before: bytes, after: bytes, holes: Sequence[AnyHole]) -> list[tup
     for data, sign in ((after, 1), (before, -1)):
         for number, track in enumerate(read(data).tracks):
             for note in heard(track, number):
-                have[note.track, note.channel, note.start, note.end or -1, note.pitch, note.velocity] += sign
+                have[_facts(note)] += sign
     for note in inside(before, holes):
-        have[note.track, note.channel, note.start, note.end or -1, note.pitch, note.velocity] += 1
+        have[_facts(note)] += 1
     assert min(have.values(), default=0) >= 0, "a note is lost"
     return sorted(have.elements())
+
+
+def _facts(note: Heard) -> tuple[int, ...]:
+    end = -1 if note.end is None else note.end
+    return note.track, note.channel, note.start, end, note.pitch, note.velocity
 
 
 def _matched(kept: Messages, now: Messages) -> list[int]:

@@ -44,7 +44,7 @@ def model(path: Path) -> Model:
 def notes(data: bytes) -> Counter[tuple[int, ...]]:
     """``(track, channel, program, start, end, pitch, velocity)`` of all notes."""
     found: list[Heard] = [note for n, track in enumerate(read(data).tracks) for note in heard(track, n)]
-    return Counter((*note[:4], note.end or -1, note.pitch, note.velocity) for note in found)
+    return Counter((*note[:4], -1 if note.end is None else note.end, note.pitch, note.velocity) for note in found)
 
 
 def locked(data: bytes, locks: list[Lock], *, ticks: tuple[int, int] = (0, 10**9)) -> Counter[tuple[int, ...]]:

@@ -15,6 +15,7 @@ from outside import heard, inside, messages, new_notes, parsed, read, untouched_
 from toccata.errors import MidiError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
+from toccata.midi.instruments import Instruments
 from toccata.midi.notes import notes_of, score_places
 from toccata.midi.read import read_score
 from toccata.midi.replace import Hole, replace_notes
@@ -335,7 +336,7 @@ def test_the_tracks_of_the_score_are_found_in_the_file(data: bytes) -> None:
     places = score_places(tracks)
     want = {place: [] for place in places}
     for number, track in enumerate(tracks):
-        for note in notes_of(track, number)[0]:
+        for note in notes_of(track, number, Instruments(tracks))[0]:
             if note.end is not None:
                 want[note.place].append((note.start, note.end - note.start, note.pitch))
     assert [(t.program, t.is_drum, sorted((n.time, n.duration, n.pitch) for n in t.notes)) for t in whole.tracks] == [

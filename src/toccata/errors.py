@@ -38,6 +38,10 @@ class MidiError(ToccataError):
     kind = "unreadable-midi"
 
 
+class MidiWarning(UserWarning):
+    """A MIDI file of which a part is missing, and what is there is used."""
+
+
 class RecipeError(ToccataError):
     """A recipe or a setting that does not exist, or has a value that it cannot have."""
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from symusic import Score
 
-from toccata.errors import RequestError
+from toccata.errors import MidiError, RequestError
 from toccata.files import write_bytes
+from toccata.midi import smf
 from toccata.midi.bars import bar_map
+from toccata.midi.chunks import split
 from toccata.midi.facts import facts
 from toccata.midi.locks import Lock as Lock
 from toccata.midi.locks import One, kept_notes
@@ -145,22 +147,19 @@ def song(path: str | Path) -> Piece:
 
 def read_origin(midi: bytes) -> dict[str, Any] | None:
     """What a MIDI file that toccata wrote says of its origin; None if it says nothing."""
-    import io
-
-    import mido
-
-    try:
-        file = mido.MidiFile(file=io.BytesIO(midi), clip=True)
-    except (OSError, ValueError, EOFError):
+    if ORIGIN.encode() not in midi:
         return None
-    for track in file.tracks:
-        for message in track:
-            if message.type == "text" and message.text.startswith(ORIGIN):
-                try:
-                    said = json.loads(base64.b64decode(message.text.removeprefix(ORIGIN)))
-                except ValueError:
-                    continue
-                return said if isinstance(said, dict) else None
+    try:
+        tracks = [smf.track_of(track) for track in split(midi).tracks]
+    except MidiError:
+        return None
+    for event in (event for track in tracks for event in track.events):
+        if event.meta == smf.TEXT and event.payload.startswith(ORIGIN.encode()):
+            try:
+                origin = json.loads(base64.b64decode(event.payload.removeprefix(ORIGIN.encode())))
+            except (ValueError, RecursionError):
+                continue
+            return origin if isinstance(origin, dict) else None
     return None
 
 

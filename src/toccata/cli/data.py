@@ -110,6 +110,7 @@ def _cleaning(min_notes: int) -> Callable[[F], F]:
                      help=f"Leave out emptier ones.  [{min_notes}]"),
         click.option("--quantize", type=click.IntRange(1, 96), metavar="N",
                      help="Move notes to a grid of N lines a quarter."),
+        click.option("--cut-short", is_flag=True, help="Use files that break off, as far as they go."),
     )  # fmt: skip
 
     def decorate(function: F) -> F:
@@ -137,6 +138,7 @@ def _clean_options(said: dict[str, Any]) -> CleanOptions:
         max_bars=said["max_bars"],
         min_notes=said["min_notes"],
         quantize=said["quantize"],
+        cut_short=said["cut_short"],
     )
 
 

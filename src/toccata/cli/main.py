@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import click
 
 from toccata import __version__
 from toccata.cli.settings import user_file
-from toccata.errors import ToccataError
+from toccata.errors import MidiWarning, ToccataError
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, heading, what it does in a line)
@@ -189,9 +189,23 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
         if not debug:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
+            warnings.simplefilter("always", MidiWarning)
+            warnings.showwarning = _note_shower()
         if as_json:
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         yield
+
+
+def _note_shower() -> Callable[..., None]:
+    """What prints warnings that are the user's concern: a line each, once a command."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, *_: object) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            print(f"note: {message}", file=sys.stderr)
+
+    return show
 
 
 def _usage(error: click.UsageError, as_json: bool) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.errors import MidiError
-from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import fingerprint
 from toccata.midi.pool import map_files
-from toccata.midi.read import find_midi, read_score
+from toccata.midi.read import find_midi
 
 
 def contents_of(
@@ -44,5 +44,5 @@ def contents_of(
 
 def _read(path: Path, options: CleanOptions) -> tuple[str, bytes]:
     """A piece's content and its cleaned bytes; runs in a worker process."""
-    score = clean(read_score(path), options)
+    score = read_clean(path, options)
     return fingerprint(score).content, score.dumps_midi()

@@ -21,10 +21,10 @@ from toccata.corpus.groups import FEW, assign, related, thinned
 from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
 from toccata.errors import CorpusError, MidiError, RecipeError
 from toccata.files import write_bytes, write_json, write_text
-from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
-from toccata.midi.read import find_midi, read_score
+from toccata.midi.read import find_midi
 
 SHARD_BYTES = 64 * 2**20
 Progress = Callable[[int, int], None]
@@ -176,7 +176,7 @@ def _read_all(
 
 def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
     """Everything the index needs to know of a file, and its cleaned bytes; runs in a worker process."""
-    score = clean(read_score(path), options)
+    score = read_clean(path, options)
     known, mark = facts(score), fingerprint(score)
     midi = score.dumps_midi()
     kept = thinned(mark.passages) if len(mark.passages) > FEW else mark.passages

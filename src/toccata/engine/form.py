@@ -19,7 +19,7 @@ from toccata.midi import smf
 from toccata.midi.bars import bar_map, bar_ticks
 from toccata.midi.read import read_score
 from toccata.midi.repeat import closed, repeated
-from toccata.midi.splice import add_text, drop_before, new_file
+from toccata.midi.splice import add_text, drop_before
 from toccata.piece import Piece, origin_text
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
@@ -243,7 +243,7 @@ class _Work:
         """Take one step; the bars and new notes it brings."""
         if self.prompt is not None and not self.midi:
             self.lines = bar_lines(self.prompt.score, _given(self.prompt))
-            self.midi = _sections(self.prompt) if step.section else b""
+            self.midi = closed(self.prompt.midi, self.prompt.seam) if step.section else b""
         if step.source is None:
             yield from self._new(step)
             return
@@ -338,14 +338,6 @@ def _given(prompt: Prompt | None) -> int:
     if starts[given] != prompt.seam:
         raise RequestError("a form is made of whole bars, and the prompt ends inside one: cut it with --prompt-bars")
     return given
-
-
-def _sections(prompt: Prompt) -> bytes:
-    """A prompt that is all of the first section; a file that cannot be taken apart is written anew."""
-    try:
-        return closed(prompt.midi, prompt.seam)
-    except MidiError:
-        return closed(new_file(prompt.score), prompt.seam)
 
 
 def _refuse_other_chords(request: Request, steps: Sequence[Step]) -> None:

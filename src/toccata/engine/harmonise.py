@@ -14,7 +14,7 @@ from toccata.engine.rewrite import Ask, Part, bars_of, blocks
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.bars import BarMap, bar_map, rescaled_onset
 from toccata.midi.tracks import chosen_tracks
 from toccata.piece import Piece
 from toccata.tasks.fill import Hole
@@ -174,7 +174,12 @@ class Choir:
         """New music for a hole as tracks of the voices, after those of the song."""
         start, scale = int(bars.starts[ask.hole.first]), stands.ticks_per_quarter / new.ticks_per_quarter
         notes = [
-            (start + round(n.time * scale), start + round(n.end * scale), n.pitch, n.velocity)
+            (
+                start + rescaled_onset(n.time, stands.ticks_per_quarter, new.ticks_per_quarter),
+                start + round(n.end * scale),
+                n.pitch,
+                n.velocity,
+            )
             for track in new.tracks
             for n in track.notes
         ]

@@ -18,12 +18,12 @@ from toccata.engine.codec import OnnxCodec
 from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
-from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music, refuse_none
+from toccata.engine.music import MAX_TOKENS, Stats, new_music, refuse_none
 from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.engine.varying import Varying
-from toccata.errors import MidiError, RequestError
+from toccata.errors import RequestError
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
@@ -278,12 +278,7 @@ class Model(Varying, Harmonising):
         text = origin_text(origin)
         if prompt is None:
             return Piece(new_file(new, text=text), origin)
-        try:
-            whole = continue_file(prompt.midi, task.seam, new, keep_until=prompt.keep_until, text=text)
-        except MidiError:
-            # Files that tell time by the clock, or hold several songs, have no place to go on from: they are written
-            # anew.
-            whole = joined(prompt.score, task.seam, new, text)
+        whole = continue_file(prompt.midi, task.seam, new, keep_until=prompt.keep_until, text=text)
         if only:
             return Piece(drop_before(whole, task.seam), origin)
         return Piece(whole, origin, task.seam)

@@ -9,7 +9,6 @@ from symusic import Note as ScoreNote
 
 from toccata.engine.generate import Finished
 from toccata.errors import RequestError
-from toccata.midi.splice import new_file
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 
@@ -65,20 +64,6 @@ def new_music(tokenizer: Tokenizer, done: Finished, task: Task, request: Request
         tempos = [Tempo(0, qpm=120.0)]
     out.tempos = tempos
     return out
-
-
-def joined(before: Score, seam: int, new: Score, text: str) -> bytes:
-    """Both parts as a file of our own making, for originals that cannot be continued as they are."""
-    whole = before.copy()
-    scaled = new.resample(before.ticks_per_quarter, min_dur=1).shift_time(seam)
-    for track in scaled.tracks:
-        mine = next((t for t in whole.tracks if (t.program, t.is_drum) == (track.program, track.is_drum)), None)
-        if mine is None:
-            whole.tracks.append(track)
-        else:
-            mine.notes.extend(track.notes)
-    whole.tempos.extend(scaled.tempos)
-    return new_file(whole, text=text)
 
 
 def refuse_none(n: int, seed: int) -> None:

@@ -15,7 +15,7 @@ from symusic import Note, Score, Track
 from toccata.errors import RequestError
 from toccata.midi import gm
 from toccata.midi import replace as replace_in
-from toccata.midi.bars import BarMap
+from toccata.midi.bars import BarMap, rescaled_onset
 from toccata.midi.locks import Lock
 from toccata.midi.spread import Line, line_of, spread
 from toccata.midi.tracks import chosen_tracks as chosen_tracks
@@ -136,7 +136,12 @@ def dealt(new: Score, song: Score, bars: BarMap, ask: Ask) -> list[Part]:
     for track in new.tracks:
         program = -1 if track.is_drum else int(track.program)
         notes = [
-            (start + round(n.time * scale), start + round(n.end * scale), n.pitch, n.velocity)
+            (
+                start + rescaled_onset(n.time, song.ticks_per_quarter, new.ticks_per_quarter),
+                start + round(n.end * scale),
+                n.pitch,
+                n.velocity,
+            )
             for n in sorted(track.notes, key=lambda n: (n.time, n.pitch))
         ]
         mine = _tracks_of(song, ask, program)

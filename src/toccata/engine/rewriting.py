@@ -163,7 +163,7 @@ class Rewriting(ABC):
     def _song(self, song: Source) -> Prompt:
         if not can_fill(self.tokenizer) or not self.has_learned("fill"):
             raise RequestError(f"{self.name} has not learned to fill: {self._how_to_fill()}")
-        opened = open_prompt(self.tokenizer, song)
+        opened = open_prompt(self.tokenizer, song, edit=True)
         assert opened is not None
         return opened
 

@@ -136,7 +136,7 @@ class Varying(Rewriting):
         refuse_absurd(keep, strength)
         refuse_none(n, seed)
         self._refuse_unable(keep)
-        opened = open_prompt(self.tokenizer, new_file(song) if isinstance(song, Score) else song)
+        opened = open_prompt(self.tokenizer, new_file(song) if isinstance(song, Score) else song, edit=True)
         assert opened is not None
         lines = bar_map(opened.score)
         chosen = None if tracks is None else chosen_tracks(opened.score, tracks)

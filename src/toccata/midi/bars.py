@@ -39,6 +39,16 @@ def bar_ticks(numerator: int, denominator: int, ticks_per_quarter: int) -> int:
     return max(1, round(ticks_per_quarter * 4 * numerator / denominator))
 
 
+def rescaled_onset(tick: int, ticks_per_quarter: int, before: int) -> int:
+    """The tick of an onset that was counted in ``before`` ticks a quarter, in ``ticks_per_quarter``.
+
+    Where that is coarser it is rounded down: rounded up, the last onset of a bar could begin in the next one.
+    """
+    if ticks_per_quarter < before:
+        return tick * ticks_per_quarter // before
+    return round(tick * (ticks_per_quarter / before))
+
+
 def bar_map(score: Score) -> BarMap:
     """Lay bars over ``score`` from tick 0 until its last note has ended.
 

@@ -10,10 +10,10 @@ from typing import Any
 from toccata.errors import MidiError, RequestError
 from toccata.files import write_json, write_text
 from toccata.midi import report
-from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.contents import Checked, Contents, Rejected, instrument
 from toccata.midi.facts import facts, fingerprint
-from toccata.midi.read import find_midi, map_files, read_score
+from toccata.midi.read import find_midi, map_files
 
 __all__ = ["Checked", "Rejected", "Report", "check", "instrument", "reason"]
 
@@ -78,7 +78,7 @@ def reason(error: MidiError, path: Path) -> str:
 
 
 def _look(path: Path, options: CleanOptions) -> Checked:
-    score = clean(read_score(path), options)
+    score = read_clean(path, options)
     return Checked(path, facts(score), fingerprint(score).content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,7 @@ from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, 
 
 from toccata.errors import MidiError, RecipeError
 from toccata.midi.bars import bar_map
-
-LONGEST_NOTE = 128
-"""Notes are cut to this many quarters, more than the longest pedal points; longer ones never got their end."""
+from toccata.midi.read import read_score
 
 _BOUNDS = (("merge_program", 0, 127), ("min_bars", 1, 0), ("max_bars", 1, 0), ("min_notes", 1, 0), ("quantize", 1, 96))
 _DRUM_HIT = 8  # a drum hit of no length becomes one of an eighth of a quarter
@@ -34,6 +33,7 @@ class CleanOptions:
         max_bars: Pieces of more bars fall out; None keeps all.
         min_notes: Pieces of fewer notes fall out, counted after the rest was done.
         quantize: Move the beginnings and ends of notes to a grid of this many lines a quarter; None leaves them.
+        cut_short: Use what is there of files that break off in their last track; else they fall out.
     """
 
     drop_drums: bool = False
@@ -44,6 +44,7 @@ class CleanOptions:
     max_bars: int | None = None
     min_notes: int = 16
     quantize: int | None = None
+    cut_short: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:
@@ -60,9 +61,9 @@ def clean(score: Score, options: CleanOptions | None = None) -> Score:
 
     Whatever the options: tracks without notes go (their lyrics move to the track of the same name, else to the first);
     pitched notes of no length go, drum hits of no length get an eighth of a quarter; of notes of one pitch that begin
-    together in a track the longest stays, and one that is struck again ends there; notes longer than ``LONGEST_NOTE``
-    quarters are cut; of identical tempo, meter or key events at one tick one stays. Tempo, meter, key, markers,
-    controls, pedals, lyrics and track names are kept; pitch bends too, unless several tracks are merged.
+    together in a track the longest stays, and one that is struck again ends there; of identical tempo, meter or key
+    events at one tick one stays. Tempo, meter, key, markers, controls, pedals, lyrics and track names are kept; pitch
+    bends too, unless several tracks are merged.
 
     Raises:
         MidiError: The piece falls out; the message is the bare reason, e.g. ``"too short: 3 bars"``.
@@ -91,6 +92,15 @@ def clean(score: Score, options: CleanOptions | None = None) -> Score:
     return out
 
 
+def read_clean(path: Path, options: CleanOptions) -> Score:
+    """Return the cleaned music of a file.
+
+    Raises:
+        MidiError: The file cannot be read, or the piece falls out.
+    """
+    return clean(read_score(path, cut_short="use" if options.cut_short else "refuse"), options)
+
+
 def _wanted(track: Track, options: CleanOptions) -> bool:
     if track.is_drum and options.drop_drums:
         return False
@@ -114,7 +124,6 @@ def _tidy(notes: dict[str, NDArray[Any]], is_drum: bool, tpq: int, quantize: int
     length = notes["duration"].astype(np.int64)
     if is_drum:
         length = np.where(length <= 0, max(1, tpq // _DRUM_HIT), length)
-    length = np.minimum(length, LONGEST_NOTE * tpq)
     sounds = length > 0
     time, length = time[sounds], length[sounds]
     pitch, velocity = notes["pitch"][sounds], notes["velocity"][sounds]

@@ -14,10 +14,10 @@ from typing import Any
 from toccata.errors import MidiError, RequestError
 from toccata.files import write_bytes
 from toccata.midi.check import Checked, Rejected, Report, reason
-from toccata.midi.clean import CleanOptions, clean
+from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
-from toccata.midi.read import SUFFIXES, find_midi, read_score
+from toccata.midi.read import SUFFIXES, find_midi
 from toccata.midi.splice import new_file
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -222,7 +222,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _cleaned(path: Path, options: CleanOptions, look: bool) -> tuple[bytes, int, Checked | None]:
     """A file's cleaned bytes, their notes and what is in them; runs in a worker process."""
-    score = clean(read_score(path), options)
+    score = read_clean(path, options)
     checked = Checked(path, facts(score), fingerprint(score).content) if look else None
     # Not symusic's own writer: from the 16th track on it gives tracks channels on which other instruments play.
     return new_file(score), score.note_num(), checked

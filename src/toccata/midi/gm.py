@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from toccata.midi.text import readable
+
 _NAMES = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
     Electric Piano 2, Harpsichord, Clavinet, Celesta, Glockenspiel, Music Box, Vibraphone, Marimba, Xylophone,
@@ -25,8 +27,8 @@ DRUM_CHANNEL = 9
 
 
 def track_name(name: str, program: int, is_drum: bool) -> str:
-    """What to call a track: its own name, or that of its instrument where it has none."""
-    return name.strip() or ("Drums" if is_drum else PROGRAMS[program % 128])
+    """What to call a track: its own name, readable, or that of its instrument where it has none."""
+    return readable(name).strip() or ("Drums" if is_drum else PROGRAMS[program % 128])
 
 
 _DRUMS = """

@@ -2,118 +2,95 @@
 
 The parser (symusic) is fast because it trusts its input: a status byte in the wrong place can crash the process. What
 leaves this module is a plain file: a six-byte header, the right number of tracks, every event whole and explicit where
-the parser guesses, every track ended.
+the parser guesses, every track ended, every instrument where the parser looks for it.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 from toccata.errors import MidiError
-
-MAX_BYTES = 100 * 2**20
-"""The largest file read, in bytes."""
+from toccata.midi.chunks import SYSTEM_BYTES, UNDEFINED, number_at, split
+from toccata.midi.instruments import Instruments, selects_drums
+from toccata.midi.karaoke import karaoke_words
+from toccata.midi.parts import separate
+from toccata.midi.smf import MidiFile, track_of, write
+from toccata.midi.text import to_text
 
 MAX_TICKS = 2**30
 """The latest tick an event may have; the parser counts in 32 bits."""
 
-MAX_TRACKS = 1_000
-"""The most tracks a file may have; the largest orchestral scores have about a hundred."""
-
-WALK_BYTES = 8 * 2**20
-"""Files up to this size are walked event by event, which takes about 0.1 s a megabyte; larger ones chunk by chunk."""
-
 _NOTHING = b"\xff\x01\x00"  # an empty text event: stands where something was taken out, so that its delta time stays
 _END = b"\x00\xff\x2f\x00"
-_SYSTEM_SIZE = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+_TEXT, _PORT, _TRACK_END, _TEMPO, _METER, _KEY = 0x01, 0x21, 0x2F, 0x51, 0x58, 0x59
 
 
 @dataclass(frozen=True)
-class Sound:
+class SanitizedMidi:
     """A MIDI file that is safe to parse.
 
     Attributes:
         files: Type 0 or 1 files; several if the file was of type 2, whose tracks are pieces of their own.
         mspq: Microseconds a quarter if the file counts in film frames, which know no tempo; else None.
-        walked: Whether every event was looked at.
+        cut_short: What is missing, as the end of a sentence, where the file breaks off in its last track; else empty.
     """
 
     files: tuple[bytes, ...]
     mspq: int | None
-    walked: bool
+    cut_short: str
 
 
-def mend(data: bytes, *, walk: bool | None = None) -> Sound:
+@dataclass
+class _Walk:
+    """What was found on the way through a track.
+
+    Attributes:
+        patches: What has to be replaced: from, to, new bytes.
+        end: Where the track ends, past its end-of-track event.
+        tick: The last tick.
+        statuses: Status bytes of its channel messages.
+        programs: Programs by channel, in order.
+        initial: By channel, the program that is named before anything sounds there.
+        special: Whether something was met that may make drums of a channel or names a port.
+        karaoke: Whether a text begins as those of karaoke files do.
+    """
+
+    patches: list[tuple[int, int, bytes]] = field(default_factory=list)
+    end: int = 0
+    tick: int = 0
+    statuses: set[int] = field(default_factory=set)
+    programs: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    initial: dict[int, int] = field(default_factory=dict)
+    special: bool = False
+    karaoke: bool = False
+
+
+def mend(data: bytes) -> SanitizedMidi:
     """Check ``data`` and mend what can be mended without guessing at the music.
 
-    Mended: a RIFF or other wrapping, wrong track count, long header, unknown chunks and junk behind the tracks, missing
-    end of track, running status across meta events, data bytes over 127 (clipped), text that is not UTF-8 (taken for
-    Western European), realtime bytes, meta events of a wrong size (dropped).
+    Mended: a RIFF or other wrapping, wrong track count, wrong track lengths, long header, unknown chunks and junk
+    behind the tracks, missing end of track, running status across meta events, data bytes over 127 (clipped), text
+    that is not UTF-8 (see `toccata.midi.text`), realtime bytes, meta events of a wrong size (dropped), F7 packets
+    (dropped: the parser takes their bytes for events), several tempos, meters or keys of a track at one tick (the last
+    holds). Instruments that the parser would miss (see `toccata.midi.instruments`) get tracks of their own.
 
     Args:
         data: The bytes of the file.
-        walk: Look at every event; by default if there are at most ``WALK_BYTES``.
 
     Raises:
         MidiError: This is no MIDI file, or it is broken; the message is the bare reason.
     """
-    data = _unwrapped(data)
-    kind, division, tracks = _chunks(data)
-    ticks, mspq = _clock(division)
-    walk = len(data) <= WALK_BYTES if walk is None else walk
-    if walk:
-        tracks = [_walked(track, f"track {number}") for number, track in enumerate(tracks, 1)]
-    groups = [[track] for track in tracks] if kind == 2 else [tracks]
-    return Sound(tuple(_file(group, ticks) for group in groups), mspq, walk)
-
-
-def _unwrapped(data: bytes) -> bytes:
-    if not data:
-        raise MidiError("is empty (0 bytes)")
-    if len(data) > MAX_BYTES:
-        raise MidiError(f"is too large: {len(data) / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
-    if data[:4] == b"MThd":
-        return data
-    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        at = data.find(b"data", 12, 4096)
-        if at >= 0 and data[at + 8 : at + 12] == b"MThd":
-            return data[at + 8 :]
-    at = data.find(b"MThd", 0, 512)  # a MacBinary header, a stray download header
-    if at < 0:
-        raise MidiError("is no MIDI file: it does not start with MThd")
-    return data[at:]
-
-
-def _chunks(data: bytes) -> tuple[int, int, list[bytes]]:
-    """The type, the division and the tracks' bytes."""
-    if len(data) < 14:
-        raise MidiError("is cut short: the header is incomplete")
-    size, kind, _, division = struct.unpack_from(">IHHH", data, 4)
-    if size < 6 or size > len(data) - 8:
-        raise MidiError(f"has a broken header: it claims {size:,} bytes")
-    if kind > 2:
-        raise MidiError(f"is of type {kind}: only types 0, 1 and 2 exist")
-    tracks: list[bytes] = []
-    at = 8 + size
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
-        left = len(data) - at - 8
-        if name == b"MTrk":
-            if size > left:
-                raise MidiError(
-                    f"is cut short: track {len(tracks) + 1} claims {size:,} bytes and the file has {left:,}"
-                )
-            if len(tracks) == MAX_TRACKS:
-                count = data.count(b"MTrk")
-                raise MidiError(f"has about {count:,} tracks; at most {MAX_TRACKS:,} are read")
-            tracks.append(data[at + 8 : at + 8 + size])
-        elif size > left:
-            break  # junk behind the last track
-        at += 8 + size
-    if not tracks:
-        raise MidiError("has no tracks")
-    return kind, division, tracks
+    chunks = split(data)
+    ticks, mspq = _clock(chunks.division)
+    walks = [_walk(track, f"track {number}") for number, track in enumerate(chunks.tracks, 1)]
+    tracks = [_patched(track, walk) for track, walk in zip(chunks.tracks, walks, strict=True)]
+    if chunks.kind == 2:
+        groups = [([track], [walk]) for track, walk in zip(tracks, walks, strict=True)]
+    else:
+        groups = [(tracks, walks)]
+    return SanitizedMidi(tuple(_file(*group, ticks) for group in groups), mspq, chunks.cut_short)
 
 
 def _clock(division: int) -> tuple[int, int | None]:
@@ -132,43 +109,79 @@ def _clock(division: int) -> tuple[int, int | None]:
     return division, None
 
 
-def _file(tracks: list[bytes], ticks: int) -> bytes:
+def _file(tracks: list[bytes], walks: list[_Walk], ticks: int) -> bytes:
+    """The tracks as a file in which the parser finds every instrument."""
+    karaoke = any(walk.karaoke for walk in walks)
+    if karaoke or _may_need_parts(walks):
+        parsed = [track_of(track, number) for number, track in enumerate(tracks, 1)]
+        instruments = Instruments(parsed)
+        if instruments.need_parts or (karaoke and karaoke_words(parsed)):
+            return write(MidiFile(1, ticks, separate(parsed, instruments)))
     parts = [b"MThd", struct.pack(">IHHH", 6, int(len(tracks) > 1), len(tracks), ticks)]
     for track in tracks:
         parts += [b"MTrk", len(track).to_bytes(4, "big"), track]
     return b"".join(parts)
 
 
-def _walked(track: bytes, where: str) -> bytes:
-    """``track`` with every event checked, mended where need be."""
-    try:
-        patches, end, tick = _faults(track, where)
-    except IndexError:
-        raise MidiError(f"is broken: {where} breaks off inside an event") from None
-    if tick > MAX_TICKS:
-        raise MidiError(f"is absurd: {where} goes on to tick {tick:,}")
-    if not patches and end == len(track):
+def _may_need_parts(walks: list[_Walk]) -> bool:
+    """Whether `Instruments.need_parts` can be true: a quick look, that rather says yes than no."""
+    if any(walk.special for walk in walks):
+        return True
+    for channel in range(16):
+        sounding = [walk for walk in walks if 0x90 | channel in walk.statuses]
+        if not sounding:
+            continue
+        states = {kind | channel for kind in (0xB0, 0xD0, 0xE0)}
+        if any(walk.statuses & states and 0x90 | channel not in walk.statuses for walk in walks):
+            return True
+        naming = [walk.programs[channel] for walk in walks if channel in walk.programs]
+        if any(0xB0 | channel in walk.statuses for walk in walks) and any(len(set(own)) > 1 for own in naming):
+            return True  # banks have to find their program
+        if naming and len({walk.initial[channel] for walk in walks if channel in walk.initial}) <= 1:
+            programs = {program for own in naming for program in own}
+            if any(channel not in walk.initial for walk in sounding) and (len(naming) > 1 or len(sounding) > 1):
+                return True
+            if any(channel not in walk.programs for walk in sounding) or (len(naming) > 1 and len(programs) > 1):
+                return True
+    return False
+
+
+def _patched(track: bytes, walk: _Walk) -> bytes:
+    if not walk.patches and walk.end == len(track):
         return track
     parts, at = [], 0
-    for start, stop, new in patches:
+    for start, stop, new in sorted(walk.patches):
         parts += [track[at:start], new]
         at = stop
-    parts.append(track[at:end])
+    parts.append(track[at : walk.end])
     return b"".join(parts)
 
 
-def _faults(track: bytes, where: str) -> tuple[list[tuple[int, int, bytes]], int, int]:
-    """Walk over the events of a track.
+def _walk(track: bytes, where: str) -> _Walk:
+    """Check every event of a track."""
+    walk = _Walk()
+    try:
+        _walk_events(track, where, walk)
+    except IndexError:
+        raise MidiError(f"is broken: {where} breaks off inside an event") from None
+    except ValueError as error:
+        raise MidiError(f"is broken: {where} has {error}") from None
+    if walk.tick > MAX_TICKS:
+        raise MidiError(f"is absurd: {where} goes on to tick {walk.tick:,}")
+    return walk
 
-    Returns:
-        Patches (from, to, new bytes) in order; where the track ends, past its end-of-track event; the last tick.
+
+def _walk_events(track: bytes, where: str, walk: _Walk) -> None:
+    """Fill in ``walk``.
 
     Raises:
         IndexError: The track ends inside an event.
+        ValueError: A number has more than four bytes.
     """
-    patches: list[tuple[int, int, bytes]] = []
+    patches, seen = walk.patches, walk.statuses
     at = tick = running = 0
     fresh = False  # the event before was a channel message, so that running status is beyond doubt
+    latest: dict[int, tuple[int, int, int]] = {}  # of tempos, meters and keys the last: its tick and its place
     size = len(track)
     while at < size:
         byte = track[at]
@@ -176,7 +189,7 @@ def _faults(track: bytes, where: str) -> tuple[list[tuple[int, int, bytes]], int
         if byte < 0x80:
             tick += byte
         else:
-            delta, at = _number(track, at - 1, where)
+            delta, at = number_at(track, at - 1)
             tick += delta
         start = at
         status = track[at]
@@ -189,10 +202,16 @@ def _faults(track: bytes, where: str) -> tuple[list[tuple[int, int, bytes]], int
         else:
             at += 1
         if status < 0xF0:
+            if status != running:
+                seen.add(status)
             running, fresh = status, True
             if 0xC0 <= status < 0xE0:
                 if track[at] > 127:
                     patches.append((at, at + 1, b"\x7f"))
+                if status < 0xD0:
+                    walk.programs[status & 0x0F].append(track[at])
+                    if status ^ 0x50 not in seen:
+                        walk.initial[status & 0x0F] = track[at]
                 at += 1
             else:
                 if track[at + 1] > 127 or track[at] > 127:
@@ -200,40 +219,38 @@ def _faults(track: bytes, where: str) -> tuple[list[tuple[int, int, bytes]], int
                 at += 2
             continue
         fresh = False
-        if status == 0xFF:
-            kind = track[at]
-            length, at = _number(track, at + 1, where)
+        if status in (0xFF, 0xF0, 0xF7):
+            kind = track[at] if status == 0xFF else -1
+            length, at = number_at(track, at + (status == 0xFF))
             body = track[at : at + length]
             at += length
             if at > size:
                 raise IndexError
-            if kind == 0x2F:
-                return patches, at, tick
-            if (new := _mended_meta(kind, body)) is not None:
+            if kind == _TRACK_END:
+                walk.end, walk.tick = at, tick
+                return
+            new = _mended_meta(kind, body) if kind >= 0 else _NOTHING if status == 0xF7 else None
+            if kind in (_TEMPO, _METER, _KEY) and new is None:
+                if kind in latest and latest[kind][0] == tick:
+                    patches.append((*latest[kind][1:], _NOTHING))
+                latest[kind] = (tick, start, at)
+            if status == 0xF0:
+                walk.special = walk.special or selects_drums(body)
+            elif kind == _TEXT:
+                walk.karaoke = walk.karaoke or body[:1] == b"@"
+            elif kind == _PORT:
+                walk.special = True
+            if new is not None:
                 patches.append((start, at, new))
-        elif status in (0xF0, 0xF7):
-            length, at = _number(track, at, where)
-            at += length
-        elif status in (0xF4, 0xF5, 0xF9, 0xFD):
+        elif status in UNDEFINED:
             raise MidiError(f"is broken: {where} has the unknown command {status:#04x} at byte {start:,}")
         else:  # realtime and system common messages have no place in a file
-            at += _SYSTEM_SIZE.get(status, 0)
+            at += SYSTEM_BYTES.get(status, 0)
             patches.append((start, at, _NOTHING))
         if at > size:
             raise IndexError
     patches.append((size, size, _END))
-    return patches, size, tick
-
-
-def _number(track: bytes, at: int, where: str) -> tuple[int, int]:
-    """A number of variable length (at most four bytes) and where it ends."""
-    value = 0
-    for place in range(at, at + 4):
-        byte = track[place]
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, place + 1
-    raise MidiError(f"is broken: {where} has a number of more than four bytes at byte {at:,}")
+    walk.end, walk.tick = size, tick
 
 
 def _mended_meta(kind: int, body: bytes) -> bytes | None:
@@ -241,18 +258,15 @@ def _mended_meta(kind: int, body: bytes) -> bytes | None:
     if kind < 0x10:
         if kind == 0 or body.isascii():
             return None
-        try:
-            body.decode("utf-8")
-        except UnicodeDecodeError:
-            return _meta(kind, body.decode("cp1252", "replace").encode("utf-8"))
-        return None
+        text = to_text(body).encode("utf-8")
+        return None if text == body else _meta(kind, text)
     well = (
         (len(body) == 3 and any(body))
-        if kind == 0x51
+        if kind == _TEMPO
         else (len(body) == 4 and body[0] > 0 and body[1] <= 7)
-        if kind == 0x58
+        if kind == _METER
         else (len(body) == 2 and (body[0] + 7) % 256 <= 14 and body[1] <= 1)
-        if kind == 0x59
+        if kind == _KEY
         else kind < 0x80
     )
     return None if well else _NOTHING

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from toccata.midi import smf
+from toccata.midi.instruments import Instruments
+from toccata.midi.karaoke import has_lyrics, karaoke_words
 from toccata.midi.smf import MidiTrack
 
 _LYRICS = 15  # the low half of 0xFF, the status of a meta event
@@ -19,7 +21,7 @@ class Place(NamedTuple):
     Attributes:
         track: The file's track, from 0; a file of type 0 has one.
         channel: 0 to 15.
-        program: The program in force in that track and channel when a note begins, 0 before any is named.
+        program: The program in force there when a note begins (see `toccata.midi.instruments`), 0 before any is named.
     """
 
     track: int
@@ -48,22 +50,31 @@ class Struck:
     off: int | None
 
 
-def notes_of(track: MidiTrack, number: int = 0) -> tuple[list[Struck], list[int]]:
+def notes_of(
+    track: MidiTrack, number: int = 0, instruments: Instruments | None = None
+) -> tuple[list[Struck], list[int]]:
     """The notes of one track of a file, by their note-ons, and the numbers of note-offs that end none.
 
     In a channel and pitch the note that began first ends first.
+
+    Args:
+        track: The track.
+        number: Its number in the file, from 0.
+        instruments: What plays where in the file; by default a channel's program is the one that this track names.
     """
     programs = [0] * 16
+    shared = instruments if instruments is not None and instruments.need_parts else None
     begun: list[tuple[int, int]] = []
     ended: dict[int, int] = {}
     waiting: dict[tuple[int, int], deque[int]] = defaultdict(deque)
     stray = []
-    for index, (_, data) in enumerate(track.events):
+    for index, (tick, data) in enumerate(track.events):
         kind, channel = data[0] & 0xF0, data[0] & 0x0F
         if kind == smf.PROGRAM:
             programs[channel] = min(data[1], 127)
         elif kind == smf.NOTE_ON and data[2]:
-            begun.append((index, programs[channel]))
+            program = programs[channel] if shared is None else shared.program(number, channel, tick, index)
+            begun.append((index, program))
             waiting[channel, min(data[1], 127)].append(index)
         elif kind in (smf.NOTE_ON, smf.NOTE_OFF):
             if before := waiting[channel, min(data[1], 127)]:
@@ -79,18 +90,28 @@ def notes_of(track: MidiTrack, number: int = 0) -> tuple[list[Struck], list[int]
     return notes, stray
 
 
-def score_places(tracks: Sequence[MidiTrack]) -> list[Place]:
+def score_places(tracks: Sequence[MidiTrack], instruments: Instruments | None = None) -> list[Place]:
     """Where the tracks of the Score that ``read_score`` makes of a file of type 0 or 1 are in it, in their order.
 
     A Score has a track for each program that begins notes in a channel of a file's track: in the order of the file's
-    tracks, then of channels, then of programs. The parser takes lyrics for something on channel 15: where no note
-    begins with the program that is in force there, they have a track without notes.
+    tracks, then of channels, then of programs. Where the file's instruments are plain (see `Instruments.need_parts`),
+    the parser takes lyrics for something on channel 15: where no note begins with the program that is in force there,
+    they have a track without notes. Elsewhere they do where all notes of their track are drums.
     """
-    return [
-        place
-        for number, track in enumerate(tracks)
-        for place in sorted({note.place for note in notes_of(track, number)[0]} | _lyrics(track, number))
-    ]
+    instruments = instruments or Instruments(tracks)
+    words = karaoke_words(tracks)
+    places: list[Place] = []
+    apart = instruments.need_parts or bool(words)
+    for number, track in enumerate(tracks):
+        notes = notes_of(track, number, instruments)[0]
+        if not apart:
+            places += sorted({note.place for note in notes} | _lyrics(track, number))
+            continue
+        own = {note.place for note in notes}
+        places += sorted(own)
+        if has_lyrics(track, words.get(number)) and all(instruments.is_drums(number, p.channel) for p in own):
+            places.append(Place(number, _LYRICS, 0))
+    return places
 
 
 def _lyrics(track: MidiTrack, number: int) -> set[Place]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import subprocess
-import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import CorpusError, MidiError
+from toccata.errors import CorpusError, MidiError, MidiWarning
 from toccata.midi.bars import bar_map
-from toccata.midi.mend import MAX_BYTES, MAX_TICKS, MAX_TRACKS, Sound, mend
-from toccata.midi.pool import WORKER_NAME, map_files
+from toccata.midi.chunks import MAX_BYTES, MAX_TRACKS
+from toccata.midi.mend import MAX_TICKS, mend
+from toccata.midi.pool import map_files
 
 __all__ = ["MAX_BYTES", "MAX_QUARTERS", "SUFFIXES", "find_midi", "map_files", "read_score"]
 
@@ -27,21 +26,20 @@ SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_QUARTERS = 100_000
 """The longest music read, in quarter notes: about 14 hours at 120 a minute."""
 
-_PROBE = "import sys; from symusic import Score; Score.from_midi(sys.stdin.buffer.read())"
-_PROBE_SECONDS = 60.0
 
-
-def read_score(source: Path | bytes) -> Score:
+def read_score(source: Path | bytes, *, cut_short: Literal["warn", "use", "refuse"] = "warn") -> Score:
     """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
 
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
-    sees them; a file too large for that is first parsed in a process of its own. Tempo, meter and key events that
-    several tracks repeat are kept once; where tracks disagree at a tick (transposing instruments have keys of their
-    own), the value most of them give is kept. The tracks of a type 2 file are laid one after the other, each from a
-    bar line. Time in film frames becomes ticks at a constant tempo. A note that is never released is left out.
+    sees them. Tempo, meter and key events that several tracks repeat are kept once; where tracks disagree at a tick
+    (transposing instruments have keys of their own), the value most of them give is kept. The tracks of a type 2 file
+    are laid one after the other, each from a bar line. Time in film frames becomes ticks at a constant tempo. A note
+    that is never released is left out. Text keeps its bytes (see `toccata.midi.text`).
 
     Args:
         source: A file, or its bytes.
+        cut_short: What to do with a file that breaks off in its last track: use what is there and warn with a
+            `MidiWarning`, use it without a word, or refuse it.
 
     Raises:
         MidiError: The file cannot be read, is broken or absurd, or has no notes. The message names it.
@@ -49,9 +47,14 @@ def read_score(source: Path | bytes) -> Score:
     name = str(source) if isinstance(source, Path) else "this MIDI data"
     path = source if isinstance(source, Path) else None
     try:
-        return _read(read_bytes(source) if isinstance(source, Path) else source)
+        score, missing = _read(read_bytes(source) if isinstance(source, Path) else source)
+        if missing and cut_short == "refuse":
+            raise MidiError(f"is cut short: {missing} (--cut-short uses what is there)")
     except MidiError as error:
         raise MidiError(f"{name}: {error.message}", path=path) from None
+    if missing and cut_short == "warn":
+        warnings.warn(f"{name}: is cut short: {missing}; what is there is used", MidiWarning, stacklevel=2)
+    return score
 
 
 def find_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> list[Path]:
@@ -110,18 +113,17 @@ def read_bytes(path: Path) -> bytes:
         raise MidiError(f"cannot be opened: {error.strerror or error}") from None
 
 
-def _read(data: bytes) -> Score:
-    sound = mend(data)
-    if not sound.walked:
-        _probe(sound)
-    score = _joined([_parsed(file) for file in sound.files])
-    if sound.mspq is not None:
-        score.tempos = [Tempo(0, mspq=sound.mspq)]
+def _read(data: bytes) -> tuple[Score, str]:
+    """The music in a file, and what is missing of it."""
+    midi = mend(data)
+    score = _joined([_parsed(file) for file in midi.files])
+    if midi.mspq is not None:
+        score.tempos = [Tempo(0, mspq=midi.mspq)]
     _refuse_absurd(score)
     score.tempos = _agreed(score.tempos, Tempo)
     score.time_signatures = _agreed(score.time_signatures, TimeSignature)
     score.key_signatures = _agreed(score.key_signatures, KeySignature)
-    return score
+    return score, midi.cut_short
 
 
 def _parsed(data: bytes) -> Score:
@@ -130,23 +132,6 @@ def _parsed(data: bytes) -> Score:
     except Exception as error:
         # symusic throws RuntimeError and UnicodeDecodeError, each with a tale of its own.
         raise MidiError(f"is broken: {' '.join(str(error).split())[:200]}") from None
-
-
-def _probe(sound: Sound) -> None:
-    """Parse in another process, which may crash. A worker of a pool is that already."""
-    if multiprocessing.current_process().name.startswith(WORKER_NAME):
-        return
-    for file in sound.files:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", _PROBE], input=file, capture_output=True, timeout=_PROBE_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            raise MidiError(f"took longer than {_PROBE_SECONDS:.0f} s to parse") from None
-        if done.returncode:
-            last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            # An exception leaves 1 and its text; anything else is a crash.
-            raise MidiError(f"is broken: {last[0][:200]}" if done.returncode == 1 and last else "crashed the parser")
 
 
 def _refuse_absurd(score: Score) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from toccata.midi import smf
 from toccata.midi.notes import notes_of
 from toccata.midi.smf import Event, MidiTrack
+from toccata.midi.text import to_bytes
 
 _CUE, _RESET = 0x07, 121
 _MOMENTS = (smf.LYRIC, smf.MARKER, _CUE)
@@ -33,7 +34,7 @@ def closed(data: bytes, tick: int, *, text: str | None = None) -> bytes:
     """
     if tick < 0:
         raise ValueError(f"a cut at tick {tick}")
-    gone = None if text is None else smf.meta(smf.TEXT, text.encode())
+    gone = None if text is None else smf.meta(smf.TEXT, to_bytes(text))
     file = smf.read(data)
     for track in file.tracks:
         notes = notes_of(track)[0]

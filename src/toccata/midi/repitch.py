@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import inf
 
 from toccata.midi import smf
+from toccata.midi.instruments import Instruments
 from toccata.midi.notes import Struck, notes_of, score_places
 from toccata.midi.smf import Event, MidiFile, MidiTrack
 from toccata.midi.splice import add_text
@@ -30,15 +31,17 @@ class Keys:
             MidiError: It is no file of type 0 or 1 that counts ticks a quarter; the message is the bare reason.
         """
         self._file = smf.read(midi)
-        numbers = {place: number for number, place in enumerate(score_places(self._file.tracks))}
+        instruments = Instruments(self._file.tracks)
+        numbers = {place: number for number, place in enumerate(score_places(self._file.tracks, instruments))}
         self.notes: list[Struck] = []
         self._stray: dict[tuple[int, int], list[int]] = defaultdict(list)
         for number, track in enumerate(self._file.tracks):
-            notes, stray = notes_of(track, number)
+            notes, stray = notes_of(track, number, instruments)
             self.notes += notes
             for event in (track.events[index] for index in stray):
                 self._stray[event.channel, min(event.data[1], 127)].append(event.tick)
         self.tracks = [numbers[note.place] for note in self.notes]
+        self._written = [note.pitch for note in self.notes]
 
     def at(self, pitches: Sequence[int]) -> Keys:
         """The same with other pitches, one a note."""
@@ -51,6 +54,9 @@ class Keys:
         a, b = self.notes[one], self.notes[other]
         if a.place.channel != b.place.channel:
             return False
+        touching = a.end is not None and b.end is not None and (a.end <= b.start or b.end <= a.start)
+        if touching and self._written[one] == self._written[other]:
+            return False  # their events stand like that already
         if a.place.track == b.place.track:  # events of one track come in its order
             ends = [inf if note.off is None else note.off for note in (a, b)]
             return not (ends[0] < b.on or ends[1] < a.on)

@@ -18,6 +18,7 @@ from symusic import Score
 from toccata.errors import MidiError
 from toccata.midi import smf
 from toccata.midi.gm import DRUM_CHANNEL
+from toccata.midi.instruments import Instruments
 from toccata.midi.notes import Place, notes_of, score_places
 from toccata.midi.seam import Seam
 from toccata.midi.smf import MidiFile, MidiTrack
@@ -81,9 +82,10 @@ def replace_notes(
     file = smf.read(midi)
     tracks = file.tracks or [MidiTrack()]
     single = file.format == 0 and len(tracks) == 1
-    places = score_places(tracks)
+    instruments = Instruments(tracks)
+    places = score_places(tracks, instruments)
     _refuse_absurd(holes, targets, new, len(places), at)
-    tracks = [_without(track, number, holes, places) for number, track in enumerate(tracks)]
+    tracks = [_without(track, number, holes, places, instruments) for number, track in enumerate(tracks)]
     given: list[Voice] = []
     fresh: list[Voice] = []
     for track, target in zip(new.tracks, targets, strict=True):
@@ -93,7 +95,7 @@ def replace_notes(
             voice.announced, voice.others = False, []
         if voice.notes:
             (fresh if target is None else given).append(voice)
-    names = _settle(fresh, tracks, single)
+    names = _settle(fresh, tracks, single, instruments.drum_channels)
     _make_room(given + fresh, tracks)
     added = _laid(given, fresh, tracks)
     tracks += [named_track(name) for name in names]
@@ -113,12 +115,14 @@ def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Sc
         raise ValueError(f"there is no track {wrong[0]}: the file's Score has {tracks}")
 
 
-def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place]) -> MidiTrack:
+def _without(
+    track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place], instruments: Instruments
+) -> MidiTrack:
     """``track`` without the notes that begin in ``holes``."""
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
     kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
     gone = set()
-    for note in notes_of(track, number)[0]:
+    for note in notes_of(track, number, instruments)[0]:
         if (note.place, note.start, note.pitch) in kept:
             continue
         if any(start <= note.start < end and (own is None or note.place in own) for start, end, own in spans):
@@ -126,7 +130,9 @@ def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Seque
     return MidiTrack([event for n, event in enumerate(track.events) if n not in gone], track.end)
 
 
-def _settle(voices: Sequence[Voice], tracks: Sequence[MidiTrack], single: bool) -> list[str]:
+def _settle(
+    voices: Sequence[Voice], tracks: Sequence[MidiTrack], single: bool, drum_channels: frozenset[int]
+) -> list[str]:
     """Give each of ``voices`` a track of its own and a channel; the names of the new tracks."""
     names: list[str] = []
     spoken: dict[int, float] = {}  # until when something is said on a channel
@@ -140,9 +146,10 @@ def _settle(voices: Sequence[Voice], tracks: Sequence[MidiTrack], single: bool) 
         voice.track = 0 if single else len(tracks) + len(names)
         names += [] if single else [voice.name]
         if voice.drums:
-            voice.channel, voice.announced = DRUM_CHANNEL, DRUM_CHANNEL not in spoken
+            voice.channel = DRUM_CHANNEL if DRUM_CHANNEL in drum_channels else min(drum_channels, default=DRUM_CHANNEL)
+            voice.announced = voice.channel not in spoken
         else:
-            melodic = [channel for channel in range(16) if channel != DRUM_CHANNEL]
+            melodic = [channel for channel in range(16) if channel not in drum_channels]
             free = [c for c in melodic if c not in spoken] + [c for c in melodic if spoken.get(c, inf) < voice.start]
             if not free:
                 raise MidiError(f"has no channel left for {voice.name}: there are 15, and the file uses them all")
@@ -222,43 +229,28 @@ def _make_room(voices: Sequence[Voice], tracks: Sequence[MidiTrack]) -> None:
 def _laid(given: Sequence[Voice], fresh: Sequence[Voice], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
     """The events of voices in the file's tracks, and of those in tracks of their own, by track."""
     out: dict[int, list[Added]] = defaultdict(list)
-    changes = [
-        (event.tick, number, event.channel, min(event.data[1], 127))
-        for number, track in enumerate(tracks)
-        for event in track.events
-        if event.kind == smf.PROGRAM
-    ]
-    changes.sort(key=lambda change: change[:2])
+    instruments = Instruments(tracks)
     for voice in given:
-        own = [(tick, number, program) for tick, number, channel, program in changes if channel == voice.channel]
-        out[voice.track] += _in_program(lay([voice], Seam(0))[voice.track], voice, own)
+        out[voice.track] += _in_program(lay([voice], Seam(0))[voice.track], voice, instruments)
     for voice in fresh:
         out[voice.track] += lay([voice], Seam(0))[voice.track]
     return out
 
 
-def _in_program(events: Iterable[Added], voice: Voice, changes: Sequence[tuple[int, int, int]]) -> list[Added]:
+def _in_program(events: Iterable[Added], voice: Voice, instruments: Instruments) -> list[Added]:
     """``events`` with program changes around note-ons that the file would give another program than the voice's.
 
     Args:
         events: The voice's.
         voice: It names its program.
-        changes: The programs of its channel: tick, track, program.
+        instruments: Those of the file.
     """
-    own = [(tick, program) for tick, number, program in changes if number == voice.track]
-    if not own:
-        return list(events)  # one program all along
-    own_ticks, all_ticks = [tick for tick, _ in own], [change[0] for change in changes]
     out: list[Added] = []
     for (tick, rank), group in groupby(events, key=lambda event: event[:2]):
-        here = bisect_right(own_ticks, tick)
-        force = own[here - 1][1] if here else 0
+        force = instruments.after(voice.track, voice.channel, tick)
         if rank != Rank.NOTE_ON or force == voice.program:
             out += group
             continue
-        # Before the track names any program, its channel has the one that other tracks have named.
-        before = bisect_right(all_ticks, tick)
-        back = force if here or not before else changes[before - 1][2]
         change = smf.PROGRAM | voice.channel
-        out += [(tick, rank, bytes((change, voice.program))), *group, (tick, rank, bytes((change, back)))]
+        out += [(tick, rank, bytes((change, voice.program))), *group, (tick, rank, bytes((change, force)))]
     return out

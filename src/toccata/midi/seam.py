@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from toccata.midi import smf
+from toccata.midi.gm import DRUM_CHANNEL
+from toccata.midi.instruments import Instruments
 from toccata.midi.smf import Event, MidiTrack
+from toccata.midi.text import to_text
 
 _VOLUME, _PAN, _EXPRESSION = 7, 10, 11
 # What a performer lets go of when a phrase ends: modulation, the three pedals and portamento.
@@ -25,6 +28,7 @@ class Home:
     name: str
     program: int | None = None  # what the track itself says; several tracks of a channel may say different things
     notes: int = 0
+    drums: bool = False
     # Onset and pitch of the latest notes before the seam.
     recent: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=16))
     # For each pitch, when the original's notes sound after the seam, and how many never end.
@@ -43,6 +47,7 @@ class Seam:
         controls: Values of controllers by channel and number; of bends and aftertouch by channel and status.
         loudest: The highest value so far of controllers by channel and number.
         busy: Channels on which original notes begin at the seam or later.
+        drums: Channels that play drums.
     """
 
     tick: int
@@ -51,18 +56,23 @@ class Seam:
     controls: dict[tuple[int, int], int] = field(default_factory=dict)
     loudest: dict[tuple[int, int], int] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
+    drums: frozenset[int] = frozenset({DRUM_CHANNEL})
 
     @classmethod
     def of(cls, tracks: Sequence[MidiTrack], tick: int) -> Seam:
         """Listen to ``tracks`` until ``tick``."""
-        seam = cls(tick)
+        instruments = Instruments(tracks)
+        seam = cls(tick, drums=instruments.drum_channels)
         homes: dict[tuple[int, int], Home] = {}
         events = [(e.tick, n, e) for n, track in enumerate(tracks) for e in track.events if e.channel >= 0]
         events.sort(key=lambda item: item[:2])
         names = [_name(track) for track in tracks]
         open_notes: dict[tuple[int, int, int], list[int]] = defaultdict(list)
         for when, number, event in events:
-            home = homes.setdefault((number, event.channel), Home(number, event.channel, names[number]))
+            home = homes.get((number, event.channel))
+            if home is None:
+                drums = instruments.is_drums(number, event.channel)
+                home = homes[number, event.channel] = Home(number, event.channel, names[number], drums=drums)
             if event.begins_note:
                 home.notes += 1
                 open_notes[number, event.channel, event.data[1]].append(when)
@@ -81,6 +91,24 @@ class Seam:
             homes[number, channel].hanging[pitch] += len(begun)
         seam.homes = list(homes.values())
         return seam
+
+    @property
+    def drum_channel(self) -> int:
+        """The channel for new drums."""
+        return DRUM_CHANNEL if DRUM_CHANNEL in self.drums or not self.drums else min(self.drums)
+
+    def sounding(self, channel: int, pitch: int) -> list[tuple[int, int, int]]:
+        """When a key of a channel sounds after the seam: from, to, track."""
+        return [
+            (*span, home.track)
+            for home in self.homes
+            if home.channel == channel
+            for span in home.sounding.get(pitch, ())
+        ]
+
+    def hanging(self, channel: int, pitch: int) -> int:
+        """How many original notes of a key of a channel never end."""
+        return sum(home.hanging[pitch] for home in self.homes if home.channel == channel)
 
     def _hear(self, event: Event, home: Home) -> None:
         channel, kind = event.channel, event.kind
@@ -133,5 +161,5 @@ class Seam:
 def _name(track: MidiTrack) -> str:
     for event in track.events:
         if event.meta == smf.TRACK_NAME:
-            return event.payload.decode("utf-8", "replace").strip()
+            return to_text(event.payload).strip()
     return ""

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from toccata.errors import MidiError
+from toccata.midi.chunks import DATA_BYTES, SYSTEM_BYTES, Chunks, number_at, split
 
 NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, PROGRAM, CHANNEL_PRESSURE, BEND = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
 TEXT, TRACK_NAME, LYRIC, MARKER, END, TEMPO, METER, KEY = 0x01, 0x03, 0x05, 0x06, 0x2F, 0x51, 0x58, 0x59
 
 _LONGEST_DELTA = (1 << 28) - 1
-# Data bytes after each status byte: by the high nibble for channel messages, by value for system ones.
-_SIZES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
-_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
 class Event(NamedTuple):
@@ -53,7 +51,7 @@ class Event(NamedTuple):
     @property
     def payload(self) -> bytes:
         """What a meta event says, without its length."""
-        size, start = _number(self.data, 2)
+        size, start = number_at(self.data, 2)
         return self.data[start : start + size]
 
     @property
@@ -97,27 +95,34 @@ def read(data: bytes) -> MidiFile:
     """Take a MIDI file apart.
 
     Raises:
-        MidiError: These are not the bytes of a whole MIDI file that counts ticks a quarter, its tracks together.
+        MidiError: These are not the bytes of a MIDI file that counts ticks a quarter, its tracks together.
     """
-    data = data[max(0, data.find(b"MThd", 0, 4096)) :]  # a RIFF or MacBinary header may stand before
-    if data[:4] != b"MThd" or len(data) < 14:
-        raise MidiError("is no MIDI file: it does not start with MThd")
-    size, kind, _, division = struct.unpack(">IHHH", data[4:14])
-    if division & 0x8000 or not division:
-        raise MidiError("counts time in film frames; save it with ticks per quarter note to work on its events")
-    out = MidiFile(min(kind, 1), division, [])
-    at = 8 + size
-    while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
-        chunk = data[at + 8 : at + 8 + size]
-        if name == b"MTrk":
-            out.tracks.append(_track(chunk, len(out.tracks) + 1))
-        elif len(chunk) == size:
-            out.foreign.append((len(out.tracks), data[at : at + 8 + size]))
-        at += 8 + size
-    if kind == 2 and len(out.tracks) > 1:
-        raise MidiError("is of type 2, its tracks are pieces of their own; save it as type 1 to work on its events")
-    return out
+    chunks = split(data)
+    _refuse_other_clocks(chunks)
+    tracks = [track_of(track, number) for number, track in enumerate(chunks.tracks, 1)]
+    return MidiFile(min(chunks.kind, 1), chunks.division, tracks, chunks.foreign)
+
+
+def check_editable(data: bytes) -> None:
+    """Refuse a file whose events cannot be worked on where they are, as :func:`read` does.
+
+    Raises:
+        MidiError: It counts film frames, or its tracks are songs of their own; the message is the bare reason.
+    """
+    _refuse_other_clocks(split(data))
+
+
+def _refuse_other_clocks(chunks: Chunks) -> None:
+    if chunks.division & 0x8000 or not chunks.division:
+        raise MidiError(
+            "counts time in film frames, so its events cannot be changed in place: `toccata clean` makes a copy that "
+            "counts ticks a quarter"
+        )
+    if chunks.kind == 2 and len(chunks.tracks) > 1:
+        raise MidiError(
+            "is of type 2, its tracks are songs of their own, so they cannot be changed in place: `toccata clean` "
+            "makes a copy of type 1, one song after another"
+        )
 
 
 def write(file: MidiFile) -> bytes:
@@ -160,12 +165,23 @@ def key(fifths: int, minor: int) -> bytes:
     return meta(KEY, bytes((max(-7, min(7, fifths)) & 0xFF, 1 if minor else 0)))
 
 
-def _track(chunk: bytes, number: int) -> MidiTrack:
+def track_of(chunk: bytes, number: int = 1) -> MidiTrack:
+    """Take the bytes of one track apart.
+
+    Args:
+        chunk: The bytes, without the chunk's header.
+        number: The track's number, from 1, for the error.
+
+    Raises:
+        MidiError: The track breaks off inside an event.
+    """
     track = MidiTrack()
     try:
         track.end = _events(chunk, track.events)
     except IndexError:
         raise MidiError(f"is broken: track {number} breaks off inside an event") from None
+    except ValueError as error:
+        raise MidiError(f"is broken: track {number} has {error}") from None
     return track
 
 
@@ -173,7 +189,7 @@ def _events(chunk: bytes, out: list[Event]) -> int:
     """Read one track's events into ``out``; the tick of its end. IndexError where the chunk ends inside an event."""
     at, tick, running, size = 0, 0, 0, len(chunk)
     while at < size:
-        delta, at = _number(chunk, at)
+        delta, at = number_at(chunk, at)
         tick += delta
         status = chunk[at]
         if status >= 0x80:
@@ -184,17 +200,17 @@ def _events(chunk: bytes, out: list[Event]) -> int:
             raise IndexError
         if status < 0xF0:
             running = status
-            stop = at + _SIZES[status & 0xF0]
+            stop = at + DATA_BYTES[status & 0xF0]
         elif status == 0xFF:
             if chunk[at] == END:
                 break
-            length, start = _number(chunk, at + 1)
+            length, start = number_at(chunk, at + 1)
             stop = start + length
         elif status in (0xF0, 0xF7):
-            length, start = _number(chunk, at)
+            length, start = number_at(chunk, at)
             stop = start + length
         else:
-            stop = at + _SYSTEM_SIZES.get(status, 0)
+            stop = at + SYSTEM_BYTES.get(status, 0)
         if stop > size:
             raise IndexError
         out.append(Event(tick, bytes((status,)) + chunk[at:stop]))
@@ -218,17 +234,6 @@ def _ended(track: MidiTrack) -> Iterable[Event]:
     yield from track.events
     last = track.events[-1].tick if track.events else 0
     yield Event(max(track.end, last), meta(END, b""))
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length at ``at``, and where it ends."""
-    value = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, at
 
 
 def _to_number(value: int) -> bytes:

@@ -15,7 +15,8 @@ from toccata.midi import smf
 from toccata.midi.notes import notes_of
 from toccata.midi.seam import Seam
 from toccata.midi.smf import Event, MidiFile, MidiTrack
-from toccata.midi.voices import Added, Rank, lay, place, score_voices
+from toccata.midi.text import to_bytes
+from toccata.midi.voices import Added, Rank, lay, make_room, place, score_voices
 
 _NAMES = (0x02, 0x03, 0x04)  # copyright, track and instrument
 _MOMENTS = (0x05, 0x06, 0x07)  # lyrics, markers and cue points belong to their moment
@@ -66,6 +67,7 @@ def continue_file(
     voices = score_voices(new, at, file.division)
     seam = Seam.of(tracks, at)
     names = place(voices, seam, None if single else len(tracks))
+    make_room(voices, seam)
     tracks += [named_track(name) for name in names]
     added = lay(voices, seam)
     added.setdefault(0, []).extend(_changes(tracks, _maps(new, at, file.division)))
@@ -90,8 +92,8 @@ def new_file(score: Score, *, text: str | None = None) -> bytes:
     added = lay(voices, seam)
     first: list[Added] = [(tick, Rank.META, data) for tick, data in _maps(score, 0, division)]
     if text is not None:
-        first.insert(0, (0, Rank.META, smf.meta(smf.TEXT, text.encode())))
-    first += [(max(0, mark.time), Rank.CONTROL, smf.meta(smf.MARKER, mark.text.encode())) for mark in score.markers]
+        first.insert(0, (0, Rank.META, smf.meta(smf.TEXT, to_bytes(text))))
+    first += [(max(0, mark.time), Rank.CONTROL, smf.meta(smf.MARKER, to_bytes(mark.text))) for mark in score.markers]
     added[0] = first
     return smf.write(MidiFile(1, division, [merged(t, added.get(n, [])) for n, t in enumerate(tracks)]))
 
@@ -140,13 +142,13 @@ def merged(track: MidiTrack, added: Iterable[Added]) -> MidiTrack:
 
 def named_track(name: str) -> MidiTrack:
     """A track that holds nothing but its name."""
-    return MidiTrack([Event(0, smf.meta(smf.TRACK_NAME, name.encode()))])
+    return MidiTrack([Event(0, smf.meta(smf.TRACK_NAME, to_bytes(name)))])
 
 
 def add_text(track: MidiTrack, text: str) -> None:
     """Put a text event into ``track`` at tick 0, after what stands there."""
     place = bisect_right(track.events, 0, key=lambda e: e.tick)
-    track.events.insert(place, Event(0, smf.meta(smf.TEXT, text.encode())))
+    track.events.insert(place, Event(0, smf.meta(smf.TEXT, to_bytes(text))))
 
 
 def _maps(score: Score, at: int, division: int) -> list[tuple[int, bytes]]:

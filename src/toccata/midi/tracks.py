@@ -8,6 +8,7 @@ from symusic import Score
 
 from toccata.errors import RequestError
 from toccata.midi import gm
+from toccata.midi.text import readable
 
 
 def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
@@ -17,7 +18,7 @@ def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
         RequestError: There is no such track, or it has no notes.
     """
     names = [gm.track_name("", t.program, t.is_drum).lower() for t in song.tracks]
-    own = [track.name.strip().lower() for track in song.tracks]
+    own = [readable(track.name).strip().lower() for track in song.tracks]
     chosen: set[int] = set()
     for word in words:
         if str(word).strip().isdigit():

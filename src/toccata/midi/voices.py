@@ -10,9 +10,12 @@ from enum import IntEnum
 from symusic import Score, Track
 
 from toccata.midi import smf
-from toccata.midi.gm import DRUM_CHANNEL, track_name
+from toccata.midi.bars import rescaled_onset
+from toccata.midi.gm import track_name
+from toccata.midi.instruments import BANKS
 from toccata.midi.seam import Home, Seam
 from toccata.midi.spread import line_of, spread
+from toccata.midi.text import to_bytes
 
 _SUSTAIN = 64
 
@@ -24,13 +27,17 @@ class Rank(IntEnum):
     ORIGINAL = 1
     META = 2
     RESET = 3
-    PROGRAM = 4
-    CONTROL = 5
-    NOTE_ON = 6
+    BANK = 4
+    PROGRAM = 5
+    CONTROL = 6
+    NOTE_ON = 7
 
 
 Added = tuple[int, int, bytes]
 """A new event: its tick, its rank, its bytes."""
+
+_Note = tuple[int, int, int, int]
+"""Start and end in ticks, pitch, velocity."""
 
 
 @dataclass
@@ -53,7 +60,7 @@ class Voice:
     program: int
     drums: bool
     start: int
-    notes: list[tuple[int, int, int, int]]
+    notes: list[_Note]
     others: list[tuple[int, bytes]] = field(default_factory=list)
     track: int = -1
     channel: int = -1
@@ -75,10 +82,16 @@ def track_voice(track: Track, at: int, division: int, tpq: int) -> Voice:
     others = [(moved(max(0, tick)), data) for tick, data in _others(track)]
     columns = [track.notes.numpy()[name].tolist() for name in ("time", "duration", "pitch", "velocity")]
     notes = [
-        (moved(max(0, time)), moved(max(0, time) + max(0, duration)), pitch & 0x7F, min(max(1, velocity), 127))
+        (
+            at + rescaled_onset(max(0, time), division, tpq),
+            moved(max(0, time) + max(0, duration)),
+            pitch & 0x7F,
+            min(max(1, velocity), 127),
+        )
         for time, duration, pitch, velocity in zip(*columns, strict=True)
     ]
-    program, name = track.program & 0x7F, track_name(track.name, track.program, track.is_drum)
+    program = track.program & 0x7F
+    name = track.name.strip() or track_name("", track.program, track.is_drum)
     return Voice(name, program, track.is_drum, at, _apart(notes), others)
 
 
@@ -128,10 +141,15 @@ def lay(voices: Sequence[Voice], seam: Seam) -> dict[int, list[Added]]:
         for data in seam.resets(channel):
             added[here[0].track].append((seam.tick, Rank.RESET, data))
         shared = len({voice.program for voice in here}) > 1
-        for voice in here:
+        banks = [_bank(voice) for voice in here]
+        for voice, bank in zip(here, banks, strict=True):
             if voice.announced and not shared:
+                added[voice.track].extend((voice.start, Rank.BANK, data) for data in bank.values())
                 added[voice.track].append((voice.start, Rank.PROGRAM, _program(voice)))
-            added[voice.track].extend((tick, Rank.CONTROL, _on_channel(data, channel)) for tick, data in voice.others)
+            others = [(tick, _on_channel(data, channel)) for tick, data in voice.others]
+            if voice.announced or shared:  # else the original's bank holds
+                others = [(tick, data) for tick, data in others if data not in bank.values()]
+            added[voice.track].extend((tick, Rank.CONTROL, data) for tick, data in others)
             for _, end, pitch, _ in voice.notes:
                 added[voice.track].append((end, Rank.NOTE_OFF, bytes((smf.NOTE_OFF | channel, pitch, 0))))
         current = -1 if shared else here[0].program
@@ -142,6 +160,10 @@ def lay(voices: Sequence[Voice], seam: Seam) -> dict[int, list[Added]]:
             if voice.program != current or (shared and n not in said):
                 current = voice.program
                 said.add(n)
+                if any(banks):  # a voice without a bank of its own is not to play the one before
+                    numbers = {number for other in banks for number in other}
+                    bank = {number: bytes((smf.CONTROL | channel, number, 0)) for number in numbers} | banks[n]
+                    added[voice.track].extend((start, Rank.NOTE_ON, data) for _, data in sorted(bank.items()))
                 added[voice.track].append((start, Rank.NOTE_ON, _program(voice)))
             added[voice.track].append((start, Rank.NOTE_ON, bytes((smf.NOTE_ON | channel, pitch, velocity))))
     return added
@@ -156,8 +178,8 @@ class _Channels:
         for channel in taken:
             self.users[channel].append(seam.programs[channel])
         used = {home.channel for home in seam.homes}
-        melodic = [channel for channel in range(16) if channel != DRUM_CHANNEL]
-        free = [channel for channel in melodic if channel not in self.users]
+        self.pitched = [channel for channel in range(16) if channel not in seam.drums]
+        free = [channel for channel in self.pitched if channel not in self.users]
         # Never used, then used by an instrument that has nothing more to play.
         self.free = [c for c in free if c not in used] + [c for c in free if c in used and c not in seam.busy]
         self.crowded = False
@@ -169,19 +191,18 @@ class _Channels:
     def take(self, voice: Voice) -> tuple[int, bool]:
         """A channel for ``voice``, and whether it needs a program change there."""
         if voice.drums:
-            return DRUM_CHANNEL, DRUM_CHANNEL not in self.seam.busy
+            return self.seam.drum_channel, self.seam.drum_channel not in self.seam.busy
         channel, announced = self._melodic(voice.program)
         self.users[channel].append(voice.program)
         return channel, announced
 
     def _melodic(self, program: int) -> tuple[int, bool]:
-        usual = [c for c in range(16) if c != DRUM_CHANNEL]
-        own = [c for c in usual if c in self.users and c not in self.seam.busy]
+        own = [c for c in self.pitched if c in self.users and c not in self.seam.busy]
         if self.crowded and (same := [c for c in own if program in self.users[c]]):
             return same[0], True
         if self.free:
             return self.free.pop(0), True
-        playing = [c for c in usual if c in self.seam.busy]
+        playing = [c for c in self.pitched if c in self.seam.busy]
         if same := [c for c in playing if self.seam.programs[c] == program]:
             return same[0], False
         if own:
@@ -238,8 +259,8 @@ def _share_out(voices: list[Voice], homes: dict[int, Home], seam: Seam) -> None:
 
 
 def _fits(home: Home, voice: Voice, seam: Seam) -> bool:
-    if voice.drums or home.channel == DRUM_CHANNEL:
-        return voice.drums and home.channel == DRUM_CHANNEL
+    if voice.drums or home.drums:
+        return voice.drums and home.drums
     if home.program is not None:
         return voice.program == home.program
     # A track that names no program plays its channel's; a reader of this track alone takes it for a piano.
@@ -252,38 +273,68 @@ def _likeness(home: Home, voice: Voice, seam: Seam) -> tuple[bool, ...]:
 
 
 def _twin(voice: Voice, home: Home, channels: _Channels, seam: Seam) -> Voice | None:
-    """Take out of ``voice`` what the original's notes in ``home`` are in the way of; for a second channel, if any."""
-    if voice.drums:  # a drum rings as it rings: its note-off says nothing
+    """Take out of ``voice`` what original notes of its channel are in the way of, for a second channel."""
+    if voice.drums or not channels.free:  # a drum rings as it rings: its note-off says nothing
         return None
-    fine: list[tuple[int, int, int, int]] = []
-    colliding: list[tuple[int, int, int, int]] = []
+    fine: list[_Note] = []
+    colliding: list[_Note] = []
     for note in voice.notes:
         start, end, pitch, _ = note
-        blocked = home.hanging[pitch] or any(a < end and start < b for a, b in home.sounding.get(pitch, ()))
-        (colliding if blocked else fine).append(note)
+        sounds = any(a < end and start < b for a, b, _ in seam.sounding(home.channel, pitch))
+        (colliding if sounds or seam.hanging(home.channel, pitch) else fine).append(note)
     if not colliding:
         return None
     voice.notes = fine
-    if channels.free:
-        twin = Voice(voice.name, voice.program, False, voice.start, colliding, track=home.track)
-        twin.channel, twin.announced = channels.take(twin)
-        twin.others = [(voice.start, data) for data in seam.mix(home.channel, twin.channel)]
-        return twin
-    for start, end, pitch, velocity in colliding:
-        while home.hanging[pitch]:
-            voice.others.append((start, bytes((smf.NOTE_OFF | voice.channel, pitch, 0))))
-            home.hanging[pitch] -= 1
-        start = max([start] + [b for a, b in home.sounding[pitch] if a <= start < b])
-        end = min([end] + [a for a, _ in home.sounding[pitch] if a > start])
-        if start < end:
+    twin = Voice(voice.name, voice.program, False, voice.start, colliding, track=home.track)
+    twin.channel, twin.announced = channels.take(twin)
+    twin.others = [(voice.start, data) for data in seam.mix(home.channel, twin.channel)]
+    return twin
+
+
+def make_room(voices: Sequence[Voice], seam: Seam) -> None:
+    """Move, shorten or leave out new notes, so that no key of an instrument is struck while it sounds on its channel.
+
+    A note waits until an original one of its key has ended, and ends where the next one of its key begins. Where the
+    other note stands in another track, a tick lies between them if players that go through the tracks in turn would
+    else silence the second with the end of the first.
+    """
+    keys: dict[tuple[int, int], list[tuple[int, int, _Note]]] = defaultdict(list)
+    for number, voice in enumerate(voices):
+        if not voice.drums:
+            for note in voice.notes:
+                keys[voice.channel, note[2]].append((note[0], number, note))
+            voice.notes = []
+    for (channel, pitch), notes in keys.items():
+        old = sorted(seam.sounding(channel, pitch))
+        hanging = seam.hanging(channel, pitch)
+        latest: dict[int, Voice] = {}  # by program, whose note of this key was the last
+        for _, number, (start, end, _, velocity) in sorted(notes):
+            voice = voices[number]
+            if hanging:
+                voice.others += [(start, bytes((smf.NOTE_OFF | channel, pitch, 0)))] * hanging
+                hanging = 0
+            for since, until, track in old:
+                if since <= start < until + (track > voice.track):
+                    start = until + (track > voice.track)
+            end = min([end] + [since - (track < voice.track) for since, _, track in old if since > start])
+            if start >= end:
+                continue
+            last = latest.get(voice.program)
+            if last is not None:
+                cut = start - (last.track > voice.track)
+                begun, ends, _, strength = last.notes[-1]
+                if begun >= cut:  # both begin here: the first of them stays
+                    continue
+                last.notes[-1] = (begun, min(ends, cut), pitch, strength)
             voice.notes.append((start, end, pitch, velocity))
-    voice.notes = _apart(voice.notes)
-    return None
+            latest[voice.program] = voice
+    for voice in voices:
+        voice.notes.sort()
 
 
-def _apart(notes: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+def _apart(notes: Iterable[_Note]) -> list[_Note]:
     """``notes`` by onset, at least a tick long, those of one pitch kept from overlapping."""
-    by_pitch: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    by_pitch: dict[int, list[_Note]] = defaultdict(list)
     for note in notes:
         by_pitch[note[2]].append(note)
     out = []
@@ -310,8 +361,18 @@ def _others(track: Track) -> list[tuple[int, bytes]]:
     for bend in track.pitch_bends:
         value = min(max(0, bend.value + 8192), 16383)
         out.append((bend.time, bytes((smf.BEND, value & 0x7F, value >> 7))))
-    out.extend((lyric.time, smf.meta(0x05, lyric.text.encode())) for lyric in track.lyrics)
+    out.extend((lyric.time, smf.meta(smf.LYRIC, to_bytes(lyric.text))) for lyric in track.lyrics)
     return sorted(out, key=lambda item: item[0])
+
+
+def _bank(voice: Voice) -> dict[int, bytes]:
+    """The bank that ``voice`` begins with, by controller: it has to stand before the program."""
+    first = voice.notes[0][0] if voice.notes else voice.start
+    return {
+        data[1]: _on_channel(data, voice.channel)
+        for tick, data in voice.others
+        if data[0] & 0xF0 == smf.CONTROL and data[1] in BANKS and tick <= first
+    }
 
 
 def _on_channel(data: bytes, channel: int) -> bytes:

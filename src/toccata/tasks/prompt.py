@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from symusic import Score
 
-from toccata.errors import RequestError
+from toccata.errors import MidiError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.read import read_bytes, read_score
+from toccata.midi.smf import check_editable
 from toccata.midi.splice import new_file
 from toccata.tasks.passage import passage
 from toccata.tokenizers.base import Tokenizer
@@ -62,6 +63,7 @@ def open_prompt(
     bars: int | None = None,
     tokens: int | None = None,
     seconds: float | None = None,
+    edit: bool = False,
 ) -> Prompt | None:
     """Read a prompt and find the place to go on from.
 
@@ -72,9 +74,11 @@ def open_prompt(
         tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among
             them.
         seconds: Use the first so many seconds only.
+        edit: Refuse a file whose events cannot be changed in place (several songs in one, film frames). Else such a
+            file is written anew, to go on from.
 
     Raises:
-        MidiError: The file cannot be read.
+        MidiError: The file cannot be read, or not be changed in place.
         RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or more bars than
             there are, or nothing to cut.
     """
@@ -98,6 +102,13 @@ def open_prompt(
         midi, score, name = new_file(source), source, "score"
     else:
         midi, score, name = source.midi, read_score(source.midi), str(source.origin.get("file", "piece"))
+    try:
+        check_editable(midi)
+    except MidiError as error:
+        if edit:
+            path = Path(source) if isinstance(source, str | Path) else None
+            raise MidiError(f"{path or name}: {error}", path=path) from None
+        midi = new_file(score)
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:
