@@ -16,6 +16,7 @@ from symusic import Score
 from random_model import random_model
 from toccata.engine.model import Model
 from toccata.errors import MidiError, MidiWarning
+from toccata.look import render
 from toccata.midi import smf
 from toccata.midi.check import check
 from toccata.midi.clean import CleanOptions, clean, read_clean
@@ -400,6 +401,15 @@ def test_a_drone_stays_as_long_as_it_is(tmp_path: Path) -> None:
     assert (0, 96_000, 45) in onsets(read_score(new_file(score)))
 
 
+def test_bends_that_the_sound_leaves_out_are_said(tmp_path: Path) -> None:
+    bend = now(b"\xb0\x65\x00", b"\xb0\x64\x00", b"\xb0\x06\x0c", b"\xe0\x00\x7f")
+    path = save(tmp_path, file(bend + scale(length=60) + END))
+    with pytest.warns(MidiWarning, match="pitch bends are not heard"):
+        render(path, [tmp_path / "x.wav"])
+    render(path, [tmp_path / "x.png"])
+    render(save(tmp_path, PLAIN, "plain.mid"), [tmp_path / "plain.wav"])
+
+
 # -- writing into odd files --------------------------------------------------------------------------------------------
 
 TYPE_2 = file(scale() + END, scale(low=72) + END, kind=2)
@@ -415,7 +425,7 @@ def test_what_cannot_be_changed_in_place_names_the_file_and_the_way_out(
     path = save(tmp_path, data, "odd one.mid")
     for ask in (
         lambda: model.infill(path, [(1, 1)]),
-        lambda: model.accompany(path, ["cello"]),
+        lambda: model.accompany(path, [42]),
         lambda: model.vary(path, keep="rhythm"),
     ):
         with pytest.raises(MidiError) as caught:

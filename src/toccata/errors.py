@@ -39,7 +39,7 @@ class MidiError(ToccataError):
 
 
 class MidiWarning(UserWarning):
-    """A MIDI file of which a part is missing, and what is there is used."""
+    """Something of a MIDI file is missing or is not used, and the rest is."""
 
 
 class RecipeError(ToccataError):

@@ -7,13 +7,14 @@ import itertools
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toccata import __version__, folder
-from toccata.errors import ModelError, RequestError, ToccataError
+from toccata.errors import MidiWarning, ModelError, RequestError, ToccataError
 
 NO_MODEL = (
     "no model found in ./models or here: train one with `toccata train MIDI_DIR -o models/mine` "
@@ -89,6 +90,8 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
 def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Path | None = None) -> None:
     """Write a MIDI file as pictures (.png, .svg) and sound (.wav, .ogg, .flac, .mp3).
 
+    A `MidiWarning` says so where the file has pitch bends: the sound is without them.
+
     Raises:
         MidiError: The file cannot be read.
         RequestError: A suffix that is neither, or no such SoundFont.
@@ -103,6 +106,9 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
                 path=target,
             )
     score = read_score(Path(path))
+    bent = any(bend.value for track in score.tracks for bend in track.pitch_bends)
+    if bent and any(target.suffix.lower() in _SOUNDS for target in targets):
+        warnings.warn(f"{path}: its pitch bends are not heard in the sound", MidiWarning, stacklevel=2)
     for target in targets:
         if target.suffix.lower() in _PICTURES:
             from toccata.render.roll import write_roll
@@ -250,7 +256,7 @@ def recipe_rows() -> list[dict[str, Any]]:
 
 # -- the machine -----------------------------------------------------------------------------------
 
-_NEEDED = ("symusic", "mido", "miditok", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
+_NEEDED = ("symusic", "miditok", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
 _EXTRAS = {
     "train": ("torch", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
     "dataset": ("music21",),
