@@ -166,7 +166,9 @@ def read_origin(midi: bytes) -> dict[str, Any] | None:
 
 def origin_text(origin: Mapping[str, Any]) -> str:
     """An origin as the text of a MIDI event; base64, as such texts are not sure to keep anything but ASCII."""
-    return ORIGIN + base64.b64encode(json.dumps(origin, ensure_ascii=False).encode()).decode()
+    # A file name that is no UTF-8 comes as lone surrogates: written as escapes, they are read back as they were.
+    text = json.dumps(origin, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return ORIGIN + base64.b64encode(text).decode()
 
 
 def _page(roll: str, sound: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import stat
 import subprocess
 import sys
 from collections import Counter
@@ -27,6 +28,13 @@ SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_QUARTERS = 100_000
 """The longest music read, in quarter notes: about 14 hours at 120 a minute."""
 
+_PART = 2**20  # bytes read at a time
+_IRREGULAR = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _PROBE = "import sys; from symusic import Score; Score.from_midi(sys.stdin.buffer.read())"
 _PROBE_SECONDS = 60.0
 
@@ -96,18 +104,43 @@ def _walk(folder: Path, closed: Callable[[OSError], None] | None) -> Iterator[Pa
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that is not too large; MidiError as :func:`read_score`, the message being the bare reason."""
+    """The bytes of a regular file that is not too large.
+
+    Pipes, sockets and devices, and links to them, are refused before anything is read: they may never end, or wait for
+    ever. What a file's size is said to be is not relied on; reading stops past the limit.
+
+    Raises:
+        MidiError: As :func:`read_score`, the message being the bare reason.
+    """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise MidiError(f"is too large: {size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
-        if path.is_dir():
-            raise MidiError("is a folder; name a MIDI file")
-        return path.read_bytes()
+        _refuse_irregular(path.stat())
+        # Not to wait for a writer if a pipe has taken the file's place since.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            about = os.fstat(handle)
+            _refuse_irregular(about)
+            parts, total = [], 0
+            while total <= MAX_BYTES and about.st_size <= MAX_BYTES and (part := file.read(_PART)):
+                parts.append(part)
+                total += len(part)
     except FileNotFoundError:
-        raise MidiError("there is no such file") from None
-    except OSError as error:
-        raise MidiError(f"cannot be opened: {error.strerror or error}") from None
+        link = path.is_symlink()
+        raise MidiError("is a link to a file that is not there" if link else "there is no such file") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise MidiError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    if (size := max(total, about.st_size)) > MAX_BYTES:
+        more = "more than " if total > about.st_size else ""
+        raise MidiError(f"is too large: {more}{size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
+    return b"".join(parts)
+
+
+def _refuse_irregular(about: os.stat_result) -> None:
+    if stat.S_ISREG(about.st_mode):
+        return
+    if stat.S_ISDIR(about.st_mode):
+        raise MidiError("is a folder; name a MIDI file")
+    what = next((name for test, name in _IRREGULAR if test(about.st_mode)), "no regular file")
+    raise MidiError(f"is {what}; name a MIDI file")
 
 
 def _read(data: bytes) -> Score:
