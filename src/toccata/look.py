@@ -62,13 +62,14 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
     from toccata.engine.codec import OnnxCodec
     from toccata.files import write_bytes
     from toccata.midi.bars import bar_map
+    from toccata.midi.limits import SONG
     from toccata.midi.read import read_score
     from toccata.midi.splice import new_file
     from toccata.recipes import load as load_recipe
     from toccata.tasks.window import bar_starts
     from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 
-    score = read_score(Path(path))
+    score = read_score(Path(path), SONG)
     known = _model_path(tokenizer)
     if known is not None:
         speaks = load_tokenizer(folder.open_folder(known).tokenizer(), OnnxCodec)
@@ -93,6 +94,7 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
         MidiError: The file cannot be read.
         RequestError: A suffix that is neither, or no such SoundFont.
     """
+    from toccata.midi.limits import SONG
     from toccata.midi.read import read_score
 
     targets = [Path(out) for out in outs]
@@ -102,7 +104,7 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
                 f"{target}: a piece is drawn as {' or '.join(_PICTURES)} and played as {', '.join(_SOUNDS)}",
                 path=target,
             )
-    score = read_score(Path(path))
+    score = read_score(Path(path), SONG)
     for target in targets:
         if target.suffix.lower() in _PICTURES:
             from toccata.render.roll import write_roll

@@ -17,6 +17,7 @@ from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import facts
+from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock as Lock
 from toccata.midi.locks import One, kept_notes
 from toccata.midi.read import read_bytes, read_score
@@ -138,7 +139,7 @@ def song(path: str | Path) -> Piece:
         MidiError: It cannot be read.
     """
     path = Path(path)
-    read_score(path)  # its errors name the file
+    read_score(path, SONG)  # its errors name the file
     midi = read_bytes(path)
     return Piece(midi, {**(read_origin(midi) or {}), "file": path.name})
 

@@ -17,6 +17,7 @@ from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import CorpusError, MidiError
 from toccata.midi.bars import bar_map
+from toccata.midi.limits import READ, Limits, without_tail
 from toccata.midi.mend import MAX_BYTES, MAX_TICKS, MAX_TRACKS, Sound, mend
 from toccata.midi.pool import WORKER_NAME, map_files
 
@@ -39,7 +40,7 @@ _PROBE = "import sys; from symusic import Score; Score.from_midi(sys.stdin.buffe
 _PROBE_SECONDS = 60.0
 
 
-def read_score(source: Path | bytes) -> Score:
+def read_score(source: Path | bytes, limits: Limits = READ) -> Score:
     """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
 
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
@@ -50,14 +51,17 @@ def read_score(source: Path | bytes) -> Score:
 
     Args:
         source: A file, or its bytes.
+        limits: How much music there may be in it.
 
     Raises:
-        MidiError: The file cannot be read, is broken or absurd, or has no notes. The message names it.
+        MidiError: The file cannot be read, is broken or absurd, holds more than the limits, or has no notes. The message names it.
     """
     name = str(source) if isinstance(source, Path) else "this MIDI data"
     path = source if isinstance(source, Path) else None
     try:
-        return _read(read_bytes(source) if isinstance(source, Path) else source)
+        score = without_tail(_read(read_bytes(source) if isinstance(source, Path) else source))
+        limits.refuse(score)
+        return score
     except MidiError as error:
         raise MidiError(f"{name}: {error.message}", path=path) from None
 
