@@ -56,8 +56,10 @@ def number(value: int) -> bytes:
 def midi(*tracks: bytes, division: int = 480, kind: int = 1) -> bytes:
     """A file of tracks, each ended."""
     chunks = [b"MTrk" + len(t + END).to_bytes(4, "big") + t + END for t in tracks]
-    return b"MThd\x00\x00\x00\x06" + b"".join(n.to_bytes(2, "big") for n in (kind, len(tracks), division)) + b"".join(
-        chunks
+    return (
+        b"MThd\x00\x00\x00\x06"
+        + b"".join(n.to_bytes(2, "big") for n in (kind, len(tracks), division))
+        + b"".join(chunks)
     )
 
 
@@ -456,9 +458,7 @@ def report(runs: list[tuple[str, str, Run]], floor: Run, seconds: float, megabyt
             f"{max(f.megabytes for f in each):>9.0f}"
         )
     wrong: list[tuple[str, str, Run, str]] = [
-        (name, verb, found, fault)
-        for name, verb, found in runs
-        if (fault := found.fault(seconds, megabytes))
+        (name, verb, found, fault) for name, verb, found in runs if (fault := found.fault(seconds, megabytes))
     ]
     print(f"\n{len(wrong)} of {len(runs)} above {seconds:g} s or {megabytes:g} MB, or ended otherwise than they should")
     for name, verb, found, fault in wrong:

@@ -83,7 +83,9 @@ def replace_notes(
     single = file.format == 0 and len(tracks) == 1
     places = score_places(tracks)
     _refuse_absurd(holes, targets, new, len(places), at)
-    tracks = [_without(track, number, holes, places) for number, track in enumerate(tracks)]
+    spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
+    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
+    tracks = [_without(track, number, spans, kept) for number, track in enumerate(tracks)]
     given: list[Voice] = []
     fresh: list[Voice] = []
     for track, target in zip(new.tracks, targets, strict=True):
@@ -113,10 +115,13 @@ def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Sc
         raise ValueError(f"there is no track {wrong[0]}: the file's Score has {tracks}")
 
 
-def _without(track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place]) -> MidiTrack:
-    """``track`` without the notes that begin in ``holes``."""
-    spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
-    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
+def _without(
+    track: MidiTrack,
+    number: int,
+    spans: Sequence[tuple[int, int, set[Place] | None]],
+    kept: set[tuple[Place, int, int]],
+) -> MidiTrack:
+    """``track`` without the notes that begin in ``spans`` (start, end, places; None: all), but for those ``kept``."""
     gone = set()
     for note in notes_of(track, number)[0]:
         if (note.place, note.start, note.pitch) in kept:
