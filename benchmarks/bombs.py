@@ -5,7 +5,7 @@ tracks, chords of sixteen thousand notes, ...) and runs each command over each o
 run is to end within 10 s of processor and under 400 MB, its result or a refusal in one line; what is above that, a
 crash, and a refusal in more than a line are marked.
 
-    python benchmarks/bombs.py [--json] [--only NAME] [--command NAME] [--seconds S] [--megabytes M]
+    python benchmarks/bombs.py [--json] [--only NAME]... [--command NAME]... [--model DIR] [--seconds S] [--megabytes M]
 
 The commands are forked off a process that has imported what they need, so their memory counts the libraries: the floor
 is printed first. What writes music is a model of a few thousand parameters, trained for a moment: with a large one the
@@ -24,10 +24,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 MEGABYTE = 1_000_000
 SECONDS, MEMORY = 10.0, 400.0
@@ -128,18 +127,25 @@ def bombs() -> dict[str, bytes]:
         "a meter a tick": midi(filled(b"\x01\xff\x58\x04\x03\x02\x18\x08\x01\xff\x58\x04\x04\x02\x18\x08")),
         "meters at once": midi(filled(b"\x00\xff\x58\x04\x03\x02\x18\x08\x00\xff\x58\x04\x04\x02\x18\x08")),
         "a meter a bar": midi(
-            filled(number(1440) + b"\xff\x58\x04\x04\x02\x18\x08" + number(1920) + b"\xff\x58\x04\x03\x02\x18\x08",
-                   most=12_000)
+            filled(
+                number(1440) + b"\xff\x58\x04\x04\x02\x18\x08" + number(1920) + b"\xff\x58\x04\x03\x02\x18\x08",
+                most=12_000,
+            )
         ),
         "a tempo a tick": midi(filled(b"\x01\xff\x51\x03\x07\xa1\x20\x01\xff\x51\x03\x06\xa1\x20")),
         "tempos at once": midi(filled(b"\x00\xff\x51\x03\x07\xa1\x20\x00\xff\x51\x03\x06\xa1\x20")),
-        "a tempo a beat": midi(filled(number(480) + b"\xff\x51\x03\x07\xa1\x20" + number(480) + b"\xff\x51\x03\x06\xa1\x20",
-                                      most=40_000)),  # fmt: skip
+        "a tempo a beat": midi(
+            filled(number(480) + b"\xff\x51\x03\x07\xa1\x20" + number(480) + b"\xff\x51\x03\x06\xa1\x20", most=40_000)
+        ),
         "a key a tick": midi(filled(b"\x01\xff\x59\x02\x02\x00\x01\xff\x59\x02\xfd\x01")),
         "keys at once": midi(filled(b"\x00\xff\x59\x02\x02\x00\x00\xff\x59\x02\xfd\x01")),
-        "1,000 tracks": midi(*[b"\x00\xff\x03\x08" + f"track{n:3}".encode()[:8] + note(n % 100, 480, n * 10) for n in range(1000)]),
+        "1,000 tracks": midi(
+            *[b"\x00\xff\x03\x08" + f"track{n:3}".encode()[:8] + note(n % 100, 480, n * 10) for n in range(1000)]
+        ),
         "1,000 tracks of 100 notes": midi(*_melodies(1000, 100)),
-        "900 programs": midi(b"".join(bytes((0, 0xC0 | n % 15 % 9, n // 15)) + note(60, 10, channel=n % 15 % 9) for n in range(900))),
+        "900 programs": midi(
+            b"".join(bytes((0, 0xC0 | n % 9, n // 9)) + note(60, 10, channel=n % 9) for n in range(900))
+        ),
         "a program a note": midi(filled(b"\x00\xc0\x01" + note(60, 10) + b"\x00\xc0\x02" + note(62, 10))),
         "notes in a second": midi(_running(160_000, 0) + b"\x83\x60\x90\x3c\x50\x83\x60\x3c\x00"),
         "16,000 notes in a second": midi(_running(16_000, 0) + TUNE),
@@ -157,14 +163,17 @@ def bombs() -> dict[str, bytes]:
         "notes of no length": midi(filled(b"\x01\x3c\x50\x00\x3c\x00", head=b"\x00\x90\x3d\x00")),
         "pedals": midi(filled(b"\x01\x40\x7f\x01\x40\x00", head=b"\x00\xb0\x07\x64")),
         "pedals on 16 channels": midi(
-            filled(b"".join(bytes((0, 0xB0 | c, 64, v)) for v in (127, 0) for c in range(16)),
-                   head=b"".join(note(channel=c) for c in range(16)))
+            filled(
+                b"".join(bytes((0, 0xB0 | c, 64, v)) for v in (127, 0) for c in range(16)),
+                head=b"".join(note(channel=c) for c in range(16)),
+            )
         ),
         "controllers": midi(filled(b"".join(bytes((1, n, 9)) for n in range(120)), head=b"\x00\xb0\x07\x64")),
         "bends": midi(filled(b"\x01\x00\x41\x01\x00\x3f", head=b"\x00\xe0\x00\x40")),
         "aftertouch under held notes": midi(
             b"".join(bytes((0, 0x90 | c, p, 80)) for c in range(16) for p in range(100))
-            + b"\x00\xa0\x3c\x40" + b"\x01\x3c\x41" * 300_000
+            + b"\x00\xa0\x3c\x40"
+            + b"\x01\x3c\x41" * 300_000
             + b"".join(bytes((1, 0x80 | c, p, 0)) for c in range(16) for p in range(100))
         ),
         "one sysex": midi(b"\x00\xf0" + number(900_000) + b"\x7f" * 899_999 + b"\xf7" + TUNE),
@@ -185,7 +194,7 @@ def bombs() -> dict[str, bytes]:
         "foreign chunks": midi(TUNE) + b"XFIH\x00\x00\x00\x00" * 120_000,
         "many empty tracks": midi(TUNE, *[b""] * 999),
         "noise in running status": midi(_noise()),
-    }  # fmt: skip
+    }
     for name, data in every.items():
         assert len(data) <= MEGABYTE, f"{name}: {len(data):,} bytes"
     return every
@@ -390,13 +399,13 @@ def tiny_model(place: Path) -> Path:
     return place / "model"
 
 
-def measured(only: str, command: str, model: Path, place: Path) -> Iterator[tuple[str, str, Run]]:
-    """Every command over every file: their names and what it cost."""
+def measured(only: Sequence[str], verbs: Sequence[str], model: Path, place: Path) -> Iterator[tuple[str, str, Run]]:
+    """Commands over files, all or those named: their names and what each run cost."""
     for name, data in bombs().items():
-        if only and only != name:
+        if only and name not in only:
             continue
         for verb, line in commands(model).items():
-            if command and command != verb:
+            if verbs and verb not in verbs:
                 continue
             work = place / "work"
             folder = work / "midi"
@@ -410,8 +419,9 @@ def main() -> int:
     """Print a table: a row for each file, then what failed; or with ``--json`` one object a run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, one line a run")
-    parser.add_argument("--only", default="", metavar="NAME", help="this file alone")
-    parser.add_argument("--command", default="", metavar="NAME", help="this command alone")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this file alone; may be repeated")
+    parser.add_argument("--command", action="append", default=[], metavar="NAME", help="the same for commands")
+    parser.add_argument("--model", type=Path, help="a model that is there, instead of a tiny one")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--megabytes", type=float, default=MEMORY)
     options = parser.parse_args()
@@ -419,7 +429,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="toccata-bombs-") as temporary:
         place = Path(temporary)
         os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_CACHE_HOME"] = temporary
-        model = tiny_model(place)
+        model = options.model.resolve() if options.model else tiny_model(place)
         ready()
         floor = run(["generate", "--bars", 1, "--max-tokens", 8, "--model", model, "-o", "x.mid"], place / "floor")
         runs = []

@@ -198,7 +198,7 @@ def test_nothing_out_of_files_steers_the_terminal(model: Path, here: Path) -> No
     ):
         done = call(*command)
         said = done.out + done.err
-        assert not [c for c in said if ord(c) < 32 and c != "\n" or 0x7F <= ord(c) < 0xA0], command
+        assert not [c for c in said if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0], command
         assert "\nerror: x" not in said
         assert plain(STEERING) in said
 
@@ -212,7 +212,7 @@ def test_json_holds_names_as_they_are(here: Path) -> None:
 
 
 def test_plain_leaves_letters_alone() -> None:
-    for text in ("Dvořák – Größe 8va", "木 星\u3000組曲", "👩\u200d🎤", os.fsdecode(b"caf\xe9")):
+    for text in ("Dvořák, Größe 8va", "木 星\u3000組曲", "👩\u200d🎤", os.fsdecode(b"caf\xe9")):
         assert plain(text) == text
     assert plain("a\x1b[2Jb\nc\x85\u2028\u202e\x7f") == r"a\x1b[2Jb\nc\x85\u2028\u202e\x7f"
 

@@ -11,7 +11,7 @@ _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def plain(text: str) -> str:
-    """``text`` as one line without control characters, which stand as escapes instead: ``\\x1b``, ``\\n``.
+    r"""``text`` as one line without control characters, which stand as escapes instead: ``\x1b``, ``\n``.
 
     File names, track names and whatever else comes out of files may hold sequences that move a terminal's cursor, set
     its title or its clipboard, or pass for lines of ours.

@@ -72,7 +72,7 @@ SONG = Limits(notes=100_000, bars=10_000, changes=10_000, does="are worked on: t
 def without_tail(score: Score) -> Score:
     """``score``, changed in place: no event stands more than ``MAX_TAIL`` quarters after the last note.
 
-    A tempo at the end of time would else be hundreds of thousands of empty bars to whatever counts until the last event.
+    A tempo at the end of time would be hundreds of thousands of empty bars to whatever counts until the last event.
     """
     last = max((int(track.end()) for track in score.tracks if len(track.notes)), default=0)
     last += MAX_TAIL * score.ticks_per_quarter

@@ -54,7 +54,8 @@ def read_score(source: Path | bytes, limits: Limits = READ) -> Score:
         limits: How much music there may be in it.
 
     Raises:
-        MidiError: The file cannot be read, is broken or absurd, holds more than the limits, or has no notes. The message names it.
+        MidiError: The file cannot be read, is broken or absurd, holds more than the limits, or has no notes.
+            The message names it.
     """
     name = str(source) if isinstance(source, Path) else "this MIDI data"
     path = source if isinstance(source, Path) else None

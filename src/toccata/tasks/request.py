@@ -27,7 +27,6 @@ from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 
-
 _SILENT = 128
 """Bars in which no note begins that a prompt may end with."""
 
