@@ -130,7 +130,7 @@ def test_what_stands_far_behind_the_music_is_left_out(remi: EventTokenizer) -> N
     assert read_score(near).end() == 480 * 900
     pedal = without_tail(
         read_score(
-            file_of((0, b"\x90\x3c\x50"), (1, b"\xb0\x40\x7f"), (480, b"\x80\x3c\x00"), (2**27, b"\xb0\x40\x00"))
+            file_of((0, b"\x90\x3c\x50"), (1, b"\xb0\x40\x7f"), (480, b"\x80\x3c\x00"), (2**25, b"\xb0\x40\x00"))
         )
     )
     assert pedal.end() <= 480 * 1002

@@ -74,8 +74,11 @@ def without_tail(score: Score) -> Score:
 
     A tempo at the end of time would be hundreds of thousands of empty bars to whatever counts until the last event.
     """
-    last = max((int(track.end()) for track in score.tracks if len(track.notes)), default=0)
-    last += MAX_TAIL * score.ticks_per_quarter
+    ends = [0]
+    for track in score.tracks:
+        columns = track.notes.numpy()  # a track's own end may be that of a pedal
+        ends.append(int((columns["time"].astype(np.int64) + columns["duration"]).max(initial=0)))
+    last = max(ends) + MAX_TAIL * score.ticks_per_quarter
     if score.end() <= last:
         return score
     for kind, factory in _MAPS:
