@@ -75,7 +75,8 @@ TUNE = b"".join(
 
 
 def filled(unit: bytes, *, head: bytes = b"", tail: bytes = TUNE, most: int | None = None) -> bytes:
-    """A track of ``unit`` again and again, as often as a megabyte holds, between ``head`` and ``tail``."""
+    """A track of music, ``head``, ``unit`` again and again, as often as a megabyte holds, and ``tail``."""
+    head = TUNE + head
     count = (MEGABYTE - len(head) - len(tail) - 100) // len(unit)
     return head + unit * min(count, most or count) + tail
 

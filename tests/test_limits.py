@@ -126,14 +126,14 @@ def test_what_stands_far_behind_the_music_is_left_out(remi: EventTokenizer) -> N
     score = read_score(data)
     assert score.end() == 480
     assert len(remi.encode(score).ids) < 20
-    near = file_of((0, b"\x90\x3c\x50"), (480, b"\x80\x3c\x00"), (480 * 900, smf.tempo(400_000)))
-    assert read_score(near).end() == 480 * 900
+    near = file_of((0, b"\x90\x3c\x50"), (480, b"\x80\x3c\x00"), (480 * 9_000, smf.tempo(400_000)))
+    assert read_score(near).end() == 480 * 9_000
     pedal = without_tail(
         read_score(
             file_of((0, b"\x90\x3c\x50"), (1, b"\xb0\x40\x7f"), (480, b"\x80\x3c\x00"), (2**25, b"\xb0\x40\x00"))
         )
     )
-    assert pedal.end() <= 480 * 1002
+    assert pedal.end() <= 480 * 10_002
 
 
 def test_so_many_bars_and_no_more_at_a_time() -> None:

@@ -16,7 +16,7 @@ from symusic import ControlChange, KeySignature, Pedal, PitchBend, Score, Tempo,
 from toccata.errors import MidiError
 from toccata.midi.bars import MAX_BARS, bar_map
 
-MAX_TAIL = 1_000
+MAX_TAIL = 10_000
 """What comes more than so many quarters after the last note has ended says nothing of the music, and is left out."""
 
 _MAPS: tuple[tuple[str, Any], ...] = (
