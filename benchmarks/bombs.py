@@ -123,6 +123,8 @@ def bombs() -> dict[str, bytes]:
         "bars of a tick": midi(meter(1, 7) + TUNE + number(90_000) + b"\x90\x3c\x50\x01\x80\x3c\x00", division=1),
         "25,000 bars": midi(TUNE + number(480 * 99_000) + b"\x90\x3c\x50\x01\x80\x3c\x00"),
         "25,000 bars of notes": midi(b"".join(note(40 + i % 40, 480) for i in range(98_000))),
+        "9,000 bars": midi(TUNE + number(480 * 36_000) + b"\x90\x3c\x50\x01\x80\x3c\x00"),
+        "9,000 bars of notes": midi(b"".join(note(40 + i % 40, 176) for i in range(98_000))),
         "one tick a quarter": midi(_running(160_000, 0)[:900_000] + b"\x01\x90\x3c\x50\x01\x3c\x00", division=1),
         "bars of 255 beats": midi(meter(255, 0) + TUNE * 40),
         "a meter a tick": midi(filled(b"\x01\xff\x58\x04\x03\x02\x18\x08\x01\xff\x58\x04\x04\x02\x18\x08")),

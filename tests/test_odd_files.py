@@ -76,7 +76,7 @@ def ended(*args: object, cwd: Path) -> tuple[int, str, str]:
     """Run a command line that might wait for ever."""
     process = start(*args, cwd=cwd)
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=900)
     finally:
         process.kill()
     return process.returncode, out, err
