@@ -124,7 +124,7 @@ def bombs() -> dict[str, bytes]:
         "25,000 bars": midi(TUNE + number(480 * 99_000) + b"\x90\x3c\x50\x01\x80\x3c\x00"),
         "25,000 bars of notes": midi(b"".join(note(40 + i % 40, 480) for i in range(98_000))),
         "9,000 bars": midi(TUNE + number(480 * 36_000) + b"\x90\x3c\x50\x01\x80\x3c\x00"),
-        "9,000 bars of notes": midi(b"".join(note(40 + i % 40, 176) for i in range(98_000))),
+        "9,000 bars of notes": midi(b"".join(note(40 + i % 40, 240) for i in range(72_000))),
         "one tick a quarter": midi(_running(160_000, 0)[:900_000] + b"\x01\x90\x3c\x50\x01\x3c\x00", division=1),
         "bars of 255 beats": midi(meter(255, 0) + TUNE * 40),
         "a meter a tick": midi(filled(b"\x01\xff\x58\x04\x03\x02\x18\x08\x01\xff\x58\x04\x04\x02\x18\x08")),
@@ -145,7 +145,7 @@ def bombs() -> dict[str, bytes]:
         "1,000 tracks": midi(
             *[b"\x00\xff\x03\x08" + f"track{n:3}".encode()[:8] + note(n % 100, 480, n * 10) for n in range(1000)]
         ),
-        "1,000 tracks of 100 notes": midi(*_melodies(1000, 100)),
+        "1,000 tracks of 74 notes": midi(*_melodies(1000, 74)),
         "900 programs": midi(
             b"".join(bytes((0, 0xC0 | n % 9, n // 9)) + note(60, 10, channel=n % 9) for n in range(900))
         ),

@@ -65,7 +65,7 @@ class Limits:
 READ = Limits(notes=500_000, bars=MAX_BARS, changes=50_000, does="are read")
 """What is read at all."""
 
-SONG = Limits(notes=100_000, bars=10_000, changes=10_000, does="are worked on: take a part of the file")
+SONG = Limits(notes=75_000, bars=10_000, changes=10_000, does="are worked on: take a part of the file")
 """What is worked on as one song."""
 
 
