@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 CASES ?= 200
 REQUESTS ?= 10000
+FUZZ ?= 100000
+GUIDED ?= 100000
 MINUTES ?= 3
 
 BIN = $(VENV)/bin
@@ -28,6 +30,11 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	@echo "Installing atheris into $(VENV)"
+	$(PIP) -e ".[dev,fuzz]"
+	@touch $@
+
 demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new music out: MIDI, picture and sound
 	$(BIN)/toccata dataset bach demo/midi
 	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model training.rows=4
@@ -45,8 +52,9 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -m "not slow"
 
-nightly: $(VENV)/.installed-dev ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, and REQUESTS (10,000)
-	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) $(BIN)/python -m pytest
+nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), FUZZ mutated files (100,000), and GUIDED more by coverage
+	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest
+	$(BIN)/python tests/fuzz_coverage.py --runs $(GUIDED)
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

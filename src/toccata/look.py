@@ -63,13 +63,14 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
     from toccata.engine.codec import OnnxCodec
     from toccata.files import write_bytes
     from toccata.midi.bars import bar_map
+    from toccata.midi.limits import SONG
     from toccata.midi.read import read_score
     from toccata.midi.splice import new_file
     from toccata.recipes import load as load_recipe
     from toccata.tasks.window import bar_starts
     from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 
-    score = read_score(Path(path))
+    score = read_score(Path(path), SONG)
     known = _model_path(tokenizer)
     if known is not None:
         speaks = load_tokenizer(folder.open_folder(known).tokenizer(), OnnxCodec)
@@ -96,6 +97,7 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
         MidiError: The file cannot be read.
         RequestError: A suffix that is neither, or no such SoundFont.
     """
+    from toccata.midi.limits import SONG
     from toccata.midi.read import read_score
 
     targets = [Path(out) for out in outs]
@@ -105,7 +107,7 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
                 f"{target}: a piece is drawn as {' or '.join(_PICTURES)} and played as {', '.join(_SOUNDS)}",
                 path=target,
             )
-    score = read_score(Path(path))
+    score = read_score(Path(path), SONG)
     bent = any(bend.value for track in score.tracks for bend in track.pitch_bends)
     if bent and any(target.suffix.lower() in _SOUNDS for target in targets):
         warnings.warn(f"{path}: its pitch bends are not heard in the sound", MidiWarning, stacklevel=2)

@@ -19,6 +19,7 @@ from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.chunks import split
 from toccata.midi.facts import facts
+from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock as Lock
 from toccata.midi.locks import One, kept_notes
 from toccata.midi.read import read_bytes, read_score
@@ -140,7 +141,7 @@ def song(path: str | Path) -> Piece:
         MidiError: It cannot be read.
     """
     path = Path(path)
-    read_score(path)  # its errors name the file
+    read_score(path, SONG)  # its errors name the file
     midi = read_bytes(path)
     return Piece(midi, {**(read_origin(midi) or {}), "file": path.name})
 
@@ -165,7 +166,9 @@ def read_origin(midi: bytes) -> dict[str, Any] | None:
 
 def origin_text(origin: Mapping[str, Any]) -> str:
     """An origin as the text of a MIDI event; base64, as such texts are not sure to keep anything but ASCII."""
-    return ORIGIN + base64.b64encode(json.dumps(origin, ensure_ascii=False).encode()).decode()
+    # A file name that is no UTF-8 comes as lone surrogates: written as escapes, they are read back as they were.
+    text = json.dumps(origin, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return ORIGIN + base64.b64encode(text).decode()
 
 
 def _page(roll: str, sound: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from toccata.cli.progress import Quiet, progress
+from toccata.cli.screen import show, show_json
 from toccata.errors import RequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,13 +101,14 @@ class Face:
     def note(self, text: str) -> None:
         """A line that helps a person, on stderr."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            show(sys.stderr, text)
 
     def result(self, value: Mapping[str, Any], lines: Sequence[str]) -> None:
         """Print a command's result: ``value`` as JSON, or ``lines`` for a person."""
-        text = json.dumps(value) if self.as_json else "\n".join(lines)
-        if text:
-            print(text, file=stdout(), flush=True)
+        if self.as_json:
+            show_json(stdout(), value)
+        elif lines:
+            show(stdout(), *lines)
 
 
 def stdout() -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toccata.cli.base import F, Face, command, hours, many, refuse_existing, refuse_file, refuse_remote
+from toccata.cli.screen import show
 from toccata.cli.writing import Program
 
 if TYPE_CHECKING:
@@ -177,13 +178,13 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     value = {**made.to_dict(), "reports": [str(path) for path in reports]}
     if not face.as_json:
         for row in value["rejected"]:  # even when it shall be quiet: no file is left out in silence
-            print(f"left out: {row['path']}: {row['reason']}", file=sys.stderr)
+            show(sys.stderr, f"left out: {row['path']}: {row['reason']}")
     left = many(len(made.rejected), "file")
     if not made.written:
         first = made.rejected[0]
         message = f"nothing was written: {left} left out; the first, {first.path}: {first.reason}"
         face.result({**value, "error": {"kind": "nothing-written", "message": message, "path": str(out)}}, [])
-        print(f"error: {message}", file=sys.stderr)
+        show(sys.stderr, f"error: {message}")
         click.get_current_context().exit(1)
     why, place = ", each with its reason above" if made.rejected else "", api.told(out)
     before = f", {made.before:,} of them before" if made.before else ""

@@ -53,10 +53,11 @@ def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Pa
     width = len(str(len(found.bars)))
     lines = [f"{row['bar']:>{width}}  {' '.join(row['tokens'])}" for row in shown]  # type: ignore[arg-type]
     each = found.tokens / max(1, found.notes)
-    lines.append(
-        f"\n{len(found.bars):,} bars, {found.notes:,} notes, {found.tokens:,} tokens ({each:.2f} a note); "
-        f"{found.scheme} of {found.tokenizer}, {found.vocab:,} different ones"
-    )
+    lines += [
+        "",
+        f"{len(found.bars):,} bars, {found.notes:,} notes, {found.tokens:,} tokens ({each:.2f} a note); "
+        f"{found.scheme} of {found.tokenizer}, {found.vocab:,} different ones",
+    ]
     if decode is not None:
         lines.append(f"written back to {decode}")
     face.result(value, lines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import json
 import os
 import re
 import signal
@@ -21,6 +20,7 @@ from typing import Any
 import click
 
 from toccata import __version__
+from toccata.cli.screen import show, show_json
 from toccata.cli.settings import user_file
 from toccata.errors import MidiWarning, ToccataError
 
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             import traceback
 
-            traceback.print_exc()
+            show(sys.stderr, *traceback.format_exc().rstrip("\n").split("\n"))
         face = context.get("face")
         return _fail(*_told(error, None if face is None else face.place, debug), 1, as_json)
 
@@ -162,7 +162,7 @@ def _run(args: list[str], context: dict[str, Any]) -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.exceptions.NoArgsIsHelpError as nothing:
-        print(nothing.format_message(), file=sys.stderr)
+        show(sys.stderr, *nothing.format_message().split("\n"))
         return 2
     return 0
 
@@ -242,8 +242,8 @@ def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, 
 def _fail(message: str, kind: str, path: str | None, code: int, as_json: bool) -> int:
     with contextlib.suppress(BrokenPipeError):
         if as_json:
-            print(json.dumps({"error": {"kind": kind, "message": message, "path": path}}))
-        print(message if code == 130 else f"error: {message}", file=sys.stderr)
+            show_json(sys.stdout, {"error": {"kind": kind, "message": message, "path": path}})
+        show(sys.stderr, message if code == 130 else f"error: {message}")
     return code
 
 

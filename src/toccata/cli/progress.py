@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from toccata.cli.screen import plain, show
+
 EVERY = 10.0
 """Seconds between two lines of one task where there is no terminal."""
 
@@ -34,7 +36,7 @@ class Lines(Quiet):
 
     def say(self, text: str) -> None:
         """One line."""
-        print(text, file=sys.stderr, flush=True)
+        show(sys.stderr, text)
 
     def update(self, task: str, done: int, total: int, text: str = "") -> None:
         """A line if it is time for one; ``total`` 0: not known."""
@@ -75,7 +77,7 @@ class Bar(Quiet):
 
     def say(self, text: str) -> None:
         """One line above the bars."""
-        self._progress.console.print(text, markup=False)
+        self._progress.console.print(plain(text), markup=False)
 
     def update(self, task: str, done: int, total: int, text: str = "") -> None:
         """Move the task's bar; ``total`` 0: not known."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from toccata.cli.base import F, Face, clock, many, refuse_address, refuse_existing, refuse_own
+from toccata.cli.screen import show
 from toccata.cli.settings import setting
 from toccata.errors import RequestError
 
@@ -268,7 +269,7 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
         raise RequestError(f"no note was written: {how}")
     if desk.silent and not face.as_json:  # even when it shall be quiet: no piece is left out in silence
         seeds = ", ".join(str(row["seed"]) for row in desk.silent)
-        print(f"left out, as no note was written: seed {seeds}; {how}", file=sys.stderr)
+        show(sys.stderr, f"left out, as no note was written: seed {seeds}; {how}")
     value = {
         "pieces": written,
         "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),

@@ -193,7 +193,10 @@ def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
 
 def _stamp(source: Path, path: Path) -> tuple[str, list[int]]:
     """A file's name in the index, and what tells whether it changed."""
-    about = path.stat()
+    try:
+        about = path.stat()
+    except OSError:  # a link that leads nowhere: reading it says so
+        about = path.lstat()
     return _readable(path.relative_to(source).as_posix()), [about.st_size, about.st_mtime_ns]
 
 

@@ -26,6 +26,8 @@ from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
 """At most so many bars are written at a time; longer holes are written block by block."""
+MAX_BARS = 1_000
+"""At most so many bars are asked for in one request: an hour of music."""
 _LINE = 32
 """Notes of a part by which it is known where its line goes."""
 
@@ -91,10 +93,16 @@ def blocks(
         kept: Notes that stay.
 
     Raises:
-        RequestError: The song has no such bars, or spans overlap.
+        RequestError: The song has no such bars, or spans overlap, or they are more than ``MAX_BARS``.
     """
     holes: list[Hole] = []
     taken: set[int] = set()
+    asked = sum(max(0, min(last, len(bars)) - first) for first, last in spans)
+    if asked > MAX_BARS:
+        raise RequestError(
+            f"{asked:,} bars are asked for, and at most {MAX_BARS:,} are written at a time: name some of them (--bars "
+            f"1-{MAX_BARS})"
+        )
     for first, last in spans:
         if not 0 <= first < last <= len(bars):
             which = f"is no bar {last}" if last == first + 1 else f"are no bars {first + 1} to {last}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,7 +32,7 @@ from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
 from toccata.tasks.scripted import Scripted, after, filled
-from toccata.tasks.vary import Change, Harmony, Keep, change, melody, refuse_absurd, span
+from toccata.tasks.vary import Change, Harmony, Keep, change, melody, refuse_absurd, span, within
 from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -228,7 +229,7 @@ class Varying(Rewriting):
             and song.programs[n] != DRUMS
             and (asked.tracks is None or song.keys.tracks[n] in asked.tracks)
             and (song.keys.tracks[n], note.start, note.pitch) not in asked.kept
-            and any(start <= note.start < end for start, end in asked.spans)
+            and within(note.start, asked.spans)
         ]
         if not notes:
             raise RequestError("no pitched note that is not locked begins in these bars: name others, or other tracks")
@@ -261,7 +262,7 @@ class Varying(Rewriting):
             for n, track in enumerate(score.tracks)
             if asked.tracks is None or n in asked.tracks
             for note in track.notes
-            if any(start <= note.time < end for start, end in asked.spans)
+            if within(note.time, asked.spans)
         ]
         if there and all(score.tracks[note.track].is_drum for note in there):
             raise RequestError("only drums play in these bars: name others, or other tracks")
@@ -276,10 +277,11 @@ class Varying(Rewriting):
         goes = {note for note, roll in zip(others, dice.tolist(), strict=True) if roll < asked.strength}
         goes = goes or {others[int(dice.argmin())]}
         kept = frozenset(there) - goes
+        ticks = sorted(note.tick for note in goes)
         asks = [
             Ask(replace(hole, kept=kept), moving=self._harmony(asked) if asked.keep == "harmony" else None)
             for hole, (start, end) in zip(asked.holes, asked.spans, strict=True)
-            if any(start <= note.tick < end for note in goes)
+            if bisect_left(ticks, start) < bisect_left(ticks, end)
         ]
         request = Request(key=asked.key)
         bars = bars_of([ask.hole for ask in asks])

@@ -11,7 +11,7 @@ from symusic import Score
 
 from toccata.engine.model import Model
 from toccata.engine.sampling import log_probabilities
-from toccata.tasks.window import bar_starts, latest_bars
+from toccata.tasks.window import Replay, bar_starts, latest_bars
 
 RESAMPLES = 2000
 
@@ -83,11 +83,12 @@ def piece_nats(model: Model, score: Score) -> tuple[float, int]:
     tokenizer, context = model.tokenizer, model.config.context
     ids = tokenizer.encode(score).ids.tolist()
     bars = bar_starts(tokenizer.grammar(), ids)
+    replay = Replay(tokenizer.grammar())  # windows slide forward: reading each from the start would be quadratic
     nats, done = 0.0, 1
     while done < len(ids):
         before = ids[:done]
         if done > 1:
-            before = latest_bars(tokenizer, before, [b for b in bars if b.first <= done], context // 2)
+            before = latest_bars(tokenizer, before, [b for b in bars if b.first <= done], context // 2, replay=replay)
         chunk = ids[done : done + context - len(before)]
         window = np.array((before + chunk)[:-1], np.int32)
         logits = model.logits(window)[len(before) - 1 :]

@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
+from toccata.errors import MidiError
+
+MAX_BARS = 20_000
+"""The most bars laid over a piece; operas have some six thousand."""
+
 
 @dataclass(frozen=True)
 class BarMap:
@@ -54,6 +59,9 @@ def bar_map(score: Score) -> BarMap:
 
     A meter that begins inside a bar cuts that bar short, as sequencers do: the bar ends where the new meter starts.
     Before the first meter, 4/4 is assumed, as the MIDI standard has it. A Score without notes has one bar.
+
+    Raises:
+        MidiError: There would be more than ``MAX_BARS``; the message is the bare reason.
     """
     tpq = score.ticks_per_quarter
     changes: list[tuple[int, int, int]] = [(0, 4, 4)]
@@ -67,6 +75,7 @@ def bar_map(score: Score) -> BarMap:
     pieces: list[NDArray[np.int64]] = []
     meters: list[tuple[int, int]] = []
     bounds = [c[0] for c in changes[1:]] + [max(last, 1)]
+    _refuse_many(changes, bounds, max(last, 1), tpq)
     for (start, numerator, denominator), stop in zip(changes, bounds, strict=True):
         if start >= max(last, 1):
             break
@@ -78,3 +87,12 @@ def bar_map(score: Score) -> BarMap:
     # The last bar is as long as its meter says, even when the music stops before its end.
     end = starts[-1] + bar_ticks(*meters[-1], tpq)
     return BarMap(np.append(starts, end), tuple(meters))
+
+
+def _refuse_many(changes: list[tuple[int, int, int]], bounds: list[int], last: int, tpq: int) -> None:
+    """Count the bars before they are laid: a few bytes may stand for millions."""
+    count = 0
+    for (start, numerator, denominator), stop in zip(changes, bounds, strict=True):
+        count += max(0, -(-(min(stop, last) - start) // bar_ticks(numerator, denominator, tpq)))
+    if count > MAX_BARS:
+        raise MidiError(f"is absurd: it has {count:,} bars; at most {MAX_BARS:,} are read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from toccata.errors import MidiError, RequestError
@@ -9,6 +10,8 @@ from toccata.files import write_bytes
 from toccata.midi.bars import bar_map
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.splice import drop_before
+
+_NAME_BYTES = 160  # of a file's name; file systems allow 255, and some goes on behind it
 
 
 def from_bar(path: str | Path, bar: int, into: str | Path) -> Path:
@@ -28,6 +31,9 @@ def from_bar(path: str | Path, bar: int, into: str | Path) -> Path:
         rest = drop_before(read_bytes(path), int(bars.starts[bar - 1]))
     except MidiError as error:
         raise MidiError(f"{path} cannot be cut at a bar line: {error}", path=path) from None
-    out = Path(into) / f"{path.stem[:80]} from bar {bar}.mid"
+    stem = path.stem[:80]
+    while len(os.fsencode(stem)) > _NAME_BYTES:
+        stem = stem[:-1]
+    out = Path(into) / f"{stem} from bar {bar}.mid"
     write_bytes(out, rest)
     return out

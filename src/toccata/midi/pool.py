@@ -45,7 +45,7 @@ def map_files(
     Args:
         paths: The files; drawn as they are needed.
         work: A function of a module, or a `functools.partial` of one; it and its results travel between processes.
-        processes: How many workers; by default as many as there are processors, and none for up to eight files. With 0,
+        processes: How many workers; by default as many as there are processors, and one for up to eight files. With 0,
             and where a process may not start others, the work is done here, without a time limit.
         timeout: Seconds that one file may take.
 
@@ -55,7 +55,8 @@ def map_files(
     remaining = iter(paths)
     if processes is None:
         first = list(islice(remaining, _FEW + 1))
-        processes = 0 if len(first) <= _FEW else _processors()
+        # A few files are done before a second worker would have started.
+        processes = 1 if len(first) <= _FEW else _processors()
         remaining = chain(first, remaining)
     if processes <= 0 or multiprocessing.current_process().daemon:
         for path in remaining:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 from toccata.errors import CorpusError, MidiError, MidiWarning
 from toccata.midi.bars import bar_map
 from toccata.midi.chunks import MAX_BYTES, MAX_TRACKS
+from toccata.midi.limits import READ, Limits, without_tail
 from toccata.midi.mend import MAX_TICKS, mend
 from toccata.midi.pool import map_files
 
@@ -26,8 +28,18 @@ SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MAX_QUARTERS = 100_000
 """The longest music read, in quarter notes: about 14 hours at 120 a minute."""
 
+_PART = 2**20  # bytes read at a time
+_IRREGULAR = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
-def read_score(source: Path | bytes, *, cut_short: Literal["warn", "use", "refuse"] = "warn") -> Score:
+
+def read_score(
+    source: Path | bytes, limits: Limits = READ, *, cut_short: Literal["warn", "use", "refuse"] = "warn"
+) -> Score:
     """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
 
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
@@ -38,11 +50,13 @@ def read_score(source: Path | bytes, *, cut_short: Literal["warn", "use", "refus
 
     Args:
         source: A file, or its bytes.
+        limits: How much music there may be in it.
         cut_short: What to do with a file that breaks off in its last track: use what is there and warn with a
             `MidiWarning`, use it without a word, or refuse it.
 
     Raises:
-        MidiError: The file cannot be read, is broken or absurd, or has no notes. The message names it.
+        MidiError: The file cannot be read, is broken or absurd, holds more than the limits, or has no notes.
+            The message names it.
     """
     name = str(source) if isinstance(source, Path) else "this MIDI data"
     path = source if isinstance(source, Path) else None
@@ -50,6 +64,8 @@ def read_score(source: Path | bytes, *, cut_short: Literal["warn", "use", "refus
         score, missing = _read(read_bytes(source) if isinstance(source, Path) else source)
         if missing and cut_short == "refuse":
             raise MidiError(f"is cut short: {missing} (--cut-short uses what is there)")
+        score = without_tail(score)
+        limits.refuse(score)
     except MidiError as error:
         raise MidiError(f"{name}: {error.message}", path=path) from None
     if missing and cut_short == "warn":
@@ -99,18 +115,43 @@ def _walk(folder: Path, closed: Callable[[OSError], None] | None) -> Iterator[Pa
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that is not too large; MidiError as :func:`read_score`, the message being the bare reason."""
+    """The bytes of a regular file that is not too large.
+
+    Pipes, sockets and devices, and links to them, are refused before anything is read: they may never end, or wait for
+    ever. What a file's size is said to be is not relied on; reading stops past the limit.
+
+    Raises:
+        MidiError: As :func:`read_score`, the message being the bare reason.
+    """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise MidiError(f"is too large: {size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
-        if path.is_dir():
-            raise MidiError("is a folder; name a MIDI file")
-        return path.read_bytes()
+        _refuse_irregular(path.stat())
+        # Not to wait for a writer if a pipe has taken the file's place since.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            about = os.fstat(handle)
+            _refuse_irregular(about)
+            parts, total = [], 0
+            while total <= MAX_BYTES and about.st_size <= MAX_BYTES and (part := file.read(_PART)):
+                parts.append(part)
+                total += len(part)
     except FileNotFoundError:
-        raise MidiError("there is no such file") from None
-    except OSError as error:
-        raise MidiError(f"cannot be opened: {error.strerror or error}") from None
+        link = path.is_symlink()
+        raise MidiError("is a link to a file that is not there" if link else "there is no such file") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise MidiError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    if (size := max(total, about.st_size)) > MAX_BYTES:
+        more = "more than " if total > about.st_size else ""
+        raise MidiError(f"is too large: {more}{size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")
+    return b"".join(parts)
+
+
+def _refuse_irregular(about: os.stat_result) -> None:
+    if stat.S_ISREG(about.st_mode):
+        return
+    if stat.S_ISDIR(about.st_mode):
+        raise MidiError("is a folder; name a MIDI file")
+    what = next((name for test, name in _IRREGULAR if test(about.st_mode)), "no regular file")
+    raise MidiError(f"is {what}; name a MIDI file")
 
 
 def _read(data: bytes) -> tuple[Score, str]:

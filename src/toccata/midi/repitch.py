@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from copy import copy
@@ -40,6 +41,8 @@ class Keys:
             self.notes += notes
             for event in (track.events[index] for index in stray):
                 self._stray[event.channel, min(event.data[1], 127)].append(event.tick)
+        for ticks in self._stray.values():
+            ticks.sort()
         self.tracks = [numbers[note.place] for note in self.notes]
         self._written = [note.pitch for note in self.notes]
 
@@ -70,7 +73,7 @@ class Keys:
         return {
             pitch
             for (channel, pitch), ticks in self._stray.items()
-            if channel == note.place.channel and any(note.start <= tick <= end for tick in ticks)
+            if channel == note.place.channel and _any_within(ticks, note.start, end)
         }
 
     def written(self, pitches: Sequence[int], text: str = "") -> bytes:
@@ -81,16 +84,33 @@ class Keys:
             text: Stored as a text event at tick 0 of the first track, after what stands there; empty: none is.
         """
         tracks = [MidiTrack(list(track.events), track.end) for track in self._file.tracks] or [MidiTrack()]
+        pressed = _pressed(self._file.tracks)
         for note, pitch in zip(self.notes, pitches, strict=True):
             if pitch == note.pitch:
                 continue
             before, events = self._file.tracks[note.place.track].events, tracks[note.place.track].events
             last = len(events) - 1 if note.off is None else note.off
-            for index in range(note.on, last + 1):
+            between = pressed.get((note.place.track, note.place.channel, note.pitch), [])
+            between = between[bisect_left(between, note.on) : bisect_right(between, last)]
+            for index in (note.on, *between, *([] if note.off is None else [note.off])):
                 event = before[index]
-                pressed = event.kind == smf.PRESSURE and event.channel == note.place.channel
-                if index in (note.on, note.off) or (pressed and event.data[1] == note.pitch):
-                    events[index] = Event(event.tick, bytes((event.data[0], pitch)) + event.data[2:])
+                events[index] = Event(event.tick, bytes((event.data[0], pitch)) + event.data[2:])
         if text:
             add_text(tracks[0], text)
         return smf.write(MidiFile(self._file.format, self._file.division, tracks, self._file.foreign))
+
+
+def _any_within(ticks: Sequence[int], start: int, end: float) -> bool:
+    """Whether one of ``ticks``, which are sorted, lies from ``start`` to ``end``."""
+    place = bisect_left(ticks, start)
+    return place < len(ticks) and ticks[place] <= end
+
+
+def _pressed(tracks: Sequence[MidiTrack]) -> dict[tuple[int, int, int], list[int]]:
+    """The numbers of the aftertouch events of each key, by track, channel and pitch."""
+    found: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for number, track in enumerate(tracks):
+        for index, event in enumerate(track.events):
+            if event.kind == smf.PRESSURE:
+                found[number, event.channel, event.data[1]].append(index)
+    return found

@@ -85,7 +85,9 @@ def replace_notes(
     instruments = Instruments(tracks)
     places = score_places(tracks, instruments)
     _refuse_absurd(holes, targets, new, len(places), at)
-    tracks = [_without(track, number, holes, places, instruments) for number, track in enumerate(tracks)]
+    spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
+    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
+    tracks = [_without(track, number, spans, kept, instruments) for number, track in enumerate(tracks)]
     given: list[Voice] = []
     fresh: list[Voice] = []
     for track, target in zip(new.tracks, targets, strict=True):
@@ -116,11 +118,13 @@ def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Sc
 
 
 def _without(
-    track: MidiTrack, number: int, holes: Sequence[Hole], places: Sequence[Place], instruments: Instruments
+    track: MidiTrack,
+    number: int,
+    spans: Sequence[tuple[int, int, set[Place] | None]],
+    kept: set[tuple[Place, int, int]],
+    instruments: Instruments,
 ) -> MidiTrack:
-    """``track`` without the notes that begin in ``holes``."""
-    spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
-    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
+    """``track`` without the notes that begin in ``spans`` (start, end, places; None: all), but for those ``kept``."""
     gone = set()
     for note in notes_of(track, number, instruments)[0]:
         if (note.place, note.start, note.pitch) in kept:

@@ -67,7 +67,7 @@ class Seam:
         events = [(e.tick, n, e) for n, track in enumerate(tracks) for e in track.events if e.channel >= 0]
         events.sort(key=lambda item: item[:2])
         names = [_name(track) for track in tracks]
-        open_notes: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        open_notes: dict[tuple[int, int, int], deque[int]] = defaultdict(deque)
         for when, number, event in events:
             home = homes.get((number, event.channel))
             if home is None:
@@ -82,7 +82,7 @@ class Seam:
                     home.recent.append((when, event.data[1]))
             elif event.ends_note:
                 begun = open_notes[number, event.channel, event.data[1]]
-                since = begun.pop(0) if begun else when
+                since = begun.popleft() if begun else when
                 if when > tick:  # what is over by the seam is in nobody's way
                     home.sounding[event.data[1]].append((since, when))
             elif when <= tick:

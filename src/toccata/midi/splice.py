@@ -173,16 +173,21 @@ def _changes(tracks: Sequence[MidiTrack], new: Iterable[tuple[int, bytes]]) -> I
                 said[event.meta].append((event.tick, number, event.data))
     for events in said.values():
         events.sort(key=lambda item: item[:2])
-    for tick, data in new:
-        events = said[data[1]]
-        here = bisect_right(events, tick, key=lambda item: item[0])
-        force = {number: _meaning(known) for _, number, known in events[:here]}
+    place = dict.fromkeys(said, 0)  # how many of them have come by the tick that is looked at
+    force: dict[int, dict[int, bytes]] = {kind: {} for kind in said}  # what each track said last
+    latest: dict[int, bytes] = {}
+    for tick, data in sorted(new, key=lambda item: item[0]):
+        kind = data[1]
+        events, at = said[kind], place[kind]
+        while at < len(events) and events[at][0] <= tick:
+            latest[kind] = force[kind][events[at][1]] = _meaning(events[at][2])
+            at += 1
+        place[kind] = at
         # Each part of an orchestra has its own key; tempo and meter are one for all.
-        holding = (
-            set(force.values()) if data[1] == smf.KEY and len(tracks) not in force else {_meaning(events[here - 1][2])}
-        )
-        if _meaning(data) not in holding:
-            events.insert(here, (tick, len(tracks), data))
+        apart = kind == smf.KEY and len(tracks) not in force[kind]
+        meaning = _meaning(data)
+        if meaning not in (force[kind].values() if apart else (latest[kind],)):
+            latest[kind] = force[kind][len(tracks)] = meaning
             yield tick, Rank.META, data
 
 

@@ -13,6 +13,7 @@ from symusic import Score
 from toccata.errors import MidiError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
+from toccata.midi.limits import SONG
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.smf import check_editable
 from toccata.midi.splice import new_file
@@ -94,14 +95,15 @@ def open_prompt(
             raise RequestError(f"there is no prompt to take {given[0][1]} {given[0][0]} of")
         return None
     if isinstance(source, str | Path):
-        score = read_score(Path(source))  # first: its errors name the file
+        score = read_score(Path(source), SONG)  # first: its errors name the file
         midi, name = read_bytes(Path(source)), Path(source).name
     elif isinstance(source, bytes):
-        midi, score, name = source, read_score(source), "bytes"
+        midi, score, name = source, read_score(source, SONG), "bytes"
     elif isinstance(source, Score):
+        SONG.refuse(source)
         midi, score, name = new_file(source), source, "score"
     else:
-        midi, score, name = source.midi, read_score(source.midi), str(source.origin.get("file", "piece"))
+        midi, score, name = source.midi, read_score(source.midi, SONG), str(source.origin.get("file", "piece"))
     try:
         check_editable(midi)
     except MidiError as error:
@@ -125,8 +127,15 @@ def open_prompt(
 
 
 def _tick_at(score: Score, seconds: float) -> int:
-    ticks = np.arange(score.end() + 1)
-    return int(np.searchsorted(seconds_at(score, ticks), seconds))
+    """The first tick that does not sound before ``seconds``."""
+    low, high = 0, int(score.end()) + 1
+    while low < high:
+        middle = (low + high) // 2
+        if float(seconds_at(score, np.array([middle]))[0]) < seconds:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _tick_of_token(tokenizer: Tokenizer, score: Score, tokens: int) -> int:

@@ -27,6 +27,9 @@ from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 
+_SILENT = 128
+"""Bars in which no note begins that a prompt may end with."""
+
 
 def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
     """What the model reads for ``request``, and the rules for what it writes.
@@ -88,6 +91,7 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         raise RequestError("the prompt has no notes before the place where the new music begins")
     # Not past the last bar in which something begins: silence alone is nothing to read.
     latest = bars.at(_last_onset(score, seam))
+    _refuse_silent(latest, whole)
     first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
     while True:
         ids = _prompt_ids(tokenizer, score, bars, first, seam)
@@ -180,6 +184,20 @@ def _bars_that_fit(tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, 
     notes = int(room / 1.5)
     first = int(before[-notes]) if len(before) > notes else 0
     return bars.at(seam) - bars.at(first) + 1
+
+
+def _refuse_silent(latest: int, seam: int) -> None:
+    """Stop where nothing begins for longer than music rests; every silent bar has to be written before the new music.
+
+    Args:
+        latest: The bar in which the last note begins, counted from 0.
+        seam: The bar in which the new music begins.
+    """
+    if seam - latest > _SILENT:
+        raise RequestError(
+            f"the prompt's last note begins in bar {latest + 1}, and the new music would in bar {seam + 1}: go on from "
+            f"a place at most {_SILENT} bars behind it (--prompt-bars {latest + 1})"
+        )
 
 
 def _bars_until(cursor: Cursor, tick: int) -> int:

@@ -11,12 +11,16 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.errors import RequestError
 from toccata.midi.repitch import Keys
+from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.pitches import Pitches
 from toccata.tasks.script import Slot
 
 _TOGETHER = 16
 """Notes of a track that begin within this part of a quarter are a chord."""
+_MOST = 300_000
+"""Pairs of notes that sound at once; eight bars of a symphony have some ten thousand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +212,11 @@ class _Groups:
 
 
 def _near(song: Song, numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Pairs, the first of ``numbers``, that may not have one pitch: at once on one channel, or of one program."""
+    """Pairs, the first of ``numbers``, that may not have one pitch: at once on one channel, or of one program.
+
+    Raises:
+        RequestError: They are too many.
+    """
     if not numbers:
         return []
     channel = np.array([note.place.channel for note in song.keys.notes])
@@ -216,12 +224,20 @@ def _near(song: Song, numbers: Sequence[int]) -> list[tuple[int, int]]:
     first, last = min(song.start[n] for n in numbers), max(song.end[n] for n in numbers)
     window = np.flatnonzero((song.start <= last) & (song.end >= first))
     start, end, channel, program = song.start[window], song.end[window], channel[window], program[window]
-    out = []
+    out, looked = [], 0
     for number in numbers:
         at, until = song.start[number], song.end[number]
         note = song.keys.notes[number]
         alike = (channel == note.place.channel) | (program == song.programs[number])
-        for index in np.flatnonzero(alike & (start <= until) & (end >= at)).tolist():
+        together = np.flatnonzero(alike & (start <= until) & (end >= at)).tolist()
+        looked += len(together)
+        if looked > _MOST:
+            raise RequestError(
+                "too many notes sound at once in these bars for other pitches to be found: name fewer bars, or lock "
+                "some of them",
+                kind=TOO_LONG,
+            )
+        for index in together:
             other = int(window[index])
             if other == number:
                 continue

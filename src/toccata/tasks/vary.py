@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -64,12 +65,11 @@ def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> s
         elif note[2] > heads[-1][2]:
             heads[-1] = note
     line: list[tuple[int, int, int]] = []
-    over: list[tuple[int, int, int]] = []
+    until: dict[int, int] = {}  # of each pitch of the line, when its last note ends
     for note in heads:
-        over = [held for held in over if held[1] > note[0]]
-        if not any(held[2] > note[2] and held[1] >= note[1] for held in over):
+        if not any(pitch > note[2] and end >= note[1] and end > note[0] for pitch, end in until.items()):
             line.append(note)
-            over.append(note)
+            until[note[2]] = max(note[1], until.get(note[2], note[1]))
     return {(start, pitch) for start, _, pitch in line}
 
 
@@ -85,18 +85,20 @@ def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int
     for number, track in enumerate(score.tracks):
         if track.is_drum or (tracks is not None and number not in tracks):
             continue
-        pitches = [note.pitch for note in track.notes if _within(note.time, spans)]
+        pitches = [note.pitch for note in track.notes if within(note.time, spans)]
         if pitches and (best is None or float(np.mean(pitches)) > best[0]):
             best = float(np.mean(pitches)), number
     if best is None:
         return frozenset()
     columns = ((n.time, n.end, n.pitch) for n in score.tracks[best[1]].notes)
     line = top_line(columns, score.ticks_per_quarter)
-    return frozenset(Kept(best[1], *note) for note in line if _within(note[0], spans))
+    return frozenset(Kept(best[1], *note) for note in line if within(note[0], spans))
 
 
-def _within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= tick < end for start, end in spans)
+def within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether ``tick`` lies in one of ``spans``, which are in order and do not overlap."""
+    place = bisect_right(spans, tick, key=lambda span: span[0])
+    return place > 0 and tick < spans[place - 1][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,7 @@ def _by_onset(
 ) -> dict[tuple[Place, int], list[Struck]]:
     found: dict[tuple[Place, int], list[Struck]] = defaultdict(list)
     for note in notes:
-        if note.place in places and _within(note.start, spans):
+        if note.place in places and within(note.start, spans):
             found[note.place, note.start].append(note)
     return found
 
@@ -239,10 +241,10 @@ def _by_onset(
 def _pairs(old: Sequence[Struck], new: Sequence[Struck]) -> list[tuple[Struck, Struck]]:
     """Notes of one onset and what became of them."""
     left, right = (sorted(notes, key=lambda n: (n.pitch, n.on)) for notes in (old, new))
-    pairs = []
-    for note in list(left):
-        if same := next((other for other in right if other.pitch == note.pitch), None):
-            pairs.append((note, same))
-            left.remove(note)
-            right.remove(same)
-    return pairs + list(zip(left, right, strict=False))
+    of_pitch: dict[int, deque[Struck]] = defaultdict(deque)
+    for note in right:
+        of_pitch[note.pitch].append(note)
+    pairs = [(note, of_pitch[note.pitch].popleft()) for note in left if of_pitch[note.pitch]]
+    matched = {id(note) for pair in pairs for note in pair}
+    rest = ([note for note in notes if id(note) not in matched] for notes in (left, right))
+    return pairs + list(zip(*rest, strict=False))

@@ -48,6 +48,29 @@ def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4
     return bars
 
 
+class Replay:
+    """What is in force at places of a sequence, asked for in their order: each id is read once, however many are asked.
+
+    Args:
+        grammar: Of the tokenizer that wrote the ids.
+        meter: For schemes that write none.
+    """
+
+    def __init__(self, grammar: Rulebook, meter: tuple[int, int] = (4, 4)) -> None:
+        self._grammar, self._meter = grammar, meter
+        self._state, self._read = State(grammar.scheme, meter), 0
+
+    def before(self, ids: list[int], place: int) -> State:
+        """The state before ``ids[place]``; ``ids`` are those of the calls before, or go on where those ended."""
+        if place < self._read:
+            self._state, self._read = State(self._grammar.scheme, self._meter), 0
+        for index in range(self._read, place):
+            for base in self._grammar.base(ids[index]):
+                self._state.read(base)
+        self._read = place
+        return self._state
+
+
 def latest_bars(
     tokenizer: Tokenizer,
     ids: list[int],
@@ -55,6 +78,7 @@ def latest_bars(
     room: int,
     meter: tuple[int, int] = (4, 4),
     prefix: int = 0,
+    replay: Replay | None = None,
 ) -> list[int]:
     """The latest bars of ``ids`` that fit into ``room``, begun as a passage in the middle of a piece begins.
 
@@ -65,6 +89,7 @@ def latest_bars(
         room: The most ids wanted, header and all; a bar too long for it is cut.
         meter: For schemes that write none.
         prefix: So many of the first ids stand before all that is kept.
+        replay: Has read the beginning of the same ids for calls before this one.
     """
     grammar = tokenizer.grammar()
     if len(ids) <= room:
@@ -73,10 +98,7 @@ def latest_bars(
     # A bar that has only just begun is nothing to read: then the end of the bar before it is.
     fitting = (bar for bar in bars if 1 < len(ids) - bar.first <= length)
     start, offset = next(fitting, BarStart(len(ids) - length, 0))
-    state = State(grammar.scheme, meter)
-    for token in ids[:start]:
-        for base in grammar.base(token):
-            state.read(base)
+    state = (replay or Replay(grammar, meter)).before(ids, start)
     tempo = state.tempo / 1000 if len(grammar.scheme.vocabulary.of_kind[Kind.TEMPO]) else None
     quarters = Fraction(offset, grammar.scheme.timing.ticks_per_quarter)
     # The bar and its meter are in the header already; what is said of the bar comes right after its line.
