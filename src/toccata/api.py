@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from toccata import folder
-from toccata.corpus.contents import contents_of
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
@@ -29,11 +28,12 @@ from toccata.look import (
     render,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, seen_by, write_seen
-from toccata.measure.judge import Judge, write_index
+from toccata.measure.evaluation import Evaluation, gather, measure_trained
+from toccata.measure.judge import Judge
+from toccata.measure.learned import Seen
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
-from toccata.measure.usual import USUAL, Usual, usual
+from toccata.measure.usual import Usual
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -204,6 +204,7 @@ def train(
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
+    before = None if parent is None else _seen_by(parent, heard)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
     model = None if start_from is None else told(start_from)
     called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
@@ -225,7 +226,18 @@ def train(
         heard.say(f"{told(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, heard)
+    return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
+
+
+def _seen_by(parent: folder.ModelFolder, heard: Progress) -> Seen:
+    """What the model to start from has seen; whatever is wrong with that is said before the training, not after it."""
+    seen = Seen.of_parent(parent)
+    if seen.unknown:
+        heard.say(
+            f"Nobody knows which pieces {' and '.join(seen.unknown)} learned ({parent.path} does not tell): "
+            "the new model will not know them again"
+        )
+    return seen
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
@@ -298,30 +310,21 @@ def _duration(seconds: float) -> str:
 
 
 def _measured(
-    made: folder.ModelFolder, corpus: Corpus, about: dict[str, Any], recipe: Recipe, heard: Progress
+    made: folder.ModelFolder,
+    corpus: Corpus,
+    about: dict[str, Any],
+    recipe: Recipe,
+    before: Seen | None,
+    heard: Progress,
 ) -> folder.ModelFolder:
     """Evaluate a model that was just exported, and write what was found into its folder."""
     from toccata.training.card import card
 
-    numbers = corpus.split("test") or corpus.split("valid")
-    metrics: dict[str, Any] = {}
-    if numbers:
-        heard.say(f"Measuring on {len(numbers)} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
-        found = likelihood(
-            load(made.path, precision="fp32"),
-            (corpus.score(i) for i in numbers),
-            lambda done: heard.update("measuring", done, len(numbers)),
-        )
-        metrics |= {**found.to_dict(), "split": "test" if corpus.split("test") else "valid"}
-    heard.say("Writing a few pieces to see whether they are without a fault")
-    written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS)
-    metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
-    about = {**about, USUAL: usual(corpus, model, write_index(made, corpus)).to_dict()}
-    made = folder.seal(made.path, about)
-    metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
+    made, metrics = measure_trained(
+        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=heard.say, update=heard.update
+    )
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
-    write_seen(made.path, corpus)
-    return folder.seal(made.path, {**about, "metrics": metrics})
+    return folder.seal(made.path, {**made.about, "metrics": metrics})
 
 
 def finetune(
@@ -344,10 +347,13 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model on the pieces below ``source`` that it has not seen.
 
+    Left out are the pieces that it, or a model that it was finetuned from, was trained on or validated on, and those
+    that share long passages with these: excerpts, transpositions, near copies.
+
     Args:
         model: A model folder.
         source: A folder of MIDI files, or a prepared corpus.
-        include_seen: Measure on pieces it was trained on, too.
+        include_seen: Measure on those, too.
         progress: Hears how it goes on.
 
     Raises:
@@ -355,23 +361,20 @@ def evaluate(
     """
     heard = progress or Silent()
     opened = load(model, precision="fp32")
-    seen = set() if include_seen else seen_by(opened.folder.path)
     options = restore(opened.folder.about["recipe"]).clean
-    scores, unread, known = [], [], 0
-    contents: set[str] = set()
-    for name, result in contents_of(Path(source), options, lambda d, n: heard.update("reading", d, n)):
-        if isinstance(result, Exception):
-            unread.append((name, str(result)))
-            continue
-        content, midi = result
-        if content in seen:
-            known += 1
-        elif content not in contents:
-            contents.add(content)
-            scores.append(midi)
+    material = gather(
+        Path(source),
+        options,
+        opened.folder,
+        include_seen=include_seen,
+        progress=lambda done, files: heard.update("reading", done, files),
+    )
+    scores = material.pieces
     if not scores:
+        known = (material.seen or 0) + (material.shared or 0)
         raise CorpusError(
-            f"{source} holds no piece that {opened.name} has not seen ({known} seen, {len(unread)} cannot be used)",
+            f"{source} holds no piece that {opened.name} has not seen ({known} seen, whole or in part, "
+            f"{len(material.unread)} cannot be used)",
             path=source,
         )
     from symusic import Score
@@ -381,7 +384,7 @@ def evaluate(
     )
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
     valid = written.valid / written.pieces
-    return Evaluation(opened.name, found, known, tuple(unread), written.pieces, valid, written.faults)
+    return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
 
 
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:

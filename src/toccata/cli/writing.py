@@ -291,11 +291,12 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
 def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
     """The longest passage of all that were written that also stands in the training pieces, and what is usual."""
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
-    usual = "" if judge.normal is None else f"; in music by people {judge.normal.notes} are usual"
+    usual = judge.beside
     if found is None or not found["copied"]["notes"]:
         return [f"No passage stands in the training pieces{usual}."]
     copied, name = found["copied"], Path(found["path"]).name
-    where = f"{copied['path']}, bar {copied['bar']}"
+    learned = f" of {copied['model']}" if copied["model"] else ""
+    where = f"{copied['path']}{learned}, bar {copied['bar']}"
     return [
         f"Longest passage known: {many(copied['notes'], 'note')} ({name}, bar {copied['piece_bar']}: {where}){usual}."
     ]

@@ -10,7 +10,7 @@ why the same figures of held-out pieces are part of an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -30,6 +30,9 @@ COPIED = 12
 
 BARS = 64
 """How much of each held-out piece is looked at: longer pieces have longer passages in common with others."""
+
+FEW_PIECES = 3
+"""What stands on fewer pieces is not called usual: it is said to be of these."""
 
 HELD_OUT = 100
 """How many held-out pieces are looked at, at most."""
@@ -80,16 +83,47 @@ class Normal:
     share: float
     share_90: float
 
+    @property
+    def most(self) -> str:
+        """What nine in ten have, in words: ``usual up to 14``, unless that stands on one or two pieces."""
+        if self.pieces >= FEW_PIECES:
+            return f"usual up to {self.notes_90}"
+        return f"{_pieces(self.pieces)} up to {self.notes_90}, too few to say what is usual"
 
-def build_index(corpus: Corpus, *, held_out: int = HELD_OUT) -> Index:
+    @property
+    def middle(self) -> str:
+        """What the piece in the middle has, in words: ``in music by people 9 are usual``, or that nobody can say so."""
+        if self.pieces >= FEW_PIECES:
+            return f"in music by people {self.notes} are usual"
+        return f"{_pieces(self.pieces)} {self.notes}, too few to say what is usual"
+
+
+def _pieces(count: int) -> str:
+    return f"{count} held-out pieces have" if count > 1 else "the one held-out piece has"
+
+
+def build_index(
+    corpus: Corpus,
+    *,
+    held_out: int = HELD_OUT,
+    inherited: tuple[str, Index] | None = None,
+    unknown: Sequence[str] = (),
+    known: Collection[int] = (),
+) -> Index:
     """Index the training pieces of ``corpus``, and note what is normal for its other pieces; see `normal_of`.
 
     Args:
         corpus: What the model is trained on.
         held_out: At how many of the other pieces to look, at most.
+        inherited: The name and the index of the model that it was finetuned from; their pieces are in the index, too.
+        unknown: The models before it whose training pieces nobody knows.
+        known: Other pieces that those models have seen: they are not looked at.
     """
     index = Index.of((corpus.pieces[i].path, corpus.score(i)) for i in corpus.split("train"))
-    others = sorted([*corpus.split("valid"), *corpus.split("test")])
+    if inherited is not None or unknown:
+        index = Index.merged([("", index), *([] if inherited is None else [inherited])])
+        index.about["models"] += [[name, None] for name in unknown if (name, None) not in index.models]
+    others = sorted({*corpus.split("valid"), *corpus.split("test")}.difference(known))
     index.about["corpus"] = corpus.digest
     if chosen := others[:: max(1, -(-len(others) // max(1, held_out)))]:
         index.about["normal"] = asdict(normal(index, (corpus.score(i) for i in chosen)))

@@ -118,7 +118,7 @@ class Index:
             for owner, path in enumerate(index.paths):
                 mine = range(bounds[owner], bounds[owner + 1])
                 texts = [index._slice("text", "starts", line, 2) for line in mine]
-                same = hashlib.blake2b(b"".join(texts), digest_size=16).digest()
+                same = hashlib.blake2b(b"".join(map(bytes, texts)), digest_size=16).digest()
                 if texts and same in known:
                     continue
                 known.add(same)
@@ -132,6 +132,11 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.arrays["low"])
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it was made of the indexes of several models."""
+        return "models" in self.about
 
     @property
     def models(self) -> list[tuple[str, int | None]]:

@@ -37,6 +37,7 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
         lines += ["", f"Folders: {', '.join(about['styles'])}."]
     if lineage["parent"]:
         lines += ["", f"It started from `{lineage['parent']['name']}` (digest `{lineage['parent']['digest'][:16]}`)."]
+    lines += [f"- {_generation(said)}" for said in about.get("learned", [])[1:]]
     lines += ["", "## How good it is", ""]
     if "nats_per_note" in metrics:
         low, high = metrics["nats_per_note_ci95"]
@@ -48,8 +49,12 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
             f"whole pieces {which}; "
             f"{metrics['notes']:,} notes."
         )
+    elif "known_before" in metrics:
+        lines.append("- The models before it know all pieces held back: nothing tells how well it does on others.")
     else:
         lines.append("- There were too few pieces to hold any back, so nothing is known of how well it does on others.")
+    if "known_before" in metrics:
+        lines.append(f"- {metrics['known_before']:,} held-out pieces that the models before it know are left out here.")
     lines += [
         f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
         f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
@@ -60,6 +65,13 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
         "",
     ]
     return "\n".join(lines)
+
+
+def _generation(said: dict[str, Any]) -> str:
+    """What a model before this one was trained on."""
+    if said["pieces"] is None:
+        return f"What `{said['model']}` learned from is not known: pieces of it count as new to this model."
+    return f"`{said['model']}` had learned from {said['pieces']:,} pieces; this model knows them again."
 
 
 def _copied(found: dict[str, Any] | None) -> list[str]:
@@ -73,7 +85,13 @@ def _copied(found: dict[str, Any] | None) -> list[str]:
         f"The longest passage that also stands in its training pieces, in any key and at any tempo: {found['notes']} "
         f"notes in the piece in the middle of {found['pieces']} it wrote, {found['most']} at most.",
     ]
-    if people is not None:
+    if found.get("unindexed"):
+        names = " and ".join(f"`{name}`" for name in found["unindexed"])
+        lines.append(f"The pieces that {names} learned from were not compared: they are not in the index.")
+    if people is not None and people["pieces"] < 3:
+        many = "two pieces" if people["pieces"] > 1 else "one piece"
+        lines.append(f"In the {many} by people held out: up to {people['most']} notes; too few to say what is usual.")
+    elif people is not None:
         lines.append(
             f"In {people['pieces']} pieces by people that it was not trained on: {people['notes']} notes in the "
             f"middle, {people['most']} at most in nine of ten."

@@ -325,7 +325,7 @@ class Run:
         made = folder.open_folder(self.out)
         if made.about.get("metrics") is None:
             return None  # interrupted before it was measured
-        open_ends = {"files": None, "metrics": None, "usual": None, "format": None}
+        open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "format"))
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None
 
