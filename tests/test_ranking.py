@@ -193,7 +193,42 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
     assert part(middle) == part(spread.low) == part(spread.high) == 0
     assert part(spread.high + 10) == pytest.approx(part(spread.high + 1e9))
     assert part(spread.low - 1) > 0  # type: ignore[operator]
-    assert f"(usual {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+    assert f"{spread.low:.1f} to {spread.high:.1f}" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+
+
+def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> None:
+    """The passages may be many: of one piece they are like one another."""
+    found, judge = Usual.of_model(known.folder), Judge(known)
+    assert found is not None
+    assert found.surprise is not None
+    assert judge.normal is not None
+    odd = piece(music([60], *[[36, 95]] * 7), nats_per_note=1.0)
+    span = f"{found.surprise.low:.1f} to {found.surprise.high:.1f}"
+    for held_out, says in ((1, f"{span} in the one held-out piece there is"), (2, f"{span} in the 2 held-out pieces"),
+                           (3, f"usual {span}"), (None, f"usual {span}")):  # fmt: skip
+        why = Ranker(replace(found, held_out=held_out), None).weigh(odd).why
+        assert f"surprise 1.0 nats a note ({says}" in why
+    assert "in the one training piece there is" in Ranker(replace(found, pieces=1), None).weigh(odd).why
+    assert "training piece" not in Ranker(found, None).weigh(odd).why
+    for pieces, middle, most in (
+        (1, "the one held-out piece has 4, too few", "the one held-out piece has up to 9, too few"),
+        (2, "2 held-out pieces have 4, too few", "2 held-out pieces have up to 9, too few"),
+        (3, "in music by people 4 are usual", "usual up to 9"),
+    ):
+        judge.normal = replace(judge.normal, pieces=pieces, notes=4, notes_90=9)
+        assert judge.beside.startswith(f"; {middle}")
+        assert f"no known passage ({most}" in Ranker(found, judge).weigh(odd).why
+
+
+def test_the_pieces_that_what_is_usual_stands_on_are_counted(known: Model, corpus: Corpus) -> None:
+    found = Usual.of_model(known.folder)
+    assert found is not None
+    assert found.pieces == len(corpus.split("train"))
+    assert found.held_out == len(corpus.split("valid"))
+    older = {key: value for key, value in known.folder.about[USUAL].items() if key not in ("pieces", "held_out")}
+    before = Usual.of_model(replace(known.folder, about={**known.folder.about, USUAL: older}))
+    assert before is not None
+    assert before.pieces is before.held_out is None
 
 
 def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: Model) -> None:
