@@ -57,7 +57,7 @@ class Evaluation:
 
 def write_seen(path: Path, corpus: Corpus) -> None:
     """Keep the contents of the pieces a model knows in its folder ``path``, for later evaluations to leave out."""
-    seen = {side: sorted(corpus.pieces[i].content for i in corpus.split(side)) for side in ("train", "valid")}
+    seen = {side: sorted(corpus.pieces[i].steps for i in corpus.split(side)) for side in ("train", "valid")}
     write_json(path / DATA, seen)
 
 
