@@ -19,6 +19,7 @@ from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
 from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
 from toccata.files import write_text
+from toccata.folder_lock import locks
 from toccata.look import (
     Inspection,
     doctor,
@@ -169,6 +170,7 @@ def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]
 
 
 @reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
+@locks("out")
 def train(
     source: str | Path,
     out: str | Path,
@@ -300,13 +302,9 @@ def _step_line(step: Step) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+    if seconds < 5400:
+        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def _measured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -349,7 +350,7 @@ def _places(
     for i in range(count):
         stem, copy = f"{name}-{seed}-{i + 1}" if ranked else f"{name}-{seed + i}", 2
         place = folder / f"{stem}.mid"
-        while not force and any(place.with_suffix(s).exists() for s in (".mid", *suffixes)):
+        while not force and any(os.path.lexists(place.with_suffix(s)) for s in (".mid", *suffixes)):
             place = folder / f"{stem}-{copy}.mid"
             copy += 1
         places.append(place)

@@ -44,8 +44,9 @@ def contents_of(
 
 
 def marked(corpus: Corpus, number: int) -> Fingerprint:
-    """The fingerprint of a piece of a corpus, with the content that the corpus knows it by."""
-    return replace(fingerprint(corpus.score(number)), content=corpus.pieces[number].content)
+    """The fingerprint of a piece of a corpus, with the hashes that the corpus knows it by."""
+    piece = corpus.pieces[number]
+    return replace(fingerprint(corpus.score(number)), content=piece.content, steps=piece.steps)
 
 
 def _read(path: Path, options: CleanOptions) -> tuple[Fingerprint, bytes]:

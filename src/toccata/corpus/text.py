@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from toccata.corpus.store import Corpus, Split
+from toccata.corpus.store import SPLITS, Corpus
 from toccata.files import written_aside
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.layouts import Layout
@@ -15,7 +15,6 @@ from toccata.tokenizers.vocabulary import Kind
 
 TEXT = "text"
 LEGEND = "legend.tsv"
-_SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -33,7 +32,7 @@ def write_text_corpus(
     folder = corpus.folder / TEXT
     used: set[str] = set()
     files, done = [], 0
-    for split in _SPLITS:
+    for split in SPLITS:
         path = folder / f"{split}.txt"
         with written_aside(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
             for number in corpus.split(split):
