@@ -8,11 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
-import toccata
 from cli_support import TINY, call
 from random_model import random_model
 from toccata import folder
@@ -22,10 +20,10 @@ from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.engine.model import Model
 from toccata.errors import ModelError
-from toccata.folder import ModelFolder
+from toccata.measure.arrayfile import read_arrays, write_arrays
 from toccata.measure.evaluation import gather
 from toccata.measure.judge import write_index
-from toccata.measure.learned import LEARNED, STEPS, Learned, Seen
+from toccata.measure.learned import LEARNED, STEPS, TYPES, Learned, Seen
 from toccata.measure.originality import build_index, originality
 from toccata.measure.passages import Index
 from toccata.midi.clean import CleanOptions
@@ -82,13 +80,18 @@ def older(path: Path, *, data: bool = True, index: bool = True) -> Path:
     """The folder as a version before this one would have left it: without what a parent learned, or without more."""
     made = folder.open_folder(path)
     about = {key: value for key, value in made.about.items() if key != LEARNED}
-    said = json.loads((path / folder.DATA).read_text())["generations"][0]
+    own = Learned.of_model(made).generations[0]
+    assert own.pieces is not None
+    assert own.marks is not None
+    steps = [mark.steps for mark in own.marks]
+    count = len(own.pieces["train"])
     (path / folder.DATA).unlink()
+    (path / folder.FINGERPRINTS).unlink()
     if not index:
         (path / folder.ORIGINALITY).unlink()
     folder.seal(path, about)  # with no digest of data.json
     if data:
-        (path / folder.DATA).write_text(json.dumps({side: said[side] for side in ("train", "valid")}))
+        (path / folder.DATA).write_text(json.dumps({"train": steps[:count], "valid": steps[count:]}))
     return path
 
 
@@ -96,9 +99,7 @@ def older(path: Path, *, data: bool = True, index: bool = True) -> Path:
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> list[Corpus]:
     """Three corpora that have nothing in common."""
     place = tmp_path_factory.mktemp("corpora")
-    return [
-        prepare(tunes(place / f"midi{n}", 100 * n), place / f"corpus{n}", SPLIT, processes=0) for n in range(3)
-    ]
+    return [prepare(tunes(place / f"midi{n}", 100 * n), place / f"corpus{n}", SPLIT, processes=0) for n in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,9 @@ def test_what_was_learned_travels_down_two_generations(tmp_path: Path) -> None:
         assert not Judge(Model(models[2])).within(20)(Piece(new_file(transpose(score, 2)), {}))  # as --max-copy asks
     said = json.loads((models[2] / "toccata.json").read_text())[LEARNED]
     counts = [corpus.about["splits"]["train"] for corpus in corpora]
-    assert [(g["model"], g["pieces"]) for g in said] == list(zip(("third", "second", "first"), counts[::-1], strict=True))
+    assert [(g["model"], g["pieces"]) for g in said] == list(
+        zip(("third", "second", "first"), counts[::-1], strict=True)
+    )
     card = (models[2] / "README.md").read_text()
     assert f"`first` had learned from {counts[0]} pieces" in card
     listed = call("models", tmp_path / "models").out
@@ -200,6 +203,31 @@ def test_excerpts_transpositions_and_copies_with_changes_are_known(
     assert seen(line[2], [transpose(score, 5), slower]) == ["whole", "whole"]
     assert seen(line[2], [excerpt, transpose(excerpt, -4), changed, added]) == ["passages"] * 4
     assert seen(line[2], [tune(5000), tune(5001)]) == ["new", "new"]
+
+
+@pytest.mark.parametrize("side", ["train", "valid"])
+def test_copies_whose_notes_were_moved_or_thinned_out_are_known(
+    line: list[Path], corpora: list[Corpus], side: Any
+) -> None:
+    score, rng = corpora[0].score(corpora[0].split(side)[0]), random.Random(3)
+    moved, thin = score.copy(), score.copy()
+    for track in moved.tracks:
+        track.notes = [Note(max(0, n.time + rng.randint(-15, 15)), n.duration, n.pitch, 80) for n in track.notes]
+    for track in thin.tracks:
+        track.notes = [note for note in track.notes if rng.random() < 0.85]
+    assert seen(line[2], [moved, thin]) == ["passages"] * 2
+
+
+def test_another_rhythm_over_the_same_pitches_is_another_piece(corpora: list[Corpus], tmp_path: Path) -> None:
+    """To the exact hash; to the hash of older models it is the same."""
+    model = trained(tmp_path / "m", corpora[0])
+    score = corpora[0].score(corpora[0].split("train")[0])
+    other = score.copy()
+    for track in other.tracks:
+        for note in track.notes:
+            note.time += note.time // 960 * 240
+    assert seen(model, [score, other]) == ["whole", "passages"]
+    assert seen(older(model), [score, other]) == ["whole", "whole"]
 
 
 def test_short_excerpts_of_training_pieces_are_known(line: list[Path], corpora: list[Corpus]) -> None:
@@ -287,7 +315,7 @@ def test_a_user_is_told_before_training_that_a_parent_is_unknown(tmp_path: Path)
 
 
 def test_the_data_of_older_models_is_understood(corpora: list[Corpus], tmp_path: Path) -> None:
-    """Format 1 has no passages, and says nothing of a parent; its hash is the loose one."""
+    """Format 1 has no fingerprints, and says nothing of a parent; its hash is the loose one."""
     parent = older(trained(tmp_path / "parent", corpora[0]))
     found = Seen.of_model(folder.open_folder(parent))
     assert found.unknown == found.unindexed == ()
@@ -308,8 +336,10 @@ def test_the_data_of_older_models_is_understood(corpora: list[Corpus], tmp_path:
 def test_hashes_of_another_kind_are_not_compared(line: list[Path], corpora: list[Corpus], tmp_path: Path) -> None:
     shutil.copytree(line[0], tmp_path / "m")
     said = json.loads((tmp_path / "m" / folder.DATA).read_text())
-    said["generations"][0] |= {"hash": "exact-99", "passages": {"kind": "grams-99"}}
+    said["generations"][0]["hash"] = "exact-99"
     (tmp_path / "m" / folder.DATA).write_text(json.dumps(said))
+    header, arrays = read_arrays(tmp_path / "m" / folder.FINGERPRINTS, 1, TYPES)
+    write_arrays(tmp_path / "m" / folder.FINGERPRINTS, {**header, "kind": "another"}, arrays, TYPES)
     folder.seal(tmp_path / "m", folder.open_folder(tmp_path / "m").about)
     found = Seen.of_model(folder.open_folder(tmp_path / "m"))
     assert found.unknown == ("first",)
@@ -322,8 +352,7 @@ def test_hashes_of_another_kind_are_not_compared(line: list[Path], corpora: list
     [
         "", "[]", '{"format": 2}', '{"format": 2, "generations": []}', '{"format": 3, "generations": []}',
         '{"format": 2, "generations": [{"model": "m", "train": 1, "valid": []}]}', "[" * 100_000,
-        '{"format": 2, "generations": [{"model": "m", "hash": "steps-1", "train": ["a"], "valid": [], '
-        '"passages": {"kind": "grams-1", "counts": "3", "hashes": "AAAA"}}]}',
+        '{"format": 2, "generations": [{"model": "m", "hash": "exact-2", "train": null, "valid": null}]}',
     ],
 )  # fmt: skip
 def test_damaged_data_is_one_line(line: list[Path], tmp_path: Path, bad: str) -> None:
@@ -379,16 +408,55 @@ def test_what_was_learned_again_and_again_is_known_by_its_passages(corpora: list
 
 def test_models_that_do_not_fit_an_index_are_refused(line: list[Path], tmp_path: Path) -> None:
     index = Index.load(line[2] / folder.ORIGINALITY)
-    for models in ([["", 1]], [["", -1], ["a", 2]], [[1, 2]], [["", len(index.paths) - 0.5], ["a", 0.5]], "x", [["", 99]]):
+    for models in (
+        [["", 1]],
+        [["", -1], ["a", 2]],
+        [[1, 2]],
+        [["", len(index.paths) - 0.5], ["a", 0.5]],
+        "x",
+        [["", 99]],
+    ):
         index.about["models"] = models
         index.save(tmp_path / "i.idx")
         with pytest.raises(ModelError, match="is damaged"):
             Index.load(tmp_path / "i.idx")
 
 
-def test_passages_are_kept_as_they_were(line: list[Path]) -> None:
-    made: ModelFolder = folder.open_folder(line[2])
-    learned = Learned.of_model(made)
-    learned.save(line[2].parent / "copy") if (line[2].parent / "copy").mkdir() is None else None
-    assert (line[2].parent / "copy" / folder.DATA).read_bytes() == (line[2] / folder.DATA).read_bytes()
-    assert all(isinstance(p, np.ndarray) for g in learned.generations for p in g.passages or ())
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_learned_comes_back_from_a_folder(line: list[Path], tmp_path: Path) -> None:
+    learned = Learned.of_model(folder.open_folder(line[2]))
+    learned.save(tmp_path)
+    for name in (folder.DATA, folder.FINGERPRINTS):
+        assert (tmp_path / name).read_bytes() == (line[2] / name).read_bytes()
+    assert [g.model for g in learned.generations] == ["third", "second", "first"]
+    assert [g.digest for g in learned.generations] == [None, *(folder.open_folder(p).digest for p in line[1::-1])]
+    assert all(g.marks is not None and len(g.marks) == len(g.contents) > 0 for g in learned.generations)
+
+
+@pytest.mark.parametrize("damage", ["short", "magic", "format", "counts", "starts", "sketch_starts", "steps", "deep"])
+def test_damaged_fingerprints_are_one_line(line: list[Path], tmp_path: Path, damage: str) -> None:
+    shutil.copytree(line[0], tmp_path / "m")
+    path = tmp_path / "m" / folder.FINGERPRINTS
+    good = path.read_bytes()
+    if damage in ("starts", "sketch_starts", "steps", "counts"):
+        header, arrays = read_arrays(path, 1, TYPES)
+        arrays = {name: array.copy() for name, array in arrays.items()}
+        if damage == "counts":
+            header["generations"][0] += 1
+        elif damage == "steps":
+            arrays["steps"] = arrays["steps"][1:]
+        else:
+            arrays[damage][1] = 2**63
+        write_arrays(path, header, arrays, TYPES)
+    elif damage == "deep":
+        path.write_bytes(good[:8] + (200_000).to_bytes(8, "little") + b"[" * 200_000)
+    else:
+        bad = {"short": good[:-8], "magic": b"x" + good[1:], "format": good.replace(b'"format": 1', b'"format": 9', 1)}
+        path.write_bytes(bad[damage])
+    folder.seal(tmp_path / "m", folder.open_folder(tmp_path / "m").about)
+    with pytest.raises(ModelError) as error:
+        Seen.of_model(folder.open_folder(tmp_path / "m"))
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)

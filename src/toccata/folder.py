@@ -4,6 +4,7 @@
     tokenizer/                           what turns music into ids
     onnx/model.onnx  onnx/model-8bit.onnx    the engine's graphs
     originality.idx                      an index of the training pieces' passages, to see what is copied
+    data.json  fingerprints.idx          by which the pieces it was trained on are known again
     toccata.json                         format, recipe, lineage, metrics, a digest of every file above
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
@@ -27,7 +28,8 @@ from toccata.files import digest, write_json
 FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
 GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
-TOKENIZER, TRAINING, ORIGINALITY, DATA = "tokenizer", "training", "originality.idx", "data.json"
+TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
+DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """What no name of a model has: files are called after it, and a name is no way to other folders."""
 
@@ -163,7 +165,7 @@ def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
 
     ``toccata.json`` is written last, so a folder that has one is whole.
     """
-    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY, DATA]
+    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
     files = {name: digest(path / name) for name in names if (path / name).is_file()}
     write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})

@@ -1,16 +1,17 @@
 """What a model was trained on, and what the models it was finetuned from were: kept in its folder, and looked up.
 
 ``data.json`` names, for each generation of a model's lineage, the content hashes of the pieces it was trained on and
-validated on, and the passages by which pieces are grouped before they are split (see ``corpus.groups``). A model folder
-is all that is needed: what its ancestors learned is copied into it, and their folders may be gone.
+validated on; ``fingerprints.idx`` has, of the same pieces in the same order, that by which pieces are grouped before
+they are split (see ``corpus.groups``). A model folder is all that is needed: what its ancestors learned is copied into
+it, and their folders may be gone.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,31 +26,39 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.files import write_json
 from toccata.folder import ModelFolder
+from toccata.measure.arrayfile import Types, read_arrays, write_arrays
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
-from toccata.midi.facts import Fingerprint, fingerprint
+from toccata.midi.facts import Fingerprint
 
 LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces each generation learned."""
-FORMAT = 2
-STEPS = "steps-1"
-"""The hash of format 1, which had no name: intervals and new onsets, without rhythm and drums."""
-HASH = STEPS
-"""The content hash that corpora have now."""
-GRAMS = "grams-1"
-"""The passages of `Fingerprint`, as they are now."""
+FORMAT, MARKS_FORMAT = 2, 1
+EXACT, STEPS = "exact-2", "steps-1"
+"""Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
+MARKS = "passages-1 sketch-1"
+"""The kind of fingerprints that this version computes; those of another kind are not compared."""
 SIDES: tuple[Split, ...] = ("train", "valid")
 MOST_BYTES = 2**30
 """A larger ``data.json`` is not read."""
 
 Kind = Literal["whole", "passages", "new"]
-"""How a model knows a piece: it was trained on it or validated on it; it shares long passages with such pieces; or not
-at all."""
+"""How a model knows a piece: it was trained on it or validated on it; it shares long passages with such pieces, or is
+nearly one of them; or not at all."""
+
+TYPES: Types = {
+    "steps": ("<u8",),
+    "passages": ("<u8",),
+    "sketches": ("<u8",),
+    "starts": ("<u8",),
+    "sketch_starts": ("<u8",),
+}
+"""The arrays of ``fingerprints.idx``: of each piece its steps as one number, its passages and its sketch."""
 
 
 def hashes(mark: Fingerprint) -> dict[str, str]:
-    """The content hashes of a piece by their kind, as far as this version knows them."""
-    return {STEPS: mark.content}
+    """The content hashes of a piece by their kind, as far as this version computes them."""
+    return {EXACT: mark.content, STEPS: mark.steps}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,59 +70,45 @@ class Generation:
         digest: The model's digest; None for the model that the folder is of.
         hash: The kind of the content hashes.
         pieces: The content hashes of each side of the split; None where nobody knows what the model was trained on.
-        passages: Of each piece, those of ``train`` before those of ``valid``; None where they were not kept.
+        marks: The fingerprint of each piece, those of ``train`` before those of ``valid``; None where they were not
+            kept. Their passages are those that a corpus keeps.
     """
 
     model: str
     digest: str | None = None
-    hash: str = HASH
+    hash: str = EXACT
     pieces: Mapping[Split, Sequence[str]] | None = None
-    passages: Sequence[NDArray[np.uint64]] | None = field(default=None, repr=False)
+    marks: Sequence[Fingerprint] | None = field(default=None, repr=False)
 
     @classmethod
     def of_corpus(cls, model: str, corpus: Corpus) -> Generation:
         """What a model learns that is trained on ``corpus``."""
-        pieces: dict[Split, list[str]] = {}
-        passages: list[NDArray[np.uint64]] = []
-        for side in SIDES:
-            numbers = sorted(corpus.split(side), key=lambda i: corpus.pieces[i].content)
-            pieces[side] = [corpus.pieces[i].content for i in numbers]
-            passages += [_kept(fingerprint(corpus.score(i))) for i in numbers]
-        return cls(model, None, HASH, pieces, passages)
+        sides = {side: sorted(corpus.split(side), key=lambda i: corpus.pieces[i].content) for side in SIDES}
+        pieces = {side: [corpus.pieces[i].content for i in numbers] for side, numbers in sides.items()}
+        return cls(model, None, EXACT, pieces, [_kept(marked(corpus, i)) for i in chain(*sides.values())])
+
+    @property
+    def contents(self) -> list[str]:
+        """All content hashes, in the order of the fingerprints; none where nobody knows them."""
+        return [] if self.pieces is None else [content for side in SIDES for content in self.pieces[side]]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        out: dict[str, Any] = {"model": self.model, "digest": self.digest}
-        if self.pieces is None:
-            return {**out, "train": None, "valid": None}
-        out |= {"hash": self.hash, **{side: list(self.pieces[side]) for side in SIDES}}
-        if self.passages is not None:
-            whole = np.concatenate([np.empty(0, np.uint64), *self.passages]).astype("<u8")
-            counts = ",".join(str(len(part)) for part in self.passages)  # in one line of the file
-            out["passages"] = {"kind": GRAMS, "counts": counts, "hashes": base64.b64encode(whole.tobytes()).decode()}
-        return out
+        """As plain JSON values, without the fingerprints."""
+        sides = dict.fromkeys(SIDES) if self.pieces is None else {side: list(self.pieces[side]) for side in SIDES}
+        return {"model": self.model, "digest": self.digest, "hash": self.hash, **sides}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Generation:
         """From the content of the file.
 
         Raises:
-            ValueError: It cannot be understood; a KeyError or a TypeError says the same.
+            ValueError: It cannot be understood; a KeyError, a TypeError or an AttributeError says the same.
         """
         pieces: dict[Split, list[str]] | None = None
         if any(said[side] is not None for side in SIDES):
             pieces = {side: [str(content) for content in said[side]] for side in SIDES}
-        passages = None
-        if pieces is not None and (kept := said.get("passages")) is not None and kept["kind"] == GRAMS:
-            counts = [int(count) for count in kept["counts"].split(",") if count]
-            whole = np.frombuffer(base64.b64decode(kept["hashes"], validate=True), "<u8").astype(np.uint64)
-            if min(counts, default=0) < 0 or sum(counts) != len(whole) or len(counts) != sum(map(len, pieces.values())):
-                raise ValueError("passages that are not those of the pieces")
-            passages = np.split(whole, np.cumsum(counts)[:-1]) if counts else []
         digest = said.get("digest")
-        return cls(
-            str(said["model"]), None if digest is None else str(digest), str(said.get("hash", "")), pieces, passages
-        )
+        return cls(str(said["model"]), None if digest is None else str(digest), str(said["hash"]), pieces)
 
 
 @dataclass(frozen=True)
@@ -167,21 +162,27 @@ class Learned:
                     f"{path} has format {said['format']!r}, this version of toccata reads {FORMAT}: update toccata",
                     path=path,
                 )
-            found = cls(tuple(Generation.from_json(generation) for generation in said["generations"]))
-            if not found.generations or found.generations[0].pieces is None:
+            found = [Generation.from_json(generation) for generation in said["generations"]]
+            if not found or found[0].pieces is None:
                 raise ValueError("nothing of the model itself")
-            return found
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ModelError(
                 f"{path} is missing or damaged, so nobody knows which pieces the model has seen: copy the whole "
                 "model folder again",
                 path=path,
             ) from None
+        if made.has(folder.FINGERPRINTS) and (made.path / folder.FINGERPRINTS).is_file():
+            return cls(tuple(_with_marks(found, made.file(folder.FINGERPRINTS))))
+        return cls(tuple(found))
 
     def save(self, path: Path) -> None:
-        """Write ``data.json`` into the model folder ``path``."""
+        """Write ``data.json`` and ``fingerprints.idx`` into the model folder ``path``."""
         said = [generation.to_json() for generation in self.generations]
         write_json(path / folder.DATA, {"format": FORMAT, "generations": said})
+        counts = [None if g.marks is None else len(g.marks) for g in self.generations]
+        header = {"format": MARKS_FORMAT, "kind": MARKS, "generations": counts}
+        marks = [mark for g in self.generations for mark in g.marks or ()]
+        write_arrays(path / folder.FINGERPRINTS, header, _arrays(marks), TYPES)
 
     def summary(self) -> list[dict[str, Any]]:
         """For ``toccata.json``: of each generation its name, its digest, and how many pieces it was trained on."""
@@ -203,15 +204,13 @@ class Learned:
 
         Two pieces share long passages if the split of a corpus would keep them together: see ``corpus.groups.related``.
         """
-        contents = {(g.hash, content) for g in self.generations for content in _contents(g)}
+        contents = {(g.hash, content) for g in self.generations for content in g.contents}
         found: list[Kind] = ["whole" if not contents.isdisjoint(hashes(m).items()) else "new" for m in marks]
         others = [number for number, kind in enumerate(found) if kind == "new"]
         # Each piece once, whichever generations learned it: what is in many pieces counts as an idiom.
-        known: dict[tuple[str, str], NDArray[np.uint64]] = {}
-        for g in self.generations:
-            for content, passages in zip(_contents(g), g.passages or (), strict=g.passages is not None):
-                known.setdefault((g.hash, content), passages)
-        roots = related([*known.values(), *(_kept(marks[number]) for number in others)])
+        known = {(g.hash, mark.content): mark for g in self.generations for mark in g.marks or ()}
+        every = [*known.values(), *(_kept(marks[number]) for number in others)]
+        roots = related([m.passages for m in every], [m.sketch for m in every], [m.steps for m in every])
         theirs = set(roots[: len(known)])
         for number, root in zip(others, roots[len(known) :], strict=True):
             if root in theirs:
@@ -285,16 +284,6 @@ def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
     return tuple(name or made.name for name, count in index.models if count is None)
 
 
-def _contents(generation: Generation) -> Iterable[str]:
-    """All content hashes of a generation, in the order of its passages."""
-    return [content for side in SIDES for content in (generation.pieces or {}).get(side, ())]
-
-
-def _kept(mark: Fingerprint) -> NDArray[np.uint64]:
-    """The passages that a corpus keeps of a piece."""
-    return thinned(mark.passages) if len(mark.passages) > FEW else mark.passages
-
-
 def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
     """Names and digests of a model and those before it, as far as its ``toccata.json`` tells them."""
     own = (made.name, made.digest)
@@ -305,6 +294,70 @@ def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
         return [own] if parent is None else [own, (str(parent["name"]), str(parent["digest"]))]
     except (KeyError, TypeError, AttributeError):
         return [own, ("a model without a name", None)]
+
+
+def _kept(mark: Fingerprint) -> Fingerprint:
+    """A fingerprint with the passages that a corpus keeps."""
+    return replace(mark, passages=thinned(mark.passages)) if len(mark.passages) > FEW else mark
+
+
+def _arrays(marks: Sequence[Fingerprint]) -> dict[str, NDArray[Any]]:
+    """Fingerprints as the arrays of a file."""
+
+    def joined(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        return np.concatenate([np.empty(0, np.uint64), *parts]).astype("<u8")
+
+    def starts(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        return np.cumsum([0, *map(len, parts)]).astype("<u8")
+
+    passages, sketches = [mark.passages for mark in marks], [mark.sketch for mark in marks]
+    return {
+        "steps": np.array([int(mark.steps, 16) for mark in marks], "<u8"),
+        "passages": joined(passages),
+        "sketches": joined(sketches),
+        "starts": starts(passages),
+        "sketch_starts": starts(sketches),
+    }
+
+
+def _with_marks(generations: Sequence[Generation], path: Path) -> Iterator[Generation]:
+    """Generations with the fingerprints in the file at ``path``; without, if those are of another kind.
+
+    Raises:
+        ModelError: The file is damaged, of another format, or not of these pieces.
+    """
+    try:
+        header, arrays = read_arrays(path, MARKS_FORMAT, TYPES)
+        if header["kind"] != MARKS:
+            yield from generations
+            return
+        counts = [None if g.pieces is None else len(g.contents) for g in generations]
+        there = [None if count is None else int(count) for count in header["generations"]]
+        if len(there) != len(counts) or any(n not in (None, m) for n, m in zip(there, counts, strict=True)):
+            raise ValueError("fingerprints of other pieces")
+        bounds = [arrays[name].astype(np.int64) for name in ("starts", "sketch_starts")]
+        total = sum(count or 0 for count in there)
+        for edges, values in zip(bounds, (arrays["passages"], arrays["sketches"]), strict=True):
+            if len(edges) != total + 1 or edges[0] or edges[-1] != len(values) or (np.diff(edges) < 0).any():
+                raise ValueError("fingerprints that begin nowhere")
+        if len(arrays["steps"]) != total:
+            raise ValueError("other steps")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ModelError(f"{path} is damaged: copy the whole model folder again", path=path) from None
+    number = 0
+    for generation, count in zip(generations, there, strict=True):
+        if count is None:
+            yield generation
+            continue
+        marks = []
+        for content in generation.contents:
+            passages, sketch = (
+                arrays[name][edges[number] : edges[number + 1]].astype(np.uint64)
+                for name, edges in zip(("passages", "sketches"), bounds, strict=True)
+            )
+            marks.append(Fingerprint(content, passages, f"{int(arrays['steps'][number]):016x}", sketch))
+            number += 1
+        yield replace(generation, marks=marks)
 
 
 _NOTHING = Fingerprint("", np.empty(0, np.uint64))

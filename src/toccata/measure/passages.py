@@ -6,27 +6,25 @@ there: nothing is hashed. A note takes two bytes for its symbol in each line it 
 begins there (four where there are more than 16 million notes). The file is mapped into memory, not read: opening it is
 quick, and many processes share it.
 
-The file, all numbers little-endian: ``toccata`` and a zero byte; the length of the header, 8 bytes; the header, JSON,
-with paths, numbers and the shape of each array; the arrays, each at a multiple of 64 bytes from the beginning.
+The file is one of arrays (``measure.arrayfile``), with paths and numbers in its header.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import ModelError
-from toccata.files import written_aside
+from toccata.measure.arrayfile import read_arrays, write_arrays
 from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.midi.bars import bar_map
 
@@ -34,8 +32,6 @@ FORMAT = 1
 DEEP = 256
 """Places are sorted by so many notes; of longer passages every place that has so many in common is looked at."""
 
-_MAGIC = b"toccata\0"
-_ALIGN = 64
 _HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
@@ -154,14 +150,7 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Write the index to ``path``, wholly or not at all."""
-        shapes = {name: [self.arrays[name].dtype.str, len(self.arrays[name])] for name in _DTYPES}
-        header = {"format": FORMAT, "about": self.about, "paths": self.paths, "arrays": shapes}
-        said = json.dumps(header, ensure_ascii=True).encode()
-        with written_aside(path) as aside, aside.open("wb") as file:
-            file.write(_MAGIC + len(said).to_bytes(8, "little") + said)
-            for name in _DTYPES:
-                _align(file)
-                file.write(self.arrays[name].tobytes())
+        write_arrays(path, {"format": FORMAT, "about": self.about, "paths": self.paths}, self.arrays, _DTYPES)
 
     @classmethod
     def load(cls, path: Path) -> Index:
@@ -171,31 +160,11 @@ class Index:
             ModelError: There is none, it is damaged, or it is of another format.
         """
         try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                magic, length = file.read(8), int.from_bytes(file.read(8), "little")
-                if magic != _MAGIC or length > size:
-                    raise ValueError("no header")
-                header = json.loads(file.read(length))
-            if header["format"] != FORMAT:
-                raise ModelError(
-                    f"{path} has format {header['format']!r}, this version of toccata reads {FORMAT}: update toccata",
-                    path=path,
-                )
-            raw = np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a plain array are made faster
-            arrays, at = {}, 16 + length
-            for name, dtypes in _DTYPES.items():
-                dtype, count = header["arrays"][name]
-                at += -at % _ALIGN
-                end = at + count * np.dtype(dtypes[dtypes.index(dtype)]).itemsize
-                if not 0 <= count <= size or end > size:
-                    raise ValueError("cut short")
-                arrays[name] = raw[at:end].view(dtype)
-                at = end
+            header, arrays = read_arrays(path, FORMAT, _DTYPES)
             index = cls(list(header["paths"]), dict(header["about"]), arrays)
-            if at != size or not index._sound():
+            if not index._sound():
                 raise ValueError("arrays that do not fit together")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else "damaged"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         return index
@@ -347,10 +316,6 @@ def _counts(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     out = np.full(int(ends[-1]), _FULL, np.uint8)
     out[ends - 1] = counts % _FULL
     return out
-
-
-def _align(file: BinaryIO) -> None:
-    file.write(b"\0" * (-file.tell() % _ALIGN))
 
 
 def _sorted_places(symbols: NDArray[np.uint8]) -> NDArray[np.uint32]:
