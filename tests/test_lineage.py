@@ -23,7 +23,7 @@ from toccata.errors import ModelError
 from toccata.measure.arrayfile import read_arrays, write_arrays
 from toccata.measure.evaluation import gather
 from toccata.measure.judge import write_index
-from toccata.measure.learned import LEARNED, STEPS, TYPES, Learned, Seen
+from toccata.measure.learned import STEPS, TYPES, Learned, Seen
 from toccata.measure.originality import build_index, originality
 from toccata.measure.passages import Index
 from toccata.midi.clean import CleanOptions
@@ -72,14 +72,14 @@ def trained(path: Path, corpus: Corpus, parent: Path | None = None) -> Path:
     learned = Learned.of_training(made.name, corpus, before)
     learned.save(path)
     lineage = {"parent": None if before is None else {"name": parent.name, "digest": "0" * 64}}  # type: ignore[union-attr]
-    folder.seal(path, {**made.about, "lineage": lineage, LEARNED: learned.summary()})
+    folder.seal(path, {**made.about, "lineage": lineage, folder.LEARNED: learned.summary()})
     return path
 
 
 def older(path: Path, *, data: bool = True, index: bool = True) -> Path:
     """The folder as a version before this one would have left it: without what a parent learned, or without more."""
     made = folder.open_folder(path)
-    about = {key: value for key, value in made.about.items() if key != LEARNED}
+    about = {key: value for key, value in made.about.items() if key != folder.LEARNED}
     own = Learned.of_model(made).generations[0]
     assert own.pieces is not None
     assert own.marks is not None
@@ -150,7 +150,7 @@ def test_what_was_learned_travels_down_two_generations(tmp_path: Path) -> None:
         assert (path, model) == (learned.path, name)
         assert notes > 100
         assert not Judge(Model(models[2])).within(20)(Piece(new_file(transpose(score, 2)), {}))  # as --max-copy asks
-    said = json.loads((models[2] / "toccata.json").read_text())[LEARNED]
+    said = json.loads((models[2] / "toccata.json").read_text())["learned"]
     counts = [corpus.about["splits"]["train"] for corpus in corpora]
     assert [(g["model"], g["pieces"]) for g in said] == list(
         zip(("third", "second", "first"), counts[::-1], strict=True)
@@ -273,8 +273,9 @@ def test_what_a_parent_has_seen_proves_nothing_of_its_child(
     corpus = prepare(write(tmp_path / "midi", pieces | new), tmp_path / "corpus", other, processes=0)
     before = Seen.of_parent(folder.open_folder(line[0]))
     known_before = {corpus.pieces[i].path for i in before.held_out(corpus)}
-    learned = {piece.path for piece in corpora[0].pieces if piece.split != "test"}
-    assert known_before == {p.path for p in corpus.pieces if p.split != "train" and p.path in learned}
+    sides = {piece.path: piece.split for piece in corpora[0].pieces}
+    proves_nothing = {"valid": ("train",), "test": ("train", "valid")}
+    assert known_before == {p.path for p in corpus.pieces if sides.get(p.path) in proves_nothing.get(p.split, ())}
     assert known_before
     made = folder.open_folder(random_model(tmp_path / "m"))
     normal = write_index(made, corpus, before, before.held_out(corpus)).about["normal"]
@@ -298,7 +299,7 @@ def test_a_parent_without_its_data_is_said_to_be_unknown(corpora: list[Corpus], 
     assert (value["pieces"], value["seen"], value["unknown"]) == (2, 0, ["parent"])
     assert "not known    what parent learned" in call("evaluate", grandchild, music).out
     assert seen(grandchild, [corpora[1].score(corpora[1].split("train")[0])]) == ["whole"]
-    assert [g["pieces"] for g in folder.open_folder(grandchild).about[LEARNED]][-1] is None
+    assert [g["pieces"] for g in folder.open_folder(grandchild).learned][-1] is None
     listed = call("models", tmp_path).out
     assert "parent (unknown)" in listed
 
@@ -353,6 +354,7 @@ def test_hashes_of_another_kind_are_not_compared(line: list[Path], corpora: list
         "", "[]", '{"format": 2}', '{"format": 2, "generations": []}', '{"format": 3, "generations": []}',
         '{"format": 2, "generations": [{"model": "m", "train": 1, "valid": []}]}', "[" * 100_000,
         '{"format": 2, "generations": [{"model": "m", "hash": "exact-2", "train": null, "valid": null}]}',
+        '{"format": 2, "generations": [{"model": "\\u001b[2J", "hash": "exact-2", "train": ["a"], "valid": []}]}',
     ],
 )  # fmt: skip
 def test_damaged_data_is_one_line(line: list[Path], tmp_path: Path, bad: str) -> None:
@@ -372,6 +374,18 @@ def test_data_that_was_changed_is_refused_by_its_digest(line: list[Path], tmp_pa
     shutil.copytree(line[0], tmp_path / "m")
     (tmp_path / "m" / folder.DATA).write_text('{"train": [], "valid": []}')
     assert "data.json is" in call("evaluate", tmp_path / "m", tunes(tmp_path / "midi", 0, 2)).error
+
+
+@pytest.mark.parametrize(
+    "said", ["x", [], [1], [{"model": "m"}], [{"model": "\x1b[2J", "digest": None, "pieces": 1}], {"model": "m"}]
+)
+def test_a_lineage_that_cannot_be_read_is_no_lineage(line: list[Path], tmp_path: Path, said: Any) -> None:
+    shutil.copytree(line[1], tmp_path / "models" / "m")
+    path = tmp_path / "models" / "m" / "toccata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "learned": said}))
+    assert folder.open_folder(path.parent).learned == []
+    assert "pieces learned" not in call("models", tmp_path / "models").out
+    assert Seen.of_model(folder.open_folder(path.parent)).unknown == ()  # data.json tells
 
 
 # -- merged indexes ----------------------------------------------------------------------------------------------------

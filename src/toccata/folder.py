@@ -30,6 +30,8 @@ ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors
 GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
 TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
 DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
+LEARNED = "learned"
+"""The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """What no name of a model has: files are called after it, and a name is no way to other folders."""
 
@@ -60,6 +62,16 @@ class ModelFolder:
     def config(self) -> dict[str, Any]:
         """The content of ``config.json``."""
         return _json(self.file(CONFIG))
+
+    @property
+    def learned(self) -> list[dict[str, Any]]:
+        """How many ``pieces`` the model, the one it was finetuned from, and so on to the first were trained on.
+
+        Each has its name, ``model``, and its ``digest``; pieces are None where nobody knows them. Empty where the
+        folder does not say it, or not in a way that can be read.
+        """
+        said = self.about.get(LEARNED)
+        return said if isinstance(said, list) and all(map(_is_generation, said)) else []
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.
@@ -158,6 +170,13 @@ def name_for(path: Path) -> str:
 
 def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not _UNFIT.search(name)
+
+
+def _is_generation(said: Any) -> bool:
+    if not isinstance(said, dict) or not isinstance(said.get("model"), str) or not said["model"].isprintable():
+        return False
+    digest, pieces = said.get("digest"), said.get("pieces")
+    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and isinstance(pieces, int | None)
 
 
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:

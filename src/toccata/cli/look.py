@@ -132,7 +132,7 @@ def models(face: Face, folder: Path | None) -> None:
 
 def _lineage(row: dict[str, Any]) -> str:
     """How many pieces a finetuned model and those before it were trained on; empty for other models."""
-    generations = row["learned"] or []
+    generations = row["learned"]
     if len(generations) < 2:
         return ""
     learned = (f"{g['model']} ({'unknown' if g['pieces'] is None else g['pieces']})" for g in generations)

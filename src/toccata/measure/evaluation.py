@@ -11,9 +11,9 @@ from toccata.corpus.contents import contents_of
 from toccata.corpus.store import Corpus, Split
 from toccata.engine.model import Model
 from toccata.errors import ModelError
-from toccata.folder import ModelFolder, seal
+from toccata.folder import LEARNED, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
-from toccata.measure.learned import LEARNED, Learned, Seen, hashes
+from toccata.measure.learned import Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.usual import USUAL, usual
 from toccata.measure.validity import validity

@@ -31,8 +31,8 @@ from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint
 
-LEARNED = "learned"
-"""The key of ``toccata.json`` that says how many pieces each generation learned."""
+UNNAMED = "a model without a name"
+"""What a parent is called that a model folder does not name in a way that can be read."""
 FORMAT, MARKS_FORMAT = 2, 1
 EXACT, STEPS = "exact-2", "steps-1"
 """Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
@@ -90,12 +90,21 @@ class Generation:
     @property
     def contents(self) -> list[str]:
         """All content hashes, in the order of the fingerprints; none where nobody knows them."""
-        return [] if self.pieces is None else [content for side in SIDES for content in self.pieces[side]]
+        return [content for content, _ in self.of_sides(SIDES)]
+
+    def of_sides(self, sides: Sequence[Split]) -> Iterator[tuple[str, Fingerprint | None]]:
+        """The content hash of each piece of some sides, and its fingerprint where it was kept."""
+        marks = iter(self.marks or ())
+        for side in SIDES:
+            for content in () if self.pieces is None else self.pieces[side]:
+                mark = next(marks, None)
+                if side in sides:
+                    yield content, mark
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, without the fingerprints."""
-        sides = dict.fromkeys(SIDES) if self.pieces is None else {side: list(self.pieces[side]) for side in SIDES}
-        return {"model": self.model, "digest": self.digest, "hash": self.hash, **sides}
+        pieces: dict[str, Any] = {side: None if self.pieces is None else list(self.pieces[side]) for side in SIDES}
+        return {"model": self.model, "digest": self.digest, "hash": self.hash, **pieces}
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Generation:
@@ -108,6 +117,8 @@ class Generation:
         if any(said[side] is not None for side in SIDES):
             pieces = {side: [str(content) for content in said[side]] for side in SIDES}
         digest = said.get("digest")
+        if not str(said["model"]).isprintable():  # it is told, and written into other files
+            raise ValueError("a name that cannot be told")
         return cls(str(said["model"]), None if digest is None else str(digest), str(said["hash"]), pieces)
 
 
@@ -199,16 +210,21 @@ class Learned:
         """
         return tuple(g.model for g in self.generations if g.pieces is None or g.hash not in hashes(_NOTHING))
 
-    def kinds(self, marks: Sequence[Fingerprint]) -> list[Kind]:
+    def kinds(self, marks: Sequence[Fingerprint], sides: Sequence[Split] = SIDES) -> list[Kind]:
         """How the pieces with these fingerprints are known.
 
         Two pieces share long passages if the split of a corpus would keep them together: see ``corpus.groups.related``.
+
+        Args:
+            marks: Of the pieces.
+            sides: ``train`` alone: as pieces that were trained on; what was validated on does not count.
         """
-        contents = {(g.hash, content) for g in self.generations for content in g.contents}
+        learned = [(g.hash, *piece) for g in self.generations for piece in g.of_sides(sides)]
+        contents = {(kind, content) for kind, content, _ in learned}
         found: list[Kind] = ["whole" if not contents.isdisjoint(hashes(m).items()) else "new" for m in marks]
         others = [number for number, kind in enumerate(found) if kind == "new"]
         # Each piece once, whichever generations learned it: what is in many pieces counts as an idiom.
-        known = {(g.hash, mark.content): mark for g in self.generations for mark in g.marks or ()}
+        known = {(kind, content): mark for kind, content, mark in learned if mark is not None}
         every = [*known.values(), *(_kept(marks[number]) for number in others)]
         roots = related([m.passages for m in every], [m.sketch for m in every], [m.steps for m in every])
         theirs = set(roots[: len(known)])
@@ -254,13 +270,13 @@ class Seen:
         index = Index.load(parent.file(folder.ORIGINALITY)) if has_index else None
         return cls(parent, Learned.of_parent(parent), index)
 
-    def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]]) -> list[Kind]:
-        """How each piece, given by its fingerprint and as MIDI, is known.
+    def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]], sides: Sequence[Split] = SIDES) -> list[Kind]:
+        """How each piece, given by its fingerprint and as MIDI, is known; see `Learned.kinds`.
 
         Those that no group holds are looked up in the index of training pieces, too, which knows shorter excerpts: a
         quarter of their notes in passages of 24 notes is what makes a group, and is enough there as well.
         """
-        found = self.learned.kinds([mark for mark, _ in pieces])
+        found = self.learned.kinds([mark for mark, _ in pieces], sides)
         for number, (_, midi) in enumerate(pieces):
             if found[number] == "new" and self.index is not None:
                 shares = known_share(Score.from_midi(midi), self.index) >= SHARED
@@ -268,10 +284,17 @@ class Seen:
         return found
 
     def held_out(self, corpus: Corpus) -> frozenset[int]:
-        """The pieces that ``corpus`` holds out and the model has seen all the same: they prove nothing."""
-        numbers = [*corpus.split("valid"), *corpus.split("test")]
-        kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers])
-        return frozenset(number for number, kind in zip(numbers, kinds, strict=True) if kind != "new")
+        """The pieces that ``corpus`` holds out and the model has seen all the same: they prove nothing.
+
+        Those for validation are none of them if it was only validated on them, too.
+        """
+        known: set[int] = set()
+        sides: dict[Split, Sequence[Split]] = {"valid": ("train",), "test": SIDES}
+        for side, seen in sides.items():
+            numbers = corpus.split(side)
+            kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers], seen)
+            known |= {number for number, kind in zip(numbers, kinds, strict=True) if kind != "new"}
+        return frozenset(known)
 
 
 def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
@@ -286,14 +309,13 @@ def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
 
 def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
     """Names and digests of a model and those before it, as far as its ``toccata.json`` tells them."""
-    own = (made.name, made.digest)
-    try:
-        if (said := made.about.get(LEARNED)) is not None:
-            return [own, *((str(g["model"]), g["digest"]) for g in said[1:])]
-        parent = made.about["lineage"].get("parent")
-        return [own] if parent is None else [own, (str(parent["name"]), str(parent["digest"]))]
-    except (KeyError, TypeError, AttributeError):
-        return [own, ("a model without a name", None)]
+    before: list[tuple[str, str | None]] = [(g["model"], g["digest"]) for g in made.learned[1:]]
+    parent = made.about["lineage"].get("parent")
+    if not made.learned and parent is not None:
+        said = parent if isinstance(parent, dict) else {}
+        name = said.get("name")
+        before = [(name, said.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
+    return [(made.name, made.digest), *before]
 
 
 def _kept(mark: Fingerprint) -> Fingerprint:

@@ -270,7 +270,7 @@ class Index:
             and int(owners.max(initial=0)) < max(len(self.paths), 1)
             and bool((np.diff(owners.astype(np.int64)) >= 0).all())
             and all(isinstance(name, str) for name in self.paths)
-            and all(isinstance(name, str) and _is_count(count) for name, count in self.models)
+            and all(isinstance(name, str) and name.isprintable() and _is_count(count) for name, count in self.models)
             and sum(count or 0 for _, count in self.models) == len(self.paths)
         )
 

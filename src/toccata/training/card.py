@@ -37,7 +37,7 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
         lines += ["", f"Folders: {', '.join(about['styles'])}."]
     if lineage["parent"]:
         lines += ["", f"It started from `{lineage['parent']['name']}` (digest `{lineage['parent']['digest'][:16]}`)."]
-    lines += [f"- {_generation(said)}" for said in about.get("learned", [])[1:]]
+    lines += [f"- {_generation(said)}" for said in made.learned[1:]]
     lines += ["", "## How good it is", ""]
     if "nats_per_note" in metrics:
         low, high = metrics["nats_per_note_ci95"]
@@ -54,7 +54,9 @@ def card(made: folder.ModelFolder, recipe: Recipe, corpus: Corpus, metrics: dict
     else:
         lines.append("- There were too few pieces to hold any back, so nothing is known of how well it does on others.")
     if "known_before" in metrics:
-        lines.append(f"- {metrics['known_before']:,} held-out pieces that the models before it know are left out here.")
+        lines.append(
+            f"- Left out here are held-out pieces that the models before it know: {metrics['known_before']:,}."
+        )
     lines += [
         f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
         f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
