@@ -290,7 +290,7 @@ def _recipe(
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
     if (source / CORPUS).is_file():
-        return Corpus(source)
+        return Corpus(source).verify()
     if out.exists() and not out.is_dir():
         raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
     with main_first():

@@ -146,11 +146,13 @@ def _release(handle: int, path: Path) -> None:
 def _self() -> dict[str, Any]:
     """Who this process is."""
     program = Path(sys.argv[0]).name if sys.argv else ""
-    program = "toccata" if program in ("__main__.py", "toccata", "toccata.exe") else program or "python"
+    if program in ("__main__.py", "toccata.exe"):
+        program = "toccata"
+    command = shlex.join([program, *sys.argv[1:]])
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "command": _shown(shlex.join([program, *sys.argv[1:]])),
+        "command": _shown(f"python {command}".rstrip() if program in ("", "-", "-c") else command),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toccata.corpus.store import SPLITS, Corpus
 from toccata.files import written_aside
+from toccata.folder_lock import locked
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.layouts import Layout
 from toccata.tokenizers.text import TextOptions, TextTokenizer
@@ -27,7 +28,15 @@ def write_text_corpus(
 
     Returns:
         The files.
+
+    Raises:
+        ToccataError: Another process is writing to the corpus.
     """
+    with locked(corpus.folder):
+        return _write(corpus, options, progress)
+
+
+def _write(corpus: Corpus, options: TextOptions | None, progress: Callable[[int, int], None] | None) -> list[Path]:
     tokenizer = TextTokenizer(options or TextOptions())
     folder = corpus.folder / TEXT
     used: set[str] = set()

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
-STEP_GRID = 24
-"""Steps between onsets are rounded to this part of a quarter: triplets and 32nds are kept apart."""
+STEP_GRID = 48
+"""Steps between onsets are rounded to this part of a note value that is about as long as they are on average."""
 SKETCH = 256
 """Constellations that are kept of a piece, at most."""
 
+_BETWEEN = 0.37  # where one note value ends and the next begins: no simple ratio
 _CELLS = 4  # onsets are rounded to 16ths: they may move by up to an eighth of a quarter and mostly stay in their cell
 _REACH = 12  # a constellation is a note and three of so many that follow
 _ONSETS, _PITCHES = 3, 3  # of which at least so many differ, or it says nothing
@@ -37,9 +38,9 @@ _PRIMES = tuple(np.uint64(prime) for prime in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D
 def exact(time: Ints, pitch: Ints, drum: NDArray[np.bool_], ticks_per_quarter: int) -> str:
     """The hash of a piece's notes, 16 hexadecimal digits.
 
-    Of each note counts the time since the onset before it, in 24ths of a quarter, and for a pitched note its interval
-    from the pitched note before it, for a drum which one it is. Doublings are left out. So the hash is the same in
-    another key, at another tempo or resolution, with other loudness, lengths and instruments, and whatever tracks the
+    Of each note counts the time since the onset before it, and for a pitched note its interval from the pitched note
+    before it, for a drum which one it is. Doublings are left out. So the hash is the same in another key, at another
+    tempo or resolution, in double note values, with other loudness, lengths and instruments, and whatever tracks the
     notes are in.
 
     Args:
@@ -50,11 +51,20 @@ def exact(time: Ints, pitch: Ints, drum: NDArray[np.bool_], ticks_per_quarter: i
     """
     order = np.unique(time << 8 | drum.astype(np.int64) << 7 | pitch)
     drums, values = (order >> 7 & 1).astype(bool), order & 127
-    steps = np.rint(np.diff(order >> 8, prepend=order[:1] >> 8) * (STEP_GRID / ticks_per_quarter)).astype(np.int64)
+    ticks = np.diff(order >> 8, prepend=order[:1] >> 8)
+    steps = np.rint(ticks * (STEP_GRID / _unit(ticks, ticks_per_quarter))).astype(np.int64)
     pitched = values[~drums]
     values[~drums] = np.diff(pitched, prepend=pitched[:1]) + 128
     tokens = steps << 9 | drums.astype(np.int64) << 8 | values
     return hashlib.blake2b(tokens.astype("<i8").tobytes(), digest_size=8).hexdigest()
+
+
+def _unit(ticks: Ints, ticks_per_quarter: int) -> float:
+    """A whole, half, quarter, ... note in ticks: the one next to the mean time between onsets."""
+    steps = ticks[ticks > 0]
+    if not len(steps):
+        return float(ticks_per_quarter)
+    return float(ticks_per_quarter * 2.0 ** np.floor(np.log2(steps.mean() / ticks_per_quarter) + _BETWEEN))
 
 
 def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toccata import __version__, folder
-from toccata.corpus.examples import Examples
+from toccata.corpus.examples import Examples, refuse_drums_alone
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
@@ -32,7 +32,7 @@ TORCH = "torch"
 CODEC_SHARE = 0.25
 """Of the minutes there are, the share in which codes are learned, where a recipe has codes."""
 FIT_PIECES = 2000
-"""At most so many pieces of the training split teach a tokenizer its merges."""
+"""At most so many pieces of the training split, drawn from all of it, teach a tokenizer its merges."""
 
 
 def learn_codes(
@@ -116,9 +116,11 @@ class Run:
             report: Told of a task that takes minutes how far it has come: its name, done, total, and a word.
 
         Raises:
+            CorpusError: It has nothing but drums, and the recipe's tokens have none.
             ToccataError: The folder holds a run with another recipe or other data.
         """
         self._refuse_other_run(corpus)
+        refuse_drums_alone(corpus, self.recipe.tokenizer)
         if self.parent is not None:
             return load_tokenizer(self.parent.tokenizer(), OnnxCodec)
         place = self.folder / folder.TOKENIZER
@@ -143,7 +145,7 @@ class Run:
         tokenizer = build_tokenizer(options)
         if options.merges:
             self.say(f"Learning {options.merges:,} tokens")
-        tokenizer.fit(corpus.score(i) for i in corpus.split("train")[:FIT_PIECES])
+        tokenizer.fit(corpus.score(i) for i in corpus.sample("train", FIT_PIECES, self.recipe.training.seed))
         return tokenizer
 
     def train(
