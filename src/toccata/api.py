@@ -44,8 +44,9 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens, restore
+from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, restore
 from toccata.recipes import load as load_recipe
+from toccata.recipes.settings import Settings
 from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
 from toccata.training.info import command_line
 
@@ -63,8 +64,6 @@ __all__ = [
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
-FINETUNE = 0.2
-"""The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
 
@@ -261,16 +260,16 @@ def _share_processors() -> None:
 def _recipe(
     name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
 ) -> Recipe:
-    chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
-    if parent is not None:
+    asked = Settings.of(settings)
+    if parent is None:
+        chosen = load_recipe(name, asked)
+    else:
+        first = parent.about["lineage"].get("parent") is None
+        chosen = for_finetuning(parent.about["recipe"], asked, first=first)
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
         refuse_other_tokens(chosen, restore(parent.about["recipe"]), parent.path)
-    if parent is not None and not any(s.startswith("training.lr=") for s in settings):
-        # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
-        first = parent.about["lineage"].get("parent") is None
-        chosen = replace(chosen, training=replace(chosen.training, lr=chosen.training.lr * (FINETUNE if first else 1)))
     if (source / CORPUS).is_file():
-        chosen = of_corpus(chosen, Corpus(source), settings)
+        chosen = of_corpus(chosen, Corpus(source), asked)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
