@@ -10,18 +10,28 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
 from toccata import folder
-from toccata.engine.graph import write_graph
+from toccata.engine.graph import refuse_too_large, write_graph
 from toccata.errors import ModelError
 from toccata.files import write_bytes, write_json, write_text
 from toccata.model.config import DecoderConfig
 from toccata.model.layout import Arrays, apart, stacked
 from toccata.tokenizers.base import Tokenizer
+from toccata.training.finite import infinite
 
 
 def export(
     path: Path, config: DecoderConfig, weights: Arrays, tokenizer: Tokenizer, about: dict[str, Any], card: str
 ) -> folder.ModelFolder:
-    """Write everything a model folder holds but ``training/``, and seal it; ``weights`` by a Decoder's names."""
+    """Write everything a model folder holds but ``training/``, and seal it; ``weights`` by a Decoder's names.
+
+    Raises:
+        ModelError: A weight is not a finite number, or the model is too large for a graph. Nothing was written.
+    """
+    if (name := infinite(weights)) is not None:
+        raise ModelError(
+            f"{path} cannot be exported: {name} is not finite; train it again, with a lower training.lr", path=path
+        )
+    refuse_too_large(config)
     # Whoever reads the folder meanwhile must not take it for finished.
     (path / folder.ABOUT).unlink(missing_ok=True)
     write_json(path / folder.CONFIG, {**config.to_json(), "bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos})

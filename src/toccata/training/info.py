@@ -51,9 +51,11 @@ class InfoLog:
         """Write the page for good: finished, or interrupted."""
         if self._about is None:
             return
-        stopped = self._found.stopped if self._found else ""
+        stopped, failed = (self._found.stopped, self._found.failed) if self._found else ("", "")
         step = int(self._values.get("step", self._about.step))
-        if stopped:
+        if failed:
+            self._write(f"failed: {failed}")
+        elif stopped:
             self._write(f"finished: {stopped}")
         else:
             self._write("finished" if step >= self._about.steps else "interrupted; the same command goes on")

@@ -35,7 +35,8 @@ class Evaluated:
     """How a run stands when the held-out loss has been measured.
 
     Losses are in nats a token. ``valid_loss`` is None where no piece is held back; then the training loss decides what
-    is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does.
+    is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does;
+    ``failed`` why it cannot go on.
     """
 
     step: int
@@ -47,6 +48,7 @@ class Evaluated:
     tokens: int
     seconds: float
     stopped: str = ""
+    failed: str = ""
 
 
 class Logger(Protocol):
