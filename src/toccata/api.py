@@ -18,7 +18,7 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
+from toccata.errors import CorpusError, MissingExtra, RequestError
 from toccata.files import write_text
 from toccata.look import (
     Inspection,
@@ -30,6 +30,7 @@ from toccata.look import (
 )
 from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
+from toccata.measure.figures import few, with_interval
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
@@ -47,20 +48,20 @@ from toccata.pace import recipe_table
 from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, restore
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
-from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
+from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
 from toccata.training.info import command_line
+from toccata.training.place import refuse_foreign
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
-    from toccata.training.loop import Step
     from toccata.training.pipeline import Run
 
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "told",
-    "train",
+    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
+    "render", "told", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -71,7 +72,7 @@ VALID_PIECES = 8
 MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
 MODEL = Kind(leave=(folder.TRAINING,))
 WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
-WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT)
+WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
 find_model = reaching(name=MODEL)(find_model_here)
 
 
@@ -198,7 +199,9 @@ def train(
         MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
         RecipeError: The recipe or a setting is wrong.
-        ToccataError: The disk is full, or ``out`` holds something else.
+        RequestError: ``out`` holds anything but a run of ours. Nothing was read or fetched.
+        NotFiniteError: The loss is no longer a finite number.
+        ToccataError: The disk is full, or ``out`` holds another run.
     """
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
@@ -207,13 +210,14 @@ def train(
     model = None if start_from is None else told(start_from)
     called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
+    run.refuse_other_run()
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(corpus.summary())
     tokenizer = run.tokenizer(corpus, heard.update)
     state = run.train(
         corpus,
         tokenizer,
-        lambda step: heard.update("training", step.step, step.steps, _step_line(step)),
+        lambda step: heard.update("training", step.step, step.steps, str(step)),
         kept=Publishing(out, heard.say),
     )
     if not run.is_main:
@@ -276,24 +280,8 @@ def _recipe(
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
     if (source / CORPUS).is_file():
         return Corpus(source)
-    if out.exists() and not out.is_dir():
-        raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
     with main_first():
         return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
-
-
-def _step_line(step: Step) -> str:
-    return f"loss {step.loss:.3f}, {step.tokens_per_second:,.0f} tokens/s, {_duration(step.seconds_left)} left"
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def _measured(
@@ -318,9 +306,18 @@ def _measured(
     about = {**about, USUAL: usual(corpus, model, write_index(made, corpus)).to_dict()}
     made = folder.seal(made.path, about)
     metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
-    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
+    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
     write_seen(made.path, corpus)
     return folder.seal(made.path, {**about, "metrics": metrics})
+
+
+def refuse_output(out: str | Path) -> None:
+    """Refuse a folder, or an address, that a model cannot be written to: it holds something else than a run of ours.
+
+    Raises:
+        RequestError: It does. Nothing was read or fetched.
+    """
+    admit(out, WRITTEN_MODEL)
 
 
 def finetune(

@@ -264,7 +264,9 @@ class _Builder:
 
     def weight(self, name: str, value: NDArray[Any]) -> str:
         if not np.isfinite(value).all():
-            raise ModelError(f"the weights of {name} are not all finite: a model of them can write nothing, train it again")
+            raise ModelError(
+                f"the weights of {name} are not all finite: a model of them can write nothing, train it again"
+            )
         self.bytes += value.nbytes
         if self.bytes > _LARGEST:
             raise ModelError("the model is larger than 2 GB, which is more than an ONNX file can hold: make it smaller")

@@ -20,6 +20,7 @@ from typing import Any
 
 from toccata.engine.model import Model
 from toccata.errors import MidiError, RequestError
+from toccata.measure.figures import usual_range
 from toccata.measure.judge import Judge
 from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
@@ -125,7 +126,9 @@ class Ranker:
         if spread is None:
             return None, f"surprise {nats:.1f} nats a note"
         part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)
-        return part, f"surprise {nats:.1f} nats a note (usual {spread.low:.1f} to {spread.high:.1f})"
+        pieces = self.usual.pieces if self.usual is not None and self.usual.pieces else None
+        told = usual_range(f"{spread.low:.1f}", f"{spread.high:.1f}", pieces)
+        return part, f"surprise {nats:.1f} nats a note ({told})"
 
     def _traits(self, found: Mapping[str, float]) -> tuple[float | None, str]:
         if self.usual is None:

@@ -97,12 +97,14 @@ class Usual:
         passages: How many held-out passages the surprise is of.
         surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
             before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
+        pieces: How many held-out pieces these passages are of; 0: a model made before that was counted.
     """
 
     excerpts: int
     traits: Mapping[str, Spread]
     passages: int
     surprise: Spread | None
+    pieces: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -111,6 +113,7 @@ class Usual:
             "excerpts": self.excerpts,
             "traits": {name: spread.to_dict() for name, spread in self.traits.items()},
             "passages": self.passages,
+            "pieces": self.pieces,
             "surprise": None if self.surprise is None else self.surprise.to_dict(),
         }
 
@@ -128,7 +131,7 @@ class Usual:
             surprise = None if said["surprise"] is None else _spread(said["surprise"])
             # What another version knows of and this one does not is left out.
             known = {name: _spread(spread) for name, spread in said["traits"].items() if name in TRAITS}
-            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise)
+            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise, pieces=int(said.get("pieces", 0)))
         except (KeyError, TypeError, ValueError, AttributeError):
             path = made.path / ABOUT
             raise ModelError(
@@ -172,6 +175,7 @@ def usual(corpus: Corpus, model: Model, index: Index, *, excerpts: int = EXCERPT
         traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
         passages=len(read),
         surprise=Spread.of(read) if len(read) >= FEW else None,
+        pieces=len(others),
     )
 
 

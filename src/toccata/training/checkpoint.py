@@ -14,8 +14,9 @@ from safetensors.numpy import save as to_bytes
 from toccata.errors import ModelError, ToccataError
 from toccata.files import write_bytes
 from toccata.training.finite import infinite
+from toccata.training.place import BEST as BEST
+from toccata.training.place import LAST as LAST
 
-LAST, BEST = "last.safetensors", "best.safetensors"
 MODEL = "model."
 """What the names of weights begin with; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes")
@@ -43,7 +44,7 @@ def other_run(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> 
     """
     return ToccataError(
         f"{folder.parent} holds a run with another recipe or other data ({differences(kept, now)}): choose another "
-        f"folder, or delete its {folder.name}/ folder",
+        "folder, or delete this one",
         path=folder.parent,
         kind="other-run",
     )

@@ -58,6 +58,12 @@ class Step:
     tokens_per_second: float
     seconds_left: float
 
+    def __str__(self) -> str:
+        left, each = self.seconds_left, ((5400, 3600, "h"), (90, 60, "min"))
+        size, unit = next(((size, unit) for least, size, unit in each if left >= least), (1, "s"))
+        text = f"{left / size:.1f} {unit}" if unit == "h" else f"{left / size:.0f} {unit}"
+        return f"loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s, {text} left"
+
 
 class Trainer:
     """Trains a Decoder; its state lives in ``folder`` and is continued if it is there.
