@@ -28,12 +28,11 @@ def write_codec_graphs(config: VqConfig, tensors: Mapping[str, Floats], folder: 
     """Write ``vq-encoder.onnx`` and ``vq-decoder.onnx`` for these weights into ``folder``, each wholly or not at all.
 
     Raises:
-        ModelError: A tensor is missing, or holds a number that is not finite.
+        ModelError: A tensor is missing.
     """
     kind = _Slots if config.layout == "slots" else _Grid
-    encoder, decoder = kind(config, tensors).encoder(), kind(config, tensors).decoder()
-    write_bytes(folder / ENCODER, encoder.SerializeToString())
-    write_bytes(folder / DECODER, decoder.SerializeToString())
+    write_bytes(folder / ENCODER, kind(config, tensors).encoder().SerializeToString())
+    write_bytes(folder / DECODER, kind(config, tensors).decoder().SerializeToString())
 
 
 class _Builder:
@@ -95,8 +94,6 @@ class _Builder:
         return self.constant(name, self.tensor(name))
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        if not np.isfinite(value).all():
-            raise ModelError(f"the weights of {name} are not all finite: codes of them say nothing, train them again")
         self.weights[name] = onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 

@@ -58,27 +58,6 @@ def write_graph(config: DecoderConfig, tensors: Mapping[str, Floats], path: Path
     write_bytes(path, _Builder(config, tensors, bits).build().SerializeToString())
 
 
-def graph_bytes(config: DecoderConfig) -> int:
-    """Bytes of the weights in the float32 graph of ``config``, the larger one of the two."""
-    heads = config.heads + 2 * config.kv_heads
-    wider = head_width(config) - config.head_width
-    padding = wider * config.width * (heads + config.heads) + (wider * heads if config.bias else 0)
-    return 4 * (config.parameters + config.layers * padding)
-
-
-def refuse_too_large(config: DecoderConfig) -> None:
-    """Refuse a model that could be trained, but not be written as a graph.
-
-    Raises:
-        ModelError: The graph would be larger than an ONNX file can be.
-    """
-    if (size := graph_bytes(config)) > _LARGEST:
-        raise ModelError(
-            f"a model of {config.parameters:,} parameters makes a graph of {size / 1e9:.1f} GB, and an ONNX file holds "
-            f"{_LARGEST / 1e9:.0f} GB at most: make model.width, model.layers or model.ffn smaller"
-        )
-
-
 def quantise(matrix: Floats, block: int) -> tuple[NDArray[np.uint8], Floats]:
     """8-bit blocks of ``matrix [N, K]`` along K: codes ``uint8[N, blocks, block]`` and scales ``float[N, blocks]``.
 
@@ -263,10 +242,6 @@ class _Builder:
         return outputs[0]
 
     def weight(self, name: str, value: NDArray[Any]) -> str:
-        if not np.isfinite(value).all():
-            raise ModelError(
-                f"the weights of {name} are not all finite: a model of them can write nothing, train it again"
-            )
         self.bytes += value.nbytes
         if self.bytes > _LARGEST:
             raise ModelError("the model is larger than 2 GB, which is more than an ONNX file can hold: make it smaller")

@@ -14,7 +14,6 @@ from toccata import __version__, folder
 from toccata.corpus.examples import Examples
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
-from toccata.engine.graph import refuse_too_large
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
@@ -25,7 +24,7 @@ from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
-from toccata.training.export import export, load_weights
+from toccata.training.export import export, load_weights, refuse_too_large
 from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
 from toccata.training.options import FEWEST, TrainOptions

@@ -240,6 +240,11 @@ class _Run:
         if not math.isfinite(value):
             raise diverged(what, "codec_training", self.options, self._saved, self.folder)
 
+    def _refuse_broken(self, tensors: dict[str, Tensor]) -> None:
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                self._refuse_infinite(math.nan, f"{name} of the codes after step {self.state.step:,}")
+
     def _step(self, step: int) -> float:
         """One update of the weights; its data and its chances follow from its number."""
         options, state = self.options, self.state
@@ -276,6 +281,7 @@ class _Run:
         held_out = self._held_out()
         self._refuse_infinite(held_out, f"the held-out loss of the codes after step {state.step:,}")
         if held_out < state.best_loss:
+            self._refuse_broken(self.model.tensors())
             state.best_loss, state.best_step, state.stale = held_out, state.step, 0
             write_bytes(self.folder / WEIGHTS, to_bytes(self.model.tensors()))
         else:
@@ -345,9 +351,7 @@ class _Run:
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
         tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
-        for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
-                self._refuse_infinite(math.nan, f"{name} of the codes after step {self.state.step:,}")
+        self._refuse_broken(tensors)
         write_bytes(self.folder / LAST, to_bytes(tensors, metadata={"state": json.dumps(asdict(self.state))}))
         self._saved = self.state.step
 
