@@ -204,15 +204,16 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
     assert judge.normal is not None
     odd = piece(music([60], *[[36, 95]] * 7), nats_per_note=1.0)
     span = f"{found.surprise.low:.1f} to {found.surprise.high:.1f}"
-    for held_out, says in ((1, f"{span} in the one held-out piece there is"), (2, f"{span} in the 2 held-out pieces"),
-                           (3, f"usual {span}"), (None, f"usual {span}")):  # fmt: skip
-        why = Ranker(replace(found, held_out=held_out), None).weigh(odd).why
+    for pieces, says in ((1, f"of one piece only: {span}"), (2, f"of two pieces only: {span}"), (3, f"usual {span}"),
+                         (0, f"usual {span}")):  # fmt: skip
+        why = Ranker(replace(found, pieces=pieces), None).weigh(odd).why
         assert f"surprise 1.0 nats a note ({says}" in why
-    assert "in the one training piece there is" in Ranker(replace(found, pieces=1), None).weigh(odd).why
-    assert "training piece" not in Ranker(found, None).weigh(odd).why
+    traits = Ranker(replace(found, learned=1), None).weigh(odd).why.partition(";")[2]
+    assert "(of one piece only: " in traits
+    assert "one piece" not in Ranker(replace(found, pieces=9), None).weigh(odd).why
     for pieces, middle, most in (
-        (1, "the one held-out piece has 4, too few", "the one held-out piece has up to 9, too few"),
-        (2, "2 held-out pieces have 4, too few", "2 held-out pieces have up to 9, too few"),
+        (1, "in music by people 4 (one piece only)", "up to 9 in one piece only"),
+        (2, "in music by people 4 (two pieces only)", "up to 9 in two pieces only"),
         (3, "in music by people 4 are usual", "usual up to 9"),
     ):
         judge.normal = replace(judge.normal, pieces=pieces, notes=4, notes_90=9)
@@ -223,12 +224,12 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
 def test_the_pieces_that_what_is_usual_stands_on_are_counted(known: Model, corpus: Corpus) -> None:
     found = Usual.of_model(known.folder)
     assert found is not None
-    assert found.pieces == len(corpus.split("train"))
-    assert found.held_out == len(corpus.split("valid"))
-    older = {key: value for key, value in known.folder.about[USUAL].items() if key not in ("pieces", "held_out")}
+    assert found.learned == len(corpus.split("train"))
+    assert found.pieces == len(corpus.split("valid"))
+    older = {key: value for key, value in known.folder.about[USUAL].items() if key not in ("pieces", "learned")}
     before = Usual.of_model(replace(known.folder, about={**known.folder.about, USUAL: older}))
     assert before is not None
-    assert before.pieces is before.held_out is None
+    assert before.pieces == before.learned == 0
 
 
 def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: Model) -> None:

@@ -17,7 +17,7 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
+from toccata.errors import CorpusError, MissingExtra, RequestError
 from toccata.files import write_text
 from toccata.folder_lock import locks
 from toccata.look import (
@@ -29,10 +29,11 @@ from toccata.look import (
     render,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, gather, measure_trained
+from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained
+from toccata.measure.figures import few, with_interval
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
-from toccata.measure.likelihood import Likelihood, likelihood
+from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
 from toccata.measure.usual import Usual
 from toccata.measure.validity import validity
@@ -45,27 +46,26 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens, restore
+from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, restore
 from toccata.recipes import load as load_recipe
-from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
+from toccata.recipes.settings import Settings
+from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
 from toccata.training.info import command_line
+from toccata.training.place import refuse_foreign
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
-    from toccata.training.loop import Step
     from toccata.training.pipeline import Run
 
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "told",
-    "train",
+    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
+    "render", "told", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
-FINETUNE = 0.2
-"""The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
 
@@ -73,7 +73,7 @@ VALID_PIECES = 8
 MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
 MODEL = Kind(leave=(folder.TRAINING,))
 WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
-WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT)
+WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
 find_model = reaching(name=MODEL)(find_model_here)
 
 
@@ -201,23 +201,26 @@ def train(
         MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
         RecipeError: The recipe or a setting is wrong.
-        ToccataError: The disk is full, or ``out`` holds something else.
+        RequestError: ``out`` holds anything but a run of ours. Nothing was read or fetched.
+        NotFiniteError: The loss is no longer a finite number.
+        ToccataError: The disk is full, or ``out`` holds another run.
     """
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
-    before = None if parent is None else _seen_by(parent, heard)
+    before = None if parent is None else Seen.of_parent(parent, heard.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
     model = None if start_from is None else told(start_from)
     called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
+    run.refuse_other_run()
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(corpus.summary())
     tokenizer = run.tokenizer(corpus, heard.update)
     state = run.train(
         corpus,
         tokenizer,
-        lambda step: heard.update("training", step.step, step.steps, _step_line(step)),
+        lambda step: heard.update("training", step.step, step.steps, str(step)),
         kept=Publishing(out, heard.say),
     )
     if not run.is_main:
@@ -229,17 +232,6 @@ def train(
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
-
-
-def _seen_by(parent: folder.ModelFolder, heard: Progress) -> Seen:
-    """What the model to start from has seen; whatever is wrong with that is said before the training, not after it."""
-    seen = Seen.of_parent(parent)
-    if seen.unknown:
-        heard.say(
-            f"Nobody knows which pieces {' and '.join(seen.unknown)} learned ({parent.path} does not tell): "
-            "the new model will not know them again"
-        )
-    return seen
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
@@ -275,36 +267,24 @@ def _share_processors() -> None:
 def _recipe(
     name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
 ) -> Recipe:
-    chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
-    if parent is not None:
+    asked = Settings.of(settings)
+    if parent is None:
+        chosen = load_recipe(name, asked)
+    else:
+        first = parent.about["lineage"].get("parent") is None
+        chosen = for_finetuning(parent.about["recipe"], asked, first=first)
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
         refuse_other_tokens(chosen, restore(parent.about["recipe"]), parent.path)
-    if parent is not None and not any(s.startswith("training.lr=") for s in settings):
-        # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
-        first = parent.about["lineage"].get("parent") is None
-        chosen = replace(chosen, training=replace(chosen.training, lr=chosen.training.lr * (FINETUNE if first else 1)))
     if (source / CORPUS).is_file():
-        chosen = of_corpus(chosen, Corpus(source), settings)
+        chosen = of_corpus(chosen, Corpus(source), asked)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
     if (source / CORPUS).is_file():
         return Corpus(source).verify()
-    if out.exists() and not out.is_dir():
-        raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
     with main_first():
         return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
-
-
-def _step_line(step: Step) -> str:
-    return f"loss {step.loss:.3f}, {step.tokens_per_second:,.0f} tokens/s, {_duration(step.seconds_left)} left"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 5400:
-        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _measured(
@@ -321,8 +301,17 @@ def _measured(
     made, metrics = measure_trained(
         made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=heard.say, update=heard.update
     )
-    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
+    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
     return folder.seal(made.path, {**made.about, "metrics": metrics})
+
+
+def refuse_output(out: str | Path) -> None:
+    """Refuse a folder, or an address, that a model cannot be written to: it holds something else than a run of ours.
+
+    Raises:
+        RequestError: It does. Nothing was read or fetched.
+    """
+    admit(out, WRITTEN_MODEL)
 
 
 def finetune(
@@ -375,11 +364,7 @@ def evaluate(
             f"{len(material.unread)} cannot be used)",
             path=source,
         )
-    from symusic import Score
-
-    found = likelihood(
-        opened, (Score.from_midi(m) for m in scores), lambda d: heard.update("measuring", d, len(scores))
-    )
+    found = likelihood_of(opened, scores, lambda done: heard.update("measuring", done, len(scores)))
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
     valid = written.valid / written.pieces
     return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from symusic import Score
 
 from toccata.corpus.contents import contents_of
 from toccata.corpus.store import Corpus, Split
@@ -131,6 +133,11 @@ def gather(
         unread=tuple(unread),
         unknown=(made.name,) if seen is None else seen.unknown,
     )
+
+
+def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int], None]) -> Likelihood:
+    """The likelihood of pieces, given as MIDI; see `likelihood`."""
+    return likelihood(model, (Score.from_midi(midi) for midi in pieces), progress)
 
 
 def _seen(made: ModelFolder, optional: bool) -> Seen | None:

@@ -9,7 +9,7 @@ it, and their folders may be gone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -260,15 +260,25 @@ class Seen:
         return cls(made, Learned.of_model(made), Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
 
     @classmethod
-    def of_parent(cls, parent: ModelFolder) -> Seen:
+    def of_parent(cls, parent: ModelFolder, say: Callable[[str], None] | None = None) -> Seen:
         """What a model that another one starts from has seen, as far as its folder tells it.
+
+        Args:
+            parent: The model.
+            say: Hears, before anything is trained, of what nobody knows.
 
         Raises:
             ModelError: A file that tells it is damaged.
         """
         has_index = parent.has(folder.ORIGINALITY) and (parent.path / folder.ORIGINALITY).is_file()
         index = Index.load(parent.file(folder.ORIGINALITY)) if has_index else None
-        return cls(parent, Learned.of_parent(parent), index)
+        seen = cls(parent, Learned.of_parent(parent), index)
+        if seen.unknown and say is not None:
+            say(
+                f"Nobody knows which pieces {' and '.join(seen.unknown)} learned ({parent.path} does not tell): "
+                "the new model will not know them again"
+            )
+        return seen
 
     def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]], sides: Sequence[Split] = SIDES) -> list[Kind]:
         """How each piece, given by its fingerprint and as MIDI, is known; see `Learned.kinds`.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus
+from toccata.measure.figures import few
 from toccata.measure.follower import SHORT, Follower, places
 from toccata.measure.lines import Notes, lines, pitched
 from toccata.measure.passages import Index
@@ -30,9 +31,6 @@ COPIED = 12
 
 BARS = 64
 """How much of each held-out piece is looked at: longer pieces have longer passages in common with others."""
-
-FEW_PIECES = 3
-"""What stands on fewer pieces is not called usual: it is said to be of these."""
 
 HELD_OUT = 100
 """How many held-out pieces are looked at, at most."""
@@ -85,21 +83,14 @@ class Normal:
 
     @property
     def most(self) -> str:
-        """What nine in ten have, in words: ``usual up to 14``, unless that stands on one or two pieces."""
-        if self.pieces >= FEW_PIECES:
-            return f"usual up to {self.notes_90}"
-        return f"{_pieces(self.pieces)} up to {self.notes_90}, too few to say what is usual"
+        """What nine in ten have, in words: ``usual up to 14``, or on how few pieces that stands."""
+        return f"up to {self.notes_90} in {few(self.pieces)}" if few(self.pieces) else f"usual up to {self.notes_90}"
 
     @property
     def middle(self) -> str:
-        """What the piece in the middle has, in words: ``in music by people 9 are usual``, or that nobody can say so."""
-        if self.pieces >= FEW_PIECES:
-            return f"in music by people {self.notes} are usual"
-        return f"{_pieces(self.pieces)} {self.notes}, too few to say what is usual"
-
-
-def _pieces(count: int) -> str:
-    return f"{count} held-out pieces have" if count > 1 else "the one held-out piece has"
+        """What the piece in the middle has, in words: ``in music by people 9 are usual``, or on how few that stands."""
+        usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
+        return f"in music by people {self.notes} {usual}"
 
 
 def build_index(

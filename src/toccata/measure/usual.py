@@ -14,8 +14,8 @@ from toccata.corpus.store import Corpus, Split
 from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.folder import ABOUT, ModelFolder
+from toccata.measure.figures import usual_range
 from toccata.measure.likelihood import piece_nats
-from toccata.measure.originality import FEW_PIECES
 from toccata.measure.passages import Index
 from toccata.measure.steps import Steps
 from toccata.measure.traits import BARS, TRAITS, passage_traits
@@ -100,16 +100,16 @@ class Usual:
         passages: How many held-out passages the surprise is of.
         surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
             before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
-        pieces: How many training pieces the excerpts were drawn from; None: a model made before does not say.
-        held_out: How many held-out pieces the passages were drawn from, likewise.
+        pieces: How many held-out pieces these passages are of; 0: a model made before that was counted.
+        learned: How many training pieces the excerpts are of; 0 likewise.
     """
 
     excerpts: int
     traits: Mapping[str, Spread]
     passages: int
     surprise: Spread | None
-    pieces: int | None = None
-    held_out: int | None = None
+    pieces: int = 0
+    learned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -118,9 +118,9 @@ class Usual:
             "excerpts": self.excerpts,
             "traits": {name: spread.to_dict() for name, spread in self.traits.items()},
             "passages": self.passages,
-            "surprise": None if self.surprise is None else self.surprise.to_dict(),
             "pieces": self.pieces,
-            "held_out": self.held_out,
+            "surprise": None if self.surprise is None else self.surprise.to_dict(),
+            "learned": self.learned,
         }
 
     def range_of(self, name: str, low: str, high: str) -> str:
@@ -132,12 +132,7 @@ class Usual:
             high: Where it ends.
         """
         held_out = name in ("steps", "surprise")  # the other traits are those of training pieces
-        count = self.held_out if held_out else self.pieces
-        if count is None or count >= FEW_PIECES:
-            return f"usual {low} to {high}"
-        kind = "held-out" if held_out else "training"
-        where = f"{count} {kind} pieces there are" if count > 1 else f"one {kind} piece there is"
-        return f"{low} to {high} in the {where}"
+        return usual_range(low, high, (self.pieces if held_out else self.learned) or None)
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> Usual | None:
@@ -153,8 +148,8 @@ class Usual:
             surprise = None if said["surprise"] is None else _spread(said["surprise"])
             # What another version knows of and this one does not is left out.
             known = {name: _spread(spread) for name, spread in said["traits"].items() if name in TRAITS}
-            pieces, held_out = (None if said.get(key) is None else int(said[key]) for key in ("pieces", "held_out"))
-            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise, pieces, held_out)
+            counts = {key: int(said.get(key, 0)) for key in ("pieces", "learned")}
+            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise, **counts)
         except (KeyError, TypeError, ValueError, AttributeError):
             path = made.path / ABOUT
             raise ModelError(
@@ -209,8 +204,8 @@ def usual(
         traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
         passages=len(read),
         surprise=Spread.of(read) if len(read) >= FEW else None,
-        pieces=len(learned),
-        held_out=len(others),
+        pieces=len(others),
+        learned=len(learned),
     )
 
 

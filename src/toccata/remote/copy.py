@@ -61,15 +61,23 @@ class Copy:
             missing = error.name or {"gs": "gcsfs", "s3": "s3fs"}.get(scheme, "fsspec")
             raise MissingExtra(f"{self.url} needs {missing}: {how}") from None
 
-    def _there(self) -> dict[str, Stamp]:
-        """The files there that are wanted, each with its stamp."""
+    def names(self) -> list[str]:
+        """The names of all files there, wanted or not, with forward slashes."""
+        return list(self._listed())
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        """All files there, each with what the store says of it."""
         system, root = self._system
         with self._one_line():
             system.invalidate_cache()
             found: dict[str, dict[str, Any]] = system.find(root, detail=True)
         if root in found and len(found) == 1:
             raise RemoteError(f"{self.url} is a file: name the folder that it is in")
-        names = {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
+        return {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
+
+    def _there(self) -> dict[str, Stamp]:
+        """The files there that are wanted, each with its stamp."""
+        names = self._listed()
         if not names and not self.kind.writes:
             how = "name a folder that is there" if self.url.startswith("file:") else _LOOK
             raise RemoteError(f"there is nothing at {self.url}: {how}")
