@@ -176,7 +176,7 @@ def _is_generation(said: Any) -> bool:
     if not isinstance(said, dict) or not isinstance(said.get("model"), str) or not said["model"].isprintable():
         return False
     digest, pieces = said.get("digest"), said.get("pieces")
-    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and isinstance(pieces, int | None)
+    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
 
 
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:

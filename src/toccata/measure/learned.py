@@ -176,7 +176,7 @@ class Learned:
             found = [Generation.from_json(generation) for generation in said["generations"]]
             if not found or found[0].pieces is None:
                 raise ValueError("nothing of the model itself")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise ModelError(
                 f"{path} is missing or damaged, so nobody knows which pieces the model has seen: copy the whole "
                 "model folder again",
@@ -374,7 +374,7 @@ def _with_marks(generations: Sequence[Generation], path: Path) -> Iterator[Gener
                 raise ValueError("fingerprints that begin nowhere")
         if len(arrays["steps"]) != total:
             raise ValueError("other steps")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{path} is damaged: copy the whole model folder again", path=path) from None
     number = 0
     for generation, count in zip(generations, there, strict=True):

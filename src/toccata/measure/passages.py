@@ -35,6 +35,7 @@ DEEP = 256
 _HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
+_NORMAL = {"pieces", "notes", "notes_90", "share", "share_90"}
 _DTYPES = {
     "text": ("|u1",), "low": ("<u2",), "high": ("|u1", "<u2"), "starts": ("<u4",), "owners": ("<u4",),
     "first_bars": ("<u4",), "bar_starts": ("<u4",), "bar_notes": ("|u1",),
@@ -164,7 +165,7 @@ class Index:
             index = cls(list(header["paths"]), dict(header["about"]), arrays)
             if not index._sound():
                 raise ValueError("arrays that do not fit together")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else "damaged"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         return index
@@ -272,7 +273,16 @@ class Index:
             and all(isinstance(name, str) for name in self.paths)
             and all(isinstance(name, str) and name.isprintable() and _is_count(count) for name, count in self.models)
             and sum(count or 0 for _, count in self.models) == len(self.paths)
+            and type(self.about.get("notes", 0)) is int
+            and _is_normal(self.about.get("normal"))
         )
+
+
+def _is_normal(said: Any) -> bool:
+    """Whether it is what `toccata.measure.originality.Normal` is made of, or nothing."""
+    if said is None:
+        return True
+    return isinstance(said, dict) and set(said) == _NORMAL and all(type(n) in (int, float) for n in said.values())
 
 
 class _Builder:
@@ -307,7 +317,7 @@ class _Builder:
 
 
 def _is_count(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and value >= 0)
+    return value is None or (type(value) is int and value >= 0)
 
 
 def _counts(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
