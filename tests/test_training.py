@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from symusic import Note, Score, Track
 
 import toccata
+from toccata import api
+from toccata.corpus.examples import refuse_drums_alone
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, ModelError, RecipeError, ToccataError
 from toccata.folder import ModelFolder
 from toccata.midi.clean import CleanOptions
 from toccata.recipes import load, of_corpus, restore
-from toccata.training import checkpoint, log, picture
+from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -317,11 +320,9 @@ def test_drums_alone_are_refused_by_tokens_without_drums(tmp_path: Path, recipe:
         score.dump_midi(source / f"{name}.mid")
     corpus = api.prepare(source, tmp_path / "corpus")
     assert corpus.about["pieces"] == 4
-    said: list[str] = []
-    with pytest.raises(CorpusError, match="nothing but drums.*tokens have none.*such as toccata") as error:
+    with pytest.raises(CorpusError, match=r"nothing but drums.*tokens have none.*such as toccata") as error:
         api.train(corpus.folder, tmp_path / "model", recipe=recipe, minutes=0.01)
     assert "\n" not in str(error.value)
-    assert not said
     assert not (tmp_path / "model").exists()
     refuse_drums_alone(corpus, load("toccata").tokenizer)  # these have drums
 
