@@ -220,17 +220,17 @@ def _fill(
         side = min(short, key=lambda side: count[side] / wanted[side])
         left = count["train"]
         fits = (n for n in spare if len(groups[n]) <= wanted[side] and left - len(groups[n]) >= least)
-        name = next(fits, None)
-        if name is None and not count[side]:  # rather a large group than none
+        found = next(fits, None)
+        if found is None and not count[side]:  # rather a large group than none
             large = (n for n in spare if 2 * len(groups[n]) <= left)
-            name = min(large, key=lambda n: (len(groups[n]), _place(n)), default=None)
-        if name is None:
+            found = min(large, key=lambda n: (len(groups[n]), _place(n)), default=None)
+        if found is None:
             short.remove(side)
             continue
-        spare.remove(name)
-        chosen[name] = side
-        count[side] += len(groups[name])
-        count["train"] -= len(groups[name])
+        spare.remove(found)
+        chosen[found] = side
+        count[side] += len(groups[found])
+        count["train"] -= len(groups[found])
         short = [s for s in short if count[s] < wanted[s]]
 
 

@@ -95,7 +95,8 @@ def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
     rate = next(r for r in range(_HASH + 1) if np.searchsorted(hashes, np.uint64(1 << _HASH - r)) <= SKETCH)
     kept = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
     place = (order[notes[: len(kept)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
-    return kept << np.uint64(_PLACE + _PITCH) | place
+    packed: Hashes = kept << np.uint64(_PLACE + _PITCH) | place
+    return packed
 
 
 def _constellations(cells: Ints, pitches: Ints) -> Iterator[tuple[Hashes, Ints]]:
