@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.corpus.store import Split
-from toccata.midi.likeness import hashes_of, rate_of, together
+from toccata.midi.likeness import aligned, as_thin_as, hashes_of, place_of, rate_of
 
 SHARED = 0.25
 """Pieces that have this share of the shorter one's passages in common are in one group."""
@@ -20,9 +20,13 @@ COMMON = 24
 FEW = 64
 """A piece of more passages than this is known by a quarter of them, so that the index stays small."""
 NEAR = 0.12
-"""Pieces that have this share of the thinner sketch's constellations in common, at one distance, are in one group."""
+"""Pieces that have this share of the thinner sketch's constellations in common, at one distance, are near copies,"""
 NEAR_LEAST = 6
-"""So many constellations it has to be; unrelated pieces have up to five."""
+"""if they are at least so many,"""
+SPREAD = 6
+"""and stand in so many eighths of the piece: others may share a phrase, or a cadence."""
+FAMILIAR = 64
+"""A constellation found in more pieces than this does not count."""
 HELD_OUT = 3
 """Pieces on each held-out side, at least, of ``MANY`` pieces: a figure that stands on one or two says little."""
 MANY = 30
@@ -61,9 +65,9 @@ def related(passages: Sequence[Hashes], sketches: Sequence[Hashes] = (), steps: 
         first, second = sorted((root(a), root(b)))
         parent[second] = first
     rare = _rare(sketches)
-    for a, b, least in _maybe_near(sketches, rare):
+    for a, b, rate, least in _maybe_near(sketches, rare):
         first, second = sorted((root(a), root(b)))
-        if first != second and together(rare[a], rare[b]) >= least:
+        if first != second and _is_near(sketches[a], sketches[b], rate, least, rare[a]):
             parent[second] = first
     return [root(i) for i in range(len(passages))]
 
@@ -78,7 +82,7 @@ def _same(steps: Sequence[str]) -> Iterator[tuple[int, int]]:
 def _sharing(passages: Sequence[Hashes]) -> Iterator[tuple[int, int]]:
     sizes = np.array([len(p) for p in passages], np.int64)
     thin = np.array([len(thinned(p)) for p in passages], np.int64)
-    a, b, common = _pairs(passages)
+    a, b, common = _pairs(passages, COMMON)
     # What one of them has but thinned out, both can only have in common among those.
     is_thin = (sizes == thin)[a] | (sizes == thin)[b]
     smaller = np.where(is_thin, np.minimum(thin[a], thin[b]), np.minimum(sizes[a], sizes[b]))
@@ -86,33 +90,51 @@ def _sharing(passages: Sequence[Hashes]) -> Iterator[tuple[int, int]]:
     yield from zip(a[kin].tolist(), b[kin].tolist(), strict=True)
 
 
-def _rare(sketches: Sequence[Hashes]) -> list[Hashes]:
-    """The sketches without what stands in very many of them."""
+def _rare(sketches: Sequence[Hashes]) -> list[NDArray[np.bool_]]:
+    """Which constellations of each sketch do not stand in very many."""
     hashes, _, starts, sizes = _by_hash([hashes_of(sketch) for sketch in sketches])
-    idioms = hashes[starts[sizes > COMMON]]
-    return [sketch[~np.isin(hashes_of(sketch), idioms)] for sketch in sketches]
+    idioms = hashes[starts[sizes > FAMILIAR]]
+    return [~np.isin(hashes_of(sketch), idioms) for sketch in sketches]
 
 
-def _maybe_near(sketches: Sequence[Hashes], rare: Sequence[Hashes]) -> Iterator[tuple[int, int, float]]:
-    """Pairs that share so many constellations that they may be near copies, and how many these have to share."""
-    rates = np.array([rate_of(sketch) for sketch in sketches], np.int64)
-    a, b, common = _pairs([hashes_of(sketch) for sketch in rare])
+def _maybe_near(sketches: Sequence[Hashes], rare: Sequence[NDArray[np.bool_]]) -> Iterator[tuple[int, int, int, float]]:
+    """Pairs that share so many constellations that they may be near copies.
+
+    A sketch of a long piece is thinner: both have in common only what the thinner one would have kept.
+
+    Yields:
+        Two pieces, the rate of the thinner sketch, and how many constellations it takes.
+    """
+    counted = [sketch[mask] for sketch, mask in zip(sketches, rare, strict=True)]
+    a, b, common = _pairs([hashes_of(sketch) for sketch in counted], FAMILIAR)
     if not len(a):
         return
-    # A sketch of a long piece is thinner: in common both have only what the thinner one would have kept.
-    limits = np.array([(1 << 64 - rate) - 1 for rate in range(int(rates.max()) + 1)], np.uint64)
-    sizes = np.array([np.searchsorted(sketch, limits, side="right") for sketch in rare], np.int64)
+    rates = np.array([rate_of(sketch) for sketch in sketches], np.int64)
+    sizes = np.array([[len(as_thin_as(s, rate)) for rate in range(int(rates.max()) + 1)] for s in counted], np.int64)
     rate = np.maximum(rates[a], rates[b])
     least = np.maximum(NEAR_LEAST, NEAR * np.minimum(sizes[a, rate], sizes[b, rate]))
     maybe = common >= least
-    yield from zip(a[maybe].tolist(), b[maybe].tolist(), least[maybe].tolist(), strict=True)
+    yield from zip(*(column[maybe].tolist() for column in (a, b, rate, least)), strict=True)
 
 
-def _pairs(hashes: Sequence[Hashes]) -> tuple[Ints, Ints, Ints]:
-    """Pairs of pieces, the smaller number first, and how many hashes they share that do not stand in very many."""
+def _is_near(one: Hashes, other: Hashes, rate: int, least: float, rare: NDArray[np.bool_]) -> bool:
+    """Whether two pieces are near copies, one of the other or of a part of it; ``rare`` is of ``one``."""
+    thin = [as_thin_as(sketch, rate) for sketch in (one, other)]
+    found = aligned(*thin) & rare[: len(thin[0])]
+    if found.sum() < least:
+        return False
+    if len(thin[1]) < len(thin[0]):  # the spread is that in the shorter piece
+        there = np.isin(hashes_of(thin[1]), hashes_of(thin[0][found]))
+        thin, found = [thin[1]], there
+    rank = np.argsort(np.argsort(place_of(thin[0]), kind="stable"), kind="stable")
+    return len(np.unique(rank[found] * 8 // len(rank))) >= SPREAD
+
+
+def _pairs(hashes: Sequence[Hashes], most: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs of pieces, the smaller number first, and how many hashes they share that stand in ``most`` at most."""
     _, owners, starts, sizes = _by_hash(hashes)
     found = [np.empty(0, np.int64)]
-    for size in range(2, min(COMMON, int(sizes.max(initial=0))) + 1):
+    for size in range(2, min(most, int(sizes.max(initial=0))) + 1):
         holders = np.sort(owners[starts[sizes == size][:, None] + np.arange(size)], axis=1)
         one, other = np.triu_indices(size, 1)
         found.append((holders[:, one] * len(hashes) + holders[:, other]).reshape(-1))
@@ -198,17 +220,17 @@ def _fill(
         side = min(short, key=lambda side: count[side] / wanted[side])
         left = count["train"]
         fits = (n for n in spare if len(groups[n]) <= wanted[side] and left - len(groups[n]) >= least)
-        name = next(fits, None)
-        if name is None and not count[side]:  # rather a large group than none
+        found = next(fits, None)
+        if found is None and not count[side]:  # rather a large group than none
             large = (n for n in spare if 2 * len(groups[n]) <= left)
-            name = min(large, key=lambda n: (len(groups[n]), _place(n)), default=None)
-        if name is None:
+            found = min(large, key=lambda n: (len(groups[n]), _place(n)), default=None)
+        if found is None:
             short.remove(side)
             continue
-        spare.remove(name)
-        chosen[name] = side
-        count[side] += len(groups[name])
-        count["train"] -= len(groups[name])
+        spare.remove(found)
+        chosen[found] = side
+        count[side] += len(groups[found])
+        count["train"] -= len(groups[found])
         short = [s for s in short if count[s] < wanted[s]]
 
 

@@ -208,7 +208,7 @@ def _is_whole(entry: Entry, shard: mmap.mmap | bytes | None) -> bool:
     """Whether the bytes of an entry are there, as they were written."""
     if shard is None:
         return False
-    return piece_digest(shard[entry["offset"] : entry["offset"] + entry["length"]]) == entry["midi"]
+    return piece_digest(shard[entry["offset"] : entry["offset"] + entry["length"]]) == str(entry["midi"])
 
 
 def _line(entry: Entry) -> bytes:

@@ -169,7 +169,7 @@ def _is_earlier(marker: Any, made_with: dict[str, Any]) -> bool:
     """Whether ``out`` holds the same corpus in an earlier format."""
     if not isinstance(marker, dict) or marker.get("format") not in FORMATS:
         return False
-    return {**marker, "format": FORMAT} == json.loads(json.dumps(made_with))
+    return bool({**marker, "format": FORMAT} == json.loads(json.dumps(made_with)))
 
 
 def _sides_before(known: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> dict[str, Split]:

@@ -95,7 +95,8 @@ def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
     rate = next(r for r in range(_HASH + 1) if np.searchsorted(hashes, np.uint64(1 << _HASH - r)) <= SKETCH)
     kept = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
     place = (order[notes[: len(kept)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
-    return kept << np.uint64(_PLACE + _PITCH) | place
+    packed: Hashes = kept << np.uint64(_PLACE + _PITCH) | place
+    return packed
 
 
 def _constellations(cells: Ints, pitches: Ints) -> Iterator[tuple[Hashes, Ints]]:
@@ -141,19 +142,28 @@ def rate_of(sketched: Hashes) -> int:
     return 64 - max(int(sketched[-1]).bit_length(), _PLACE + _PITCH)
 
 
-def together(one: Hashes, other: Hashes) -> int:
-    """How many constellations two sketches share at one distance from each other, in time and in pitch."""
+def as_thin_as(sketched: Hashes, rate: int) -> Hashes:
+    """What a sketch would be if it were as thin as ``rate`` says."""
+    return sketched[: np.searchsorted(sketched, np.uint64((1 << 64 - rate) - 1), side="right")]
+
+
+def place_of(sketched: Hashes) -> Ints:
+    """Where the constellations of a sketch stand, in 16ths."""
+    return (sketched & np.uint64((1 << _PLACE + _PITCH) - 1)).astype(np.int64) >> _PITCH
+
+
+def aligned(one: Hashes, other: Hashes) -> NDArray[np.bool_]:
+    """Which constellations of ``one`` stand in ``other``, too, at the distance in time and pitch that most have."""
+    found = np.zeros(len(one), bool)
     _, a, b = np.intersect1d(hashes_of(one), hashes_of(other), assume_unique=True, return_indices=True)
     if not len(a):
-        return 0
-    apart = [sketched & np.uint64((1 << _PLACE + _PITCH) - 1) for sketched in (one[a], other[b])]
-    times = (apart[0] >> np.uint64(_PITCH)).astype(np.int64) - (apart[1] >> np.uint64(_PITCH)).astype(np.int64)
-    rises = (apart[0] & np.uint64(127)).astype(np.int64) - (apart[1] & np.uint64(127)).astype(np.int64)
-    distances, counts = np.unique(times << 9 | rises + 256, return_counts=True)
+        return found
+    rises = (one[a] & np.uint64(127)).astype(np.int64) - (other[b] & np.uint64(127)).astype(np.int64)
+    apart = place_of(one[a]) - place_of(other[b]) << 9 | rises + 256
+    distances, counts = np.unique(apart, return_counts=True)
     # One that was moved a little may have come into the next cell.
-    next_cell = np.searchsorted(distances, distances + 512)
-    there = next_cell < len(distances)
-    there[there] = distances[next_cell[there]] == distances[there] + 512
-    both = counts.copy()
-    both[there] += counts[next_cell[there]]
-    return int(both.max())
+    following = np.minimum(np.searchsorted(distances, distances + 512), len(distances) - 1)
+    counts = counts + np.where(distances[following] == distances + 512, counts[following], 0)
+    best = distances[np.argmax(counts)]
+    found[a[(apart == best) | (apart == best + 512)]] = True
+    return found
