@@ -28,8 +28,9 @@ from symusic import Note, Score, Track
 
 from toccata.corpus.prepare import prepare
 from toccata.corpus.store import Corpus
+from toccata.measure.follower import Matcher
 from toccata.measure.lines import Line, Notes, lines, pitched
-from toccata.measure.originality import BARS, Matcher, build_index, normal, originality
+from toccata.measure.originality import BARS, build_index, normal, originality
 from toccata.measure.passages import Index
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.base import Tokenizer

@@ -308,7 +308,9 @@ def test_an_evaluation_needs_to_know_what_the_model_has_seen(model: Path, midi: 
         assert done.json["error"]["kind"] == "bad-model"
         assert "data.json" in done.error
         assert "--all" in done.error
-    assert call("evaluate", "m", midi, "--all", "--json").json["seen"] == 0
+    value = call("evaluate", "m", midi, "--all", "--json").json
+    assert (value["seen"], value["shared"], value["unknown"]) == (None, None, ["tiny"])
+    assert "nobody knows which" in call("evaluate", "m", midi, "--all").out
 
 
 def test_models_that_are_none(here: Path) -> None:

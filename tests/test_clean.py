@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, Tempo, TextMeta, TimeSignature, Track
 
+from toccata.corpus.groups import related
 from toccata.errors import MidiError
 from toccata.midi import edit
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, fingerprint, seconds_at, shared
+from toccata.midi.likeness import SKETCH
 from toccata.midi.read import read_score
 
 ANY = CleanOptions(min_notes=1)
@@ -245,6 +247,7 @@ def test_music_in_double_note_values_is_known_again(pieces: list[Score]) -> None
             slow = reticked(score, 2)
             slow.ticks_per_quarter = score.ticks_per_quarter
             assert fingerprint(slow).content == fingerprint(score).content
+            assert fingerprint(slow).steps == fingerprint(score).steps
 
 
 def test_different_pieces_are_different(pieces: list[Score]) -> None:
@@ -272,11 +275,50 @@ def test_a_part_and_an_edition_share_passages(pieces: list[Score]) -> None:
 
 def test_a_fingerprint_is_the_same_everywhere() -> None:
     line = [(120 * step, 100, 48 + step**3 // 7 % 31) for step in range(400)]
-    found = fingerprint(song((0, line)))
-    assert found.content == "e659d978a71b08a3"
-    assert found.passages.dtype == np.uint64
+    found, drums = fingerprint(song((0, line))), fingerprint(song((-1, line)))
+    # Folders of models that are there already hold these.
+    assert (found.steps, drums.steps) == ("e659d978a71b08a3", "0e0951933a26aa2d")
+    assert found.passages.dtype == found.sketch.dtype == np.uint64
     assert [int(value) for value in found.passages[:2]] == [439354815016907968, 2056347538361507336]
-    assert fingerprint(song((-1, line))).content == "0e0951933a26aa2d"
+    assert (found.content, drums.content) == ("8f0f44133b4452bc", "d2de6f5883a5ee30")
+    assert [int(value) for value in found.sketch[:2]] == [10893185966420019, 47701912539121075]
+    assert len(found.sketch) <= SKETCH
+
+
+def test_rhythm_and_drums_are_part_of_a_piece() -> None:
+    """The succession of pitches is not enough: it says that they belong together."""
+    bass = [(480 * step, 400, 36 + step * 7 % 12) for step in range(64)]
+    beat = [(240 * step, 60, 36 if step % 4 else 38) for step in range(128)]
+    other_beat = [(120 * step, 60, 42) for step in range(256)]
+    swung = [(time + 160 * (number % 2), length, pitch) for number, (time, length, pitch) in enumerate(bass)]
+    pieces = [song((0, bass)), song((0, bass), (-1, beat)), song((0, bass), (-1, other_beat)), song((0, swung))]
+    prints = [fingerprint(piece) for piece in pieces]
+    assert len({each.content for each in prints}) == 4
+    assert len({each.steps for each in prints}) == 1
+    assert fingerprint(edit.transpose(pieces[1], 5)).content == prints[1].content  # drums stay where they are
+
+
+@pytest.mark.parametrize("amount", [1 / 48, 1 / 24, 1 / 12])
+def test_a_copy_that_was_moved_or_thinned_out_is_near(pieces: list[Score], amount: float) -> None:
+    """Onsets moved by up to so many quarters; three in ten notes missing; both; a fifth higher."""
+    rng = np.random.default_rng(7)
+    compared = 0
+    prints = [fingerprint(score) for score in pieces]
+    for score, whole in zip(pieces, prints, strict=True):
+        if len(whole.sketch) < 64:
+            continue
+        for moved, missing in ((amount, 0.0), (0.0, 0.3), (amount, 0.2)):
+            copy = moved_up(score)
+            for track in copy.tracks:
+                notes = [note for note in track.notes if rng.random() >= missing]
+                for note in notes:
+                    note.time = max(0, note.time + round(rng.uniform(-moved, moved) * score.ticks_per_quarter))
+                track.notes = notes
+            near = fingerprint(copy)
+            assert related([whole.passages, near.passages], [whole.sketch, near.sketch]) == [0, 0]
+            compared += 1
+    assert compared > 20
+    assert related([each.passages for each in prints], [each.sketch for each in prints]) == list(range(len(prints)))
 
 
 def test_empty_and_tiny_scores_have_fingerprints() -> None:

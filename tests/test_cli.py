@@ -163,6 +163,32 @@ def test_every_file_has_its_name_and_none_is_overwritten(model: Path, here: Path
     (here / "z.png").write_bytes(b"mine")
     assert call(*same, "-o", "z.mid", "--plot").code == 1
     assert (here / "z.png").read_bytes() == b"mine"
+    (here / "tiny-1-3.mid").symlink_to("gone.mid")
+    (here / "link.mid").symlink_to("gone.mid")
+    assert call(*same).out == "tiny-1-4.mid\n"
+    refused = call(*same, "-o", "link.mid")
+    assert refused.code == 1
+    assert "--force" in refused.error
+    assert all((here / name).is_symlink() for name in ("tiny-1-3.mid", "link.mid"))
+    assert call(*same, "-o", "link.mid", "--force").code == 0
+    assert not (here / "link.mid").is_symlink()
+    assert not (here / "gone.mid").exists()
+
+
+def test_a_link_that_points_nowhere_is_not_replaced(song: Path, here: Path) -> None:
+    shutil.copy(song, here / "song.mid")
+    commands = {
+        "out.json": ("check", ".", "--report"),
+        "out.png": ("render", "song.mid", "-o"),
+        "out.mid": ("inspect", "song.mid", "--decode"),
+    }
+    for name, command in commands.items():
+        (here / name).symlink_to("gone")
+        refused = call(*command, name)
+        assert (refused.code, len(refused.error.splitlines())) == (1, 1), command
+        assert "--force" in refused.error
+        assert (here / name).is_symlink()
+        assert not (here / "gone").exists()
     assert not (here / "z.mid").exists()
 
 

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from symusic import Score, Track
+from symusic import Note, Score, Track
 
-from toccata.corpus.groups import FEW, assign, related, thinned
+from toccata import api
+from toccata.corpus.groups import FEW, HELD_OUT, MANY, assign, related, thinned
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
 from toccata.corpus.store import CORPUS, JOURNAL, PIECES, Corpus, Split, shard_name
-from toccata.errors import CorpusError
+from toccata.errors import CorpusError, ToccataError
 from toccata.midi import edit
 from toccata.midi.clean import CleanOptions
 from toccata.midi.facts import fingerprint
@@ -39,6 +40,14 @@ def music(data: Path, tmp_path: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     return tmp_path / "music"
+
+
+@pytest.fixture
+def few(music: Path) -> Path:
+    """Four of them."""
+    for path in sorted(music.rglob("*.mid"))[4:]:
+        path.unlink()
+    return music
 
 
 def made(source: Path, out: Path, options: PrepareOptions = SHARES, processes: int = 0) -> Corpus:
@@ -131,7 +140,105 @@ def test_names_that_are_no_text(music: Path, tmp_path: Path) -> None:
     assert files(corpus.folder) == before
 
 
+def test_one_bass_line_and_two_beats_are_two_pieces(tmp_path: Path) -> None:
+    """Both are kept, on one side of the split; a copy of one of them in another key is not."""
+    source = tmp_path / "music"
+    source.mkdir()
+    for name, step, key in (("rock", 240, 0), ("bossa", 160, 0), ("rock in F", 240, 5)):
+        score = Score(480)
+        bass, drums = Track("bass", 33, False), Track("drums", 0, True)
+        bass.notes.extend([Note(480 * i, 400, 40 + key + i * i % 11, 80) for i in range(64)])
+        drums.notes.extend([Note(i, 60, 36 + i // step % 3, 90) for i in range(0, 64 * 480, step)])
+        score.tracks.extend([bass, drums])
+        score.dump_midi(source / f"{name}.mid")
+    corpus = made(source, tmp_path / "corpus")
+    assert [piece.path for piece in corpus.pieces] == ["bossa.mid", "rock in F.mid"]
+    assert corpus.about["duplicates"] == [["rock in F.mid", "rock.mid"]]
+    assert len({piece.content for piece in corpus.pieces}) == 2
+    assert len({(piece.steps, piece.group, piece.split) for piece in corpus.pieces}) == 1
+
+
+def test_moved_and_thinned_copies_stay_on_one_side(data: Path, tmp_path: Path) -> None:
+    """Onsets up to a 32nd off, a fifth of the notes missing, both: none has a whole passage left."""
+    source = tmp_path / "music"
+    source.mkdir()
+    rng = np.random.default_rng(1)
+    paths = [
+        path for kind in ("bach", "songs", "piano", "choir") for path in sorted((data / kind).rglob("*.mid"))[::60]
+    ]
+    for path in [path for path in paths if 3_000 < path.stat().st_size < 30_000][:10]:
+        score = read_score(path)
+        shutil.copy(path, source / path.name)
+        for kind, moved, missing in (("jittered", 1 / 8, 0.0), ("thinned", 0.0, 0.2), ("both", 1 / 24, 0.2)):
+            copy = score.copy()
+            for track in copy.tracks:
+                notes = [note for note in track.notes if rng.random() >= missing]
+                for note in notes:
+                    note.time = max(0, note.time + round(rng.uniform(-moved, moved) * score.ticks_per_quarter))
+                track.notes = notes
+            copy.dump_midi(source / f"{kind} {path.name}")
+    corpus = made(source, tmp_path / "corpus")
+    groups: dict[str, set[str]] = {}
+    for piece in corpus.pieces:
+        groups.setdefault(
+            piece.path.removeprefix("jittered ").removeprefix("thinned ").removeprefix("both "), set()
+        ).add(piece.group)
+    assert len(groups) >= 8
+    assert all(len(names) == 1 for names in groups.values())
+    assert len({name for names in groups.values() for name in names}) == len(groups)
+
+
 # ---- the split
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=60),
+    st.sampled_from([(0.08, 0.08), (0.1, 0.05), (0.2, 0.2), (0.08, 0.0)]),
+    st.integers(0, 99),
+)
+def test_held_out_sides_are_large_enough(sizes: list[int], shares: tuple[float, float], seed: int) -> None:
+    groups = {f"{seed}-{i}": [f"{seed}-{i}-{k}" for k in range(size)] for i, size in enumerate(sizes)}
+    found = assign(groups, {}, *shares)
+    count = {side: sum(side == s for s in found.values()) for side in ("train", "valid", "test")}
+    total = len(found)
+    assert count["train"] >= max(sizes) or len(sizes) > 1  # a group that is most of the music is learned from
+    assert count["train"] >= total * (1 - sum(shares)) / 3
+    for side, share in zip(("valid", "test"), shares, strict=True):
+        if not share:
+            assert count[side] == 0
+        elif sizes.count(1) * 2 >= total >= MANY:  # there are small groups enough to make up any number
+            assert count[side] >= max(share * total - 1e-6, HELD_OUT)
+        elif len(sizes) >= 3 and total >= MANY and max(sizes) * 3 <= total:
+            assert count[side] > 0
+
+
+@pytest.mark.parametrize("pieces", [3, 10, 29, 30, 60, 200])
+def test_single_pieces_fill_both_sides(pieces: int) -> None:
+    for trial in range(20):
+        names = [f"{trial}/{i}" for i in range(pieces)]
+        found = list(assign({name: [name] for name in names}, {}, 0.08, 0.08).values())
+        for side in ("valid", "test"):
+            assert found.count(side) >= max(0.08 * pieces, HELD_OUT if pieces >= MANY else 1)
+        assert found.count("train") >= max(1, pieces // 2)
+
+
+def test_a_sample_is_drawn_from_all(music: Path, tmp_path: Path) -> None:
+    corpus = made(music, tmp_path / "corpus")
+    numbers = corpus.split("train")
+    assert corpus.sample("train", len(numbers)) == numbers
+    drawn = [corpus.sample("train", 3, seed) for seed in range(20)]
+    assert all(sorted(set(some)) == some and set(some) <= set(numbers) and len(some) == 3 for some in drawn)
+    assert {number for some in drawn for number in some} == set(numbers)
+    assert corpus.sample("train", 3, 7) == drawn[7]
+    later = sorted(music.rglob("*.mid"))
+    for path in later:
+        path.rename(path.with_name(f"z{99 - int(path.stem)}.mid"))
+    renamed = made(music, tmp_path / "renamed")
+    if sides(renamed) == sides(corpus):
+        assert {renamed.pieces[i].content for i in renamed.sample("train", 3, 7)} == {
+            corpus.pieces[i].content for i in drawn[7]
+        }
 
 
 def test_adding_files_moves_nothing(music: Path, tmp_path: Path) -> None:
@@ -295,6 +402,203 @@ def test_changed_and_removed_files(music: Path, tmp_path: Path) -> None:
     assert sides(second).items() <= sides(first).items()
     fresh = made(music, tmp_path / "fresh")
     assert [(p.path, p.content) for p in fresh.pieces] == [(p.path, p.content) for p in second.pieces]
+
+
+# ---- two at once, and damage
+
+
+def contents(corpus: Corpus) -> list[bytes]:
+    return [corpus.midi(i) for i in range(len(corpus.pieces))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_two_at_once(music: Path, tmp_path: Path) -> None:
+    """The second one is told who is at work, and what the first one does is as if it had been alone."""
+    out = tmp_path / "corpus"
+    code = _KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "print('half', flush=True); sys.stdin.read()")
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, str(music), str(out), "7", "0"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert first.stdout is not None
+    assert first.stdout.readline() == "half\n"
+    with pytest.raises(ToccataError, match=f"is being written by process {first.pid} ") as error:
+        made(music, out)
+    assert "\n" not in str(error.value)
+    first.communicate("")
+    assert first.returncode == 0
+    whole = made(music, tmp_path / "whole")
+    corpus = Corpus(out)
+    assert (corpus.digest, contents(corpus)) == (whole.digest, contents(whole))
+    assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize("damage", ["a bit", "other bytes", "zeros", "a journal of two"])
+def test_damaged_pieces_are_refused_and_made_anew(few: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "corpus"
+    before = made(few, out)
+    whole = contents(before)
+    piece = before.pieces[2]
+    shard = out / shard_name(piece.shard)
+    data = bytearray(shard.read_bytes())
+    if damage == "a bit":
+        data[piece.offset + piece.length // 2] ^= 1
+    elif damage == "zeros":
+        data[piece.offset : piece.offset + piece.length] = bytes(piece.length)
+    else:  # what two runs at once left: another piece's bytes where this one's should be
+        other = before.midi(3)
+        data[piece.offset : piece.offset + min(piece.length, len(other))] = other[: piece.length]
+    shard.write_bytes(data)
+    if damage == "a journal of two":
+        lines = (out / JOURNAL).read_bytes().splitlines(keepends=True)
+        (out / JOURNAL).write_bytes(b"".join([*lines[:3], lines[3][:40], *lines[4:], *lines[:2]]))
+    corpus = Corpus(out)
+    with pytest.raises(CorpusError, match=f"{piece.path} is damaged in .*prepare the corpus again") as error:
+        corpus.verify()
+    assert "\n" not in str(error.value)
+    with pytest.raises(CorpusError, match="is damaged"):
+        api.train(out, tmp_path / "model")
+    again = made(few, out)
+    assert (again.digest, contents(again.verify())) == (before.digest, whole)
+
+
+def test_an_index_of_another_run_is_noticed(music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    made(music, out)
+    text = (out / PIECES).read_text()
+    (out / PIECES).write_text(text.replace('"split": "valid"', '"split": "train"'))
+    with pytest.raises(CorpusError, match="is damaged"):
+        Corpus(out)
+
+
+# ---- what is written twice
+
+
+def shards(out: Path) -> int:
+    return sum(path.stat().st_size for path in out.glob("shard-*.bin"))
+
+
+def touch(folder: Path, now: int) -> None:
+    for path in folder.rglob("*.mid"):
+        os.utime(path, ns=(now, now))
+
+
+def test_touched_files_take_no_room(few: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    before = made(few, out)
+    size = shards(out)
+    for now in range(3):
+        touch(few, now)
+        assert made(few, out).digest == before.digest
+    assert shards(out) == size
+    assert len((out / JOURNAL).read_text().splitlines()) <= 2 * before.about["files"]
+
+
+def changed(music: Path, semitones: int) -> None:
+    for path in sorted(music.rglob("*.mid")):
+        edit.transpose(read_score(path), semitones).dump_midi(path)
+
+
+def test_shards_are_compacted(few: Path, tmp_path: Path) -> None:
+    """However often the files change, at most half as much as is needed is not."""
+    out = tmp_path / "corpus"
+    first = made(few, out)
+    for semitones in (1, -1, 2, -2):
+        changed(few, semitones)
+        corpus = made(few, out).verify()
+        assert shards(out) <= 1.5 * sum(piece.length for piece in corpus.pieces) + 1
+    fresh = made(few, tmp_path / "fresh")
+    assert contents(corpus) == contents(fresh)
+    assert sides(corpus).items() <= sides(first).items()
+    assert len((out / JOURNAL).read_text().splitlines()) == corpus.about["files"]
+
+
+_COMPACTED = """
+import os, signal, sys
+from pathlib import Path
+from toccata.corpus import journal, prepare
+at, calls = int(sys.argv[3]), 0
+def killed(function):
+    def run(*args, **kwargs):
+        global calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return run
+journal._finish = killed(journal._finish)
+journal.write_bytes = killed(journal.write_bytes)
+prepare.write_text = killed(prepare.write_text)
+prepare.write_json = killed(prepare.write_json)
+journal.Journal.remove_unused = killed(journal.Journal.remove_unused)
+options = prepare.PrepareOptions(valid=0.25, test=0.25)
+prepare.prepare(Path(sys.argv[1]), Path(sys.argv[2]), options, processes=0)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_killed_while_it_is_compacted(few: Path, tmp_path: Path) -> None:
+    """Before the new shard is whole, before the journal names it, before either index file, before the old one goes."""
+    out = tmp_path / "corpus"
+    made(few, out)
+    changed(few, 1)
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    whole = made(few, copy)
+    for at in range(1, 6):
+        folder = tmp_path / str(at)
+        shutil.copytree(out, folder)
+        command = [sys.executable, "-c", _COMPACTED, str(few), str(folder), str(at)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL, at
+        if (folder / CORPUS).exists():
+            Corpus(folder).verify()  # whatever it is of, its bytes are there
+        again = made(few, folder).verify()
+        assert (again.digest, contents(again)) == (whole.digest, contents(whole))
+        assert shards(folder) == shards(copy)
+
+
+# ---- an earlier format
+
+
+def as_format_2(out: Path) -> None:
+    """Make a corpus what the version before would have written: content was what steps are now, and all else lacks."""
+    about = json.loads((out / CORPUS).read_text())
+    marker = json.loads((out / "source.json").read_text())
+    for said, name in ((about, CORPUS), (marker, "source.json")):
+        (out / name).write_text(json.dumps({**said, "format": 2}, indent=2) + "\n")
+    for name in (PIECES, JOURNAL):
+        lines = [json.loads(text) for text in (out / name).read_text().splitlines()]
+        for line in lines:
+            line["content"] = line.pop("steps", "")
+            line.pop("sketch", None)
+            if name == PIECES:
+                line.pop("midi")
+        (out / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.parametrize("killed", [0, 3])
+def test_an_earlier_format_is_brought_up_to_date(few: Path, tmp_path: Path, killed: int) -> None:
+    """And no piece changes sides, also where it was interrupted meanwhile."""
+    out = tmp_path / "corpus"
+    made(few, out)
+    lines = [json.loads(t) for t in (out / PIECES).read_text().splitlines()]
+    moved = {"train": "valid", "valid": "test", "test": "train"}  # sides that a fresh split would not give
+    sides_then = {one["path"]: moved[one["split"]] for one in lines}
+    (out / PIECES).write_text("".join(json.dumps({**one, "split": moved[one["split"]]}) + "\n" for one in lines))
+    as_format_2(out)
+    with pytest.raises(CorpusError, match=r"format 2.*`toccata prepare MIDI_DIR .*` brings it up to date") as error:
+        Corpus(out)
+    assert "\n" not in str(error.value)
+    if killed:
+        command = [sys.executable, "-c", _KILLED, str(few), str(out), str(killed), "0"]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    corpus = made(few, out).verify()
+    assert {piece.path: piece.split for piece in corpus.pieces} == sides_then
+    other = PrepareOptions(CleanOptions(drop_drums=True))
+    as_format_2(out)
+    with pytest.raises(CorpusError, match="choose another folder"):  # another corpus is not brought up to date
+        made(few, out, other)
 
 
 # ---- what cannot be used

@@ -11,7 +11,7 @@ import pytest
 from symusic import Score
 
 from toccata.datasets import read_chorale, write_bach
-from toccata.errors import MissingExtra
+from toccata.errors import MissingExtra, RequestError
 from toccata.midi.bars import bar_map
 
 
@@ -55,6 +55,14 @@ def test_written_again_nothing_changes(chorales: Path) -> None:
     report = write_bach(chorales, limit=3)
     assert (report["files"], report["written"]) == (3, 1)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_a_notice_of_another_kind_stays(tmp_path: Path) -> None:
+    pytest.importorskip("music21")
+    (tmp_path / "NOTICE.txt").write_text("Of my own project")
+    with pytest.raises(RequestError, match="name another folder"):
+        write_bach(tmp_path, limit=1)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("NOTICE.txt", "Of my own project")]
 
 
 def test_without_music21(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from symusic import Note, Score, Track
 
 from cli_support import some_bach
 from random_model import random_model
@@ -13,10 +15,13 @@ from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.engine.model import TRIES, Model
 from toccata.errors import ModelError, RequestError
+from toccata.measure.follower import SHORT
 from toccata.measure.judge import Judge, write_index
+from toccata.midi.bars import bar_map
 from toccata.midi.edit import transpose
 from toccata.midi.splice import new_file
 from toccata.piece import Piece
+from toccata.tasks.vary import Keep
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,91 @@ def test_a_copy_is_named_with_file_and_bar_whatever_its_key(corpus: Corpus, mode
     assert found.share > 0.9
     assert not judge.within(12)(Piece(new_file(corpus.score(number)), {}))
     assert judge.normal is not None
+
+
+def bars_of(score: Score, first: int, last: int) -> Score:
+    """The notes that begin in some bars, counted from 1, where they stand."""
+    starts, out = bar_map(score).starts, score.copy()
+    for track in out.tracks:
+        track.notes = [note for note in track.notes if starts[first - 1] <= note.time < starts[last]]
+    return out
+
+
+@pytest.mark.parametrize("keep", ["rhythm", "contour"])
+def test_a_variation_of_a_training_piece_is_judged_by_the_notes_that_changed(
+    corpus: Corpus, model: Model, keep: Keep
+) -> None:
+    """The rest of it is the song's, and stands in the training data note for note."""
+    judge, song = Judge(model), new_file(corpus.score(corpus.split("train")[0]))
+    untouched = judge.of(Piece(song, {})).notes
+    for piece in model.vary(song, keep=keep, bars=[(2, 3)], n=2, strength=0.5, seed=0):
+        assert piece.new is not None
+        before = {(n.time, n.pitch) for t in Piece(song, {}).score.tracks for n in t.notes}
+        moved = {(n.time, n.pitch) for t in piece.new.tracks for n in t.notes}
+        assert moved
+        assert moved == {(n.time, n.pitch) for t in piece.score.tracks for n in t.notes} - before
+        found = judge.of(piece)
+        assert found.notes < SHORT < 40 < untouched
+        assert found.share == 0
+    (same,) = model.vary(song, keep=keep, strength=0, n=1, seed=0)
+    assert judge.of(same).notes == 0  # nothing in it is the model's
+
+
+def test_of_bars_written_anew_a_passage_is_known_by_its_new_notes(corpus: Corpus, model: Model) -> None:
+    judge, score = Judge(model), corpus.score(corpus.split("train")[0])
+    midi = new_file(score)
+    # The model wrote bars 3 and 4 as they stand in the training piece ...
+    new = bars_of(score, 3, 4)
+    found = judge.of(Piece(midi, {}, new=new))
+    pitched = sum(len(track.notes) for track in new.tracks if not track.is_drum)
+    assert SHORT <= found.notes <= pitched
+    assert found.piece_bar in (3, 4)
+    assert found.share > 0.5
+    # ... or one of its parts alone, under what was given ...
+    part = bars_of(score, 3, 6)
+    part.tracks = part.tracks[:1]
+    found = judge.of(Piece(midi, {}, new=part))
+    assert SHORT <= found.notes <= part.note_num()
+    # ... or other notes, in bars that are otherwise as they were.
+    other, odd = score.copy(), bars_of(score, 3, 4)
+    for number, track in enumerate(other.tracks):
+        track.notes = [note for note in track.notes if note not in odd.tracks[number].notes]
+    for track in odd.tracks:
+        track.notes = [Note(n.time, n.duration, 36 + (i * 29) % 53, 80) for i, n in enumerate(track.notes)]
+    for number, track in enumerate(other.tracks):
+        track.notes.extend(odd.tracks[number].notes)
+    found = judge.of(Piece(new_file(other), {}, new=odd))
+    assert (found.notes, found.share) == (0, 0)
+    assert judge.of(Piece(new_file(other), {})).notes > 40  # the bars around them are the training piece's
+    # A piece of which nothing is new has nothing that is copied.
+    assert judge.of(Piece(midi, {}, new=Score(480))).notes == 0
+
+
+def test_a_copied_accompaniment_is_known_beside_the_notes_that_were_given(corpus: Corpus, model: Model) -> None:
+    """On the same instrument as the song, whose own notes make other chords of it."""
+    judge, score = Judge(model), corpus.score(corpus.split("train")[0])
+    given = Track("", score.tracks[0].program, False)
+    first = bar_map(score).starts
+    given.notes.extend([Note(int(tick) + 7, 200, 100 - n % 5, 80) for n, tick in enumerate(first[:8])])
+    whole, new = score.copy(), score.copy()
+    whole.tracks.append(given)
+    found = judge.of(Piece(new_file(whole), {}, new=new))
+    assert found.notes == judge.of(Piece(new_file(score), {})).notes > 40
+
+
+def test_what_comes_again_of_a_prompt_is_not_new(corpus: Corpus, model: Model) -> None:
+    judge, song = Judge(model), new_file(corpus.score(corpus.split("train")[0]))
+    known = judge.of(Piece(song, {})).notes
+    for only in (False, True):
+        (piece,) = model.generate(song, prompt_bars=4, form="ABA", bars=12, seed=3, continuation_only=only)
+        assert piece.new is not None
+        offset = 4 * (not only)
+        assert [n.time for t in piece.new.tracks for n in t.notes] == [
+            n.time for t in bars_of(piece.score, 1 + offset, 4 + offset).tracks for n in t.notes
+        ]
+        assert judge.of(piece).notes < 20 <= judge.of(replace(piece, new=None)).notes <= known
+    (piece,) = model.generate(form="ABA", bars=3, seed=0)
+    assert piece.new is None  # without a prompt all of it is new
 
 
 def test_what_is_refused_is_written_again_with_another_seed(model: Model) -> None:

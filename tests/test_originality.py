@@ -15,21 +15,9 @@ from toccata.corpus.groups import COMMON
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
+from toccata.measure.follower import AGAIN, FIGURE, NEW, SHORT, Follower, Matcher
 from toccata.measure.lines import lines, pitched
-from toccata.measure.originality import (
-    AGAIN,
-    COPIED,
-    FIGURE,
-    NEW,
-    SHORT,
-    Follower,
-    Matcher,
-    Originality,
-    build_index,
-    normal,
-    normal_of,
-    originality,
-)
+from toccata.measure.originality import COPIED, Originality, build_index, normal, normal_of, originality
 from toccata.measure.passages import DEEP, Index
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import REPEATS, novel

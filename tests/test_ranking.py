@@ -193,7 +193,43 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
     assert part(middle) == part(spread.low) == part(spread.high) == 0
     assert part(spread.high + 10) == pytest.approx(part(spread.high + 1e9))
     assert part(spread.low - 1) > 0  # type: ignore[operator]
-    assert f"(usual {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+    assert f"{spread.low:.1f} to {spread.high:.1f}" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+
+
+def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> None:
+    """The passages may be many: of one piece they are like one another."""
+    found, judge = Usual.of_model(known.folder), Judge(known)
+    assert found is not None
+    assert found.surprise is not None
+    assert judge.normal is not None
+    odd = piece(music([60], *[[36, 95]] * 7), nats_per_note=1.0)
+    span = f"{found.surprise.low:.1f} to {found.surprise.high:.1f}"
+    for pieces, says in ((1, f"of one piece only: {span}"), (2, f"of two pieces only: {span}"), (3, f"usual {span}"),
+                         (0, f"usual {span}")):  # fmt: skip
+        why = Ranker(replace(found, pieces=pieces), None).weigh(odd).why
+        assert f"surprise 1.0 nats a note ({says}" in why
+    traits = Ranker(replace(found, learned=1), None).weigh(odd).why.partition(";")[2]
+    assert "(of one piece only: " in traits
+    assert "one piece" not in Ranker(replace(found, pieces=9), None).weigh(odd).why
+    for pieces, middle, most in (
+        (1, "in music by people 4 (one piece only)", "up to 9 in one piece only"),
+        (2, "in music by people 4 (two pieces only)", "up to 9 in two pieces only"),
+        (3, "in music by people 4 are usual", "usual up to 9"),
+    ):
+        judge.normal = replace(judge.normal, pieces=pieces, notes=4, notes_90=9)
+        assert judge.beside.startswith(f"; {middle}")
+        assert f"no known passage ({most}" in Ranker(found, judge).weigh(odd).why
+
+
+def test_the_pieces_that_what_is_usual_stands_on_are_counted(known: Model, corpus: Corpus) -> None:
+    found = Usual.of_model(known.folder)
+    assert found is not None
+    assert found.learned == len(corpus.split("train"))
+    assert found.pieces == len(corpus.split("valid"))
+    older = {key: value for key, value in known.folder.about[USUAL].items() if key not in ("pieces", "learned")}
+    before = Usual.of_model(replace(known.folder, about={**known.folder.about, USUAL: older}))
+    assert before is not None
+    assert before.pieces == before.learned == 0
 
 
 def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: Model) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from toccata.errors import RecipeError
-from toccata.recipes import Recipe, load, names, refuse_other_tokens, restore
+from toccata.recipes import FINETUNE, Recipe, for_finetuning, load, names, refuse_other_tokens, restore
+from toccata.recipes.settings import Settings
 from toccata.tokenizers.load import build_tokenizer
 
 
@@ -43,6 +44,29 @@ def test_settings() -> None:
     assert (recipe.training.clip, type(recipe.training.clip), recipe.training.steps) == (1.0, float, 7)
     assert recipe.tokenizer.options["beat_res"] == {"0-4": 8} | load("toccata").tokenizer.options.get("beat_res", {})
     assert recipe.prepare["test"] == 0
+
+
+@pytest.mark.parametrize("text", ["training.lr=0.001", "training.lr = 0.001", " training . lr =0.001 "])
+def test_a_setting_is_the_same_with_spaces(text: str) -> None:
+    assert Settings.of([text]).has("training.lr")
+    assert load("toccata", [text]).training.lr == 0.001
+    saved = load("toccata").to_json()
+    assert for_finetuning(saved, [text], first=True).training.lr == 0.001
+
+
+def test_finetuning_takes_a_lower_rate_once_and_its_own_time() -> None:
+    saved = load("toccata", ["training.minutes=3", "training.lr=0.01", "training.steps=700"]).to_json()
+    first, again = (for_finetuning(saved, ["training.seed=5"], first=is_first).training for is_first in (True, False))
+    assert (first.lr, again.lr) == (0.01 * FINETUNE, 0.01)
+    assert (first.minutes, first.steps) == (None, 700)
+    assert for_finetuning(saved, ["training.minutes = 2"], first=True).training.minutes == 2
+
+
+def test_one_setting_is_one_setting() -> None:
+    with pytest.raises(RecipeError, match="more than one setting") as error:
+        load("toccata", ["training.lr=0.1\nsteps = 3"])
+    assert "\n" not in str(error.value)
+    assert load("toccata", ["training.schedule = wsd"]).training.schedule == "wsd"
 
 
 WRONG = {

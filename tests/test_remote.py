@@ -23,6 +23,9 @@ import toccata
 from cli_support import TINY, call, some_bach, start, tiny
 from toccata import folder, remote
 from toccata.errors import ModelError, RemoteError, ToccataError
+from toccata.files import write_json
+from toccata.folder_lock import locked
+from toccata.remote import Kind
 from toccata.remote.copy import Copy
 
 pytest.importorskip("s3fs")
@@ -231,6 +234,49 @@ def test_an_interrupted_copy_is_completed(place: Path) -> None:
     assert asked(heard) == ["3.mid", "4.mid"]
     assert [p.stat().st_size for p in sorted(here.iterdir())] == list(range(5))
     assert sorted(p.name for p in here.parent.iterdir()) == ["copy.json", "there"], "nothing is left aside"
+
+
+def test_what_is_known_of_a_copy_is_not_written_anew_for_each_file(place: Path) -> None:
+    """Of 40 files, what is written is a few times what is known of all, not 40 times; and torn, it costs one file."""
+    copy = Copy((place / "there").as_uri(), Kind(writes=True))
+    folder = copy.fetch()
+    for number in range(40):
+        (folder / f"{number}.mid").write_bytes(bytes(number))
+    with mock.patch("toccata.remote.copy.write_json", side_effect=write_json) as written:
+        copy.publish()
+    assert written.call_count <= 2
+    assert len(list((place / "there").iterdir())) == 40
+    assert sorted(p.name for p in copy.home.iterdir()) == ["copy.json", "there"]
+
+    for number in range(3):
+        (folder / f"{number}.mid").write_bytes(bytes(100 + number))
+    with mock.patch.object(Copy, "_settle", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        Copy(copy.url, copy.kind).publish()
+    with (copy.home / "copy.jsonl").open("r+b") as file:
+        file.truncate((copy.home / "copy.jsonl").stat().st_size - 9)  # torn
+    again = Copy(copy.url, copy.kind)
+    with mock.patch.object(Copy, "_put", autospec=True, side_effect=Copy._put) as put:
+        again.publish()
+    assert len(put.call_args_list) == 1
+    assert Copy(copy.url, copy.kind).known == again.known
+    assert len(again.known) == 40
+    assert sorted(p.name for p in copy.home.iterdir()) == ["copy.json", "there"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="flock")
+def test_what_a_killed_process_was_fetching_is_removed(place: Path) -> None:
+    there = place / "there"
+    there.mkdir()
+    (there / "a.mid").write_bytes(b"music")
+    copy = Copy(there.as_uri(), Kind())
+    dead, alive = copy.home / "aside-dead", copy.home / "aside-alive"
+    for aside in (dead, alive):
+        aside.mkdir(parents=True)
+        (aside / "0").write_bytes(b"half")
+    with locked(alive):
+        copy.fetch()
+    assert not dead.exists()
+    assert alive.exists()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from symusic import Note, Score, Track
 
 import toccata
+from toccata import api
+from toccata.corpus.examples import refuse_drums_alone
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, ModelError, RecipeError, ToccataError
 from toccata.folder import ModelFolder
 from toccata.midi.clean import CleanOptions
 from toccata.recipes import load, of_corpus, restore
-from toccata.training import checkpoint, log, picture
+from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.optim import orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -302,6 +305,52 @@ def test_interrupted_before_it_was_measured(made: ModelFolder, music: Path, tmp_
     again = toccata.train(music, copy, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
     assert again.about["metrics"] == made.about["metrics"]
     assert (copy / "data.json").is_file()
+
+
+@pytest.mark.parametrize("recipe", ["theremin", "bachsformer", "tchaikovsky"])
+def test_drums_alone_are_refused_by_tokens_without_drums(tmp_path: Path, recipe: str) -> None:
+    """Before anything is learned: a model of these tokens would learn silence."""
+    source = tmp_path / "beats"
+    source.mkdir()
+    for name in range(4):
+        score = Score(480)
+        drums = Track("drums", 0, True)
+        drums.notes.extend([Note(120 * i, 60, 36 + (i * i + name) % 7, 80) for i in range(200)])
+        score.tracks.append(drums)
+        score.dump_midi(source / f"{name}.mid")
+    corpus = api.prepare(source, tmp_path / "corpus")
+    assert corpus.about["pieces"] == 4
+    with pytest.raises(CorpusError, match=r"nothing but drums.*tokens have none.*such as toccata") as error:
+        api.train(corpus.folder, tmp_path / "model", recipe=recipe, minutes=0.01)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "model").exists()
+    refuse_drums_alone(corpus, load("toccata").tokenizer)  # these have drums
+
+
+def test_merges_are_learned_from_all_of_the_training_pieces(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from those whose folders come first."""
+    read: list[int] = []
+
+    class Spied(Corpus):
+        def score(self, number: int) -> Score:
+            read.append(number)
+            return super().score(number)
+
+    monkeypatch.setattr(pipeline, "FIT_PIECES", 3)
+    spied = Spied(corpus.folder)
+    found = set()
+    for seed in range(6):
+        read.clear()
+        settings = ["tokenizer.merges=1200", f"training.seed={seed}"]
+        run = Run(load("toccata", settings), tmp_path / str(seed), None, lambda _: None, TorchBackend())
+        run.tokenizer(spied, lambda *_: None)
+        assert set(read) <= set(corpus.split("train"))
+        assert len(set(read)) == 3
+        found |= set(read)
+    assert max(found) > sorted(corpus.split("train"))[2]
+    assert len(found) > 3
 
 
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:

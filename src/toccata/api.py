@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from toccata import folder
-from toccata.corpus.contents import contents_of
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
@@ -18,8 +17,9 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
+from toccata.errors import CorpusError, MissingExtra, RequestError
 from toccata.files import write_text
+from toccata.folder_lock import locks
 from toccata.look import (
     Inspection,
     doctor,
@@ -29,11 +29,13 @@ from toccata.look import (
     render,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, seen_by, write_seen
-from toccata.measure.judge import Judge, write_index
-from toccata.measure.likelihood import Likelihood, likelihood
+from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained
+from toccata.measure.figures import few, with_interval
+from toccata.measure.judge import Judge
+from toccata.measure.learned import Seen
+from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
-from toccata.measure.usual import USUAL, Usual, usual
+from toccata.measure.usual import Usual
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -44,27 +46,26 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens, restore
+from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, restore
 from toccata.recipes import load as load_recipe
-from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
+from toccata.recipes.settings import Settings
+from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
 from toccata.training.info import command_line
+from toccata.training.place import refuse_foreign
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
-    from toccata.training.loop import Step
     from toccata.training.pipeline import Run
 
 __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "told",
-    "train",
+    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
+    "render", "told", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
-FINETUNE = 0.2
-"""The learning rate of a finetuning, as a share of that of the training before it."""
 VALID_BARS = 8
 VALID_PIECES = 8
 
@@ -72,7 +73,7 @@ VALID_PIECES = 8
 MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
 MODEL = Kind(leave=(folder.TRAINING,))
 WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
-WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT)
+WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
 find_model = reaching(name=MODEL)(find_model_here)
 
 
@@ -169,6 +170,7 @@ def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]
 
 
 @reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
+@locks("out")
 def train(
     source: str | Path,
     out: str | Path,
@@ -199,22 +201,26 @@ def train(
         MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
         RecipeError: The recipe or a setting is wrong.
-        ToccataError: The disk is full, or ``out`` holds something else.
+        RequestError: ``out`` holds anything but a run of ours. Nothing was read or fetched.
+        NotFiniteError: The loss is no longer a finite number.
+        ToccataError: The disk is full, or ``out`` holds another run.
     """
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
+    before = None if parent is None else Seen.of_parent(parent, heard.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
     model = None if start_from is None else told(start_from)
     called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
+    run.refuse_other_run()
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
     heard.say(corpus.summary())
     tokenizer = run.tokenizer(corpus, heard.update)
     state = run.train(
         corpus,
         tokenizer,
-        lambda step: heard.update("training", step.step, step.steps, _step_line(step)),
+        lambda step: heard.update("training", step.step, step.steps, str(step)),
         kept=Publishing(out, heard.say),
     )
     if not run.is_main:
@@ -225,7 +231,7 @@ def train(
         heard.say(f"{told(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, heard)
+    return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
@@ -261,67 +267,51 @@ def _share_processors() -> None:
 def _recipe(
     name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
 ) -> Recipe:
-    chosen = load_recipe(name, settings) if parent is None else restore(parent.about["recipe"], settings)
-    if parent is not None:
+    asked = Settings.of(settings)
+    if parent is None:
+        chosen = load_recipe(name, asked)
+    else:
+        first = parent.about["lineage"].get("parent") is None
+        chosen = for_finetuning(parent.about["recipe"], asked, first=first)
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
         refuse_other_tokens(chosen, restore(parent.about["recipe"]), parent.path)
-    if parent is not None and not any(s.startswith("training.lr=") for s in settings):
-        # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
-        first = parent.about["lineage"].get("parent") is None
-        chosen = replace(chosen, training=replace(chosen.training, lr=chosen.training.lr * (FINETUNE if first else 1)))
     if (source / CORPUS).is_file():
-        chosen = of_corpus(chosen, Corpus(source), settings)
+        chosen = of_corpus(chosen, Corpus(source), asked)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
     if (source / CORPUS).is_file():
-        return Corpus(source)
-    if out.exists() and not out.is_dir():
-        raise ModelError(f"{out} is a file: choose a folder for the model", path=out)
+        return Corpus(source).verify()
     with main_first():
         return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
 
 
-def _step_line(step: Step) -> str:
-    return f"loss {step.loss:.3f}, {step.tokens_per_second:,.0f} tokens/s, {_duration(step.seconds_left)} left"
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
 def _measured(
-    made: folder.ModelFolder, corpus: Corpus, about: dict[str, Any], recipe: Recipe, heard: Progress
+    made: folder.ModelFolder,
+    corpus: Corpus,
+    about: dict[str, Any],
+    recipe: Recipe,
+    before: Seen | None,
+    heard: Progress,
 ) -> folder.ModelFolder:
     """Evaluate a model that was just exported, and write what was found into its folder."""
     from toccata.training.card import card
 
-    numbers = corpus.split("test") or corpus.split("valid")
-    metrics: dict[str, Any] = {}
-    if numbers:
-        heard.say(f"Measuring on {len(numbers)} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
-        found = likelihood(
-            load(made.path, precision="fp32"),
-            (corpus.score(i) for i in numbers),
-            lambda done: heard.update("measuring", done, len(numbers)),
-        )
-        metrics |= {**found.to_dict(), "split": "test" if corpus.split("test") else "valid"}
-    heard.say("Writing a few pieces to see whether they are without a fault")
-    written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS)
-    metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
-    about = {**about, USUAL: usual(corpus, model, write_index(made, corpus)).to_dict()}
-    made = folder.seal(made.path, about)
-    metrics["copied"] = Judge(load(made.path)).summary([piece for piece in written if piece.origin["notes"]])
-    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics))
-    write_seen(made.path, corpus)
-    return folder.seal(made.path, {**about, "metrics": metrics})
+    made, metrics = measure_trained(
+        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=heard.say, update=heard.update
+    )
+    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
+    return folder.seal(made.path, {**made.about, "metrics": metrics})
+
+
+def refuse_output(out: str | Path) -> None:
+    """Refuse a folder, or an address, that a model cannot be written to: it holds something else than a run of ours.
+
+    Raises:
+        RequestError: It does. Nothing was read or fetched.
+    """
+    admit(out, WRITTEN_MODEL)
 
 
 def finetune(
@@ -344,10 +334,13 @@ def evaluate(
 ) -> Evaluation:
     """Measure a model on the pieces below ``source`` that it has not seen.
 
+    Left out are the pieces that it, or a model that it was finetuned from, was trained on or validated on, and those
+    that share long passages with these: excerpts, transpositions, near copies.
+
     Args:
         model: A model folder.
         source: A folder of MIDI files, or a prepared corpus.
-        include_seen: Measure on pieces it was trained on, too.
+        include_seen: Measure on those, too.
         progress: Hears how it goes on.
 
     Raises:
@@ -355,33 +348,26 @@ def evaluate(
     """
     heard = progress or Silent()
     opened = load(model, precision="fp32")
-    seen = set() if include_seen else seen_by(opened.folder.path)
     options = restore(opened.folder.about["recipe"]).clean
-    scores, unread, known = [], [], 0
-    contents: set[str] = set()
-    for name, result in contents_of(Path(source), options, lambda d, n: heard.update("reading", d, n)):
-        if isinstance(result, Exception):
-            unread.append((name, str(result)))
-            continue
-        content, midi = result
-        if content in seen:
-            known += 1
-        elif content not in contents:
-            contents.add(content)
-            scores.append(midi)
+    material = gather(
+        Path(source),
+        options,
+        opened.folder,
+        include_seen=include_seen,
+        progress=lambda done, files: heard.update("reading", done, files),
+    )
+    scores = material.pieces
     if not scores:
+        known = (material.seen or 0) + (material.shared or 0)
         raise CorpusError(
-            f"{source} holds no piece that {opened.name} has not seen ({known} seen, {len(unread)} cannot be used)",
+            f"{source} holds no piece that {opened.name} has not seen ({known} seen, whole or in part, "
+            f"{len(material.unread)} cannot be used)",
             path=source,
         )
-    from symusic import Score
-
-    found = likelihood(
-        opened, (Score.from_midi(m) for m in scores), lambda d: heard.update("measuring", d, len(scores))
-    )
-    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
+    found = likelihood_of(opened, scores, lambda done: heard.update("measuring", done, len(scores)))
+    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS)
     valid = written.valid / written.pieces
-    return Evaluation(opened.name, found, known, tuple(unread), written.pieces, valid, written.faults)
+    return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
 
 
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import xml.etree.ElementTree as ET
 import zipfile
@@ -21,7 +22,7 @@ from typing import TypedDict
 
 from symusic import KeySignature, Note, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import MissingExtra, ToccataError
+from toccata.errors import MissingExtra, RequestError, ToccataError
 from toccata.files import write_bytes, write_text
 from toccata.midi.read import read_score
 from toccata.midi.splice import new_file
@@ -74,13 +75,16 @@ def write_bach(
 
     Raises:
         MissingExtra: music21 is not installed, or comes without its corpus.
+        RequestError: There is a NOTICE.txt that says something else.
     """
     sources = _sources()[:limit]
+    notice = folder / "NOTICE.txt"
+    _refuse_other_notice(notice)
     report = DatasetReport(files=0, written=0, notes=0, skipped=[], licence=_LICENCE)
     for number, source in enumerate(sources, 1):
         target = folder / f"{source.stem}.mid"
         try:
-            if target.exists():
+            if os.path.lexists(target):
                 score = read_score(target)
             else:
                 score = read_chorale(source)
@@ -93,8 +97,19 @@ def write_bach(
             report["notes"] += score.note_num()
         if progress:
             progress(number, len(sources))
-    write_text(folder / "NOTICE.txt", _NOTICE.format(version=_version(), tempo=_TEMPO))
+    write_text(notice, _NOTICE.format(version=_version(), tempo=_TEMPO))
     return report
+
+
+def _refuse_other_notice(notice: Path) -> None:
+    if not os.path.lexists(notice):
+        return
+    try:
+        ours = notice.read_text(encoding="utf-8").splitlines()[:1] == _NOTICE.splitlines()[:1]
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise RequestError(f"{notice} says something else than ours: name another folder", path=notice, kind="exists")
 
 
 def read_chorale(path: Path) -> Score:

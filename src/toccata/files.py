@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,80 +17,131 @@ from pathlib import Path
 from typing import Any
 
 _ASIDE = "-aside-"
-_OLD = 60.0 if os.name == "posix" else 86_400.0
-"""Seconds after which a file left aside that nobody holds is nobody's; where files cannot be held, far longer."""
+_OLD = 86_400.0
+"""Seconds after which a file left aside is nobody's, where the system cannot say whether a process holds it."""
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """A path beside ``path`` to write to; renamed over ``path`` if the block succeeds.
 
     The suffix is kept, as some libraries choose a format by it. On any error, Ctrl-C included, what was written aside
-    is removed and ``path`` is as it was.
+    is removed and ``path`` is as it was. A link at ``path`` is replaced itself; the file that it points to is not
+    touched.
+
+    Args:
+        path: Where the file shall be in the end.
+        replace: Whether a file that is there is replaced.
+
+    Raises:
+        FileExistsError: ``path`` is a device, a pipe or a socket; or anything is there, also since a moment ago, and
+            ``replace`` is false.
+        OSError: The file cannot be written.
     """
+    _refuse_special(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}{_ASIDE}", suffix=path.suffix)
-    aside = Path(name)
+    _sweep(path.parent.absolute())
+    aside, handle = _new_aside(path)
     try:
-        handle = _held(handle)
         yield aside
-        aside.chmod(0o666 & ~_umask())
-        aside.replace(path)
+        if replace:
+            aside.replace(path)
+        else:
+            _rename_without_replacing(aside, path)
     finally:
         aside.unlink(missing_ok=True)
         if handle >= 0:
             os.close(handle)
 
 
+def _refuse_special(path: Path) -> None:
+    """Raise FileExistsError if ``path`` is a device, a pipe or a socket: renaming a file over it would remove it."""
+    try:
+        mode = path.lstat().st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise FileExistsError(errno.EEXIST, "is a device, a pipe or a socket, which no file replaces", str(path))
+
+
+def _new_aside(path: Path) -> tuple[Path, int]:
+    """A new empty file beside ``path``, and the handle that locks it; -1 where files cannot be locked.
+
+    The system applies the umask, and what the folder says of the rights of new files.
+    """
+    while True:
+        aside = path.with_name(f".{path.stem[:40]}{_ASIDE}{secrets.token_hex(4)}{path.suffix}")
+        try:
+            handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except FileExistsError:
+            continue
+        handle = _locked(handle)
+        if handle < 0 or os.fstat(handle).st_nlink:
+            return aside, handle
+        os.close(handle)  # another process took it for a killed one's in the moment before it was locked
+
+
+def _rename_without_replacing(aside: Path, path: Path) -> None:
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        aside.rename(path)
+
+
 @cache
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left aside in ``folder``; once a process, as folders may be large.
 
-    A file that is being written is held by its writer, and is left alone; so is a young one, which may not be held yet.
+    A file that is being written is locked by its writer for as long as that lives, and is left alone.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not re.fullmatch(rf"\..*{_ASIDE}[a-z0-9_]{{8}}(\.[^.]*)?", entry.name):
-                continue
-            with suppress(OSError):
-                if time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD and _is_free(entry.path):
-                    Path(entry.path).unlink()
+            if re.fullmatch(rf"\..*{_ASIDE}[a-z0-9_]{{8}}(\.[^.]*)?", entry.name, re.DOTALL):
+                with suppress(OSError):
+                    if entry.is_file(follow_symlinks=False):
+                        _remove_if_unlocked(Path(entry.path))
 
 
-def _held(handle: int) -> int:
-    """Keep the file locked for as long as this process lives; -1, and the file closed, where there are no such locks.
-
-    There a file that is old enough is nobody's.
-    """
+def _locked(handle: int) -> int:
+    """Lock the file for as long as this process lives; -1, and the file closed, where there are no such locks."""
     try:
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # whoever looks whether it is locked holds it for a moment only
     except (ImportError, OSError):
         os.close(handle)
         return -1
     return handle
 
 
-def _is_free(path: str) -> bool:
+def _remove_if_unlocked(path: Path) -> None:
+    """Remove a file that no living process holds; where that cannot be known, one that is a day old."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         import fcntl
-    except ImportError:
-        return True
-    handle = os.open(path, os.O_RDONLY)
-    try:
+
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
+    except BlockingIOError:
+        return
+    except (ImportError, OSError):
         os.close(handle)
-    return True
+        handle = -1
+        if time.time() - path.stat().st_mtime > _OLD:
+            path.unlink()
+    else:
+        path.unlink()  # while it is locked: its writer, if it has only just made it, sees that it is gone
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, wholly or not at all."""
-    with written_aside(path) as aside, aside.open("wb") as file:
+def write_bytes(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write ``data`` to ``path``, wholly or not at all; see `written_aside`."""
+    with written_aside(path, replace=replace) as aside, aside.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -109,9 +162,3 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -4,6 +4,7 @@
     tokenizer/                           what turns music into ids
     onnx/model.onnx  onnx/model-8bit.onnx    the engine's graphs
     originality.idx                      an index of the training pieces' passages, to see what is copied
+    data.json  fingerprints.idx          by which the pieces it was trained on are known again
     toccata.json                         format, recipe, lineage, metrics, a digest of every file above
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
@@ -28,6 +29,9 @@ FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
 GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
 TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
+DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
+LEARNED = "learned"
+"""The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """What no name of a model has: files are called after it, and a name is no way to other folders."""
 
@@ -58,6 +62,16 @@ class ModelFolder:
     def config(self) -> dict[str, Any]:
         """The content of ``config.json``."""
         return _json(self.file(CONFIG))
+
+    @property
+    def learned(self) -> list[dict[str, Any]]:
+        """How many ``pieces`` the model, the one it was finetuned from, and so on to the first were trained on.
+
+        Each has its name, ``model``, and its ``digest``; pieces are None where nobody knows them. Empty where the
+        folder does not say it, or not in a way that can be read.
+        """
+        said = self.about.get(LEARNED)
+        return said if isinstance(said, list) and all(map(_is_generation, said)) else []
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.
@@ -158,12 +172,19 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
+def _is_generation(said: Any) -> bool:
+    if not isinstance(said, dict) or not isinstance(said.get("model"), str) or not said["model"].isprintable():
+        return False
+    digest, pieces = said.get("digest"), said.get("pieces")
+    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
+
+
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
     """Finish a model folder: write ``toccata.json`` with the digests of the files that are there.
 
     ``toccata.json`` is written last, so a folder that has one is whole.
     """
-    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY]
+    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
     files = {name: digest(path / name) for name in names if (path / name).is_file()}
     write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})

@@ -201,6 +201,7 @@ def _model_row(path: Path) -> dict[str, Any]:
             "context": config.context,
             "nats_per_note": metrics.get("nats_per_note"),
             "pieces": made.about.get("lineage", {}).get("pieces"),
+            "learned": made.learned,
             "digest": made.digest,
             "error": None,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,8 +71,14 @@ class Piece:
             RequestError: There is a file already, and ``force`` is not given.
         """
         path = Path(path)
-        _refuse_existing(path, force)
-        write_bytes(path, self.midi)
+        try:
+            write_bytes(path, self.midi, replace=force)
+        except FileExistsError:
+            if force or not os.path.lexists(path):  # what is in the way is its folder's name
+                raise
+            raise RequestError(
+                f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
+            ) from None
         return path
 
     def lock(
@@ -181,8 +188,3 @@ def _page(roll: str, sound: bytes) -> str:
     if sound:
         page += f'<br><audio controls src="data:audio/mpeg;base64,{base64.b64encode(sound).decode()}"></audio>'
     return page
-
-
-def _refuse_existing(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise RequestError(f"{path} exists already: choose another name, or say --force to replace it", path=path)

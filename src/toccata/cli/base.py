@@ -211,7 +211,7 @@ def refuse_existing(paths: Sequence[Path], force: bool) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise RequestError(f"nothing can be written to {there}: name another place", path=folder, kind="no-place")
     for path in paths:
-        if path.exists() and not force:
+        if not force and os.path.lexists(path):  # a link that points nowhere is something, too
             raise RequestError(
                 f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
             )

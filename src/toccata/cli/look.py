@@ -123,11 +123,21 @@ def models(face: Face, folder: Path | None) -> None:
             (r["name"], r["recipe"], millions(r["parameters"]), _figure(r["nats_per_note"]), r["path"]) for r in good
         ]
         lines = table(cells, right=(2, 3)) if cells else []
+        lines += [line for row in good if (line := _lineage(row))]
         lines += [f"{row['name']}: cannot be used: {row['error']}" for row in rows if row["error"] is not None]
     else:
         where = folder or "./models or here"
         lines = [f"no model in {where}; `toccata train MIDI_DIR -o models/mine` makes one"]
     face.result({"models": rows}, lines)
+
+
+def _lineage(row: dict[str, Any]) -> str:
+    """How many pieces a finetuned model and those before it were trained on; empty for other models."""
+    generations = row["learned"]
+    if len(generations) < 2:
+        return ""
+    learned = (f"{g['model']} ({'unknown' if g['pieces'] is None else g['pieces']})" for g in generations)
+    return f"{row['name']}: pieces learned, from the last model to the first: {', '.join(learned)}"
 
 
 def _figure(value: Any) -> str:

@@ -62,9 +62,7 @@ def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str 
 
     The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise.
     """
-    from toccata import api
-
-    _train(face, midi_dir, settings, parent=str(api.find_model(setting("model", parent))), recipe=None, **said)
+    _train(face, midi_dir, settings, parent=parent, recipe=None, finetunes=True, **said)
 
 
 def _train(
@@ -79,6 +77,7 @@ def _train(
     seed: int | None,
     backend: Literal["torch", "jax"] | None,
     size: str | None = None,
+    finetunes: bool = False,
 ) -> None:
     for text in settings:
         if text.find("=") < 1:
@@ -90,6 +89,10 @@ def _train(
     if parent is not None and recipe is not None:
         raise click.UsageError("a model that another one starts from keeps its recipe: leave out --recipe or --from")
     refuse_file(out, "the model")
+    api.refuse_output(out)  # before the model to start from is fetched
+    start_from: Path | None = None
+    if finetunes or parent is not None:
+        start_from = api.find_model(setting("model", parent) if finetunes else parent)
     face.place = out
     face.kept = f"what was done so far is kept in {api.told(out)}: run the same command again to go on"
     began = time.time()
@@ -100,7 +103,7 @@ def _train(
             recipe=setting("recipe", recipe) or "toccata",
             settings=[*_flags(size, seed), *settings],
             minutes=minutes,
-            start_from=None if parent is None else api.find_model(parent),
+            start_from=start_from,
             backend=backend or "torch",
             progress=heard,
         )
@@ -125,13 +128,6 @@ def _flags(size: str | None, seed: int | None) -> list[str]:
     return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
-def _nats(found: dict[str, Any]) -> str:
-    """Nats a note and, where there is more than one piece to tell it by, how sure that is."""
-    low, high = found["nats_per_note_ci95"]
-    sure = f" ({low:.2f} to {high:.2f})" if found["pieces"] > 1 else ""
-    return f"{found['nats_per_note']:.2f} nats a note{sure}"
-
-
 def _made_at(out: Path) -> float:
     """When a model was finished, as ``time.time`` tells it."""
     try:
@@ -145,9 +141,10 @@ def _trained(face: Face, value: dict[str, Any]) -> list[str]:
     if face.quiet:
         return [value["path"]]
     if "nats_per_note" in metrics:
-        lines.append(
-            f"likelihood   {_nats(metrics)} on {many(metrics['pieces'], 'piece')} it has not seen; lower is better"
-        )
+        from toccata import api
+
+        pieces = many(metrics["pieces"], "piece")
+        lines.append(f"likelihood   {api.with_interval(metrics)} on {pieces} it has not seen; lower is better")
     if "valid" in metrics:
         lines.append(f"validity     {metrics['valid']:.0%} of the pieces it wrote are without a fault")
     if value["loss_curve"]:
@@ -155,6 +152,23 @@ def _trained(face: Face, value: dict[str, Any]) -> list[str]:
     if value["log"]:
         lines.append(f"log          {value['log']}")
     return [*lines, "", "and now", f"  toccata generate --model {value['path']} --bars 16 --audio --plot"]
+
+
+def _sorted_out(value: dict[str, Any]) -> list[str]:
+    """What was left out, and what among the pieces the model has seen."""
+    unread = f"{len(value['unread']):,} that cannot be used"
+    unread += f", {value['duplicates']:,} that stand there twice" if value["duplicates"] else ""
+    if value["seen"] is None:
+        return [f"left out     {unread}", "             nobody knows which of the pieces it was trained on"]
+    seen = f"{value['seen']:,} it was trained on, {value['shared']:,} that share long passages with those"
+    if value["seen_included"]:
+        lines = [f"among them   {seen}", f"left out     {unread}"]
+    else:
+        lines = [f"left out     {seen}, {unread}"]
+    if value["unknown"]:
+        names = " and ".join(value["unknown"])
+        lines.append(f"not known    what {names} learned: pieces that count as unseen may be among that")
+    return lines
 
 
 @command(
@@ -167,9 +181,11 @@ def _trained(face: Face, value: dict[str, Any]) -> list[str]:
 )
 @click.argument("model")
 @click.argument("midi_dir", type=click.Path(path_type=Path))
-@click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it was trained on, too.")
+@click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it has seen, too.")
 def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None:
     """Measure MODEL on the pieces in MIDI_DIR that it has not seen.
+
+    Seen is what it and the models before it were trained on, and what shares long passages with that.
 
     Nats a note: how surprised the model is by each note, over whole pieces; lower is better. The range holds the true
     figure in 95 of 100 cases. Validity: of a few pieces it writes, how many are without a fault.
@@ -181,10 +197,10 @@ def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None
     value = found.to_dict()
     lines = [
         f"model        {value['model']}",
-        f"likelihood   {_nats(value)}",
+        f"likelihood   {api.with_interval(value)}",
         f"             {value['nats_per_token']:.2f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
         f"measured on  {many(value['pieces'], 'piece')}, {value['notes']:,} notes",
-        f"left out     {value['seen']:,} it was trained on, {len(value['unread']):,} that cannot be used",
+        *_sorted_out(value),
         f"validity     {value['validity']['valid']:.0%} of {value['validity']['pieces']} pieces without a fault",
     ]
     face.result(value, lines + [f"             {fault}" for fault in value["validity"]["faults"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -292,11 +293,12 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
 def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
     """The longest passage of all that were written that also stands in the training pieces, and what is usual."""
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
-    usual = "" if judge.normal is None else f"; in music by people {judge.normal.notes} are usual"
+    usual = judge.beside
     if found is None or not found["copied"]["notes"]:
         return [f"No passage stands in the training pieces{usual}."]
     copied, name = found["copied"], Path(found["path"]).name
-    where = f"{copied['path']}, bar {copied['bar']}"
+    learned = f" of {copied['model']}" if copied["model"] else ""
+    where = f"{copied['path']}{learned}, bar {copied['bar']}"
     return [
         f"Longest passage known: {many(copied['notes'], 'note')} ({name}, bar {copied['piece_bar']}: {where}){usual}."
     ]
@@ -349,7 +351,7 @@ def _places(
     for i in range(count):
         stem, copy = f"{name}-{seed}-{i + 1}" if ranked else f"{name}-{seed + i}", 2
         place = folder / f"{stem}.mid"
-        while not force and any(place.with_suffix(s).exists() for s in (".mid", *suffixes)):
+        while not force and any(os.path.lexists(place.with_suffix(s)) for s in (".mid", *suffixes)):
             place = folder / f"{stem}-{copy}.mid"
             copy += 1
         places.append(place)

@@ -1,23 +1,24 @@
-"""The pieces of a folder or a corpus, each known by its content: to tell what a model has seen from what it has not."""
+"""The pieces of a folder or a corpus with their fingerprints: to tell what a model has seen from what it has not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.errors import MidiError
 from toccata.midi.clean import CleanOptions, read_clean
-from toccata.midi.facts import fingerprint
+from toccata.midi.facts import Fingerprint, fingerprint
 from toccata.midi.pool import map_files
 from toccata.midi.read import find_midi
 
 
 def contents_of(
     source: Path, options: CleanOptions, progress: Callable[[int, int], None] | None = None
-) -> Iterator[tuple[str, tuple[str, bytes] | MidiError]]:
-    """Each piece's path below ``source`` with its content and its bytes, or with the reason why it cannot be used.
+) -> Iterator[tuple[str, tuple[Fingerprint, bytes] | MidiError]]:
+    """Each piece's path below ``source`` with its fingerprint and its bytes, or with the reason why it cannot be used.
 
     Args:
         source: A folder of MIDI files, or a prepared corpus.
@@ -30,7 +31,7 @@ def contents_of(
     if (source / CORPUS).is_file():
         corpus = Corpus(source)
         for number, piece in enumerate(corpus.pieces):
-            yield piece.path, (piece.content, corpus.midi(number))
+            yield piece.path, (marked(corpus, number), corpus.midi(number))
         return
     paths = find_midi(source)
     read = partial(_read, options=options)
@@ -42,7 +43,13 @@ def contents_of(
         yield path.relative_to(source).as_posix(), result
 
 
-def _read(path: Path, options: CleanOptions) -> tuple[str, bytes]:
-    """A piece's content and its cleaned bytes; runs in a worker process."""
+def marked(corpus: Corpus, number: int) -> Fingerprint:
+    """The fingerprint of a piece of a corpus, with the hashes that the corpus knows it by."""
+    piece = corpus.pieces[number]
+    return replace(fingerprint(corpus.score(number)), content=piece.content, steps=piece.steps)
+
+
+def _read(path: Path, options: CleanOptions) -> tuple[Fingerprint, bytes]:
+    """A piece's fingerprint and its cleaned bytes; runs in a worker process."""
     score = read_clean(path, options)
-    return fingerprint(score).content, score.dumps_midi()
+    return fingerprint(score), score.dumps_midi()

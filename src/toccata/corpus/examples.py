@@ -25,6 +25,7 @@ from toccata.tasks.controls import Cues, can_control, cued, cues, random_control
 from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.load import TokenizerOptions, writes_drums
 
 GOLDEN = 0.6180339887498949
 """The golden ratio's fraction: its multiples fill [0, 1) most evenly."""
@@ -214,6 +215,25 @@ class Examples:
     def __getstate__(self) -> dict[str, Any]:
         # A worker process parses for itself.
         return {**self.__dict__, "_parsed": OrderedDict()}
+
+
+def refuse_drums_alone(corpus: Corpus, options: TokenizerOptions) -> None:
+    """Refuse a corpus of which the tokens can say no note: a model would learn silence from it.
+
+    Raises:
+        CorpusError: All training pieces are of drums alone, and the tokens have no drums.
+    """
+    numbers = corpus.split("train")
+    if writes_drums(options) or not numbers:
+        return
+    for number in numbers:
+        if any(len(track.notes) and not track.is_drum for track in corpus.score(number).tracks):
+            return
+    raise CorpusError(
+        f"{corpus.folder} has nothing but drums to train on, and the recipe's tokens have none: choose a recipe that "
+        "has, such as toccata",
+        path=corpus.folder,
+    )
 
 
 @dataclass(frozen=True)

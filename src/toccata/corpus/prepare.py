@@ -6,27 +6,40 @@ Interrupted, it goes on; unchanged, it does nothing.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toccata.corpus.groups import FEW, assign, related, thinned
-from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
+from toccata.corpus.journal import Journal, forget
+from toccata.corpus.store import (
+    CORPUS,
+    FORMAT,
+    FORMATS,
+    PIECES,
+    SPLITS,
+    Corpus,
+    Piece,
+    Split,
+    corpus_digest,
+    line,
+    piece_digest,
+    read_lines,
+)
 from toccata.errors import CorpusError, MidiError, RecipeError
-from toccata.files import write_bytes, write_json, write_text
+from toccata.files import write_json, write_text
+from toccata.folder_lock import LOCK, locked
 from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
 from toccata.midi.read import find_midi
 
-SHARD_BYTES = 64 * 2**20
 Progress = Callable[[int, int], None]
 
 
@@ -89,75 +102,89 @@ def prepare(
 
     Raises:
         CorpusError: No MIDI below ``source``, no piece left after cleaning, or ``out`` holds something else.
+        ToccataError: Another process is writing to ``out``.
     """
     options = options or PrepareOptions()
     files = find_midi(source)
-    out.mkdir(parents=True, exist_ok=True)
-    made_with = {"format": FORMAT, "source": named or str(source.resolve()), "options": asdict(options)}
-    before = _begin(out, made_with)
-    journal = _Journal(out)
-    stamps = {path: _stamp(source, path) for path in files}
-    todo = [path for path in files if journal.entries.get(stamps[path][0], {}).get("stamp") != stamps[path][1]]
-    with journal:
-        for done, (path, result) in enumerate(_read_all(todo, options, processes)):
-            name, stamp = stamps[path]
-            if isinstance(result, MidiError):
-                reason = _readable(result.message.removeprefix(f"{path}: "))
-                journal.add({"path": name, "stamp": stamp, "reason": reason})
-            else:
-                journal.add({"path": name, "stamp": stamp, **result[0]}, result[1])
-            if progress is not None:
-                progress(len(files) - len(todo) + done + 1, len(files))
-    present = {name for name, _ in stamps.values()}
-    entries = [journal.entries[name] for name in sorted(present)]
-    _finish(out, made_with, entries, before, options)
+    with locked(out):
+        out.mkdir(parents=True, exist_ok=True)
+        made_with = {"format": FORMAT, "source": named or str(source.resolve()), "options": asdict(options)}
+        before = _begin(out, made_with)
+        journal = Journal(out)
+        stamps = {path: _stamp(source, path) for path in files}
+        todo = [path for path in files if journal.entries.get(stamps[path][0], {}).get("stamp") != stamps[path][1]]
+        with journal:
+            for done, (path, result) in enumerate(_read_all(todo, options, processes)):
+                name, stamp = stamps[path]
+                if isinstance(result, MidiError):
+                    reason = _readable(result.message.removeprefix(f"{path}: "))
+                    journal.add({"path": name, "stamp": stamp, "reason": reason})
+                else:
+                    journal.add({"path": name, "stamp": stamp, **result[0]}, result[1])
+                if progress is not None:
+                    progress(len(files) - len(todo) + done + 1, len(files))
+        present = sorted({name for name, _ in stamps.values()})
+        journal.compact(present)
+        _finish(out, made_with, [journal.entries[name] for name in present], before, options)
+        journal.remove_unused()
     return Corpus(out)
 
 
-def _begin(out: Path, made_with: dict[str, Any]) -> dict[str, Split]:
+def _begin(out: Path, made_with: dict[str, Any]) -> list[dict[str, Any]]:
     """See what is in ``out`` already.
 
     Returns:
-        The split of each content of the corpus that was there.
+        The lines of the index of the corpus that was there, none if there was none. That one may be of an earlier
+        format: it is brought up to date, and its pieces stay on their sides.
     """
     marker = out / "source.json"
     if marker.exists():
         before = _json(marker)
         if before != json.loads(json.dumps(made_with)):
-            if not _is_unfinished(out, before):
+            if _is_unfinished(out, before):
+                forget(out)
+            elif not _is_earlier(before, made_with):
                 raise CorpusError(
                     f"{out} holds a corpus of another folder or of other cleaning options: choose another folder",
                     path=out,
                 )
-            _forget(out)
             write_json(marker, made_with)
-    elif any(not path.name.startswith(f".{marker.stem}-") for path in out.iterdir()):  # but for our own torn marker
+    elif any(not path.name.startswith((f".{marker.stem}-", LOCK)) for path in out.iterdir()):  # but for what is ours
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
     else:
         write_json(marker, made_with)
     # By the index, not by corpus.json: an interruption between writing the two must not make a piece change sides.
     try:
         known = read_lines((out / PIECES).read_text(encoding="utf-8"))
-        return {piece["content"]: piece["split"] for piece in known}
+        if all(isinstance(piece["content"], str) and piece["split"] in SPLITS for piece in known):
+            return known
     except FileNotFoundError:
-        return {}
+        return []
     except (ValueError, KeyError, TypeError):
-        raise CorpusError(f"{out / PIECES} is damaged: delete {out} and prepare it again", path=out) from None
+        pass
+    raise CorpusError(f"{out / PIECES} is damaged: delete {out} and prepare it again", path=out)
+
+
+def _is_earlier(marker: Any, made_with: dict[str, Any]) -> bool:
+    """Whether ``out`` holds the same corpus in an earlier format."""
+    if not isinstance(marker, dict) or marker.get("format") not in FORMATS:
+        return False
+    return bool({**marker, "format": FORMAT} == json.loads(json.dumps(made_with)))
+
+
+def _sides_before(known: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> dict[str, Split]:
+    """The sides of the pieces in ``entries`` that an index has put on one, by content."""
+    # Format 2 had no steps: its content was what they are now.
+    by_steps = {piece["content"]: piece["split"] for piece in known if "steps" not in piece}
+    by_content = {piece["content"]: piece["split"] for piece in known if "steps" in piece}
+    sides = {e["content"]: by_content.get(e["content"], by_steps.get(e["steps"])) for e in entries}
+    return {content: side for content, side in sides.items() if side is not None}
 
 
 def _is_unfinished(out: Path, marker: Any) -> bool:
     """Whether ``out`` holds what a :func:`prepare` that never came to its end has left, and no more."""
     ours = isinstance(marker, dict) and set(marker) == {"format", "source", "options"}
     return ours and not (out / CORPUS).exists() and not (out / PIECES).exists()
-
-
-def _forget(out: Path) -> None:
-    """Delete what an unfinished corpus has read, the journal first: without it the rest is not told of."""
-    (out / JOURNAL).unlink(missing_ok=True)
-    for number in count():
-        if not (out / shard_name(number)).exists():
-            return
-        (out / shard_name(number)).unlink()
 
 
 def _json(path: Path) -> Any:
@@ -182,13 +209,23 @@ def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
     kept = thinned(mark.passages) if len(mark.passages) > FEW else mark.passages
     entry = {
         "content": mark.content,
-        "midi": hashlib.blake2b(midi, digest_size=16).hexdigest(),
-        "passages": base64.b64encode(kept.tobytes()).decode(),
+        "steps": mark.steps,
+        "midi": piece_digest(midi),
+        "passages": _as_text(kept),
+        "sketch": _as_text(mark.sketch),
         "notes": known.notes,
         "bars": known.bars,
         "seconds": known.seconds,
     }
     return entry, midi
+
+
+def _as_text(hashes: NDArray[np.uint64]) -> str:
+    return base64.b64encode(hashes.astype("<u8").tobytes()).decode()
+
+
+def _from_text(text: str) -> NDArray[np.uint64]:
+    return np.frombuffer(base64.b64decode(text), "<u8").astype(np.uint64)
 
 
 def _stamp(source: Path, path: Path) -> tuple[str, list[int]]:
@@ -205,86 +242,11 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-class _Journal:
-    """What has been read so far. Bytes are written before the line that tells of them: a torn end is only forgotten."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.path = out / JOURNAL
-        self.entries: dict[str, dict[str, Any]] = {}
-        self.shard, self.offset = 0, 0
-        self._log: BinaryIO | None = None
-        self._bytes: BinaryIO | None = None
-        if self.path.exists():
-            self._recall()
-
-    def _recall(self) -> None:
-        """Read what an earlier run wrote; what was torn is forgotten, in the file too."""
-        kept: list[bytes] = []
-        forgotten = False
-        sizes: dict[int, int] = {}
-        with self.path.open("rb") as file:
-            for text in file:
-                try:
-                    entry = json.loads(text)
-                    name = entry["path"]
-                except (ValueError, KeyError, TypeError):
-                    entry = None
-                if entry is None or not text.endswith(b"\n"):
-                    forgotten = True  # torn by an interruption, and the last one
-                    break
-                if "shard" in entry:
-                    number, end = entry["shard"], entry["offset"] + entry["length"]
-                    path = self.out / shard_name(number)
-                    if number not in sizes:
-                        sizes[number] = path.stat().st_size if path.exists() else 0
-                    if end > sizes[number] or "midi" not in entry:
-                        forgotten = True  # its bytes never reached the disk, or are gone
-                        self.entries.pop(name, None)
-                        continue
-                    self.shard, self.offset = max((self.shard, self.offset), (number, end))
-                kept.append(text)
-                self.entries[name] = entry
-        if forgotten:
-            write_bytes(self.path, b"".join(kept))
-
-    def __enter__(self) -> _Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in (self._bytes, self._log):
-            if file is not None:
-                file.close()
-
-    def add(self, entry: dict[str, Any], data: bytes = b"") -> None:
-        if self._log is None:
-            self._log = self.path.open("ab")
-        if data:
-            if self.offset and self.offset + len(data) > SHARD_BYTES:
-                self.shard, self.offset = self.shard + 1, 0
-                if self._bytes is not None:
-                    self._bytes.close()
-                self._bytes = None
-            if self._bytes is None:
-                path = self.out / shard_name(self.shard)
-                path.touch()
-                self._bytes = path.open("r+b")
-                self._bytes.truncate(self.offset)
-                self._bytes.seek(self.offset)
-            self._bytes.write(data)
-            self._bytes.flush()
-            entry |= {"shard": self.shard, "offset": self.offset, "length": len(data)}
-            self.offset += len(data)
-        self._log.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-        self._log.flush()
-        self.entries[entry["path"]] = entry
-
-
 def _finish(
     out: Path,
     made_with: dict[str, Any],
     entries: list[dict[str, Any]],
-    before: dict[str, Split],
+    known: Sequence[dict[str, Any]],
     options: PrepareOptions,
 ) -> None:
     """Leave out duplicates, group, split, and write the index; nothing is touched if it would be the same."""
@@ -301,25 +263,27 @@ def _finish(
     if not kept_entries:
         why = f"; the first, {rejected[0]['path']}: {rejected[0]['reason']}" if rejected else ""
         raise CorpusError(f"none of the {len(entries)} files below {made_with['source']} can be used{why}", path=out)
-    roots = related([np.frombuffer(base64.b64decode(e["passages"]), np.uint64) for e in kept_entries])
+    roots = related(
+        [_from_text(e["passages"]) for e in kept_entries],
+        [_from_text(e["sketch"]) for e in kept_entries],
+        [e["steps"] for e in kept_entries],
+    )
     members: dict[int, list[str]] = {}
     for root, entry in zip(roots, kept_entries, strict=True):
         members.setdefault(root, []).append(entry["content"])
     groups = {min(contents): contents for contents in members.values()}
     names = {content: name for name, contents in groups.items() for content in contents}
-    sides = assign(groups, before, options.valid, options.test)
+    sides = assign(groups, _sides_before(known, kept_entries), options.valid, options.test)
     pieces = [_piece(entry, names[entry["content"]], sides[entry["content"]]) for entry in kept_entries]
     index = "".join(line(piece) + "\n" for piece in pieces)
-    # Where the bytes lie depends on which worker was first; what they are does not.
-    told = "".join(f"{p.path}\n{p.split}\n{e['midi']}\n" for p, e in zip(pieces, kept_entries, strict=True))
     about = {
         **made_with,
-        "digest": hashlib.sha256(told.encode()).hexdigest(),
+        "digest": corpus_digest(pieces),
         "files": len(entries),
         "pieces": len(pieces),
         "notes": sum(p.notes for p in pieces),
         "hours": round(sum(p.seconds for p in pieces) / 3600, 3),
-        "splits": {side: sum(p.split == side for p in pieces) for side in ("train", "valid", "test")},
+        "splits": {side: sum(p.split == side for p in pieces) for side in SPLITS},
         "rejected": rejected,
         "duplicates": sorted(duplicates.values()),
     }
@@ -340,6 +304,8 @@ def _piece(entry: dict[str, Any], group: str, side: Split) -> Piece:
         path=path,
         style=path.split("/")[0] if "/" in path else "",
         content=entry["content"],
+        steps=entry["steps"],
+        midi=entry["midi"],
         group=group,
         split=side,
         notes=entry["notes"],

@@ -1,15 +1,16 @@
 """A corpus on disk: the cleaned pieces as MIDI bytes in a few large files, and an index of them.
 
 pieces.jsonl     one line a piece, sorted by path: where its bytes lie, its notes, bars, style, content and split
-shard-0000.bin   MIDI bytes, one piece after another
+shard-0000.bin   MIDI bytes, one piece after another; the index has their digests, and what is read is checked
 corpus.json      format, options, counts, digest; written last, so a folder without it is not finished
 journal.jsonl    one line a file read, in the order they were done: what a rerun need not read again
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,12 @@ from symusic import Score
 
 from toccata.errors import CorpusError
 
-FORMAT = 2
+FORMAT = 3
+FORMATS = (2, 3)
+"""Those that `prepare` brings up to date."""
 CORPUS, PIECES, JOURNAL = "corpus.json", "pieces.jsonl", "journal.jsonl"
 Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class Piece:
     Attributes:
         path: The source file, relative to the folder it was found in, with forward slashes.
         style: The first folder of the path, "" at the top.
-        content: The fingerprint of the notes (see ``midi.facts``).
+        content: The hash of its notes, rhythm and drums included: exact copies have the same (see ``midi.facts``).
+        steps: The hash of its succession of pitches: what has the same belongs together.
+        midi: The digest of its bytes.
         group: The smallest content among the pieces that share passages with this one; a group is never split.
         split: train, valid or test.
         notes: Number of notes.
@@ -47,6 +53,8 @@ class Piece:
     path: str
     style: str
     content: str
+    steps: str
+    midi: str
     group: str
     split: Split
     notes: int
@@ -75,12 +83,17 @@ class Corpus:
                 f"{folder} is not a finished corpus: run `toccata prepare MIDI_DIR {folder}`", path=folder
             ) from None
         if found != FORMAT:
+            how = "update toccata"
+            if found in FORMATS:
+                how = f"`toccata prepare MIDI_DIR {folder}` brings it up to date, and no piece changes sides"
             raise CorpusError(
-                f"{folder} is a corpus of format {found}, this version reads {FORMAT}: prepare it again", path=folder
+                f"{folder} is a corpus of format {found}, this version reads {FORMAT}: {how}", path=folder
             )
         try:
             self.pieces: Sequence[Piece] = [Piece(**entry) for entry in read_lines(index)]
-        except (ValueError, TypeError):
+            if corpus_digest(self.pieces) != self.about["digest"]:
+                raise ValueError("not the index that was written")
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise CorpusError(
                 f"{folder / PIECES} is damaged: delete {folder} and prepare it again", path=folder
             ) from None
@@ -111,12 +124,47 @@ class Corpus:
         """The numbers of the pieces in a split."""
         return [i for i, piece in enumerate(self.pieces) if piece.split == name]
 
+    def sample(self, name: Split, count: int, seed: int = 0) -> list[int]:
+        """The numbers of at most ``count`` pieces of a split, in their order, drawn from all of it by ``seed``.
+
+        Which are drawn follows from what they are, so that neither names nor folders decide it.
+        """
+        numbers = self.split(name)
+        if len(numbers) <= count:
+            return numbers
+
+        def chance(number: int) -> bytes:
+            return hashlib.blake2b(f"{seed}:{self.pieces[number].content}".encode(), digest_size=8).digest()
+
+        return sorted(sorted(numbers, key=chance)[:count])
+
+    def verify(self) -> Corpus:
+        """Read the bytes of every piece once, before hours are spent on them.
+
+        Returns:
+            This corpus.
+
+        Raises:
+            CorpusError: Those of a piece are missing or damaged.
+        """
+        for number in range(len(self.pieces)):
+            self.midi(number)
+        return self
+
     def score(self, number: int) -> Score:
-        """Piece ``number``, parsed."""
+        """Piece ``number``, parsed.
+
+        Raises:
+            CorpusError: Its bytes are missing or damaged.
+        """
         return Score.from_midi(self.midi(number))
 
     def midi(self, number: int) -> bytes:
-        """Piece ``number`` as the bytes of a MIDI file."""
+        """Piece ``number`` as the bytes of a MIDI file.
+
+        Raises:
+            CorpusError: They are missing or damaged.
+        """
         piece = self.pieces[number]
         shard = self._shards.get(piece.shard)
         if shard is None:
@@ -125,7 +173,13 @@ class Corpus:
                 shard = self._shards[piece.shard] = np.memmap(path, np.uint8, "r")
             except (OSError, ValueError):
                 raise CorpusError(f"{path} is missing: prepare the corpus again", path=path) from None
-        return shard[piece.offset : piece.offset + piece.length].tobytes()
+        data = shard[piece.offset : piece.offset + piece.length].tobytes()
+        if piece_digest(data) != piece.midi:
+            path = self.folder / shard_name(piece.shard)
+            raise CorpusError(
+                f"{piece.path} is damaged in {path}: prepare the corpus again, which makes it anew", path=path
+            )
+        return data
 
     @cached_property
     def _shards(self) -> dict[int, NDArray[np.uint8]]:
@@ -139,6 +193,19 @@ class Corpus:
 def shard_name(number: int) -> str:
     """The file name of a shard."""
     return f"shard-{number:04d}.bin"
+
+
+def piece_digest(data: bytes) -> str:
+    """The digest of a piece's bytes, 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def corpus_digest(pieces: Iterable[Piece]) -> str:
+    """SHA-256 over every piece's path, split and bytes; where these lie does not count."""
+    whole = hashlib.sha256()
+    for piece in pieces:
+        whole.update(f"{piece.path}\n{piece.split}\n{piece.midi}\n".encode())
+    return whole.hexdigest()
 
 
 def read_lines(index: str) -> list[Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from toccata.corpus.store import Corpus, Split
+from toccata.corpus.store import SPLITS, Corpus
 from toccata.files import written_aside
+from toccata.folder_lock import locked
 from toccata.midi.bars import bar_map
 from toccata.tokenizers.layouts import Layout
 from toccata.tokenizers.text import TextOptions, TextTokenizer
@@ -15,7 +16,6 @@ from toccata.tokenizers.vocabulary import Kind
 
 TEXT = "text"
 LEGEND = "legend.tsv"
-_SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -28,12 +28,20 @@ def write_text_corpus(
 
     Returns:
         The files.
+
+    Raises:
+        ToccataError: Another process is writing to the corpus.
     """
+    with locked(corpus.folder):
+        return _write(corpus, options, progress)
+
+
+def _write(corpus: Corpus, options: TextOptions | None, progress: Callable[[int, int], None] | None) -> list[Path]:
     tokenizer = TextTokenizer(options or TextOptions())
     folder = corpus.folder / TEXT
     used: set[str] = set()
     files, done = [], 0
-    for split in _SPLITS:
+    for split in SPLITS:
         path = folder / f"{split}.txt"
         with written_aside(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
             for number in corpus.split(split):

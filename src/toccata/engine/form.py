@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from symusic import Score
+from symusic import Note, Score, Track
 
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
 from toccata.engine.music import Stats, refuse_none
@@ -220,6 +220,7 @@ class _Work:
         notes: New ones so far, repeats left out.
         nats: Of the new tokens.
         last: The end of the latest new section.
+        fresh: Whether each of its bars is new, or repeats a new one; the others are a prompt's.
         said: Its origin.
     """
 
@@ -237,6 +238,7 @@ class _Work:
     notes: int = 0
     nats: float = 0.0
     last: Finished | None = None
+    fresh: list[bool] = field(default_factory=list)
     said: Mapping[str, Any] = field(default_factory=dict)
 
     def take(self, step: Step) -> Iterator[Event]:
@@ -244,9 +246,12 @@ class _Work:
         if self.prompt is not None and not self.midi:
             self.lines = bar_lines(self.prompt.score, _given(self.prompt))
             self.midi = closed(self.prompt.midi, self.prompt.seam) if step.section else b""
+            self.fresh = [False] * _given(self.prompt)
         if step.source is None:
             yield from self._new(step)
+            self.fresh += [True] * step.bars
             return
+        self.fresh += self.fresh[step.source : step.source + step.bars]
         start, end = self.lines[step.source], self.lines[step.source + step.bars]
         self.midi = repeated(self.midi, start, end, self.lines[-1])
         for number in range(step.bars):
@@ -308,7 +313,23 @@ class _Work:
         event = replace(self.last, row=self.row, written=self.tokens, nats=self.nats, notes=self.notes)
         if self.prompt is None:
             return event, Piece(midi, origin)
-        return event, Piece(drop_before(midi, seam), origin) if only else Piece(midi, origin, seam)
+        new = self._new_notes(music, seam if only else 0)
+        if only:
+            return event, Piece(drop_before(midi, seam), origin, new=new)
+        return event, Piece(midi, origin, seam, new=new)
+
+    def _new_notes(self, music: Score, seam: int) -> Score:
+        """The notes of the bars that are new, and not the prompt's once more; tick 0 is at ``seam``."""
+        starts = np.array(self.lines)
+        out = Score(music.ticks_per_quarter)
+        for track in music.tracks:
+            mine = Track(track.name, track.program, track.is_drum)
+            bars = np.searchsorted(starts, [note.time for note in track.notes], side="right") - 1
+            pairs = zip(track.notes, bars.tolist(), strict=True)
+            kept = [note for note, bar in pairs if bar >= len(self.fresh) or self.fresh[bar]]
+            mine.notes.extend([Note(n.time - seam, n.duration, n.pitch, n.velocity) for n in kept])
+            out.tracks.append(mine)
+        return out
 
 
 def bar_lines(score: Score, bars: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Score
+from symusic import Note, Score, Track
 
 from toccata.engine.generate import Event, Finished, NewBar, generate
 from toccata.engine.music import MAX_TOKENS, Stats, refuse_none
@@ -210,7 +210,9 @@ class Varying(Rewriting):
             "nats_per_note": round(nats / max(1, heard), 4),
         }
         origin = {**self.about(seed, asked.sampling), **about, **asked.said()}
-        return Piece(keys.written(song.pitches, origin_text(origin)), origin), keys.at(song.pitches)
+        now = keys.at(song.pitches)
+        new = _moved(keys, now, asked.song.score)
+        return Piece(keys.written(song.pitches, origin_text(origin)), origin, new=new), now
 
     def _notes_of(self, asked: _Variation, keys: Keys) -> Song:
         known = self.tokenizer.grammar().scheme.has_programs
@@ -291,6 +293,16 @@ class Varying(Rewriting):
     def _harmony(self, asked: _Variation) -> Callable[[Hole], tuple[PitchRule, ...]]:
         grid = self.tokenizer.grammar().scheme.timing.ticks_per_quarter
         return lambda hole: (Harmony.of(asked.song.score, asked.bars, hole, grid, asked.scale),)
+
+
+def _moved(before: Keys, after: Keys, song: Score) -> Score:
+    """The notes that have another pitch, each in the track of the song that it stands in."""
+    out = Score(song.ticks_per_quarter)
+    out.tracks.extend([Track(track.name, track.program, track.is_drum) for track in song.tracks])
+    for was, now, track in zip(before.notes, after.notes, before.tracks, strict=True):
+        if now.pitch != was.pitch and now.end is not None:
+            out.tracks[track].notes.append(Note(now.start, now.end - now.start, now.pitch, 64))
+    return out
 
 
 def _with_change(piece: Piece, what: Change) -> Piece:

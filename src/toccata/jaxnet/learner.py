@@ -117,6 +117,10 @@ class JaxLearner:
         """The mean of ``value`` over all processes: there is one."""
         return value
 
+    def any(self, yes: bool) -> bool:
+        """Whether a process says yes: there is one."""
+        return yes
+
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights, averaged where they are, by name."""
         return named(self.model if self.ema is None else self.ema)

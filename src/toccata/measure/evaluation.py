@@ -1,19 +1,48 @@
-"""What an evaluation found, and what it has to leave out: the pieces a model has seen."""
+"""What an evaluation found, and what it measures on: the pieces that a model has not seen."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toccata.corpus.store import Corpus
-from toccata.errors import ModelError
-from toccata.files import write_json
-from toccata.measure.likelihood import Likelihood
+from symusic import Score
 
-DATA = "data.json"
-"""The file in a model folder that names the contents of the pieces it was trained on and chosen by."""
+from toccata.corpus.contents import contents_of
+from toccata.corpus.store import Corpus, Split
+from toccata.engine.model import Model
+from toccata.errors import ModelError
+from toccata.folder import LEARNED, ModelFolder, seal
+from toccata.measure.judge import Judge, write_index
+from toccata.measure.learned import Learned, Seen, hashes
+from toccata.measure.likelihood import Likelihood, likelihood
+from toccata.measure.usual import USUAL, usual
+from toccata.measure.validity import validity
+from toccata.midi.clean import CleanOptions
+
+
+@dataclass(frozen=True)
+class Material:
+    """The pieces of a folder, as an evaluation sorts them.
+
+    Attributes:
+        pieces: Those to measure on, as MIDI.
+        seen: How many others, or of those if the seen ones are measured too, the model was trained on or validated on;
+            None: nobody knows.
+        shared: How many more share long passages with pieces that it was trained on or validated on: excerpts,
+            arrangements, near copies; None: nobody knows.
+        duplicates: Files left out because another one holds the same piece.
+        unread: Files left out because they cannot be read, or by the cleaning, each with its reason.
+        unknown: The models it was finetuned from of which nobody knows what they were trained on.
+    """
+
+    pieces: tuple[bytes, ...]
+    seen: int | None
+    shared: int | None
+    duplicates: int
+    unread: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -23,8 +52,8 @@ class Evaluation:
     Attributes:
         model: The model's name.
         likelihood: Nats a note on the pieces.
-        seen: Pieces left out because the model was trained on them or chose its weights by them.
-        unread: Files left out because they cannot be read, or by the model's cleaning, each with its reason.
+        material: Which pieces it was measured on, and which not.
+        include_seen: Whether pieces that the model has seen were measured, too.
         written: Pieces written for this.
         valid: The share of those without a fault.
         faults: The faults of the others.
@@ -32,15 +61,15 @@ class Evaluation:
 
     model: str
     likelihood: Likelihood
-    seen: int
-    unread: tuple[tuple[str, str], ...]
+    material: Material
+    include_seen: bool
     written: int
     valid: float
     faults: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, the keys of DESIGN's ``evaluate``."""
-        found = self.likelihood
+        found, material = self.likelihood, self.material
         return {
             "model": self.model,
             "pieces": found.pieces,
@@ -49,30 +78,136 @@ class Evaluation:
             "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
             "nats_per_token": round(found.nats_per_token, 4),
             "tokens_per_note": round(found.tokens / found.notes, 4),
-            "seen": self.seen,
-            "unread": [{"path": path, "reason": reason} for path, reason in self.unread],
+            "seen": material.seen,
+            "shared": material.shared,
+            "seen_included": self.include_seen,
+            "duplicates": material.duplicates,
+            "unknown": list(material.unknown),
+            "unread": [{"path": path, "reason": reason} for path, reason in material.unread],
             "validity": {"pieces": self.written, "valid": self.valid, "faults": list(self.faults)},
         }
 
 
-def write_seen(path: Path, corpus: Corpus) -> None:
-    """Keep the contents of the pieces a model knows in its folder ``path``, for later evaluations to leave out."""
-    seen = {side: sorted(corpus.pieces[i].content for i in corpus.split(side)) for side in ("train", "valid")}
-    write_json(path / DATA, seen)
+def gather(
+    source: Path,
+    options: CleanOptions,
+    made: ModelFolder,
+    *,
+    include_seen: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Material:
+    """Read the pieces below ``source`` that a model has not seen, neither whole nor in part.
+
+    Args:
+        source: A folder of MIDI files, or a prepared corpus.
+        options: How files are cleaned.
+        made: The model's folder.
+        include_seen: Take pieces that it has seen, too.
+        progress: Called with (files done, files in all).
+
+    Raises:
+        CorpusError: There is no such folder, or no MIDI file in it.
+        ModelError: The model does not say what it was trained on, and pieces that it has seen are not to be taken.
+    """
+    seen = _seen(made, include_seen)
+    unread: list[tuple[str, str]] = []
+    pieces = []
+    contents: set[frozenset[tuple[str, str]]] = set()
+    duplicates = 0
+    for name, result in contents_of(source, options, progress):
+        if isinstance(result, Exception):
+            unread.append((name, str(result)))
+            continue
+        content = frozenset(hashes(result[0]).items())
+        duplicates += content in contents
+        if content not in contents:
+            contents.add(content)
+            pieces.append(result)
+    kinds = None if seen is None else seen.kinds(pieces)
+    taken = [midi for number, (_, midi) in enumerate(pieces) if include_seen or (kinds and kinds[number] == "new")]
+    return Material(
+        pieces=tuple(taken),
+        seen=None if kinds is None else kinds.count("whole"),
+        shared=None if kinds is None else kinds.count("passages"),
+        duplicates=duplicates,
+        unread=tuple(unread),
+        unknown=(made.name,) if seen is None else seen.unknown,
+    )
 
 
-def seen_by(path: Path) -> set[str]:
-    """The contents of the pieces that the model in ``path`` knows.
+def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int], None]) -> Likelihood:
+    """The likelihood of pieces, given as MIDI; see `likelihood`."""
+    return likelihood(model, (Score.from_midi(midi) for midi in pieces), progress)
+
+
+def _seen(made: ModelFolder, optional: bool) -> Seen | None:
+    """What a model has seen; None: nobody knows, and it need not be known.
 
     Raises:
         ModelError: It does not say: measured on its own pieces, it would look far better than it is.
     """
     try:
-        known = json.loads((path / DATA).read_text(encoding="utf-8"))
-        return {content for side in ("train", "valid") for content in known[side]}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ModelError(
-            f"{path / DATA} is missing or damaged, so nobody knows which pieces the model has seen: copy the whole "
-            "model folder again, or measure on all of them (--all)",
-            path=path / DATA,
-        ) from None
+        return Seen.of_model(made)
+    except ModelError as error:
+        if optional:
+            return None
+        message = f"{error.message}, or measure on all pieces (--all)"
+        raise ModelError(message, path=error.path, kind=error.kind) from None
+
+
+def measure_trained(
+    made: ModelFolder,
+    corpus: Corpus,
+    about: Mapping[str, Any],
+    before: Seen | None,
+    *,
+    pieces: int,
+    bars: int,
+    say: Callable[[str], None],
+    update: Callable[[str, int, int], None],
+) -> tuple[ModelFolder, dict[str, Any]]:
+    """Measure a model that was just trained, and write into its folder what it learned and what is usual in it.
+
+    Args:
+        made: Its folder.
+        corpus: What it was trained on.
+        about: What ``toccata.json`` is to say of it.
+        before: What the model that it started from has seen: held-out pieces that it knows are not measured on.
+        pieces: How many pieces it writes, for their validity.
+        bars: How long these are.
+        say: Hears what is worth a line.
+        update: Hears of a task how far it has come: its name, done, and total.
+
+    Returns:
+        The folder, with what was written into it, and the metrics.
+    """
+    known = frozenset() if before is None else before.held_out(corpus)
+    metrics: dict[str, Any] = {"known_before": len(known)} if known else {}
+    split, numbers = _held_out(corpus, known)
+    if numbers:
+        say(f"Measuring on {len(numbers)} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
+        found = likelihood(
+            Model(made.path, precision="fp32"),
+            (corpus.score(i) for i in numbers),
+            lambda done: update("measuring", done, len(numbers)),
+        )
+        metrics |= {**found.to_dict(), "split": split}
+    say("Writing a few pieces to see whether they are without a fault")
+    written = (model := Model(made.path)).generate(n=pieces, bars=bars, seed=0)
+    metrics["valid"] = validity(written, bars).valid / pieces
+    index = write_index(made, corpus, before, known)
+    learned = Learned.of_training(made.name, corpus, before)
+    learned.save(made.path)
+    found_usual = usual(corpus, model, index, known=known)
+    made = seal(made.path, {**about, LEARNED: learned.summary(), USUAL: found_usual.to_dict()})
+    metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
+    return made, metrics
+
+
+def _held_out(corpus: Corpus, known: Collection[int]) -> tuple[Split, list[int]]:
+    """The pieces of ``corpus`` to measure on: those for tests, or, if there are none, those for validation."""
+    sides: tuple[Split, ...] = ("test", "valid")
+    for side in sides:
+        if numbers := sorted({*corpus.split(side)}.difference(known)):
+            return side, numbers
+    return "test", []

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from statistics import median_high
 from typing import Any
 
 from toccata import folder
 from toccata.corpus.store import Corpus
 from toccata.engine.model import Model
+from toccata.measure.learned import Seen, unindexed
 from toccata.measure.originality import Normal, Originality, build_index, normal_of, originality
 from toccata.measure.passages import Index
 from toccata.piece import Piece
 
 
-def write_index(made: folder.ModelFolder, corpus: Corpus) -> Index:
-    """Index what a model was trained on, into its folder."""
-    index = build_index(corpus)
+def write_index(
+    made: folder.ModelFolder, corpus: Corpus, before: Seen | None = None, known: Collection[int] = ()
+) -> Index:
+    """Index what a model and those before it were trained on, into its folder.
+
+    Args:
+        made: The model's folder.
+        corpus: What it was trained on.
+        before: What the model that it started from has seen; None: it started from none.
+        known: The held-out pieces of ``corpus`` that this one has seen, too.
+    """
+    if before is None:
+        index = build_index(corpus)
+    else:
+        inherited = None if before.index is None else (before.learned.generations[0].model, before.index)
+        index = build_index(corpus, inherited=inherited, unknown=before.unindexed, known=known)
     index.save(made.path / folder.ORIGINALITY)
     return index
 
@@ -26,6 +40,7 @@ class Judge:
 
     Attributes:
         normal: What is found in music by people that the model has not seen; None: it was trained on too little.
+        unindexed: The models that it was finetuned from whose training pieces are not in the index.
     """
 
     def __init__(self, model: Model) -> None:
@@ -36,6 +51,15 @@ class Judge:
         """
         self.index = Index.load(model.folder.file(folder.ORIGINALITY))
         self.normal: Normal | None = normal_of(self.index)
+        self.unindexed = unindexed(model.folder, self.index)
+
+    @property
+    def beside(self) -> str:
+        """What is said beside a number of known notes: what is usual, and what was not compared; may be empty."""
+        usual = "" if self.normal is None else f"; {self.normal.middle}"
+        if self.unindexed:
+            usual += f"; what {' and '.join(self.unindexed)} learned is not known, and not compared"
+        return usual
 
     @staticmethod
     def has(model: Model) -> bool:
@@ -43,9 +67,10 @@ class Judge:
         return model.folder.has(folder.ORIGINALITY)
 
     def of(self, piece: Piece) -> Originality:
-        """The longest passage of the new part of ``piece``."""
-        score = piece.score if piece.new is None else piece.new
-        return originality(score, self.index, since=piece.prompt_end or 0)
+        """The longest passage of ``piece``, by its new notes; only the bars in which these begin are looked at."""
+        if piece.new is not None and not piece.new.note_num():
+            return Originality()
+        return originality(piece.score, self.index, since=piece.prompt_end or 0, new=piece.new)
 
     def within(self, notes: int) -> Callable[[Piece], bool]:
         """Whether a piece has no passage longer than so many notes."""
@@ -57,6 +82,8 @@ class Judge:
             return None
         lengths = [self.of(piece).notes for piece in pieces]
         found: dict[str, Any] = {"pieces": len(lengths), "notes": median_high(lengths), "most": max(lengths)}
+        if self.unindexed:
+            found["unindexed"] = list(self.unindexed)
         if (normal := self.normal) is not None:
             return {**found, "people": {"pieces": normal.pieces, "notes": normal.notes, "most": normal.notes_90}}
         return {**found, "people": None}

@@ -6,26 +6,25 @@ there: nothing is hashed. A note takes two bytes for its symbol in each line it 
 begins there (four where there are more than 16 million notes). The file is mapped into memory, not read: opening it is
 quick, and many processes share it.
 
-The file, all numbers little-endian: ``toccata`` and a zero byte; the length of the header, 8 bytes; the header, JSON,
-with paths, numbers and the shape of each array; the arrays, each at a multiple of 64 bytes from the beginning.
+The file is one of arrays (``measure.arrayfile``), with paths and numbers in its header.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import ModelError
-from toccata.files import written_aside
+from toccata.measure.arrayfile import read_arrays, write_arrays
 from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.midi.bars import bar_map
 
@@ -33,11 +32,10 @@ FORMAT = 1
 DEEP = 256
 """Places are sorted by so many notes; of longer passages every place that has so many in common is looked at."""
 
-_MAGIC = b"toccata\0"
-_ALIGN = 64
 _HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
+_NORMAL = {"pieces", "notes", "notes_90", "share", "share_90"}
 _DTYPES = {
     "text": ("|u1",), "low": ("<u2",), "high": ("|u1", "<u2"), "starts": ("<u4",), "owners": ("<u4",),
     "first_bars": ("<u4",), "bar_starts": ("<u4",), "bar_notes": ("|u1",),
@@ -46,10 +44,17 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a passage stands: the piece's path in the corpus, and the bar, from 1, of the passage's first note."""
+    """Where a passage stands.
+
+    Attributes:
+        path: The piece, as its corpus calls it.
+        bar: The bar, from 1, of the passage's first note.
+        model: The model that was trained on the piece, where it is not the index' own but one it was finetuned from.
+    """
 
     path: str
     bar: int
+    model: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,7 @@ class Index:
 
     Attributes:
         paths: Of the pieces.
-        about: What else is known: ``notes`` of the pieces, and what is put there.
+        about: What else is known: ``notes`` of the pieces, ``models`` (see `Index.models`), and what is put there.
         arrays: ``text`` uint8[2n], symbols; ``low`` uint16[m] and ``high`` uint8[m] or uint16[m], the lower and the
             higher bits of the notes at which passages begin, sorted by what follows; ``starts`` uint32[lines + 1],
             where each line begins in the text, in notes; ``owners`` uint32[lines], its piece; ``first_bars``
@@ -73,8 +78,7 @@ class Index:
     @classmethod
     def of(cls, pieces: Iterable[tuple[str, Score]]) -> Index:
         """Index pieces, given with their paths."""
-        parts: dict[str, list[NDArray[Any]]] = {"text": [], "bar_notes": []}
-        sizes: dict[str, list[int]] = {"starts": [0], "bar_starts": [0], "owners": [], "first_bars": []}
+        made = _Builder()
         paths: list[str] = []
         count = 0
         for path, score in pieces:
@@ -83,27 +87,62 @@ class Index:
             for line in lines(notes, score.ticks_per_quarter):
                 held = np.searchsorted(bars, line.onsets, side="right") - 1
                 counts = _counts(np.bincount(held)[held[0] :])
-                parts["text"].append(line.symbols.reshape(-1))
-                parts["bar_notes"].append(counts)
-                sizes["starts"].append(sizes["starts"][-1] + len(line.symbols))
-                sizes["bar_starts"].append(sizes["bar_starts"][-1] + len(counts))
-                sizes["owners"].append(len(paths))
-                sizes["first_bars"].append(int(held[0]))
+                made.add(len(paths), line.symbols.reshape(-1), counts, int(held[0]))
             paths.append(path)
             count += sum(len(track.notes) for track in score.tracks)
-        text = np.concatenate([np.empty(0, np.uint8), *parts["text"]])
-        places = _sorted_places(text.reshape(-1, 2))
-        arrays: dict[str, NDArray[Any]] = {
-            "text": text,
-            "low": (places & 0xFFFF).astype("<u2"),
-            "high": (places >> 16).astype("|u1" if len(text) <= 2 * 2**24 else "<u2"),
-            "bar_notes": np.concatenate([np.empty(0, np.uint8), *parts["bar_notes"]]),
-        }
-        arrays |= {name: np.array(values, "<u4") for name, values in sizes.items()}
-        return cls(paths, {"notes": count}, arrays)
+        return cls(paths, {"notes": count}, made.arrays())
+
+    @classmethod
+    def merged(cls, parts: Sequence[tuple[str, Index]]) -> Index:
+        """Several indexes as one, sorted anew.
+
+        Pieces whose lines are all the same as those of a piece before them are left out: a model that is finetuned
+        again and again on the same music would otherwise take that music for an idiom.
+
+        Args:
+            parts: Each with the name of the model whose training pieces it holds; those it has from other models
+                keep their names.
+        """
+        made = _Builder()
+        paths: list[str] = []
+        models: list[list[Any]] = []
+        known: set[bytes] = set()
+        for name, index in parts:
+            models += [[model or name, None if count is None else 0] for model, count in index.models]
+            counts = models[-len(index.models) :]
+            whose = [row for row, (_, count) in enumerate(index.models) for _ in range(count or 0)]
+            bounds = np.searchsorted(index.arrays["owners"], np.arange(len(index.paths) + 1)).tolist()
+            for owner, path in enumerate(index.paths):
+                mine = range(bounds[owner], bounds[owner + 1])
+                texts = [index._slice("text", "starts", line, 2) for line in mine]
+                same = hashlib.blake2b(b"".join(map(bytes, texts)), digest_size=16).digest()
+                if texts and same in known:
+                    continue
+                known.add(same)
+                for line, text in zip(mine, texts, strict=True):
+                    held = index._slice("bar_notes", "bar_starts", line)
+                    made.add(len(paths), text, held, int(index.arrays["first_bars"][line]))
+                paths.append(path)
+                counts[whose[owner]][1] += 1
+        notes = sum(int(index.about.get("notes", 0)) for _, index in parts)
+        return cls(paths, {"notes": notes, "models": models}, made.arrays())
 
     def __len__(self) -> int:
         return len(self.arrays["low"])
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it was made of the indexes of several models."""
+        return "models" in self.about
+
+    @property
+    def models(self) -> list[tuple[str, int | None]]:
+        """Whose training pieces these are: names of models, and how many of the ``paths``, in their order, are theirs.
+
+        The name of the model that the index belongs to is empty. The count is None where nobody knows what a model was
+        trained on: its pieces are missing.
+        """
+        return [(name, count) for name, count in self.about.get("models", [["", len(self.paths)]])]
 
     @property
     def nbytes(self) -> int:
@@ -112,14 +151,7 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Write the index to ``path``, wholly or not at all."""
-        shapes = {name: [self.arrays[name].dtype.str, len(self.arrays[name])] for name in _DTYPES}
-        header = {"format": FORMAT, "about": self.about, "paths": self.paths, "arrays": shapes}
-        said = json.dumps(header, ensure_ascii=True).encode()
-        with written_aside(path) as aside, aside.open("wb") as file:
-            file.write(_MAGIC + len(said).to_bytes(8, "little") + said)
-            for name in _DTYPES:
-                _align(file)
-                file.write(self.arrays[name].tobytes())
+        write_arrays(path, {"format": FORMAT, "about": self.about, "paths": self.paths}, self.arrays, _DTYPES)
 
     @classmethod
     def load(cls, path: Path) -> Index:
@@ -129,31 +161,11 @@ class Index:
             ModelError: There is none, it is damaged, or it is of another format.
         """
         try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                magic, length = file.read(8), int.from_bytes(file.read(8), "little")
-                if magic != _MAGIC or length > size:
-                    raise ValueError("no header")
-                header = json.loads(file.read(length))
-            if header["format"] != FORMAT:
-                raise ModelError(
-                    f"{path} has format {header['format']!r}, this version of toccata reads {FORMAT}: update toccata",
-                    path=path,
-                )
-            raw = np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a plain array are made faster
-            arrays, at = {}, 16 + length
-            for name, dtypes in _DTYPES.items():
-                dtype, count = header["arrays"][name]
-                at += -at % _ALIGN
-                end = at + count * np.dtype(dtypes[dtypes.index(dtype)]).itemsize
-                if not 0 <= count <= size or end > size:
-                    raise ValueError("cut short")
-                arrays[name] = raw[at:end].view(dtype)
-                at = end
+            header, arrays = read_arrays(path, FORMAT, _DTYPES)
             index = cls(list(header["paths"]), dict(header["about"]), arrays)
-            if at != size or not index._sound():
+            if not index._sound():
                 raise ValueError("arrays that do not fit together")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else "damaged"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         return index
@@ -209,12 +221,26 @@ class Index:
         counts = arrays["bar_notes"][arrays["bar_starts"][line] : arrays["bar_starts"][line + 1]]
         passed = counts[: np.searchsorted(np.cumsum(counts, dtype=np.int64), before, side="right")]
         bar = int(np.count_nonzero(passed != _FULL))
-        return Place(self.paths[arrays["owners"][line]], int(arrays["first_bars"][line]) + bar + 1)
+        owner = int(arrays["owners"][line])
+        return Place(self.paths[owner], int(arrays["first_bars"][line]) + bar + 1, self._model_of(owner))
 
     def pieces(self, at: NDArray[Any]) -> int:
         """How many pieces the notes ``at`` of the text are from."""
         line = np.searchsorted(self.arrays["starts"], at, side="right") - 1
         return len(np.unique(self.arrays["owners"][line]))
+
+    def _model_of(self, owner: int) -> str:
+        for name, count in self.models:
+            owner -= count or 0
+            if owner < 0:
+                return name
+        return ""
+
+    def _slice(self, values: str, starts: str, line: int, size: int = 1) -> NDArray[Any]:
+        """What an array holds of a line."""
+        first, last = self.arrays[starts][line : line + 2].tolist()
+        part: NDArray[Any] = self.arrays[values][size * first : size * last]
+        return part
 
     @cached_property
     def _heads(self) -> dict[bytes, tuple[int, int]]:
@@ -243,8 +269,55 @@ class Index:
             and len(low) == len(high)
             and int(self.places((0, len(self))).max(initial=0)) < max(int(starts[-1]), 1)
             and int(owners.max(initial=0)) < max(len(self.paths), 1)
+            and bool((np.diff(owners.astype(np.int64)) >= 0).all())
             and all(isinstance(name, str) for name in self.paths)
+            and all(isinstance(name, str) and name.isprintable() and _is_count(count) for name, count in self.models)
+            and sum(count or 0 for _, count in self.models) == len(self.paths)
+            and type(self.about.get("notes", 0)) is int
+            and _is_normal(self.about.get("normal"))
         )
+
+
+def _is_normal(said: Any) -> bool:
+    """Whether it is what `toccata.measure.originality.Normal` is made of, or nothing."""
+    if said is None:
+        return True
+    return isinstance(said, dict) and set(said) == _NORMAL and all(type(n) in (int, float) for n in said.values())
+
+
+class _Builder:
+    """Gathers the lines of pieces, and makes the arrays of an index of them."""
+
+    def __init__(self) -> None:
+        self._text: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+        self._bar_notes: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+        self._sizes: dict[str, list[int]] = {"starts": [0], "bar_starts": [0], "owners": [], "first_bars": []}
+
+    def add(self, owner: int, text: NDArray[np.uint8], bar_notes: NDArray[np.uint8], first_bar: int) -> None:
+        """Add a line of piece ``owner``; see `Index` for what is said of it."""
+        sizes = self._sizes
+        self._text.append(text)
+        self._bar_notes.append(bar_notes)
+        sizes["starts"].append(sizes["starts"][-1] + len(text) // 2)
+        sizes["bar_starts"].append(sizes["bar_starts"][-1] + len(bar_notes))
+        sizes["owners"].append(owner)
+        sizes["first_bars"].append(first_bar)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the index."""
+        text = np.concatenate(self._text)
+        places = _sorted_places(text.reshape(-1, 2))
+        return {
+            "text": text,
+            "low": (places & 0xFFFF).astype("<u2"),
+            "high": (places >> 16).astype("|u1" if len(text) <= 2 * 2**24 else "<u2"),
+            "bar_notes": np.concatenate(self._bar_notes),
+            **{name: np.array(values, "<u4") for name, values in self._sizes.items()},
+        }
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)
 
 
 def _counts(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -253,10 +326,6 @@ def _counts(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     out = np.full(int(ends[-1]), _FULL, np.uint8)
     out[ends - 1] = counts % _FULL
     return out
-
-
-def _align(file: BinaryIO) -> None:
-    file.write(b"\0" * (-file.tell() % _ALIGN))
 
 
 def _sorted_places(symbols: NDArray[np.uint8]) -> NDArray[np.uint32]:

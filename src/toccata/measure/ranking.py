@@ -23,7 +23,7 @@ from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
 from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
-from toccata.measure.usual import Spread, Usual
+from toccata.measure.usual import Usual
 from toccata.piece import Piece
 
 SURPRISE, KNOWN = 0.5, 1.0
@@ -125,7 +125,9 @@ class Ranker:
         if spread is None:
             return None, f"surprise {nats:.1f} nats a note"
         part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)
-        return part, f"surprise {nats:.1f} nats a note (usual {spread.low:.1f} to {spread.high:.1f})"
+        assert self.usual is not None
+        usual = self.usual.range_of("surprise", f"{spread.low:.1f}", f"{spread.high:.1f}")
+        return part, f"surprise {nats:.1f} nats a note ({usual})"
 
     def _traits(self, found: Mapping[str, float]) -> tuple[float | None, str]:
         if self.usual is None:
@@ -137,7 +139,7 @@ class Ranker:
             return None, ""
         squares = sum(weights[name] * min(abs(z), MOST) ** 2 for name, z in away.items())
         odd = sorted((n for n in away if abs(away[n]) > ODD), key=lambda n: -weights[n] * min(abs(away[n]), MOST))
-        texts = [_odd(name, found[name], away[name], spreads[name]) for name in odd[:TOLD]]
+        texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:TOLD]]
         if len(odd) > TOLD:
             texts.append(f"{len(odd) - TOLD} more unusual trait{'s' if len(odd) - TOLD > 1 else ''}")
         return math.sqrt(squares / sum(weights.values())), "; ".join(texts) or "nothing unusual in how it moves"
@@ -150,7 +152,7 @@ class Ranker:
         if normal is None:
             return None, said
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)
-        return min(max(0.0, beyond), MOST), f"{said} (usual up to {normal.notes_90})"
+        return min(max(0.0, beyond), MOST), f"{said} ({normal.most})"
 
 
 def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
@@ -167,9 +169,9 @@ def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
     return sorted(map(Ranker.of(model).weigh, pieces), key=lambda ranked: ranked.total)
 
 
-def _odd(name: str, value: float, away: float, spread: Spread) -> str:
+def _odd(name: str, value: float, away: float, usual: Usual) -> str:
     """An unusual trait in words: ``a little thin: 1.1 notes a quarter (usual 1.6 to 4.0)``."""
-    trait = TRAITS[name]
+    trait, spread = TRAITS[name], usual.traits[name]
     adverb = next(word for end, word in _ADVERBS if abs(away) < end)
     low, high, found = (f"{100 * x:.0f} %" if trait.percent else f"{x:.1f}" for x in (spread.low, spread.high, value))
-    return f"{adverb}{trait.low if away < 0 else trait.high}: {found} {trait.unit} (usual {low} to {high})"
+    return f"{adverb}{trait.low if away < 0 else trait.high}: {found} {trait.unit} ({usual.range_of(name, low, high)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from symusic import Score
 
-from toccata.corpus.store import Corpus
+from toccata.corpus.store import Corpus, Split
 from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.folder import ABOUT, ModelFolder
+from toccata.measure.figures import usual_range
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.passages import Index
 from toccata.measure.steps import Steps
@@ -34,6 +35,8 @@ SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles that are kept. What lies between the outer ones is called usual: nine passages in ten."""
 FEW = 8
 """Of fewer passages nothing is called usual."""
+HELD_OUT: tuple[Split, ...] = ("valid", "test")
+"""The sides of the split that passages of unseen pieces are drawn from: of the first that has any."""
 
 _PARSED = 32  # pieces that are kept while passages are drawn
 
@@ -97,12 +100,16 @@ class Usual:
         passages: How many held-out passages the surprise is of.
         surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
             before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
+        pieces: How many held-out pieces these passages are of; 0: a model made before that was counted.
+        learned: How many training pieces the excerpts are of; 0 likewise.
     """
 
     excerpts: int
     traits: Mapping[str, Spread]
     passages: int
     surprise: Spread | None
+    pieces: int = 0
+    learned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -111,8 +118,21 @@ class Usual:
             "excerpts": self.excerpts,
             "traits": {name: spread.to_dict() for name, spread in self.traits.items()},
             "passages": self.passages,
+            "pieces": self.pieces,
             "surprise": None if self.surprise is None else self.surprise.to_dict(),
+            "learned": self.learned,
         }
+
+    def range_of(self, name: str, low: str, high: str) -> str:
+        """What is usual in words, ``usual 1.6 to 4.0``, or that it stands on too few pieces to be called so.
+
+        Args:
+            name: The trait, or ``surprise``.
+            low: Where the usual begins, written out.
+            high: Where it ends.
+        """
+        held_out = name in ("steps", "surprise")  # the other traits are those of training pieces
+        return usual_range(low, high, (self.pieces if held_out else self.learned) or None)
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> Usual | None:
@@ -128,7 +148,8 @@ class Usual:
             surprise = None if said["surprise"] is None else _spread(said["surprise"])
             # What another version knows of and this one does not is left out.
             known = {name: _spread(spread) for name, spread in said["traits"].items() if name in TRAITS}
-            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise)
+            counts = {key: int(said.get(key, 0)) for key in ("pieces", "learned")}
+            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise, **counts)
         except (KeyError, TypeError, ValueError, AttributeError):
             path = made.path / ABOUT
             raise ModelError(
@@ -136,7 +157,15 @@ class Usual:
             ) from None
 
 
-def usual(corpus: Corpus, model: Model, index: Index, *, excerpts: int = EXCERPTS, passages: int = PASSAGES) -> Usual:
+def usual(
+    corpus: Corpus,
+    model: Model,
+    index: Index,
+    *,
+    excerpts: int = EXCERPTS,
+    passages: int = PASSAGES,
+    known: Collection[int] = (),
+) -> Usual:
     """Look at passages of ``BARS`` bars of ``corpus``, the same ones each time.
 
     Args:
@@ -145,14 +174,17 @@ def usual(corpus: Corpus, model: Model, index: Index, *, excerpts: int = EXCERPT
         index: Of the training pieces.
         excerpts: At how many passages of training pieces to look, at most.
         passages: How many the model reads, at most.
+        known: Held-out pieces that the model it was finetuned from has seen: they are left out.
     """
     found: dict[str, list[float]] = {}
     looked = 0
-    for score, bars, first in drawn(corpus, corpus.split("train"), excerpts):
+    learned = corpus.split("train")
+    for score, bars, first in drawn(corpus, learned, excerpts):
         looked += 1
         for name, value in passage_traits(Sounding.of(score), bars, first, min(first + BARS, len(bars))).items():
             found.setdefault(name, []).append(value)
-    others, steps = corpus.split("valid") or corpus.split("test"), Steps(index)
+    sides = (sorted({*corpus.split(side)}.difference(known)) for side in HELD_OUT)
+    others, steps = next(filter(None, sides), []), Steps(index)
     for score, bars, first in drawn(corpus, others, excerpts // 4):
         since, until = bars.starts[first], bars.starts[min(first + BARS, len(bars))]
         if (nats := steps.nats(score, int(since), int(until))) is not None:
@@ -172,6 +204,8 @@ def usual(corpus: Corpus, model: Model, index: Index, *, excerpts: int = EXCERPT
         traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
         passages=len(read),
         surprise=Spread.of(read) if len(read) >= FEW else None,
+        pieces=len(others),
+        learned=len(learned),
     )
 
 

@@ -12,7 +12,7 @@ from toccata.files import write_json, write_text
 from toccata.midi import report
 from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.contents import Checked, Contents, Rejected, instrument
-from toccata.midi.facts import facts, fingerprint
+from toccata.midi.facts import content_of, facts
 from toccata.midi.read import find_midi, map_files
 
 __all__ = ["Checked", "Rejected", "Report", "check", "instrument", "reason"]
@@ -79,7 +79,7 @@ def reason(error: MidiError, path: Path) -> str:
 
 def _look(path: Path, options: CleanOptions) -> Checked:
     score = read_clean(path, options)
-    return Checked(path, facts(score), fingerprint(score).content)
+    return Checked(path, facts(score), content_of(score))
 
 
 def _by_path(files: Sequence[Any]) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ class Checked:
     Attributes:
         path: Where it is.
         facts: What is left in it after cleaning.
-        content: Its fingerprint's content: equal for copies of one piece.
+        content: The hash of its notes, rhythm and drums included: equal for copies of one piece.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Contents:
 
     @property
     def duplicates(self) -> list[list[Path]]:
-        """Groups of files with the same notes, whatever their name, key, tempo or instruments."""
+        """Groups of files with the same notes and rhythm, whatever their name, key, tempo or instruments."""
         groups: dict[str, list[Path]] = defaultdict(list)
         for file in self.accepted:
             groups[file.content].append(file.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Any
 
 from toccata.errors import MidiError, RequestError
 from toccata.files import write_bytes
+from toccata.folder_lock import locked
 from toccata.midi.check import Checked, Rejected, Report, reason
 from toccata.midi.clean import CleanOptions, read_clean
-from toccata.midi.facts import facts, fingerprint
+from toccata.midi.facts import content_of, facts
 from toccata.midi.pool import map_files
 from toccata.midi.read import SUFFIXES, find_midi
 from toccata.midi.splice import new_file
@@ -92,13 +93,36 @@ def copy_cleaned(
     Raises:
         CorpusError: There is no ``source``, or no MIDI file in it.
         RequestError: ``out`` lies in ``source`` or is no folder, or cannot be made.
+        ToccataError: Another process is writing the copies of a folder to ``out``.
         OSError: The disk is full.
     """
-    options = options or CleanOptions(min_notes=1)
     closed: list[Rejected] = []
     targets = _targets(source, out, closed)
     _refuse_own(source, out, targets)
-    made = _make(next(iter(targets.values())).parent if source.is_file() else out)
+    with nullcontext() if source.is_file() else locked(out):
+        made = _make(next(iter(targets.values())).parent if source.is_file() else out)
+        try:
+            return _copied(
+                source, out, targets, closed, options or CleanOptions(min_notes=1), force, report, progress, processes
+            )
+        finally:
+            for folder in made:  # those in which nothing was written
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def _copied(
+    source: Path,
+    out: Path,
+    targets: dict[Path, Path],
+    closed: list[Rejected],
+    options: CleanOptions,
+    force: bool,
+    report: bool,
+    progress: Callable[[int, int], None] | None,
+    processes: int | None,
+) -> Copies:
+    """Clean and write each of ``targets``; see `copy_cleaned`."""
     rejected = [*closed, *_taken(targets)]
     for file in rejected:
         targets.pop(file.path, None)
@@ -107,21 +131,16 @@ def copy_cleaned(
     notes = 0
     there = set() if force else {target for target in targets.values() if os.path.lexists(target)}
     work = partial(_cleaned, options=options, look=report)
-    try:
-        for done, (path, result) in enumerate(map_files(list(targets), work, processes=processes), 1):
-            why = reason(result, path) if isinstance(result, MidiError) else _written(targets[path], result[0], force)
-            if why or isinstance(result, MidiError):
-                rejected.append(Rejected(path, why))
-            else:
-                written.append(targets[path])
-                notes += result[1]
-                checked += [] if result[2] is None else [result[2]]
-            if progress is not None:
-                progress(done, len(targets))
-    finally:
-        for folder in made if not written else ():
-            with suppress(OSError):
-                folder.rmdir()
+    for done, (path, result) in enumerate(map_files(list(targets), work, processes=processes), 1):
+        why = reason(result, path) if isinstance(result, MidiError) else _written(targets[path], result[0], force)
+        if why or isinstance(result, MidiError):
+            rejected.append(Rejected(path, why))
+        else:
+            written.append(targets[path])
+            notes += result[1]
+            checked += [] if result[2] is None else [result[2]]
+        if progress is not None:
+            progress(done, len(targets))
     left = tuple(sorted(rejected, key=lambda file: file.path))
     told = (
         Report(source.parent if source.is_file() else source, tuple(sorted(checked, key=lambda file: file.path)), left)
@@ -223,6 +242,6 @@ def _holds(path: Path, data: bytes) -> bool:
 def _cleaned(path: Path, options: CleanOptions, look: bool) -> tuple[bytes, int, Checked | None]:
     """A file's cleaned bytes, their notes and what is in them; runs in a worker process."""
     score = read_clean(path, options)
-    checked = Checked(path, facts(score), fingerprint(score).content) if look else None
+    checked = Checked(path, facts(score), content_of(score)) if look else None
     # Not symusic's own writer: from the 16th track on it gives tracks channels on which other instruments play.
     return new_file(score), score.note_num(), checked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from symusic import Score, Track
 
 from toccata.midi.bars import bar_map
+from toccata.midi.likeness import exact, sketch
 
 GRAM = 24
 """Notes in a passage: about six chords of four voices."""
@@ -69,14 +70,20 @@ class Fingerprint:
 
     Attributes:
         content: 16 hexadecimal digits, the same for every copy of the piece: whatever its file name, key, tempo, ticks
-            per quarter, note lengths, velocities, instruments, and tracks and their order.
+            per quarter, note lengths, velocities, instruments, and tracks and their order. Rhythm and drums count.
         passages: ``uint64[n]``, sorted, each once: hashes of one in ``SAMPLED`` of the passages of ``GRAM`` notes of
             the whole, of each track, and of their top lines. Parts, arrangements, and editions that differ here and
             there, have many of theirs in common with the whole.
+        steps: As ``content``, but of the succession of pitches alone: pieces of one melody or bass line have the same,
+            whatever their rhythm and drums. It says what belongs together, not what is the same.
+        sketch: A sample of constellations of notes (see ``midi.likeness``): copies whose notes were moved a little, or
+            of which some are missing, have many of them.
     """
 
     content: str
     passages: NDArray[np.uint64]
+    steps: str = ""
+    sketch: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 def facts(score: Score) -> Facts:
@@ -116,11 +123,12 @@ def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
 def fingerprint(score: Score) -> Fingerprint:
     """How to know ``score`` again; see `Fingerprint`.
 
-    Pitched notes are put in order of onset, then of pitch, doublings left out; what is hashed is each note's interval
-    from the note before it and whether it begins a new onset. Lengths, and how long onsets lie apart, do not count, so
-    that neither tempo nor resolution does. Drums count only in pieces with almost nothing else: there it is the drum
-    and the time since the note before, in 24ths of a quarter. Copies of music played off the grid whose resolution was
-    made coarser have another content, as their onsets were rounded together, but still share passages.
+    For steps and passages pitched notes are put in order of onset, then of pitch, doublings left out; what is hashed is
+    each note's interval from the note before it and whether it begins a new onset. Lengths, and how long onsets lie
+    apart, do not count, so that neither tempo nor resolution does. Drums count only in pieces with almost nothing else:
+    there it is the drum and the time since the note before, in 24ths of a quarter. Copies of music played off the grid
+    whose resolution was made coarser have another content, as their onsets were rounded together, but still share
+    passages.
     """
     time, _, pitch, drum = _notes(score)
     pitched = ~drum
@@ -139,8 +147,18 @@ def fingerprint(score: Score) -> Fingerprint:
         steps = np.rint(ticks * _DRUM_GRID / score.ticks_per_quarter).astype(np.int64)
         tokens = steps << 7 | order & 127
         kind = b"drums"
-    content = hashlib.blake2b(kind + tokens.astype("<i4").tobytes(), digest_size=8).hexdigest()
-    return Fingerprint(content, np.unique(np.concatenate([_passages(line) for line in (tokens, *others)])))
+    return Fingerprint(
+        content=exact(time, pitch, drum, score.ticks_per_quarter),
+        passages=np.unique(np.concatenate([_passages(line) for line in (tokens, *others)])),
+        steps=hashlib.blake2b(kind + tokens.astype("<i4").tobytes(), digest_size=8).hexdigest(),
+        sketch=sketch(time[pitched], pitch[pitched], score.ticks_per_quarter),
+    )
+
+
+def content_of(score: Score) -> str:
+    """The content of ``score`` alone; see `Fingerprint`."""
+    time, _, pitch, drum = _notes(score)
+    return exact(time, pitch, drum, score.ticks_per_quarter)
 
 
 def _order(track: Track) -> NDArray[np.int64]:
@@ -164,11 +182,11 @@ def _top(order: NDArray[np.int64]) -> NDArray[np.int64]:
 def shared(one: Fingerprint, other: Fingerprint) -> float:
     """The share of passages of the piece that has fewer that the other has too, from 0 to 1.
 
-    Pieces too short to have passages share all or nothing, by their content.
+    Pieces too short to have passages share all or nothing, by their steps.
     """
     fewer = min(len(one.passages), len(other.passages))
-    if one.content == other.content or not fewer:
-        return float(one.content == other.content)
+    if one.steps == other.steps or not fewer:
+        return float(one.steps == other.steps)
     return len(np.intersect1d(one.passages, other.passages, assume_unique=True)) / fewer
 
 

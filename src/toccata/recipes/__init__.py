@@ -21,12 +21,16 @@ from toccata.errors import ModelError, RecipeError
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.model.vqconfig import VqConfig
+from toccata.recipes.settings import Settings, merged
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
 Section = TypeVar("Section")
+
+FINETUNE = 0.2
+"""The learning rate of a finetuning, as a share of that of the training before it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def names() -> list[str]:
     return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
 
-def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+def load(name: str, overrides: Sequence[str] | Settings = ()) -> Recipe:
     """Read a recipe that comes with toccata, or one of your own by its path, with some values changed.
 
     Args:
@@ -101,19 +105,43 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
         table = _laid(base, table)
-    table = _laid(table, _overrides(overrides))
+    table = _laid(table, Settings.of(overrides).change)
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
 
-def restore(saved: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+def restore(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = ()) -> Recipe:
     """The recipe a model was made with, from its folder, with some values changed.
 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
     """
     table = {key: value for key, value in saved.items() if key != "name"}
-    table = _laid(table, _overrides(overrides))
+    table = _laid(table, Settings.of(overrides).change)
     return _recipe(str(saved.get("name", "")), table)
+
+
+def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = (), *, first: bool) -> Recipe:
+    """The recipe of a model that starts from another one: the other's, but for what belongs to that one run.
+
+    The first learning rate of a new model would make it forget what it knows, so a lower one is taken. How long the
+    other was trained says nothing about how long this one shall be.
+
+    Args:
+        saved: The recipe of the model to start from, from its folder.
+        overrides: Settings, which hold over both.
+        first: Whether that model was trained from nothing; one that was finetuned itself has the low rate already.
+
+    Raises:
+        RecipeError: An unknown key, or a value of the wrong type.
+    """
+    asked = Settings.of(overrides)
+    recipe = restore(saved, asked)
+    training = recipe.training
+    if first and not asked.has("training.lr"):
+        training = replace(training, lr=training.lr * FINETUNE)
+    if not asked.has("training.minutes"):
+        training = replace(training, minutes=None)
+    return replace(recipe, training=training)
 
 
 def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
@@ -165,7 +193,7 @@ def _refuse_other(asked: Mapping[str, Any], kept: Mapping[str, Any], where: str,
             raise RecipeError(f"{where}.{key} is {own} in {path}, and stays so", path=path)
 
 
-def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] = ()) -> Recipe:
+def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Settings = ()) -> Recipe:
     """The recipe as a prepared corpus makes it true: cleaned and split as the corpus was.
 
     Args:
@@ -177,9 +205,9 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] = ()) -> 
         RecipeError: A setting says how to clean or to split.
         CorpusError: The corpus does not say how it was made.
     """
-    for text in overrides:
-        if text.partition(".")[0].strip() in ("clean", "prepare"):
-            key = text.partition("=")[0].strip()
+    for section, values in Settings.of(overrides).change.items():
+        if section in ("clean", "prepare"):
+            key = f"{section}.{min(values)}"
             raise RecipeError(
                 f"{corpus.folder} is cleaned and split already: prepare it anew, or leave out {key}", path=corpus.folder
             )
@@ -210,28 +238,6 @@ def _read(name: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {name} is not TOML: {error}") from None
 
 
-def _overrides(texts: Sequence[str]) -> dict[str, Any]:
-    """All settings of a command as one change: which of them comes first does not matter."""
-    change: dict[str, Any] = {}
-    for text in texts:
-        change = _merged(change, _override(text))
-    return change
-
-
-def _override(text: str) -> dict[str, Any]:
-    path, equals, value = text.partition("=")
-    keys = path.strip().split(".")
-    if not equals or len(keys) < 2 or not all(keys):
-        raise RecipeError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a string
-    for key in reversed(keys):
-        parsed = {key: parsed}
-    return dict(parsed)
-
-
 def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe with a change laid over it; a size in the change takes the place of what was said before of the shape.
 
@@ -241,15 +247,7 @@ def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(model, Mapping) and isinstance(new, Mapping) and "size" in new:
         shape = {key for size in SIZES.values() for key in size}
         base = {**base, "model": {key: value for key, value in model.items() if key not in shape}}
-    return _merged(base, change)
-
-
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in change.items():
-        both = isinstance(out.get(key), Mapping) and isinstance(value, Mapping)
-        out[key] = _merged(out[key], value) if both else value
-    return out
+    return merged(base, change)
 
 
 def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:

@@ -22,7 +22,7 @@ from toccata.errors import RemoteError, ToccataError
 from toccata.remote.copy import Copy, copy_around
 from toccata.remote.place import Kind, address, is_remote, no_address, refuse_no_address
 
-__all__ = ["Kind", "Publishing", "address", "fetched", "is_remote", "publish", "reaching", "told"]
+__all__ = ["Kind", "Publishing", "address", "admit", "fetched", "is_remote", "publish", "reaching", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +56,18 @@ def fetched(url: str, kind: Kind | None = None, heard: Any = None) -> Path:
         RemoteError: There is nothing there, it may not be read, or cannot be reached.
     """
     return Copy(address(url) or url, kind or Kind()).fetch(heard)
+
+
+def admit(place: str | Path, kind: Kind) -> None:
+    """See that a place may be used as ``kind`` says, before anything is fetched or done.
+
+    Raises:
+        ToccataError: What the kind's ``admits`` raises.
+        RemoteError: It cannot be reached.
+    """
+    if kind.admits is not None:
+        url = address(place)
+        kind.admits(place if url is None else url, None if url is None else Copy(url, kind).names())
 
 
 def publish(folder: Path) -> None:
@@ -105,6 +117,9 @@ def reaching(**kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
             bound = signature.bind(*args, **kwargs)
             for name in kinds:
                 refuse_no_address(bound.arguments.get(name))
+            for name, kind in kinds.items():
+                if (place := bound.arguments.get(name)) is not None:
+                    admit(place, kind)
             said = {name: address(bound.arguments.get(name)) for name in kinds}
             copies = {name: Copy(url, kinds[name]) for name, url in said.items() if url is not None}
             if not copies:

@@ -7,21 +7,24 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from toccata.errors import MissingExtra, RemoteError
+from toccata.errors import MissingExtra, RemoteError, ToccataError
 from toccata.files import write_json, written_aside
+from toccata.folder_lock import locked
 from toccata.remote.place import Kind, cache
 
 Stamp = list[Any]
 """What tells whether a file changed: its size and its etag or time."""
 
 _RECORD = "copy.json"
+_NEWS = "copy.jsonl"
+"""What has changed since the record was written, a line a file; the record is written anew when all is done."""
 _LOOK = "look at how it is written, and at its bucket's name"
 _AT_ONCE = 128
 """Files asked for together; what came is remembered after each such lot."""
@@ -61,15 +64,23 @@ class Copy:
             missing = error.name or {"gs": "gcsfs", "s3": "s3fs"}.get(scheme, "fsspec")
             raise MissingExtra(f"{self.url} needs {missing}: {how}") from None
 
-    def _there(self) -> dict[str, Stamp]:
-        """The files there that are wanted, each with its stamp."""
+    def names(self) -> list[str]:
+        """The names of all files there, wanted or not, with forward slashes."""
+        return list(self._listed())
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        """All files there, each with what the store says of it."""
         system, root = self._system
         with self._one_line():
             system.invalidate_cache()
             found: dict[str, dict[str, Any]] = system.find(root, detail=True)
         if root in found and len(found) == 1:
             raise RemoteError(f"{self.url} is a file: name the folder that it is in")
-        names = {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
+        return {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
+
+    def _there(self) -> dict[str, Stamp]:
+        """The files there that are wanted, each with its stamp."""
+        names = self._listed()
         if not names and not self.kind.writes:
             how = "name a folder that is there" if self.url.startswith("file:") else _LOOK
             raise RemoteError(f"there is nothing at {self.url}: {how}")
@@ -98,13 +109,16 @@ class Copy:
         for name in gone:
             self.known.pop(name, None)
             (self.folder / name).unlink(missing_ok=True)
-        self._remember()
+        self._settle()
+        self._sweep()
         for first in range(0, len(todo), _AT_ONCE):
             some = todo[first : first + _AT_ONCE]
             self._get(some, there)
-            self._remember()
+            self._remember(*some)
             if heard is not None:
                 heard.update("copying", first + len(some), len(todo))
+        if todo:
+            self._settle()
         return self.folder
 
     def _same(self, name: str, stamp: Stamp, path: Path | None) -> bool:
@@ -115,7 +129,10 @@ class Copy:
 
     def _get(self, names: list[str], there: dict[str, Stamp]) -> None:
         system, root = self._system
-        with TemporaryDirectory(dir=self.home, prefix="aside-", ignore_cleanup_errors=True) as aside:
+        with (
+            TemporaryDirectory(dir=self.home, prefix="aside-", ignore_cleanup_errors=True) as aside,
+            locked(Path(aside)),
+        ):
             parts = [Path(aside) / str(number) for number in range(len(names))]
             with self._one_line():
                 system.get([f"{root}/{name}" for name in names], [str(part) for part in parts])
@@ -143,6 +160,8 @@ class Copy:
                 self._remove(name)
         if last in changed:
             self._put(last, here[last])
+        if changed or gone:
+            self._settle()
 
     def _published(self, name: str, there: dict[str, Stamp], path: Path) -> bool:
         known = self.known.get(name)
@@ -159,18 +178,35 @@ class Copy:
                 system.put_file(str(path), f"{root}/{name}")  # in a store a file is there whole or not at all
             system.invalidate_cache()
             self.known[name] = {"there": _stamp(system.info(f"{root}/{name}")), "here": before}
-        self._remember()
+        self._remember(name)
 
     def _remove(self, name: str) -> None:
         system, root = self._system
         self.known.pop(name, None)
-        self._remember()  # first: what is here then counts as news, and not as taken away by another
+        self._remember(name)  # first: what is here then counts as news, and not as taken away by another
         with self._one_line():
             system.rm_file(f"{root}/{name}")
 
-    def _remember(self) -> None:
+    def _remember(self, *names: str) -> None:
+        """Write down what is known of some files, each in a line: were all written each time, that would be much."""
+        # Each line begins with a line break of its own: what an interruption has torn ends there.
+        lines = "".join("\n" + json.dumps([name, self.known.get(name)]) for name in names)
+        with (self.home / _NEWS).open("a", encoding="utf-8") as file:
+            file.write(lines + "\n")
+
+    def _settle(self) -> None:
+        """Write down what is known of all files."""
         kind = {"writes": self.kind.writes, "leave": self.kind.leave, "only": self.kind.only, "last": self.kind.last}
         write_json(self.home / _RECORD, {"url": self.url, "kind": kind, "files": self.known})
+        (self.home / _NEWS).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes were fetching; the folder of a living one is locked."""
+        for left in self.home.glob("aside-*"):
+            with suppress(OSError, ToccataError):
+                if any(left.iterdir()):  # an empty one may have been made just now
+                    with locked(left):
+                        shutil.rmtree(left)
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
@@ -212,10 +248,18 @@ def copy_around(path: Path) -> Copy | None:
 
 
 def _recorded(home: Path) -> dict[str, Any]:
+    """What is known of a copy: ``url``, ``kind`` and ``files``."""
     try:
-        return dict(json.loads((home / _RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        known = dict(json.loads((home / _RECORD).read_text(encoding="utf-8")))
+        files = dict(known.get("files", {}))
+    except (OSError, ValueError, TypeError):
         return {}
+    with suppress(OSError, ValueError):
+        for line in (home / _NEWS).read_text(encoding="utf-8").split("\n"):
+            with suppress(ValueError, TypeError):  # a torn line: the file counts as not copied
+                name, stamps = json.loads(line)
+                files[name] = stamps
+    return {**known, "files": {name: stamps for name, stamps in files.items() if stamps is not None}}
 
 
 def _stamp(about: dict[str, Any]) -> Stamp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,15 @@ class Kind:
         leave: Folders in it that are neither fetched nor published.
         only: Suffixes of the files that are wanted; none: all of them.
         last: The file that says the folder is whole.
+        admits: Raises where a place may not be written to; called with the place and the names that are there, or None
+            where it is a folder here, before anything is fetched from any place.
     """
 
     writes: bool = False
     leave: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     last: str = ""
+    admits: Callable[[str | Path, Iterable[str] | None], None] | None = None
 
     def wants(self, name: str) -> bool:
         """Whether the file ``name``, with forward slashes, belongs to a copy; what is hidden never does."""

@@ -19,6 +19,11 @@ def options_of(scheme: str) -> type[TokenizerOptions]:
     return {"text": TextOptions, "codes": CodesOptions}.get(scheme, EventOptions)
 
 
+def writes_drums(options: TokenizerOptions) -> bool:
+    """Whether tokens as a recipe describes them have drums; all the others leave them out."""
+    return isinstance(options, EventOptions) and bool(options.options.get("use_programs", True))
+
+
 def build_tokenizer(options: TokenizerOptions) -> Tokenizer:
     """A new tokenizer as a recipe describes it; one of codes lacks its codec.
 

@@ -48,6 +48,10 @@ class Learner(Protocol):
         """The mean of ``value`` over all processes."""
         ...
 
+    def any(self, yes: bool) -> bool:
+        """Whether a process says yes: what all have to do alike, each of them asks for at the same place."""
+        ...
+
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights by name, the averaged ones where there are any."""
         ...

@@ -12,7 +12,7 @@ from typing import Any
 
 from toccata.errors import MissingExtra
 from toccata.files import write_text
-from toccata.training.log import About, Evaluated
+from toccata.training.log import About, Evaluated, printable
 
 SENDING = 60.0
 """Seconds that Weights & Biases has, after the last step, to send what is not sent yet."""
@@ -84,11 +84,11 @@ class WandbLog:
         wandb: Any = importlib.import_module("wandb")
         self._run = wandb.init(
             project=self.project,
-            name=about.name,
+            name=printable(about.name),
             id=self._id(),
             resume="allow",
             dir=str(self.folder),
-            config={section: dict(values) for section, values in about.facts.items()},
+            config=_plain(about.facts),
             # It is not to read our output, nor to write between the lines of a progress bar.
             settings={"console": "off", "silent": True, "save_code": False, "init_timeout": 30},
         )
@@ -133,3 +133,12 @@ class WandbLog:
             made = secrets.token_hex(4)
             write_text(place, made + "\n")
             return made
+
+
+def _plain(value: Any) -> Any:
+    """Plain values with texts that every program can print."""
+    if isinstance(value, Mapping):
+        return {printable(str(key)): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return printable(value) if isinstance(value, str) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
 
-from toccata.errors import ModelError
+from toccata.errors import ModelError, ToccataError
 from toccata.files import write_bytes
+from toccata.training.finite import infinite
+from toccata.training.place import BEST as BEST
+from toccata.training.place import LAST as LAST
 
-LAST, BEST = "last.safetensors", "best.safetensors"
 MODEL = "model."
 """What the names of weights begin with; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes")
@@ -32,10 +34,78 @@ def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _bare(one) == _bare(other)
 
 
+def other_run(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> ToccataError:
+    """The refusal of a run that was begun with something else.
+
+    Args:
+        folder: The run's ``training`` folder.
+        kept: The identity it was begun with.
+        now: The identity it would be gone on with.
+    """
+    return ToccataError(
+        f"{folder.parent} holds a run with another recipe or other data ({differences(kept, now)}): choose another "
+        "folder, or delete this one",
+        path=folder.parent,
+        kind="other-run",
+    )
+
+
+def differences(kept: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
+    """In what two identities differ, in words: ``training.lr is 0.1 and was 0.002``.
+
+    Args:
+        kept: What a run was begun with.
+        now: What it would be gone on with.
+        most: So many differences are told, and the number of the others.
+    """
+    one, other = _bare(kept), _bare(now)
+    texts = [
+        f"{key} is {_short(value)} and was {_short(was)}"
+        for key, was, value in _differing(one["recipe"], other["recipe"])
+    ]
+    if one.get("parent") != other.get("parent"):
+        texts.append("the model to start from is another")
+    if one.get("data") != other.get("data"):
+        texts.append("the music is other music")
+    if one.get("backend", "torch") != other.get("backend", "torch"):
+        texts.append(f"the backend is {other.get('backend', 'torch')} and was {one.get('backend', 'torch')}")
+    left = len(texts) - most
+    return "; ".join(texts[:most]) + (f"; and {left} more" if left > 0 else "")
+
+
+def _differing(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The leaves in which two trees of plain values differ: key, value here, value there."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in [*one, *(key for key in other if key not in one)]:
+            yield from _differing(one.get(key), other.get(key), f"{where}.{key}" if where else str(key))
+    elif one != other:
+        yield where, one, other
+
+
+def _short(value: Any) -> str:
+    text = "not set" if value is None else " ".join(json.dumps(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _bare(identity: Mapping[str, Any]) -> dict[str, Any]:
     recipe = dict(identity.get("recipe") or {})
     recipe["training"] = {key: value for key, value in (recipe.get("training") or {}).items() if key not in FREE}
     return {**identity, "recipe": recipe}
+
+
+def state(path: Path) -> dict[str, Any]:
+    """The JSON state of the checkpoint at ``path``; its ``identity`` is the run's recipe, data and parent.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    path.open("rb").close()  # safetensors calls what may not be read missing
+    try:
+        with safe_open(path, framework="np") as file:
+            found = dict(json.loads(file.metadata()["state"]))
+            return {**found, "identity": dict(found["identity"])}
+    except Exception as error:
+        raise refused(path, error) from None
 
 
 def identity(path: Path) -> dict[str, Any]:
@@ -44,25 +114,24 @@ def identity(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: The file is damaged.
     """
-    path.open("rb").close()  # safetensors calls what may not be read missing
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(json.loads(file.metadata()["state"])["identity"])
-    except Exception as error:
-        raise refused(path, error) from None
+    found: dict[str, Any] = state(path)["identity"]
+    return found
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The JSON state and the arrays of ``path``.
 
     Raises:
-        ModelError: The file is damaged.
+        ModelError: The file is damaged, or a number in it is not finite.
     """
     path.open("rb").close()  # safetensors calls what may not be read missing
     try:
         with safe_open(path, framework="np") as file:
-            state = dict(json.loads(file.metadata()["state"]))
-            return state, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            found = dict(json.loads(file.metadata()["state"]))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        if (name := infinite(arrays)) is not None:
+            raise ValueError(f"{name} is not finite")
+        return found, arrays
     except Exception as error:
         raise refused(path, error) from None
 

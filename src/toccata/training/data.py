@@ -90,5 +90,9 @@ def batches(
 
 
 def _leave_interrupts(worker: int) -> None:
-    """Ctrl-C in a terminal reaches every process: it is the trainer's to handle, which finishes its step first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C in a terminal, and what torchrun sends, reach every process.
+
+    They are the trainer's to handle, which finishes its step first.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -10,18 +10,47 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
 from toccata import folder
-from toccata.engine.graph import write_graph
+from toccata.engine.graph import head_width, write_graph
 from toccata.errors import ModelError
 from toccata.files import write_bytes, write_json, write_text
 from toccata.model.config import DecoderConfig
 from toccata.model.layout import Arrays, apart, stacked
 from toccata.tokenizers.base import Tokenizer
+from toccata.training.finite import infinite
+
+LARGEST = 2_000_000_000
+"""Bytes of weights in one ONNX file: a protobuf message ends at 2 GiB."""
+
+
+def refuse_too_large(config: DecoderConfig) -> None:
+    """Refuse, before it is trained, a model of which no graph could be written.
+
+    Raises:
+        ModelError: Its float32 graph would be larger than an ONNX file can be.
+    """
+    heads = config.heads + 2 * config.kv_heads
+    wider = head_width(config) - config.head_width  # the graph's heads are padded
+    padding = wider * config.width * (heads + config.heads) + (wider * heads if config.bias else 0)
+    if (size := 4 * (config.parameters + config.layers * padding)) > LARGEST:
+        raise ModelError(
+            f"a model of {config.parameters:,} parameters makes a graph of {size / 1e9:.1f} GB, and an ONNX file holds "
+            f"{LARGEST / 1e9:.0f} GB at most: make model.width, model.layers or model.ffn smaller"
+        )
 
 
 def export(
     path: Path, config: DecoderConfig, weights: Arrays, tokenizer: Tokenizer, about: dict[str, Any], card: str
 ) -> folder.ModelFolder:
-    """Write everything a model folder holds but ``training/``, and seal it; ``weights`` by a Decoder's names."""
+    """Write everything a model folder holds but ``training/``, and seal it; ``weights`` by a Decoder's names.
+
+    Raises:
+        ModelError: A weight is not a finite number, or the model is too large for a graph. Nothing was written.
+    """
+    if (name := infinite(weights)) is not None:
+        raise ModelError(
+            f"{path} cannot be exported: {name} is not finite; train it again, with a lower training.lr", path=path
+        )
+    refuse_too_large(config)
     # Whoever reads the folder meanwhile must not take it for finished.
     (path / folder.ABOUT).unlink(missing_ok=True)
     write_json(path / folder.CONFIG, {**config.to_json(), "bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.files import write_text
-from toccata.training.log import About, Evaluated
+from toccata.training.log import About, Evaluated, printable
 
 _WIDTH = 14
 
@@ -51,9 +51,11 @@ class InfoLog:
         """Write the page for good: finished, or interrupted."""
         if self._about is None:
             return
-        stopped = self._found.stopped if self._found else ""
+        stopped, failed = (self._found.stopped, self._found.failed) if self._found else ("", "")
         step = int(self._values.get("step", self._about.step))
-        if stopped:
+        if failed:
+            self._write(f"failed: {failed}")
+        elif stopped:
             self._write(f"finished: {stopped}")
         else:
             self._write("finished" if step >= self._about.steps else "interrupted; the same command goes on")
@@ -88,7 +90,8 @@ class InfoLog:
 
 def page(about: About, stands: Mapping[str, Any]) -> str:
     """The page: how the run stands, then its facts, section by section."""
-    lines = [about.name, "=" * len(about.name), "", *_rows(stands)]
+    name = printable(about.name)
+    lines = [name, "=" * len(name), "", *_rows(stands)]
     for section, values in about.facts.items():
         lines += ["", section, "-" * len(section), *_rows(values)]
     return "\n".join([*lines, ""])
@@ -134,7 +137,7 @@ def _said(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_said(one)}" for name, one in value.items()) or "none"
-    return " ".join(str(value).split()) or "none"
+    return " ".join(printable(str(value)).split()) or "none"
 
 
 def _now() -> str:

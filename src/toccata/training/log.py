@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import Any, Protocol
 from toccata.files import written_aside
 
 COLUMNS = ("step", "loss", "valid_loss", "lr", "tokens", "seconds", "tokens_per_second", "waiting")
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks that turn the direction of writing, and what stands for bytes that are no UTF-8."""
+
+
+def printable(text: str) -> str:
+    """``text`` with escapes for what is no text, as names of files and folders may hold anything."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ class Evaluated:
     """How a run stands when the held-out loss has been measured.
 
     Losses are in nats a token. ``valid_loss`` is None where no piece is held back; then the training loss decides what
-    is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does.
+    is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does;
+    ``failed`` why it cannot go on.
     """
 
     step: int
@@ -47,6 +57,7 @@ class Evaluated:
     tokens: int
     seconds: float
     stopped: str = ""
+    failed: str = ""
 
 
 class Logger(Protocol):

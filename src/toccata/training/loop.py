@@ -6,21 +6,23 @@ n does at every later step exactly what the unbroken run does.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from toccata.errors import ToccataError
 from toccata.files import write_json
-from toccata.training import checkpoint
+from toccata.training import checkpoint, log
 from toccata.training.backend import Learner
+from toccata.training.finite import diverged, infinite
 from toccata.training.log import About, Evaluated
 from toccata.training.loggers import FULL, Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
-from toccata.training.stop import Stop
+from toccata.training.stop import EARLY, Stop
 
 
 @dataclass
@@ -39,6 +41,8 @@ class State:
     """Evaluations since the best one."""
     stopped: str = ""
     """Why the run ended before its last step, if it did."""
+    batch: int = 0
+    """Rows a step reads, over all processes; 0: written by a version that did not keep it."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Recipe and data; a run of other ones is another run."""
 
@@ -54,6 +58,12 @@ class Step:
     tokens_per_second: float
     seconds_left: float
 
+    def __str__(self) -> str:
+        left, each = self.seconds_left, ((5400, 3600, "h"), (90, 60, "min"))
+        size, unit = next(((size, unit) for least, size, unit in each if left >= least), (1, "s"))
+        text = f"{left / size:.1f} {unit}" if unit == "h" else f"{left / size:.0f} {unit}"
+        return f"loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s, {text} left"
+
 
 class Trainer:
     """Trains a Decoder; its state lives in ``folder`` and is continued if it is there.
@@ -68,6 +78,7 @@ class Trainer:
         facts: What the run is, by section and name, for whoever reads its logs.
         tell: Hears of a logger that fails.
         kept: Called when a checkpoint was written that the run can be gone on from, on the first process.
+        batch: Rows a step reads, over all processes.
     """
 
     def __init__(
@@ -82,27 +93,31 @@ class Trainer:
         facts: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Callable[[str], None] | None = None,
         kept: Callable[[], None] | None = None,
+        batch: int = 0,
     ) -> None:
         self.learner, self.options, self.folder, self.report, self.say = learner, options, folder, report, say
         self.facts, self.tell, self.kept = facts or {}, tell, kept
-        self.state = State(steps=options.steps, identity=identity or {})
+        self.state = State(steps=options.steps, batch=batch, identity=identity or {})
+        self._saved: int | None = None  # the step of the checkpoint on disk
 
     def run(self) -> State:
         """Train to the end, from wherever the run is.
 
         Raises:
+            NotFiniteError: The loss or a weight is no longer a finite number. The last checkpoint is from before that.
             ToccataError: The disk is full, or a checkpoint cannot be read. What was written before stays whole.
-            KeyboardInterrupt: Ctrl-C or SIGTERM, after the step under way was finished and the state was written.
+            KeyboardInterrupt: Ctrl-C or SIGTERM, at this process or at one that trains with it, after the step under
+                way was finished and the state was written.
         """
         resumed = self._resume()
-        if not resumed:
-            self._plan()
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
+        self._tell_start(resumed)
         logs = loggers(self.folder, self.options, self.tell) if self.learner.is_main else Loggers(())
         try:
             with Stop() as stop:
                 if not resumed:
+                    self._plan(stop)
                     self._save(checkpoint.LAST)  # the plan is part of the state: a resumed run must not plan again
                 logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
                 self._loop(logs, stop)
@@ -120,21 +135,35 @@ class Trainer:
             logs.close()
         return self.state
 
+    def _tell_start(self, resumed: bool) -> None:
+        """Say from which step the run goes on, and why from no later one, where one was reached before."""
+        if self.tell is None or not self.learner.is_main:
+            return
+        step = self.state.step
+        reached = max((int(row["step"]) for row in log.read(self.folder / "log.csv")), default=0)
+        if step:
+            again = f"; steps {step + 1:,} to {reached:,} were done after the last checkpoint, and are done again"
+            self.tell(f"Going on after step {step:,} of {self.state.steps:,}{again if reached > step else ''}")
+        elif reached:
+            why = "the run ended before its first checkpoint" if resumed else f"there is no {checkpoint.LAST} any more"
+            self.tell(f"Starting again from step 0, because {why} ({reached:,} steps were done)")
+
     def _loop(self, logs: Loggers, stop: Stop) -> None:
         options, state = self.options, self.state
         every = max(1, state.steps // options.evaluations)
         self.learner.begin(state.step)
-        saved = time.monotonic()
+        saved, until = time.monotonic(), min(EARLY, options.checkpoint_minutes * 60)
         while state.step < state.steps and not state.stopped:
             began = time.monotonic()
             lr = rate(options, state.step, state.steps)
             loss, tokens, waiting = self.learner.step(state.step, lr)
+            self._refuse_infinite(loss, f"the loss of step {state.step + 1:,}", logs)
             state.step += 1
             state.tokens += tokens
             held_out = None
             evaluated = state.step % every == 0 or state.step == state.steps
             if evaluated:
-                held_out = self._evaluate(loss)
+                held_out = self._evaluate(loss, logs)
             took = time.monotonic() - began
             state.seconds += took
             values = {
@@ -154,11 +183,26 @@ class Trainer:
             if self.report is not None and self.learner.is_main:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
-            due = time.monotonic() - saved > options.checkpoint_minutes * 60
-            if due or stop.asked or state.step == state.steps or state.stopped:
-                self._save(checkpoint.LAST)
-                saved = time.monotonic()
-            stop.check()
+            asked = self.learner.any(stop.asked)
+            due = time.monotonic() - saved > until
+            if due or asked or state.step == state.steps or state.stopped:
+                self._save(checkpoint.LAST, logs)
+                saved, until = time.monotonic(), options.checkpoint_minutes * 60
+            if asked:
+                raise KeyboardInterrupt
+
+    def _refuse_infinite(self, value: float, what: str, logs: Loggers | None = None) -> None:
+        """End the run, before anything is kept of it, where ``value`` is no finite number.
+
+        Raises:
+            NotFiniteError: It is none.
+        """
+        if math.isfinite(value):
+            return
+        error = diverged(what, "training", self.options, self._saved, self.folder)
+        if logs is not None:
+            logs.evaluation(replace(self._found(value, None), failed=error.message))
+        raise error
 
     def _found(self, loss: float, held_out: float | None) -> Evaluated:
         state = self.state
@@ -176,14 +220,15 @@ class Trainer:
 
     # -- evaluation ----------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, loss: float) -> float | None:
+    def _evaluate(self, loss: float, logs: Loggers) -> float | None:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
         held_out = self.learner.held_out()
         measured = loss if held_out is None else held_out
+        self._refuse_infinite(measured, f"the held-out loss after step {state.step:,}", logs)
         if measured < state.best_loss:
             state.best_loss, state.best_step, state.stale = measured, state.step, 0
-            self._save(checkpoint.BEST)
+            self._save(checkpoint.BEST, logs)
         else:
             state.stale += 1
             if self.options.patience and state.stale >= self.options.patience and held_out is not None:
@@ -195,7 +240,7 @@ class Trainer:
 
     # -- planning and keeping ------------------------------------------------------------------------------------------
 
-    def _plan(self) -> None:
+    def _plan(self, stop: Stop) -> None:
         """Measure a few steps, then undo them: what the run will take, or how many steps fit into the time there is."""
         options, learner = self.options, self.learner
         unmoved = learner.saved()
@@ -205,8 +250,11 @@ class Trainer:
         learner.begin(0)
         while len(took) < 12 and (len(took) < 3 or self._all(time.monotonic() - began < budget)):
             before = time.monotonic()
-            _, tokens, _ = learner.step(0, rate(options, 0, self.state.steps))
+            loss, tokens, _ = learner.step(0, rate(options, 0, self.state.steps))
             took.append(time.monotonic() - before)
+            self._refuse_infinite(loss, "the loss of the first steps")
+            if learner.any(stop.asked):
+                raise KeyboardInterrupt
         before = time.monotonic()
         learner.held_out()
         evaluation = time.monotonic() - before
@@ -229,29 +277,34 @@ class Trainer:
         state, arrays = checkpoint.load(path)
         saved = State(**state)
         if not checkpoint.same_run(saved.identity, self.state.identity):
-            raise ToccataError(
-                f"{self.folder.parent} holds a run with another recipe or other data: choose another folder, or delete "
-                f"its training/ folder",
-                path=self.folder,
-                kind="other-run",
-            )
+            raise checkpoint.other_run(self.folder, saved.identity, self.state.identity)
         try:
             self.learner.restore(arrays)
         except Exception as error:
             raise checkpoint.refused(path, error) from None
-        self.state = saved
+        self.state = replace(saved, batch=self.state.batch or saved.batch)
+        self._saved = saved.step
         return True
 
-    def _save(self, name: str) -> None:
+    def _save(self, name: str, logs: Loggers | None = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            NotFiniteError: A number in it would not be finite; the one on disk stays.
+        """
         if not self.learner.is_main:
             return
         state = asdict(self.state)
         if name == checkpoint.BEST:  # only weights are wanted of the best
             weights = self.learner.weights()
             arrays = {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
-            checkpoint.save(self.folder / name, arrays, state)
         else:
-            checkpoint.save(self.folder / name, self.learner.saved(), state)
+            arrays = self.learner.saved()
+        if (broken := infinite(arrays)) is not None:
+            self._refuse_infinite(math.nan, f"{broken} after step {self.state.step:,}", logs)
+        checkpoint.save(self.folder / name, arrays, state)
+        if name == checkpoint.LAST:
+            self._saved = self.state.step
             write_json(self.folder / "state.json", state)
             if self.kept is not None:
                 self.kept()

@@ -10,6 +10,9 @@ from toccata.errors import RecipeError
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
 
+FEWEST = 3
+"""Of fewer pieces than this that are held back, none ends a training: chance would decide when."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -49,7 +52,9 @@ class TrainOptions:
     valid_rows: int = 32
     """Rows it is measured on, the same each time."""
     patience: int = 6
-    """Stop after this many evaluations without a better held-out loss; 0: never."""
+    """Stop after this many evaluations without a better held-out loss; 0: never. Fewer than three held-out pieces never
+    stop it.
+    """
     checkpoint_minutes: float = 3.0
     """A state to resume from is written this often."""
     workers: int = 1
@@ -111,7 +116,9 @@ class CodecOptions:
     valid_rows: int = 2048
     """Quarter notes it is measured on, the same each time."""
     patience: int = 4
-    """Stop after this many evaluations without a better held-out loss; 0: never."""
+    """Stop after this many evaluations without a better held-out loss; 0: never. Fewer than three held-out pieces never
+    stop it.
+    """
     checkpoint_minutes: float = 3.0
     """A state to resume from is written this often."""
     seed: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toccata import __version__, folder
-from toccata.corpus.examples import Examples
+from toccata.corpus.examples import Examples, refuse_drums_alone
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
@@ -24,15 +24,17 @@ from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
-from toccata.training.export import export, load_weights
+from toccata.training.export import export, load_weights, refuse_too_large
 from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
+from toccata.training.options import FEWEST, TrainOptions
+from toccata.training.share import rows_a_step, rows_of, shared
 
 TORCH = "torch"
 CODEC_SHARE = 0.25
 """Of the minutes there are, the share in which codes are learned, where a recipe has codes."""
 FIT_PIECES = 2000
-"""At most so many pieces of the training split teach a tokenizer its merges."""
+"""At most so many pieces of the training split, drawn from all of it, teach a tokenizer its merges."""
 
 
 def learn_codes(
@@ -64,6 +66,26 @@ def learn_codes(
     )
 
 
+def _read(path: Path) -> Any:
+    """What a JSON file says; None: it is not there, or was damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _changed(made: Any, mark: dict[str, Any]) -> str:
+    """What is otherwise than when a tokenizer was made."""
+    sections = ("tokenizer", "codec", "codec_training")
+    try:
+        kept = {"recipe": dict(zip(sections, made["options"], strict=True)), "data": made["data"]}
+    except (KeyError, TypeError, ValueError):
+        return "it is not known what they were learned with"
+    return checkpoint.differences(
+        kept, {"recipe": dict(zip(sections, mark["options"], strict=True)), "data": mark["data"]}
+    )
+
+
 class Run:
     """One model being made.
 
@@ -77,6 +99,7 @@ class Run:
 
     Raises:
         MissingExtra: The recipe asks for a logger that is not installed.
+        ModelError: A model of this recipe could be trained, but not be exported.
     """
 
     def __init__(
@@ -91,6 +114,7 @@ class Run:
     ) -> None:
         if recipe.training.wandb:
             require_wandb()
+        refuse_too_large(recipe.decoder(vocab=1))  # whatever the vocabulary will be
         self.recipe, self.out, self.parent, self.say, self.command = recipe, out, parent, say, command
         self.backend = backend
         self.folder = out / folder.TRAINING
@@ -116,9 +140,11 @@ class Run:
             report: Told of a task that takes minutes how far it has come: its name, done, total, and a word.
 
         Raises:
+            CorpusError: It has nothing but drums, and the recipe's tokens have none.
             ToccataError: The folder holds a run with another recipe or other data.
         """
-        self._refuse_other_run(corpus)
+        self.refuse_other_run(corpus)
+        refuse_drums_alone(corpus, self.recipe.tokenizer)
         if self.parent is not None:
             return load_tokenizer(self.parent.tokenizer(), OnnxCodec)
         place = self.folder / folder.TOKENIZER
@@ -126,8 +152,10 @@ class Run:
             asked = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
             mark = {"options": json.loads(json.dumps(asked)), "data": corpus.digest}
             known = place / "made-with.json"
-            if known.exists() and json.loads(known.read_text(encoding="utf-8")) == mark:
+            if (made := _read(known)) == mark:
                 return load_tokenizer(place, OnnxCodec)
+            if made is not None and self.is_main:
+                self.say(f"Learning the tokens anew, because {_changed(made, mark)}")
             tokenizer = self._learned(corpus, place, report)
             if self.is_main:
                 tokenizer.save(place)
@@ -143,7 +171,7 @@ class Run:
         tokenizer = build_tokenizer(options)
         if options.merges:
             self.say(f"Learning {options.merges:,} tokens")
-        tokenizer.fit(corpus.score(i) for i in corpus.split("train")[:FIT_PIECES])
+        tokenizer.fit(corpus.score(i) for i in corpus.sample("train", FIT_PIECES, self.recipe.training.seed))
         return tokenizer
 
     def train(
@@ -154,16 +182,13 @@ class Run:
         kept: Callable[[], None] | None = None,
     ) -> State:
         """Train, or go on training, to the end; ``kept`` is called when the run's folder can be gone on from."""
-        options = replace(self.recipe.training, precision=self._precision())
-        if options.minutes is not None and self.parent is None and self._learns_codes:
-            options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
         if not corpus.split("train"):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
+        refuse_too_large(config)
+        options = self._options(corpus, config)
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
         valid = Examples(corpus, tokenizer, "valid", config.context) if corpus.split("valid") else None
-        if valid is None:
-            self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
         trainer = Trainer(
             self.backend.learner(config, weights, train, valid, options),
             options,
@@ -174,8 +199,25 @@ class Run:
             facts=self._facts(corpus, tokenizer, config, options.precision),
             tell=self.say,
             kept=kept,
+            batch=rows_a_step(options, self.backend.devices),
         )
         return trainer.run()
+
+    def _options(self, corpus: Corpus, config: DecoderConfig) -> TrainOptions:
+        """The recipe's options as this run can have them: on this machine, with these pieces, gone on with or begun."""
+        options = replace(self.recipe.training, precision=self._precision())
+        if options.minutes is not None and self.parent is None and self._learns_codes:
+            options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
+        held_back = len(corpus.split("valid"))
+        if not held_back:
+            self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
+        elif held_back < FEWEST and options.patience:
+            few = f"Only {held_back} piece{'s' if held_back > 1 else ''} held back"
+            self.say(f"{few}: the training does not stop early by so few, and keeps the weights that are best on them")
+            options = replace(options, patience=0)
+        last = self.folder / checkpoint.LAST
+        rows = rows_of(checkpoint.state(last), config.context) if last.exists() else 0
+        return shared(options, rows, self.backend.devices)
 
     @property
     def _learns_codes(self) -> bool:
@@ -187,12 +229,14 @@ class Run:
     ) -> dict[str, dict[str, Any]]:
         """What this run is, for its logs."""
         recipe, about = self.recipe, corpus.about
+        # A run by minutes has as many steps as they have room for: how many is told with how far it is.
+        left_out = {"wandb"} if recipe.training.minutes is None else {"wandb", "steps"}
         return {
             "recipe": {
                 "name": recipe.name,
                 "about": recipe.about,
                 "started from": "nothing" if self.parent is None else self.parent.name,
-                **{name: value for name, value in asdict(recipe.training).items() if name != "wandb"},
+                **{name: value for name, value in asdict(recipe.training).items() if name not in left_out},
             },
             "data": {
                 "pieces": about["pieces"],
@@ -238,25 +282,29 @@ class Run:
             write_json(place, found)
             return found
 
-    def _refuse_other_run(self, corpus: Corpus) -> None:
-        """Say so before anything of the other run is touched."""
+    def refuse_other_run(self, corpus: Corpus | None = None) -> None:
+        """Refuse to go on with a run of something else, before anything of it is touched.
+
+        Args:
+            corpus: What would be trained on; None: it is not there yet, and only all else is compared.
+
+        Raises:
+            ToccataError: The folder holds a run with another recipe or parent, or of another backend, or other data.
+        """
         last = self.folder / checkpoint.LAST
         if not last.exists():
             return
-        kept = checkpoint.identity(last)
+        kept, now = checkpoint.identity(last), self._identity(corpus)
         if (made := kept.get("backend", TORCH)) != self.backend.name:
             raise ToccataError(
                 f"{self.out} holds a run of the {made} backend: go on with --backend {made}, or choose another folder",
                 path=self.out,
                 kind="other-run",
             )
-        if not checkpoint.same_run(kept, self._identity(corpus)):
-            raise ToccataError(
-                f"{self.out} holds a run with another recipe or other data: choose another folder, or delete its "
-                "training/ folder",
-                path=self.out,
-                kind="other-run",
-            )
+        if corpus is None:
+            now["data"] = kept.get("data")
+        if not checkpoint.same_run(kept, now):
+            raise checkpoint.other_run(self.folder, kept, now)
 
     def _start(self, tokenizer: Tokenizer) -> tuple[DecoderConfig, Weights | None]:
         """The Decoder's shape, and the weights it starts from; None: from chance."""
@@ -269,11 +317,11 @@ class Run:
             raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
         return kept, load_weights(self.parent)
 
-    def _identity(self, corpus: Corpus) -> dict[str, Any]:
+    def _identity(self, corpus: Corpus | None) -> dict[str, Any]:
         recipe = self.recipe.to_json()
         return {
             "recipe": json.loads(json.dumps(recipe)),
-            "data": corpus.digest,
+            "data": None if corpus is None else corpus.digest,
             "parent": None if self.parent is None else self.parent.digest,
             # torch was the only one once: its runs of then go on.
             **({} if self.backend.name == TORCH else {"backend": self.backend.name}),
@@ -325,7 +373,7 @@ class Run:
         made = folder.open_folder(self.out)
         if made.about.get("metrics") is None:
             return None  # interrupted before it was measured
-        open_ends = {"files": None, "metrics": None, "usual": None, "format": None}
+        open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "format"))
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None
 

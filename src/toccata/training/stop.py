@@ -6,6 +6,9 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+EARLY = 15.0
+"""Seconds of training after which the first checkpoint is written, however rarely the others are."""
+
 
 class Stop:
     """While the block runs, a signal to stop is only remembered: state written in the middle of a step would be torn.

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 
 from toccata import folder
 from toccata.corpus.examples import Examples
+from toccata.errors import ToccataError
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder, Packing
 from toccata.model.weights import from_arrays, to_arrays
@@ -23,6 +26,11 @@ from toccata.training.device import accelerator, precision, processes
 from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
 
+PATIENCE = timedelta(days=365)
+"""The main process prepares the data, and learns tokens and codes, while the others wait: that may take days."""
+LOOK = 0.05
+"""Seconds between two looks at whether all are there."""
+
 
 class TorchBackend:
     """One process or several, each with a device and ``training.rows`` rows a batch."""
@@ -31,6 +39,9 @@ class TorchBackend:
 
     def __init__(self) -> None:
         self.processes = processes()
+        # Beside the group that trains, which gives up on a process that is not heard of for minutes.
+        several = self.devices > 1 and dist.is_initialized()
+        self._waiting: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
     @property
     def is_main(self) -> bool:
@@ -44,9 +55,30 @@ class TorchBackend:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The main process goes through the block before the others."""
-        with self.processes.main_process_first():
-            yield
+        """The main process goes through the block before the others, which wait for as long as it takes.
+
+        Raises:
+            ToccataError: The main process has ended in the block.
+        """
+        if not self.is_main:
+            self._meet()
+        yield
+        if self.is_main:
+            self._meet()
+
+    def _meet(self) -> None:
+        """Wait for all processes; a signal ends the waiting, which it could not do inside of the library."""
+        if self._waiting is None:
+            return
+        met: Any = dist.barrier(group=self._waiting, async_op=True)
+        while not met.is_completed():
+            time.sleep(LOOK)
+        try:
+            met.wait()
+        except RuntimeError:
+            raise ToccataError(
+                "a process that trains with this one has ended: its own error says why", kind="other-process"
+            ) from None
 
     def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
         """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
@@ -191,7 +223,9 @@ class TorchLearner:
             count += batch.inputs.numel()
         self.decoder.train()
         self._put(weights)
-        return total / count
+        found = total / count
+        # What all decide by it, all have to decide alike, to the last bit.
+        return self.mean(found) if self.accelerator.num_processes > 1 else found
 
     @torch.no_grad()
     def _put(self, weights: Mapping[str, Tensor] | None) -> None:
@@ -203,6 +237,10 @@ class TorchLearner:
         """The mean of ``value`` over all processes."""
         value = torch.as_tensor(value, dtype=torch.float32, device=self.accelerator.device)
         return float(self.accelerator.reduce(value, "mean"))
+
+    def any(self, yes: bool) -> bool:
+        """Whether a process says yes."""
+        return self.mean(float(yes)) > 0 if self.accelerator.num_processes > 1 else yes
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights by name, the averaged ones where there are any."""

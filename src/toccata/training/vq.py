@@ -7,6 +7,7 @@ if it had not been.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,26 +16,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from toccata.corpus.store import Corpus, Split
+from toccata.corpus.store import Corpus
 from toccata.engine.codec_graph import write_codec_graphs
-from toccata.errors import CorpusError, MidiError, ModelError, ToccataError
+from toccata.errors import CorpusError, ModelError, ToccataError
 from toccata.files import write_bytes, write_json
-from toccata.model.vqconfig import ABOUT, CHANNELS, KEYS, WEIGHTS, VqConfig
+from toccata.model.vqconfig import ABOUT, WEIGHTS, VqConfig
 from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
-from toccata.tokenizers.rolls import LONGEST, notes, rolls
+from toccata.tokenizers.rolls import notes
+from toccata.training import checkpoint
 from toccata.training.device import device
-from toccata.training.options import HIGHEST_SEED, CodecOptions
+from toccata.training.finite import diverged
+from toccata.training.options import FEWEST, HIGHEST_SEED, CodecOptions
+from toccata.training.slices import MOST, Slices, transposed
+from toccata.training.stop import EARLY, Stop
 
 LAST = "vq-last.safetensors"
-MOST = 200_000
-"""At most so many quarter notes of the training split are learned from: 105 MB."""
 _THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
@@ -133,47 +135,23 @@ def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if state.identity != identity:
-        raise _other(folder)
+        raise _other(folder, state.identity, identity)
     return state
 
 
-def _other(folder: Path) -> ToccataError:
+def _other(folder: Path, kept: dict[str, Any], now: dict[str, Any]) -> ToccataError:
+    def sections(identity: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "recipe": {"codec": identity.get("config"), "codec_training": identity.get("options")},
+            "data": identity.get("data"),
+        }
+
+    changed = checkpoint.differences(sections(kept), sections(now))
     return ToccataError(
-        f"{folder} holds codes of other settings or other data: choose another folder, or delete this one",
+        f"{folder} holds codes of other settings or other data ({changed}): choose another folder, or delete this one",
         path=folder,
         kind="other-run",
     )
-
-
-class _Slices:
-    """The quarter notes of a split, eight steps a byte, and how many each piece has."""
-
-    def __init__(self, corpus: Corpus, split: Split, steps: int, most: int, seed: int) -> None:
-        numbers = corpus.split(split)
-        self.steps = steps
-        self.pieces: list[int] = []
-        packed: list[NDArray[np.uint8]] = []
-        for number in np.random.default_rng(seed).permutation(numbers).tolist():
-            score = corpus.score(number)
-            try:
-                slices = rolls(score, steps)
-            except MidiError:
-                slices = rolls(score, steps, quarters=LONGEST)
-            slices = slices[: most - sum(self.pieces)]
-            if not len(slices):
-                continue
-            packed.append(np.packbits(slices.reshape(len(slices), -1), axis=1))
-            self.pieces.append(len(slices))
-            if sum(self.pieces) >= most:
-                break
-        self.packed = np.concatenate(packed) if packed else np.zeros((0, 1), np.uint8)
-
-    def __len__(self) -> int:
-        return len(self.packed)
-
-    def take(self, which: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """``uint8[n, 2, 88, S]``."""
-        return np.unpackbits(self.packed[which], axis=1).reshape(-1, CHANNELS, KEYS, self.steps)
 
 
 class _Run:
@@ -189,17 +167,19 @@ class _Run:
     ) -> None:
         self.config, self.options, self.folder, self.report = config, options, folder, report
         self.say = say or (lambda line: None)
-        self.train = _Slices(corpus, "train", config.steps, MOST, options.seed)
+        self.train = Slices(corpus, "train", config.steps, MOST, options.seed)
         if not len(self.train):
             raise CorpusError(f"{corpus.folder} has no piece to learn codes from", path=corpus.folder)
-        self.valid = _Slices(corpus, "valid", config.steps, options.valid_rows, options.seed)
+        self.valid = Slices(corpus, "valid", config.steps, options.valid_rows, options.seed)
         if not len(self.valid):
-            self.valid = _Slices(corpus, "train", config.steps, options.valid_rows, options.seed)
+            self.valid = Slices(corpus, "train", config.steps, options.valid_rows, options.seed)
         self.device = device()
         torch.manual_seed(options.seed)
         self.model = VqVae(config).to(self.device)
         self.optimizer = self._optimizer()
         self.state = CodecState(options.steps, identity=identity)
+        self._whole = False  # whether weights, optimiser and state are those of one and the same step
+        self._saved: int | None = None  # the step of the checkpoint on disk
 
     def _optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -210,33 +190,60 @@ class _Run:
         )
 
     def go(self) -> CodecState:
-        state, options = self.state, self.options
-        if self._resume():
-            state = self.state
-        else:
-            self._plan()
-            self._save()
-        saved = time.monotonic()
-        every = max(1, state.steps // options.evaluations)
+        resumed = self._resume()
+        state = self.state
         try:
-            while state.step < state.steps and not state.stopped:
-                before = time.monotonic()
-                loss = self._step(state.step)
-                state.step += 1
-                ends = state.step == state.steps
-                held_out = self._evaluate() if state.step % every == 0 or ends else None
-                state.seconds += time.monotonic() - before
-                if self.report is not None:
-                    left = (state.steps - state.step) * state.seconds / state.step
-                    self.report(CodecStep(state.step, state.steps, loss, held_out, left))
-                if time.monotonic() - saved > options.checkpoint_minutes * 60 or ends:
+            with Stop() as stop:
+                if not resumed:
+                    self._plan(stop)
                     self._save()
-                    saved = time.monotonic()
+                elif state.step:
+                    self.say(f"Going on with the codes after step {state.step:,} of {state.steps:,}")
+                else:
+                    self.say("Starting the codes again from step 0, because they ended before their first checkpoint")
+                self._loop(stop)
         except KeyboardInterrupt:
-            self._save()
+            if self._whole:
+                self._save()
             raise
         self._finish()
         return state
+
+    def _loop(self, stop: Stop) -> None:
+        state, options = self.state, self.options
+        saved, until = time.monotonic(), min(EARLY, options.checkpoint_minutes * 60)
+        every = max(1, state.steps // options.evaluations)
+        while state.step < state.steps and not state.stopped:
+            before = time.monotonic()
+            self._whole = False  # from here on the weights are those of no step
+            loss = self._step(state.step)
+            self._refuse_infinite(loss, f"the loss of the codes' step {state.step + 1:,}")
+            state.step += 1
+            ends = state.step == state.steps
+            held_out = self._evaluate() if state.step % every == 0 or ends else None
+            state.seconds += time.monotonic() - before
+            self._whole = True
+            if self.report is not None:
+                left = (state.steps - state.step) * state.seconds / state.step
+                self.report(CodecStep(state.step, state.steps, loss, held_out, left))
+            if time.monotonic() - saved > until or ends:
+                self._save()
+                saved, until = time.monotonic(), options.checkpoint_minutes * 60
+            stop.check()
+
+    def _refuse_infinite(self, value: float, what: str) -> None:
+        """End the run where ``value`` is no finite number; what is kept is from before that.
+
+        Raises:
+            NotFiniteError: It is none.
+        """
+        if not math.isfinite(value):
+            raise diverged(what, "codec_training", self.options, self._saved, self.folder)
+
+    def _refuse_broken(self, tensors: dict[str, Tensor]) -> None:
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                self._refuse_infinite(math.nan, f"{name} of the codes after step {self.state.step:,}")
 
     def _step(self, step: int) -> float:
         """One update of the weights; its data and its chances follow from its number."""
@@ -245,7 +252,7 @@ class _Run:
         torch.manual_seed((options.seed * 1_000_003 + step) & HIGHEST_SEED)
         slices = self.train.take(rng.integers(0, len(self.train), options.rows))
         shift = int(rng.integers(-options.transpose, options.transpose + 1))
-        x = torch.from_numpy(_transposed(slices, shift)).to(self.device).float()
+        x = torch.from_numpy(transposed(slices, shift)).to(self.device).float()
         self.model.train()
         loss = self.model(x)
         loss.backward()
@@ -272,16 +279,19 @@ class _Run:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
         held_out = self._held_out()
+        self._refuse_infinite(held_out, f"the held-out loss of the codes after step {state.step:,}")
         if held_out < state.best_loss:
+            self._refuse_broken(self.model.tensors())
             state.best_loss, state.best_step, state.stale = held_out, state.step, 0
             write_bytes(self.folder / WEIGHTS, to_bytes(self.model.tensors()))
         else:
             state.stale += 1
-            if self.options.patience and state.stale >= self.options.patience:
+            patience = self.options.patience if len(self.valid.pieces) >= FEWEST else 0
+            if patience and state.stale >= patience:
                 state.stopped = f"the held-out loss has not fallen since step {state.best_step}"
         return held_out
 
-    def _plan(self) -> None:
+    def _plan(self, stop: Stop) -> None:
         """Measure a few steps, then undo them: how many steps fit into the time there is."""
         options, state = self.options, self.state
         if options.minutes is not None:
@@ -290,8 +300,9 @@ class _Run:
             took: list[float] = []
             while len(took) < 10 and (len(took) < 3 or time.monotonic() - began < 2 * options.minutes):
                 before = time.monotonic()
-                self._step(len(took))
+                self._refuse_infinite(self._step(len(took)), "the loss of the codes' first steps")
                 took.append(time.monotonic() - before)
+                stop.check()
             before = time.monotonic()
             self._held_out()
             evaluation = time.monotonic() - before
@@ -340,7 +351,9 @@ class _Run:
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
         tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
+        self._refuse_broken(tensors)
         write_bytes(self.folder / LAST, to_bytes(tensors, metadata={"state": json.dumps(asdict(self.state))}))
+        self._saved = self.state.step
 
     def _resume(self) -> bool:
         path = self.folder / LAST
@@ -351,7 +364,9 @@ class _Run:
                 saved = CodecState(**json.loads(file.metadata()["state"]))
                 tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if saved.identity != self.state.identity:
-                raise _other(self.folder)
+                raise _other(self.folder, saved.identity, self.state.identity)
+            if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+                raise ValueError(f"{broken[0]} is not finite")
             self.model.load_state_dict(_part(tensors, "model."))
             values: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _part(tensors, "optimizer.").items():
@@ -363,19 +378,9 @@ class _Run:
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{path} cannot be resumed from ({reason}): delete it to begin anew", path=path) from None
-        self.state = saved
+        self.state, self._saved = saved, saved.step
         return True
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _transposed(slices: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
-    """The slices some keys higher or lower; what leaves the piano is gone."""
-    moved = np.roll(slices, by, axis=2)
-    if by > 0:
-        moved[:, :, :by] = 0
-    elif by < 0:
-        moved[:, :, by:] = 0
-    return moved

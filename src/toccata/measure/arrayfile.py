@@ -1,0 +1,68 @@
+"""A file of plain numbers: a header of JSON, then arrays. It is mapped into memory, not read.
+
+All numbers are little-endian: ``toccata`` and a zero byte; the length of the header, 8 bytes; the header, JSON, with
+the format, whatever the kind of file says, and the type and length of each array; the arrays, each at a multiple of 64
+bytes from the beginning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.errors import ModelError
+from toccata.files import written_aside
+
+Types = Mapping[str, tuple[str, ...]]
+"""The arrays of a kind of file, in their order, and the types that each may have."""
+
+_MAGIC = b"toccata\0"
+_ALIGN = 64
+
+
+def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], types: Types) -> None:
+    """Write arrays to ``path``, wholly or not at all."""
+    shapes = {name: [arrays[name].dtype.str, len(arrays[name])] for name in types}
+    said = json.dumps({**header, "arrays": shapes}, ensure_ascii=True).encode()
+    with written_aside(path) as aside, aside.open("wb") as file:
+        file.write(_MAGIC + len(said).to_bytes(8, "little") + said)
+        for name in types:
+            file.write(b"\0" * (-file.tell() % _ALIGN))
+            file.write(arrays[name].tobytes())
+
+
+def read_arrays(path: Path, form: int, types: Types) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The header and the arrays of the file at ``path``.
+
+    Raises:
+        ModelError: It is of another format than ``form``.
+        ValueError: It is damaged; an OSError, KeyError, TypeError or AttributeError says the same.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        magic, length = file.read(8), int.from_bytes(file.read(8), "little")
+        if magic != _MAGIC or length > size:
+            raise ValueError("no header")
+        header = json.loads(file.read(length))
+    if header["format"] != form:
+        raise ModelError(
+            f"{path} has format {header['format']!r}, this version of toccata reads {form}: update toccata", path=path
+        )
+    raw = np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a plain array are made faster
+    arrays, at = {}, 16 + length
+    for name, dtypes in types.items():
+        dtype, count = header["arrays"][name]
+        at += -at % _ALIGN
+        end = at + count * np.dtype(dtypes[dtypes.index(dtype)]).itemsize
+        if not 0 <= count <= size or end > size:
+            raise ValueError("cut short")
+        arrays[name] = raw[at:end].view(dtype)
+        at = end
+    if at != size:
+        raise ValueError("longer than its arrays")
+    return header, arrays

@@ -1,0 +1,395 @@
+"""What a model was trained on, and what the models it was finetuned from were: kept in its folder, and looked up.
+
+``data.json`` names, for each generation of a model's lineage, the content hashes of the pieces it was trained on and
+validated on; ``fingerprints.idx`` has, of the same pieces in the same order, that by which pieces are grouped before
+they are split (see ``corpus.groups``). A model folder is all that is needed: what its ancestors learned is copied into
+it, and their folders may be gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata import folder
+from toccata.corpus.contents import marked
+from toccata.corpus.groups import FEW, SHARED, related, thinned
+from toccata.corpus.store import Corpus, Split
+from toccata.errors import ModelError
+from toccata.files import write_json
+from toccata.folder import ModelFolder
+from toccata.measure.arrayfile import Types, read_arrays, write_arrays
+from toccata.measure.originality import known_share
+from toccata.measure.passages import Index
+from toccata.midi.facts import Fingerprint
+
+UNNAMED = "a model without a name"
+"""What a parent is called that a model folder does not name in a way that can be read."""
+FORMAT, MARKS_FORMAT = 2, 1
+EXACT, STEPS = "exact-2", "steps-1"
+"""Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
+MARKS = "passages-1 sketch-1"
+"""The kind of fingerprints that this version computes; those of another kind are not compared."""
+SIDES: tuple[Split, ...] = ("train", "valid")
+MOST_BYTES = 2**30
+"""A larger ``data.json`` is not read."""
+
+Kind = Literal["whole", "passages", "new"]
+"""How a model knows a piece: it was trained on it or validated on it; it shares long passages with such pieces, or is
+nearly one of them; or not at all."""
+
+TYPES: Types = {
+    "steps": ("<u8",),
+    "passages": ("<u8",),
+    "sketches": ("<u8",),
+    "starts": ("<u8",),
+    "sketch_starts": ("<u8",),
+}
+"""The arrays of ``fingerprints.idx``: of each piece its steps as one number, its passages and its sketch."""
+
+
+def hashes(mark: Fingerprint) -> dict[str, str]:
+    """The content hashes of a piece by their kind, as far as this version computes them."""
+    return {EXACT: mark.content, STEPS: mark.steps}
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """What one model of a lineage was trained on.
+
+    Attributes:
+        model: The model's name.
+        digest: The model's digest; None for the model that the folder is of.
+        hash: The kind of the content hashes.
+        pieces: The content hashes of each side of the split; None where nobody knows what the model was trained on.
+        marks: The fingerprint of each piece, those of ``train`` before those of ``valid``; None where they were not
+            kept. Their passages are those that a corpus keeps.
+    """
+
+    model: str
+    digest: str | None = None
+    hash: str = EXACT
+    pieces: Mapping[Split, Sequence[str]] | None = None
+    marks: Sequence[Fingerprint] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_corpus(cls, model: str, corpus: Corpus) -> Generation:
+        """What a model learns that is trained on ``corpus``."""
+        sides = {side: sorted(corpus.split(side), key=lambda i: corpus.pieces[i].content) for side in SIDES}
+        pieces = {side: [corpus.pieces[i].content for i in numbers] for side, numbers in sides.items()}
+        return cls(model, None, EXACT, pieces, [_kept(marked(corpus, i)) for i in chain(*sides.values())])
+
+    @property
+    def contents(self) -> list[str]:
+        """All content hashes, in the order of the fingerprints; none where nobody knows them."""
+        return [content for content, _ in self.of_sides(SIDES)]
+
+    def of_sides(self, sides: Sequence[Split]) -> Iterator[tuple[str, Fingerprint | None]]:
+        """The content hash of each piece of some sides, and its fingerprint where it was kept."""
+        marks = iter(self.marks or ())
+        for side in SIDES:
+            for content in () if self.pieces is None else self.pieces[side]:
+                mark = next(marks, None)
+                if side in sides:
+                    yield content, mark
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, without the fingerprints."""
+        pieces: dict[str, Any] = {side: None if self.pieces is None else list(self.pieces[side]) for side in SIDES}
+        return {"model": self.model, "digest": self.digest, "hash": self.hash, **pieces}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Generation:
+        """From the content of the file.
+
+        Raises:
+            ValueError: It cannot be understood; a KeyError, a TypeError or an AttributeError says the same.
+        """
+        pieces: dict[Split, list[str]] | None = None
+        if any(said[side] is not None for side in SIDES):
+            pieces = {side: [str(content) for content in said[side]] for side in SIDES}
+        digest = said.get("digest")
+        if not str(said["model"]).isprintable():  # it is told, and written into other files
+            raise ValueError("a name that cannot be told")
+        return cls(str(said["model"]), None if digest is None else str(digest), str(said["hash"]), pieces)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a model and those before it were trained on.
+
+    Attributes:
+        generations: The model itself, the one it started from, and so on to the first.
+    """
+
+    generations: tuple[Generation, ...]
+
+    @classmethod
+    def of_training(cls, model: str, corpus: Corpus, before: Seen | None) -> Learned:
+        """What a model learns that is trained on ``corpus``; ``before`` is what the model it starts from has seen."""
+        generations = () if before is None else before.learned.generations
+        return cls((Generation.of_corpus(model, corpus), *generations))
+
+    @classmethod
+    def of_parent(cls, parent: ModelFolder) -> Learned:
+        """What a model that another one starts from has learned; nothing is known of it where it has no such file.
+
+        Raises:
+            ModelError: The file is there, and damaged.
+        """
+        if not (parent.path / folder.DATA).is_file():
+            return cls(tuple(Generation(name, digest) for name, digest in lineage(parent)))
+        own, *others = cls.of_model(parent).generations
+        return cls((replace(own, model=parent.name, digest=parent.digest), *others))
+
+    @classmethod
+    def of_model(cls, made: ModelFolder) -> Learned:
+        """What a model folder tells.
+
+        Raises:
+            ModelError: It does not tell, or not in a way that can be read.
+        """
+        path = made.path / folder.DATA
+        try:
+            if made.has(folder.DATA):  # folders of older versions have no digest of it
+                made.file(folder.DATA)
+            if path.stat().st_size > MOST_BYTES:
+                raise ValueError("too large")
+            said = json.loads(path.read_text(encoding="utf-8"))
+            if "format" not in said:
+                # Format 1 knew of no other generation: what those before it learned is lost.
+                own = Generation.from_json({"model": made.name, "hash": STEPS, **{side: said[side] for side in SIDES}})
+                return cls((own, *(Generation(name, digest) for name, digest in lineage(made)[1:])))
+            if said["format"] != FORMAT:
+                raise ModelError(
+                    f"{path} has format {said['format']!r}, this version of toccata reads {FORMAT}: update toccata",
+                    path=path,
+                )
+            found = [Generation.from_json(generation) for generation in said["generations"]]
+            if not found or found[0].pieces is None:
+                raise ValueError("nothing of the model itself")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ModelError(
+                f"{path} is missing or damaged, so nobody knows which pieces the model has seen: copy the whole "
+                "model folder again",
+                path=path,
+            ) from None
+        if made.has(folder.FINGERPRINTS) and (made.path / folder.FINGERPRINTS).is_file():
+            return cls(tuple(_with_marks(found, made.file(folder.FINGERPRINTS))))
+        return cls(tuple(found))
+
+    def save(self, path: Path) -> None:
+        """Write ``data.json`` and ``fingerprints.idx`` into the model folder ``path``."""
+        said = [generation.to_json() for generation in self.generations]
+        write_json(path / folder.DATA, {"format": FORMAT, "generations": said})
+        counts = [None if g.marks is None else len(g.marks) for g in self.generations]
+        header = {"format": MARKS_FORMAT, "kind": MARKS, "generations": counts}
+        marks = [mark for g in self.generations for mark in g.marks or ()]
+        write_arrays(path / folder.FINGERPRINTS, header, _arrays(marks), TYPES)
+
+    def summary(self) -> list[dict[str, Any]]:
+        """For ``toccata.json``: of each generation its name, its digest, and how many pieces it was trained on."""
+        return [
+            {"model": g.model, "digest": g.digest, "pieces": None if g.pieces is None else len(g.pieces["train"])}
+            for g in self.generations
+        ]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The models of the lineage of which nobody knows what they were trained on.
+
+        Those are among them whose hashes this version cannot compute.
+        """
+        return tuple(g.model for g in self.generations if g.pieces is None or g.hash not in hashes(_NOTHING))
+
+    def kinds(self, marks: Sequence[Fingerprint], sides: Sequence[Split] = SIDES) -> list[Kind]:
+        """How the pieces with these fingerprints are known.
+
+        Two pieces share long passages if the split of a corpus would keep them together: see ``corpus.groups.related``.
+
+        Args:
+            marks: Of the pieces.
+            sides: ``train`` alone: as pieces that were trained on; what was validated on does not count.
+        """
+        learned = [(g.hash, *piece) for g in self.generations for piece in g.of_sides(sides)]
+        contents = {(kind, content) for kind, content, _ in learned}
+        found: list[Kind] = ["whole" if not contents.isdisjoint(hashes(m).items()) else "new" for m in marks]
+        others = [number for number, kind in enumerate(found) if kind == "new"]
+        # Each piece once, whichever generations learned it: what is in many pieces counts as an idiom.
+        known = {(kind, content): mark for kind, content, mark in learned if mark is not None}
+        every = [*known.values(), *(_kept(marks[number]) for number in others)]
+        roots = related([m.passages for m in every], [m.sketch for m in every], [m.steps for m in every])
+        theirs = set(roots[: len(known)])
+        for number, root in zip(others, roots[len(known) :], strict=True):
+            if root in theirs:
+                found[number] = "passages"
+        return found
+
+
+class Seen:
+    """Tells which pieces a model, or one before it, has seen, whole or in part.
+
+    Attributes:
+        learned: What it was trained on.
+        index: Of its training pieces; None: it has none.
+        unknown: The models of the lineage of which nobody knows what they were trained on.
+        unindexed: Those whose training pieces are not in the index.
+    """
+
+    def __init__(self, made: ModelFolder, learned: Learned, index: Index | None) -> None:
+        self.learned, self.index = learned, index
+        self.unknown = learned.unknown
+        self.unindexed = unindexed(made, index)
+
+    @classmethod
+    def of_model(cls, made: ModelFolder) -> Seen:
+        """What a model has seen.
+
+        Raises:
+            ModelError: Its folder does not tell what it was trained on, or its index is damaged.
+        """
+        has_index = made.has(folder.ORIGINALITY)
+        return cls(made, Learned.of_model(made), Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
+
+    @classmethod
+    def of_parent(cls, parent: ModelFolder, say: Callable[[str], None] | None = None) -> Seen:
+        """What a model that another one starts from has seen, as far as its folder tells it.
+
+        Args:
+            parent: The model.
+            say: Hears, before anything is trained, of what nobody knows.
+
+        Raises:
+            ModelError: A file that tells it is damaged.
+        """
+        has_index = parent.has(folder.ORIGINALITY) and (parent.path / folder.ORIGINALITY).is_file()
+        index = Index.load(parent.file(folder.ORIGINALITY)) if has_index else None
+        seen = cls(parent, Learned.of_parent(parent), index)
+        if seen.unknown and say is not None:
+            say(
+                f"Nobody knows which pieces {' and '.join(seen.unknown)} learned ({parent.path} does not tell): "
+                "the new model will not know them again"
+            )
+        return seen
+
+    def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]], sides: Sequence[Split] = SIDES) -> list[Kind]:
+        """How each piece, given by its fingerprint and as MIDI, is known; see `Learned.kinds`.
+
+        Those that no group holds are looked up in the index of training pieces, too, which knows shorter excerpts: a
+        quarter of their notes in passages of 24 notes is what makes a group, and is enough there as well.
+        """
+        found = self.learned.kinds([mark for mark, _ in pieces], sides)
+        for number, (_, midi) in enumerate(pieces):
+            if found[number] == "new" and self.index is not None:
+                shares = known_share(Score.from_midi(midi), self.index) >= SHARED
+                found[number] = "passages" if shares else "new"
+        return found
+
+    def held_out(self, corpus: Corpus) -> frozenset[int]:
+        """The pieces that ``corpus`` holds out and the model has seen all the same: they prove nothing.
+
+        Those for validation are none of them if it was only validated on them, too.
+        """
+        known: set[int] = set()
+        sides: dict[Split, Sequence[Split]] = {"valid": ("train",), "test": SIDES}
+        for side, seen in sides.items():
+            numbers = corpus.split(side)
+            kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers], seen)
+            known |= {number for number, kind in zip(numbers, kinds, strict=True) if kind != "new"}
+        return frozenset(known)
+
+
+def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
+    """The models of a lineage whose training pieces are not in the index of the last of them."""
+    names = tuple(name for name, _ in lineage(made))
+    if index is None:
+        return names
+    if not index.is_merged:  # as every index was once: of the training pieces of the model alone
+        return names[1:]
+    return tuple(name or made.name for name, count in index.models if count is None)
+
+
+def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
+    """Names and digests of a model and those before it, as far as its ``toccata.json`` tells them."""
+    before: list[tuple[str, str | None]] = [(g["model"], g["digest"]) for g in made.learned[1:]]
+    parent = made.about["lineage"].get("parent")
+    if not made.learned and parent is not None:
+        said = parent if isinstance(parent, dict) else {}
+        name = said.get("name")
+        before = [(name, said.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
+    return [(made.name, made.digest), *before]
+
+
+def _kept(mark: Fingerprint) -> Fingerprint:
+    """A fingerprint with the passages that a corpus keeps."""
+    return replace(mark, passages=thinned(mark.passages)) if len(mark.passages) > FEW else mark
+
+
+def _arrays(marks: Sequence[Fingerprint]) -> dict[str, NDArray[Any]]:
+    """Fingerprints as the arrays of a file."""
+
+    def joined(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        return np.concatenate([np.empty(0, np.uint64), *parts]).astype("<u8")
+
+    def starts(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        return np.cumsum([0, *map(len, parts)]).astype("<u8")
+
+    passages, sketches = [mark.passages for mark in marks], [mark.sketch for mark in marks]
+    return {
+        "steps": np.array([int(mark.steps, 16) for mark in marks], "<u8"),
+        "passages": joined(passages),
+        "sketches": joined(sketches),
+        "starts": starts(passages),
+        "sketch_starts": starts(sketches),
+    }
+
+
+def _with_marks(generations: Sequence[Generation], path: Path) -> Iterator[Generation]:
+    """Generations with the fingerprints in the file at ``path``; without, if those are of another kind.
+
+    Raises:
+        ModelError: The file is damaged, of another format, or not of these pieces.
+    """
+    try:
+        header, arrays = read_arrays(path, MARKS_FORMAT, TYPES)
+        if header["kind"] != MARKS:
+            yield from generations
+            return
+        counts = [None if g.pieces is None else len(g.contents) for g in generations]
+        there = [None if count is None else int(count) for count in header["generations"]]
+        if len(there) != len(counts) or any(n not in (None, m) for n, m in zip(there, counts, strict=True)):
+            raise ValueError("fingerprints of other pieces")
+        bounds = [arrays[name].astype(np.int64) for name in ("starts", "sketch_starts")]
+        total = sum(count or 0 for count in there)
+        for edges, values in zip(bounds, (arrays["passages"], arrays["sketches"]), strict=True):
+            if len(edges) != total + 1 or edges[0] or edges[-1] != len(values) or (np.diff(edges) < 0).any():
+                raise ValueError("fingerprints that begin nowhere")
+        if len(arrays["steps"]) != total:
+            raise ValueError("other steps")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise ModelError(f"{path} is damaged: copy the whole model folder again", path=path) from None
+    number = 0
+    for generation, count in zip(generations, there, strict=True):
+        if count is None:
+            yield generation
+            continue
+        marks = []
+        for content in generation.contents:
+            passages, sketch = (
+                arrays[name][edges[number] : edges[number + 1]].astype(np.uint64)
+                for name, edges in zip(("passages", "sketches"), bounds, strict=True)
+            )
+            marks.append(Fingerprint(content, passages, f"{int(arrays['steps'][number]):016x}", sketch))
+            number += 1
+        yield replace(generation, marks=marks)
+
+
+_NOTHING = Fingerprint("", np.empty(0, np.uint64))

@@ -1,0 +1,80 @@
+"""What a folder is, before a model is written to it: empty, a run to go on with, or somebody's work. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from toccata import folder
+from toccata.corpus.store import CORPUS, JOURNAL, PIECES
+from toccata.errors import RequestError
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""A run's state, and its best weights, in the folder ``training``."""
+
+Holds = Literal["nothing", "run", "model", "corpus", "other"]
+"""``run``: a training of ours at any stage. ``model``: a finished model without what resuming needs."""
+
+_RUN = (LAST, BEST, f"{folder.TOKENIZER}/made-with.json")
+_STATE = ("state.json", "log.csv")
+_BEGUN = {"corpus", folder.TOKENIZER, "precision.json"}
+"""What there may be in ``training/`` before any of these is."""
+
+
+def holds(names: Iterable[str]) -> Holds:
+    """What a folder is, told by the names in it.
+
+    Args:
+        names: Files, and folders with a slash at their end, relative to it, with forward slashes: all of them, or
+            those at the top and in ``training/``. Hidden ones do not count.
+    """
+    seen = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+    if not seen:
+        return "nothing"
+    ours = f"{folder.TRAINING}/"
+    inside = {name.removeprefix(ours) for name in seen if name.startswith(ours)}
+    top = {name.split("/")[0] for name in seen}
+    if inside & set(_RUN) or set(_STATE) <= inside:
+        return "run"
+    if top == {folder.TRAINING} and inside and {name.split("/")[0] for name in inside if name} <= _BEGUN:
+        return "run"  # ended before it had learned anything
+    if folder.ABOUT in seen:
+        return "model"
+    return "corpus" if top & {CORPUS, JOURNAL, PIECES} else "other"
+
+
+def refuse_foreign(place: str | Path, names: Iterable[str] | None = None) -> None:
+    """Refuse to write a model into a folder that holds anything but a run of ours.
+
+    Args:
+        place: The folder, or its address.
+        names: What is in it; None: it is a folder here, which is looked into.
+
+    Raises:
+        RequestError: It holds something else, or is a file.
+    """
+    found = sorted(_names(Path(place)) if names is None else names)
+    what = holds(found)
+    if what in ("nothing", "run"):
+        return
+    if what == "model":
+        reason = "holds a finished model, and nothing to go on with its training by"
+    elif what == "corpus":
+        reason = "is a prepared corpus"
+    else:
+        top = list(dict.fromkeys(name.split("/")[0] for name in found if not name.startswith(".")))
+        reason = f"holds other files ({', '.join(top[:3])}{', ...' if len(top) > 3 else ''})"
+    raise RequestError(f"{place} {reason}: choose a new or an empty folder for the model", path=place, kind="no-place")
+
+
+def _names(path: Path) -> Iterator[str]:
+    """The names in a folder, at its top and in ``training/``; none if there is no such folder."""
+    if path.exists() and not path.is_dir():
+        raise RequestError(f"{path} is a file: choose a folder for the model", path=path, kind="no-place")
+    training = path / folder.TRAINING
+    for where in (path, training, training / folder.TOKENIZER):
+        if where.is_dir():
+            for one in where.iterdir():
+                name = one.relative_to(path).as_posix()
+                yield f"{name}/" if one.is_dir() else name
