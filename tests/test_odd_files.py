@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import socket
+import subprocess
 import sys
 import xml.dom.minidom
 from pathlib import Path
@@ -77,8 +78,10 @@ def ended(*args: object, cwd: Path) -> tuple[int, str, str]:
     process = start(*args, cwd=cwd)
     try:
         out, err = process.communicate(timeout=900)
-    finally:
+    except subprocess.TimeoutExpired:
         process.kill()
+        process.communicate()
+        raise
     return process.returncode, out, err
 
 
