@@ -193,7 +193,7 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
     assert part(middle) == part(spread.low) == part(spread.high) == 0
     assert part(spread.high + 10) == pytest.approx(part(spread.high + 1e9))
     assert part(spread.low - 1) > 0  # type: ignore[operator]
-    assert f"(usual {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+    assert f" {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
 
 
 def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: Model) -> None:
