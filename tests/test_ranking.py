@@ -193,7 +193,7 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
     assert part(middle) == part(spread.low) == part(spread.high) == 0
     assert part(spread.high + 10) == pytest.approx(part(spread.high + 1e9))
     assert part(spread.low - 1) > 0  # type: ignore[operator]
-    assert f"{spread.low:.1f} to {spread.high:.1f}" in ranker.weigh(piece(score, nats_per_note=1.0)).why
+    assert f" {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
 
 
 def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> None:

@@ -90,7 +90,7 @@ class InfoLog:
 
 def page(about: About, stands: Mapping[str, Any]) -> str:
     """The page: how the run stands, then its facts, section by section."""
-    name = printable(about.name)
+    name = " ".join(printable(about.name).split())
     lines = [name, "=" * len(name), "", *_rows(stands)]
     for section, values in about.facts.items():
         lines += ["", section, "-" * len(section), *_rows(values)]
@@ -126,8 +126,9 @@ def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rows(values: Mapping[str, Any]) -> list[str]:
-    width = max([_WIDTH, *(len(name) + 2 for name in values)])
-    return [f"{name:{width}}{_said(value)}" for name, value in values.items()]
+    rows = [(" ".join(printable(name).split()), _said(value)) for name, value in values.items()]
+    width = max([_WIDTH, *(len(name) + 2 for name, _ in rows)])
+    return [f"{name:{width}}{value}" for name, value in rows]
 
 
 def _said(value: Any) -> str:
@@ -136,7 +137,7 @@ def _said(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_said(one)}" for name, one in value.items()) or "none"
+        return ", ".join(f"{printable(name)} {_said(one)}" for name, one in value.items()) or "none"
     return " ".join(printable(str(value)).split()) or "none"
 
 
