@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -135,35 +136,33 @@ class Bpe:
     def _merge(self, symbols: list[int]) -> list[int]:
         """The symbols of one bar after all merges.
 
-        A heap holds the pairs that may be merged as ``rank << 32 | place``. Symbols are a linked list: a merged pair
-        stands at the place of its left one, and its right one is -1.
+        Symbols are a linked list: a merged pair stands at the place of its left one, and its right one is -1. A heap
+        holds the pairs that may be merged as ``rank << 32 | place``; what has changed since is passed over.
         """
-        ranks, made, size, count = self._ranks, self._made, self._size, len(symbols)
+        rank_of, made, size, count = self._ranks.get, self._made, self._size, len(symbols)
         following, before = list(range(1, count + 1)), list(range(-1, count - 1))
-        heap = []
-        for place in range(count - 1):
-            rank = ranks.get(symbols[place] * size + symbols[place + 1])
-            if rank is not None:
-                heap.append(rank << 32 | place)
+        ranks = [rank_of(left * size + right) for left, right in itertools.pairwise(symbols)]
+        heap = [rank << 32 | place for place, rank in enumerate(ranks) if rank is not None]
+        ranks.append(None)
         heapify(heap)
         while heap:
-            rank, place = divmod(heappop(heap), 1 << 32)
-            left, second = symbols[place], following[place]
-            if left < 0 or second >= count:
+            entry = heappop(heap)
+            rank, place = entry >> 32, entry & 0xFFFFFFFF
+            if ranks[place] != rank:
                 continue
-            now = ranks.get(left * size + symbols[second])
-            if now is None or made[now] != made[rank]:
-                continue  # one of the two has been merged with another meanwhile
-            symbols[place], symbols[second] = made[rank], -1
+            second, merged = following[place], made[rank]
+            symbols[place], symbols[second], ranks[second] = merged, -1, None
             third = following[place] = following[second]
+            new = None
             if third < count:
                 before[third] = place
-                new = ranks.get(made[rank] * size + symbols[third])
+                new = rank_of(merged * size + symbols[third])
                 if new is not None:
                     heappush(heap, new << 32 | place)
+            ranks[place] = new
             first = before[place]
             if first >= 0:
-                new = ranks.get(symbols[first] * size + made[rank])
+                new = ranks[first] = rank_of(symbols[first] * size + merged)
                 if new is not None:
                     heappush(heap, new << 32 | first)
         return [symbol for symbol in symbols if symbol >= 0]

@@ -35,7 +35,7 @@ def chords_in(
     ends = (notes["time"] + notes["duration"]).tolist()
     steps = next((res for (low, high), res in settings.beat_res if 0 in (low, high)), settings.beat_res[0][1])
     bounds, ticks = starts.tolist(), beats.tolist()
-    names = {pitches: quality for quality, pitches in reversed(settings.chord_maps.items())}
+    names = {pitches: quality for quality, pitches in reversed(list(settings.chord_maps.items()))}
     times: list[int] = []
     tokens: list[int] = []
     here, before, count = 0, -1, len(onsets)

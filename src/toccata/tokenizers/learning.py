@@ -43,7 +43,7 @@ def learned(
     own = {word: character for character, word in characters.items()}
     alphabet = {character: i for i, character in enumerate(characters)}
     cut = document["config"]["encode_ids_split"] != "no"
-    affixes = {"continuing_subword_prefix": "", "end_of_word_suffix": ""} if cut else {}
+    affixes: dict[str, Any] = {"continuing_subword_prefix": "", "end_of_word_suffix": ""} if cut else {}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=alphabet, merges=[], **affixes))
     if cut:
         tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()

@@ -11,7 +11,8 @@ from typing import Any
 
 from toccata.errors import RecipeError, ToccataError
 from toccata.tokenizers import pertok
-from toccata.tokenizers.settings import ATTRIBUTE_CONTROLS, DEFAULTS, SettingError, settings_of, settled
+from toccata.tokenizers.checks import SettingError
+from toccata.tokenizers.settings import ATTRIBUTE_CONTROLS, DEFAULTS, settings_of, settled
 
 SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
 OTHERS = ("text", "codes")

@@ -76,7 +76,7 @@ class RowWriter:
         if not parts:
             none = np.zeros(0, np.int64)
             return Rows(none, none, none, none, none, self.last)
-        time, token, end = (np.concatenate([part[i] for part in parts]) for i in range(3))  # type: ignore[misc]
+        time, token, end = (np.concatenate([part[i] for part in parts]) for i in range(3))
         sizes = [len(part[0]) for part in parts]
         program, rank = (np.repeat([part[i] for part in parts], sizes) for i in (3, 4))
         order = np.argsort(time, kind="stable")
@@ -171,8 +171,8 @@ class RowWriter:
         if settings.use_control_changes:
             self._event_rows(program, controls["time"], controls["token"], _CONTROL)
         if settings.use_chords and program != -1:
-            times, tokens = chords_in(notes, self.starts, self.beats, settings, self.tables.words)
-            self._event_rows(program, np.array(times, np.int64), np.array(tokens, np.int64), _NOTE)
+            when, said = chords_in(notes, self.starts, self.beats, settings, self.tables.words)
+            self._event_rows(program, np.array(when, np.int64), np.array(said, np.int64), _NOTE)
         self._note_rows(program, notes)
 
     def _quantised(self, notes: Columns, program: int) -> Columns:

@@ -278,7 +278,7 @@ class _Inserted:
         """All tokens, and their times."""
         rows = self.rows
         parts = [*self._parts, (np.arange(len(rows.time)), rows.token, rows.time)]
-        owner, tokens, times = (np.concatenate([part[i] for part in parts]) for i in range(3))  # type: ignore[misc]
+        owner, tokens, times = (np.concatenate([part[i] for part in parts]) for i in range(3))
         order = np.argsort(owner, kind="stable")
         tokens, times = tokens[order], times[order]
         if self._end is not None:
