@@ -48,13 +48,13 @@ def make(folder: Path) -> None:
     )
     chorales = [score for score in map(read_score, paths) if len(score.tracks) == 4]
     music = partial(_series, chorales)
-    _write(folder / "bach" / "mutopia", "BWV{}_chorale", music(270, 2), partial(arranged, parts=PIANO), first=701)
+    _write(folder / "bach" / "mutopia", "BWV{}_chorale", music(270, 2), keyboard, first=701)
     _write(folder / "bach" / "hauptstimme", "Bach_{}", music(6, 8), partial(arranged, parts=ORCHESTRA))
-    _write(folder / "choir", "hymn_{}", music(60, 1), partial(arranged, parts=CHOIR))
+    _write(folder / "choir", "hymn_{}", music(60, 2), partial(arranged, parts=CHOIR))
     _write(folder / "chorales_synthetic", "chorale_{}", music(12, 1), partial(arranged, parts=(*CHOIR, *CHOIR[:1])))
-    _write(folder / "songs", "song_{}", music(160, 1), partial(arranged, parts=SONG))
+    _write(folder / "songs", "song_{}", music(160, 2), partial(arranged, parts=SONG))
     _write(folder / "quartets", "quartet_{}", music(32, 10), partial(arranged, parts=QUARTET, lively=True))
-    _write(folder / "orchestra", "symphony_{}", music(9, 10), partial(arranged, parts=ORCHESTRA, lively=True))
+    _write(folder / "orchestra", "symphony_{}", music(9, 3), partial(arranged, parts=ORCHESTRA, lively=True))
     _write(folder / "polish", "work_{}", music(9, 2), partial(arranged, parts=SONG[:3]))
     _write(folder / "piano" / "keyboard", "keyboard_{}", music(70, 2), partial(played, pedal=False))
     _write(folder / "piano" / "chopin_first_editions", "edition_{}", music(30, 3), partial(played, pedal=True))
@@ -64,7 +64,7 @@ def make(folder: Path) -> None:
     _write(folder / "benchmark_only" / "pop909", "pop_{}", music(9, 2), partial(arranged, parts=SONG))
     _write(folder / "benchmark_only" / "jsb", "jsb_{}", music(9, 1), partial(arranged, parts=PIANO))
     _write(folder / "game", "game_{}", music(24, 4), partial(arranged, parts=BAND, drums=True))
-    _write(folder / "drums", "drummer_{}", music(24, 1), partial(arranged, parts=(), drums=True))
+    _write(folder / "drums", "drummer_{}", music(24, 1), drummed)
     (folder / "licence_texts").mkdir()
 
 
@@ -125,6 +125,23 @@ def arranged(work: Score, seed: int, parts: Sequence[Part], *, lively: bool = Fa
             same.notes.sort(key=lambda n: (n.time, n.pitch))
     if drums:
         out.tracks.append(beaten(work, rng))
+    return out
+
+
+def keyboard(work: Score, number: int) -> Score:
+    """For two hands, and every third one for an organ on which each voice has a manual of its own."""
+    return arranged(work, number, [(name, 0, voice, 0) for name, _, voice, _ in CHOIR] if number % 3 == 2 else PIANO)
+
+
+def drummed(work: Score, seed: int) -> Score:
+    """A drummer alone, who is no machine: no stroke is quite where it is written."""
+    rng = np.random.default_rng(seed)
+    out, beat = _like(work), beaten(work, rng)
+    notes = beat.notes.numpy()
+    notes["time"] = np.maximum(0, notes["time"] + rng.integers(-17, 18, len(notes["time"]))).astype(np.int32)
+    beat.notes = Note.from_numpy(**notes)
+    beat.notes.sort(key=lambda n: (n.time, n.pitch))
+    out.tracks.append(beat)
     return out
 
 
