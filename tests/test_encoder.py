@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from symusic import Note, Score, Tempo, Track
+from symusic import KeySignature, Note, Score, Tempo, Track
 
 from miditok_music import Theirs, some_options, some_piece
 from random_model import random_model
-from toccata.errors import MissingExtra, ModelError, RecipeError
+from toccata.errors import MissingExtra, ModelError, RecipeError, RequestError
 from toccata.midi.read import find_midi, read_score
 from toccata.recipes import load
 from toccata.tokenizers.events import EventOptions, EventTokenizer
@@ -309,6 +309,13 @@ def test_what_would_be_written_in_part_only_is_refused() -> None:
         EventTokenizer.build(EventOptions("REMI", {"one_token_stream_for_programs": False}))
     with pytest.raises(RecipeError, match="more than 50,000 tokens"):
         EventTokenizer.build(EventOptions("REMI", {"beat_res": {"0-900": 900}}))
+
+
+def test_music_that_no_token_says_is_refused_in_one_line() -> None:
+    score = _piece(120)
+    score.key_signatures.append(KeySignature(0, 9, 0))
+    with pytest.raises(RequestError, match="no token for something in the music"):
+        EventTokenizer.build(EventOptions("REMI", {"use_key_signatures": True})).encode(score)
 
 
 def _options(recipe: str, merges: int) -> EventOptions:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from symusic import Score
 
+from toccata.errors import RequestError
 from toccata.tokenizers.reader import Reader
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.schemes import follows_of, timing
@@ -76,8 +77,17 @@ class OwnEncoding:
         return follows_of(self.settings, self.scheme.vocabulary)
 
     def write(self, score: Score) -> Written:
-        """The base tokens of music, from tick 0 on."""
-        return self._writer.write(score)
+        """The base tokens of music, from tick 0 on.
+
+        Raises:
+            RequestError: There is no token for something in the music (a key signature of eight sharps).
+        """
+        written = self._writer.write(score)
+        if len(written.ids) and written.ids.min() < 0:
+            raise RequestError(
+                "this tokenizer has no token for something in the music, such as one of its key signatures"
+            )
+        return written
 
     def read(self, tokens: Sequence[int]) -> Score:
         """The music of base tokens, none of them a special one."""
