@@ -1,4 +1,4 @@
-"""What several tests share: real MIDI, where it is."""
+"""What several tests share: music."""
 
 from __future__ import annotations
 
@@ -15,24 +15,40 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
 
+import made_music
 from toccata.midi.clean import clean
 from toccata.midi.read import read_score
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 
-def _data() -> Path:
-    return Path(os.environ.get("TOCCATA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+def _named() -> Path | None:
+    """The folder of real MIDI on this machine, if there is one."""
+    folder = Path(os.environ.get("TOCCATA_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    return folder if folder.is_dir() else None
+
+
+def pytest_report_header() -> str:
+    """Say which music the tests are about."""
+    return f"music: {_named() or 'made of the chorales in music21, as TOCCATA_DATA names no folder of real MIDI'}"
 
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of real MIDI (bach, songs, quartets, ...).
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of MIDI (bach, songs, quartets, ...): a real one, or the same kinds of music made of chorales."""
+    folder = _named()
+    if folder is None:
+        pytest.importorskip("music21", reason='no folder of real MIDI, and no music21: pip install "toccata[dataset]"')
+        folder = tmp_path_factory.mktemp("music")
+        made_music.make(folder)
+    return folder
 
-    Tests that need it are skipped, with a message, without it.
-    """
-    folder = _data()
-    if not folder.is_dir():
-        pytest.skip(f"no folder of real MIDI at {folder}: set TOCCATA_DATA to run this test")
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real MIDI, for tests of figures that particular files have; skipped without one."""
+    folder = _named()
+    if folder is None:
+        pytest.skip("about particular real files: set TOCCATA_DATA to a folder of them to run this test")
     return folder
 
 

@@ -250,7 +250,7 @@ def test_music_in_double_note_values_is_known_again(pieces: list[Score]) -> None
             assert fingerprint(slow).steps == fingerprint(score).steps
 
 
-def test_different_pieces_are_different(pieces: list[Score]) -> None:
+def test_different_pieces_are_different(pieces: list[Score], real_data: Path) -> None:
     prints = [fingerprint(score) for score in pieces]
     assert len({each.content for each in prints}) == len(pieces) > 12
     for number, one in enumerate(prints):

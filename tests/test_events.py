@@ -166,9 +166,9 @@ def test_whatever_goes_wrong_in_miditok_is_one_line(monkeypatch: pytest.MonkeyPa
     def fails(*_: object) -> None:
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(miditok.REMI, "_create_base_vocabulary", fails)
+    monkeypatch.setattr(miditok.PerTok, "_create_base_vocabulary", fails)
     with pytest.raises(RecipeError, match="num_velocities is wrong, MidiTok says: KeyError") as error:
-        EventTokenizer.build(EventOptions("REMI", {"num_velocities": 8}))
+        EventTokenizer.build(EventOptions("PerTok", {"num_velocities": 8}))
     assert "\n" not in str(error.value)
 
 

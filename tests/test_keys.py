@@ -77,10 +77,10 @@ def test_weights_are_lengths_and_drums_have_none() -> None:
     assert weights(score).tolist() == [3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
 
 
-def test_the_keys_that_engraved_music_states_are_found(data: Path) -> None:
+def test_the_keys_that_engraved_music_states_are_found(real_data: Path) -> None:
     right = related = asked = 0
     for folder in ("bach/mutopia", "piano/keyboard"):
-        for path in sorted((data / folder).glob("*.mid"))[::6]:
+        for path in sorted((real_data / folder).glob("*.mid"))[::6]:
             score = read_score(path)
             stated = {(int(k.key), int(k.tonality)) for k in score.key_signatures} - {(0, 0)}
             if len(stated) != 1:

@@ -177,10 +177,10 @@ def test_drums_are_not_compared() -> None:
     assert originality(score, known) == Originality()
 
 
-def test_held_out_music_is_not_called_a_copy(data: Path, bach: dict[str, Score], index: Index) -> None:
+def test_held_out_music_is_not_called_a_copy(real_data: Path, bach: dict[str, Score], index: Index) -> None:
     others = [
-        *sorted((data / "songs").glob("*.mid"))[::150],
-        *sorted((data / "piano" / "keyboard").glob("*.mid"))[::60],
+        *sorted((real_data / "songs").glob("*.mid"))[::150],
+        *sorted((real_data / "piano" / "keyboard").glob("*.mid"))[::60],
     ]
     scores = [read_score(path) for path in others]
     found = normal(index, scores)

@@ -374,7 +374,7 @@ def _sample(data: Path) -> list[Path]:
     out = []
     for folder, count in REAL.items():
         files = sorted((data / folder).rglob("*.mid"), key=lambda path: (path.stat().st_size, path.name))
-        some = files[len(files) // 20 : len(files) // 6]
+        some = files[len(files) // 20 :][: max(count, len(files) // 6 - len(files) // 20)]
         out += some[:: max(1, len(some) // count)][:count]
     return out
 

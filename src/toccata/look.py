@@ -259,9 +259,9 @@ def recipe_rows() -> list[dict[str, Any]]:
 
 # -- the machine -----------------------------------------------------------------------------------
 
-_NEEDED = ("symusic", "miditok", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
+_NEEDED = ("symusic", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
 _EXTRAS = {
-    "train": ("torch", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
+    "train": ("torch", "miditok", "tokenizers", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
     "dataset": ("music21",),
 }
 

@@ -224,7 +224,7 @@ def doctor(face: Face) -> None:
         found = api.doctor()
     packages = found["packages"]
     memory = "" if found["memory_gb"] is None else f", {found['memory_gb']:g} GB memory"
-    writes = "yes, " + _installed(packages, ("onnxruntime", "symusic", "miditok")) if found["engine"] else "no"
+    writes = "yes, " + _installed(packages, ("onnxruntime", "symusic")) if found["engine"] else "no"
     lines = [
         f"toccata      {found['toccata']} on Python {found['python']}",
         f"machine      {found['system']}, {found['cores']} cores{memory}",

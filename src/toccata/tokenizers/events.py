@@ -1,59 +1,87 @@
 """Event tokenizers: MidiTok's REMI, TSD, MIDI-like, Structured and PerTok, with learned merges if one likes.
 
-MidiTok does the encoding and decoding, and its file is ours: ``tokenizer/tokenizer.json`` opens in MidiTok as it is.
-Around it stands what it leaves open: meters it has no token for are written as ones of the same length, meter changes
-inside a bar close that bar, pedals that are never lifted are lifted at the end, merges never see held-out pieces, and
-the grammar (see ``grammar.py``).
+The ids are those of MidiTok 3.1, and its file is ours: ``tokenizer/tokenizer.json`` opens in MidiTok as it is. But for
+PerTok they are written and read here, without MidiTok (``writer.py``, ``reader.py``, ``bpe.py``). Around them stands
+what MidiTok leaves open: meters there is no token for are written as ones of the same length, meter changes inside a
+bar close that bar, pedals that are never lifted are lifted at the end, tempos come back as usual ones, merges never
+see held-out pieces, and the grammar (see ``grammar.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Note, Pedal, Score, TimeSignature, Track
+from symusic import Note, Score, Track
 
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import written_aside
 from toccata.tokenizers.base import Tokens, ids_of
+from toccata.tokenizers.bpe import Merged, merged_vocabulary
+from toccata.tokenizers.encoding import Encoding, OwnEncoding
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.options import SCHEMES, EventOptions, built, library, refusing
-from toccata.tokenizers.scheme import Scheme
-from toccata.tokenizers.schemes import follows_of, timing
-from toccata.tokenizers.simplify import one_track, writable_meters
-from toccata.tokenizers.state import State
-from toccata.tokenizers.vocabulary import Kind, read_vocabulary
+from toccata.tokenizers.learning import learned, texts_of
+from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refusing
+from toccata.tokenizers.pertok import PerTokEncoding
+from toccata.tokenizers.vocabulary import Kind
 
 FILE = "tokenizer.json"
+_MOST_BYTES = 1 << 27
+"""A saved tokenizer is a few megabytes at most."""
 __all__ = ["SCHEMES", "EventOptions", "EventTokenizer"]
 
 
 class EventTokenizer:
-    """A MidiTok tokenizer, as toccata's :class:`~toccata.tokenizers.base.Tokenizer`."""
+    """Music as events, as toccata's :class:`~toccata.tokenizers.base.Tokenizer`."""
 
-    def __init__(self, miditok: Any, merges: int = 0, algorithm: str = "BPE") -> None:
-        self.miditok = miditok
+    def __init__(self, document: Mapping[str, Any], merges: int = 0, algorithm: str = "BPE") -> None:
+        """A tokenizer by what is saved of it.
+
+        Args:
+            document: The settings, and what was learned, as MidiTok saves them.
+            merges: How many ids :meth:`fit` shall learn in all; 0: none are learned.
+            algorithm: How it learns them.
+
+        Raises:
+            MissingExtra: A scheme, or merges, for which a library is needed that is not installed.
+            ValueError: A setting with a value that it cannot have; also KeyError and TypeError.
+        """
         self.merges, self.algorithm = merges, algorithm
+        self._open(document)
+
+    def _open(self, document: Mapping[str, Any]) -> None:
+        self.document = dict(document)
+        self.scheme: str = document["tokenization"]
+        base = document.get("_vocab_base")
+        words = None if base is None else sorted(base, key=base.__getitem__)
+        if base is not None and sorted(base.values()) != list(range(len(base))):
+            raise ValueError("the ids of its words have gaps")
+        self._encoding: Encoding = (
+            PerTokEncoding(document) if self.scheme == "PerTok" else OwnEncoding(self.scheme, document["config"], words)
+        )
+        self._learned: Merged | None = None
+        if "_model" in document:
+            ids = {word: i for i, word in enumerate(self._encoding.words)}
+            self._learned = merged_vocabulary(document["_model"], document["_vocab_base_byte_to_token"], ids)
+        for name in ("_fingerprint", "_grammar"):
+            self.__dict__.pop(name, None)
 
     @classmethod
     def build(cls, options: EventOptions) -> EventTokenizer:
         """A new tokenizer, before :meth:`fit`.
 
         Raises:
-            RecipeError: An option or a value that MidiTok does not have.
+            RecipeError: An option that there is not, or a value that it cannot have.
+            MissingExtra: The scheme is PerTok, and MidiTok is not installed.
         """
-        made = cls(built(options), options.merges, options.algorithm)
-        with refusing(options):  # some of them are wrong only when there is a note to write
+        with refusing(options):  # some are wrong only when there is a note to write
+            made = cls(document_of(options), options.merges, options.algorithm)
             made.encode(_one_note())
         return made
 
@@ -62,38 +90,40 @@ class EventTokenizer:
         """Read the tokenizer that :meth:`save` wrote.
 
         Raises:
-            ModelError: The file is missing, is not JSON, or names a scheme that toccata does not have.
+            ModelError: The file is missing or damaged, or names a scheme that toccata does not have.
+            MissingExtra: Its scheme, or its merges, need a library that is not installed.
         """
         path = folder / FILE
+        again = "copy the whole model folder again"
         try:
-            scheme = json.loads(path.read_text(encoding="utf-8"))["tokenization"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ModelError(
-                f"{path} is missing or is no tokenizer: copy the whole model folder again", path=path
-            ) from None
+            if path.stat().st_size > _MOST_BYTES:
+                raise ModelError(f"{path} is too large to be a tokenizer: {again}", path=path)
+            document = json.loads(path.read_text(encoding="utf-8"))
+            scheme = document["tokenization"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            raise ModelError(f"{path} is missing or is no tokenizer: {again}", path=path) from None
         if scheme not in SCHEMES:
             raise ModelError(f"{path} is a {scheme!r} tokenizer, which this version does not know", path=path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return cls(getattr(library(), scheme)(params=path))
+        try:
+            made = cls(document)
+            made.grammar()
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            said = f": {error}" if isinstance(error, ValueError) else ""
+            raise ModelError(f"{path} is damaged{said}: {again}", path=path) from None
+        return made
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json`` into ``folder``; MidiTok opens it as it is."""
         folder.mkdir(parents=True, exist_ok=True)
         with written_aside(folder / FILE) as aside:
-            self.miditok.save(aside)
+            aside.write_text(json.dumps(self.document, indent=4), encoding="utf-8")
 
     # -- the vocabulary ------------------------------------------------------------------------------------------------
 
     @property
-    def scheme(self) -> str:
-        """MidiTok's name for how time and notes are written."""
-        return type(self.miditok).__name__
-
-    @property
     def vocab_size(self) -> int:
         """Number of ids."""
-        return len(self._merged) if self._merged is not None else len(self.miditok.vocab)
+        return len(self._base_words) if self._merged is None else len(self._merged)
 
     @property
     def fingerprint(self) -> str:
@@ -102,7 +132,7 @@ class EventTokenizer:
 
     @cached_property
     def _fingerprint(self) -> str:
-        timing = self.grammar().scheme.timing
+        timing = self._encoding.scheme.timing
         lengths = {f"{kind.name} {beat}": values.tolist() for (kind, beat), values in timing.lengths.items()}
         beats = sorted(timing.ticks_per_beat.items())
         grid = [timing.clock.name, timing.ticks_per_quarter, beats, sorted(lengths.items())]
@@ -112,30 +142,24 @@ class EventTokenizer:
     @property
     def bos(self) -> int:
         """The id that opens a piece."""
-        return self._special("BOS")
+        return self._special(self._encoding.scheme.bos)
 
     @property
     def eos(self) -> int:
         """The id that closes a piece."""
-        return self._special("EOS")
+        return self._special(self._encoding.scheme.eos)
 
-    def _special(self, name: str) -> int:
-        base = int(self.miditok.vocab[f"{name}_None"])
+    def _special(self, base: int) -> int:
         return base if self._merged is None else self._merged.index((base,))
 
-    @cached_property
+    @property
     def _base_words(self) -> list[str]:
-        return sorted(self.miditok.vocab, key=self.miditok.vocab.__getitem__)
+        return self._encoding.words
 
-    @cached_property
+    @property
     def _merged(self) -> list[tuple[int, ...]] | None:
         """For each learned id the base ids it stands for."""
-        if not self.miditok.is_trained:
-            return None
-        model, parts = self.miditok._model, self.miditok._vocab_learned_bytes_to_tokens
-        vocab = self.miditok.vocab
-        written = (model.id_to_token(i) for i in range(model.get_vocab_size()))
-        return [tuple(vocab[word] for word in parts.get(text, ())) for text in written]
+        return None if self._learned is None else self._learned.parts
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as MidiTok's words, those of a merged id joined by ``+``."""
@@ -150,51 +174,27 @@ class EventTokenizer:
 
         Raises:
             RecipeError: Fewer ids are asked for than there are base tokens.
+            MissingExtra: What learns them is not installed.
         """
         if not self.merges:
             return
-        if self.merges <= len(self.miditok.vocab):
+        if self.merges <= len(self._base_words):
             raise RecipeError(
                 f"tokenizer.merges={self.merges} leaves no room for merges: the base tokens alone are "
-                f"{len(self.miditok.vocab)}"
+                f"{len(self._base_words)}"
             )
-        texts = _Texts(self, scores)
-        with warnings.catch_warnings(), _nothing_printed():
-            warnings.simplefilter("ignore")
-            self.miditok.train(vocab_size=self.merges, model=self.algorithm, iterator=texts)
-        for name in ("_merged", "_fingerprint", "_base_words", "_grammar"):
-            self.__dict__.pop(name, None)
+        written = (self._encoding.write(score) for score in scores)
+        texts = texts_of(((w.ids.tolist(), w.cuts.tolist()) for w in written), self._base_words)
+        self._open(learned(self.document, self._base_words, texts, self.merges, self.algorithm))
 
     # -- music to ids --------------------------------------------------------------------------------------------------
 
     def encode(self, score: Score, *, start: bool = True, end: bool = True, length: int | None = None) -> Tokens:
         """The ids of ``score``, BOS first where it is a piece's ``start``, EOS last where it is its ``end``."""
-        sequence = self._sequence(score)
-        if self.miditok.is_trained:
-            self.miditok.encode_token_ids(sequence)
-        ids = [self.bos] * start + list(sequence.ids) + [self.eos] * end
-        return Tokens(np.array(ids, np.int32), self.fingerprint)
-
-    def _sequence(self, score: Score) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            sequence = self.miditok.encode(self._ready(score), encode_ids=False)
-        return sequence[0] if isinstance(sequence, list) else sequence
-
-    def _ready(self, score: Score) -> Score:
-        """``score`` in the form MidiTok reads without loss."""
-        config = self.miditok.config
-        score = score.copy()
-        score.tracks = [track for track in score.tracks if len(track.notes)]
-        if not config.use_programs:
-            score = one_track(score)
-        if config.use_time_signatures:
-            score.time_signatures = writable_meters(score, self.grammar().scheme.vocabulary.meters)
-        else:
-            score.time_signatures = [TimeSignature(0, 4, 4)]
-        for track in score.tracks:
-            track.notes.sort(key=lambda n: (n.time, n.pitch, n.duration, n.velocity))
-        return score
+        base, cuts = self._encoding.write(score)
+        ids = base if self._learned is None else np.array(self._learned.encode(base, cuts), np.int64)
+        edges = [np.full(int(start), self.bos), ids, np.full(int(end), self.eos)]
+        return Tokens(np.concatenate(edges).astype(np.int32), self.fingerprint)
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
         """The music of ``ids``, in the tokenizer's own ticks; special ids say nothing.
@@ -205,33 +205,9 @@ class EventTokenizer:
         plain = ids_of(self, ids)
         if len(plain) and not 0 <= int(plain.min()) <= int(plain.max()) < self.vocab_size:
             raise RequestError(f"there are ids outside this tokenizer's 0..{self.vocab_size - 1}")
-        base = plain.tolist() if self._merged is None else [b for i in plain for b in self._merged[int(i)]]
-        kinds = self.grammar().scheme.kinds
-        base = [b for b in base if kinds[b] != Kind.SPECIAL]
-        sequence = library().TokSequence(ids=base)
-        one = self.miditok.config.one_token_stream_for_programs
-        score = self.miditok.decode(sequence if one else [sequence])
-        self._lift_pedals(score, base)
-        return score
-
-    def _lift_pedals(self, score: Score, base: list[int]) -> None:
-        """End the pedals that are still down at the end: MidiTok would forget them."""
-        scheme = self.grammar().scheme
-        if not len(scheme.vocabulary.of_kind[Kind.PEDAL_OFF]):
-            return
-        state = State(scheme)
-        down: dict[int, int] = {}
-        for token in base:
-            state.read(token)
-            if scheme.kinds[token] == Kind.PEDAL:
-                down.setdefault(scheme.values[token], state.tick)
-            elif scheme.kinds[token] == Kind.PEDAL_OFF:
-                down.pop(scheme.values[token], None)
-        end = max(state.note_end, state.tick)
-        for program, tick in down.items():
-            track = next((t for t in score.tracks if (128 if t.is_drum else t.program) == program), None)
-            if track is not None and end > tick:
-                track.pedals.append(Pedal(tick, end - tick))
+        base = plain.tolist() if self._merged is None else [b for i in plain.tolist() for b in self._merged[i]]
+        kinds = self._encoding.scheme.kinds
+        return self._encoding.read([b for b in base if kinds[b] != Kind.SPECIAL])
 
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
@@ -241,14 +217,7 @@ class EventTokenizer:
 
     @cached_property
     def _grammar(self) -> Grammar:
-        vocabulary = read_vocabulary(
-            self._base_words, [w for w in self._base_words if w.endswith("_None") and w != "Bar_None"]
-        )
-        grid = timing(self.miditok, vocabulary)
-        follows = follows_of(self.miditok, vocabulary, grid.clock)
-        vocab = self.miditok.vocab
-        bos, eos = int(vocab["BOS_None"]), int(vocab["EOS_None"])
-        return Grammar.of(Scheme(vocabulary, grid, bos=bos, eos=eos), follows, self._merged)
+        return Grammar.of(self._encoding.scheme, self._encoding.follows, self._merged)
 
 
 def _one_note() -> Score:
@@ -256,48 +225,3 @@ def _one_note() -> Score:
     score.tracks.append(Track("", 0, False))
     score.tracks[0].notes.append(Note(0, 480, 60, 64))
     return score
-
-
-@contextmanager
-def _nothing_printed() -> Iterator[None]:
-    """Keep the tokenizers library off the standard output, which may be another program's input.
-
-    Its progress bar cannot be turned off from here, and it does not write by way of Python.
-    """
-    try:
-        sys.stdout.flush()
-        kept = os.dup(1)
-    except (OSError, ValueError, AttributeError):  # there is no standard output to keep clean
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file of ours
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-class _Texts:
-    """The scores as the texts that the merges are learned from: one a bar. Has a length, as MidiTok asks for one."""
-
-    def __init__(self, tokenizer: EventTokenizer, scores: Iterable[Score]) -> None:
-        self.tokenizer, self.scores = tokenizer, list(scores)
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        for score in self.scores:
-            sequence = self.tokenizer._sequence(score)
-            split = self.tokenizer.miditok.config.encode_ids_split
-            parts = (
-                sequence.split_per_bars()
-                if split == "bar"
-                else sequence.split_per_beats()
-                if split == "beat"
-                else [sequence]
-            )
-            texts = self.tokenizer.miditok._ids_to_bytes([part.ids for part in parts if len(part)], as_one_str=True)
-            yield [texts] if isinstance(texts, str) else texts

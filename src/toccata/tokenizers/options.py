@@ -1,20 +1,24 @@
-"""What a recipe says of an event tokenizer, and MidiTok's tokenizer made of it."""
+"""What a recipe says of an event tokenizer, and what is saved of the tokenizer made of it."""
 
 from __future__ import annotations
 
-import inspect
-import sys
-import warnings
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 from toccata.errors import RecipeError, ToccataError
+from toccata.tokenizers import pertok
+from toccata.tokenizers.checks import SettingError
+from toccata.tokenizers.settings import ATTRIBUTE_CONTROLS, DEFAULTS, settings_of, settled
 
 SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
 OTHERS = ("text", "codes")
 """The schemes that are not MidiTok's; see ``load.py``."""
+MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
+"""The versions of MidiTok and of Hugging Face's tokenizers whose form the saved file has."""
 _ALGORITHMS = ("BPE", "Unigram", "WordPiece")
 SPECIALS = (
     "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
@@ -90,51 +94,59 @@ def refuse_merges(merges: int) -> None:
         raise RecipeError(f"tokenizer.merges must be at least 0, not {merges}")
 
 
-def library() -> Any:
-    """MidiTok, without the torch it would load for a part of it that is not used here.
-
-    That takes longer than writing a piece.
-    """
-    held_back = "torch" not in sys.modules and "miditok" not in sys.modules
-    if held_back:
-        sys.modules["torch"] = None  # type: ignore[assignment]  # to Python: there is no torch
-    try:
-        import miditok
-    finally:
-        if held_back:
-            del sys.modules["torch"]
-    return miditok
-
-
-def built(options: EventOptions) -> Any:
-    """MidiTok's tokenizer for ``options``.
+def document_of(options: EventOptions) -> dict[str, Any]:
+    """What is saved of a tokenizer for ``options`` before it has learned anything, as MidiTok would save it.
 
     Raises:
-        RecipeError: An option or a value that MidiTok does not have.
+        RecipeError: An option that there is not, or a value that it cannot have.
+        MissingExtra: The scheme is PerTok, and MidiTok is not installed.
     """
     per_tok = options.scheme == "PerTok"
     given = {name: _from_toml(name, value) for name, value in options.options.items()}
-    known = _config_fields() | (set(_PER_TOK) if per_tok else set())
-    if unknown := set(given) - known:
-        raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of MidiTok's {options.scheme}")
+    known = {*DEFAULTS, *ATTRIBUTE_CONTROLS, "max_bar_embedding", "add_trailing_bars"} - {"special_tokens"}
+    if unknown := set(given) - (known | set(_PER_TOK) if per_tok else known):
+        raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of {options.scheme}")
     for name, value in given.items():
         _refuse_value(name, value)
     own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
     settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
-    if per_tok and settings["use_time_signatures"]:
+    if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
+        raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
+    if per_tok:
+        _refuse_per_tok(settings)
+        with refusing(options):
+            return pertok.document_of(settings)
+    settings |= {name: _saved(settings[name]) for name in ("beat_res", "beat_res_rest") if name in settings}
+    settings["special_tokens"] = [f"{name}_None" for name in SPECIALS]
+    try:
+        document = {
+            "config": json.loads(json.dumps(settled(options.scheme, settings))),
+            "tokenization": options.scheme,
+            "miditok_version": MIDITOK,
+            "symusic_version": version("symusic"),
+            "hf_tokenizers_version": TOKENIZERS,
+        }
+        settings_of(options.scheme, document["config"])
+    except SettingError as error:
+        raise RecipeError(f"tokenizer.options.{error}") from None
+    return document
+
+
+def _saved(ranges: Mapping[tuple[int, int], int]) -> dict[str, int]:
+    """Ranges of beats as they are saved."""
+    return {f"{low}_{high}": steps for (low, high), steps in ranges.items()}
+
+
+def _refuse_per_tok(settings: Mapping[str, Any]) -> None:
+    """Refuse what PerTok cannot write, or MidiTok cannot read of it."""
+    if settings["use_time_signatures"]:
         raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
-    if per_tok and settings.get("use_rests"):
+    if settings.get("use_rests"):
         raise RecipeError("PerTok says silence with time shifts: set tokenizer.options.use_rests=false")
-    if per_tok and settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
+    if settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
         raise RecipeError(
             "MidiTok 3.1 cannot read PerTok's pedal-up tokens: set tokenizer.options.sustain_pedal_duration=true"
         )
-    if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
-        raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
-    miditok = library()
-    with refusing(options), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return getattr(miditok, options.scheme)(miditok.TokenizerConfig(**settings))
 
 
 @contextmanager
@@ -169,13 +181,6 @@ def _all_whole(values: Any, low: int, high: int | None = None) -> bool:
     if not isinstance(values, list | tuple) or not values:
         return False
     return all(type(one) is int and low <= one and (high is None or one <= high) for one in values)
-
-
-def _config_fields() -> set[str]:
-    """The names of MidiTok's options."""
-    return set(inspect.signature(library().TokenizerConfig).parameters) - {"kwargs", "special_tokens"} | {
-        "add_trailing_bars"
-    }
 
 
 def _from_toml(name: str, value: Any) -> Any:

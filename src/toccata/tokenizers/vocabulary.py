@@ -9,6 +9,8 @@ from enum import IntEnum, auto
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.tokenizers.tempos import usual_tempos
+
 DRUMS = 128
 """The index of the drums where programs are indexed 0..127."""
 
@@ -79,7 +81,8 @@ class Vocabulary:
         words: The tokens as MidiTok writes them, ``"Pitch_60"``.
         kinds: ``int8[V]``, each token's :class:`Kind`.
         values: ``int32[V]``: pitch, program (drums 128), position, velocity, tempo in thousandths of a quarter a
-            minute, index of the meter, the control's number, or an interval; 0 where the kind says all.
+            minute (a usual one where the token stands for one, see ``tempos.py``), index of the meter, the control's
+            number, or an interval; 0 where the kind says all.
         drums: ``bool[V]``, tokens for drum notes alone.
         meters: The meters that ``values`` of TIME_SIG tokens count.
         of_kind: The ids of each kind, ascending in value.
@@ -127,8 +130,15 @@ def read_vocabulary(words: Sequence[str], specials: Sequence[str]) -> Vocabulary
             values[i] = int(value.split("-")[0])
         elif kind not in (Kind.BAR, Kind.TIME_SHIFT, Kind.REST, Kind.DURATION, Kind.CHORD, Kind.KEY_SIG):
             values[i] = int(value)
+    tempos = np.flatnonzero(kinds == Kind.TEMPO)
+    values[tempos] = usual_tempos(values[tempos])
     of_kind = {}
     for kind in Kind:
         ids = np.flatnonzero(kinds == kind)
         of_kind[kind] = ids[np.argsort(values[ids], kind="stable")]
     return Vocabulary(tuple(words), kinds, values, drums, tuple(meters), of_kind)
+
+
+def read_words(words: Sequence[str]) -> Vocabulary:
+    """Make sense of the words of a saved tokenizer: those without a value are special tokens, but for the bar line."""
+    return read_vocabulary(words, [word for word in words if word.endswith("_None") and word != "Bar_None"])
