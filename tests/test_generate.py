@@ -309,10 +309,10 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
     from toccata.errors import ModelError
 
     path = random_model(tmp_path / "m")
-    with (path / "onnx" / "model-8bit.onnx").open("r+b") as file:
+    with (path / "model.safetensors").open("r+b") as file:
         file.seek(200)
         file.write(b"x")
-    with pytest.raises(ModelError, match=r"model-8bit\.onnx"):
+    with pytest.raises(ModelError, match=r"model\.safetensors"):
         Model(path).generate(bars=1)
 
 

@@ -252,7 +252,7 @@ def recipe_rows() -> list[dict[str, Any]]:
 
 _NEEDED = ("symusic", "mido", "miditok", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
 _EXTRAS = {
-    "train": ("torch", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
+    "train": ("torch", "accelerate", "safetensors", "tensorboard", "matplotlib"),
     "dataset": ("music21",),
 }
 
@@ -300,9 +300,9 @@ def _memory() -> float | None:
 
 
 def _providers() -> list[str]:
-    import onnxruntime
+    from toccata.engine.runtime import onnxruntime
 
-    return [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return [name.removesuffix("ExecutionProvider") for name in onnxruntime().get_available_providers()]
 
 
 def _devices() -> dict[str, Any]:

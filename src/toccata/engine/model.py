@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
 from toccata.engine.music import MAX_TOKENS, Stats, joined, new_music, refuse_none
+from toccata.engine.network import Bits, Network
 from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
@@ -238,10 +239,7 @@ class Model(Varying, Harmonising):
         """Lend a session with at least so many rows, none of them in use; one that is lent already is let be."""
         session, self._session = self._session, None
         if session is None or session.rows < rows:
-            name = (
-                folder.GRAPH_8BIT if self.precision == "8bit" and self.folder.has(folder.GRAPH_8BIT) else folder.GRAPH
-            )
-            session = Session(self.folder.file(name), self.config, rows=rows, threads=self.threads)
+            session = Session(self._network, rows=rows)
         session.active = 0
         session.lengths[:] = 0
         try:
@@ -249,6 +247,12 @@ class Model(Varying, Harmonising):
         finally:
             if self._session is None or self._session.rows < session.rows:
                 self._session = session
+
+    @cached_property
+    def _network(self) -> Network:
+        """Built from the weights when something is first written; all sessions share it."""
+        bits: Bits = 8 if self.precision == "8bit" else 32
+        return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
 
     # -- from ids to a file --------------------------------------------------------------------------------------------
 

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
 from toccata import folder
-from toccata.engine.graph import write_graph
-from toccata.errors import ModelError
 from toccata.files import write_bytes, write_json, write_text
 from toccata.model.config import DecoderConfig
-from toccata.model.layout import Arrays, apart, stacked
+from toccata.model.layout import Arrays, apart, shapes, stacked
+from toccata.model.tensors import read_tensors
 from toccata.tokenizers.base import Tokenizer
 
 
@@ -28,8 +26,6 @@ def export(
     tensors = apart(config, weights)
     write_bytes(path / folder.WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
     tokenizer.save(path / folder.TOKENIZER)
-    write_graph(config, tensors, path / folder.GRAPH)
-    write_graph(config, tensors, path / folder.GRAPH_8BIT, bits=8)
     write_text(path / folder.CARD, card)
     return folder.seal(path, about)
 
@@ -41,9 +37,4 @@ def load_weights(model: folder.ModelFolder) -> dict[str, NDArray[Any]]:
         ModelError: Files are missing, were changed or do not fit each other.
     """
     config = DecoderConfig.from_json(model.config)
-    path = model.file(folder.WEIGHTS)
-    try:
-        tensors = load_file(path)
-    except Exception as error:
-        raise ModelError(f"{path} cannot be read ({error}): copy the model folder again", path=path) from None
-    return dict(stacked(config, tensors))
+    return stacked(config, read_tensors(model.file(folder.WEIGHTS), shapes(config)))

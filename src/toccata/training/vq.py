@@ -22,7 +22,6 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from toccata.corpus.store import Corpus, Split
-from toccata.engine.codec_graph import write_codec_graphs
 from toccata.errors import CorpusError, MidiError, ModelError, ToccataError
 from toccata.files import write_bytes, write_json
 from toccata.model.vqconfig import ABOUT, CHANNELS, KEYS, WEIGHTS, VqConfig
@@ -90,8 +89,7 @@ def train_codec(
         corpus: Its training split is learned from, its valid split held back.
         config: The VQ-VAE's shape.
         options: How.
-        folder: Where ``vq.json``, ``vq.safetensors``, ``vq-encoder.onnx`` and ``vq-decoder.onnx`` go, and the state to
-            resume from, which is removed at the end.
+        folder: Where ``vq.json`` and ``vq.safetensors`` go, and the state to resume from, which is removed at the end.
         report: Called after each step.
         say: Hears what is worth a line.
 
@@ -311,7 +309,6 @@ class _Run:
         self.model.put(best)
         found, state.threshold = self._agreement()
         state.f1, state.duration_error = round(found.f1, 4), round(found.duration_error, 4)
-        write_codec_graphs(self.config, {name: tensor.numpy() for name, tensor in best.items()}, self.folder)
         about = {"config": self.config.to_json(), "threshold": state.threshold, "state": asdict(state)}
         write_json(self.folder / ABOUT, about)
         (self.folder / LAST).unlink(missing_ok=True)
