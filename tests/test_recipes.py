@@ -78,7 +78,7 @@ WRONG = {
     "training.seed must be at most 9223372036854775807": "training.seed=99999999999999999999999",
     "training.seed must be at least 0": "training.seed=-1",
     "codec_training.seed must be at most": "codec_training.seed=9223372036854775808",
-    "model.context must be at most 1,000,000": "model.context=9999999999999",
+    "model.context must be at most 131,072": "model.context=9999999999999",
     "more than 20,000,000,000 parameters": "model.width=9999936",
     "write": "training.lr",
 }

@@ -109,7 +109,8 @@ def write_json(path: Path, value: Any) -> None:
 
 LARGEST_JSON = 16 << 20
 """Bytes of a JSON file that is read, unless a caller says otherwise."""
-_DEEPEST, _MOST_VALUES, _LARGEST_WHOLE = 32, 4_000_000, 2**63
+_DEEPEST, _FEW_VALUES, _LARGEST_WHOLE = 32, 1_000_000, 2**63
+_BYTES_A_VALUE = 24  # on average, at least, of what is larger: each takes some 100 bytes of memory
 _SMALL = 1 << 20
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
@@ -143,9 +144,9 @@ def parse_json(data: bytes, *, limit: int = LARGEST_JSON) -> Any:
     if len(data) > limit:
         raise ValueError(f"more than {limit:,} bytes")
     if len(data) > _SMALL:
-        plain = _STRING.sub(b"", data)
-        if plain.count(b",") + plain.count(b"[") + plain.count(b"{") > _MOST_VALUES:
-            raise ValueError(f"more than {_MOST_VALUES:,} values")
+        plain, most = _STRING.sub(b"", data), max(_FEW_VALUES, limit // _BYTES_A_VALUE)
+        if plain.count(b",") + plain.count(b"[") + plain.count(b"{") > most:
+            raise ValueError(f"more than {most:,} values")
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_no_number)
     except RecursionError:

@@ -105,9 +105,8 @@ class ModelFolder:
         Raises:
             ModelError: As :meth:`file`; or no tokenizer is listed, or several, or one without all of its files.
         """
-        listed = {
-            name.removeprefix(f"{TOKENIZER}/") for name in self.about["files"] if name.startswith(f"{TOKENIZER}/")
-        }
+        start = f"{TOKENIZER}/"
+        listed: set[str] = {name.removeprefix(start) for name in self.about["files"] if name.startswith(start)}
         kinds = sorted(listed & set(_TOKENIZERS))
         if len(kinds) != 1:
             raise ModelError(

@@ -183,7 +183,7 @@ def _model_row(path: Path) -> dict[str, Any]:
 
     try:
         made = folder.open_folder(path)
-        config = DecoderConfig.from_json(made.config)
+        config = DecoderConfig.from_json(made.config, path / folder.CONFIG)
         recipe, metrics = made.about.get("recipe", {}), made.about.get("metrics", {})
         return {
             "name": made.name,

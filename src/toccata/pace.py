@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 import os
 import platform
@@ -17,7 +16,7 @@ from typing import Any
 
 from toccata import __version__
 from toccata.errors import MissingExtra, ToccataError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.look import recipe_rows
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
@@ -156,7 +155,7 @@ def _busy() -> bool:
 def _known(path: Path, machine: dict[str, Any]) -> dict[str, Any] | None:
     """What an earlier measurement found, if it is one of this machine and whole."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         found = kept["speed"]
         whole = all(known["width"] > 0 and known["rate"] > 0 for known in found["rates"]) and len(found["rates"]) == 2
         known = whole and found["update"] >= 0 and isinstance(found["date"], str) and isinstance(found["busy"], bool)

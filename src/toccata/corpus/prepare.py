@@ -20,7 +20,7 @@ import numpy as np
 from toccata.corpus.groups import FEW, assign, related, thinned
 from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
 from toccata.errors import CorpusError, MidiError, RecipeError
-from toccata.files import write_bytes, write_json, write_text
+from toccata.files import read_json, write_bytes, write_json, write_text
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
@@ -163,7 +163,7 @@ def _forget(out: Path) -> None:
 def _json(path: Path) -> Any:
     """The content of a JSON file; None if it is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, limit=256 << 20)
     except (OSError, ValueError):
         return None
 

@@ -24,7 +24,7 @@ from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.engine.varying import Varying
-from toccata.errors import MidiError, RequestError
+from toccata.errors import MidiError, ModelError, RequestError
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
@@ -61,8 +61,15 @@ class Model(Varying, Harmonising):
             ModelError: The folder is no model, or a file is missing or was changed.
         """
         self.folder = folder.open_folder(path)
-        self.config = DecoderConfig.from_json(self.folder.config)
-        self.tokenizer: Tokenizer = load_tokenizer(self.folder.tokenizer(), OnnxCodec)
+        self.config = DecoderConfig.from_json(self.folder.config, path / folder.CONFIG)
+        place = self.folder.tokenizer()
+        self.tokenizer: Tokenizer = load_tokenizer(place, OnnxCodec)
+        if self.tokenizer.vocab_size != self.config.vocab:
+            raise ModelError(
+                f"{place} has {self.tokenizer.vocab_size:,} ids, but {folder.CONFIG} says {self.config.vocab:,}: copy "
+                "the whole model folder again",
+                path=place,
+            )
         self.precision, self.threads = precision, threads
         self._session: Session | None = None
         self.stats = Stats()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.measure.likelihood import Likelihood
 
 DATA = "data.json"
 """The file in a model folder that names the contents of the pieces it was trained on and chosen by."""
+_LARGEST = 128 << 20  # bytes; about 70 a piece
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def seen_by(path: Path) -> set[str]:
         ModelError: It does not say: measured on its own pieces, it would look far better than it is.
     """
     try:
-        known = json.loads((path / DATA).read_text(encoding="utf-8"))
+        known = read_json(path / DATA, limit=_LARGEST)
         return {content for side in ("train", "valid") for content in known[side]}
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(

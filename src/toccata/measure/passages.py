@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import ModelError
-from toccata.files import written_aside
+from toccata.files import parse_json, written_aside
 from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.midi.bars import bar_map
 
@@ -35,9 +35,11 @@ DEEP = 256
 
 _MAGIC = b"toccata\0"
 _ALIGN = 64
+_LARGEST_HEADER = 128 << 20  # bytes; about 50 a piece
 _HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
+_NORMAL = {"pieces", "notes", "notes_90", "share", "share_90"}
 _DTYPES = {
     "text": ("|u1",), "low": ("<u2",), "high": ("|u1", "<u2"), "starts": ("<u4",), "owners": ("<u4",),
     "first_bars": ("<u4",), "bar_starts": ("<u4",), "bar_notes": ("|u1",),
@@ -134,7 +136,7 @@ class Index:
                 magic, length = file.read(8), int.from_bytes(file.read(8), "little")
                 if magic != _MAGIC or length > size:
                     raise ValueError("no header")
-                header = json.loads(file.read(length))
+                header = parse_json(file.read(min(length, _LARGEST_HEADER + 1)), limit=_LARGEST_HEADER)
             if header["format"] != FORMAT:
                 raise ModelError(
                     f"{path} has format {header['format']!r}, this version of toccata reads {FORMAT}: update toccata",
@@ -153,7 +155,7 @@ class Index:
             index = cls(list(header["paths"]), dict(header["about"]), arrays)
             if at != size or not index._sound():
                 raise ValueError("arrays that do not fit together")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else "damaged"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         return index
@@ -244,7 +246,16 @@ class Index:
             and int(self.places((0, len(self))).max(initial=0)) < max(int(starts[-1]), 1)
             and int(owners.max(initial=0)) < max(len(self.paths), 1)
             and all(isinstance(name, str) for name in self.paths)
+            and type(self.about.get("notes", 0)) is int
+            and _is_normal(self.about.get("normal"))
         )
+
+
+def _is_normal(said: Any) -> bool:
+    """Whether it is what `toccata.measure.originality.Normal` is made of, or nothing."""
+    if said is None:
+        return True
+    return isinstance(said, dict) and set(said) == _NORMAL and all(type(n) in (int, float) for n in said.values())
 
 
 def _counts(counts: NDArray[np.int64]) -> NDArray[np.uint8]:

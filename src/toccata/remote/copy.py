@@ -15,13 +15,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from toccata.errors import MissingExtra, RemoteError
-from toccata.files import write_json, written_aside
+from toccata.files import read_json, write_json, written_aside
 from toccata.remote.place import Kind, cache
 
 Stamp = list[Any]
 """What tells whether a file changed: its size and its etag or time."""
 
 _RECORD = "copy.json"
+_LARGEST_RECORD = 256 << 20  # bytes; about 150 a file
 _LOOK = "look at how it is written, and at its bucket's name"
 _AT_ONCE = 128
 """Files asked for together; what came is remembered after each such lot."""
@@ -213,8 +214,8 @@ def copy_around(path: Path) -> Copy | None:
 
 def _recorded(home: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((home / _RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return dict(read_json(home / _RECORD, limit=_LARGEST_RECORD))
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from symusic import Note, Pedal, Score, TimeSignature, Track
 
 from toccata.errors import ModelError, RecipeError, RequestError
-from toccata.files import written_aside
+from toccata.files import read_json, written_aside
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.limits import refuse_large
 from toccata.tokenizers.options import SCHEMES, EventOptions, built, library, refusing
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.schemes import follows_of, timing
@@ -66,16 +67,26 @@ class EventTokenizer:
         """
         path = folder / FILE
         try:
-            scheme = json.loads(path.read_text(encoding="utf-8"))["tokenization"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ModelError(
-                f"{path} is missing or is no tokenizer: copy the whole model folder again", path=path
-            ) from None
+            document = read_json(path)
+            scheme = document["tokenization"]
+            refuse_large(document["config"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
+            raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         if scheme not in SCHEMES:
             raise ModelError(f"{path} is a {scheme!r} tokenizer, which this version does not know", path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return cls(getattr(library(), scheme)(params=path))
+            try:
+                made = cls(getattr(library(), scheme)(params=path))
+                made.grammar()
+            except Exception as error:  # MidiTok looks at little of what it reads before it computes
+                reason = " ".join(str(error).split())[:100]
+                raise ModelError(
+                    f"{path} is damaged ({type(error).__name__}: {reason}): copy the whole model folder again",
+                    path=path,
+                ) from None
+        return made
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json`` into ``folder``; MidiTok opens it as it is."""

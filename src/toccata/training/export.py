@@ -36,5 +36,5 @@ def load_weights(model: folder.ModelFolder) -> dict[str, NDArray[Any]]:
     Raises:
         ModelError: Files are missing, were changed or do not fit each other.
     """
-    config = DecoderConfig.from_json(model.config)
+    config = DecoderConfig.from_json(model.config, model.path / folder.CONFIG)
     return stacked(config, read_tensors(model.file(folder.WEIGHTS), shapes(config)))

@@ -15,7 +15,7 @@ from toccata.corpus.examples import Examples
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
@@ -126,7 +126,7 @@ class Run:
             asked = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
             mark = {"options": json.loads(json.dumps(asked)), "data": corpus.digest}
             known = place / "made-with.json"
-            if known.exists() and json.loads(known.read_text(encoding="utf-8")) == mark:
+            if known.exists() and read_json(known) == mark:
                 return load_tokenizer(place, OnnxCodec)
             tokenizer = self._learned(corpus, place, report)
             if self.is_main:
@@ -229,7 +229,7 @@ class Run:
             return chosen
         with self.main_first():
             try:
-                kept = json.loads(place.read_text(encoding="utf-8"))
+                kept = read_json(place)
             except (OSError, ValueError):
                 kept = None
             if kept in ("bf16", "fp32"):
@@ -263,7 +263,8 @@ class Run:
         shape = self.recipe.decoder(tokenizer.vocab_size)
         if self.parent is None:
             return shape, None
-        kept = replace(DecoderConfig.from_json(self.parent.config), dropout=shape.dropout)
+        theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
+        kept = replace(theirs, dropout=shape.dropout)
         if kept != shape:
             wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
             raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
