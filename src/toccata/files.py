@@ -8,6 +8,7 @@ import math
 import os
 import re
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -177,6 +178,24 @@ def _refuse_odd(value: Any) -> None:
             return
         layer = inner
     raise ValueError("nested too deeply")
+
+
+def user_cache() -> Path:
+    """The folder for what can be made or fetched again: TOCCATA_CACHE, or toccata's own in the user's cache.
+
+    It may be deleted at any time. Beside it, toccata writes nothing that was not asked for.
+    """
+    if named := os.environ.get("TOCCATA_CACHE"):
+        return Path(named).absolute()
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "toccata"
+    if sys.platform == "win32" and (named := os.environ.get("LOCALAPPDATA")):
+        return Path(named) / "toccata" / "cache"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "toccata"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "toccata"
 
 
 def digest(path: Path) -> str:

@@ -79,7 +79,7 @@ class EventTokenizer:
             warnings.simplefilter("ignore")
             try:
                 made = cls(getattr(library(), scheme)(params=path))
-                made.grammar()
+                made.decode(made.encode(_one_note()))  # some settings are wrong only when there is a note
             except Exception as error:  # MidiTok looks at little of what it reads before it computes
                 reason = " ".join(str(error).split())[:100]
                 raise ModelError(
