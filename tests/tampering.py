@@ -191,7 +191,8 @@ def use(path: Path) -> None:
     model.generate(bars=1, max_tokens=24, seed=1)
     Usual.of_model(model.folder)
     if Judge.has(model):
-        Judge(model).summary(model.generate(bars=1, max_tokens=24, seed=2))
+        pieces = model.generate(bars=1, max_tokens=24, seed=2)
+        Judge(model).summary([piece for piece in pieces if piece.origin["notes"]])
     seen_by(path)
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from symusic import Note, Score, Track
 
 import isolated
 from cli_support import TINY, some_bach
@@ -49,6 +50,10 @@ def written(home: Path) -> list[str]:
 def commands(home: Path, data: Path) -> list[list[str]]:
     """Every command, each on what the ones before it made."""
     some_bach(data, home.parent / "work" / "midi")
+    melody = Score(480)
+    melody.tracks.append(Track("", 0, False))
+    melody.tracks[0].notes.extend(Note(480 * beat, 480, 72, 80) for beat in range(4))
+    melody.dump_midi(home.parent / "work" / "melody.mid")
     song = str(min((home.parent / "work" / "midi").iterdir()))
     quiet, few = ["--quiet"], ["--bars", "1", "--max-tokens", "40", "--seed", "1"]
     return [
@@ -61,6 +66,8 @@ def commands(home: Path, data: Path) -> list[list[str]]:
         ["infill", song, "--model", "models/a", "--bars", "2-2", "-o", "c.mid"],
         ["accompany", song, "--model", "models/a", "--bars", "1-1", "--add", "bass", "-o", "d.mid"],
         ["vary", song, "--model", "models/a", "--bars", "1-1", "--keep", "rhythm", "-n", "1", "-o", "e.mid"],
+        ["harmonise", "melody.mid", "--model", "models/a", "-o", "f.mid"],
+        ["dataset", "bach", "chorales", "--limit", "2", *quiet],
         ["inspect", song], ["inspect", song, "--tokenizer", "models/a"],
         ["render", "a.mid", "-o", "a2.png", "-o", "a.svg", "-o", "a2.wav"],
         ["evaluate", "models/a", "midi", "--all", *quiet], ["models", "models"], ["recipes", "--no-time"], ["doctor"],
@@ -89,7 +96,7 @@ def test_no_command_connects_or_writes_elsewhere(home: Path, data: Path) -> None
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    for name in ("models/a/toccata.json", "models/b/toccata.json", "a.wav", "a.png", "b.mid", "best.mid", "e.mid"):
+    for name in ("models/a/toccata.json", "models/b/toccata.json", "a.wav", "a.png", "best.mid", "e.mid", "f.mid"):
         assert (work / name).exists()
     assert [path for path in written(home) if not path.startswith(".cache/toccata/")] == []
     places = [str(work), str(home / ".cache" / "toccata"), str(home.parent / "tmp")]

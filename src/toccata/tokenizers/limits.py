@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_NUMBERS = {
+    "num_velocities", "num_tempos", "default_note_duration", "control_change_n_bins", "max_pitch_interval",
+    "pitch_intervals_max_time_dist",
+}  # fmt: skip
 _LARGEST, _MOST, _MOST_TOKENS = 16_384, 1000, 50_000
 
 
@@ -21,6 +25,8 @@ def refuse_large(config: Any) -> None:
         raise ValueError("its config is no table")
     for name, value in config.items():
         _refuse(name, value)
+        if name in _NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+            raise ValueError(f"{name} is no number")
     for name in ("beat_res", "beat_res_rest"):
         ranges = config.get(name)
         if (
