@@ -172,7 +172,7 @@ def test_names_of_files_stay_inside(name: str, copy: Path) -> None:
 def test_links_that_lead_out_are_not_followed(copy: Path, tmp_path: Path) -> None:
     shutil.move(copy / folder.WEIGHTS, tmp_path / "elsewhere")
     (copy / folder.WEIGHTS).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ModelError, match=r"model\.safetensors is a link out of the model folder"):
+    with pytest.raises(ModelError, match=r"model\.safetensors is a link .*out of the model folder"):
         toccata.load(copy).generate(bars=1)
     shutil.move(tmp_path / "elsewhere", copy / "w")
     (copy / folder.WEIGHTS).unlink()
@@ -204,9 +204,7 @@ def test_weights_that_are_not_finite_are_refused(copy: Path) -> None:
     tensors["model.norm.weight"][3] = float("nan")
     save_file(tensors, copy / folder.WEIGHTS)
     reseal(copy)
-    with pytest.raises(
-        ModelError, match=r"model\.safetensors holds numbers in model\.norm\.weight that are not finite"
-    ):
+    with pytest.raises(ModelError, match=r"model\.safetensors holds numbers in model\.norm\.weight .* not finite"):
         toccata.load(copy).generate(bars=1)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from toccata import folder
 from toccata.engine.graph import build_graph
-from toccata.engine.runtime import open_graph
+from toccata.engine.runtime import onnxruntime, open_graph
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
 from toccata.model.layout import shapes
@@ -58,6 +58,7 @@ class Network:
         Raises:
             ModelError: A tensor is missing or of another shape, or ONNX Runtime does not take the graph.
         """
+        onnxruntime()  # it may have something to say that is no fault of the graph
         graph = build_graph(config, tensors, bits=bits)
         try:
             # Smaller shares of work, handed out as threads come free: 5 to 10 % faster where processors are shared.
