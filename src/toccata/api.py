@@ -18,14 +18,16 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError, ToccataError
+from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
 from toccata.files import write_text
 from toccata.look import (
     Inspection,
     doctor,
     inspect,
     model_rows,
+    models,
     program_number,
+    recipe_of,
     render,
 )
 from toccata.look import find_model as find_model_here
@@ -44,7 +46,7 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens, restore
+from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_tokens
 from toccata.recipes import load as load_recipe
 from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
 from toccata.training.info import command_line
@@ -261,10 +263,10 @@ def _share_processors() -> None:
 def _recipe(
     name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
 ) -> Recipe:
-    chosen = load_recipe(name, settings) if parent is None else _recipe_of(parent, settings)
+    chosen = load_recipe(name, settings) if parent is None else recipe_of(parent, settings)
     if parent is not None:
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config, parent.path / folder.CONFIG), parent.path)
-        refuse_other_tokens(chosen, _recipe_of(parent), parent.path)
+        refuse_other_tokens(chosen, recipe_of(parent), parent.path)
     if parent is not None and not any(s.startswith("training.lr=") for s in settings):
         # The first rate of a new model would make it forget; one that was finetuned already has the low rate.
         first = parent.about["lineage"].get("parent") is None
@@ -272,16 +274,6 @@ def _recipe(
     if (source / CORPUS).is_file():
         chosen = of_corpus(chosen, Corpus(source), settings)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
-
-
-def _recipe_of(made: folder.ModelFolder, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe that a model was made with, with some values changed."""
-    try:
-        saved = restore(made.about["recipe"])
-    except ToccataError as error:
-        path = made.path / folder.ABOUT
-        raise ModelError(f"{path} has a recipe that cannot be used: {error.message[:300]}", path=path) from None
-    return restore(made.about["recipe"], settings) if settings else saved
 
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
@@ -366,7 +358,7 @@ def evaluate(
     heard = progress or Silent()
     opened = load(model, precision="fp32")
     seen = set() if include_seen else seen_by(opened.folder.path)
-    options = _recipe_of(opened.folder).clean
+    options = recipe_of(opened.folder).clean
     scores, unread, known = [], [], 0
     contents: set[str] = set()
     for name, result in contents_of(Path(source), options, lambda d, n: heard.update("reading", d, n)):
@@ -398,15 +390,3 @@ def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None
     """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
     heard = progress or Silent()
     return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
-
-
-def models(where: str | Path) -> list[folder.ModelFolder]:
-    """The model folders that are ``where`` or one level below it.
-
-    One that cannot be opened is left out: :func:`model_rows` says what is wrong with it.
-    """
-    found = []
-    for row in model_rows(where) if Path(where).is_dir() else []:
-        if row["error"] is None:
-            found.append(folder.open_folder(Path(row["path"])))
-    return found
