@@ -54,6 +54,8 @@ class OnnxCodec:
             about: dict[str, Any] = read_json(path)
             self.config = VqConfig.from_json(about["config"])
             self.threshold = float(about["threshold"])
+            if not 0 <= self.threshold <= 1:
+                raise ValueError("a threshold that is no probability")
         except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
             raise ModelError(f"{path} cannot be read ({error}): copy the model folder again", path=path) from None
         self.folder, self.threads = folder, threads
