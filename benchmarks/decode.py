@@ -12,11 +12,9 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from numpy.typing import NDArray
 from transformers import MistralConfig, MistralForCausalLM
 
 from toccata.engine.generate import NewNote, generate
-from toccata.engine.graph import write_graph
+from toccata.engine.network import Network
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.model.config import DecoderConfig, sized
@@ -63,13 +61,12 @@ def main() -> None:
         with torch.no_grad():
             decoder.head.weight.mul_(5)  # a trained model is surer of itself than a new one
         tensors = to_tensors(config, decoder.state_dict())
-        with tempfile.TemporaryDirectory() as folder:
-            ours = toccata_loop(config, tensors, Path(folder) / "decoder.onnx", options.bits)
-            theirs = transformers_loop(config, tensors)
-            for batch in (1, 8):
-                rows.append({"model": name, "batch": batch, **measure(ours, theirs, batch, options.quick)})
-                if not options.json:
-                    print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+        ours = toccata_loop(config, tensors, options.bits)
+        theirs = transformers_loop(config, tensors)
+        for batch in (1, 8):
+            rows.append({"model": name, "batch": batch, **measure(ours, theirs, batch, options.quick)})
+            if not options.json:
+                print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     if options.json:
         json.dump({"rows": rows}, sys.stdout)
         print()
@@ -97,10 +94,10 @@ def measure(ours: Loop, theirs: Loop, batch: int, quick: bool) -> dict[str, floa
     }
 
 
-def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], path: Path, bits: Any) -> Loop:
+def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], bits: Any) -> Loop:
     """The engine: session, grammar and sampler."""
-    write_graph(config, {name: tensor.numpy() for name, tensor in tensors.items()}, path, bits=bits)
-    session = Session(path, config, rows=8, threads=THREADS)
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    session = Session(Network.of(config, arrays, bits=bits, threads=THREADS), rows=8)
     # A piece that may not end before it is long enough; the first bars of it are what is timed.
     task = compile_request(Request(bars=10_000, tempo=100, meter=(4, 4)), TOKENIZER, PROMPT)
 

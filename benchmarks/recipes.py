@@ -139,10 +139,8 @@ def round_trip(made: folder.ModelFolder, held: Path) -> tuple[float, int]:
 
 
 def engine_bytes(made: folder.ModelFolder) -> int:
-    """The size of what writing needs: neither weights to train on from nor a graph that one in 8 bits replaces."""
-    idle = {folder.CARD, *([folder.GRAPH] if made.has(folder.GRAPH_8BIT) else [])}
-    needed = [name for name in made.about["files"] if name not in idle and not name.endswith(".safetensors")]
-    return sum((made.path / name).stat().st_size for name in needed)
+    """The size of what writing needs."""
+    return sum((made.path / name).stat().st_size for name in made.about["files"] if name != folder.ORIGINALITY)
 
 
 def main() -> None:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from toccata import folder
-from toccata.engine.graph import write_graph
 from toccata.engine.model import Model
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
@@ -45,9 +43,6 @@ def random_model(
     write_json(path / folder.CONFIG, config.to_json())
     save_file(tensors, path / folder.WEIGHTS, metadata={"format": "pt"})
     tokenizer.save(path / folder.TOKENIZER)
-    arrays = {name: tensor.numpy().astype(np.float32) for name, tensor in tensors.items()}
-    write_graph(config, arrays, path / folder.GRAPH)
-    write_graph(config, arrays, path / folder.GRAPH_8BIT, bits=8)
     recipe = load("toccata", ["examples.fill=0.25", *settings])
     about = {"name": path.name, "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": list(styles)}
     folder.seal(path, about)

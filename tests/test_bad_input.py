@@ -269,8 +269,8 @@ def test_all_files_bad(here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "how", "says"),
     [
-        ("onnx/model-8bit.onnx", "missing", "missing"),
-        ("onnx/model-8bit.onnx", "edited", "not the file"),
+        ("model.safetensors", "missing", "missing"),
+        ("model.safetensors", "edited", "not the file"),
         ("tokenizer/tokenizer.json", "missing", "missing"),
         ("tokenizer/tokenizer.json", "foreign", "not the file"),
         ("config.json", "edited", "not the file"),

@@ -35,6 +35,7 @@ class Table:
     """A codec that numbers the quarters it is shown; the codes are that number's digits."""
 
     fingerprint, threshold = "table", 0.5
+    steps, codes, book = OPTIONS.steps, OPTIONS.codes, OPTIONS.book
 
     def __init__(self) -> None:
         self.seen: dict[bytes, int] = {}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from toccata.engine.graph import quantise, write_graph
+from toccata.engine.graph import build_graph, quantise
+from toccata.engine.network import Network
 from toccata.engine.session import Session
 from toccata.errors import ModelError, RequestError
 from toccata.model.config import DecoderConfig
@@ -40,17 +41,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "narrow heads, learned": {"width": 24, "heads": 4, "kv_heads": 4, "positions": "learned"},
 }
 
-Make = Callable[..., tuple[Decoder, Path, DecoderConfig]]
+Make = Callable[..., tuple[Decoder, Network, DecoderConfig]]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def build(bits: Literal[32, 8] = 32, **changes: Any) -> tuple[Decoder, Path, DecoderConfig]:
+def make() -> Make:
+    def build(
+        bits: Literal[32, 8] = 32, threads: int | None = None, **changes: Any
+    ) -> tuple[Decoder, Network, DecoderConfig]:
         config = DecoderConfig(**{**SMALL, **changes})
         decoder = _decoder(config)
-        path = tmp_path / f"{bits}.onnx"
-        write_graph(config, _tensors(decoder), path, bits=bits)
-        return decoder, path, config
+        return decoder, Network.of(config, _tensors(decoder), bits=bits, threads=threads), config
 
     return build
 
@@ -92,11 +93,11 @@ def _steps(session: Session, row_ids: NDArray[np.int64]) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
 def test_equals_the_decoder(make: Make, changes: dict[str, Any]) -> None:
-    decoder, path, config = make(**changes)
+    decoder, network, config = make(threads=2, **changes)
     ids = _ids(config, 60)
     expected = _expected(decoder, ids)
     assert 0.5 < expected.std() < 3
-    session = Session(path, config, rows=2, threads=2)
+    session = Session(network, rows=2)
     np.testing.assert_allclose(session.logits(ids), expected, atol=1e-4)
     np.testing.assert_allclose(session.prefill(0, ids[:20]), expected[19], atol=1e-4)
     np.testing.assert_allclose(_steps(session, ids[None, 20:])[:, 0], expected[20:], atol=1e-4)
@@ -104,16 +105,16 @@ def test_equals_the_decoder(make: Make, changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"window": 100, "layers": 4, "bias": True}, {"positions": "learned"}])
 def test_equals_the_decoder_through_512_steps(make: Make, changes: dict[str, Any]) -> None:
-    decoder, path, config = make(context=544, **changes)
+    decoder, network, config = make(context=544, **changes)
     ids = _ids(config, 544)
-    session = Session(path, config, rows=1)
+    session = Session(network, rows=1)
     session.prefill(0, ids[:32])
     np.testing.assert_allclose(_steps(session, ids[None, 32:])[:, 0], _expected(decoder, ids)[32:], atol=1e-4)
 
 
 def test_rows_at_different_positions(make: Make) -> None:
-    decoder, path, config = make(window=20)
-    session = Session(path, config, rows=4)
+    decoder, network, config = make(window=20)
+    session = Session(network, rows=4)
     prompts = [_ids(config, count, seed=count) for count in (1, 30, 7, 59)]
     news = np.stack([_ids(config, 25, seed=100 + row) for row in range(4)])
     for row, prompt in enumerate(prompts):
@@ -137,15 +138,16 @@ def test_rows_at_different_positions(make: Make) -> None:
     ],
 )
 def test_a_row_does_not_see_the_batch(make: Make, bits: Literal[32, 8], changes: dict[str, Any]) -> None:
-    _, path, config = make(bits, **changes)
+    _, alone_network, _ = make(bits, threads=1, **changes)
+    _, network, config = make(bits, threads=2, **changes)
     prompts = [_ids(config, 1 + 5 * row % 37, seed=row) for row in range(16)]
     news = np.stack([_ids(config, 6, seed=100 + row) for row in range(16)])
-    lonely = Session(path, config, rows=1, threads=1)
+    lonely = Session(alone_network, rows=1)
     alone = []
     for prompt, new in zip(prompts, news, strict=True):
         lonely.prefill(0, prompt)
         alone.append(_steps(lonely, new[None])[:, 0])
-    session = Session(path, config, rows=16, threads=2)
+    session = Session(network, rows=16)
     for batch in range(1, 17):
         while session.active:
             session.release(0)
@@ -158,22 +160,22 @@ def test_a_row_does_not_see_the_batch(make: Make, bits: Literal[32, 8], changes:
 
 @pytest.mark.parametrize("bits", [32, 8])
 def test_a_shared_prompt_is_as_one_read_alone(make: Make, bits: Literal[32, 8]) -> None:
-    _, path, config = make(bits)
+    _, network, config = make(bits)
     prompt = _ids(config, 40)
     news = np.stack([_ids(config, 8, seed=row) for row in range(5)])
-    session = Session(path, config, rows=5)
+    session = Session(network, rows=5)
     for row in range(5):
         session.prefill(row, prompt)
     apart = _steps(session, news)
-    other = Session(path, config, rows=5)
+    other = Session(network, rows=5)
     other.prefill(0, prompt)
     other.share(0, range(1, 5))
     np.testing.assert_array_equal(_steps(other, news), apart)
 
 
 def test_rows_leave_and_others_move_up(make: Make) -> None:
-    decoder, path, config = make()
-    session = Session(path, config, rows=3)
+    decoder, network, config = make()
+    session = Session(network, rows=3)
     texts = [_ids(config, 10 + row, seed=row) for row in range(3)]
     for row, text in enumerate(texts):
         session.prefill(row, text)
@@ -191,8 +193,8 @@ def test_rows_leave_and_others_move_up(make: Make) -> None:
 
 
 def test_scoring_leaves_the_rows_alone(make: Make) -> None:
-    _, path, config = make()
-    session = Session(path, config, rows=1)
+    _, network, config = make()
+    session = Session(network, rows=1)
     ids = _ids(config, 50)
     session.prefill(0, ids[:20])
     undisturbed = _steps(session, ids[None, 20:30])
@@ -202,8 +204,8 @@ def test_scoring_leaves_the_rows_alone(make: Make) -> None:
 
 
 def test_a_row_begun_anew_forgets(make: Make) -> None:
-    decoder, path, config = make()
-    session = Session(path, config, rows=1)
+    decoder, network, config = make()
+    session = Session(network, rows=1)
     session.prefill(0, _ids(config, 80))
     ids = _ids(config, 30, seed=3)
     session.prefill(0, ids[:10])
@@ -211,18 +213,18 @@ def test_a_row_begun_anew_forgets(make: Make) -> None:
 
 
 def test_more_capacity_than_context_where_positions_turn(make: Make) -> None:
-    decoder, path, config = make()
+    decoder, network, config = make()
     ids = _ids(config, 150)
-    session = Session(path, config, rows=1, capacity=150)
+    session = Session(network, rows=1, capacity=150)
     np.testing.assert_allclose(session.logits(ids), _expected(decoder, ids), atol=1e-4)
-    _, path, learned = make(positions="learned")
+    _, network, _ = make(positions="learned")
     with pytest.raises(RequestError, match="96 tokens, not for 150"):
-        Session(path, learned, rows=1, capacity=150)
+        Session(network, rows=1, capacity=150)
 
 
 def test_a_full_row_and_a_long_prompt_are_refused(make: Make) -> None:
-    _, path, config = make()
-    session = Session(path, config, rows=2, capacity=12)
+    _, network, config = make()
+    session = Session(network, rows=2, capacity=12)
     session.prefill(0, _ids(config, 3))
     session.prefill(1, _ids(config, 11))
     session.step(np.array([1, 1]))
@@ -243,15 +245,16 @@ def test_a_full_row_and_a_long_prompt_are_refused(make: Make) -> None:
 
 @pytest.mark.parametrize("changes", [{}, CONFIGS["gpt2"], CONFIGS["odd sizes"], {"width": 128, "ffn": 300}])
 def test_8_bits_are_close(make: Make, changes: dict[str, Any]) -> None:
-    decoder, path, config = make(8, **changes)
+    decoder, network, config = make(8, **changes)
     ids = _ids(config, 60)
     expected = _expected(decoder, ids)
-    error = Session(path, config, rows=1).logits(ids) - expected
+    error = Session(network, rows=1).logits(ids) - expected
     assert np.sqrt((error**2).mean()) < 0.08 * expected.std()
 
 
 def test_8_bits_are_small(make: Make) -> None:
-    sizes = [make(bits, width=256, ffn=704, vocab=64)[1].stat().st_size for bits in (8, 32)]
+    decoder, _, config = make(width=256, ffn=704, vocab=64)
+    sizes = [len(build_graph(config, _tensors(decoder), bits=bits).to_bytes()) for bits in (8, 32)]
     assert sizes[0] < 0.3 * sizes[1]
 
 
@@ -274,20 +277,55 @@ def test_a_quantised_weight_is_within_half_a_step(rows: int, columns: int, block
     assert not back[0].any()
 
 
-def test_foreign_weights_and_graphs_are_refused(make: Make, tmp_path: Path) -> None:
-    decoder, path, config = make()
+def test_foreign_weights_are_refused(make: Make) -> None:
+    decoder, _, config = make()
     tensors = _tensors(decoder)
     name = "model.layers.1.mlp.up_proj.weight"
     with pytest.raises(ModelError, match=name):
-        write_graph(config, {key: value for key, value in tensors.items() if key != name}, tmp_path / "a.onnx")
+        build_graph(config, {key: value for key, value in tensors.items() if key != name})
     with pytest.raises(ModelError, match=r"shape \[64, 96\].*asks for \[96, 64\]"):
-        write_graph(config, {**tensors, name: tensors[name].T}, tmp_path / "a.onnx")
-    assert not (tmp_path / "a.onnx").exists()
-    for changes in ({"layers": 3}, {"vocab": 102}, {"kv_heads": 4}, {"positions": "learned"}):
-        with pytest.raises(ModelError, match="another config"):
-            Session(path, DecoderConfig(**{**SMALL, **changes}), rows=1)
-    with pytest.raises(ModelError, match="is missing"):
-        Session(tmp_path / "none.onnx", config, rows=1)
-    (tmp_path / "broken.onnx").write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="not a graph that can be run"):
-        Session(tmp_path / "broken.onnx", config, rows=1)
+        build_graph(config, {**tensors, name: tensors[name].T})
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+@pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
+def test_graphs_are_what_the_onnx_library_would_write(bits: Literal[32, 8], changes: dict[str, Any]) -> None:
+    """The messages are written by hand: `onnx` knows every field of them, and writes the same bytes."""
+    config = DecoderConfig(**{**SMALL, **changes})
+    graph = build_graph(config, _tensors(_decoder(config)), bits=bits)
+    read = onnx.load_from_string(graph.to_bytes())
+    read.DiscardUnknownFields()
+    assert read.SerializeToString() == graph.to_bytes()
+    assert {t.name: onnx.numpy_helper.to_array(t).shape for t in read.graph.initializer} == {
+        name: array.shape for name, array in graph.weights.items()
+    }
+    small, large = graph.apart()
+    assert len(small) + sum(array.nbytes for array in large.values()) < 2 * len(graph.to_bytes())
+    assert len(small) < 60_000
+    for tensor in onnx.load_from_string(small).graph.initializer:
+        assert tensor.HasField("raw_data") != (tensor.name in large)
+
+
+def test_output_that_is_not_finite_is_refused(make: Make) -> None:
+    """NaN in the logits makes any draw the same id, for ever."""
+    decoder, network, config = make()
+    tensors = _tensors(decoder)
+    tensors["model.norm.weight"] = np.full(config.width, np.nan, np.float32)
+    broken = Network.of(config, tensors, name="models/broken")
+    session = Session(broken, rows=1)
+    for use in (lambda: session.prefill(0, _ids(config, 5)), lambda: session.logits(_ids(config, 5))):
+        with pytest.raises(ModelError, match=r"^models/broken is damaged: what it computes is not finite") as error:
+            use()
+        assert "\n" not in error.value.message
+    session = Session(network, rows=1)
+    session.prefill(0, _ids(config, 5))
+    session._cache[:] = np.nan
+    with pytest.raises(ModelError, match="not finite"):
+        session.step(np.array([3]))
+
+
+def test_more_rows_than_there_is_memory_for_are_told_in_one_line(make: Make) -> None:
+    _, network, _ = make()
+    with pytest.raises(RequestError, match="no memory for 1000000000 sequences") as error:
+        Session(network, rows=10**9)
+    assert "\n" not in error.value.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,14 +13,18 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import toccata
+import toccata.api
 from random_model import random_model
 from toccata import folder
 from toccata.errors import ModelError
+from toccata.files import digest, parse_json, read_json
 from toccata.model.config import DecoderConfig
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import load_tokenizer
+from toccata.tokenizers.text import TextOptions, TextTokenizer
 from toccata.training.export import export, load_weights
 from toccata.training.torchnet import load_decoder
 
@@ -76,7 +81,7 @@ def test_miditok_opens_its_tokenizer(model: Path, data: Path) -> None:
 # ---- refused
 
 
-@pytest.mark.parametrize("name", [folder.CONFIG, folder.WEIGHTS, folder.GRAPH_8BIT, "tokenizer/tokenizer.json"])
+@pytest.mark.parametrize("name", [folder.CONFIG, folder.WEIGHTS, "tokenizer/tokenizer.json"])
 @pytest.mark.parametrize("damage", ["missing", "edited", "foreign"])
 def test_a_file_that_is_not_the_models(copy: Path, name: str, damage: str) -> None:
     path = copy / name
@@ -91,9 +96,8 @@ def test_a_file_that_is_not_the_models(copy: Path, name: str, damage: str) -> No
     with pytest.raises(ModelError, match=re.escape(str(path))) as error:
         folder.open_folder(copy).verify()
     assert "\n" not in str(error.value)
-    if name != folder.WEIGHTS:  # which the engine does not read
-        with pytest.raises(ModelError, match=re.escape(path.name)):
-            toccata.load(copy).generate(bars=1)
+    with pytest.raises(ModelError, match=re.escape(path.name)):
+        toccata.load(copy).generate(bars=1)
 
 
 ABOUTS = ["", "[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "files": []}', '{"format": 1, "files": {}}']
@@ -137,6 +141,124 @@ def test_a_model_does_not_start_from_itself(copy: Path, tmp_path: Path, monkeypa
             assert "\n" not in str(error.value)
     for out in (tmp_path / "new", tmp_path / "other"):
         assert folder.open_parent(copy, out).path == copy
+
+
+def reseal(path: Path, **files: str) -> None:
+    """Make the digests right, and list more files."""
+    about = json.loads((path / folder.ABOUT).read_text())
+    about["files"] = {name: digest(path / name) for name in about["files"]} | files
+    (path / folder.ABOUT).write_text(json.dumps(about))
+
+
+def test_files_that_are_not_listed_are_not_used(model: Path, copy: Path) -> None:
+    """One that would take the tokenizer's place, a graph, and what a graph might read."""
+    TextTokenizer(TextOptions()).save(copy / folder.TOKENIZER)
+    (copy / "onnx").mkdir()
+    for name in ("onnx/model-8bit.onnx", "onnx/weights.bin", "model-8bit.onnx"):
+        (copy / name).write_bytes(b"not read")
+    ours, theirs = toccata.load(copy), toccata.load(model)
+    assert ours.tokenizer.fingerprint == theirs.tokenizer.fingerprint
+    assert ours.generate(bars=1, seed=4)[0].midi == theirs.generate(bars=1, seed=4)[0].midi
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/passwd", "tokenizer/../../out", "a\\b", "", ".", "a//b", "a\nb", "é"])
+def test_names_of_files_stay_inside(name: str, copy: Path) -> None:
+    reseal(copy, **{name: "0" * 64})
+    with pytest.raises(ModelError, match=r"toccata\.json lists .* no file of a model folder") as error:
+        toccata.load(copy)
+    assert "\n" not in error.value.message
+
+
+def test_links_that_lead_out_are_not_followed(copy: Path, tmp_path: Path) -> None:
+    shutil.move(copy / folder.WEIGHTS, tmp_path / "elsewhere")
+    (copy / folder.WEIGHTS).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match=r"model\.safetensors is a link .*out of the model folder"):
+        toccata.load(copy).generate(bars=1)
+    shutil.move(tmp_path / "elsewhere", copy / "w")
+    (copy / folder.WEIGHTS).unlink()
+    (copy / folder.WEIGHTS).symlink_to("w")
+    assert toccata.load(copy).generate(bars=1)
+
+
+def test_a_listed_tokenizer_is_one(copy: Path) -> None:
+    TextTokenizer(TextOptions()).save(copy / folder.TOKENIZER)
+    reseal(copy, **{"tokenizer/text.json": digest(copy / folder.TOKENIZER / "text.json")})
+    with pytest.raises(ModelError, match=r"lists text\.json and tokenizer\.json tokenizer"):
+        toccata.load(copy)
+
+
+def test_a_broken_folder_is_listed_and_the_others_too(model: Path, tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        shutil.copytree(model, tmp_path / name)
+    (tmp_path / "b" / folder.ABOUT).write_text("[" * 100_000)
+    about = json.loads((tmp_path / "c" / folder.ABOUT).read_text())
+    (tmp_path / "c" / folder.ABOUT).write_text(json.dumps({**about, "metrics": ["3"]}))
+    rows = toccata.api.model_rows(tmp_path)
+    assert [row["error"] is None for row in rows] == [True, False, False, True]
+    assert all(str(tmp_path / row["name"]) in row["error"] for row in rows if row["error"])
+    assert [made.path.name for made in toccata.api.models(tmp_path)] == ["a", "d"]
+
+
+def test_weights_that_are_not_finite_are_refused(copy: Path) -> None:
+    tensors = load_file(copy / folder.WEIGHTS)
+    tensors["model.norm.weight"][3] = float("nan")
+    save_file(tensors, copy / folder.WEIGHTS)
+    reseal(copy)
+    with pytest.raises(ModelError, match=r"model\.safetensors holds numbers in model\.norm\.weight .* not finite"):
+        toccata.load(copy).generate(bars=1)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":' * 40 + "1" + "}" * 40, "NaN", "[1e999]", "[9999999999999999999]", "[" * 10**5, "x", ""]
+)
+def test_json_that_no_file_of_ours_holds(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(tmp_path / "a.json")
+
+
+def test_json_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"a": ["[,{" * 10] * 100, "b": -1.5, "c": None, "d": True}))
+    assert read_json(path) == json.loads(path.read_text())
+    with pytest.raises(ValueError, match="more than 100 bytes"):
+        read_json(path, limit=100)
+    with pytest.raises(ValueError, match="values"):
+        parse_json(b"[" + b"0," * 1_500_000 + b"0]")
+    with pytest.raises(ValueError, match="no regular file"):
+        read_json(Path(os.devnull))
+
+
+# ---- telemetry
+
+_TELEMETRY = """
+import os, sys
+os.environ["ORT_DISABLE_TELEMETRY"] = "0"
+{before}
+import warnings
+warnings.simplefilter("error")
+import toccata
+toccata.load(sys.argv[1]).generate(bars=1, max_tokens=9)
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+
+
+def test_onnx_runtime_collects_nothing(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _TELEMETRY.format(before=""), str(model)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path)}, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    assert not list(tmp_path.rglob("*onnxruntime*"))
+
+
+def test_a_program_that_loaded_onnx_runtime_before_is_warned(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _TELEMETRY.format(before="import onnxruntime"), str(model)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path)}, check=False
+    )
+    assert done.returncode == 1
+    assert "RuntimeWarning: onnxruntime was imported before toccata loaded it" in done.stderr
 
 
 def test_no_model(tmp_path: Path) -> None:
@@ -234,4 +356,4 @@ def test_nothing_is_unpickled() -> None:
 
 def test_the_card_and_config_are_json_and_text(model: Path) -> None:
     assert json.loads((model / folder.CONFIG).read_text())["architectures"] == ["MistralForCausalLM"]
-    assert {p.suffix for p in model.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".onnx", ".md"}
+    assert {p.suffix for p in model.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".md"}

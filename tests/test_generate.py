@@ -19,7 +19,7 @@ from random_model import opened, random_model
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
 from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling, draw
-from toccata.errors import MidiError, RequestError
+from toccata.errors import MidiError, ModelError, RequestError
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
@@ -311,13 +311,11 @@ def test_sampling_out_of_range(wrong: dict[str, float]) -> None:
 
 
 def test_a_changed_file_is_refused_by_name(tmp_path: Path) -> None:
-    from toccata.errors import ModelError
-
     path = random_model(tmp_path / "m")
-    with (path / "onnx" / "model-8bit.onnx").open("r+b") as file:
+    with (path / "model.safetensors").open("r+b") as file:
         file.seek(200)
         file.write(b"x")
-    with pytest.raises(ModelError, match=r"model-8bit\.onnx"):
+    with pytest.raises(ModelError, match=r"model\.safetensors"):
         Model(path).generate(bars=1)
 
 
@@ -326,3 +324,45 @@ def test_no_time_is_nothing_to_go_on_from(seconds: float, data: Path) -> None:
     tokenizer = EventTokenizer.build(EventOptions("REMI"))
     with pytest.raises(RequestError, match="nothing to go on from"):
         open_prompt(tokenizer, find_midi(data / "songs")[0], seconds=seconds)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nothing_is_drawn_from_what_is_not_finite(value: float) -> None:
+    logits = np.zeros((2, 5), np.float32)
+    logits[1, 3] = value
+    allowed = np.ones((2, 5), np.bool_)
+    generators = [np.random.default_rng(i) for i in range(2)]
+    for temperature in (1.0, 0.0):
+        with pytest.raises(ModelError, match="not finite") as error:
+            draw(logits, allowed, Sampling(temperature=temperature), generators, [lambda _: True] * 2)
+        assert "\n" not in error.value.message
+    allowed[1, 3] = False  # what may not come need not be finite
+    assert draw(logits, allowed, Sampling(), generators, [lambda _: True] * 2)[1] != 3
+    allowed[1] = False
+    with pytest.raises(ModelError, match="tokenizer is damaged"):
+        draw(logits, allowed, Sampling(), generators, [lambda _: True] * 2)
+
+
+def test_the_smallest_temperatures_are_greedy() -> None:
+    logits = np.array([[0, 3, 1]], np.float32)
+    for temperature in (1e-50, 1e-40, 1e-9):
+        got = draw(
+            logits,
+            np.ones((1, 3), np.bool_),
+            Sampling(temperature=temperature),
+            [np.random.default_rng(0)],
+            [lambda _: True],
+        )
+        assert got == [1]
+
+
+def test_writing_ends_where_the_grammar_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toccata.engine.generate.WAY_OUT", 50)
+    monkeypatch.setattr("toccata.engine.generate.A_BAR", 1)
+    monkeypatch.setattr(
+        "toccata.tokenizers.cursor.Cursor.rule_end",
+        lambda cursor, mask: mask.__setitem__(cursor.grammar.scheme.eos, False),
+    )
+    monkeypatch.setattr("toccata.tokenizers.cursor.Cursor._shortest_way", lambda cursor, mask: mask)
+    with pytest.raises(ModelError, match="has not come to its end 5"):
+        opened(tmp_path / "m").generate(bars=None, max_tokens=5)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from random_model import random_model
-from toccata import folder
 from toccata.engine.model import Model
+from toccata.engine.network import Network
 from toccata.engine.reader import Reader, guided, hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
@@ -62,7 +62,8 @@ def begun(task: Task) -> Copied:
 def reading(model: Model, task: Task, pieces: int, guidance: float) -> Reader:
     """A reader with a session of its own."""
     heard = hearings(task, model.tokenizer, guidance)
-    session = Session(model.folder.file(folder.GRAPH), model.config, rows=pieces * len(heard.deaf), threads=1)
+    network = Network.open(model.folder, model.config, bits=32, threads=1)
+    session = Session(network, rows=pieces * len(heard.deaf))
     return Reader(session, model.tokenizer, task, pieces, heard)
 
 

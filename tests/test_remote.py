@@ -432,7 +432,7 @@ def test_from_a_bucket_to_a_bucket(data: Path, bucket: Bucket, place: Path, monk
     assert done.code == 0, done.err
     assert (done.json["path"], done.json["finished_before"]) == (model, False)
     names = {name.removeprefix("models/mine/") for name in bucket.names() if name.startswith("models/mine/")}
-    assert {"toccata.json", "model.safetensors", "onnx/model-8bit.onnx", "training/last.safetensors"} <= names
+    assert {"toccata.json", "model.safetensors", "training/last.safetensors"} <= names
     assert not any(name.startswith("training/corpus") for name in names)
     assert str(place).encode() not in bucket.get("models/mine/toccata.json")
 

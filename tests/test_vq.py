@@ -10,21 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from symusic import Note, Score, Track
 
 from toccata.corpus.prepare import prepare
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
-from toccata.engine.codec_graph import write_codec_graphs
+from toccata.engine.codec_graph import build_codec_graphs
 from toccata.errors import CorpusError, ModelError, ToccataError
 from toccata.midi.clean import clean
 from toccata.midi.read import read_score
-from toccata.model.vqconfig import ABOUT, DECODER, ENCODER, SEED, WEIGHTS, VqConfig
+from toccata.model.vqconfig import ABOUT, SEED, WEIGHTS, VqConfig, shapes
 from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
 from toccata.tokenizers.rolls import LOWEST, notes, rolls
@@ -162,11 +164,31 @@ def _stirred(config: VqConfig) -> VqVae:
     return model.eval()
 
 
+def _write(model: VqVae, folder: Path) -> None:
+    """The files of a codec."""
+    save_file(model.tensors(), folder / WEIGHTS)
+    (folder / ABOUT).write_text(json.dumps({"config": model.config.to_json(), "threshold": 0.4}))
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_GRID, replace(SMALL, layers=0), SEED], ids=str)
+def test_the_shapes_of_the_weights_are_known_without_torch(config: VqConfig) -> None:
+    made = VqVae(config).tensors()
+    assert shapes(config) == {name: tuple(tensor.shape) for name, tensor in made.items()}
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_GRID, replace(SMALL, layers=0)], ids=["slots", "grid", "flat"])
+def test_codec_graphs_are_what_the_onnx_library_would_write(config: VqConfig) -> None:
+    tensors = {name: tensor.numpy() for name, tensor in _stirred(config).tensors().items()}
+    for graph in build_codec_graphs(config, tensors):
+        read = onnx.load_from_string(graph.to_bytes())
+        onnx.checker.check_model(read)
+        assert read.SerializeToString() == graph.to_bytes()
+
+
 @pytest.mark.parametrize("config", [SMALL, SMALL_GRID, replace(SMALL, layers=0)], ids=["slots", "grid", "flat"])
 def test_graphs_compute_what_torch_computes(config: VqConfig, tmp_path: Path) -> None:
     model = _stirred(config)
-    write_codec_graphs(config, {name: tensor.numpy() for name, tensor in model.tensors().items()}, tmp_path)
-    (tmp_path / "vq.json").write_text(json.dumps({"config": config.to_json(), "threshold": 0.4}))
+    _write(model, tmp_path)
     ours, theirs = Codec(model, 0.4), OnnxCodec(tmp_path)
     slices = _noise(config, 700)
     codes = theirs.encode(slices)
@@ -190,8 +212,7 @@ def test_graphs_compute_what_torch_computes(config: VqConfig, tmp_path: Path) ->
 
 def test_a_codec_can_be_sent_to_another_process(tmp_path: Path) -> None:
     model = _stirred(SMALL)
-    write_codec_graphs(SMALL, {name: tensor.numpy() for name, tensor in model.tensors().items()}, tmp_path)
-    (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
+    _write(model, tmp_path)
     codec = OnnxCodec(tmp_path)
     slices = _noise(SMALL, 5)
     codes = codec.encode(slices)
@@ -200,19 +221,18 @@ def test_a_codec_can_be_sent_to_another_process(tmp_path: Path) -> None:
 
 def test_a_codec_is_saved_and_known_by_its_weights(tmp_path: Path) -> None:
     model = _stirred(SMALL)
-    tensors = {name: tensor.numpy() for name, tensor in model.tensors().items()}
-    write_codec_graphs(SMALL, tensors, tmp_path)
-    (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
+    tensors = model.tensors()
+    _write(model, tmp_path)
     codec = OnnxCodec(tmp_path)
     codec.save(tmp_path / "copy")
     codec.save(tmp_path)
     copy = OnnxCodec(tmp_path / "copy")
     assert copy.fingerprint == codec.fingerprint
     np.testing.assert_array_equal(copy.encode(_noise(SMALL, 9)), codec.encode(_noise(SMALL, 9)))
-    write_codec_graphs(SMALL, {**tensors, "book": tensors["book"] + 1}, tmp_path)
+    save_file({**tensors, "book": tensors["book"] + 1}, tmp_path / WEIGHTS)
     assert OnnxCodec(tmp_path).fingerprint != codec.fingerprint
-    (tmp_path / "copy" / "vq-decoder.onnx").unlink()
-    with pytest.raises(ModelError, match=r"vq-decoder\.onnx is missing"):
+    (tmp_path / "copy" / WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=r"vq\.safetensors is missing"):
         OnnxCodec(tmp_path / "copy").save(tmp_path / "third")
 
 
@@ -269,12 +289,12 @@ def test_config_survives_json() -> None:
 def test_missing_weights_and_files_are_told(tmp_path: Path) -> None:
     tensors = {name: tensor.numpy() for name, tensor in _stirred(SMALL).tensors().items()}
     with pytest.raises(ModelError, match="book"):
-        write_codec_graphs(SMALL, {name: t for name, t in tensors.items() if name != "book"}, tmp_path)
+        build_codec_graphs(SMALL, {name: t for name, t in tensors.items() if name != "book"})
     with pytest.raises(ModelError, match=r"vq\.json"):
         OnnxCodec(tmp_path)
     (tmp_path / "vq.json").write_text(json.dumps({"config": SMALL.to_json(), "threshold": 0.4}))
-    (tmp_path / "vq-encoder.onnx").write_bytes(b"torn")
-    with pytest.raises(ModelError, match=r"vq-encoder\.onnx"):
+    (tmp_path / WEIGHTS).write_bytes(b"torn")
+    with pytest.raises(ModelError, match=r"vq\.safetensors is damaged"):
         OnnxCodec(tmp_path).encode(_noise(SMALL, 1))
     with pytest.raises(ModelError, match="train them again"):
         load_codec(tmp_path)
@@ -307,7 +327,7 @@ def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Pa
     assert state.step == len(losses) == 200
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     assert state.f1 > 0.4  # untrained: 0
-    assert {path.name for path in tmp_path.iterdir()} == {ABOUT, WEIGHTS, ENCODER, DECODER}
+    assert {path.name for path in tmp_path.iterdir()} == {ABOUT, WEIGHTS}
     assert len(lines) == 2
     trained, played = load_codec(tmp_path), OnnxCodec(tmp_path)
     assert trained.threshold == played.threshold == state.threshold
@@ -339,8 +359,7 @@ def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp
     parts = train_codec(corpus, config, options, tmp_path / "parts", report=lambda step: steps.append(step.step))
     assert steps == [5, 6]
     assert replace(parts, seconds=0) == replace(whole, seconds=0)
-    for name in (WEIGHTS, ENCODER, DECODER):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert (tmp_path / "parts" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
     # What is there is not done again, and not mixed up with something else.
     again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
     assert again == whole

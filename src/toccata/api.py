@@ -25,7 +25,9 @@ from toccata.look import (
     doctor,
     inspect,
     model_rows,
+    models,
     program_number,
+    recipe_of,
     render,
 )
 from toccata.look import find_model as find_model_here
@@ -46,7 +48,7 @@ from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, restore
+from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
 from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
@@ -272,9 +274,10 @@ def _recipe(
         chosen = load_recipe(name, asked)
     else:
         first = parent.about["lineage"].get("parent") is None
+        before = recipe_of(parent)
         chosen = for_finetuning(parent.about["recipe"], asked, first=first)
-        refuse_other_shape(chosen, DecoderConfig.from_json(parent.config), parent.path)
-        refuse_other_tokens(chosen, restore(parent.about["recipe"]), parent.path)
+        refuse_other_shape(chosen, DecoderConfig.from_json(parent.config, parent.path / folder.CONFIG), parent.path)
+        refuse_other_tokens(chosen, before, parent.path)
     if (source / CORPUS).is_file():
         chosen = of_corpus(chosen, Corpus(source), asked)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
@@ -348,7 +351,7 @@ def evaluate(
     """
     heard = progress or Silent()
     opened = load(model, precision="fp32")
-    options = restore(opened.folder.about["recipe"]).clean
+    options = recipe_of(opened.folder).clean
     material = gather(
         Path(source),
         options,
@@ -374,12 +377,3 @@ def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None
     """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
     heard = progress or Silent()
     return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
-
-
-def models(where: Path) -> list[folder.ModelFolder]:
-    """The model folders in ``where`` and one level below it."""
-    if folder.is_model(where):
-        return [folder.open_folder(where)]
-    if not where.is_dir():
-        return []
-    return [folder.open_folder(path) for path in sorted(where.iterdir()) if path.is_dir() and folder.is_model(path)]

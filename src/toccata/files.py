@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
 import stat
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -156,6 +159,96 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as indented JSON, wholly or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+LARGEST_JSON = 16 << 20
+"""Bytes of a JSON file that is read, unless a caller says otherwise."""
+_DEEPEST, _FEW_VALUES, _LARGEST_WHOLE = 32, 1_000_000, 2**63
+_BYTES_A_VALUE = 24  # on average, at least, of what is larger: each takes some 100 bytes of memory
+_SMALL = 1 << 20
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+
+
+def read_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
+    """The content of a JSON file, whoever wrote it: it costs memory in proportion to ``limit``, and nothing else.
+
+    Args:
+        path: The file.
+        limit: The most bytes it may have.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: As :func:`parse_json`, or it is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # reading a pipe would wait, and a device may have no end
+            raise ValueError("no regular file")
+        data = file.read(limit + 1)
+    return parse_json(data, limit=limit)
+
+
+def parse_json(data: bytes, *, limit: int = LARGEST_JSON) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: It is not JSON in UTF-8, has more than ``limit`` bytes or too many values, is nested too deeply, or
+            holds numbers that are not finite or no 64-bit integers.
+    """
+    if len(data) > limit:
+        raise ValueError(f"more than {limit:,} bytes")
+    if len(data) > _SMALL:
+        plain, most = _STRING.sub(b"", data), max(_FEW_VALUES, limit // _BYTES_A_VALUE)
+        if plain.count(b",") + plain.count(b"[") + plain.count(b"{") > most:
+            raise ValueError(f"more than {most:,} values")
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    _refuse_odd(value)
+    return value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _refuse_odd(value: Any) -> None:
+    """Refuse what no file of ours holds, and code that reads it need not be ready for."""
+    layer = [value]
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for one in layer:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+            elif isinstance(one, float) and not math.isfinite(one):
+                raise ValueError("a number that is not finite")
+            elif isinstance(one, int) and not -_LARGEST_WHOLE <= one < _LARGEST_WHOLE:
+                raise ValueError("a number that is too large")
+        if not inner:
+            return
+        layer = inner
+    raise ValueError("nested too deeply")
+
+
+def user_cache() -> Path:
+    """The folder for what can be made or fetched again: TOCCATA_CACHE, or toccata's own in the user's cache.
+
+    It may be deleted at any time. Beside it, toccata writes nothing that was not asked for.
+    """
+    if named := os.environ.get("TOCCATA_CACHE"):
+        return Path(named).absolute()
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "toccata"
+    if sys.platform == "win32" and (named := os.environ.get("LOCALAPPDATA")):
+        return Path(named) / "toccata" / "cache"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "toccata"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "toccata"
 
 
 def digest(path: Path) -> str:

@@ -2,15 +2,15 @@
 
     config.json  model.safetensors       readable by transformers where the layout is Mistral's
     tokenizer/                           what turns music into ids
-    onnx/model.onnx  onnx/model-8bit.onnx    the engine's graphs
     originality.idx                      an index of the training pieces' passages, to see what is copied
     data.json  fingerprints.idx          by which the pieces it was trained on are known again
     toccata.json                         format, recipe, lineage, metrics, a digest of every file above
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
 
-Only safetensors, JSON, ONNX and the index, which is plain numbers, are read; nothing is unpickled. A file whose digest
-does not match is refused by name.
+A model folder may come from a stranger. Only safetensors, JSON and the index, which is plain numbers, are read; nothing
+is unpickled, and no graph is read: the engine builds its own from config and weights. A file whose digest does not
+match is refused by name, and one that ``toccata.json`` does not list is not used.
 """
 
 from __future__ import annotations
@@ -23,17 +23,26 @@ from pathlib import Path
 from typing import Any
 
 from toccata.errors import ModelError
-from toccata.files import digest, write_json
+from toccata.files import digest, read_json, write_json
 
 FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
-GRAPH, GRAPH_8BIT = "onnx/model.onnx", "onnx/model-8bit.onnx"
 TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
 DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
 LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """What no name of a model has: files are called after it, and a name is no way to other folders."""
+_TOKENIZERS: dict[str, tuple[str, ...]] = {
+    "tokenizer.json": (),
+    "text.json": (),
+    "codes.json": ("vq.json", "vq.safetensors"),
+}
+"""The file by which each kind of tokenizer is known, and those that it cannot do without."""
+_SECTIONS = ("clean", "prepare", "tokenizer", "codec", "codec_training", "model", "examples", "training")
+_LISTED = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME, _MOST_FILES, _MOST_STYLES = 200, 1000, 1000
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class ModelFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The content of ``config.json``."""
-        return _json(self.file(CONFIG))
+        return _object(self.file(CONFIG))
 
     @property
     def learned(self) -> list[dict[str, Any]]:
@@ -83,9 +92,18 @@ class ModelFolder:
         path = self.path / name
         if expected is None:
             raise ModelError(f"{self.path} has no {name}: it was exported without it", path=path)
-        if not path.is_file():
-            raise ModelError(f"{path} is missing: copy the whole model folder again", path=path)
-        if digest(path) != expected:
+        try:
+            if not path.resolve().is_relative_to(self.path.resolve()):
+                raise ModelError(
+                    f"{path} is a link that leads out of the model folder: copy the file itself", path=path
+                )
+            if not path.is_file():
+                raise ModelError(f"{path} is missing: copy the whole model folder again", path=path)
+            found = digest(path)
+        except (OSError, RuntimeError) as error:  # links that go round are a RuntimeError
+            reason = getattr(error, "strerror", None) or error
+            raise ModelError(f"{path} cannot be read: {reason}", path=path) from None
+        if found != expected:
             raise ModelError(
                 f"{path} is not the file this model was saved with: copy the model folder again", path=path
             )
@@ -96,11 +114,22 @@ class ModelFolder:
         return name in self.about["files"]
 
     def tokenizer(self) -> Path:
-        """The tokenizer's folder, all its files compared with their digests."""
-        for name in self.about["files"]:
-            if name.startswith(f"{TOKENIZER}/"):
-                self.file(name)
-        return self.path / TOKENIZER
+        """The file that says what the tokenizer is, in a folder with the others; all listed ones match their digests.
+
+        Raises:
+            ModelError: As :meth:`file`; or no tokenizer is listed, or several, or one without all of its files.
+        """
+        start = f"{TOKENIZER}/"
+        listed: set[str] = {name.removeprefix(start) for name in self.about["files"] if name.startswith(start)}
+        kinds = sorted(listed & set(_TOKENIZERS))
+        if len(kinds) != 1:
+            raise ModelError(
+                f"{self.path / ABOUT} lists {' and '.join(kinds) or 'no'} tokenizer: copy the whole model folder again",
+                path=self.path / ABOUT,
+            )
+        for name in sorted({*listed, kinds[0], *_TOKENIZERS[kinds[0]]}):
+            self.file(f"{TOKENIZER}/{name}")
+        return self.path / TOKENIZER / kinds[0]
 
     def verify(self) -> None:
         """Compare every file with its digest.
@@ -132,15 +161,14 @@ def open_folder(path: Path) -> ModelFolder:
         unfinished = (path / TRAINING).is_dir()
         why = "its training is not finished: run the same `toccata train` again" if unfinished else f"it has no {ABOUT}"
         raise ModelError(f"{path} is no model folder: {why}", path=path)
-    about = _json(path / ABOUT)
+    about = _object(path / ABOUT)
     if about.get("format") != FORMAT:
         raise ModelError(
             f"{path} has format {about.get('format')!r}, this version of toccata reads {FORMAT}: update toccata",
             path=path,
         )
-    for key, kind in (("name", str), ("files", dict), ("recipe", dict), ("lineage", dict)):
-        if not isinstance(about.get(key), kind):
-            raise ModelError(f"{path / ABOUT} lacks {key!r}: copy the whole model folder again", path=path / ABOUT)
+    if wrong := _wrong(about):
+        raise ModelError(f"{path / ABOUT} {wrong}: copy the whole model folder again", path=path / ABOUT)
     if not _is_plain(about["name"]):
         raise ModelError(
             f"{path / ABOUT} calls the model {about['name']!r}, which cannot be a file's name: copy the whole model "
@@ -184,18 +212,45 @@ def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
 
     ``toccata.json`` is written last, so a folder that has one is whole.
     """
-    names = [CONFIG, WEIGHTS, GRAPH, GRAPH_8BIT, ORIGINALITY, DATA, FINGERPRINTS]
+    names = [CONFIG, WEIGHTS, ORIGINALITY, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
     files = {name: digest(path / name) for name in names if (path / name).is_file()}
     write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})
     return open_folder(path)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _wrong(about: dict[str, Any]) -> str | None:
+    """What is wrong with the content of ``toccata.json``, but for the model's name."""
+    for key, kind in (("name", str), ("files", dict), ("recipe", dict), ("lineage", dict)):
+        if not isinstance(about.get(key), kind):
+            return f"lacks {key!r}"
+    recipe, metrics, pieces = about["recipe"], about.get("metrics"), about["lineage"].get("pieces")
+    if any(not isinstance(recipe.get(name, {}), dict) for name in _SECTIONS) or type(recipe.get("name", "")) is not str:
+        return "has a 'recipe' that is none"
+    figure = metrics.get("nats_per_note") if isinstance(metrics, dict) else None
+    if not isinstance(metrics, dict | None) or type(figure) not in (float, int, type(None)):
+        return "has 'metrics' that are none"
+    if type(pieces) not in (int, type(None)):
+        return "has a 'lineage' that is none"
+    styles = about.get("styles") or []
+    if not isinstance(styles, list) or len(styles) > _MOST_STYLES or any(type(one) is not str for one in styles):
+        return "has 'styles' that are none"
+    if len(about["files"]) > _MOST_FILES:
+        return "lists too many files"
+    for name, known in about["files"].items():
+        if len(name) > _LONGEST_NAME or not _LISTED.fullmatch(name):
+            return f"lists {name[:60]!r}, which is no file of a model folder"
+        if not isinstance(known, str) or not _DIGEST.fullmatch(known):
+            return f"lists {name} without its SHA-256"
+    return None
+
+
+def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ModelError(f"{path} cannot be read: copy the whole model folder again", path=path) from None
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
+        raise ModelError(f"{path} cannot be read ({reason}): copy the whole model folder again", path=path) from None
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not what it should be: copy the whole model folder again", path=path)
     return value

@@ -11,10 +11,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toccata import __version__, folder
 from toccata.errors import MidiWarning, ModelError, RequestError, ToccataError
+
+if TYPE_CHECKING:
+    from toccata.recipes import Recipe
 
 NO_MODEL = (
     "no model found in ./models or here: train one with `toccata train MIDI_DIR -o models/mine` "
@@ -186,12 +189,38 @@ def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
     return [_model_row(path) for path in _model_folders(None if where is None else Path(where))]
 
 
+def models(where: str | Path) -> list[folder.ModelFolder]:
+    """The model folders that are ``where`` or one level below it.
+
+    One that cannot be opened is left out: :func:`model_rows` says what is wrong with it.
+    """
+    rows = model_rows(where) if Path(where).is_dir() else []
+    return [folder.open_folder(Path(row["path"])) for row in rows if row["error"] is None]
+
+
+def recipe_of(made: folder.ModelFolder, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe that a model was made with, with some values changed.
+
+    Raises:
+        ModelError: The model's folder has a recipe that cannot be used.
+        RecipeError: A setting that there is not, or that cannot have its value.
+    """
+    from toccata.recipes import restore
+
+    try:
+        saved = restore(made.about["recipe"])
+    except ToccataError as error:
+        path = made.path / folder.ABOUT
+        raise ModelError(f"{path} has a recipe that cannot be used: {error.message[:300]}", path=path) from None
+    return restore(made.about["recipe"], settings) if settings else saved
+
+
 def _model_row(path: Path) -> dict[str, Any]:
     from toccata.model.config import DecoderConfig
 
     try:
         made = folder.open_folder(path)
-        config = DecoderConfig.from_json(made.config)
+        config = DecoderConfig.from_json(made.config, path / folder.CONFIG)
         recipe, metrics = made.about.get("recipe", {}), made.about.get("metrics", {})
         return {
             "name": made.name,
@@ -261,7 +290,7 @@ def recipe_rows() -> list[dict[str, Any]]:
 
 _NEEDED = ("symusic", "numpy", "onnxruntime", "click", "rich", "pillow", "soundfile")
 _EXTRAS = {
-    "train": ("torch", "miditok", "tokenizers", "accelerate", "safetensors", "onnx", "tensorboard", "matplotlib"),
+    "train": ("torch", "miditok", "tokenizers", "accelerate", "safetensors", "tensorboard", "matplotlib"),
     "dataset": ("music21",),
 }
 
@@ -309,9 +338,9 @@ def _memory() -> float | None:
 
 
 def _providers() -> list[str]:
-    import onnxruntime
+    from toccata.engine.runtime import onnxruntime
 
-    return [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return [name.removesuffix("ExecutionProvider") for name in onnxruntime().get_available_providers()]
 
 
 def _devices() -> dict[str, Any]:

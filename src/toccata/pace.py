@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 import os
 import platform
-import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
@@ -17,7 +14,7 @@ from typing import Any
 
 from toccata import __version__
 from toccata.errors import MissingExtra, ToccataError
-from toccata.files import write_json
+from toccata.files import read_json, user_cache, write_json
 from toccata.look import recipe_rows
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
@@ -76,7 +73,7 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
     except importlib.metadata.PackageNotFoundError:
         raise MissingExtra('training needs torch: pip install "toccata[train]"') from None
     machine = _machine(torch)
-    kept = _cache() / _FILE
+    kept = user_cache() / _FILE
     if not again and (known := _known(kept, machine)) is not None:
         return known
     if say is not None:
@@ -156,23 +153,10 @@ def _busy() -> bool:
 def _known(path: Path, machine: dict[str, Any]) -> dict[str, Any] | None:
     """What an earlier measurement found, if it is one of this machine and whole."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         found = kept["speed"]
         whole = all(known["width"] > 0 and known["rate"] > 0 for known in found["rates"]) and len(found["rates"]) == 2
         known = whole and found["update"] >= 0 and isinstance(found["date"], str) and isinstance(found["busy"], bool)
         return dict(found) if known and kept["machine"] == machine else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _cache() -> Path:
-    """The user's folder for what can be made again."""
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named) / "toccata"
-    if sys.platform == "win32" and (named := os.environ.get("LOCALAPPDATA")):
-        return Path(named) / "toccata" / "Cache"
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir()) / "toccata"
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "toccata"

@@ -33,7 +33,7 @@ from toccata.corpus.store import (
     read_lines,
 )
 from toccata.errors import CorpusError, MidiError, RecipeError
-from toccata.files import write_json, write_text
+from toccata.files import read_json, write_json, write_text
 from toccata.folder_lock import LOCK, locked
 from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import facts, fingerprint
@@ -190,7 +190,7 @@ def _is_unfinished(out: Path, marker: Any) -> bool:
 def _json(path: Path) -> Any:
     """The content of a JSON file; None if it is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, limit=256 << 20)
     except (OSError, ValueError):
         return None
 

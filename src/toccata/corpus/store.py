@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import CorpusError
+from toccata.files import read_json
 
 FORMAT = 3
 FORMATS = (2, 3)
@@ -65,6 +66,9 @@ class Piece:
     length: int
 
 
+_LARGEST = 512 << 20  # bytes of corpus.json; what was left out of a million files is in it
+
+
 class Corpus:
     """A finished corpus, opened for reading. Cheap to open; pieces are read when they are asked for.
 
@@ -75,7 +79,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self.about: dict[str, Any] = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
+            self.about: dict[str, Any] = read_json(folder / CORPUS, limit=_LARGEST)
             index = (folder / PIECES).read_text(encoding="utf-8")
             found = self.about["format"]
         except (OSError, ValueError, KeyError, TypeError):

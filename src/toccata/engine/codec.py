@@ -7,23 +7,29 @@ import json
 import shutil
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.engine.codec_graph import build_codec_graphs
+from toccata.engine.runtime import open_graph
 from toccata.errors import ModelError
-from toccata.files import digest, written_aside
-from toccata.model.vqconfig import ABOUT, CHANNELS, DECODER, ENCODER, KEYS, WEIGHTS, VqConfig
+from toccata.files import read_json, written_aside
+from toccata.model.tensors import read_tensors
+from toccata.model.vqconfig import ABOUT, CHANNELS, KEYS, WEIGHTS, VqConfig, shapes
+
+if TYPE_CHECKING:
+    from toccata.engine.message import Graph
 
 _AT_A_TIME = 512
 """Slices that are encoded or decoded together, so that a long piece takes no more memory than a short one."""
 
 
 class OnnxCodec:
-    """The codes of a folder with ``vq.json``, ``vq-encoder.onnx`` and ``vq-decoder.onnx``.
+    """The codes of a folder with ``vq.json`` and ``vq.safetensors``.
 
-    The two graphs are loaded when they are first used.
+    The two graphs are built from them when they are first used.
 
     Attributes:
         config: The VQ-VAE's shape.
@@ -45,89 +51,74 @@ class OnnxCodec:
         """
         path = folder / ABOUT
         try:
-            about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            about: dict[str, Any] = read_json(path)
             self.config = VqConfig.from_json(about["config"])
             self.threshold = float(about["threshold"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not 0 <= self.threshold <= 1:
+                raise ValueError("a threshold that is no probability")
+        except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
             raise ModelError(f"{path} cannot be read ({error}): copy the model folder again", path=path) from None
         self.folder, self.threads = folder, threads
         self.steps, self.codes, self.book = self.config.steps, self.config.codes, self.config.book
-        self._sessions: dict[str, Any] = {}
+        self._sessions: tuple[Any, Any] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the graphs and the threshold: everything that decides which code means what.
 
         Raises:
-            ModelError: A graph is missing.
+            ModelError: The weights are missing or damaged.
         """
-        content = [self.config.to_json(), self.threshold, *(digest(self._file(name)) for name in (ENCODER, DECODER))]
+        digests = (hashlib.sha256(graph.to_bytes()).hexdigest() for graph in self._graphs())
+        content = [self.config.to_json(), self.threshold, *digests]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Copy its files into ``folder``; the weights as they were trained too, where they are there.
+        """Copy its files into ``folder``.
 
         Raises:
-            ModelError: A graph is missing.
+            ModelError: The weights are missing.
         """
         if folder.resolve() == self.folder.resolve():
             return
-        weights = [WEIGHTS] if (self.folder / WEIGHTS).exists() else []
-        for name in (*weights, ENCODER, DECODER, ABOUT):
+        for name in (WEIGHTS, ABOUT):
+            path = self.folder / name
+            if not path.is_file():
+                raise ModelError(f"{path} is missing: copy the whole model folder again", path=path)
             with written_aside(folder / name) as aside:
-                shutil.copyfile(self._file(name), aside)
+                shutil.copyfile(path, aside)
 
     def encode(self, rolls: NDArray[np.uint8]) -> NDArray[np.int32]:
         """``int32[Q, K]`` of ``uint8[Q, 2, 88, S]``.
 
         Raises:
-            ModelError: The graph is missing or damaged.
+            ModelError: The weights are missing or damaged.
         """
-        parts = [
-            self._run(ENCODER, rolls[i : i + _AT_A_TIME].astype(np.uint8)) for i in range(0, len(rolls), _AT_A_TIME)
-        ]
+        parts = [self._run(0, rolls[i : i + _AT_A_TIME].astype(np.uint8)) for i in range(0, len(rolls), _AT_A_TIME)]
         return np.concatenate([np.zeros((0, self.codes)), *parts]).astype(np.int32)
 
     def decode(self, codes: NDArray[np.int32]) -> NDArray[np.float32]:
         """``float32[Q, 2, 88, S]`` of ``int32[Q, K]``.
 
         Raises:
-            ModelError: The graph is missing or damaged.
+            ModelError: The weights are missing or damaged.
         """
-        parts = [
-            self._run(DECODER, codes[i : i + _AT_A_TIME].astype(np.int64)) for i in range(0, len(codes), _AT_A_TIME)
-        ]
+        parts = [self._run(1, codes[i : i + _AT_A_TIME].astype(np.int64)) for i in range(0, len(codes), _AT_A_TIME)]
         return np.concatenate([np.zeros((0, CHANNELS, KEYS, self.steps), np.float32), *parts])
 
-    def _run(self, name: str, given: NDArray[Any]) -> NDArray[Any]:
-        session = self._sessions.get(name)
-        if session is None:
-            session = self._sessions[name] = _load(self._file(name), self.threads)
+    def _run(self, half: int, given: NDArray[Any]) -> NDArray[Any]:
+        """What the encoder (0) or the decoder (1) makes of ``given``."""
+        if self._sessions is None:
+            encoder, decoder = (open_graph(graph, threads=self.threads) for graph in self._graphs())
+            self._sessions = encoder, decoder
+        session = self._sessions[half]
         (made,) = session.run(None, {session.get_inputs()[0].name: given})
         found: NDArray[Any] = made
         return found
 
-    def _file(self, name: str) -> Path:
-        path = self.folder / name
-        if not path.exists():
-            raise ModelError(f"{path} is missing: copy the whole model folder again", path=path)
-        return path
+    def _graphs(self) -> tuple[Graph, Graph]:
+        return build_codec_graphs(self.config, read_tensors(self.folder / WEIGHTS, shapes(self.config)))
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker process loads the graphs itself.
-        return {**self.__dict__, "_sessions": {}}
-
-
-def _load(path: Path, threads: int) -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # an error is told by what is raised, once
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # ONNX Runtime has many errors of its own; whichever it is, the file is not what it should be.
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} cannot be loaded ({reason}): copy the model folder again", path=path) from None
+        return {**self.__dict__, "_sessions": None}

@@ -1,4 +1,4 @@
-"""The VQ-VAE's two halves as ONNX files, built node by node from config and weights.
+"""The VQ-VAE's two halves as ONNX models, built node by node from config and weights.
 
 - encoder: ``rolls uint8[Q, 2, 88, S]`` to ``codes int64[Q, K]``
 - decoder: ``codes int64[Q, K]`` to ``probabilities float[Q, 2, 88, S]``
@@ -9,30 +9,25 @@ The names of the weights are those of ``vq.safetensors``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from toccata.engine.message import BOOL, FLOAT, INT64, MICROSOFT, UINT8, Graph
 from toccata.errors import ModelError
-from toccata.files import write_bytes
-from toccata.model.vqconfig import CHANNELS, DECODER, ENCODER, KEYS, SILENT, VqConfig
+from toccata.model.vqconfig import CHANNELS, KEYS, SILENT, VqConfig
 
 Floats = NDArray[np.float32]
 
 
-def write_codec_graphs(config: VqConfig, tensors: Mapping[str, Floats], folder: Path) -> None:
-    """Write ``vq-encoder.onnx`` and ``vq-decoder.onnx`` for these weights into ``folder``, each wholly or not at all.
+def build_codec_graphs(config: VqConfig, tensors: Mapping[str, Floats]) -> tuple[Graph, Graph]:
+    """The encoder and the decoder for these weights.
 
     Raises:
         ModelError: A tensor is missing.
     """
     kind = _Slots if config.layout == "slots" else _Grid
-    write_bytes(folder / ENCODER, kind(config, tensors).encoder().SerializeToString())
-    write_bytes(folder / DECODER, kind(config, tensors).decoder().SerializeToString())
+    return kind(config, tensors).encoder(), kind(config, tensors).decoder()
 
 
 class _Builder:
@@ -40,24 +35,23 @@ class _Builder:
 
     def __init__(self, config: VqConfig, tensors: Mapping[str, Floats]) -> None:
         self.config, self.tensors = config, tensors
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, onnx.TensorProto] = {}
+        self.graph = Graph("toccata-vq")
+        self.node = self.graph.node
+        self.constant = self.graph.weight
 
-    def encoder(self) -> onnx.ModelProto:
+    def encoder(self) -> Graph:
         c = self.config
-        self.read(self.node("Cast", ["rolls"], to=TensorProto.FLOAT))
-        return self.model(
-            helper.make_tensor_value_info("rolls", TensorProto.UINT8, ["Q", CHANNELS, KEYS, c.steps]),
-            helper.make_tensor_value_info("codes", TensorProto.INT64, ["Q", c.codes]),
-        )
+        self.read(self.node("Cast", ["rolls"], to=FLOAT))
+        self.graph.port("rolls", UINT8, ["Q", CHANNELS, KEYS, c.steps])
+        self.graph.port("codes", INT64, ["Q", c.codes], output=True)
+        return self.graph
 
-    def decoder(self) -> onnx.ModelProto:
+    def decoder(self) -> Graph:
         c = self.config
         self.node("Sigmoid", [self.play("codes")], outputs=["probabilities"])
-        return self.model(
-            helper.make_tensor_value_info("codes", TensorProto.INT64, ["Q", c.codes]),
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["Q", CHANNELS, KEYS, c.steps]),
-        )
+        self.graph.port("codes", INT64, ["Q", c.codes])
+        self.graph.port("probabilities", FLOAT, ["Q", CHANNELS, KEYS, c.steps], output=True)
+        return self.graph
 
     def read(self, rolls: str) -> None:
         """From ``rolls float[Q, 2, 88, S]`` to ``codes``."""
@@ -66,11 +60,6 @@ class _Builder:
     def play(self, codes: str) -> str:
         """From ``codes int64[Q, K]`` to log odds ``float[Q, 2, 88, S]``."""
         raise AssertionError("a layout says how")
-
-    def model(self, given: onnx.ValueInfoProto, made: onnx.ValueInfoProto) -> onnx.ModelProto:
-        graph = helper.make_graph(self.nodes, "toccata-vq", [given], [made], list(self.weights.values()))
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="toccata")
 
     def nearest(self, z: str, outputs: Sequence[str] = ()) -> str:
         """The number of the nearest entry for each of ``z [Q, K, D]``."""
@@ -83,19 +72,8 @@ class _Builder:
         product = self.node("MatMul", [x, self.constant(f"{name}.matrix", self.tensor(f"{name}.weight").T)])
         return self.node("Add", [product, self.weight(f"{name}.bias")])
 
-    def node(
-        self, op: str, inputs: Sequence[str], outputs: Sequence[str] = (), domain: str = "", **attributes: Any
-    ) -> str:
-        outputs = outputs or [f"{op}.{len(self.nodes)}"]
-        self.nodes.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
-        return outputs[0]
-
     def weight(self, name: str) -> str:
         return self.constant(name, self.tensor(name))
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        self.weights[name] = onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
 
     def numbers(self, *values: int) -> str:
         return self.constant("numbers." + ".".join(map(str, values)), np.array(values, np.int64))
@@ -123,7 +101,7 @@ class _Slots(_Builder):
         for i in range(c.layers):
             x = self.residual(f"before.{i}", x)
         chosen = self.nearest(self.linear("narrow", self.norm("norm_in", x)))
-        used = self.node("Cast", [self.node("ReduceMax", [claims], axes=[2], keepdims=0)], to=TensorProto.INT64)
+        used = self.node("Cast", [self.node("ReduceMax", [claims], axes=[2], keepdims=0)], to=INT64)
         self.node("Mul", [self.node("Add", [chosen, self.numbers(1)]), used], outputs=["codes"])
 
     def play(self, codes: str) -> str:
@@ -134,7 +112,7 @@ class _Slots(_Builder):
         for i in range(c.layers):
             x = self.residual(f"behind.{i}", x)
         x = self.norm("norm_out", x)
-        used = self.node("Cast", [self.node("Greater", [codes, self.numbers(0)])], to=TensorProto.FLOAT)
+        used = self.node("Cast", [self.node("Greater", [codes, self.numbers(0)])], to=FLOAT)
         used = self.node("Unsqueeze", [used, self.numbers(-1)])
         claims = self.node("Mul", [self.node("Sigmoid", [self.linear("key_out", x)]), used])  # [Q, K, 88]
         rhythms = self.linear("rhythm_out.1", self.gelu(self.linear("rhythm_out.0", x)))
@@ -148,7 +126,7 @@ class _Slots(_Builder):
         """The key that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
         K = self.config.codes
         most = self.node("ReduceMax", [rolls], axes=[1, 3], keepdims=0)
-        active = self.node("Cast", [most], to=TensorProto.INT64)
+        active = self.node("Cast", [most], to=INT64)
         rank, number = self.rank(active), self.node("ReduceSum", [active, self.numbers(1)], keepdims=1)
         between = self.node("Max", [self.node("Sub", [number, self.numbers(1)]), self.numbers(1)])
         shares = []
@@ -157,12 +135,12 @@ class _Slots(_Builder):
         kept = self.node("Not", [self.node("Equal", shares)])
         kept = self.node("Or", [kept, self.node("Equal", [rank, self.numbers(0)])])
         kept = self.node("Or", [kept, self.node("LessOrEqual", [number, self.numbers(K)])])
-        kept = self.node("And", [kept, self.node("Cast", [most], to=TensorProto.BOOL)])
-        slot = self.rank(self.node("Cast", [kept], to=TensorProto.INT64))
+        kept = self.node("And", [kept, self.node("Cast", [most], to=BOOL)])
+        slot = self.rank(self.node("Cast", [kept], to=INT64))
         slot = self.node("Where", [kept, slot, self.numbers(-1)])
         places = self.constant("places", np.arange(K, dtype=np.int64)[:, None])
         here = self.node("Equal", [self.node("Unsqueeze", [slot, self.numbers(1)]), places])
-        return self.node("Cast", [here], to=TensorProto.FLOAT)
+        return self.node("Cast", [here], to=FLOAT)
 
     def rank(self, ones: str) -> str:
         """How many ones are before each one of ``ones int64[Q, 88]``."""
@@ -178,7 +156,7 @@ class _Slots(_Builder):
         return self.node("LayerNormalization", [x, *scales], epsilon=1e-5, axis=-1)
 
     def gelu(self, x: str) -> str:
-        return self.node("Gelu", [x], domain="com.microsoft")
+        return self.node("Gelu", [x], domain=MICROSOFT)
 
 
 class _Grid(_Builder):

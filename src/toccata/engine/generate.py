@@ -14,6 +14,7 @@ from toccata.engine.guards import Guards, Ids
 from toccata.engine.reader import Reader, guided, hearings
 from toccata.engine.sampling import RECENT, Sampling, draw, log_probabilities
 from toccata.engine.session import Session
+from toccata.errors import ModelError
 from toccata.tasks.request import Task
 from toccata.tasks.window import BarStart, bar_start, bar_starts
 from toccata.tokenizers.base import Tokenizer
@@ -62,6 +63,11 @@ class Finished:
     cursor: Cursor
 
 
+WAY_OUT, A_BAR = 50_000, 256
+"""So many tokens at most does it take to end all notes that can sound at once, and to pass a bar in silence.
+
+The shortest way to the end is shorter (see `Cursor.closing`); this is what stops a piece for which there is none.
+"""
 Event = NewNote | NewBar | Finished
 Ready = Callable[[int], AbstractContextManager[Session]]
 """Lends a session with at least so many rows, none of them in use."""
@@ -98,6 +104,9 @@ def generate(
         seeds: One a piece; the same seed gives the same piece, however many are written beside it.
         sampling: How to draw.
         max_tokens: After this many ids a piece comes to its end by the shortest legal way.
+
+    Raises:
+        ModelError: What the model computes is not finite, or its tokenizer's grammar has no way on or to the end.
 
     Yields:
         Notes and bars as they are written, and each piece when it is done.
@@ -172,8 +181,14 @@ def _advance(row: _Row, token: int, task: Task, max_tokens: int) -> Iterator[Eve
         yield NewBar(row.number, cursor.state.bar - task.bar)
         for bar in range(before + 1, cursor.state.bar + 1):
             row.cues += task.cues.get(bar, ())
-    if len(row.ids) - row.given >= max_tokens:
+    written = len(row.ids) - row.given
+    if written >= max_tokens:
         cursor.closing = True
+    if written >= max_tokens + WAY_OUT + A_BAR * (cursor.limits.bars or 0) and not cursor.state.ended:
+        raise ModelError(
+            f"a piece has not come to its end {written - max_tokens:,} tokens after it had to: the model's tokenizer "
+            "is damaged; copy the whole model folder again"
+        )
 
 
 def _meant(logits: NDArray[np.float32], rows: list[_Row]) -> NDArray[np.float32]:

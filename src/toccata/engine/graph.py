@@ -1,4 +1,4 @@
-"""The engine's graph: a DecoderConfig and its weights, built as one ONNX file that reads a prompt and takes a step.
+"""The engine's graph: a DecoderConfig and its weights, built as one ONNX model that reads a prompt and takes a step.
 
 Built node by node, not traced: what ONNX Runtime is fast at is chosen here (grouped-query attention with the cache in
 place, fused norms, 8-bit products), and one builder serves every config. Inputs and outputs of the graph, with B rows,
@@ -17,16 +17,13 @@ Either T is 1 (a step), or ``total`` is T (a prompt from its first token; B is 1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from toccata.engine.message import FLOAT, INT32, INT64, MICROSOFT, Graph
 from toccata.errors import ModelError
-from toccata.files import write_bytes
 from toccata.model.config import NORM_EPS, DecoderConfig
 
 _BLOCK = 64
@@ -35,27 +32,22 @@ _BLOCK = 64
 With 256, a step is 5 % faster and its error a fifth larger; but from 128 up ONNX Runtime (1.31) has another kernel for
 one row than for several, and a row's logits would no longer be the same, to the bit, in every batch.
 """
-_LARGEST = 2_000_000_000
-"""Bytes; a protobuf message ends at 2 GiB."""
-
 Floats = NDArray[np.float32]
 
 
-def write_graph(config: DecoderConfig, tensors: Mapping[str, Floats], path: Path, *, bits: Literal[32, 8] = 32) -> None:
-    """Write the engine's graph for these weights to ``path``, wholly or not at all.
+def build_graph(config: DecoderConfig, tensors: Mapping[str, Floats], *, bits: Literal[32, 8] = 32) -> Graph:
+    """The engine's graph for these weights.
 
     Args:
         config: The architecture.
         tensors: The weights, named and shaped as in ``model.safetensors``.
-        path: The ``.onnx`` file.
         bits: 32: the weights as they are. 8: matrices in blocks of 8-bit numbers with one scale each; embeddings, norms
             and biases as they are.
 
     Raises:
-        ModelError: A tensor is missing or has another shape than the config says, or the graph is larger than an ONNX
-            file can be.
+        ModelError: A tensor is missing or has another shape than the config says.
     """
-    write_bytes(path, _Builder(config, tensors, bits).build().SerializeToString())
+    return _Builder(config, tensors, bits).build()
 
 
 def quantise(matrix: Floats, block: int) -> tuple[NDArray[np.uint8], Floats]:
@@ -92,12 +84,12 @@ class _Builder:
 
     def __init__(self, config: DecoderConfig, tensors: Mapping[str, Floats], bits: int) -> None:
         self.config, self.tensors, self.bits = config, tensors, bits
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-        self.bytes = 0
+        self.graph = Graph("toccata")
+        self.node = self.graph.node
+        self.weight = self.graph.weight
         self.sunk = ""
 
-    def build(self) -> onnx.ModelProto:
+    def build(self) -> Graph:
         c = self.config
         x = self.node(
             "Gather", [self.weight("embedding", self.tensor("model.embed_tokens.weight", c.vocab, c.width)), "ids"]
@@ -116,10 +108,8 @@ class _Builder:
         else:
             head = self.tensor("model.embed_tokens.weight" if c.tied else "lm_head.weight", c.vocab, c.width)
             self.product("head", flat, head, outputs=["logits"])
-        inputs, outputs = self._ports()
-        graph = helper.make_graph(self.nodes, "toccata", inputs, outputs, self.weights)
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="toccata")
+        self._add_ports()
+        return self.graph
 
     def block(self, i: int, x: str, added: str | None) -> tuple[str, str]:
         """One layer; returns the residual stream and what has to be added to it."""
@@ -143,7 +133,7 @@ class _Builder:
             "GroupQueryAttention",
             [qkv, "", "", *cache, "last", "total", *rope, "", "", self.sink()],
             outputs=[y, *(f"{part}_out" for part in cache)],
-            domain="com.microsoft",
+            domain=MICROSOFT,
             num_heads=c.heads,
             kv_num_heads=c.kv_heads,
             do_rotary=int(c.positions == "rope"),
@@ -183,11 +173,11 @@ class _Builder:
             h = self.node("Mul", [self.silu(gate), value])
         else:
             h = self.linear(f"{name}.up", x, [self.part(f"{name}.up_proj", c.ffn, c.width)])
-            h = self.node("FastGelu", [h], domain="com.microsoft") if c.mlp == "gelu" else self.silu(h)
+            h = self.node("FastGelu", [h], domain=MICROSOFT) if c.mlp == "gelu" else self.silu(h)
         return self.linear(f"{name}.down", h, [self.part(f"{name}.down_proj", c.width, c.ffn)])
 
     def silu(self, x: str) -> str:
-        return self.node("QuickGelu", [x], domain="com.microsoft", alpha=1.0)
+        return self.node("QuickGelu", [x], domain=MICROSOFT, alpha=1.0)
 
     def norm(self, name: str, x: str, added: str | None) -> tuple[str, str]:
         """Add what is to be added to the stream and norm it: (the stream, the normed)."""
@@ -199,7 +189,7 @@ class _Builder:
             return x, self.node(op, [x, *scales], epsilon=NORM_EPS, axis=-1)
         op = "SkipLayerNormalization" if layer else "SkipSimplifiedLayerNormalization"
         normed, total = f"{name}.normed", f"{name}.sum"
-        self.node(op, [x, added, *scales], outputs=[normed, "", "", total], domain="com.microsoft", epsilon=NORM_EPS)
+        self.node(op, [x, added, *scales], outputs=[normed, "", "", total], domain=MICROSOFT, epsilon=NORM_EPS)
         return total, normed
 
     def part(self, name: str, rows: int, columns: int) -> tuple[Floats, Floats | None]:
@@ -226,27 +216,13 @@ class _Builder:
             "MatMulNBits",
             [x, self.weight(f"{name}.codes", codes), self.weight(f"{name}.scales", scales.reshape(-1))],
             outputs=outputs,
-            domain="com.microsoft",
+            domain=MICROSOFT,
             N=N,
             K=K,
             bits=8,
             block_size=block,
             accuracy_level=4,  # the products in 8 bits too; without it, this operator is a hundred times slower
         )
-
-    def node(
-        self, op: str, inputs: Sequence[str], outputs: Sequence[str] = (), domain: str = "", **attributes: Any
-    ) -> str:
-        outputs = outputs or [f"{op}.{len(self.nodes)}"]
-        self.nodes.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
-        return outputs[0]
-
-    def weight(self, name: str, value: NDArray[Any]) -> str:
-        self.bytes += value.nbytes
-        if self.bytes > _LARGEST:
-            raise ModelError("the model is larger than 2 GB, which is more than an ONNX file can hold: make it smaller")
-        self.weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
 
     def tensor(self, name: str, *shape: int) -> Floats:
         try:
@@ -257,19 +233,21 @@ class _Builder:
             raise ModelError(f"{name} has shape {list(value.shape)}, but the config asks for {list(shape)}")
         return np.asarray(value, np.float32)
 
-    def _ports(self) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    def _add_ports(self) -> None:
         """The graph's inputs and outputs."""
-        c = self.config
-        port, width = helper.make_tensor_value_info, head_width(c)
-        real, whole, small = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
-        inputs = [port("ids", whole, ["B", "T"]), port("keep", whole, ["n"])]
-        inputs += [port("last", small, ["B"]), port("total", small, [])]
+        c, port, width = self.config, self.graph.port, head_width(self.config)
+        port("ids", INT64, ["B", "T"])
+        port("keep", INT64, ["n"])
+        port("last", INT32, ["B"])
+        port("total", INT32, [])
         if c.positions == "rope":
-            inputs += [port(name, real, ["P", width // 2]) for name in ("cos", "sin")]
+            port("cos", FLOAT, ["P", width // 2])
+            port("sin", FLOAT, ["P", width // 2])
         else:
-            inputs += [port("positions", whole, ["B", "T"])]
+            port("positions", INT64, ["B", "T"])
         cache = [f"{part}_{i}" for i in range(c.layers) for part in ("key", "value")]
-        inputs += [port(name, real, ["B", c.kv_heads, "S", width]) for name in cache]
-        outputs = [port("logits", real, ["N", c.vocab])]
-        outputs += [port(f"{name}_out", real, ["B", c.kv_heads, "S_out", width]) for name in cache]
-        return inputs, outputs
+        for name in cache:
+            port(name, FLOAT, ["B", c.kv_heads, "S", width])
+        port("logits", FLOAT, ["N", c.vocab], output=True)
+        for name in cache:
+            port(f"{name}_out", FLOAT, ["B", c.kv_heads, "S_out", width], output=True)

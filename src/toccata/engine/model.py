@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,12 @@ from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
 from toccata.engine.music import MAX_TOKENS, Stats, new_music, refuse_none
+from toccata.engine.network import Bits, Network
 from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
 from toccata.engine.session import Session
 from toccata.engine.varying import Varying
-from toccata.errors import RequestError
+from toccata.errors import ModelError, RequestError
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, origin_text
@@ -60,8 +61,15 @@ class Model(Varying, Harmonising):
             ModelError: The folder is no model, or a file is missing or was changed.
         """
         self.folder = folder.open_folder(path)
-        self.config = DecoderConfig.from_json(self.folder.config)
-        self.tokenizer: Tokenizer = load_tokenizer(self.folder.tokenizer(), OnnxCodec)
+        self.config = DecoderConfig.from_json(self.folder.config, path / folder.CONFIG)
+        place = self.folder.tokenizer()
+        self.tokenizer: Tokenizer = load_tokenizer(place, OnnxCodec)
+        if self.tokenizer.vocab_size != self.config.vocab:
+            raise ModelError(
+                f"{place} has {self.tokenizer.vocab_size:,} ids, but {folder.CONFIG} says {self.config.vocab:,}: copy "
+                "the whole model folder again",
+                path=place,
+            )
         self.precision, self.threads = precision, threads
         self._session: Session | None = None
         self.stats = Stats()
@@ -238,10 +246,7 @@ class Model(Varying, Harmonising):
         """Lend a session with at least so many rows, none of them in use; one that is lent already is let be."""
         session, self._session = self._session, None
         if session is None or session.rows < rows:
-            name = (
-                folder.GRAPH_8BIT if self.precision == "8bit" and self.folder.has(folder.GRAPH_8BIT) else folder.GRAPH
-            )
-            session = Session(self.folder.file(name), self.config, rows=rows, threads=self.threads)
+            session = Session(self._network, rows=rows)
         session.active = 0
         session.lengths[:] = 0
         try:
@@ -249,6 +254,12 @@ class Model(Varying, Harmonising):
         finally:
             if self._session is None or self._session.rows < session.rows:
                 self._session = session
+
+    @cached_property
+    def _network(self) -> Network:
+        """Built from the weights when something is first written; all sessions share it."""
+        bits: Bits = 8 if self.precision == "8bit" else 32
+        return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
 
     # -- from ids to a file --------------------------------------------------------------------------------------------
 

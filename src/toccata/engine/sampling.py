@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.errors import RequestError
+from toccata.errors import ModelError, RequestError
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +52,8 @@ class Sampling:
 
 
 RECENT = 64
+_GREEDY = 1e-6
+"""A temperature below this is 0: what is divided by it has no digits left."""
 _RANGES = {
     "temperature": "it goes from 0 (always the likeliest) to 10",
     "top_p": "it goes from above 0 to 1 (all)",
@@ -88,8 +90,13 @@ def draw(
         sampling: How.
         generators: One a row, so that a row draws the same whoever its neighbours are.
         admits: One a row: whether an id holds to its end.
+
+    Raises:
+        ModelError: A row's logits are not finite, or nothing is allowed: the model or its tokenizer is damaged.
     """
     masked = np.where(allowed, logits, -np.inf)
+    if not np.isfinite(masked.max(axis=1)).all():
+        raise _damaged(allowed)
     weights = _weights(masked, sampling)
     picks = _picked(weights, generators)
     for row, pick in enumerate(picks):
@@ -123,16 +130,28 @@ def _redrawn(
         weights[pick] = 0
         if not weights.any():  # all that truncation had left were refused: truncate what remains
             if not np.isfinite(logits).any():
-                raise RuntimeError("the grammar left no id to continue with")  # cannot happen; see the property tests
+                raise _damaged(np.zeros((1, 1), np.bool_))  # never with a tokenizer of ours; see the property tests
             weights = _weights(logits[None], sampling)[0]
         pick = _picked(weights[None], [generator])[0]
         if admits(pick):
             return pick
 
 
+def _damaged(allowed: NDArray[np.bool_]) -> ModelError:
+    """What is wrong where no id can be drawn."""
+    if allowed.any(axis=1).all():
+        return ModelError(
+            "the model is damaged: what it expects next is not finite. Copy the model folder again, or train it anew "
+            "with a lower training.lr"
+        )
+    return ModelError(
+        "the model's tokenizer is damaged: by its grammar nothing can follow here. Copy the whole model folder again"
+    )
+
+
 def _weights(logits: Floats, sampling: Sampling) -> Floats:
     """How likely each id of each row of ``logits [B, V]`` is to be drawn, up to a factor a row."""
-    if sampling.temperature == 0:
+    if sampling.temperature < _GREEDY:
         likeliest: Floats = (logits == logits.max(axis=1, keepdims=True)).astype(np.float32)
         return likeliest
     p: Floats = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(sampling.temperature))

@@ -7,25 +7,23 @@ copied or padded. A row's logits are, to the bit, the same whoever its neighbour
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.engine.graph import head_width
+from toccata.engine.network import Network
+from toccata.engine.runtime import onnxruntime
 from toccata.errors import ModelError, RequestError
-from toccata.model.config import ROPE_THETA, DecoderConfig
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
+from toccata.model.config import ROPE_THETA
 
 Floats = NDArray[np.float32]
 
 
 class Session:
-    """A graph written by ``write_graph``, and ``rows`` sequences that it continues.
+    """A network, and ``rows`` sequences that it continues.
 
     Attributes:
         capacity: Tokens a row can hold.
@@ -33,32 +31,33 @@ class Session:
         active: Rows in use: 0 .. active - 1.
     """
 
-    def __init__(
-        self, path: Path, config: DecoderConfig, *, rows: int, capacity: int | None = None, threads: int | None = None
-    ) -> None:
-        """Load the graph and set the cache aside.
+    def __init__(self, network: Network, *, rows: int, capacity: int | None = None) -> None:
+        """Set the cache aside.
 
         Args:
-            path: The ``.onnx`` file.
-            config: The config it was written for.
+            network: What continues the sequences.
             rows: The most sequences at a time.
             capacity: Tokens a row can hold; None: the config's context. Learned positions allow no more than that.
-            threads: None: one for each processor this process may use, up to four.
 
         Raises:
-            ModelError: The file is missing, is no graph, or is that of another config.
-            RequestError: More capacity than the model has positions for.
+            RequestError: More capacity than the model has positions for, or than there is memory.
         """
-        self.config = config
+        self.config = config = network.config
         self.rows = rows
         self.capacity = config.context if capacity is None else capacity
         if config.positions == "learned" and self.capacity > config.context:
             raise RequestError(f"this model has positions for {config.context} tokens, not for {self.capacity}")
-        self._session = _load(path, config, threads or _processors())
+        self._session, self._name = network.runtime, network.name
         self.lengths = np.zeros(rows, np.int64)
         self.active = 0
-        width = self._session.get_inputs()[-1].shape[-1]  # of a head, which may be wider than the config's
-        self._cache = np.zeros((config.layers, 2, rows, config.kv_heads, self.capacity, width), np.float32)
+        width = head_width(config)  # which may be wider than the config's
+        try:
+            self._cache = np.zeros((config.layers, 2, rows, config.kv_heads, self.capacity, width), np.float32)
+        except MemoryError:
+            raise RequestError(
+                f"there is no memory for {rows} sequences of {self.capacity:,} tokens: write fewer pieces at a time, "
+                "or take a model with a shorter context"
+            ) from None
         self._cos, self._sin = _rotation(self.capacity, config.head_width, width)
         # What a step reads and writes; bound once for each number of rows, then only filled in.
         self._ids = np.zeros((rows, 1), np.int64)
@@ -85,7 +84,7 @@ class Session:
         self._run(binding)
         self.lengths[row] = count
         self.active = max(self.active, row + 1)
-        result: Floats = logits[0]
+        result: Floats = self._finite(logits)[0]
         return result
 
     def share(self, source: int, rows: Iterable[int]) -> None:
@@ -125,7 +124,7 @@ class Session:
             binding = self._steps[active] = self._bind(slice(0, active), self._stepping(active), self._logits[:active])
         self._run(binding)
         lengths += 1
-        return self._logits[:active]
+        return self._finite(self._logits[:active])
 
     def release(self, row: int) -> int:
         """Let ``row`` go; the last active row moves to its place.
@@ -153,8 +152,16 @@ class Session:
         empty = np.zeros((1, self.config.kv_heads, 0, self._cache.shape[-1]), np.float32)
         for i in range(self.config.layers):
             feeds[f"key_{i}"] = feeds[f"value_{i}"] = empty
-        result: Floats = self._session.run(["logits"], feeds)[0]
-        return result
+        return self._finite(self._session.run(["logits"], feeds)[0])
+
+    def _finite(self, logits: Floats) -> Floats:
+        """``logits``, if they are numbers: from what is not, nothing can be drawn."""
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"{self._name} is damaged: what it computes is not finite. Copy the model folder again, or train it "
+                "anew with a lower training.lr"
+            )
+        return logits
 
     def _checked(self, ids: NDArray[np.integer[Any]]) -> int:
         count = len(ids)
@@ -192,8 +199,7 @@ class Session:
 
     def _bind(self, rows: slice, feeds: dict[str, NDArray[Any]], logits: Floats) -> Any:
         """Everything the graph reads and writes for these rows, at its place in memory. Keeps hold of the arrays."""
-        import onnxruntime as ort
-
+        ort = onnxruntime()
         binding = self._session.io_binding()
         held = [ort.OrtValue.ortvalue_from_numpy(array) for array in feeds.values()]
         for name, value in zip(feeds, held, strict=True):
@@ -217,35 +223,6 @@ class Session:
         self.lengths[target] = length
 
 
-def _load(path: Path, config: DecoderConfig, threads: int) -> ort.InferenceSession:
-    import onnxruntime as ort
-
-    if not path.is_file():
-        raise ModelError(f"{path} is missing: export the model again", path=path)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # an error is told by what is raised, once
-    # Smaller shares of work, handed out as threads come free: 5 to 10 % faster where the processors are not all ours.
-    options.add_session_config_entry("session.dynamic_block_base", "4")
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no other base
-        raise ModelError(f"{path} is not a graph that can be run: {str(error).splitlines()[0]}", path=path) from None
-    shapes = {port.name: port.shape for port in session.get_inputs()}
-    caches = [name for name in shapes if name.startswith("key_")]
-    rope = "cos" in shapes
-    if (
-        len(caches) != config.layers
-        or shapes["key_0"][1] != config.kv_heads
-        or not 0 <= shapes["key_0"][3] - config.head_width < 16
-        or session.get_outputs()[0].shape[1] != config.vocab
-        or rope != (config.positions == "rope")
-    ):
-        raise ModelError(f"{path} is the graph of another config: export the model again", path=path)
-    return session
-
-
 def _rotation(positions: int, head_width: int, width: int) -> tuple[Floats, Floats]:
     """Cosine and sine ``[positions, width / 2]`` of the angles, rounded as the Decoder's; the rest does not turn."""
     half = np.arange(0, head_width, 2, dtype=np.float32)
@@ -253,9 +230,3 @@ def _rotation(positions: int, head_width: int, width: int) -> tuple[Floats, Floa
     angles = np.zeros((positions, width // 2), np.float32)
     angles[:, : head_width // 2] = np.arange(positions, dtype=np.float32)[:, None] * inverse
     return np.cos(angles), np.sin(angles)
-
-
-def _processors() -> int:
-    """Processors this process may use, but no more than models of this size can keep busy."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(count, 4)

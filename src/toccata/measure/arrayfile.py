@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.errors import ModelError
-from toccata.files import written_aside
+from toccata.files import parse_json, written_aside
 
 Types = Mapping[str, tuple[str, ...]]
 """The arrays of a kind of file, in their order, and the types that each may have."""
 
 _MAGIC = b"toccata\0"
 _ALIGN = 64
+_LARGEST_HEADER = 128 << 20  # bytes; about 50 a piece
 
 
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], types: Types) -> None:
@@ -48,7 +49,7 @@ def read_arrays(path: Path, form: int, types: Types) -> tuple[dict[str, Any], di
         magic, length = file.read(8), int.from_bytes(file.read(8), "little")
         if magic != _MAGIC or length > size:
             raise ValueError("no header")
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(min(length, _LARGEST_HEADER + 1)), limit=_LARGEST_HEADER)
     if header["format"] != form:
         raise ModelError(
             f"{path} has format {header['format']!r}, this version of toccata reads {form}: update toccata", path=path

@@ -8,7 +8,6 @@ it, and their folders may be gone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -24,7 +23,7 @@ from toccata.corpus.contents import marked
 from toccata.corpus.groups import FEW, SHARED, related, thinned
 from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.folder import ModelFolder
 from toccata.measure.arrayfile import Types, read_arrays, write_arrays
 from toccata.measure.originality import known_share
@@ -161,9 +160,7 @@ class Learned:
         try:
             if made.has(folder.DATA):  # folders of older versions have no digest of it
                 made.file(folder.DATA)
-            if path.stat().st_size > MOST_BYTES:
-                raise ValueError("too large")
-            said = json.loads(path.read_text(encoding="utf-8"))
+            said = read_json(path, limit=MOST_BYTES)
             if "format" not in said:
                 # Format 1 knew of no other generation: what those before it learned is lost.
                 own = Generation.from_json({"model": made.name, "hash": STEPS, **{side: said[side] for side in SIDES}})

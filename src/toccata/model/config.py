@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from toccata.errors import ModelError
@@ -11,8 +12,9 @@ ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
 NORM_EPS = 1e-5
 """Added to the variance in every norm."""
-MOST_PARAMETERS, LONGEST_CONTEXT = 20_000_000_000, 1_000_000
+MOST_PARAMETERS, LONGEST_CONTEXT = 20_000_000_000, 131_072
 """More than this is a slip of the keys: no machine that toccata is for could hold it."""
+_MOST = {"vocab": 1_000_000, "layers": 512, "width": 65_536, "heads": 4096, "kv_heads": 4096, "ffn": 1_000_000}
 
 SIZES: dict[str, dict[str, int]] = {
     "nano": {"layers": 4, "width": 128, "heads": 2, "kv_heads": 1, "ffn": 352},
@@ -74,6 +76,8 @@ class DecoderConfig:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise ModelError(f"model.{name} must be a whole number of at least 1, not {value!r}")
+            if value > _MOST.get(name, value):
+                raise ModelError(f"model.{name} must be at most {_MOST[name]:,}, not {value:,}")
         for name in ("bias", "tied"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"model.{name} must be true or false, not {getattr(self, name)!r}")
@@ -84,8 +88,10 @@ class DecoderConfig:
             raise ModelError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
         if self.heads % self.kv_heads:
             raise ModelError(f"model.heads ({self.heads}) must be a multiple of model.kv_heads ({self.kv_heads})")
-        if self.window is not None and (type(self.window) is not int or self.window < 1):
-            raise ModelError(f"model.window must be a whole number of at least 1, not {self.window!r}")
+        if self.window is not None and (type(self.window) is not int or not 1 <= self.window <= LONGEST_CONTEXT):
+            raise ModelError(
+                f"model.window must be a whole number of at least 1, at most {LONGEST_CONTEXT:,}, not {self.window!r}"
+            )
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
             raise ModelError(f"model.dropout must be a number in [0, 1), not {self.dropout!r}")
         if self.context > LONGEST_CONTEXT:
@@ -170,21 +176,31 @@ class DecoderConfig:
         return config
 
     @classmethod
-    def from_json(cls, config: dict[str, Any]) -> DecoderConfig:
+    def from_json(cls, config: dict[str, Any], path: Path | None = None) -> DecoderConfig:
         """Read what :meth:`to_json` wrote.
 
+        Args:
+            config: The content of ``config.json``.
+            path: The file, for errors to name.
+
         Raises:
-            ModelError: The file is not one of toccata's, or has fields this version does not know.
+            ModelError: The file is not one of toccata's, or has fields or values that this version does not know.
         """
+        where = path or "config.json"
         own = config.get("toccata")
         if not isinstance(own, dict):
-            raise ModelError("config.json has no 'toccata' section: this is not a toccata model folder")
+            raise ModelError(f"{where} has no 'toccata' section: this is not a toccata model folder", path=path)
         unknown = set(own) - {f.name for f in fields(cls)}
         if unknown:
-            raise ModelError(f"config.json has fields this version does not know: {', '.join(sorted(unknown))}")
+            raise ModelError(
+                f"{where} has fields this version does not know: {', '.join(sorted(unknown))[:200]}", path=path
+            )
         if "vocab" not in own:
-            raise ModelError("config.json does not say how many ids there are (toccata.vocab)")
-        return cls(**own)
+            raise ModelError(f"{where} does not say how many ids there are (toccata.vocab)", path=path)
+        try:
+            return cls(**own)
+        except ModelError as error:
+            raise ModelError(f"{where}: {error.message[:300]}", path=path) from None
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -51,6 +51,18 @@ def layout(config: DecoderConfig) -> dict[str, tuple[tuple[str, int], ...]]:
     return made
 
 
+def shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of ``model.safetensors``."""
+    inner = {"down_proj": config.ffn, "o_proj": config.heads * config.head_width}
+    made: dict[str, tuple[int, ...]] = {}
+    for parts in layout(config).values():
+        for name, rows in parts:
+            *_, part, kind = name.split(".")
+            is_vector = kind == "bias" or "norm" in part
+            made[name] = (rows,) if is_vector else (rows, inner.get(part, config.width))
+    return made
+
+
 def apart(config: DecoderConfig, weights: Arrays) -> dict[str, NDArray[np.float32]]:
     """A Decoder's parameters as the tensors of a file, float32."""
     tensors: dict[str, NDArray[np.float32]] = {}

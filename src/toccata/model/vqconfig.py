@@ -13,8 +13,8 @@ KEYS, CHANNELS = 88, 2
 """Keys of a piano, and channels of a roll: struck, sounding."""
 SILENT = 6.0
 """In the layout ``slots``, a key that no slot claims sounds with the log odds of minus this."""
-ABOUT, WEIGHTS, ENCODER, DECODER = "vq.json", "vq.safetensors", "vq-encoder.onnx", "vq-decoder.onnx"
-"""The files that are a VQ-VAE: its config and threshold, its weights, and its halves as graphs."""
+ABOUT, WEIGHTS = "vq.json", "vq.safetensors"
+"""The files that are a VQ-VAE: its config and threshold, and its weights."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ class VqConfig:
     is."""
 
     def __post_init__(self) -> None:
-        for name, low in _LOWEST.items():
+        for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
-            if type(value) is not int or value < low:
-                raise ModelError(f"the codes' {name} must be a whole number of at least {low}, not {value!r}")
+            if type(value) is not int or not low <= value <= high:
+                raise ModelError(f"the codes' {name} must be a whole number from {low} to {high:,}, not {value!r}")
         if self.layout not in ("slots", "grid"):
             raise ModelError(f"the codes' layout must be slots or grid, not {self.layout!r}")
-        for name, high in (("decay", 1.0), ("commitment", float("inf")), ("renew", float("inf"))):
+        for name, below in (("decay", 1.0), ("commitment", float("inf")), ("renew", float("inf"))):
             value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < high:
-                raise ModelError(f"the codes' {name} must be a number from 0 to below {high:g}, not {value!r}")
+            if type(value) not in (int, float) or not 0 <= value < below:
+                raise ModelError(f"the codes' {name} must be a number from 0 to below {below:g}, not {value!r}")
         if self.layout == "grid" and (self.steps, self.codes) != (32, 16):
             raise ModelError("the codes' layout grid has 32 steps and 16 codes a quarter: set steps=32 and codes=16")
         if self.layout == "grid" and (self.width < 4 or self.entry != self.width):
@@ -81,6 +81,8 @@ class VqConfig:
         Raises:
             ModelError: A field that this version does not know, or a value that it cannot have.
         """
+        if not isinstance(config, Mapping):
+            raise ModelError(f"the codes' config must be an object, not {str(config)[:60]!r}")
         if unknown := set(config) - {f.name for f in fields(cls)}:
             raise ModelError(
                 f"codes have no setting {min(unknown)!r}; there are {', '.join(f.name for f in fields(cls))}"
@@ -88,7 +90,52 @@ class VqConfig:
         return cls(**config)
 
 
-_LOWEST = {"steps": 1, "codes": 1, "book": 2, "entry": 1, "width": 1, "layers": 0}
+_BOUNDS = {
+    "steps": (1, 1024), "codes": (1, 256), "book": (2, 65_536), "entry": (1, 4096), "width": (1, 4096),
+    "layers": (0, 64),
+}  # fmt: skip
+"""More than this is a slip of the keys, or a file that wants memory."""
+
+
+def shapes(config: VqConfig) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of ``vq.safetensors``."""
+    width, slots = config.width, config.layout == "slots"
+    weights = _slots(config) if slots else _grid(config)
+    made: dict[str, tuple[int, ...]] = {"book": (config.book - 1 if slots else config.book, config.entry)}
+    for name, shape in weights.items():
+        transposed = name.startswith("up.")  # weights of a transposed convolution lead with their inputs
+        made |= {f"{name}.weight": shape, f"{name}.bias": (shape[1] if transposed else shape[0],)}
+    norms = [f"{side}.{i}.norm" for side in ("before", "behind") for i in range(config.layers)]
+    for name in [*norms, "norm_in", "norm_out"] if slots else []:
+        made |= {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+    return made
+
+
+def _slots(config: VqConfig) -> dict[str, tuple[int, ...]]:
+    width, rhythm = config.width, CHANNELS * config.steps
+    made: dict[str, tuple[int, ...]] = {
+        "key_in": (width, KEYS), "rhythm_in.0": (width, rhythm), "rhythm_in.1": (width, width),
+        "narrow": (config.entry, width), "widen": (width, config.entry),
+        "key_out": (KEYS, width), "rhythm_out.0": (width, width), "rhythm_out.1": (rhythm, width),
+    }  # fmt: skip
+    for side in ("before", "behind"):
+        for i in range(config.layers):
+            made |= {f"{side}.{i}.up": (2 * width, width), f"{side}.{i}.down": (width, 2 * width)}
+    return made
+
+
+def _grid(config: VqConfig) -> dict[str, tuple[int, ...]]:
+    width, half, quarter = config.width, config.width // 2, config.width // 4
+    made: dict[str, tuple[int, ...]] = {
+        "down.0": (half, CHANNELS, 4, 4), "down.1": (width, half, 4, 4), "down.2": (width, width, 6, 4),
+        "down.3": (width, width, 3, 3), "first": (width, width, 3, 3),
+        "up.0": (width, width, 6, 4), "up.1": (width, half, 4, 4), "up.2": (half, CHANNELS, 4, 4),
+    }  # fmt: skip
+    for side in ("before", "behind"):
+        for i in range(config.layers):
+            made |= {f"{side}.{i}.wide": (quarter, width, 3, 3), f"{side}.{i}.back": (width, quarter, 1, 1)}
+    return made
+
 
 SEED = VqConfig(
     layout="grid", steps=32, codes=16, book=16, entry=256, width=256, layers=2, decay=0.99, commitment=1408.0, renew=0.0

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from toccata.errors import MissingExtra, RemoteError, ToccataError
-from toccata.files import write_json, written_aside
+from toccata.files import read_json, write_json, written_aside
 from toccata.folder_lock import locked
 from toccata.remote.place import Kind, cache
 
@@ -25,6 +25,7 @@ Stamp = list[Any]
 _RECORD = "copy.json"
 _NEWS = "copy.jsonl"
 """What has changed since the record was written, a line a file; the record is written anew when all is done."""
+_LARGEST_RECORD = 256 << 20  # bytes; about 150 a file
 _LOOK = "look at how it is written, and at its bucket's name"
 _AT_ONCE = 128
 """Files asked for together; what came is remembered after each such lot."""
@@ -250,7 +251,7 @@ def copy_around(path: Path) -> Copy | None:
 def _recorded(home: Path) -> dict[str, Any]:
     """What is known of a copy: ``url``, ``kind`` and ``files``."""
     try:
-        known = dict(json.loads((home / _RECORD).read_text(encoding="utf-8")))
+        known = dict(read_json(home / _RECORD, limit=_LARGEST_RECORD))
         files = dict(known.get("files", {}))
     except (OSError, ValueError, TypeError):
         return {}

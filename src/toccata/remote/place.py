@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from toccata.errors import RemoteError
+from toccata.files import user_cache
 
 _ADDRESS = re.compile(r"(s3|gs|file):[/\\]+([^/\\].*)", re.DOTALL)
 _LIKE_ONE = re.compile(r"([a-z][a-z0-9+.-]+):(?:[/\\]+(.*))?", re.DOTALL | re.IGNORECASE)
@@ -88,10 +87,4 @@ def is_remote(place: object) -> bool:
 
 def cache() -> Path:
     """Where copies are kept: TOCCATA_CACHE, or toccata's folder in the user's cache. It may be deleted at any time."""
-    if said := os.environ.get("TOCCATA_CACHE"):
-        return Path(said).absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "toccata" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "toccata"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toccata"
+    return user_cache()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import ModelError, RecipeError, RequestError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.options import SPECIALS
@@ -37,7 +37,17 @@ _REMEMBERED = 4096
 
 
 class Codec(Protocol):
-    """What turns piano rolls into codes and back."""
+    """What turns piano rolls into codes and back.
+
+    Attributes:
+        steps: Steps a quarter note.
+        codes: Codes a quarter note.
+        book: How many different ones there are.
+    """
+
+    steps: int
+    codes: int
+    book: int
 
     @property
     def fingerprint(self) -> str:
@@ -108,12 +118,14 @@ class CodesTokenizer:
         """
         path = folder / FILE
         try:
-            options = CodesOptions(**json.loads(path.read_text(encoding="utf-8"))["options"])
-        except (OSError, ValueError, KeyError, TypeError, RecipeError):
-            raise ModelError(
-                f"{path} is missing or is no tokenizer: copy the whole model folder again", path=path
-            ) from None
-        return cls(options, open_codec(folder))
+            options = CodesOptions(**read_json(path)["options"])
+        except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
+            why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
+            raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
+        codec = open_codec(folder)
+        if (codec.steps, codec.codes, codec.book) != (options.steps, options.codes, options.book):
+            raise ModelError(f"{path} is not that of its networks: copy the whole model folder again", path=path)
+        return cls(options, codec)
 
     def save(self, folder: Path) -> None:
         """Write ``codes.json`` and the codec's files into ``folder``."""

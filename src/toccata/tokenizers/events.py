@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
 from toccata.errors import ModelError, RecipeError, RequestError
-from toccata.files import written_aside
+from toccata.files import read_json, written_aside
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.bpe import Merged, merged_vocabulary
 from toccata.tokenizers.encoding import Encoding, OwnEncoding
@@ -96,12 +96,11 @@ class EventTokenizer:
         path = folder / FILE
         again = "copy the whole model folder again"
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise ModelError(f"{path} is too large to be a tokenizer: {again}", path=path)
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = read_json(path, limit=_MOST_BYTES)
             scheme = document["tokenization"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise ModelError(f"{path} is missing or is no tokenizer: {again}", path=path) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
+            raise ModelError(f"{path} is {why}: {again}", path=path) from None
         if scheme not in SCHEMES:
             raise ModelError(f"{path} is a {scheme!r} tokenizer, which this version does not know", path=path)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from toccata.errors import ModelError
-from toccata.tokenizers import codes, text
+from toccata.tokenizers import codes, events, text
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer, OpenCodec
 from toccata.tokenizers.events import EventOptions, EventTokenizer
@@ -35,19 +35,27 @@ def build_tokenizer(options: TokenizerOptions) -> Tokenizer:
     return CodesTokenizer(options) if isinstance(options, CodesOptions) else EventTokenizer.build(options)
 
 
-def load_tokenizer(folder: Path, open_codec: OpenCodec | None = None) -> Tokenizer:
-    """The tokenizer that was saved in ``folder``.
+def load_tokenizer(place: Path, open_codec: OpenCodec | None = None) -> Tokenizer:
+    """The tokenizer that was saved in a folder.
 
     Args:
-        folder: The model folder's ``tokenizer/``.
+        place: The folder; or the file in it that says what the tokenizer is, as :meth:`ModelFolder.tokenizer` gives it,
+            so that no other file in the folder can take its place.
         open_codec: Opens the codec of a tokenizer of codes.
 
     Raises:
         ModelError: There is none, or it is damaged.
     """
-    if (folder / text.FILE).is_file():
+    folder, kind = place, events.FILE
+    if place.suffix == ".json" and not place.is_dir():
+        folder, kind = place.parent, place.name
+    elif (place / text.FILE).is_file():
+        kind = text.FILE
+    elif (place / codes.FILE).is_file():
+        kind = codes.FILE
+    if kind == text.FILE:
         return TextTokenizer.load(folder)
-    if (folder / codes.FILE).is_file():
+    if kind == codes.FILE:
         if open_codec is None:
             raise ModelError(f"{folder} holds codes, whose networks are not to be had here", path=folder)
         return CodesTokenizer.load(folder, open_codec)

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import ModelError, RecipeError, RequestError
-from toccata.files import write_json
+from toccata.errors import ModelError, RecipeError, RequestError, ToccataError
+from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.layouts import LAYOUTS, Layout, layout
@@ -90,14 +90,15 @@ class TextTokenizer:
         """
         path = folder / FILE
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = read_json(path)
             model = saved["sentencepiece"]
             options = TextOptions(**saved["options"])
-            return cls(options, None if model is None else base64.b64decode(model))
-        except (OSError, ValueError, KeyError, TypeError, RecipeError):
-            raise ModelError(
-                f"{path} is missing or is no tokenizer: copy the whole model folder again", path=path
-            ) from None
+            made = cls(options, None if model is None else base64.b64decode(model))
+            made.grammar()
+            return made
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ToccataError) as error:
+            why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
+            raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
 
     def save(self, folder: Path) -> None:
         """Write ``text.json`` into ``folder``; SentencePiece's own model is in it, in base64."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toccata.files import written_aside
+from toccata.files import user_cache, written_aside
 from toccata.training import log
 
 SHARE = 0.02
@@ -56,6 +57,8 @@ class PlotLog:
 
 def plot(table: Path, picture: Path, *, best: int | None = None) -> None:
     """Draw the training and held-out loss of a ``log.csv`` as a PNG; ``best`` is the step whose weights are kept."""
+    # Matplotlib keeps its list of fonts in a folder of its own in the user's home, if it is not told of another one.
+    os.environ.setdefault("MPLCONFIGDIR", str(user_cache() / "matplotlib"))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -15,7 +15,7 @@ from toccata.corpus.examples import Examples, refuse_drums_alone
 from toccata.corpus.store import Corpus
 from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
-from toccata.files import write_json
+from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
 from toccata.tokenizers.base import Tokenizer
@@ -24,7 +24,7 @@ from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
-from toccata.training.export import export, load_weights, refuse_too_large
+from toccata.training.export import export, load_weights
 from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
 from toccata.training.options import FEWEST, TrainOptions
@@ -69,7 +69,7 @@ def learn_codes(
 def _read(path: Path) -> Any:
     """What a JSON file says; None: it is not there, or was damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError):
         return None
 
@@ -114,7 +114,6 @@ class Run:
     ) -> None:
         if recipe.training.wandb:
             require_wandb()
-        refuse_too_large(recipe.decoder(vocab=1))  # whatever the vocabulary will be
         self.recipe, self.out, self.parent, self.say, self.command = recipe, out, parent, say, command
         self.backend = backend
         self.folder = out / folder.TRAINING
@@ -185,7 +184,6 @@ class Run:
         if not corpus.split("train"):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
-        refuse_too_large(config)
         options = self._options(corpus, config)
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
         valid = Examples(corpus, tokenizer, "valid", config.context) if corpus.split("valid") else None
@@ -273,7 +271,7 @@ class Run:
             return chosen
         with self.main_first():
             try:
-                kept = json.loads(place.read_text(encoding="utf-8"))
+                kept = read_json(place)
             except (OSError, ValueError):
                 kept = None
             if kept in ("bf16", "fp32"):
@@ -311,7 +309,8 @@ class Run:
         shape = self.recipe.decoder(tokenizer.vocab_size)
         if self.parent is None:
             return shape, None
-        kept = replace(DecoderConfig.from_json(self.parent.config), dropout=shape.dropout)
+        theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
+        kept = replace(theirs, dropout=shape.dropout)
         if kept != shape:
             wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
             raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")

@@ -292,4 +292,4 @@ def load_decoder(model: folder.ModelFolder) -> Decoder:
     Raises:
         ModelError: Files are missing, were changed or do not fit each other.
     """
-    return from_arrays(DecoderConfig.from_json(model.config), load_weights(model))
+    return from_arrays(DecoderConfig.from_json(model.config, model.path / folder.CONFIG), load_weights(model))

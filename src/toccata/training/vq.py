@@ -22,9 +22,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from toccata.corpus.store import Corpus
-from toccata.engine.codec_graph import write_codec_graphs
 from toccata.errors import CorpusError, ModelError, ToccataError
-from toccata.files import write_bytes, write_json
+from toccata.files import read_json, write_bytes, write_json
 from toccata.model.vqconfig import ABOUT, WEIGHTS, VqConfig
 from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
@@ -92,8 +91,7 @@ def train_codec(
         corpus: Its training split is learned from, its valid split held back.
         config: The VQ-VAE's shape.
         options: How.
-        folder: Where ``vq.json``, ``vq.safetensors``, ``vq-encoder.onnx`` and ``vq-decoder.onnx`` go, and the state to
-            resume from, which is removed at the end.
+        folder: Where ``vq.json`` and ``vq.safetensors`` go, and the state to resume from, which is removed at the end.
         report: Called after each step.
         say: Hears what is worth a line.
 
@@ -117,7 +115,7 @@ def load_codec(folder: Path) -> Codec:
         ModelError: Files are missing, damaged, or do not fit each other.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT)
         model = VqVae(VqConfig.from_json(about["config"]))
         model.put(load_file(folder / WEIGHTS))
         return Codec(model.to(device()), float(about["threshold"]))
@@ -130,7 +128,7 @@ def load_codec(folder: Path) -> Codec:
 def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
     """The state of the run that ended in ``folder``, if it is this one."""
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT)
         state = CodecState(**about["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -322,7 +320,6 @@ class _Run:
         self.model.put(best)
         found, state.threshold = self._agreement()
         state.f1, state.duration_error = round(found.f1, 4), round(found.duration_error, 4)
-        write_codec_graphs(self.config, {name: tensor.numpy() for name, tensor in best.items()}, self.folder)
         about = {"config": self.config.to_json(), "threshold": state.threshold, "state": asdict(state)}
         write_json(self.folder / ABOUT, about)
         (self.folder / LAST).unlink(missing_ok=True)
