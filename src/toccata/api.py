@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from toccata import folder
+from toccata.arguments import checked
+from toccata.arguments.together import RECIPE, refuse_two_lengths, refuse_two_recipes
 from toccata.corpus.contents import contents_of
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
@@ -18,7 +19,8 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, ModelError, RequestError
+from toccata.engine.seeds import seeds_of
+from toccata.errors import CorpusError, MissingExtra, ModelError
 from toccata.files import write_text
 from toccata.look import (
     Inspection,
@@ -48,6 +50,7 @@ from toccata.recipes import Recipe, of_corpus, refuse_other_shape, refuse_other_
 from toccata.recipes import load as load_recipe
 from toccata.remote import Kind, Publishing, is_remote, publish, reaching, told
 from toccata.training.info import command_line
+from toccata.training.threads import threads_that_wait_briefly
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
@@ -58,8 +61,8 @@ __all__ = [
     "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "told",
-    "train",
+    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "seeds_of",
+    "told", "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -98,6 +101,7 @@ class Silent:
         """Nothing."""
 
 
+@checked
 @reaching(path=MODEL)
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
@@ -108,6 +112,7 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
     return Model(Path(path), precision=precision, threads=threads)
 
 
+@checked
 @reaching(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
@@ -115,6 +120,7 @@ def check(path: str | Path, progress: Progress | None = None) -> Report:
     return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
 
 
+@checked
 @reaching(source=MUSIC, out=Kind(writes=True))
 def clean(
     source: str | Path,
@@ -150,6 +156,7 @@ def clean(
     )
 
 
+@checked
 @reaching(source=MUSIC, out=WRITTEN_CORPUS)
 def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
@@ -168,12 +175,13 @@ def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]
     return written
 
 
+@checked
 @reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
 def train(
     source: str | Path,
     out: str | Path,
     *,
-    recipe: str = "toccata",
+    recipe: str = RECIPE,
     settings: Sequence[str] = (),
     minutes: float | None = None,
     start_from: str | Path | None = None,
@@ -201,6 +209,8 @@ def train(
         RecipeError: The recipe or a setting is wrong.
         ToccataError: The disk is full, or ``out`` holds something else.
     """
+    refuse_two_recipes(recipe, start_from)
+    refuse_two_lengths(minutes, settings)
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
@@ -230,32 +240,20 @@ def train(
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
     """What trains, and what computes it; only one of torch and JAX is loaded."""
-    _share_processors()
-    if backend not in ("torch", "jax"):
-        raise RequestError(f"there is no backend {backend!r}: choose torch or jax")
     try:
-        from toccata.training.pipeline import Run
+        with threads_that_wait_briefly():
+            from toccata.training.pipeline import Run
 
-        if backend == "jax":
-            from toccata.jaxnet.backend import JaxBackend
+            if backend == "jax":
+                from toccata.jaxnet.backend import JaxBackend
 
-            return Run, JaxBackend()
-        from toccata.training.torchnet import TorchBackend
+                return Run, JaxBackend()
+            from toccata.training.torchnet import TorchBackend
 
-        return Run, TorchBackend()
+            return Run, TorchBackend()
     except ModuleNotFoundError as error:
         extra = "jax" if backend == "jax" else "train"
         raise MissingExtra(f'training needs {error.name}: pip install "toccata[{extra}]"') from None
-
-
-def _share_processors() -> None:
-    """Let torch's threads wait for one another briefly, not for ever.
-
-    Beside another busy program that is twenty times as fast.
-
-    Read by GNU OpenMP when torch is loaded; no slower on a machine of one's own (see BENCHMARKS.md).
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _recipe(
@@ -314,7 +312,7 @@ def _measured(
         )
         metrics |= {**found.to_dict(), "split": "test" if corpus.split("test") else "valid"}
     heard.say("Writing a few pieces to see whether they are without a fault")
-    written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS)
+    written = (model := load(made.path)).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0)
     metrics["valid"] = validity(written, VALID_BARS).valid / VALID_PIECES
     about = {**about, USUAL: usual(corpus, model, write_index(made, corpus)).to_dict()}
     made = folder.seal(made.path, about)
@@ -324,6 +322,7 @@ def _measured(
     return folder.seal(made.path, {**about, "metrics": metrics})
 
 
+@checked
 def finetune(
     source: str | Path,
     out: str | Path,
@@ -338,6 +337,7 @@ def finetune(
     return train(source, out, settings=settings, minutes=minutes, start_from=model, backend=backend, progress=progress)
 
 
+@checked
 @reaching(model=MODEL, source=MUSIC)
 def evaluate(
     model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
@@ -379,11 +379,12 @@ def evaluate(
     found = likelihood(
         opened, (Score.from_midi(m) for m in scores), lambda d: heard.update("measuring", d, len(scores))
     )
-    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS), VALID_BARS)
+    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS)
     valid = written.valid / written.pieces
     return Evaluation(opened.name, found, known, tuple(unread), written.pieces, valid, written.faults)
 
 
+@checked
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
     """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
     heard = progress or Silent()

@@ -13,6 +13,7 @@ from typing import Any
 
 from symusic import Score
 
+from toccata.arguments import checked
 from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.midi.bars import bar_map
@@ -60,6 +61,7 @@ class Piece:
         """Playing time, a prompt's included."""
         return facts(self.score).seconds
 
+    @checked
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the piece as a MIDI file.
 
@@ -71,6 +73,7 @@ class Piece:
         write_bytes(path, self.midi)
         return path
 
+    @checked
     def lock(
         self,
         bars: int | tuple[int, int] | None = None,
@@ -94,6 +97,7 @@ class Piece:
         kept_notes(self.score, bar_map(self.score), [new])
         return replace(self, locks=(*self.locks, new))
 
+    @checked
     def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
         """Write the piece as sound: .wav, .ogg, .flac or .mp3."""
         from toccata.render.audio import write_audio
@@ -101,6 +105,7 @@ class Piece:
         write_audio(self.score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
         return Path(path)
 
+    @checked
     def plot(self, path: str | Path) -> Path:
         """Draw the piece as a piano roll: .png or .svg; a prompt is shaded apart."""
         from toccata.render.roll import write_roll
@@ -129,6 +134,7 @@ class Piece:
                 return b""  # a notebook that cannot play the piece still shows it
 
 
+@checked
 def song(path: str | Path) -> Piece:
     """Open a MIDI file as a piece: to lock some of its notes, to show it, to write on it.
 

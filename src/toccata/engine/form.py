@@ -12,8 +12,9 @@ import numpy as np
 from symusic import Score
 
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
-from toccata.engine.music import Stats, refuse_none
+from toccata.engine.music import Stats
 from toccata.engine.sampling import Sampling
+from toccata.engine.seeds import Seed, seeds_of
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map, bar_ticks
@@ -155,7 +156,7 @@ class Writer(Protocol):
         prompt: Prompt | None = None,
         *,
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
         continuation_only: bool = False,
@@ -170,7 +171,7 @@ def stream_form(
     prompt: Prompt | None = None,
     *,
     n: int = 1,
-    seed: int = 0,
+    seed: Seed = None,
     sampling: Sampling | None = None,
     max_tokens: int | None = None,
     continuation_only: bool = False,
@@ -187,7 +188,7 @@ def stream_form(
         request: What is asked of the new bars; its ``bars`` are those of the whole piece, a prompt's included.
         prompt: The beginning of the first section, or all of it.
         n: How many pieces.
-        seed: Piece i is that of ``seed + i``.
+        seed: Of each piece; see :func:`~toccata.engine.seeds.seeds_of`.
         sampling: How bold.
         max_tokens: Come to the end after about so many new tokens; bars that are still to be written stay empty.
         continuation_only: Leave the prompt out of the pieces.
@@ -195,12 +196,11 @@ def stream_form(
     Raises:
         RequestError: What is asked for cannot be had, and why.
     """
-    refuse_none(n, seed)
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
     began, total = time.perf_counter(), Stats()
-    for row in range(n):
-        work = _Work(model, form, request, prompt, row, seed + row, sampling, max_tokens)
+    for row, own in enumerate(seeds_of(seed, n)):
+        work = _Work(model, form, request, prompt, row, own, sampling, max_tokens)
         for step in steps:
             yield from ((event, None) for event in work.take(step))
             total.seconds = time.perf_counter() - began
@@ -258,7 +258,7 @@ class _Work:
         asked, before = replace(part(self.request, step.first, step.bars), end=step.end), self.prompt
         if step.section:
             before = Prompt(self.midi, read_score(self.midi), self.lines[-1], None, "")
-            asked = replace(asked, prompt=before.score, seam=before.seam)
+            asked = replace(asked, prompt=before.score, seam=before.seam, meter=None)  # that of the first section
         draw = self.seed
         if self.last is not None:
             draw = int(np.random.SeedSequence([self.seed, step.section]).generate_state(1)[0])
@@ -296,6 +296,7 @@ class _Work:
             **told(self.request, self.model.styles),
             "seed": self.seed,
             "bars": self.request.bars,
+            "meter": self.request.meter,
             "form": str(self.form),
             "prompt": None if self.prompt is None else self.prompt.about,
             "tokens": self.tokens,

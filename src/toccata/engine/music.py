@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
 from symusic import Note as ScoreNote
 
 from toccata.engine.generate import Finished
-from toccata.errors import RequestError
 from toccata.midi.splice import new_file
+from toccata.piece import Piece
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 
@@ -25,6 +26,12 @@ class Stats:
     notes: int = 0
     seconds: float = 0.0
     nats: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece], seconds: float) -> Stats:
+        """What some pieces took that were written in so many seconds."""
+        tokens, notes = (sum(piece.origin[name] for piece in pieces) for name in ("tokens", "notes"))
+        return cls(tokens, notes, seconds)
 
 
 def new_music(tokenizer: Tokenizer, done: Finished, task: Task, request: Request) -> Score:
@@ -79,11 +86,3 @@ def joined(before: Score, seam: int, new: Score, text: str) -> bytes:
             mine.notes.extend(track.notes)
     whole.tempos.extend(scaled.tempos)
     return new_file(whole, text=text)
-
-
-def refuse_none(n: int, seed: int) -> None:
-    """Refuse to write no piece, or from a seed that is none."""
-    if n < 1:
-        raise RequestError(f"at least one piece must be asked for, not {n}")
-    if seed < 0:
-        raise RequestError(f"a seed is a whole number from 0 on, not {seed}")
