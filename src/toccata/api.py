@@ -29,6 +29,7 @@ from toccata.look import (
     model_rows,
     program_number,
     render,
+    soundfont_folders,
 )
 from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, seen_by, write_seen
@@ -62,7 +63,7 @@ __all__ = [
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "render", "seeds_of",
-    "told", "train",
+    "soundfont_folders", "told", "train",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -286,13 +287,9 @@ def _step_line(step: Step) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _measured(
@@ -386,7 +383,7 @@ def evaluate(
 
 @checked
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
-    """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
+    """Write the Bach chorales that the music21 library carries to a folder here, as MIDI, for training of your own."""
     heard = progress or Silent()
     return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
 

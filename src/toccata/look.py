@@ -293,6 +293,13 @@ def _devices() -> dict[str, Any]:
         return {"error": "torch is installed but cannot be loaded"}
 
 
+def soundfont_folders() -> list[Path]:
+    """The folders of the system in which SoundFonts are looked for."""
+    from toccata.render.audio import soundfont_folders as folders
+
+    return folders()
+
+
 def _soundfont() -> str | None:
     from toccata.render.audio import find_soundfont
 

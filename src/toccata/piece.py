@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -188,5 +189,5 @@ def _page(roll: str, sound: bytes) -> str:
 
 
 def _refuse_existing(path: Path, force: bool) -> None:
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
         raise RequestError(f"{path} exists already: choose another name, or say --force to replace it", path=path)

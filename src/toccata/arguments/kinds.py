@@ -183,8 +183,8 @@ class Place(Kind):
             raise Unfit
         if "\0" in text:
             raise Unfit("a path cannot have a zero in it")
-        if self.local:
-            refuse_addresses(value)
+        if self.local and is_address(value):
+            raise Unfit(f"{shown(text)} is an address, and must be a local path")
         return value
 
     def parse(self, text: str) -> Path:
@@ -192,12 +192,11 @@ class Place(Kind):
         return Path(Place().read(text))  # commands say more exactly what an address cannot be used for
 
 
-def refuse_addresses(value: object) -> None:
-    """Refuse the address of a place in an object store, where only a local path will do."""
+def is_address(value: object) -> bool:
+    """Whether a text or a path is the address of a place in an object store, or on another machine."""
     from toccata.remote.place import address, no_address
 
-    if url := address(value) or no_address(value):
-        raise Unfit(f"{shown(url)} is an address, and must be a local path")
+    return bool(address(value) or no_address(value))
 
 
 class Music(Place):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,10 @@ LARGEST = 1_000_000
 """Bytes of a TOML file: a thousand times what any recipe has."""
 DEEPEST = 16
 """Tables and lists inside one another."""
+
+
+class NoToml(ValueError):  # noqa: N818 - reads as what it is
+    """A text that is no TOML at all."""
 
 
 def text_of(path: Path) -> str:
@@ -41,12 +44,14 @@ def parsed(text: str) -> dict[str, Any]:
     Raises:
         ValueError: It is none, is nested too deep, or has a number of thousands of digits; says which.
     """
+    import tomllib  # most commands read none
+
     try:
         table = tomllib.loads(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"it is not TOML: {error}") from None
+        raise NoToml(f"it is not TOML: {error}") from None
     except ValueError as error:  # a number that Python does not convert, a date that there is not
         digits = "digits" in str(error)
         raise ValueError("it has a number of too many digits" if digits else f"it is not TOML: {error}") from None

@@ -238,7 +238,9 @@ def refuse_existing(paths: Sequence[Path], force: bool) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise RequestError(f"nothing can be written to {there}: name another place", path=folder, kind="no-place")
     for path in paths:
-        if path.exists() and not force:
+        if path.is_dir():
+            raise RequestError(f"{path} is a folder: choose another name", path=path, kind="exists")
+        if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
             raise RequestError(
                 f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
             )

@@ -37,6 +37,21 @@ def wishes(said: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_FILES: tuple[Callable[[Any], Any], ...] = (
+    click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
+                 help="Sound beside it; wav if nothing is said."),
+    click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
+                 help="A piano roll beside it, else png."),
+    click.option("--soundfont", type=Value("soundfont"), metavar="FILE",
+                 help="Play with this SoundFont (.sf2, .sf3)."),
+    click.option("--precision", type=Value("precision"), metavar="[8bit|fp32]",
+                 help="8bit is fast, fp32 exact.  [8bit]"),
+    click.option("-o", "--output", type=PATH, metavar="PATH",
+                 help="A .mid file, or a folder."),
+    click.option("--force", is_flag=True, help="Replace files that are there."),
+)  # fmt: skip
+
+
 def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Callable[[F], F]:
     """A command that writes music: the options all of them have, with ``own`` after the first few.
 
@@ -56,9 +71,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
         click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),
     )
     how: tuple[Callable[[Any], Any], ...] = (
-        click.option(
-            "--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [a new one for each piece]"
-        ),
+        click.option("--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [new ones]"),
         click.option(
             "--temperature", type=Value("temperature"), metavar="T", help="Below 1 safer, above 1 bolder.  [1]"
         ),
@@ -89,23 +102,10 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
         ),
         click.option("--chords", type=Value("chords"), metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
     )
-    files: tuple[Callable[[Any], Any], ...] = (
-        click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
-                     help="Sound beside it; wav if nothing is said."),
-        click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
-                     help="A piano roll beside it, else png."),
-        click.option("--soundfont", type=Value("soundfont"), metavar="FILE",
-                     help="Play with this SoundFont (.sf2, .sf3)."),
-        click.option("--precision", type=Value("precision"), metavar="[8bit|fp32]",
-                     help="8bit is fast, fp32 exact.  [8bit]"),
-        click.option("-o", "--output", type=PATH, metavar="PATH",
-                     help="A .mid file, or a folder."),
-        click.option("--force", is_flag=True, help="Replace files that are there."),
-    )  # fmt: skip
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for option in reversed((*first, *own, *how, *(levels if told else ()), *files)):
+        for option in reversed((*first, *own, *how, *(levels if told else ()), *_FILES)):
             decorated = option(decorated)
         return cast(F, decorated)
 

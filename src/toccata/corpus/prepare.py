@@ -19,7 +19,7 @@ import numpy as np
 
 from toccata.corpus.groups import FEW, assign, related, thinned
 from toccata.corpus.store import CORPUS, FORMAT, JOURNAL, PIECES, Corpus, Piece, Split, line, read_lines, shard_name
-from toccata.errors import CorpusError, MidiError, RecipeError
+from toccata.errors import CorpusError, MidiError, RecipeError, shown
 from toccata.files import write_bytes, write_json, write_text
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, fingerprint
@@ -45,7 +45,11 @@ class PrepareOptions:
     test: float = 0.08
 
     def __post_init__(self) -> None:
-        if not (self.valid >= 0 and self.test >= 0 and self.valid + self.test < 1):
+        for name in ("valid", "test"):
+            share = getattr(self, name)
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+                raise RecipeError(f"prepare.{name} must be a share between 0 and 1, not {shown(share)}")
+        if self.valid + self.test >= 1:
             raise RecipeError(
                 f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"

@@ -15,7 +15,7 @@ from toccata.engine.generate import Event, Finished, NewBar, NewNote
 from toccata.engine.music import Stats
 from toccata.engine.sampling import Sampling
 from toccata.engine.seeds import Seed, seeds_of
-from toccata.errors import MidiError, RequestError
+from toccata.errors import ArgumentError, MidiError, RequestError, shown
 from toccata.midi import smf
 from toccata.midi.bars import bar_map, bar_ticks
 from toccata.midi.read import read_score
@@ -71,13 +71,13 @@ class Form:
         """
         plain = re.sub(r"[\s\-|,]", "", text).translate({0x2019: "'", 0x2032: "'", 0x60: "'"}).upper()
         if not re.fullmatch(r"([A-Z]'*)+", plain):
-            raise RequestError(f"{text!r} is no form: write a letter for each section, as in AABA or ABA'")
+            raise ArgumentError(f"{shown(text)} is no form: write a letter for each section, as in AABA or ABA'")
         sections = tuple(re.findall(r"[A-Z]'*", plain))
         if len(sections) > MOST:
-            raise RequestError(f"a form of {len(sections)} sections is too long: {MOST} are the most")
+            raise ArgumentError(f"a form of {len(sections)} sections is too long: {MOST} are the most")
         for number, name in enumerate(sections):
             if len(name) > 1 and name[0] not in sections[:number]:
-                raise RequestError(f"{name} in the form {plain} varies {name[0]}, which has to come before it")
+                raise ArgumentError(f"{name} in the form {plain} varies {name[0]}, which has to come before it")
         return cls(sections)
 
     def __str__(self) -> str:
@@ -202,6 +202,8 @@ def stream_form(
     for row, own in enumerate(seeds_of(seed, n)):
         work = _Work(model, form, request, prompt, row, own, sampling, max_tokens)
         for step in steps:
+            if work.silent:
+                break
             yield from ((event, None) for event in work.take(step))
             total.seconds = time.perf_counter() - began
         total.tokens, total.notes = total.tokens + work.tokens, total.notes + work.notes
@@ -221,6 +223,7 @@ class _Work:
         nats: Of the new tokens.
         last: The end of the latest new section.
         said: Its origin.
+        silent: Whether no note was written in its first section; then it ends there.
     """
 
     model: Writer
@@ -238,6 +241,7 @@ class _Work:
     nats: float = 0.0
     last: Finished | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
+    silent: bool = False
 
     def take(self, step: Step) -> Iterator[Event]:
         """Take one step; the bars and new notes it brings."""
@@ -275,10 +279,10 @@ class _Work:
         """Take a step from the piece it was written in."""
         try:
             music = piece.score
-        except MidiError:  # it has no notes
-            raise RequestError(
-                "no note was written in the first section: give it more bars or tokens, or another seed"
-            ) from None
+        except MidiError:  # the first section has no note: nothing can go on from it, and nothing come again
+            self.silent, self.midi, self.last, self.said = True, piece.midi, event, piece.origin
+            self.tokens, self.nats = event.written, event.nats
+            return
         self.lines = bar_lines(music, step.first + step.bars)
         self.midi = closed(piece.midi, self.lines[-1], text=origin_text(piece.origin))
         self.tokens += event.written
@@ -290,7 +294,7 @@ class _Work:
         """The piece; ``only`` what is new of it."""
         assert self.last is not None
         seam = 0 if self.prompt is None else self.prompt.seam
-        music = read_score(self.midi)
+        music = Score(1) if self.silent else read_score(self.midi)
         origin = {
             **self.said,
             **told(self.request, self.model.styles),

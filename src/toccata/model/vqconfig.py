@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from math import log2
 from typing import Any, Literal
 
-from toccata.errors import ModelError
+from toccata.errors import ModelError, shown
 
 KEYS, CHANNELS = 88, 2
 """Keys of a piano, and channels of a roll: struck, sounding."""
@@ -50,14 +50,16 @@ class VqConfig:
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():
             value = getattr(self, name)
-            if type(value) is not int or value < low:
-                raise ModelError(f"the codes' {name} must be a whole number of at least {low}, not {value!r}")
+            if type(value) is not int or not low <= value <= _HIGHEST[name]:
+                raise ModelError(
+                    f"the codes' {name} must be a whole number from {low} to {_HIGHEST[name]:,}, not {shown(value)}"
+                )
         if self.layout not in ("slots", "grid"):
             raise ModelError(f"the codes' layout must be slots or grid, not {self.layout!r}")
         for name, high in (("decay", 1.0), ("commitment", float("inf")), ("renew", float("inf"))):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < high:
-                raise ModelError(f"the codes' {name} must be a number from 0 to below {high:g}, not {value!r}")
+                raise ModelError(f"the codes' {name} must be a number from 0 to below {high:g}, not {shown(value)}")
         if self.layout == "grid" and (self.steps, self.codes) != (32, 16):
             raise ModelError("the codes' layout grid has 32 steps and 16 codes a quarter: set steps=32 and codes=16")
         if self.layout == "grid" and (self.width < 4 or self.entry != self.width):
@@ -89,6 +91,7 @@ class VqConfig:
 
 
 _LOWEST = {"steps": 1, "codes": 1, "book": 2, "entry": 1, "width": 1, "layers": 0}
+_HIGHEST = {"steps": 192, "codes": 256, "book": 65_536, "entry": 4096, "width": 8192, "layers": 256}
 
 SEED = VqConfig(
     layout="grid", steps=32, codes=16, book=16, entry=256, width=256, layers=2, decay=0.99, commitment=1408.0, renew=0.0

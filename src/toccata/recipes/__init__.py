@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
@@ -14,10 +13,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from toccata.arguments import toml
 from toccata.corpus.examples import ExampleOptions
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus
 from toccata.corpus.store import Corpus
-from toccata.errors import ModelError, RecipeError
+from toccata.errors import ModelError, RecipeError, shown
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.model.vqconfig import VqConfig
@@ -27,6 +27,8 @@ from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
 Section = TypeVar("Section")
+_DEEPEST = 6
+"""A setting's name has so many parts at most."""
 
 
 @dataclass(frozen=True)
@@ -190,24 +192,15 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] = ()) -> 
 
 
 def _read(name: str) -> dict[str, Any]:
-    if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise RecipeError(f"recipe {name} cannot be read: {error.strerror}", path=name) from None
-        except UnicodeDecodeError:
-            raise RecipeError(f"recipe {name} is not TOML: it is no UTF-8 text", path=name) from None
-    else:
-        entry = resources.files(__name__).joinpath(f"{name}.toml")
-        if name not in names():
-            raise RecipeError(
-                f"there is no recipe {name!r}: choose one of {', '.join(names())}, or give the path of a .toml file"
-            )
-        text = entry.read_text(encoding="utf-8")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"recipe {name} is not TOML: {error}") from None
+        if name.endswith(".toml"):
+            return toml.parsed(toml.text_of(Path(name)))
+        if name in names():
+            return toml.parsed(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"recipe {name} cannot be read: {error}", path=name) from None
+    known = ", ".join(names())
+    raise RecipeError(f"there is no recipe {shown(name)}: choose one of {known}, or give the path of a .toml file")
 
 
 def _overrides(texts: Sequence[str]) -> dict[str, Any]:
@@ -221,12 +214,14 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
 def _override(text: str) -> dict[str, Any]:
     path, equals, value = text.partition("=")
     keys = path.strip().split(".")
-    if not equals or len(keys) < 2 or not all(keys):
-        raise RecipeError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
+    if not equals or not 2 <= len(keys) <= _DEEPEST or not all(keys):
+        raise RecipeError(f"{shown(text)} is no setting: write section.key=value, e.g. training.lr=0.001")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = toml.parsed(f"value = {value}")["value"]
+    except toml.NoToml:
         parsed = value  # a bare word is a string
+    except ValueError as error:
+        raise RecipeError(f"{'.'.join(keys)} cannot be read: {error}") from None
     for key in reversed(keys):
         parsed = {key: parsed}
     return dict(parsed)
@@ -328,13 +323,16 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if get_origin(option) is Mapping and isinstance(value, Mapping):
             return dict(value)
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                break
-            return float(value)
+            try:
+                if math.isfinite(value):
+                    return float(value)
+            except OverflowError:  # a whole number beyond all others
+                pass
+            break
         if option in (int, bool, str) and type(value) is option:
             return value
     kinds = " or ".join(_KINDS[get_origin(o) or o] for o in options if o is not type(None))
-    raise RecipeError(f"{where} must be {kinds}, not {value!r}")
+    raise RecipeError(f"{where} must be {kinds}, not {shown(value)}")
 
 
 _KINDS: dict[Any, str] = {
@@ -351,12 +349,12 @@ def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str,
     _refuse_unknown(table, known, where)
     for key, value in table.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {value!r}")
+            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {shown(value)}")
     return {key: float(value) for key, value in table.items()}
 
 
 def _refuse_unknown(table: Any, known: set[str], where: str) -> None:
     if not isinstance(table, Mapping):
-        raise RecipeError(f"{where} must be a section, not {table!r}")
+        raise RecipeError(f"{where} must be a section, not {shown(table)}")
     if unknown := set(table) - known:
-        raise RecipeError(f"{where} has no setting {min(unknown)!r}; there are {', '.join(sorted(known))}")
+        raise RecipeError(f"{where} has no setting {shown(min(unknown))}; there are {', '.join(sorted(known))}")
