@@ -274,11 +274,8 @@ def test_any_form_has_its_bars(
 ) -> None:
     form, writer = Form.read(text), model if plain else band
     total = length * len(form.sections)
-    try:
-        [piece] = writer.generate(bars=total, form=text, end=end, seed=seed, max_tokens=400, programs=[0])
-    except RequestError as error:
-        if "no note was written in the first section" not in error.message:
-            raise
+    [piece] = writer.generate(bars=total, form=text, end=end, seed=seed, max_tokens=400, programs=[0])
+    if not piece.origin["notes"]:  # its first section ends in silence, so nothing comes again
         reject()
     assert validity([piece], total).faults == ()
     lines = bar_lines(piece.score, total)

@@ -14,7 +14,7 @@ from typing import Any
 
 from toccata import __version__, folder
 from toccata.arguments import checked
-from toccata.errors import ModelError, RequestError, ToccataError
+from toccata.errors import ArgumentError, ModelError, RequestError, ToccataError
 from toccata.midi.gm import program_number as program_number
 
 NO_MODEL = (
@@ -106,6 +106,8 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
                 f"{target}: a piece is drawn as {' or '.join(_PICTURES)} and played as {', '.join(_SOUNDS)}",
                 path=target,
             )
+    if soundfont is not None and all(target.suffix.lower() in _PICTURES for target in targets):
+        raise ArgumentError("soundfont says what plays the sound, and no sound is asked for: leave it out")
     score = read_score(Path(path))
     for target in targets:
         if target.suffix.lower() in _PICTURES:

@@ -9,6 +9,7 @@ import click
 
 from toccata.cli.base import PATH, Face, Value, command, millions, refuse_address, refuse_existing, refuse_own, table
 from toccata.cli.settings import setting
+from toccata.cli.writing import SOUNDS
 
 
 @command(
@@ -92,7 +93,8 @@ def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None
 
     refuse_address(file)
     refuse_existing(outs, force)
-    api.render(file, outs, soundfont=setting("soundfont", soundfont))
+    sounds = any(out.suffix.lower().strip(".") in SOUNDS for out in outs)
+    api.render(file, outs, soundfont=setting("soundfont", soundfont) if sounds else soundfont)
     face.result({"path": str(file), "written": [str(out) for out in outs]}, [str(out) for out in outs])
 
 

@@ -194,7 +194,9 @@ def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
     suffixes = [f".{said[kind]}" for kind in ("audio", "plot") if said[kind]]
     path = api.find_model(setting("model", said["model"]))
     precision: Any = setting("precision", said["precision"]) or "8bit"
-    soundfont = setting("soundfont", said["soundfont"])
+    if said["soundfont"] is not None and not said["audio"]:
+        raise click.UsageError("--soundfont says what plays the sound: add --audio")
+    soundfont = setting("soundfont", said["soundfont"]) if said["audio"] else None
     sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said.get(name) is not None})
     model = api.load(path, precision=precision)
     seeds = api.seeds_of(said["seed"], said.get("best_of") or said["count"])

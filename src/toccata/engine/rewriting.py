@@ -19,7 +19,7 @@ from toccata.engine.rewrite import Ask, Part, alone, bars_of, blocks, dealt, hal
 from toccata.engine.sampling import Sampling
 from toccata.engine.seeds import Seed, seeds_of
 from toccata.engine.session import Session
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError, RequestError
 from toccata.folder import ModelFolder
 from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock, kept_notes
@@ -153,6 +153,8 @@ class Rewriting(ABC):
             MidiError: The song cannot be read or not be taken apart, or it has no channel left.
             RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
         """
+        if len(set(programs)) < len(programs):
+            raise ArgumentError("an instrument is named twice, and each is added once: name others, or add it again")
         opened = self._song(song)
         if not self.tokenizer.grammar().scheme.has_programs:
             raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
@@ -160,7 +162,7 @@ class Rewriting(ABC):
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
         # One instrument after the other, so that each plays, and hears those before it.
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
-        asks = [Ask(hole, (program,), own=own) for hole in holes for program in dict.fromkeys(programs)]
+        asks = [Ask(hole, (program,), own=own) for hole in holes for program in programs]
         request = wished(Request(key=key, pitches=pitches), len(bars_of(holes)), self.styles, controls, style, chords)
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
