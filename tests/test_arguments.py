@@ -612,7 +612,7 @@ def test_who_sits_at_a_terminal_is_asked(here: Path, folder: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     "text",
-    ["x = " + "[" * 100_000, "x = " + "[" * 40 + "]" * 40, "model = " + "9" * 5000, f"model = {DIGITS}", 
+    ["x = " + "[" * 100_000, "x = " + "[" * 40 + "]" * 40, "model = " + "9" * 5000, f"model = {DIGITS}",
      "model = 'a'\n[", "\x00", "modle = 'x'", f"{'m' * 5000} = 1", "precision = 'fp16'"],
     ids=range(9),
 )  # fmt: skip

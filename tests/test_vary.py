@@ -381,7 +381,7 @@ def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path:
         model.vary(path, bars=[(9000, 9001)])
     with pytest.raises(RequestError, match="no track tuba; there are 1 violin"):
         model.vary(path, tracks=["tuba"])
-    with pytest.raises(RequestError, match="strength must be a number from 0 to 1, not 1.5"):
+    with pytest.raises(RequestError, match=r"strength must be a number from 0 to 1, not 1.5"):
         model.vary(path, strength=1.5)
     with pytest.raises(RequestError, match="keep must be rhythm, melody, harmony or contour, not 'tempo'"):
         model.vary(path, keep="tempo")  # type: ignore[arg-type]
