@@ -340,7 +340,7 @@ def test_recipes_with_what_does_not_exist(midi: Path, here: Path) -> None:
         (["--recipe", "torn.toml"], "TOML"),
     ):
         done = call("train", midi, "-o", "out", *args, "--json")
-        assert done.code == 1, args
+        assert done.code == 2, args
         assert done.json["error"]["kind"] == "bad-recipe"
         assert says in done.error
     assert not (here / "out" / "toccata.json").exists()
@@ -399,7 +399,7 @@ def test_sound_that_cannot_be_written(midi: Path, here: Path) -> None:
 
 def test_shares_that_leave_nothing(midi: Path, here: Path) -> None:
     done = call("prepare", midi, "corpus", "--valid", 0.6, "--test", 0.6, "--json")
-    assert done.code == 1
+    assert done.code == 2
     assert "nothing to train on" in done.error
     assert not (here / "corpus").exists()
 

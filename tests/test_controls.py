@@ -249,8 +249,8 @@ def test_controls_leave_the_guarantees_alone(model: Model, seed: int) -> None:
 def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
     for wishes, words in (
         ({"controls": {"density": 9}}, "density goes from 1 to 8, not 9"),
-        ({"controls": {"density": 3.5}}, "density goes from 1 to 8 in whole numbers, not 3.5"),
-        ({"controls": {"density": [3.5]}}, "density goes from 1 to 8 in whole numbers, not 3.5"),
+        ({"controls": {"density": 3.5}}, "levels of 'density' are whole numbers, not 3.5"),
+        ({"controls": {"density": [3.5]}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"loud": 1}}, "no control 'loud': there are density"),
         ({"controls": {"density": [1] * 9}}, "density is said of 9 bars, and 8 are asked for"),
         ({"style": ["mozart"]}, "no style 'mozart': it knows bach, Chopin"),

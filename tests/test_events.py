@@ -148,7 +148,10 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
         (EventOptions("REMI", {"time_signature_range": []}), r"options\.time_signature_range must be"),
         (EventOptions("REMI", {"time_signature_range": {"4": [0]}}), r"options\.time_signature_range must be"),
         (EventOptions("REMI", {"time_signature_range": {"0": [4]}}), "time_signature_range is wrong"),
-        (EventOptions("TSD", {"num_velocities": "many"}), "num_velocities is wrong"),
+        (
+            EventOptions("TSD", {"num_velocities": "many"}),
+            "num_velocities must be a whole number from 1 to 127, not 'many'",
+        ),
         (EventOptions("REMI", {"tempo_range": [0, 0]}), "tempo_range is wrong"),
         (EventOptions("REMI", {"programs": [999]}), r"options\.programs .*-1 for the drums, not \[999\]"),
         (EventOptions("REMI", {"programs": [-2]}), r"options\.programs"),

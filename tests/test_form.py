@@ -124,14 +124,14 @@ def test_what_is_no_form_is_refused(text: str, why: str) -> None:
     [
         ("AABA", {"bars": 30}, "30 bars do not make 4 sections of one length: ask for 28 or 32"),
         ("AABA", {"bars": 3}, "ask for 4$"),
-        ("ABA", {"bars": 0}, "ask for 3$"),
+        ("ABA", {"bars": 1}, "ask for 3$"),
         ("ABA", {"bars": None}, "a form needs a number of bars: 24 make ABA of 8 bars each"),
         ("AA'", {"bars": 2}, "A' begins like A, for which a section needs 2 bars"),
         ("AABA", {"bars": 4, "prompt": theme(2), "prompt_bars": 2}, r"--prompt-bars 1\), or ask for 8 bars in all"),
         ("AA", {"bars": 4, "prompt": theme(2), "prompt_bars": 2}, "nothing is left to write"),
         ("AB", {"bars": 4, "prompt": theme(2), "prompt_seconds": 1.0}, "ends inside one"),
         ("AA", {"bars": 4, "chords": "C | F | G | C"}, "bar 3 is bar 1 again, and the chord chart has other chords"),
-        ("AB", {"bars": 4, "n": 0}, "at least one piece"),
+        ("AB", {"bars": 4, "n": 0}, "n must be a whole number from 1"),
     ],
 )
 def test_what_cannot_be_had_is_refused(model: Model, form: str, asked: dict[str, Any], why: str) -> None:
@@ -227,7 +227,7 @@ def test_a_prompt_is_the_beginning_of_the_first_section(model: Model) -> None:
 def test_a_file_that_cannot_be_taken_apart_has_its_form_too(model: Model) -> None:
     data = bytearray(new_file(theme()))
     data[12:14] = bytes((0x100 - 25, 40))  # 25 frames a second, 40 ticks each
-    [piece] = model.generate(bytes(data), bars=8, form="ABA'A", prompt_bars=1)
+    [piece] = model.generate(bytes(data), bars=8, form="ABA'A", prompt_bars=1, seed=0)
     lines = bar_lines(piece.score, 8)
     assert bars(piece, 1, 2, lines) == bars(piece, 7, 8, lines)
 
@@ -240,7 +240,7 @@ def test_a_form_is_judged_as_a_whole(model: Model) -> None:
 
 
 def test_tokens_are_counted_over_the_whole_piece(model: Model) -> None:
-    [piece] = model.generate(bars=12, form="ABC", max_tokens=40)
+    [piece] = model.generate(bars=12, form="ABC", max_tokens=40, seed=0)
     assert piece.origin["tokens"] < 100
     assert bars(piece, 1, 4)
 
@@ -274,11 +274,8 @@ def test_any_form_has_its_bars(
 ) -> None:
     form, writer = Form.read(text), model if plain else band
     total = length * len(form.sections)
-    try:
-        [piece] = writer.generate(bars=total, form=text, end=end, seed=seed, max_tokens=400, programs=[0])
-    except RequestError as error:
-        if "no note was written in the first section" not in error.message:
-            raise
+    [piece] = writer.generate(bars=total, form=text, end=end, seed=seed, max_tokens=400, programs=[0])
+    if not piece.origin["notes"]:  # its first section ends in silence, so nothing comes again
         reject()
     assert validity([piece], total).faults == ()
     lines = bar_lines(piece.score, total)

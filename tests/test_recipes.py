@@ -98,7 +98,7 @@ WRONG = {
     "section.key=value": "lr=0.1",
     "REMI, TSD, MIDILike, Structured, PerTok, text, codes": "tokenizer.scheme=Foo",
     "BPE, Unigram, WordPiece": "tokenizer.algorithm=xyz",
-    "tokenizer.merges must be at least 0": "tokenizer.merges=-5",
+    "tokenizer.merges must be from 0 to 1,000,000": "tokenizer.merges=-5",
     "training.seed must be at most 9223372036854775807": "training.seed=99999999999999999999999",
     "training.seed must be at least 0": "training.seed=-1",
     "codec_training.seed must be at most": "codec_training.seed=9223372036854775808",

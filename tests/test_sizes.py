@@ -116,7 +116,7 @@ def test_train_takes_a_size(data: Path, tmp_path: Path) -> None:
 
     assert DecoderConfig.from_json(open_folder(tmp_path / "nano").config).size == "nano"
     again = call("train", midi, "--from", model, "--size", "nano", "-o", tmp_path / "other")
-    assert again.code == 1
+    assert again.code == 2
     assert "leave out the size nano" in again.error
     assert not (tmp_path / "other").exists()
     assert call("train", midi, "--size", "huge", "-o", tmp_path / "other").code == 2

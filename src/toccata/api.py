@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from toccata import folder
+from toccata.arguments import checked
+from toccata.arguments.together import RECIPE, refuse_two_lengths, refuse_two_recipes
 from toccata.corpus.prepare import PrepareOptions
 from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
@@ -17,7 +18,8 @@ from toccata.datasets import DatasetReport, write_bach
 from toccata.engine.generate import Finished, NewBar
 from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
-from toccata.errors import CorpusError, MissingExtra, RequestError
+from toccata.engine.seeds import seeds_of
+from toccata.errors import CorpusError, MissingExtra
 from toccata.files import write_text
 from toccata.folder_lock import locks
 from toccata.look import (
@@ -29,6 +31,7 @@ from toccata.look import (
     program_number,
     recipe_of,
     render,
+    soundfont_folders,
 )
 from toccata.look import find_model as find_model_here
 from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained
@@ -54,6 +57,7 @@ from toccata.recipes.settings import Settings
 from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
 from toccata.training.info import command_line
 from toccata.training.place import refuse_foreign
+from toccata.training.threads import threads_that_wait_briefly
 
 if TYPE_CHECKING:
     from toccata.training.backend import Backend
@@ -64,7 +68,7 @@ __all__ = [
     "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "render", "told", "train", "with_interval",
+    "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -101,6 +105,7 @@ class Silent:
         """Nothing."""
 
 
+@checked
 @reaching(path=MODEL)
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
@@ -111,6 +116,7 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
     return Model(Path(path), precision=precision, threads=threads)
 
 
+@checked
 @reaching(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
@@ -118,6 +124,7 @@ def check(path: str | Path, progress: Progress | None = None) -> Report:
     return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
 
 
+@checked
 @reaching(source=MUSIC, out=Kind(writes=True))
 def clean(
     source: str | Path,
@@ -153,6 +160,7 @@ def clean(
     )
 
 
+@checked
 @reaching(source=MUSIC, out=WRITTEN_CORPUS)
 def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
@@ -171,13 +179,14 @@ def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]
     return written
 
 
+@checked
 @reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
 @locks("out")
 def train(
     source: str | Path,
     out: str | Path,
     *,
-    recipe: str = "toccata",
+    recipe: str = RECIPE,
     settings: Sequence[str] = (),
     minutes: float | None = None,
     start_from: str | Path | None = None,
@@ -207,6 +216,8 @@ def train(
         NotFiniteError: The loss is no longer a finite number.
         ToccataError: The disk is full, or ``out`` holds another run.
     """
+    refuse_two_recipes(recipe, start_from)
+    refuse_two_lengths(minutes, settings)
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
@@ -238,32 +249,20 @@ def train(
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
     """What trains, and what computes it; only one of torch and JAX is loaded."""
-    _share_processors()
-    if backend not in ("torch", "jax"):
-        raise RequestError(f"there is no backend {backend!r}: choose torch or jax")
     try:
-        from toccata.training.pipeline import Run
+        with threads_that_wait_briefly():
+            from toccata.training.pipeline import Run
 
-        if backend == "jax":
-            from toccata.jaxnet.backend import JaxBackend
+            if backend == "jax":
+                from toccata.jaxnet.backend import JaxBackend
 
-            return Run, JaxBackend()
-        from toccata.training.torchnet import TorchBackend
+                return Run, JaxBackend()
+            from toccata.training.torchnet import TorchBackend
 
-        return Run, TorchBackend()
+            return Run, TorchBackend()
     except ModuleNotFoundError as error:
         extra = "jax" if backend == "jax" else "train"
         raise MissingExtra(f'training needs {error.name}: pip install "toccata[{extra}]"') from None
-
-
-def _share_processors() -> None:
-    """Let torch's threads wait for one another briefly, not for ever.
-
-    Beside another busy program that is twenty times as fast.
-
-    Read by GNU OpenMP when torch is loaded; no slower on a machine of one's own (see BENCHMARKS.md).
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _recipe(
@@ -317,6 +316,7 @@ def refuse_output(out: str | Path) -> None:
     admit(out, WRITTEN_MODEL)
 
 
+@checked
 def finetune(
     source: str | Path,
     out: str | Path,
@@ -331,6 +331,7 @@ def finetune(
     return train(source, out, settings=settings, minutes=minutes, start_from=model, backend=backend, progress=progress)
 
 
+@checked
 @reaching(model=MODEL, source=MUSIC)
 def evaluate(
     model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
@@ -373,7 +374,8 @@ def evaluate(
     return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
 
 
+@checked
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
-    """Write the Bach chorales that the music21 library carries to a folder, as MIDI, for training of your own."""
+    """Write the Bach chorales that the music21 library carries to a folder here, as MIDI, for training of your own."""
     heard = progress or Silent()
     return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))

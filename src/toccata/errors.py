@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 
 
@@ -66,6 +67,12 @@ class RequestError(ToccataError):
     kind = "bad-request"
 
 
+class ArgumentError(RequestError):
+    """A value that an argument or an option cannot have, whatever the model and the music."""
+
+    kind = "bad-argument"
+
+
 class MissingExtra(ToccataError):  # noqa: N818 - reads as what it is
     """A feature whose optional dependency is not installed."""
 
@@ -76,3 +83,36 @@ class RemoteError(ToccataError):
     """A place in an object store that is not there, may not be used, or cannot be reached."""
 
     kind = "remote"
+
+
+def shown(value: object) -> str:
+    """A value as an error message quotes it: on one line and short, whatever it is."""
+    return " ".join(_SHORT.repr(value).split())
+
+
+class _Short(reprlib.Repr):
+    """``repr``, shortened; numbers too long for ``repr`` are described."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 60
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = self.maxdeque = 4
+        self.maxlevel = 3
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Digits, up to 20 of them."""
+        if abs(value) < 10**20:
+            return repr(value)
+        digits = int(abs(value).bit_length() * 0.30103) + 1
+        return f"a number of about {digits:,} digits"
+
+    def repr_instance(self, value: object, level: int) -> str:
+        """What an object says of itself; where that fails, its type."""
+        try:
+            text = repr(value)
+        except Exception:  # it is a stranger's, and the message is about something else
+            text = f"a {type(value).__name__}"
+        return text if len(text) <= self.maxother else f"{text[: self.maxother - 3]}..."
+
+
+_SHORT = _Short()

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toccata import __version__, folder
-from toccata.errors import MidiWarning, ModelError, RequestError, ToccataError
+from toccata.arguments import checked
+from toccata.errors import ArgumentError, MidiWarning, ModelError, RequestError, ToccataError
+from toccata.midi.gm import program_number as program_number
 
 if TYPE_CHECKING:
     from toccata.recipes import Recipe
@@ -51,6 +53,7 @@ class Inspection:
         return sum(len(bar) for bar in self.bars)
 
 
+@checked
 def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path | None = None) -> Inspection:
     """Show how a tokenizer writes a MIDI file.
 
@@ -91,6 +94,7 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
     return Inspection(name, str(getattr(speaks, "scheme", "")), speaks.vocab_size, score.note_num(), bars)
 
 
+@checked
 def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Path | None = None) -> None:
     """Write a MIDI file as pictures (.png, .svg) and sound (.wav, .ogg, .flac, .mp3).
 
@@ -110,6 +114,8 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
                 f"{target}: a piece is drawn as {' or '.join(_PICTURES)} and played as {', '.join(_SOUNDS)}",
                 path=target,
             )
+    if soundfont is not None and all(target.suffix.lower() in _PICTURES for target in targets):
+        raise ArgumentError("soundfont says what plays the sound, and no sound is asked for: leave it out")
     score = read_score(Path(path), SONG)
     bent = any(bend.value for track in score.tracks for bend in track.pitch_bends)
     if bent and any(target.suffix.lower() in _SOUNDS for target in targets):
@@ -123,40 +129,6 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
             from toccata.render.audio import write_audio
 
             write_audio(score, target, soundfont=None if soundfont is None else Path(soundfont))
-
-
-_EVERYDAY = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65, "saxophone": 65}
-"""What musicians call instruments of which General MIDI has several."""
-
-
-def program_number(text: str) -> int:
-    """A General MIDI program by number (0 to 127) or name, -1 for ``drums``; part of a name will do if only one has it.
-
-    Raises:
-        RequestError: There is no such instrument, or more than one.
-    """
-    from toccata.midi.gm import PROGRAMS
-
-    wanted = text.strip().lower()
-    if wanted in ("drums", "-1"):
-        return -1
-    if wanted.isdigit() and int(wanted) < 128:
-        return int(wanted)
-    names = [name.lower() for name in PROGRAMS]
-    if wanted in names:
-        return names.index(wanted)
-    found = [i for i, name in enumerate(names) if wanted and wanted in name]
-    if wanted in _EVERYDAY:
-        return _EVERYDAY[wanted]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise RequestError(f"{text!r} may be {', '.join(f'{PROGRAMS[i]} ({i})' for i in found[:8])}: name one of them")
-    import difflib
-
-    near = difflib.get_close_matches(wanted, names, 3, 0.5)
-    hint = f"do you mean {' or '.join(PROGRAMS[names.index(n)] for n in near)}?" if near else "give 0 to 127, or drums"
-    raise RequestError(f"there is no General MIDI instrument {text!r}: {hint}")
 
 
 # -- models and recipes ----------------------------------------------------------------------------
@@ -359,6 +331,13 @@ def _devices() -> dict[str, Any]:
         return dict(json.loads(done.stdout))
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return {"error": "torch is installed but cannot be loaded"}
+
+
+def soundfont_folders() -> list[Path]:
+    """The folders of the system in which SoundFonts are looked for."""
+    from toccata.render.audio import soundfont_folders as folders
+
+    return folders()
 
 
 def _soundfont() -> str | None:

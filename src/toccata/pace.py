@@ -19,6 +19,7 @@ from toccata.look import recipe_rows
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
 from toccata.recipes import load as load_recipe
+from toccata.training.threads import threads_that_wait_briefly
 
 SECONDS = 8.0
 """How long is measured; with loading torch, about ten."""
@@ -79,9 +80,9 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
     if say is not None:
         say("Measuring for ten seconds how fast this machine trains, once (--no-time: not at all)")
     busy = _busy()
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as a training does, before it loads torch
     try:
-        from toccata.training.speed import measure
+        with threads_that_wait_briefly():  # as a training's
+            from toccata.training.speed import measure
 
         found = {**measure(SECONDS), "date": date.today().isoformat(), "busy": busy}
     except (ImportError, OSError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 from symusic import Score
 
+from toccata.arguments import checked
 from toccata.errors import MidiError, RequestError
 from toccata.files import write_bytes
 from toccata.midi import smf
@@ -64,6 +65,7 @@ class Piece:
         """Playing time, a prompt's included."""
         return facts(self.score).seconds
 
+    @checked
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the piece as a MIDI file.
 
@@ -81,6 +83,7 @@ class Piece:
             ) from None
         return path
 
+    @checked
     def lock(
         self,
         bars: int | tuple[int, int] | None = None,
@@ -104,6 +107,7 @@ class Piece:
         kept_notes(self.score, bar_map(self.score), [new])
         return replace(self, locks=(*self.locks, new))
 
+    @checked
     def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
         """Write the piece as sound: .wav, .ogg, .flac or .mp3."""
         from toccata.render.audio import write_audio
@@ -111,6 +115,7 @@ class Piece:
         write_audio(self.score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
         return Path(path)
 
+    @checked
     def plot(self, path: str | Path) -> Path:
         """Draw the piece as a piano roll: .png or .svg; a prompt is shaded apart."""
         from toccata.render.roll import write_roll
@@ -139,6 +144,7 @@ class Piece:
                 return b""  # a notebook that cannot play the piece still shows it
 
 
+@checked
 def song(path: str | Path) -> Piece:
     """Open a MIDI file as a piece: to lock some of its notes, to show it, to write on it.
 
@@ -188,3 +194,8 @@ def _page(roll: str, sound: bytes) -> str:
     if sound:
         page += f'<br><audio controls src="data:audio/mpeg;base64,{base64.b64encode(sound).decode()}"></audio>'
     return page
+
+
+def _refuse_existing(path: Path, force: bool) -> None:
+    if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
+        raise RequestError(f"{path} exists already: choose another name, or say --force to replace it", path=path)

@@ -13,12 +13,44 @@ from typing import Any, TypeVar
 
 import click
 
+from toccata.arguments import kind_of, parsed_value
 from toccata.cli.progress import Quiet, progress
 from toccata.cli.screen import show, show_json
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError, RequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _COMMON = ("as_json", "quiet", "debug")
+
+
+class Value(click.ParamType[Any]):
+    """The value of an option or an argument, as the table of arguments says what it may be.
+
+    Attributes:
+        row: Its name there.
+        verb: The function's, where the name means something of its own in it.
+        name: How it is written, in the help.
+    """
+
+    def __init__(self, row: str, name: str = "", *, verb: str = "") -> None:
+        self.row, self.verb, self.name = row, verb, name or row
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:
+        """What to choose from, where there are words to choose."""
+        words = getattr(kind_of(self.row, self.verb), "words", ())
+        return f"Choose from: {', '.join(words)}" if words else None
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value, read; a default is one already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return parsed_value(self.row, value, verb=self.verb)
+        except ArgumentError as error:
+            self.fail(error.message, param, ctx)
+
+
+PATH = Value("path")
+"""A file or a folder."""
 
 
 class Command(click.Command):
@@ -39,10 +71,6 @@ class Command(click.Command):
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 110})
         super().__init__(*args, **kwargs)
         self.examples, self.optional_values = examples, optional_values or {}
-        for parameter in self.params:
-            if isinstance(parameter.type, click.Path):
-                # What may not be read is no wrong usage: who opens it says so in better words.
-                parameter.type.readable = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give options that stand alone their value, so that they never take the argument after them for it."""
@@ -211,7 +239,9 @@ def refuse_existing(paths: Sequence[Path], force: bool) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK):
             raise RequestError(f"nothing can be written to {there}: name another place", path=folder, kind="no-place")
     for path in paths:
-        if not force and os.path.lexists(path):  # a link that points nowhere is something, too
+        if path.is_dir():
+            raise RequestError(f"{path} is a folder: choose another name", path=path, kind="exists")
+        if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
             raise RequestError(
                 f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
             )

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toccata.cli.base import F, Face, command, hours, many, refuse_existing, refuse_file, refuse_remote
+from toccata.cli.base import PATH, F, Face, Value, command, hours, many, refuse_existing, refuse_file, refuse_remote
 from toccata.cli.screen import show
-from toccata.cli.writing import Program
 
 if TYPE_CHECKING:
     from toccata.api import CleanOptions
@@ -28,8 +27,8 @@ _SHOWN = 8
         "toccata check midi/bach --report check.csv --report check.json --force",
     ),
 )
-@click.argument("midi_dir", type=click.Path(path_type=Path))
-@click.option("--report", "reports", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+@click.argument("midi_dir", type=PATH)
+@click.option("--report", "reports", type=PATH, multiple=True, metavar="FILE",
               help="Write all of it to a .html, .csv or .json file; may be repeated.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace reports that are there.")
 def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) -> None:
@@ -102,14 +101,14 @@ def _cleaning(min_notes: int) -> Callable[[F], F]:
     options = (
         click.option("--drop-drums", is_flag=True, help="Leave the drums out."),
         click.option("--merge", is_flag=True, help="Put all pitched tracks into one."),
-        click.option("--as", "merge_program", type=Program(), metavar="NAME", help="What plays that one.  [piano]"),
-        click.option("--program", "programs", type=Program(), multiple=True,
+        click.option("--as", "merge_program", type=Value("program", "NAME"), help="What plays that one.  [piano]"),
+        click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
                      help="Keep only this: name, 0-127, drums."),
-        click.option("--min-bars", type=click.IntRange(1), default=1, metavar="N", help="Leave out shorter pieces."),
-        click.option("--max-bars", type=click.IntRange(1), metavar="N", help="Leave out longer pieces."),
-        click.option("--min-notes", type=click.IntRange(1), default=min_notes, metavar="N",
+        click.option("--min-bars", type=Value("min_bars"), default=1, metavar="N", help="Leave out shorter pieces."),
+        click.option("--max-bars", type=Value("max_bars"), metavar="N", help="Leave out longer pieces."),
+        click.option("--min-notes", type=Value("min_notes"), default=min_notes, metavar="N",
                      help=f"Leave out emptier ones.  [{min_notes}]"),
-        click.option("--quantize", type=click.IntRange(1, 96), metavar="N",
+        click.option("--quantize", type=Value("quantize"), metavar="N",
                      help="Move notes to a grid of N lines a quarter."),
         click.option("--cut-short", is_flag=True, help="Use files that break off, as far as they go."),
     )  # fmt: skip
@@ -151,10 +150,10 @@ def _clean_options(said: dict[str, Any]) -> CleanOptions:
         "toccata clean midi/found midi/long --min-bars 16 --report left-out.csv",
     ),
 )
-@click.argument("source", metavar="MIDI_DIR|FILE", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("source", metavar="MIDI_DIR|FILE", type=PATH)
+@click.argument("out", type=PATH)
 @_cleaning(1)
-@click.option("--report", "reports", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+@click.option("--report", "reports", type=PATH, multiple=True, metavar="FILE",
               help="Also a .html, .csv or .json file that says all of each.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force: bool, **said: Any) -> None:
@@ -202,11 +201,11 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
         "toccata train corpora/bach -o models/bach --minutes 10",
     ),
 )
-@click.argument("midi_dir", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("midi_dir", type=PATH)
+@click.argument("out", type=PATH)
 @_cleaning(16)
-@click.option("--valid", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
-@click.option("--test", type=click.FloatRange(0, 0.9), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
+@click.option("--valid", type=Value("share"), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
+@click.option("--test", type=Value("share"), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
 @click.option("--text", is_flag=True, help="Write it as text to read, too: a note a character.")
 def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> None:
     """Make a corpus of the MIDI files in MIDI_DIR, in the folder OUT.
@@ -255,8 +254,8 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
     ),
 )
 @click.argument("name", type=click.Choice(["bach"]))
-@click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many pieces.")
+@click.argument("out", metavar="DIR", type=PATH)
+@click.option("--limit", type=Value("limit"), metavar="N", help="At most so many pieces.")
 def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     """Write MIDI to begin with into DIR.
 

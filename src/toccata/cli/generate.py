@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,28 +10,12 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command, many
-from toccata.cli.writing import BESIDE, BarCount, Meter, Program, open_desk, tell, wishes, writing
+from toccata.cli.base import PATH, Face, Value, command, many
+from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, wishes, writing
 from toccata.errors import RequestError
 
 _AT_ONCE = 16
 """Pieces written at a time; those that are done are on disk before the next begin."""
-
-
-class Bars(click.ParamType[Any]):
-    """The first bars of a piece, or some in its middle."""
-
-    name = "N|A-B"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """``4`` as (1, 4), ``5-8`` as (5, 8)."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})", str(value).strip())
-        first, last = (int(found[1] or 1), int(found[2])) if found else (0, 0)
-        if not 1 <= first <= last:
-            self.fail(f"{value!r} is no number of bars: write 8 for the first eight, or 5-8", param, ctx)
-        return first, last
 
 
 @command(
@@ -44,25 +27,25 @@ class Bars(click.ParamType[Any]):
     ),
     optional_values=BESIDE,
 )
-@click.argument("prompt", required=False, type=click.Path(path_type=Path))
+@click.argument("prompt", required=False, type=PATH)
 @writing(
-    click.option("--best-of", type=click.IntRange(1), metavar="N", help="Write N, keep the best -n, and say why."),
-    click.option("--bars", type=click.IntRange(0), metavar="B",
+    click.option("--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best -n, and say why."),
+    click.option("--bars", type=Value("new_bars"), metavar="B",
                  help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
-    click.option("--form", metavar="AABA",
+    click.option("--form", type=Value("form"), metavar="AABA",
                  help="Sections; a prompt begins the first one."),
-    click.option("--max-tokens", type=click.IntRange(1), metavar="N",
+    click.option("--max-tokens", type=Value("max_tokens"), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
-    click.option("--prompt-bars", type=Bars(), help="Go on after the first N bars, or bars A-B."),
-    click.option("--prompt-tokens", type=click.IntRange(1), metavar="N", help="... after its first N tokens."),
-    click.option("--prompt-seconds", type=float, metavar="S", help="... after its first S seconds."),
+    click.option("--prompt-bars", type=Value("first_bars", "N|A-B"), help="Go on after the first N bars, or bars A-B."),
+    click.option("--prompt-tokens", type=Value("prompt_tokens"), metavar="N", help="... after its first N tokens."),
+    click.option("--prompt-seconds", type=Value("prompt_seconds"), metavar="S", help="... after its first S seconds."),
     click.option("--continuation-only", is_flag=True, help="Write the new bars without the prompt."),
-    click.option("--tempo", type=click.FloatRange(10, 500), metavar="BPM", help="Quarter notes a minute."),
-    click.option("--meter", type=Meter(), help="For new music: 3/4, 6/8."),
-    click.option("--max-copy", type=click.IntRange(8), metavar="N",
+    click.option("--tempo", type=Value("tempo"), metavar="BPM", help="Quarter notes a minute."),
+    click.option("--meter", type=Value("meter", "N/D"), help="For new music: 3/4, 6/8."),
+    click.option("--max-copy", type=Value("max_copy"), metavar="N",
                  help="No passage of over N notes from the training."),
-    click.option("--program", "programs", type=Program(), multiple=True,
+    click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
                  help="Only this instrument: name, 0-127, drums."),
 )  # fmt: skip
 def generate(face: Face, **said: Any) -> None:
@@ -92,7 +75,7 @@ def generate(face: Face, **said: Any) -> None:
                 prompt,
                 n=min(_AT_ONCE, count - first),
                 bars=bars,
-                seed=desk.seed + first,
+                seed=desk.seeds[first : first + _AT_ONCE],
                 sampling=desk.sampling,
                 prompt_bars=prompt_bars,
                 prompt_tokens=said["prompt_tokens"],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command, millions, refuse_address, refuse_existing, refuse_own, table
+from toccata.cli.base import PATH, Face, Value, command, millions, refuse_address, refuse_existing, refuse_own, table
 from toccata.cli.settings import setting
+from toccata.cli.writing import SOUNDS
 
 
 @command(
@@ -20,12 +20,16 @@ from toccata.cli.settings import setting
         "toccata inspect song.mid --tokenizer models/bach --decode heard.mid",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--tokenizer", default="toccata", metavar="RECIPE|MODEL", help="Whose.  [toccata]")
-@click.option("--bars", metavar="A-B", help="Show only these bars, counted from 1.")
-@click.option("--decode", type=click.Path(path_type=Path), metavar="OUT.mid", help="Write what the tokens say as MIDI.")
+@click.argument("file", type=PATH)
+@click.option(
+    "--tokenizer", type=Value("tokenizer"), default="toccata", metavar="RECIPE|MODEL", help="Whose.  [toccata]"
+)
+@click.option("--bars", type=Value("bar_range"), metavar="A-B", help="Show only these bars, counted from 1.")
+@click.option("--decode", type=PATH, metavar="OUT.mid", help="Write what the tokens say as MIDI.")
 @click.option("--force", is_flag=True, help="Replace OUT.mid if it is there.")
-def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Path | None, force: bool) -> None:
+def inspect(
+    face: Face, file: Path, tokenizer: str, bars: tuple[int, int | None] | None, decode: Path | None, force: bool
+) -> None:
     """Show how a tokenizer writes FILE, bar by bar.
 
     --decode writes the music back from the tokens, so that one can hear or compare what they leave out. A recipe shows
@@ -33,7 +37,7 @@ def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Pa
     """
     from toccata import api
 
-    first, last = _range(bars)
+    first, last = bars or (1, None)
     refuse_address(file)
     if decode is not None:
         refuse_own(file, [decode])
@@ -63,18 +67,6 @@ def inspect(face: Face, file: Path, tokenizer: str, bars: str | None, decode: Pa
     face.result(value, lines)
 
 
-def _range(text: str | None) -> tuple[int, int | None]:
-    """``A-B``, ``A-`` or ``A``: first and last bar, both included."""
-    if text is None:
-        return 1, None
-    found = re.fullmatch(r"(\d+)(-(\d*))?", text.strip())
-    if not found or int(found[1]) < 1 or (found[3] and int(found[3]) < int(found[1])):
-        raise click.BadParameter(f"{text!r}: write bars like 1-4, counted from 1", param_hint="'--bars'")
-    if found[2] is None:
-        return int(found[1]), int(found[1])
-    return int(found[1]), int(found[3]) if found[3] else None
-
-
 @command(
     "render",
     examples=(
@@ -83,10 +75,15 @@ def _range(text: str | None) -> tuple[int, int | None]:
         "toccata render song.mid -o song.mp3 --force",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "outs", type=click.Path(path_type=Path), multiple=True, required=True, metavar="PATH",
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", "outs", type=PATH, multiple=True, required=True, metavar="PATH",
               help="A .png, .svg, .wav, .ogg, .flac or .mp3 file; may be repeated.")  # fmt: skip
-@click.option("--soundfont", metavar="FILE", help="Play with this SoundFont; else TOCCATA_SOUNDFONT, or one found.")
+@click.option(
+    "--soundfont",
+    type=Value("soundfont"),
+    metavar="FILE",
+    help="Play with this SoundFont; else TOCCATA_SOUNDFONT, or one found.",
+)
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None, force: bool) -> None:
     """Write FILE as sound or as a piano roll, by the suffix of PATH.
@@ -97,7 +94,8 @@ def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None
 
     refuse_address(file)
     refuse_existing(outs, force)
-    api.render(file, outs, soundfont=setting("soundfont", soundfont))
+    sounds = any(out.suffix.lower().strip(".") in SOUNDS for out in outs)
+    api.render(file, outs, soundfont=setting("soundfont", soundfont) if sounds else soundfont)
     face.result({"path": str(file), "written": [str(out) for out in outs]}, [str(out) for out in outs])
 
 
@@ -109,7 +107,7 @@ def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None
         "toccata models --json",
     ),
 )
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=PATH)
 def models(face: Face, folder: Path | None) -> None:
     """List the models in FOLDER; by default those in ./models and here."""
     from toccata import api

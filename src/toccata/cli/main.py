@@ -22,7 +22,7 @@ import click
 from toccata import __version__
 from toccata.cli.screen import show, show_json
 from toccata.cli.settings import user_file
-from toccata.errors import MidiWarning, ToccataError
+from toccata.errors import ArgumentError, MidiWarning, RecipeError, ToccataError
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, heading, what it does in a line)
@@ -151,7 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             show(sys.stderr, *traceback.format_exc().rstrip("\n").split("\n"))
         face = context.get("face")
-        return _fail(*_told(error, None if face is None else face.place, debug), 1, as_json)
+        wrong = isinstance(error, ArgumentError | RecipeError) or getattr(error, "kind", "") == "bad-settings"
+        return _fail(*_told(error, None if face is None else face.place, debug), 2 if wrong else 1, as_json)
 
 
 def _run(args: list[str], context: dict[str, Any]) -> int:

@@ -2,66 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command
+from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, wishes, writing
-
-
-class Spans(click.ParamType[Any]):
-    """Bars of a song."""
-
-    name = "A-B,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[tuple[int, int], ...]:
-        """``5-8,13`` as ((5, 8), (13, 13))."""
-        if isinstance(value, tuple):
-            return value
-        spans = []
-        for part in str(value).split(","):
-            found = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-            if not 1 <= first <= last:
-                self.fail(f"{part.strip()!r} are no bars: write 5-8, or 5-8,13-14", param, ctx)
-            spans.append((first, last))
-        return tuple(spans)
-
-
-class Words(click.ParamType[Any]):
-    """Some words, with commas between them."""
-
-    name = "NAME,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """``2, bass`` as ("2", "bass")."""
-        if isinstance(value, tuple):
-            return value
-        words = tuple(word.strip() for word in str(value).split(",") if word.strip())
-        if not words:
-            self.fail("nothing is named", param, ctx)
-        return words
-
-
-class Locked(click.ParamType[Any]):
-    """Notes of a song that stay."""
-
-    name = "BARS:TRACKS:PITCHES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """``5-6:melody:C5-G9`` as a Lock."""
-        from toccata.errors import RequestError
-        from toccata.piece import Lock
-
-        try:
-            return value if isinstance(value, Lock) else Lock.read(str(value))
-        except RequestError as error:
-            self.fail(error.message, param, ctx)
 
 
 @command(
@@ -73,11 +20,23 @@ class Locked(click.ParamType[Any]):
     ),
     optional_values=BESIDE,
 )
-@click.argument("song", type=click.Path(path_type=Path))
+@click.argument("song", type=PATH)
 @writing(
-    click.option("--bars", type=Spans(), required=True, help="The bars to write anew, counted from 1."),
-    click.option("--tracks", type=Words(), help="Only these tracks: numbers from 1, names, instruments."),
-    click.option("--lock", type=Locked(), multiple=True, help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
+    click.option(
+        "--bars",
+        type=Value("bars", "A-B,...", verb="infill"),
+        required=True,
+        help="The bars to write anew, counted from 1.",
+    ),
+    click.option(
+        "--tracks", type=Value("words", "NAME,..."), help="Only these tracks: numbers from 1, names, instruments."
+    ),
+    click.option(
+        "--lock",
+        type=Value("lock", "BARS:TRACKS:PITCHES"),
+        multiple=True,
+        help="Notes that stay, e.g. 5:1, :melody, ::C5-G9.",
+    ),
 )
 def infill(face: Face, song: Path, **said: Any) -> None:
     """Write some bars of SONG anew, from what stands around them.
@@ -100,10 +59,12 @@ def infill(face: Face, song: Path, **said: Any) -> None:
     ),
     optional_values=BESIDE,
 )
-@click.argument("song", type=click.Path(path_type=Path))
+@click.argument("song", type=PATH)
 @writing(
-    click.option("--add", type=Words(), required=True, help="Instruments: names, 0-127, drums."),
-    click.option("--bars", type=Spans(), help="Where they play; all along if nothing is said."),
+    click.option("--add", type=Value("words", "NAME,..."), required=True, help="Instruments: names, 0-127, drums."),
+    click.option(
+        "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they play; all along if nothing is said."
+    ),
 )
 def accompany(face: Face, song: Path, **said: Any) -> None:
     """Add instruments to SONG; what is there stays as it is, event for event: every note of it is locked."""
@@ -128,11 +89,18 @@ def accompany(face: Face, song: Path, **said: Any) -> None:
     ),
     optional_values=BESIDE,
 )
-@click.argument("song", type=click.Path(path_type=Path))
+@click.argument("song", type=PATH)
 @writing(
-    click.option("--voices", type=Words(), help="Some of alto, tenor, bass.  [all three]"),
-    click.option("--melody", metavar="NAME", help="Its track: a number from 1, a name, an instrument.  [the highest]"),
-    click.option("--bars", type=Spans(), help="Where they sing; all along if nothing is said."),
+    click.option("--voices", type=Value("words", "NAME,..."), help="Some of alto, tenor, bass.  [all three]"),
+    click.option(
+        "--melody",
+        type=Value("track"),
+        metavar="NAME",
+        help="Its track: a number from 1, a name, an instrument.  [the highest]",
+    ),
+    click.option(
+        "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they sing; all along if nothing is said."
+    ),
 )
 def harmonise(face: Face, song: Path, **said: Any) -> None:
     """Write alto, tenor and bass under the melody of SONG; what is there stays as it is, event for event.
@@ -159,7 +127,7 @@ def _run(face: Face, said: dict[str, Any], song: Path, bars: int, write: Any) ->
         for number in range(said["count"]):
             (piece,) = write(
                 desk.model,
-                seed=desk.seed + number,
+                seed=desk.seeds[number],
                 sampling=desk.sampling,
                 **wishes(said),
                 on_event=BarCount(heard, number, said["count"], bars or None),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from toccata.cli.base import Face, command, many, refuse_file
+from toccata.cli.base import PATH, Face, Value, command, many, refuse_file
 from toccata.cli.settings import setting
 
 _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="What computes.  [torch]")
@@ -24,14 +24,18 @@ _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="
         "toccata train midi/bach -o models/small --size nano training.lr=0.002 examples.transpose=0",
     ),
 )
-@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("midi_dir", type=PATH)
 @click.argument("settings", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
-@click.option("--recipe", metavar="NAME|FILE", help="How: a recipe's name or your own .toml.  [toccata]")
+@click.option(
+    "--recipe", type=Value("recipe"), metavar="NAME|FILE", help="How: a recipe's name or your own .toml.  [toccata]"
+)
 @click.option("--size", type=click.Choice(("nano", "micro", "small", "base")), help="Of the model, over the recipe's.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
-@click.option("--from", "parent", metavar="DIR|NAME", help="Start from this model instead of from nothing.")
-@click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="The model.  [models/MIDI_DIR]")
+@click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
+@click.option(
+    "--from", "parent", type=Value("model"), metavar="DIR|NAME", help="Start from this model instead of from nothing."
+)
+@click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
 @_BACKEND
 def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) -> None:
     """Train a model on a folder of MIDI files, or on a corpus.
@@ -50,12 +54,19 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) ->
         "toccata generate --model models/mine --bars 16 --audio",
     ),
 )
-@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("midi_dir", type=PATH)
 @click.argument("settings", nargs=-1, metavar="[SECTION.KEY=VALUE]...")
-@click.option("--model", "-m", "parent", metavar="DIR|NAME", help="The model to start from; else as for generate.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model.  [models/MIDI_DIR]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="M", help="Train for as long as you have.")
-@click.option("--seed", type=click.IntRange(0), metavar="S", help="Chance begins here.  [0]")
+@click.option(
+    "--model",
+    "-m",
+    "parent",
+    type=Value("model"),
+    metavar="DIR|NAME",
+    help="The model to start from; else as for generate.",
+)
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="The model.  [models/MIDI_DIR]")
+@click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
+@click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
 @_BACKEND
 def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **said: Any) -> None:
     """Teach a model your own MIDI files.
@@ -179,8 +190,8 @@ def _sorted_out(value: dict[str, Any]) -> list[str]:
         "toccata evaluate models/bach midi/bach --json",
     ),
 )
-@click.argument("model")
-@click.argument("midi_dir", type=click.Path(path_type=Path))
+@click.argument("model", type=Value("model"))
+@click.argument("midi_dir", type=PATH)
 @click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it has seen, too.")
 def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None:
     """Measure MODEL on the pieces in MIDI_DIR that it has not seen.

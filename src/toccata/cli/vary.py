@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from toccata.cli.base import Face, command
-from toccata.cli.rewrite import Locked, Spans, Words
+from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
 
 
@@ -21,15 +20,18 @@ from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
     ),
     optional_values=BESIDE,
 )
-@click.argument("song", type=click.Path(path_type=Path))
+@click.argument("song", type=PATH)
 @writing(
-    click.option("--keep", type=click.Choice(["rhythm", "melody", "harmony", "contour"]), required=True,
+    click.option("--keep", type=Value("keep"), required=True,
                  metavar="WHAT", help="rhythm, melody, harmony or contour stays."),
-    click.option("--strength", type=float, default=0.5, metavar="S",
+    click.option("--strength", type=Value("strength"), default=0.5, metavar="S",
                  help="How much of the rest may change, 0 to 1.  [0.5]"),
-    click.option("--bars", type=Spans(), help="The bars to vary, counted from 1; else all."),
-    click.option("--tracks", type=Words(), help="Only these tracks: numbers from 1, names, instruments."),
-    click.option("--lock", type=Locked(), multiple=True, help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
+    click.option("--bars", type=Value("bars", "A-B,...", verb="vary"),
+                 help="The bars to vary, counted from 1; else all."),
+    click.option("--tracks", type=Value("words", "NAME,..."),
+                 help="Only these tracks: numbers from 1, names, instruments."),
+    click.option("--lock", type=Value("lock", "BARS:TRACKS:PITCHES"), multiple=True,
+                 help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
     count=4,
     told=False,
 )  # fmt: skip
@@ -55,7 +57,7 @@ def vary(face: Face, song: Path, **said: Any) -> None:
             tracks=said["tracks"],
             locks=said["lock"],
             n=said["count"],
-            seed=desk.seed,
+            seed=desk.seeds,
             sampling=desk.sampling,
             key=said["key"],
             on_event=BarCount(heard, 0, said["count"], total or None),

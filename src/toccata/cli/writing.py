@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from toccata.cli.base import F, Face, clock, many, refuse_address, refuse_existing, refuse_own
+from toccata.cli.base import PATH, F, Face, Value, clock, many, refuse_address, refuse_existing, refuse_own
 from toccata.cli.screen import show
 from toccata.cli.settings import setting
 from toccata.errors import RequestError
@@ -28,81 +26,32 @@ BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--p
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
 
 
-class Meter(click.ParamType[Any]):
-    """A meter as musicians write it."""
-
-    name = "N/D"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """``3/4`` as (3, 4)."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(\d{1,2})/(1|2|4|8|16|32)", str(value).strip())
-        if not found or not int(found[1]):
-            self.fail(f"{value!r} is no meter: write it like 3/4 or 6/8", param, ctx)
-        return int(found[1]), int(found[2])
-
-
-class Program(click.ParamType[Any]):
-    """A General MIDI instrument by number or name."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Its number; -1 for the drums."""
-        if isinstance(value, int):
-            return value
-        from toccata import api
-
-        try:
-            return api.program_number(str(value))
-        except RequestError as error:
-            self.fail(error.message, param, ctx)
-
-
-class Range(click.ParamType[Any]):
-    """Two pitches, and those between."""
-
-    name = "LOW-HIGH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """``C3-C6`` as (48, 84)."""
-        if isinstance(value, tuple):
-            return value
-        from toccata import api
-
-        try:
-            found: tuple[int, int] = api.pitch_range(str(value))
-            return found
-        except RequestError as error:
-            self.fail(error.message, param, ctx)
-
-
-class Control(click.ParamType[Any]):
-    """What the model is told, by a level for the whole or one for each bar."""
-
-    name = "NAME=L|L,L,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int | tuple[int, ...]]:
-        """``density=3`` as ("density", 3), ``density=2,2,5`` as ("density", (2, 2, 5))."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"\s*(\w+)\s*=\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*", str(value))
-        if not found:
-            self.fail(f"{value!r} tells nothing: write density=3, or density=2,2,5 for one each bar", param, ctx)
-        levels = tuple(int(word) for word in found[2].split(","))
-        return found[1], levels[0] if len(levels) == 1 else levels
-
-
 def wishes(said: dict[str, Any]) -> dict[str, Any]:
     """What was said of how the music is to be, as all verbs take it."""
-    controls = dict(said["control"]) or None
+    names = [name for name, _ in said["control"]]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise click.BadParameter(
+            f"{twice} is given twice: write its levels bar by bar like {twice}=2,5", param_hint="'--control'"
+        )
     return {
-        "key": said["key"], "pitches": said["range"], "controls": controls, "style": said["style"],
+        "key": said["key"], "pitches": said["range"], "controls": dict(said["control"]) or None, "style": said["style"],
         "chords": said["chords"],
     }  # fmt: skip
+
+
+_FILES: tuple[Callable[[Any], Any], ...] = (
+    click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
+                 help="Sound beside it; wav if nothing is said."),
+    click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
+                 help="A piano roll beside it, else png."),
+    click.option("--soundfont", type=Value("soundfont"), metavar="FILE",
+                 help="Play with this SoundFont (.sf2, .sf3)."),
+    click.option("--precision", type=Value("precision"), metavar="[8bit|fp32]",
+                 help="8bit is fast, fp32 exact.  [8bit]"),
+    click.option("-o", "--output", type=PATH, metavar="PATH",
+                 help="A .mid file, or a folder."),
+    click.option("--force", is_flag=True, help="Replace files that are there."),
+)  # fmt: skip
 
 
 def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Callable[[F], F]:
@@ -114,47 +63,51 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
         told: Whether levels, styles and chords may be asked for.
     """
     first: tuple[Callable[[Any], Any], ...] = (
-        click.option("--model", "-m", metavar="DIR|NAME", help="The model; else TOCCATA_MODEL, or the newest."),
         click.option(
-            "-n", "--count", type=click.IntRange(1), default=count, metavar="N", help=f"How many pieces.  [{count}]"
+            "--model",
+            "-m",
+            type=Value("model"),
+            metavar="DIR|NAME",
+            help="The model; else TOCCATA_MODEL, or the newest.",
         ),
+        click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),
     )
     how: tuple[Callable[[Any], Any], ...] = (
+        click.option("--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [new ones]"),
         click.option(
-            "--seed", type=click.IntRange(0), metavar="S", help="The first piece's seed; same seed, same music."
+            "--temperature", type=Value("temperature"), metavar="T", help="Below 1 safer, above 1 bolder.  [1]"
         ),
-        click.option("--temperature", type=float, metavar="T", help="Below 1 safer, above 1 bolder.  [1]"),
-        click.option("--top-p", type=float, metavar="P", help="Only the likeliest, P in all.  [0.97]"),
-        click.option("--top-k", type=int, metavar="K", help="Only the K likeliest; 0: all.  [0]"),
-        click.option("--min-p", type=float, metavar="P", help="Only those P times as likely as the best.  [0]"),
-        click.option("--repetition", type=float, metavar="R", help="Above 1, recent pitches are less likely.  [1]"),
+        click.option("--top-p", type=Value("top_p"), metavar="P", help="Only the likeliest, P in all.  [0.97]"),
+        click.option("--top-k", type=Value("top_k"), metavar="K", help="Only the K likeliest; 0: all.  [0]"),
+        click.option(
+            "--min-p", type=Value("min_p"), metavar="P", help="Only those P times as likely as the best.  [0]"
+        ),
+        click.option(
+            "--repetition", type=Value("repetition"), metavar="R", help="Above 1, recent pitches are less likely.  [1]"
+        ),
         click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
-        click.option("--key", metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
+        click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )
     levels: tuple[Callable[[Any], Any], ...] = (
-        click.option("--range", type=Range(), help="Lowest and highest pitch: C3-C6, 48-84."),
+        click.option("--range", type=Value("pitches", "LOW-HIGH"), help="Lowest and highest pitch: C3-C6, 48-84."),
         click.option(
-            "--control", type=Control(), multiple=True, help="density, polyphony, register, length, velocity."
+            "--control",
+            type=Value("level", "NAME=L|L,L,..."),
+            multiple=True,
+            help="density, polyphony, register, length, velocity.",
         ),
-        click.option("--style", multiple=True, metavar="NAME", help="Like this training folder."),
-        click.option("--guidance", type=float, metavar="G", help="How much controls and styles count.  [2]"),
-        click.option("--chords", metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
+        click.option(
+            "--style", type=Value("style_name"), multiple=True, metavar="NAME", help="Like this training folder."
+        ),
+        click.option(
+            "--guidance", type=Value("guidance"), metavar="G", help="How much controls and styles count.  [2]"
+        ),
+        click.option("--chords", type=Value("chords"), metavar="CHART", help='A chart: "Dm7 | G7 | Cmaj7 | %".'),
     )
-    files: tuple[Callable[[Any], Any], ...] = (
-        click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
-                     help="Sound beside it; wav if nothing is said."),
-        click.option("--plot", type=click.Choice(PICTURES), metavar="[png|svg]",
-                     help="A piano roll beside it, else png."),
-        click.option("--soundfont", metavar="FILE", help="Play with this SoundFont (.sf2, .sf3)."),
-        click.option("--precision", type=click.Choice(["8bit", "fp32"]), help="8bit is fast, fp32 exact.  [8bit]"),
-        click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH",
-                     help="A .mid file, or a folder."),
-        click.option("--force", is_flag=True, help="Replace files that are there."),
-    )  # fmt: skip
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for option in reversed((*first, *own, *how, *(levels if told else ()), *files)):
+        for option in reversed((*first, *own, *how, *(levels if told else ()), *_FILES)):
             decorated = option(decorated)
         return cast(F, decorated)
 
@@ -168,7 +121,7 @@ class Desk:
     Attributes:
         model: The model.
         sampling: How bold.
-        seed: The first piece's.
+        seeds: Each piece's.
         places: Where each piece goes.
         said: The command's options.
         path: The model's folder.
@@ -180,7 +133,7 @@ class Desk:
 
     model: Model
     sampling: Sampling
-    seed: int
+    seeds: Sequence[int]
     places: Sequence[Path]
     said: dict[str, Any]
     path: Path
@@ -243,20 +196,22 @@ def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
     suffixes = [f".{said[kind]}" for kind in ("audio", "plot") if said[kind]]
     path = api.find_model(setting("model", said["model"]))
     precision: Any = setting("precision", said["precision"]) or "8bit"
-    soundfont = setting("soundfont", said["soundfont"])
+    if said["soundfont"] is not None and not said["audio"]:
+        raise click.UsageError("--soundfont says what plays the sound: add --audio")
+    soundfont = setting("soundfont", said["soundfont"]) if said["audio"] else None
     sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said.get(name) is not None})
     model = api.load(path, precision=precision)
-    seed = said["seed"] if said["seed"] is not None else _new_seed()
+    seeds = api.seeds_of(said["seed"], said.get("best_of") or said["count"])
     ranked = bool(said.get("best_of"))
     in_order = ranked or bool(said.get("in_order"))
-    places = _places(said["output"], model.name, seed, said["count"], suffixes, said["force"], in_order)
+    places = _places(said["output"], model.name, seeds, said["count"], suffixes, said["force"], in_order)
     files = [place.with_suffix(suffix) for place in places for suffix in (place.suffix, *suffixes)]
     refuse_own(song, files)
     refuse_existing(files, said["force"])
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
     best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
-    return Desk(model, sampling, seed, places, said, path, soundfont, judge, best)
+    return Desk(model, sampling, seeds, places, said, path, soundfont, judge, best)
 
 
 def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
@@ -325,13 +280,8 @@ class BarCount:
         self.heard.update("writing bars", done, self.total)
 
 
-def _new_seed() -> int:
-    """A seed that is new each time and short enough to be told."""
-    return time.time_ns() // 1_000_000 % 1_000_000
-
-
 def _places(
-    output: Path | None, name: str, seed: int, count: int, suffixes: Sequence[str], force: bool, ranked: bool
+    output: Path | None, name: str, seeds: Sequence[int], count: int, suffixes: Sequence[str], force: bool, ranked: bool
 ) -> list[Path]:
     """Where each piece goes: each its own name, none that is taken, unless it was asked for by name and ``force``.
 
@@ -349,7 +299,7 @@ def _places(
         raise click.BadParameter(f"{folder} is a file that is no .mid: name a folder or a .mid file")
     places = []
     for i in range(count):
-        stem, copy = f"{name}-{seed}-{i + 1}" if ranked else f"{name}-{seed + i}", 2
+        stem, copy = f"{name}-{seeds[0]}-{i + 1}" if ranked else f"{name}-{seeds[i]}", 2
         place = folder / f"{stem}.mid"
         while not force and any(os.path.lexists(place.with_suffix(s)) for s in (".mid", *suffixes)):
             place = folder / f"{stem}-{copy}.mid"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus, Split
-from toccata.errors import CorpusError, RecipeError
+from toccata.errors import CorpusError, RecipeError, shown
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
 from toccata.midi.features import Sounding
@@ -60,7 +60,7 @@ class ExampleOptions:
         for name in ("transpose", "tempo", "velocity", "starts", "fill", "controls"):
             most = 24 if name == "transpose" else 1.0
             if not 0 <= getattr(self, name) <= most:
-                raise RecipeError(f"examples.{name} must be between 0 and {most}, not {getattr(self, name)}")
+                raise RecipeError(f"examples.{name} must be between 0 and {most}, not {shown(getattr(self, name))}")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from toccata.corpus.store import (
     piece_digest,
     read_lines,
 )
-from toccata.errors import CorpusError, MidiError, RecipeError
+from toccata.errors import CorpusError, MidiError, RecipeError, shown
 from toccata.files import read_json, write_json, write_text
 from toccata.folder_lock import LOCK, locked
 from toccata.midi.clean import CleanOptions, read_clean
@@ -58,7 +58,11 @@ class PrepareOptions:
     test: float = 0.08
 
     def __post_init__(self) -> None:
-        if not (self.valid >= 0 and self.test >= 0 and self.valid + self.test < 1):
+        for name in ("valid", "test"):
+            share = getattr(self, name)
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+                raise RecipeError(f"prepare.{name} must be a share between 0 and 1, not {shown(share)}")
+        if self.valid + self.test >= 1:
             raise RecipeError(
                 f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"

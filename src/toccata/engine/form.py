@@ -12,9 +12,10 @@ import numpy as np
 from symusic import Note, Score, Track
 
 from toccata.engine.generate import Event, Finished, NewBar, NewNote
-from toccata.engine.music import Stats, refuse_none
+from toccata.engine.music import Stats
 from toccata.engine.sampling import Sampling
-from toccata.errors import MidiError, RequestError
+from toccata.engine.seeds import Seed, seeds_of
+from toccata.errors import ArgumentError, MidiError, RequestError, shown
 from toccata.midi import smf
 from toccata.midi.bars import bar_map, bar_ticks
 from toccata.midi.read import read_score
@@ -70,13 +71,13 @@ class Form:
         """
         plain = re.sub(r"[\s\-|,]", "", text).translate({0x2019: "'", 0x2032: "'", 0x60: "'"}).upper()
         if not re.fullmatch(r"([A-Z]'*)+", plain):
-            raise RequestError(f"{text!r} is no form: write a letter for each section, as in AABA or ABA'")
+            raise ArgumentError(f"{shown(text)} is no form: write a letter for each section, as in AABA or ABA'")
         sections = tuple(re.findall(r"[A-Z]'*", plain))
         if len(sections) > MOST:
-            raise RequestError(f"a form of {len(sections)} sections is too long: {MOST} are the most")
+            raise ArgumentError(f"a form of {len(sections)} sections is too long: {MOST} are the most")
         for number, name in enumerate(sections):
             if len(name) > 1 and name[0] not in sections[:number]:
-                raise RequestError(f"{name} in the form {plain} varies {name[0]}, which has to come before it")
+                raise ArgumentError(f"{name} in the form {plain} varies {name[0]}, which has to come before it")
         return cls(sections)
 
     def __str__(self) -> str:
@@ -155,7 +156,7 @@ class Writer(Protocol):
         prompt: Prompt | None = None,
         *,
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
         continuation_only: bool = False,
@@ -170,7 +171,7 @@ def stream_form(
     prompt: Prompt | None = None,
     *,
     n: int = 1,
-    seed: int = 0,
+    seed: Seed = None,
     sampling: Sampling | None = None,
     max_tokens: int | None = None,
     continuation_only: bool = False,
@@ -187,7 +188,7 @@ def stream_form(
         request: What is asked of the new bars; its ``bars`` are those of the whole piece, a prompt's included.
         prompt: The beginning of the first section, or all of it.
         n: How many pieces.
-        seed: Piece i is that of ``seed + i``.
+        seed: Of each piece; see :func:`~toccata.engine.seeds.seeds_of`.
         sampling: How bold.
         max_tokens: Come to the end after about so many new tokens; bars that are still to be written stay empty.
         continuation_only: Leave the prompt out of the pieces.
@@ -195,13 +196,14 @@ def stream_form(
     Raises:
         RequestError: What is asked for cannot be had, and why.
     """
-    refuse_none(n, seed)
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
     began, total = time.perf_counter(), Stats()
-    for row in range(n):
-        work = _Work(model, form, request, prompt, row, seed + row, sampling, max_tokens)
+    for row, own in enumerate(seeds_of(seed, n)):
+        work = _Work(model, form, request, prompt, row, own, sampling, max_tokens)
         for step in steps:
+            if work.silent:
+                break
             yield from ((event, None) for event in work.take(step))
             total.seconds = time.perf_counter() - began
         total.tokens, total.notes = total.tokens + work.tokens, total.notes + work.notes
@@ -222,6 +224,7 @@ class _Work:
         last: The end of the latest new section.
         fresh: Whether each of its bars is new, or repeats a new one; the others are a prompt's.
         said: Its origin.
+        silent: Whether no note was written in its first section; then it ends there.
     """
 
     model: Writer
@@ -240,6 +243,7 @@ class _Work:
     last: Finished | None = None
     fresh: list[bool] = field(default_factory=list)
     said: Mapping[str, Any] = field(default_factory=dict)
+    silent: bool = False
 
     def take(self, step: Step) -> Iterator[Event]:
         """Take one step; the bars and new notes it brings."""
@@ -263,7 +267,7 @@ class _Work:
         asked, before = replace(part(self.request, step.first, step.bars), end=step.end), self.prompt
         if step.section:
             before = Prompt(self.midi, read_score(self.midi), self.lines[-1], None, "")
-            asked = replace(asked, prompt=before.score, seam=before.seam)
+            asked = replace(asked, prompt=before.score, seam=before.seam, meter=None)  # that of the first section
         draw = self.seed
         if self.last is not None:
             draw = int(np.random.SeedSequence([self.seed, step.section]).generate_state(1)[0])
@@ -280,10 +284,10 @@ class _Work:
         """Take a step from the piece it was written in."""
         try:
             music = piece.score
-        except MidiError:  # it has no notes
-            raise RequestError(
-                "no note was written in the first section: give it more bars or tokens, or another seed"
-            ) from None
+        except MidiError:  # the first section has no note: nothing can go on from it, and nothing come again
+            self.silent, self.midi, self.last, self.said = True, piece.midi, event, piece.origin
+            self.tokens, self.nats = event.written, event.nats
+            return
         self.lines = bar_lines(music, step.first + step.bars)
         self.midi = closed(piece.midi, self.lines[-1], text=origin_text(piece.origin))
         self.tokens += event.written
@@ -295,12 +299,13 @@ class _Work:
         """The piece; ``only`` what is new of it."""
         assert self.last is not None
         seam = 0 if self.prompt is None else self.prompt.seam
-        music = read_score(self.midi)
+        music = Score(1) if self.silent else read_score(self.midi)
         origin = {
             **self.said,
             **told(self.request, self.model.styles),
             "seed": self.seed,
             "bars": self.request.bars,
+            "meter": self.request.meter,
             "form": str(self.form),
             "prompt": None if self.prompt is None else self.prompt.about,
             "tokens": self.tokens,

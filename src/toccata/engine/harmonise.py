@@ -9,10 +9,12 @@ from itertools import pairwise
 import numpy as np
 from symusic import Note, Score
 
+from toccata.arguments import checked
 from toccata.engine.generate import Event
 from toccata.engine.rewrite import Ask, Part, bars_of, blocks
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
+from toccata.engine.seeds import Seed
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, rescaled_onset
 from toccata.midi.tracks import chosen_tracks
@@ -31,6 +33,7 @@ BLOCK = 4
 class Harmonising(Rewriting):
     """What :class:`~toccata.engine.model.Model` can do with a melody."""
 
+    @checked
     def harmonise(
         self,
         song: Source,
@@ -39,7 +42,7 @@ class Harmonising(Rewriting):
         melody: int | str | None = None,
         bars: Sequence[tuple[int, int]] | None = None,
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         key: str | None = None,
         pitches: tuple[int, int] | None = None,
@@ -59,7 +62,7 @@ class Harmonising(Rewriting):
             melody: The track of the melody: its number from 1, its name or its instrument's; None: the highest.
             bars: Where they sing: first and last bar of each span, counted from 1; None: all along.
             n: How many versions.
-            seed: Version i is that of ``seed + i``.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
             sampling: How bold.
             key: Keep to a key.
             pitches: Lowest and highest pitch of the voices.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata import folder
+from toccata.arguments import checked
+from toccata.arguments.together import refuse_no_prompt
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.form import Form, stream_form
 from toccata.engine.generate import Event, Finished, NewBar, NewNote, generate
 from toccata.engine.harmonise import Harmonising
-from toccata.engine.music import MAX_TOKENS, Stats, new_music, refuse_none
+from toccata.engine.music import MAX_TOKENS, Stats, new_music
 from toccata.engine.network import Bits, Network
 from toccata.engine.reader import hearings
 from toccata.engine.sampling import Sampling
+from toccata.engine.seeds import Seed, seeds_of
 from toccata.engine.session import Session
 from toccata.engine.varying import Varying
 from toccata.errors import ModelError, RequestError
@@ -49,19 +53,21 @@ class Model(Varying, Harmonising):
         tokenizer: Its tokenizer.
     """
 
-    def __init__(self, path: Path, *, precision: Precision = "8bit", threads: int | None = None) -> None:
+    @checked
+    def __init__(self, path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> None:
         """Open a model folder.
 
         Args:
             path: The folder.
             precision: ``8bit`` is two to three times as fast as ``fp32`` and a little coarser.
-            threads: Processors to use; by default all.
+            threads: Processors to use; by default all, up to four.
 
         Raises:
+            ArgumentError: There is no such precision, or no such number of processors.
             ModelError: The folder is no model, or a file is missing or was changed.
         """
-        self.folder = folder.open_folder(path)
-        self.config = DecoderConfig.from_json(self.folder.config, path / folder.CONFIG)
+        self.folder = folder.open_folder(Path(path))
+        self.config = DecoderConfig.from_json(self.folder.config, self.folder.path / folder.CONFIG)
         place = self.folder.tokenizer()
         self.tokenizer: Tokenizer = load_tokenizer(place, OnnxCodec)
         if self.tokenizer.vocab_size != self.config.vocab:
@@ -71,7 +77,8 @@ class Model(Varying, Harmonising):
                 path=place,
             )
         self.precision, self.threads = precision, threads
-        self._session: Session | None = None
+        self._session: Session | None = None  # the one that nobody has borrowed
+        self._lending = threading.Lock()
         self.stats = Stats()
 
     @property
@@ -79,13 +86,14 @@ class Model(Varying, Harmonising):
         """What the model is called."""
         return self.folder.name
 
+    @checked
     def generate(
         self,
         prompt: Source | None = None,
         *,
         n: int = 1,
         bars: int | None = 16,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         prompt_bars: int | None = None,
         prompt_tokens: int | None = None,
@@ -113,15 +121,16 @@ class Model(Varying, Harmonising):
             n: How many pieces.
             bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's
                 included.
-            seed: Piece i is that of ``seed + i``, however many are written with it.
+            seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
+                new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
             sampling: How bold; see :class:`Sampling`.
             prompt_bars: Use only the first so many bars of the prompt, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.
             continuation_only: Leave the prompt out of the pieces.
             key: Keep pitched notes to a key, e.g. ``"D minor"``.
-            tempo: Quarters a minute.
-            meter: For new music, e.g. ``(3, 4)``.
+            tempo: Quarters a minute; after a prompt, from the new music on.
+            meter: For new music, e.g. ``(3, 4)``; not after a prompt, whose meter goes on.
             programs: General MIDI programs that may play, -1 for the drums.
             pitches: Lowest and highest pitch of pitched notes.
             controls: Levels the model is told, for the whole or for each new bar: ``{"density": 3}``; see
@@ -137,8 +146,11 @@ class Model(Varying, Harmonising):
 
         Raises:
             MidiError: The prompt cannot be read.
+            ArgumentError: A value that an argument cannot have.
             RequestError: What is asked for cannot be had, and why.
         """
+        refuse_no_prompt(prompt, continuation_only)
+        self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
         opened = open_prompt(self.tokenizer, prompt, bars=prompt_bars, tokens=prompt_tokens, seconds=prompt_seconds)
@@ -168,38 +180,46 @@ class Model(Varying, Harmonising):
             return [pieces[i] for i in sorted(pieces)]
         return [_accepted(pieces[i], accept, write) for i in sorted(pieces)]
 
+    @checked
     def stream(
         self,
         request: Request,
         prompt: Prompt | None = None,
         *,
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         max_tokens: int | None = None,
         continuation_only: bool = False,
     ) -> Iterator[tuple[Event, Piece | None]]:
         """As :meth:`generate`, event by event; a finished piece comes with its last event. Stop by leaving the loop."""
-        refuse_none(n, seed)
-        sampling = sampling or Sampling()
+        return self._stream(request, prompt, seeds_of(seed, n), sampling or Sampling(), max_tokens, continuation_only)
+
+    def _stream(
+        self,
+        request: Request,
+        prompt: Prompt | None,
+        all_seeds: Sequence[int],
+        sampling: Sampling,
+        max_tokens: int | None,
+        continuation_only: bool,
+    ) -> Iterator[tuple[Event, Piece | None]]:
         task = compile_request(
             request, self.tokenizer, self.config.context * 3 // 4, controls=self.has_learned("controls")
         )
         limit = max_tokens
         if limit is None:
             limit = MAX_TOKENS if request.bars is None else MAX_TOKENS * -(-request.bars // 8)
-        elif limit < 1:
-            raise RequestError(f"at least one token must be asked for, not {limit}")
-        self.stats = Stats()
+        stats = self.stats = Stats()  # another thread may set it to its own
         began = time.perf_counter()
         rows = max(1, _MOST_ROWS // len(hearings(task, self.tokenizer, sampling.guidance).deaf))
-        for first in range(0, n, rows):
-            seeds = [seed + i for i in range(first, min(first + rows, n))]
+        for first in range(0, len(all_seeds), rows):
+            seeds = list(all_seeds[first : first + rows])
             for event in generate(self.ready, self.tokenizer, task, seeds, sampling, limit):
-                self.stats.seconds = time.perf_counter() - began
+                stats.seconds = time.perf_counter() - began
                 if isinstance(event, Finished):
-                    self.stats.tokens += event.written
-                    self.stats.notes += event.notes
+                    stats.tokens += event.written
+                    stats.notes += event.notes
                     about = self.about(seeds[event.row], sampling)
                     if max_tokens is not None:
                         about["max_tokens"] = max_tokens
@@ -243,8 +263,12 @@ class Model(Varying, Harmonising):
 
     @contextmanager
     def ready(self, rows: int) -> Iterator[Session]:
-        """Lend a session with at least so many rows, none of them in use; one that is lent already is let be."""
-        session, self._session = self._session, None
+        """Lend a session with at least so many rows, none of them in use.
+
+        To nobody else at the same time: who asks while one is lent, from this thread or another, gets one more.
+        """
+        with self._lending:
+            session, self._session = self._session, None
         if session is None or session.rows < rows:
             session = Session(self._network, rows=rows)
         session.active = 0
@@ -252,8 +276,18 @@ class Model(Varying, Harmonising):
         try:
             yield session
         finally:
-            if self._session is None or self._session.rows < session.rows:
-                self._session = session
+            with self._lending:
+                if self._session is None or self._session.rows < session.rows:
+                    self._session = session
+
+    def _refuse_useless(self, sampling: Sampling | None) -> None:
+        """Refuse what would make no difference with this model.
+
+        Raises:
+            RequestError: Something would not.
+        """
+        if sampling is not None and sampling.repetition != 1 and not self.tokenizer.grammar().scheme.has_notes:
+            raise RequestError(f"{self.name} writes whole beats at a time: repetition finds no pitches to hold back")
 
     @cached_property
     def _network(self) -> Network:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
 from symusic import Note as ScoreNote
 
 from toccata.engine.generate import Finished
-from toccata.errors import RequestError
+from toccata.piece import Piece
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 
@@ -24,6 +25,12 @@ class Stats:
     notes: int = 0
     seconds: float = 0.0
     nats: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece], seconds: float) -> Stats:
+        """What some pieces took that were written in so many seconds."""
+        tokens, notes = (sum(piece.origin[name] for piece in pieces) for name in ("tokens", "notes"))
+        return cls(tokens, notes, seconds)
 
 
 def new_music(tokenizer: Tokenizer, done: Finished, task: Task, request: Request) -> Score:
@@ -64,11 +71,3 @@ def new_music(tokenizer: Tokenizer, done: Finished, task: Task, request: Request
         tempos = [Tempo(0, qpm=120.0)]
     out.tempos = tempos
     return out
-
-
-def refuse_none(n: int, seed: int) -> None:
-    """Refuse to write no piece, or from a seed that is none."""
-    if n < 1:
-        raise RequestError(f"at least one piece must be asked for, not {n}")
-    if seed < 0:
-        raise RequestError(f"a seed is a whole number from 0 on, not {seed}")

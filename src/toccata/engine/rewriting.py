@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from toccata.arguments import checked
 from toccata.engine.generate import Event, Finished, NewBar, generate
-from toccata.engine.music import MAX_TOKENS, Stats, new_music, refuse_none
+from toccata.engine.music import MAX_TOKENS, Stats, new_music
 from toccata.engine.rewrite import Ask, Part, alone, bars_of, blocks, dealt, halves, locks_of, rewritten, written
 from toccata.engine.sampling import Sampling
+from toccata.engine.seeds import Seed, seeds_of
 from toccata.engine.session import Session
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError, RequestError
 from toccata.folder import ModelFolder
 from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock, kept_notes
@@ -61,6 +63,7 @@ class Rewriting(ABC):
     def about(self, seed: int, sampling: Sampling) -> dict[str, Any]:
         """What the origin of every piece says of who wrote it, and how."""
 
+    @checked
     def infill(
         self,
         song: Source,
@@ -69,7 +72,7 @@ class Rewriting(ABC):
         tracks: Sequence[int | str] | None = None,
         locks: Sequence[Lock] = (),
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         key: str | None = None,
         pitches: tuple[int, int] | None = None,
@@ -89,7 +92,7 @@ class Rewriting(ABC):
             tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
             locks: Notes that stay all the same, beside those that a Piece has locked.
             n: How many versions.
-            seed: Version i is that of ``seed + i``.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
             sampling: How bold.
             key: Keep pitched notes to a key.
             pitches: Lowest and highest pitch of new pitched notes.
@@ -113,6 +116,7 @@ class Rewriting(ABC):
         said = {"locks": [str(lock) for lock in held]} if held else None
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said)
 
+    @checked
     def accompany(
         self,
         song: Source,
@@ -120,7 +124,7 @@ class Rewriting(ABC):
         *,
         bars: Sequence[tuple[int, int]] | None = None,
         n: int = 1,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         key: str | None = None,
         pitches: tuple[int, int] | None = None,
@@ -136,7 +140,7 @@ class Rewriting(ABC):
             programs: General MIDI programs, -1 the drums; each gets a track of its own.
             bars: Where they play: first and last bar of each span, counted from 1; None: all along.
             n: How many versions.
-            seed: Version i is that of ``seed + i``.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
             sampling: How bold.
             key: Keep pitched notes to a key.
             pitches: Lowest and highest pitch of new pitched notes.
@@ -149,6 +153,8 @@ class Rewriting(ABC):
             MidiError: The song cannot be read or not be taken apart, or it has no channel left.
             RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
         """
+        if len(set(programs)) < len(programs):
+            raise ArgumentError("an instrument is named twice, and each is added once: name others, or add it again")
         opened = self._song(song)
         if not self.tokenizer.grammar().scheme.has_programs:
             raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
@@ -156,7 +162,7 @@ class Rewriting(ABC):
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
         # One instrument after the other, so that each plays, and hears those before it.
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
-        asks = [Ask(hole, (program,), own=own) for hole in holes for program in dict.fromkeys(programs)]
+        asks = [Ask(hole, (program,), own=own) for hole in holes for program in programs]
         request = wished(Request(key=key, pitches=pitches), len(bars_of(holes)), self.styles, controls, style, chords)
         return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event)
 
@@ -178,23 +184,22 @@ class Rewriting(ABC):
         asks: Sequence[Ask],
         request: Request,
         n: int,
-        seed: int,
+        seed: Seed,
         sampling: Sampling,
         on_event: Callable[[Event], None] | None,
         said: Mapping[str, Any] | None = None,
         there: Sequence[int] | None = None,
     ) -> list[Piece]:
         """Versions of a song; wishes are counted through the bars ``there``, by default those of the asks."""
-        refuse_none(n, seed)
         if not asks:
             raise RequestError("no bars are asked for")
         there = there or bars_of([ask.hole for ask in asks])
-        self.stats, began = Stats(), time.perf_counter()
+        began = time.perf_counter()
         pieces = [
-            self._rewritten(song, asks, request, row, seed + row, sampling, on_event, said or {}, there)
-            for row in range(n)
+            self._rewritten(song, asks, request, row, own, sampling, on_event, said or {}, there)
+            for row, own in enumerate(seeds_of(seed, n))
         ]
-        self.stats.seconds = time.perf_counter() - began
+        self.stats = Stats.of(pieces, time.perf_counter() - began)
         return pieces
 
     def _rewritten(
@@ -243,7 +248,6 @@ class Rewriting(ABC):
                     parts += made
                 elif isinstance(event, NewBar) and on_event is not None:
                     on_event(NewBar(row, before + event.bar))
-        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
         about = {
             "bars": [list(span) for span in dict.fromkeys((ask.hole.first + 1, ask.hole.last) for ask in asks)],
             "tracks": sorted(asks[0].hole.tracks) if asks[0].hole.tracks is not None else None,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.errors import ModelError, RequestError
+from toccata.arguments import checked_value
+from toccata.errors import ModelError
 
 Floats = NDArray[np.float32]
 
@@ -38,30 +39,13 @@ class Sampling:
     guidance: float = 2.0
 
     def __post_init__(self) -> None:
-        checks = {
-            "temperature": 0 <= self.temperature <= 10,
-            "top_p": 0 < self.top_p <= 1,
-            "top_k": self.top_k >= 0,
-            "min_p": 0 <= self.min_p < 1,
-            "repetition": 0.5 <= self.repetition <= 5,
-            "guidance": 0 <= self.guidance <= 10,
-        }
-        for name, good in checks.items():
-            if not good:
-                raise RequestError(f"{name} cannot be {getattr(self, name)}: {_RANGES[name]}")
+        for name in self.__dataclass_fields__:
+            object.__setattr__(self, name, checked_value(name, getattr(self, name)))
 
 
 RECENT = 64
 _GREEDY = 1e-6
 """A temperature below this is 0: what is divided by it has no digits left."""
-_RANGES = {
-    "temperature": "it goes from 0 (always the likeliest) to 10",
-    "top_p": "it goes from above 0 to 1 (all)",
-    "top_k": "it is 0 (all) or more",
-    "min_p": "it goes from 0 (all) to below 1",
-    "guidance": "it goes from 0 (what is told does not count) to 10; 1 is as the model has learned",
-    "repetition": "it goes from 0.5 to 5; 1 changes nothing",
-}
 
 
 def log_probabilities(logits: Floats, ids: Sequence[int]) -> Floats:

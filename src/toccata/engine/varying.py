@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
+from toccata.arguments import checked
 from toccata.engine.generate import Event, Finished, NewBar, generate
-from toccata.engine.music import MAX_TOKENS, Stats, refuse_none
+from toccata.engine.music import MAX_TOKENS, Stats
 from toccata.engine.rewrite import Ask, bars_of, blocks, halves, locks_of
 from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
+from toccata.engine.seeds import Seed, seeds_of
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.keys import Key, every_octave
@@ -32,7 +34,7 @@ from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
 from toccata.tasks.scripted import Scripted, after, filled
-from toccata.tasks.vary import Change, Harmony, Keep, change, melody, refuse_absurd, span, within
+from toccata.tasks.vary import Change, Harmony, Keep, change, melody, span, within
 from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -85,6 +87,7 @@ class _Variation:
 class Varying(Rewriting):
     """What :class:`~toccata.engine.model.Model` can do with a song that shall stay itself."""
 
+    @checked
     def vary(
         self,
         song: Source,
@@ -95,7 +98,7 @@ class Varying(Rewriting):
         tracks: Sequence[int | str] | None = None,
         locks: Sequence[Lock] = (),
         n: int = 4,
-        seed: int = 0,
+        seed: Seed = None,
         sampling: Sampling | None = None,
         key: str | None = None,
         on_event: Callable[[Event], None] | None = None,
@@ -121,7 +124,8 @@ class Varying(Rewriting):
             tracks: The tracks to vary: numbers from 1, or names of theirs or of their instruments; None: all.
             locks: Notes that stay all the same, beside those that a Piece has locked.
             n: How many versions.
-            seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance.
+            seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance. A list: one for
+                each. None: new ones.
             sampling: How bold.
             key: Keep new pitches to a key.
             on_event: Called with bars as they are written.
@@ -134,8 +138,6 @@ class Varying(Rewriting):
             MidiError: The song cannot be read, or not be taken apart.
             RequestError: There are no such bars, tracks or notes, or the model cannot keep what is to be kept.
         """
-        refuse_absurd(keep, strength)
-        refuse_none(n, seed)
         self._refuse_unable(keep)
         opened = open_prompt(self.tokenizer, new_file(song) if isinstance(song, Score) else song, edit=True)
         assert opened is not None
@@ -148,14 +150,15 @@ class Varying(Rewriting):
         asked = _Variation(opened, lines, holes, spans, chosen, held, kept, keep, strength, key, sampling or Sampling())
         write = self._revoiced if keep in ("rhythm", "contour") or not strength else self._around
         keys = Keys(opened.midi)
-        self.stats, began = Stats(), time.perf_counter()
+        began = time.perf_counter()
         found = []
-        for row in range(n):
-            piece, now = write(asked, keys, row, seed + row, on_event)
+        for row, own in enumerate(seeds_of(seed, n)):
+            piece, now = write(asked, keys, row, own, on_event)
             what = change(keys, now, spans, chosen)
             found.append((what.distance, row, _with_change(piece, what)))
-        self.stats.seconds = time.perf_counter() - began
-        return [piece for _, _, piece in sorted(found, key=lambda version: version[:2])]
+        versions = [piece for _, _, piece in sorted(found, key=lambda version: version[:2])]
+        self.stats = Stats.of(versions, time.perf_counter() - began)
+        return versions
 
     def _refuse_unable(self, keep: Keep) -> None:
         reason = why_not(self.tokenizer)
@@ -198,7 +201,6 @@ class Varying(Rewriting):
                         on_event(NewBar(row, before + event.bar))
                 number += 1
             before += hole.last - hole.first
-        self.stats.tokens, self.stats.notes = self.stats.tokens + tokens, self.stats.notes + notes
         about = {
             "bars": [[hole.first + 1, hole.last] for hole in asked.holes],
             "tracks": None if asked.tracks is None else sorted(asked.tracks),

@@ -73,8 +73,8 @@ class Judge:
         return originality(piece.score, self.index, since=piece.prompt_end or 0, new=piece.new)
 
     def within(self, notes: int) -> Callable[[Piece], bool]:
-        """Whether a piece has no passage longer than so many notes."""
-        return lambda piece: self.of(piece).notes <= notes
+        """Whether a piece has no passage longer than so many notes; one without a new note has none."""
+        return lambda piece: not piece.origin.get("notes", 1) or self.of(piece).notes <= notes
 
     def summary(self, pieces: Sequence[Piece]) -> dict[str, Any] | None:
         """The longest passages of some pieces, beside what is normal, as plain JSON values; of no pieces, None."""

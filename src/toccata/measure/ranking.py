@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from toccata.arguments import checked
 from toccata.engine.model import Model
 from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
@@ -155,6 +156,7 @@ class Ranker:
         return min(max(0.0, beyond), MOST), f"{said} ({normal.most})"
 
 
+@checked
 def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
     """Order pieces that ``model`` wrote, the best first; equally good ones keep their order.
 

@@ -11,13 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import MidiError, RecipeError
+from toccata.errors import MidiError, RecipeError, shown
 from toccata.midi.bars import bar_map
 from toccata.midi.read import read_score
 
-_BOUNDS = (("merge_program", 0, 127), ("min_bars", 1, 0), ("max_bars", 1, 0), ("min_notes", 1, 0), ("quantize", 1, 96))
+_MOST = 1_000_000_000
+_BOUNDS = (
+    ("merge_program", 0, 127), ("min_bars", 1, _MOST), ("max_bars", 1, _MOST), ("min_notes", 1, _MOST),
+    ("quantize", 1, 96),
+)  # fmt: skip
 _DRUM_HIT = 8  # a drum hit of no length becomes one of an eighth of a quarter
 _EVENTS: tuple[tuple[str, Any], ...] = (("controls", ControlChange), ("pitch_bends", PitchBend), ("pedals", Pedal))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,16 @@ class CleanOptions:
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:
             value = getattr(self, name)
-            if value is not None and not low <= value <= (high or value):
-                most = f" and {high}" if high else ""
-                raise RecipeError(f"clean.{name} must be {'between' if high else 'at least'} {low}{most}, not {value}")
-        if strange := [program for program in self.programs or () if not -1 <= program <= 127]:
-            raise RecipeError(f"clean.programs are 0 to 127, and -1 for the drums, not {strange[0]}")
+            if value is not None and not (_is_whole(value) and low <= value <= high):
+                raise RecipeError(f"clean.{name} must be a whole number from {low} to {high:,}, not {shown(value)}")
+        for name in ("drop_drums", "merge"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise RecipeError(f"clean.{name} must be true or false, not {shown(value)}")
+        programs = self.programs if self.programs is not None else ()
+        if not isinstance(programs, tuple | list):
+            raise RecipeError(f"clean.programs must be a list of numbers, not {shown(programs)}")
+        if strange := [program for program in programs if not (_is_whole(program) and -1 <= program <= 127)]:
+            raise RecipeError(f"clean.programs are 0 to 127, and -1 for the drums, not {shown(strange[0])}")
 
 
 def clean(score: Score, options: CleanOptions | None = None) -> Score:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from toccata.errors import RequestError, shown
 from toccata.midi.text import readable
 
 _NAMES = """
@@ -40,3 +43,36 @@ Long Guiro, Claves, High Woodblock, Low Woodblock, Mute Cuica, Open Cuica, Mute 
 """
 DRUMS: dict[int, str] = dict(enumerate(" ".join(_DRUMS.split()).split(", "), start=35))
 """The drum keys of General MIDI by pitch."""
+
+_EVERYDAY = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65, "saxophone": 65}
+"""What musicians call instruments of which General MIDI has several."""
+
+
+def program_number(text: str) -> int:
+    """A General MIDI program by number (0 to 127) or name, -1 for ``drums``; part of a name will do if only one has it.
+
+    Raises:
+        RequestError: There is no such instrument, or more than one.
+    """
+    wanted = text.strip().lower()
+    if wanted in ("drums", "-1"):
+        return -1
+    if re.fullmatch("[0-9]{1,3}", wanted) and int(wanted) < 128:
+        return int(wanted)
+    names = [name.lower() for name in PROGRAMS]
+    if wanted in names:
+        return names.index(wanted)
+    found = [i for i, name in enumerate(names) if wanted and wanted in name]
+    if wanted in _EVERYDAY:
+        return _EVERYDAY[wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RequestError(
+            f"{shown(text)} may be {', '.join(f'{PROGRAMS[i]} ({i})' for i in found[:8])}: name one of them"
+        )
+    import difflib
+
+    near = difflib.get_close_matches(wanted, names, 3, 0.5)
+    hint = f"do you mean {' or '.join(PROGRAMS[names.index(n)] for n in near)}?" if near else "give 0 to 127, or drums"
+    raise RequestError(f"there is no General MIDI instrument {shown(text)}: {hint}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import RequestError
+from toccata.errors import RequestError, shown
 from toccata.midi.features import Sounding
 
 Mask = NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Key(NamedTuple):
         mode = rest.strip()
         minor = mode in ("m", "min", "minor") or mode.lower() in ("minor", "min")
         if letter not in STEPS or not (minor or mode.lower() in ("", "major", "maj") or mode == "M"):
-            raise RequestError(f'there is no key {text!r}: write a note and a mode, e.g. "D minor" or "Bb major"')
+            raise RequestError(f'there is no key {shown(text)}: write a note and a mode, e.g. "D minor" or "Bb major"')
         return cls((STEPS[letter] + shift) % 12, minor)
 
     def __str__(self) -> str:

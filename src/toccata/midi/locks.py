@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from symusic import Score
 
-from toccata.errors import RequestError
+from toccata.errors import RequestError, shown
 from toccata.midi.bars import BarMap
 from toccata.midi.tracks import chosen_tracks
 
 One = int | str
 """A bar, a track or a pitch, as it is easily written."""
+_NUMBER = re.compile("[0-9]{1,9}")
 _PITCH = re.compile(r"([A-Ga-g])([#b♯♭]*)(-?\d)")
 _ONE = r"(\d+|[A-Ga-g][#b♯♭]*-?\d)"
 _SPAN = re.compile(rf"{_ONE}(?:\s*-\s*{_ONE})?")
@@ -58,11 +59,11 @@ class Lock:
         """
         parts = [part.strip() for part in text.split(":")]
         if len(parts) > 3 or not any(parts):
-            raise RequestError(f"{text!r} is no lock: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9")
+            raise RequestError(f"{shown(text)} is no lock: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9")
         bars, tracks, pitches = (*parts, "", "")[:3]
         words = tuple(word.strip() for word in tracks.split(",") if word.strip())
         if tracks and not words:
-            raise RequestError(f"no track is named in the lock {text!r}")
+            raise RequestError(f"no track is named in the lock {shown(text)}")
         return cls(_range(bars, text, _bar), words or None, _range(pitches, text, pitch_number))
 
     @classmethod
@@ -104,7 +105,7 @@ def pitch_range(text: str) -> tuple[int, int]:
         if low > high:
             raise ValueError(text)
     except ValueError:
-        raise RequestError(f"{text!r} is no range of pitches: write C3-C6, or 48-84") from None
+        raise RequestError(f"{shown(text)} is no range of pitches: write C3-C6, or 48-84") from None
     return low, high
 
 
@@ -119,10 +120,11 @@ def _range(part: str, text: str, number: Callable[[One], int]) -> tuple[int, int
         last = first if found[2] is None else number(found[2])
     except ValueError:
         raise RequestError(
-            f"{part!r} in the lock {text!r} cannot be read: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9"
+            f"{shown(part)} in the lock {shown(text)} cannot be read: write BARS:TRACKS:PITCHES, "
+            "e.g. 5-6, 5-8:melody or ::C5-G9"
         ) from None
     if first > last:
-        raise RequestError(f"{part!r} in the lock {text!r} ends before it begins")
+        raise RequestError(f"{shown(part)} in the lock {shown(text)} ends before it begins")
     return first, last
 
 
@@ -133,14 +135,14 @@ def _span(given: One | tuple[One, One] | None, what: str, number: Callable[[One]
         first, last = (given, given) if isinstance(given, int | str) else given
         low, high = number(first), number(last)
     except (TypeError, ValueError):
-        raise RequestError(f"{given!r} are no {what} to lock: give the first and the last") from None
+        raise RequestError(f"{shown(given)} are no {what} to lock: give the first and the last") from None
     if low > high:
         raise RequestError(f"the {what} {first} to {last} of a lock end before they begin")
     return low, high
 
 
 def _bar(word: One) -> int:
-    if not str(word).isdigit() or int(word) < 1:
+    if not _NUMBER.fullmatch(str(word)) or int(word) < 1:
         raise ValueError(word)
     return int(word)
 
@@ -151,7 +153,7 @@ def pitch_number(word: One) -> int:
     Raises:
         ValueError: It is no pitch.
     """
-    if str(word).isdigit() and int(word) <= 127:
+    if _NUMBER.fullmatch(str(word)) and int(word) <= 127:
         return int(word)
     found = _PITCH.fullmatch(str(word))
     if not found:

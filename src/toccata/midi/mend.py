@@ -55,6 +55,7 @@ class _Walk:
         initial: By channel, the program that is named before anything sounds there.
         special: Whether something was met that may make drums of a channel or names a port.
         karaoke: Whether a text begins as those of karaoke files do.
+        latest: Of tempos, meters and keys the last: its tick, and from where to where it stands.
     """
 
     patches: list[tuple[int, int, bytes]] = field(default_factory=list)
@@ -65,6 +66,7 @@ class _Walk:
     initial: dict[int, int] = field(default_factory=dict)
     special: bool = False
     karaoke: bool = False
+    latest: dict[int, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def mend(data: bytes) -> SanitizedMidi:
@@ -181,7 +183,6 @@ def _walk_events(track: bytes, where: str, walk: _Walk) -> None:
     patches, seen = walk.patches, walk.statuses
     at = tick = running = 0
     fresh = False  # the event before was a channel message, so that running status is beyond doubt
-    latest: dict[int, tuple[int, int, int]] = {}  # of tempos, meters and keys the last: its tick and its place
     size = len(track)
     while at < size:
         byte = track[at]
@@ -220,28 +221,10 @@ def _walk_events(track: bytes, where: str, walk: _Walk) -> None:
             continue
         fresh = False
         if status in (0xFF, 0xF0, 0xF7):
-            kind = track[at] if status == 0xFF else -1
-            length, at = number_at(track, at + (status == 0xFF))
-            body = track[at : at + length]
-            at += length
-            if at > size:
-                raise IndexError
-            if kind == _TRACK_END:
+            ended, at = _walk_long(track, start, at, tick, walk)
+            if ended:
                 walk.end, walk.tick = at, tick
                 return
-            new = _mended_meta(kind, body) if kind >= 0 else _NOTHING if status == 0xF7 else None
-            if kind in (_TEMPO, _METER, _KEY) and new is None:
-                if kind in latest and latest[kind][0] == tick:
-                    patches.append((*latest[kind][1:], _NOTHING))
-                latest[kind] = (tick, start, at)
-            if status == 0xF0:
-                walk.special = walk.special or selects_drums(body)
-            elif kind == _TEXT:
-                walk.karaoke = walk.karaoke or body[:1] == b"@"
-            elif kind == _PORT:
-                walk.special = True
-            if new is not None:
-                patches.append((start, at, new))
         elif status in UNDEFINED:
             raise MidiError(f"is broken: {where} has the unknown command {status:#04x} at byte {start:,}")
         else:  # realtime and system common messages have no place in a file
@@ -251,6 +234,37 @@ def _walk_events(track: bytes, where: str, walk: _Walk) -> None:
             raise IndexError
     patches.append((size, size, _END))
     walk.end, walk.tick = size, tick
+
+
+def _walk_long(track: bytes, start: int, at: int, tick: int, walk: _Walk) -> tuple[bool, int]:
+    """Look at a meta or system-exclusive event, which begins at ``start`` and whose status ends at ``at``.
+
+    Returns:
+        Whether it ends the track, and where it ends.
+    """
+    status = track[at - 1]
+    kind = track[at] if status == 0xFF else -1
+    length, at = number_at(track, at + (status == 0xFF))
+    body = track[at : at + length]
+    at += length
+    if at > len(track):
+        raise IndexError
+    if kind == _TRACK_END:
+        return True, at
+    new = _mended_meta(kind, body) if kind >= 0 else _NOTHING if status == 0xF7 else None
+    if kind in (_TEMPO, _METER, _KEY) and new is None:
+        if kind in walk.latest and walk.latest[kind][0] == tick:
+            walk.patches.append((*walk.latest[kind][1:], _NOTHING))
+        walk.latest[kind] = (tick, start, at)
+    if status == 0xF0:
+        walk.special = walk.special or selects_drums(body)
+    elif kind == _TEXT:
+        walk.karaoke = walk.karaoke or body[:1] == b"@"
+    elif kind == _PORT:
+        walk.special = True
+    if new is not None:
+        walk.patches.append((start, at, new))
+    return False, at
 
 
 def _mended_meta(kind: int, body: bytes) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from symusic import Score
@@ -9,6 +10,8 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.midi import gm
 from toccata.midi.text import readable
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
@@ -21,7 +24,7 @@ def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
     own = [readable(track.name).strip().lower() for track in song.tracks]
     chosen: set[int] = set()
     for word in words:
-        if str(word).strip().isdigit():
+        if _NUMBER.fullmatch(str(word).strip()):
             found = [int(word) - 1] if 1 <= int(word) <= len(song.tracks) else []
         else:
             text = str(word).strip().lower()
@@ -29,6 +32,6 @@ def chosen_tracks(song: Score, words: Sequence[int | str]) -> frozenset[int]:
         found = [n for n in found if len(song.tracks[n].notes)]
         if not found:
             there = ", ".join(f"{n + 1} {own[n] or names[n]}" for n in range(len(names)) if len(song.tracks[n].notes))
-            raise RequestError(f"the song has no track {word}; there are {there}"[:300])
+            raise RequestError(f"the song has no track {str(word)[:60]}; there are {there}"[:300])
         chosen |= set(found)
     return frozenset(chosen)

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from toccata.errors import ModelError
+from toccata.errors import ModelError, shown
 
 ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
 NORM_EPS = 1e-5
 """Added to the variance in every norm."""
-MOST_PARAMETERS, LONGEST_CONTEXT = 20_000_000_000, 131_072
+MOST_PARAMETERS, LONGEST_CONTEXT, MOST_LAYERS = 20_000_000_000, 131_072, 1_000
 """More than this is a slip of the keys: no machine that toccata is for could hold it."""
 _MOST = {"vocab": 1_000_000, "layers": 512, "width": 65_536, "heads": 4096, "kv_heads": 4096, "ffn": 1_000_000}
 
@@ -35,7 +35,7 @@ def sized(name: object, mlp: object = "swiglu") -> dict[str, Any]:
         ModelError: There is no such size.
     """
     if not isinstance(name, str) or name not in SIZES:
-        raise ModelError(f"model.size must be one of {', '.join(SIZES)}, not {name!r}")
+        raise ModelError(f"model.size must be one of {', '.join(SIZES)}, not {shown(name)}")
     shape = dict(SIZES[name])
     return shape if mlp == "swiglu" else {**shape, "ffn": shape["ffn"] * 3 // 2}
 
@@ -75,27 +75,34 @@ class DecoderConfig:
         for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
-                raise ModelError(f"model.{name} must be a whole number of at least 1, not {value!r}")
+                raise ModelError(f"model.{name} must be a whole number of at least 1, not {shown(value)}")
             if value > _MOST.get(name, value):
-                raise ModelError(f"model.{name} must be at most {_MOST[name]:,}, not {value:,}")
+                raise ModelError(f"model.{name} must be at most {_MOST[name]:,}, not {shown(value)}")
         for name in ("bias", "tied"):
             if type(getattr(self, name)) is not bool:
-                raise ModelError(f"model.{name} must be true or false, not {getattr(self, name)!r}")
+                raise ModelError(f"model.{name} must be true or false, not {shown(getattr(self, name))}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+                raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}")
         if self.width % self.heads or (self.width // self.heads) % 2:
-            raise ModelError(f"model.width ({self.width}) must be an even multiple of model.heads ({self.heads})")
+            raise ModelError(
+                f"model.width ({shown(self.width)}) must be an even multiple of model.heads ({shown(self.heads)})"
+            )
         if self.heads % self.kv_heads:
-            raise ModelError(f"model.heads ({self.heads}) must be a multiple of model.kv_heads ({self.kv_heads})")
+            raise ModelError(
+                f"model.heads ({shown(self.heads)}) must be a multiple of model.kv_heads ({shown(self.kv_heads)})"
+            )
         if self.window is not None and (type(self.window) is not int or not 1 <= self.window <= LONGEST_CONTEXT):
             raise ModelError(
-                f"model.window must be a whole number of at least 1, at most {LONGEST_CONTEXT:,}, not {self.window!r}"
+                f"model.window must be a whole number of at least 1, at most {LONGEST_CONTEXT:,}, not "
+                f"{shown(self.window)}"
             )
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
-            raise ModelError(f"model.dropout must be a number in [0, 1), not {self.dropout!r}")
+            raise ModelError(f"model.dropout must be a number in [0, 1), not {shown(self.dropout)}")
         if self.context > LONGEST_CONTEXT:
-            raise ModelError(f"model.context must be at most {LONGEST_CONTEXT:,} tokens, not {self.context:,}")
+            raise ModelError(f"model.context must be at most {LONGEST_CONTEXT:,} tokens, not {shown(self.context)}")
+        if self.layers > MOST_LAYERS:
+            raise ModelError(f"model.layers must be at most {MOST_LAYERS:,}, not {shown(self.layers)}")
         if self.parameters > MOST_PARAMETERS:
             raise ModelError(
                 f"a model of these sizes has more than {MOST_PARAMETERS:,} parameters: make model.width, model.layers "

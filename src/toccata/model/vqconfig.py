@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from math import log2
 from typing import Any, Literal
 
-from toccata.errors import ModelError
+from toccata.errors import ModelError, shown
 
 KEYS, CHANNELS = 88, 2
 """Keys of a piano, and channels of a roll: struck, sounding."""
@@ -51,13 +51,13 @@ class VqConfig:
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
-                raise ModelError(f"the codes' {name} must be a whole number from {low} to {high:,}, not {value!r}")
+                raise ModelError(f"the codes' {name} must be a whole number from {low} to {high:,}, not {shown(value)}")
         if self.layout not in ("slots", "grid"):
             raise ModelError(f"the codes' layout must be slots or grid, not {self.layout!r}")
         for name, below in (("decay", 1.0), ("commitment", float("inf")), ("renew", float("inf"))):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 <= value < below:
-                raise ModelError(f"the codes' {name} must be a number from 0 to below {below:g}, not {value!r}")
+                raise ModelError(f"the codes' {name} must be a number from 0 to below {below:g}, not {shown(value)}")
         if self.layout == "grid" and (self.steps, self.codes) != (32, 16):
             raise ModelError("the codes' layout grid has 32 steps and 16 codes a quarter: set steps=32 and codes=16")
         if self.layout == "grid" and (self.width < 4 or self.entry != self.width):

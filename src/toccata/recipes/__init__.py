@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
@@ -14,10 +13,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from toccata.arguments import toml
 from toccata.corpus.examples import ExampleOptions
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus
 from toccata.corpus.store import Corpus
-from toccata.errors import ModelError, RecipeError
+from toccata.errors import ModelError, RecipeError, shown
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.model.vqconfig import VqConfig
@@ -28,7 +28,6 @@ from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
 Section = TypeVar("Section")
-
 FINETUNE = 0.2
 """The learning rate of a finetuning, as a share of that of the training before it."""
 
@@ -218,24 +217,15 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Setting
 
 
 def _read(name: str) -> dict[str, Any]:
-    if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise RecipeError(f"recipe {name} cannot be read: {error.strerror}", path=name) from None
-        except UnicodeDecodeError:
-            raise RecipeError(f"recipe {name} is not TOML: it is no UTF-8 text", path=name) from None
-    else:
-        entry = resources.files(__name__).joinpath(f"{name}.toml")
-        if name not in names():
-            raise RecipeError(
-                f"there is no recipe {name!r}: choose one of {', '.join(names())}, or give the path of a .toml file"
-            )
-        text = entry.read_text(encoding="utf-8")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"recipe {name} is not TOML: {error}") from None
+        if name.endswith(".toml"):
+            return toml.parsed(toml.text_of(Path(name)))
+        if name in names():
+            return toml.parsed(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"recipe {name} cannot be read: {error}", path=name) from None
+    known = ", ".join(names())
+    raise RecipeError(f"there is no recipe {shown(name)}: choose one of {known}, or give the path of a .toml file")
 
 
 def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,13 +316,16 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if get_origin(option) is Mapping and isinstance(value, Mapping):
             return dict(value)
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                break
-            return float(value)
+            try:
+                if math.isfinite(value):
+                    return float(value)
+            except OverflowError:  # a whole number beyond all others
+                pass
+            break
         if option in (int, bool, str) and type(value) is option:
             return value
     kinds = " or ".join(_KINDS[get_origin(o) or o] for o in options if o is not type(None))
-    raise RecipeError(f"{where} must be {kinds}, not {value!r}")
+    raise RecipeError(f"{where} must be {kinds}, not {shown(value)}")
 
 
 _KINDS: dict[Any, str] = {
@@ -349,12 +342,12 @@ def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str,
     _refuse_unknown(table, known, where)
     for key, value in table.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {value!r}")
+            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {shown(value)}")
     return {key: float(value) for key, value in table.items()}
 
 
 def _refuse_unknown(table: Any, known: set[str], where: str) -> None:
     if not isinstance(table, Mapping):
-        raise RecipeError(f"{where} must be a section, not {table!r}")
+        raise RecipeError(f"{where} must be a section, not {shown(table)}")
     if unknown := set(table) - known:
-        raise RecipeError(f"{where} has no setting {min(unknown)!r}; there are {', '.join(sorted(known))}")
+        raise RecipeError(f"{where} has no setting {shown(min(unknown))}; there are {', '.join(sorted(known))}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from toccata.errors import RecipeError
+from toccata.arguments import toml
+from toccata.errors import RecipeError, shown
+
+_DEEPEST = 6
+"""The most keys of a setting."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,16 @@ def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 def _parsed(text: str) -> dict[str, Any]:
     path, equals, value = text.partition("=")
     keys = [key.strip() for key in path.split(".")]
-    if not equals or len(keys) < 2 or not all(keys):
-        raise RecipeError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
+    if not equals or not 2 <= len(keys) <= _DEEPEST or not all(keys):
+        raise RecipeError(f"{shown(text)} is no setting: write section.key=value, e.g. training.lr=0.001")
     try:
-        table = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+        table = toml.parsed(f"value = {value}")
+    except toml.NoToml:
         table = {"value": value.strip()}  # a bare word is a string
+    except ValueError as error:
+        raise RecipeError(f"{'.'.join(keys)} cannot be read: {error}") from None
     if set(table) != {"value"}:
-        raise RecipeError(f"{text!r} is more than one setting: give each on its own")
+        raise RecipeError(f"{shown(text)} is more than one setting: give each on its own")
     parsed: Any = table["value"]
     for key in reversed(keys):
         parsed = {key: parsed}

@@ -55,7 +55,7 @@ def find_soundfont(explicit: Path | None = None) -> Path | None:
             if not path.is_file():
                 raise RequestError(f"no SoundFont at {path}, {how}: give the path of an .sf2 or .sf3 file", path=path)
             return path
-    for folder in _folders():
+    for folder in soundfont_folders():
         if not folder.is_dir():
             continue
         fonts = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".sf2", ".sf3") and p.is_file()]
@@ -120,7 +120,8 @@ def write_audio(score: Score, path: Path, *, soundfont: Path | None = None, samp
             raise OSError(number, "the sound cannot be written here", str(path)) from error
 
 
-def _folders() -> list[Path]:
+def soundfont_folders() -> list[Path]:
+    """The folders of the system in which SoundFonts are looked for."""
     home = Path.home()
     if sys.platform == "darwin":
         banks = "Library/Audio/Sounds/Banks"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
+from toccata.arguments import checked_value
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
@@ -34,8 +35,8 @@ class Request:
         seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
         bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
         key: Pitched notes keep to its scale, e.g. ``"D minor"``.
-        tempo: Quarters a minute; None: the prompt's, or the model's choice.
-        meter: For a new piece; None: the model's choice, or 4/4 where a tempo or a chart is asked for.
+        tempo: Quarters a minute, after a prompt from the new music on; None: the prompt's, or the model's choice.
+        meter: For a new piece alone; None: the model's choice, or 4/4 where a tempo or a chart is asked for.
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
         hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
@@ -92,12 +93,11 @@ class Task:
 
 def refuse_unruly(request: Request, grammar: Grammar) -> None:
     """Refuse what cannot be promised, whatever is written."""
-    if request.bars is not None and request.bars < 1:
-        raise RequestError(f"at least one bar must be asked for, not {request.bars}")
-    if request.tempo is not None and not 10 <= request.tempo <= 500:
-        raise RequestError(f"a tempo goes from 10 to 500 quarters a minute: {request.tempo} is none")
-    if request.meter is not None and not (request.meter[0] > 0 and request.meter[1] > 0):
-        raise RequestError(f"there is no meter {request.meter[0]}/{request.meter[1]}")
+    for name in ("bars", "tempo", "meter"):
+        if (value := getattr(request, name)) is not None:
+            checked_value(name, value)
+    if request.prompt is not None and request.meter is not None:
+        raise RequestError("music that goes on from a prompt keeps its meter: leave out the meter, or the prompt")
     if request.chords is None and not request.end:
         return
     what = "a chord chart" if request.chords is not None else "an ending"

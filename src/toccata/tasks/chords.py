@@ -12,7 +12,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError, RequestError, shown
 from toccata.midi.keys import STEPS, Key, every_octave, pitch_classes
 from toccata.tokenizers.state import State
 
@@ -60,12 +60,14 @@ class Chord:
         plain = text.replace("♯", "#").replace("♭", "b")
         found = _CHORD.fullmatch(plain)
         if found is None:
-            raise RequestError(f"there is no chord {text!r}: a chord begins with a capital from A to G, e.g. Bb or F#")
+            raise ArgumentError(
+                f"there is no chord {shown(text)}: a chord begins with a capital from A to G, e.g. Bb or F#"
+            )
         quality = found["quality"]
         degrees = _degrees(quality)
         if degrees is None:
-            raise RequestError(
-                f"there is no chord {text!r}: {quality!r} is no kind of chord, such as m7, maj7, dim or 7sus4"
+            raise ArgumentError(
+                f"there is no chord {shown(text)}: {shown(quality)} is no kind of chord, such as m7, maj7, dim or 7sus4"
             )
         bass = None if found["bass"] is None else _note(found["bass"])
         return cls(text, (found["root"][0], _note(found["root"])), degrees, bass)
@@ -206,7 +208,7 @@ class ChordChart:
                 for cell in cells.split("|"):
                     bars.append(_bar(cell.split(), bars[-1] if bars else None, len(bars) + 1))
         if not bars:
-            raise RequestError('a chord chart needs chords, e.g. "Dm7 | G7 | Cmaj7 | %"')
+            raise ArgumentError('a chord chart needs chords, e.g. "Dm7 | G7 | Cmaj7 | %"')
         return cls(tuple(bars))
 
     @property
@@ -248,12 +250,12 @@ class ChordChart:
 def _bar(words: list[str], before: tuple[Change, ...] | None, number: int) -> tuple[Change, ...]:
     """One bar of a chart, numbered from 1."""
     if not words:
-        raise RequestError(f"bar {number} of the chords is empty: write a chord, % for the bar before again, or N.C.")
+        raise ArgumentError(f"bar {number} of the chords is empty: write a chord, % for the bar before again, or N.C.")
     if "%" in words:
         if len(words) > 1:
-            raise RequestError(f"bar {number}: % is a whole bar once more; to hold a chord for a share of it, write /")
+            raise ArgumentError(f"bar {number}: % is a whole bar once more; to hold a chord for a share of it, write /")
         if before is None:
-            raise RequestError(f"bar {number}: there is no bar before it for % to repeat")
+            raise ArgumentError(f"bar {number}: there is no bar before it for % to repeat")
         return before
     changes: list[Change] = []
     for place, word in enumerate(words):
@@ -261,7 +263,7 @@ def _bar(words: list[str], before: tuple[Change, ...] | None, number: int) -> tu
             changes.append(Change(Fraction(place, len(words)), _chord(word, number)))
         elif not changes:
             if before is None:
-                raise RequestError(f"bar {number}: there is no chord before it for / to hold")
+                raise ArgumentError(f"bar {number}: there is no chord before it for / to hold")
             changes.append(Change(Fraction(0), before[-1].chord))
     return tuple(changes)
 
@@ -279,7 +281,7 @@ def _chord(word: str, number: int) -> Chord | None:
     try:
         return None if word in _NO_CHORD else Chord.read(word)
     except RequestError as error:
-        raise RequestError(f"bar {number}: {error.message}") from None
+        raise ArgumentError(f"bar {number}: {error.message}") from None
 
 
 def strong_beats(beats: int) -> list[int]:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key, estimate
 from toccata.tokenizers.base import Tokenizer
@@ -86,7 +86,7 @@ class Controls:
             level = getattr(self, name)
             if level is not None and not (isinstance(level, int | np.integer) and 1 <= level <= len(bounds) + 1):
                 whole = "" if isinstance(level, int) else " in whole numbers"
-                raise RequestError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
+                raise ArgumentError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
 
     def tokens(self) -> list[int]:
         """The base tokens that say it."""

@@ -7,13 +7,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.notes import Place, Struck
 from toccata.midi.repitch import Keys
@@ -26,18 +25,6 @@ _TOGETHER = 16
 """Notes of a track that begin within this part of a quarter are a chord."""
 _MOVED, _OCTAVES, _LENGTH = 1 / 2, 1 / 24, 1 / 4
 """What it counts that a note has another pitch, each semitone of that, and another length."""
-
-
-def refuse_absurd(keep: str, strength: float) -> None:
-    """Say what cannot be asked for.
-
-    Raises:
-        RequestError: There is no such thing to keep, or the strength is not from 0 to 1.
-    """
-    if keep not in get_args(Keep):
-        raise RequestError(f"a variation keeps {', '.join(get_args(Keep)[:-1])} or {get_args(Keep)[-1]}, not {keep!r}")
-    if not 0 <= strength <= 1:  # nor is a number that is none
-        raise RequestError(f"the strength goes from 0 (the same) to 1 (all may change), not {strength}")
 
 
 def span(score: Score, bars: BarMap, hole: Hole) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from toccata.errors import RequestError
+from toccata.errors import ArgumentError, RequestError, shown
 from toccata.tasks.asked import Request
 from toccata.tasks.chords import ChordChart
 from toccata.tasks.controls import BOUNDS, MOST_STYLES, Controls
@@ -39,7 +39,7 @@ def wished(
     single: dict[int, dict[str, int]] = {}
     for name, said in (controls or {}).items():
         if name not in BOUNDS:
-            raise RequestError(f"there is no control {name!r}: there are {', '.join(BOUNDS)}")
+            raise ArgumentError(f"there is no control {shown(name)}: there are {', '.join(BOUNDS)}")
         if not isinstance(said, Sequence):
             whole[name] = said
             continue
@@ -104,9 +104,11 @@ def _numbers(style: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
             raise RequestError("a style needs a name")
         if len(there) < 2:
             raise RequestError(
-                f"this model knows no styles, so none is {name!r}: train it on a folder that has a folder for each"
+                f"this model knows no styles, so none is {shown(name)}: train it on a folder that has a folder for each"
             )
         if name.casefold() not in there:
-            raise RequestError(f"this model knows no style {name!r}: it knows {', '.join(known[:MOST_STYLES])}"[:300])
+            raise RequestError(
+                f"this model knows no style {shown(name)}: it knows {', '.join(known[:MOST_STYLES])}"[:300]
+            )
         numbers.append(there.index(name.casefold()))
     return tuple(dict.fromkeys(numbers))

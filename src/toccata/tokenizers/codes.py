@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import ModelError, RecipeError, RequestError
+from toccata.errors import ModelError, RecipeError, RequestError, shown
 from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
@@ -97,7 +97,7 @@ class CodesOptions:
     def __post_init__(self) -> None:
         for name, low, high in (("codes", 1, 64), ("book", 2, 65536), ("steps", 4, 96), ("merges", 0, 0)):
             if not low <= getattr(self, name) <= high:
-                raise RecipeError(f"tokenizer.{name} goes from {low} to {high}, not {getattr(self, name)}")
+                raise RecipeError(f"tokenizer.{name} goes from {low} to {high}, not {shown(getattr(self, name))}")
 
 
 class CodesTokenizer:

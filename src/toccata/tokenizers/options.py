@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from toccata.errors import RecipeError, ToccataError
+from toccata.errors import RecipeError, ToccataError, shown
 from toccata.tokenizers import pertok
 from toccata.tokenizers.checks import SettingError
 from toccata.tokenizers.settings import ATTRIBUTE_CONTROLS, DEFAULTS, settings_of, settled
@@ -19,6 +20,7 @@ OTHERS = ("text", "codes")
 """The schemes that are not MidiTok's; see ``load.py``."""
 MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
 """The versions of MidiTok and of Hugging Face's tokenizers whose form the saved file has."""
+_DIGITS = re.compile("[0-9]{1,9}")
 _ALGORITHMS = ("BPE", "Unigram", "WordPiece")
 SPECIALS = (
     "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
@@ -59,6 +61,20 @@ _PER_TOK: dict[str, Any] = {
 }
 
 
+MOST_IDS = 1_000_000
+"""Ids a tokenizer may have; the largest vocabularies of language models have a quarter of that."""
+_LARGEST, _LONGEST, _DEEPEST = 10_000, 1_000, 3
+"""A number, the entries of a list or a section, and lists inside one another, in an option: what MidiTok makes of them
+takes memory in proportion."""
+_HIGHEST: dict[str, int] = {
+    "num_velocities": 127, "num_tempos": 1000, "ticks_per_quarter": 3840, "num_microtiming_bins": 1000,
+}  # fmt: skip
+_STEPS, _QUARTERS, _WORDS = 192, 1024, 20_000
+"""Steps a quarter, quarters that a length has, and words for lengths."""
+_BEATS = 255
+"""Of a meter: its number is a byte in MIDI."""
+
+
 @dataclass(frozen=True)
 class EventOptions:
     """What a recipe says of an event tokenizer.
@@ -78,9 +94,11 @@ class EventOptions:
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             known = ", ".join((*SCHEMES, *OTHERS))
-            raise RecipeError(f"tokenizer.scheme must be one of {known}, not {self.scheme!r}")
+            raise RecipeError(f"tokenizer.scheme must be one of {known}, not {shown(self.scheme)}")
         if self.algorithm not in _ALGORITHMS:
-            raise RecipeError(f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {self.algorithm!r}")
+            raise RecipeError(
+                f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {shown(self.algorithm)}"
+            )
         refuse_merges(self.merges)
 
 
@@ -88,10 +106,10 @@ def refuse_merges(merges: int) -> None:
     """Refuse a number of ids that there cannot be.
 
     Raises:
-        RecipeError: It is below 0.
+        RecipeError: It is below 0, or more than any tokenizer has.
     """
-    if merges < 0:
-        raise RecipeError(f"tokenizer.merges must be at least 0, not {merges}")
+    if not 0 <= merges <= MOST_IDS:
+        raise RecipeError(f"tokenizer.merges must be from 0 to {MOST_IDS:,}, not {shown(merges)}")
 
 
 def document_of(options: EventOptions) -> dict[str, Any]:
@@ -166,14 +184,43 @@ def refusing(options: EventOptions) -> Iterator[None]:
 def _refuse_value(name: str, value: Any) -> None:
     """Refuse what MidiTok would take, and stumble over later."""
     where = f"tokenizer.options.{name}"
+    _refuse_large(where, value, _DEEPEST)
+    if (most := _HIGHEST.get(name)) is not None and not (type(value) is int and 1 <= value <= most):
+        raise RecipeError(f"{where} must be a whole number from 1 to {most:,}, not {shown(value)}")
     if name == "programs" and not _all_whole(value, -1, 127):
-        raise RecipeError(f"{where} must be a list of 0 to 127, and -1 for the drums, not {value!r}")
-    if name == "beat_res" and not (isinstance(value, Mapping) and _all_whole(list(value.values()), 1)):
-        raise RecipeError(f'{where} must be steps a quarter, at least 1, for ranges of quarters, as in {{"0-4" = 12}}')
+        raise RecipeError(f"{where} must be a list of 0 to 127, and -1 for the drums, not {shown(value)}")
+    if name in ("beat_res", "beat_res_rest"):
+        if not (isinstance(value, Mapping) and _all_whole(list(value.values()), 1, _STEPS)):
+            raise RecipeError(
+                f'{where} must be steps a quarter, from 1 to {_STEPS}, for ranges of quarters, as in {{"0-4" = 12}}'
+            )
+        spans = [key if isinstance(key, tuple) else (0, key) for key in value]
+        if max(high for _, high in spans) > _QUARTERS:
+            raise RecipeError(f"{where} has ranges of more than {_QUARTERS} quarters")
+        if sum((high - low) * value[key] for key, (low, high) in zip(value, spans, strict=True)) > _WORDS:
+            raise RecipeError(f"{where} makes more than {_WORDS:,} different lengths: give fewer steps or quarters")
     if name == "time_signature_range":
         beats = value.values() if isinstance(value, Mapping) else [None]
-        if not all(_all_whole(counts, 1) for counts in beats):
-            raise RecipeError(f'{where} must be lists of beats, at least 1, for denominators, as in {{"4" = [3, 4]}}')
+        if not all(_all_whole(counts, 1, _BEATS) for counts in beats):
+            raise RecipeError(
+                f'{where} must be lists of beats, from 1 to {_BEATS}, for denominators, as in {{"4" = [3, 4]}}'
+            )
+
+
+def _refuse_large(where: str, value: Any, levels: int) -> None:
+    """Refuse numbers and lists that would fill the memory, before MidiTok makes a vocabulary of them."""
+    if isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
+        raise RecipeError(f"{where} cannot have the number {shown(value)}: {_LARGEST:,} is the largest")
+    if isinstance(value, str) and len(value) > _LONGEST:
+        raise RecipeError(f"{where} cannot have a text of {len(value):,} characters")
+    if not isinstance(value, Mapping | list | tuple):
+        return
+    if len(value) > _LONGEST or not levels:
+        raise RecipeError(
+            f"{where} is too large: {_LONGEST:,} entries are the most, and {_DEEPEST} lists in one another"
+        )
+    for one in (*value.keys(), *value.values()) if isinstance(value, Mapping) else value:
+        _refuse_large(where, one, levels - 1)
 
 
 def _all_whole(values: Any, low: int, high: int | None = None) -> bool:
@@ -189,8 +236,10 @@ def _from_toml(name: str, value: Any) -> Any:
         pairs = {}
         for key, entry in value.items():
             low, dash, high = str(key).partition("-")
-            if not low.isdigit() or (dash and not high.isdigit()):
-                raise RecipeError(f'tokenizer.options.{name}: write ranges as "0-4" and numbers as "4", not {key!r}')
+            if not _DIGITS.fullmatch(low) or (dash and not _DIGITS.fullmatch(high)):
+                raise RecipeError(
+                    f'tokenizer.options.{name}: write ranges as "0-4" and numbers as "4", not {shown(key)}'
+                )
             pairs[(int(low), int(high)) if dash else int(low)] = entry
         return pairs
     return tuple(value) if isinstance(value, list) and name.endswith("_range") else value

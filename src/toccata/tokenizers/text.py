@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import ModelError, RecipeError, RequestError, ToccataError
+from toccata.errors import ModelError, RecipeError, RequestError, ToccataError, shown
 from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
@@ -59,11 +59,13 @@ class TextOptions:
 
     def __post_init__(self) -> None:
         if self.algorithm not in _ALGORITHMS:
-            raise RecipeError(f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {self.algorithm!r}")
+            raise RecipeError(
+                f"tokenizer.algorithm must be one of {', '.join(_ALGORITHMS)}, not {shown(self.algorithm)}"
+            )
         if self.layout not in LAYOUTS:
-            raise RecipeError(f"tokenizer.layout must be one of {', '.join(LAYOUTS)}, not {self.layout!r}")
+            raise RecipeError(f"tokenizer.layout must be one of {', '.join(LAYOUTS)}, not {shown(self.layout)}")
         if self.layout == "rhythm" and not 1 <= self.velocities <= 7:
-            raise RecipeError(f"tokenizer.velocities goes from 1 to 7 in this layout, not {self.velocities}")
+            raise RecipeError(f"tokenizer.velocities goes from 1 to 7 in this layout, not {shown(self.velocities)}")
         refuse_merges(self.merges)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from toccata.errors import RecipeError
+from toccata.errors import RecipeError, shown
 
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
@@ -64,17 +64,16 @@ class TrainOptions:
     """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""
 
     def __post_init__(self) -> None:
-        for name, low in _LOWEST.items():
-            value = getattr(self, name)
-            if value is not None and value < low:
-                raise RecipeError(f"training.{name} must be at least {low}, not {value}")
+        _refuse_outside("training", self, _LOWEST)
         for name in ("warmup", "floor", "beta1", "beta2", "ema"):
             value = getattr(self, name)
             if not 0 <= value <= 1 or (value == 1 and name in ("beta1", "beta2", "ema")):
-                raise RecipeError(f"training.{name} must be a share between 0 and 1, not {value}")
+                raise RecipeError(f"training.{name} must be a share between 0 and 1, not {shown(value)}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise RecipeError(f"training.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+                raise RecipeError(
+                    f"training.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}"
+                )
         if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
             raise RecipeError("training.lr and training.minutes must be greater than 0")
         _refuse_seed("training", self.seed)
@@ -124,10 +123,7 @@ class CodecOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in _LOWEST_CODEC.items():
-            value = getattr(self, name)
-            if value is not None and value < low:
-                raise RecipeError(f"codec_training.{name} must be at least {low}, not {value}")
+        _refuse_outside("codec_training", self, _LOWEST_CODEC)
         if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
             raise RecipeError("codec_training.lr and codec_training.minutes must be greater than 0")
         _refuse_seed("codec_training", self.seed)
@@ -139,6 +135,23 @@ _LOWEST_CODEC: dict[str, float] = {
 }  # fmt: skip
 
 
+_HIGHEST: dict[str, float] = {
+    "steps": 10**9, "rows": 10**6, "accumulate": 10**6, "evaluations": 10**6, "valid_rows": 10**6, "patience": 10**6,
+    "workers": 1024, "minutes": 10**7, "checkpoint_minutes": 10**7, "lr": 100, "weight_decay": 1000, "clip": 10**9,
+    "transpose": 24,
+}  # fmt: skip
+"""More than these is a slip of the keys."""
+
+
+def _refuse_outside(section: str, options: object, lowest: dict[str, float]) -> None:
+    for name in dict.fromkeys((*lowest, *_HIGHEST)):
+        value, low, high = getattr(options, name, None), lowest.get(name), _HIGHEST.get(name)
+        if value is not None and low is not None and value < low:
+            raise RecipeError(f"{section}.{name} must be at least {low}, not {shown(value)}")
+        if value is not None and high is not None and value > high:
+            raise RecipeError(f"{section}.{name} must be at most {high:,}, not {shown(value)}")
+
+
 def _refuse_seed(section: str, seed: int) -> None:
     if seed > HIGHEST_SEED:
-        raise RecipeError(f"{section}.seed must be at most {HIGHEST_SEED}, not {seed}")
+        raise RecipeError(f"{section}.seed must be at most {HIGHEST_SEED}, not {shown(seed)}")

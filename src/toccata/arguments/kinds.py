@@ -1,0 +1,344 @@
+"""Kinds of values: what an argument or an option may be, and how it is read, from Python and from a command line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from toccata.errors import RequestError, shown
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
+_MOST_DIGITS = 40
+
+
+class Unfit(ValueError):  # noqa: N818 - never leaves this room
+    """A value that a kind does not take.
+
+    Attributes:
+        value: What does not fit, where that is a part of the value; else a tuple of nothing.
+    """
+
+    def __init__(self, why: str = "", *value: Any) -> None:
+        """``why`` is said where it is more than what the kind says of itself."""
+        super().__init__(why)
+        self.value = value
+
+
+class Kind:
+    """What a value may be.
+
+    Attributes:
+        allowed: The same in words, as they follow "must be".
+    """
+
+    allowed = "something else"
+
+    def read(self, value: Any) -> Any:
+        """The value as the functions below the public ones take it.
+
+        Raises:
+            Unfit: It is none of this kind.
+        """
+        raise Unfit
+
+    def parse(self, text: str) -> Any:
+        """The same, from the text of a command line.
+
+        Raises:
+            Unfit: It is none of this kind.
+        """
+        return self.read(text)
+
+
+class Whole(Kind):
+    """A whole number between two bounds, both included. Booleans are none; NumPy's integers are."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+        self.allowed = f"a whole number from {low:,} to {high:,}"
+
+    def read(self, value: Any) -> int:
+        """As ``int``."""
+        if isinstance(value, bool) or not isinstance(value, Integral) or not self.low <= int(value) <= self.high:
+            raise Unfit
+        return int(value)
+
+    def parse(self, text: str) -> int:
+        """Decimal digits."""
+        if not _INTEGER.fullmatch(text.strip()):
+            raise Unfit
+        return self.read(int(text))
+
+
+class Number(Kind):
+    """A finite number between two bounds, included unless ``above``: then the lower one is not."""
+
+    def __init__(self, low: float, high: float, *, above: bool = False, below: bool = False, note: str = "") -> None:
+        self.low, self.high, self.above, self.below = low, high, above, below
+        start, end = "above" if above else "from", "below " if below else ""
+        self.allowed = f"a number {start} {low:,g} to {end}{high:,g}{note and f' ({note})'}"
+
+    def read(self, value: Any) -> float:
+        """As ``float``; an ``int`` stays one."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise Unfit
+        try:
+            number = float(value)
+        except OverflowError:
+            raise Unfit from None
+        if not (self.low <= number <= self.high):  # nor is a number that is none
+            raise Unfit
+        if (self.above and number == self.low) or (self.below and number == self.high):
+            raise Unfit
+        return int(value) if isinstance(value, Integral) else number
+
+    def parse(self, text: str) -> float:
+        """As Python writes numbers."""
+        if len(text) > _MOST_DIGITS:
+            raise Unfit
+        try:
+            return self.read(float(text))
+        except ValueError:
+            raise Unfit from None
+
+
+class Flag(Kind):
+    """True or false, and nothing that might be taken for either."""
+
+    allowed = "True or False"
+
+    def read(self, value: Any) -> bool:
+        """As ``bool``; NumPy's are taken."""
+        if not isinstance(value, bool) and not type(value).__module__ == "numpy":
+            raise Unfit
+        if not isinstance(value, bool) and not type(value).__name__.startswith("bool"):
+            raise Unfit
+        return bool(value)
+
+
+class Text(Kind):
+    """A text that is not blank."""
+
+    def __init__(self, allowed: str = "a text", most: int = 10_000) -> None:
+        self.allowed, self.most = allowed, most
+
+    def read(self, value: Any) -> str:
+        """As it is."""
+        if not isinstance(value, str) or not value.strip() or len(value) > self.most:
+            raise Unfit
+        return str(value)
+
+
+class Read(Text):
+    """A text that a function of ours reads, which says best what is wrong with it.
+
+    Attributes:
+        function: Module and name of it, loaded when it is first needed.
+    """
+
+    def __init__(self, allowed: str, function: str) -> None:
+        super().__init__(allowed)
+        self.function = function
+
+    def read(self, value: Any) -> Any:
+        """As it is; what was read is made again where it is needed."""
+        text = super().read(value)
+        called(self.function, text)
+        return text
+
+
+class Choice(Kind):
+    """One of some words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+
+    def read(self, value: Any) -> str:
+        """As it is."""
+        if not isinstance(value, str) or value not in self.words:
+            raise Unfit
+        return str(value)
+
+
+class Place(Kind):
+    """A path, or a text that is one; nothing is looked up."""
+
+    allowed = "a path"
+
+    def __init__(self, allowed: str = "a path", *, local: bool = False) -> None:
+        self.allowed, self.local = allowed, local
+
+    def read(self, value: Any) -> Any:
+        """As it is."""
+        if not isinstance(value, str | os.PathLike):
+            raise Unfit
+        text = os.fspath(value)
+        if not isinstance(text, str) or not text.strip():
+            raise Unfit
+        if "\0" in text:
+            raise Unfit("a path cannot have a zero in it")
+        if self.local and is_address(value):
+            raise Unfit(f"{shown(text)} is an address, and must be a local path")
+        return value
+
+    def parse(self, text: str) -> Path:
+        """As a ``Path``."""
+        return Path(Place().read(text))  # commands say more exactly what an address cannot be used for
+
+
+def is_address(value: object) -> bool:
+    """Whether a text or a path is the address of a place in an object store, or on another machine."""
+    from toccata.remote.place import address, no_address
+
+    return bool(address(value) or no_address(value))
+
+
+class Music(Place):
+    """A song: a path, the bytes of a MIDI file, a Score or a Piece."""
+
+    allowed = "a MIDI file, its bytes, a Score or a Piece"
+
+    def __init__(self) -> None:
+        super().__init__(self.allowed, local=True)
+
+    def read(self, value: Any) -> Any:
+        """As it is."""
+        if isinstance(value, bytes) or (hasattr(value, "midi") and hasattr(value, "origin")):
+            return value
+        return value if is_instance(value, "ScoreTick") else super().read(value)
+
+
+class Several(Kind):
+    """Some values of one kind, at least one; one alone is as good as a list of it."""
+
+    def __init__(self, kind: Kind, what: str, *, most: int = 10_000, none: bool = False) -> None:
+        self.kind, self.most, self.none = kind, most, none
+        self.allowed = f"{what}, each {kind.allowed}"
+
+    def read(self, value: Any) -> tuple[Any, ...]:
+        """As a tuple."""
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            return (self.kind.read(value),)
+        found = tuple(self._one(one) for one in islice(value, self.most + 1))
+        if not (found or self.none):
+            raise Unfit
+        if len(found) > self.most:
+            raise Unfit(f"there are more than {self.most:,} of them")
+        return found
+
+    def _one(self, value: Any) -> Any:
+        try:
+            return self.kind.read(value)
+        except Unfit as error:
+            raise Unfit(str(error), *(error.value or (value,))) from None
+
+
+class Either(Kind):
+    """A value of one kind or of another; the last one says what is wrong."""
+
+    def __init__(self, *kinds: Kind) -> None:
+        self.kinds = kinds
+        self.allowed = " or ".join(kind.allowed for kind in kinds)
+
+    def read(self, value: Any) -> Any:
+        """As the first kind that takes it reads it."""
+        for kind in self.kinds:
+            try:
+                return kind.read(value)
+            except Unfit as error:
+                if str(error):
+                    raise
+        raise Unfit
+
+    def parse(self, text: str) -> Any:
+        """The same, from text."""
+        for kind in self.kinds:
+            try:
+                return kind.parse(text)
+            except Unfit as error:
+                if str(error):
+                    raise
+        raise Unfit
+
+
+class Instance(Kind):
+    """An object of one of our classes, told by its name so that nothing has to be loaded to ask."""
+
+    def __init__(self, *names: str, allowed: str = "") -> None:
+        self.names = names
+        self.allowed = allowed or f"a {' or a '.join(names)}"
+
+    def read(self, value: Any) -> Any:
+        """As it is."""
+        if not is_instance(value, *self.names):
+            raise Unfit
+        return value
+
+
+class Function(Kind):
+    """Something that can be called."""
+
+    allowed = "a function"
+
+    def read(self, value: Any) -> Any:
+        """As it is."""
+        if not callable(value):
+            raise Unfit
+        return value
+
+
+class Methods(Kind):
+    """Anything with some methods."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.allowed = f"an object with the methods {' and '.join(names)}"
+
+    def read(self, value: Any) -> Any:
+        """As it is."""
+        if not all(callable(getattr(value, name, None)) for name in self.names):
+            raise Unfit
+        return value
+
+
+def is_instance(value: object, *names: str) -> bool:
+    """Whether a value is of a class, or of one derived from it, of toccata's or symusic's and of one of these names."""
+    return any(
+        kind.__qualname__ in names and kind.__module__.split(".")[0] in ("toccata", "symusic")
+        for kind in type(value).__mro__
+    )
+
+
+def called(function: str, *values: Any) -> Any:
+    """The result of a function that is named by its module and name (``toccata.midi.keys:Key.read``).
+
+    Raises:
+        Unfit: It refuses the values; says as it does why.
+    """
+    from importlib import import_module
+
+    module, name = function.split(":")
+    target: Any = import_module(module)
+    for part in name.split("."):
+        target = getattr(target, part)
+    try:
+        return target(*values)
+    except RequestError as error:
+        raise Unfit(error.message) from None
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """Two values as they may be given.
+
+    Raises:
+        Unfit: There are not two of them.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence) or len(value) != 2:
+        raise Unfit
+    return value[0], value[1]
