@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_support import TINY, call, tiny
-from toccata.engine.music import new_file
 from toccata.folder import ModelFolder
 from toccata.measure.figures import few, usual_range, with_interval
 from toccata.measure.ranking import Ranker
 from toccata.measure.usual import Spread, Usual
 from toccata.midi.read import read_score
+from toccata.midi.splice import new_file
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.training.card import card

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from random_model import random_model
 from toccata import folder
 from toccata.files import write_json
-from toccata.measure.evaluation import DATA
+from toccata.folder import DATA
 from toccata.measure.passages import Index
 from toccata.midi.read import read_score
 from toccata.model.config import DecoderConfig
