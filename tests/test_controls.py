@@ -174,7 +174,7 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
     examples = Examples(corpus, tokenizer, "train", 512, ExampleOptions(controls=1.0), seed=2)
     levels = {Controls(density=i + 1).tokens()[0]: i + 1 for i in range(len(BOUNDS["density"]) + 1)}
     right = checked = 0
-    for number in range(30):
+    for number in range(60):
         row = examples.row(number)
         state, told, notes, length = State(grammar.scheme), 0, 0, 1
         for token in row.inputs[: row.lengths[0]].tolist():

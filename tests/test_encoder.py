@@ -307,8 +307,8 @@ def test_a_tampered_tokenizer_is_refused_in_one_line(merged: EventTokenizer, tmp
 def test_what_would_be_written_in_part_only_is_refused() -> None:
     with pytest.raises(RecipeError, match="one_token_stream_for_programs is wrong: toccata writes all programs as one"):
         EventTokenizer.build(EventOptions("REMI", {"one_token_stream_for_programs": False}))
-    with pytest.raises(RecipeError, match="more than 50,000 tokens"):
-        EventTokenizer.build(EventOptions("REMI", {"beat_res": {"0-900": 900}}))
+    with pytest.raises(RecipeError, match="more than 20,000 different lengths"):
+        EventTokenizer.build(EventOptions("REMI", {"beat_res": {"0-900": 190}}))
 
 
 def test_music_that_no_token_says_is_refused_in_one_line() -> None:

@@ -168,7 +168,7 @@ def test_guidance_goes_from_untold_over_told_to_more() -> None:
     assert np.array_equal(guided(told, untold, 1), told)
     assert np.array_equal(guided(told, untold, 3), np.array([[4.0, 1.0]], np.float32))
     for wrong in (-0.1, 11, float("nan")):
-        with pytest.raises(RequestError, match="guidance cannot be"):
+        with pytest.raises(RequestError, match="guidance must be a number from 0 to 10"):
             Sampling(guidance=wrong)
 
 

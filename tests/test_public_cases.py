@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from symusic import Score
 
+from cli_support import call
 from random_model import random_model
 from toccata.engine.model import Model
 from toccata.errors import MidiError, MidiWarning
@@ -169,6 +170,14 @@ def test_a_file_that_breaks_off_in_its_last_track_is_read_and_says_so(tmp_path: 
         assert parts(score)[0] == ("Flute", 73, False, 8)
         with pytest.raises(MidiError, match="is cut short: track 2 should have"):
             read_score(path, cut_short="refuse")
+
+
+def test_a_command_notes_once_that_a_file_breaks_off(tmp_path: Path) -> None:
+    path = save(tmp_path, file(FLUTE + END, BASS + END)[:-20])
+    done = call("inspect", path, "--quiet")
+    assert done.code == 0
+    assert done.error.count("note: ") == 1
+    assert f"{path}: is cut short: track 2" in done.error
 
 
 def test_training_leaves_cut_files_out_unless_it_is_told_to_use_them(tmp_path: Path) -> None:

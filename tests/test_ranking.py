@@ -261,7 +261,7 @@ def test_a_model_that_knows_nothing_of_the_usual_says_so(known: Model, tmp_path:
     assert alone.parts["surprise"] is alone.parts["traits"] is None
     assert "surprise 2.5 nats a note; the model does not know what is usual" in alone.why
     with pytest.raises(RequestError, match="cannot be ranked: train it again"):
-        toccata.rank([], Model(random_model(tmp_path / "m")))
+        toccata.rank([piece(music(list(SCALE)))], Model(random_model(tmp_path / "m")))
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

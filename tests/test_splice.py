@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from symusic import Note, Pedal, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import MidiError
+from toccata.midi.bars import rescaled_onset
 from toccata.midi.splice import continue_file, drop_before, new_file
 
 FOLDERS = (
@@ -368,7 +369,7 @@ def test_any_new_music(what: list, tpq: int, kind: int, cut: bool, at: int) -> N
         onsets = Counter((t, raw[1]) for one in rest for t, raw in one if raw[0] & 0xF0 == 0x90)
         want = Counter()
         for _, listed in what:
-            want += Counter({(at + round(n[0] * 96 / tpq), n[2]) for n in listed})
+            want += Counter({(at + rescaled_onset(n[0], 96, tpq), n[2]) for n in listed})
         assert onsets == want
         for one in rest:
             notes(one)

@@ -201,12 +201,12 @@ def _note_shower() -> Callable[..., None]:
     """What prints warnings that are the user's concern: a line each, once a command."""
     shown: set[str] = set()
 
-    def show(message: Warning | str, *_: object) -> None:
+    def note(message: Warning | str, *_: object) -> None:
         if str(message) not in shown:
             shown.add(str(message))
-            print(f"note: {message}", file=sys.stderr)
+            show(sys.stderr, f"note: {message}")
 
-    return show
+    return note
 
 
 def _usage(error: click.UsageError, as_json: bool) -> int:
