@@ -176,8 +176,8 @@ def test_a_command_notes_once_that_a_file_breaks_off(tmp_path: Path) -> None:
     path = save(tmp_path, file(FLUTE + END, BASS + END)[:-20])
     done = call("inspect", path, "--quiet")
     assert done.code == 0
-    assert done.error.count("note: ") == 1
-    assert f"{path}: is cut short: track 2" in done.error
+    assert done.err.count("note: ") == 1
+    assert f"{path}: is cut short: track 2" in done.err
 
 
 def test_training_leaves_cut_files_out_unless_it_is_told_to_use_them(tmp_path: Path) -> None:
