@@ -383,9 +383,7 @@ def ready() -> None:
     import toccata.render.audio
     import toccata.render.roll
     import toccata.tokenizers.load
-    from toccata.tokenizers.options import library
 
-    library()
     assert toccata.api is not None
 
 

@@ -29,8 +29,8 @@ from toccata.api import model_rows
 from toccata.engine.model import Model
 from toccata.errors import ToccataError
 from toccata.files import digest
-from toccata.measure.evaluation import seen_by
 from toccata.measure.judge import Judge
+from toccata.measure.learned import Seen
 from toccata.measure.usual import Usual
 
 MEMORY, SECONDS = 1 << 30, 60
@@ -193,7 +193,7 @@ def use(path: Path) -> None:
     if Judge.has(model):
         pieces = model.generate(bars=1, max_tokens=24, seed=2)
         Judge(model).summary([piece for piece in pieces if piece.origin["notes"]])
-    seen_by(path)
+    Seen.of_model(model.folder)
 
 
 def fault(path: Path) -> str | None:

@@ -246,12 +246,12 @@ def test_locks_that_make_no_sense() -> None:
     for asked, what in (
         ({}, "needs bars, tracks or pitches"),
         ({"bars": (2, 3)}, "there are no bars 2 to 3"),
-        ({"bars": 0}, "0 are no bars"),
-        ({"bars": (1, 2, 3)}, "are no bars"),
+        ({"bars": 0}, "bars must be bars like 5-8 .* not 0"),
+        ({"bars": (1, 2, 3)}, r"not \(1, 2, 3\)"),
         ({"tracks": "tuba"}, "no track tuba; there are 1"),
-        ({"tracks": []}, "no track is named"),
-        ({"pitches": ("C5", "C4")}, "end before they begin"),
-        ({"pitches": "H4"}, "are no pitches"),
+        ({"tracks": []}, "tracks must be tracks"),
+        ({"pitches": ("C5", "C4")}, "the lowest and the highest pitch"),
+        ({"pitches": "H4"}, "no range of pitches"),
         ({"pitches": 61}, "the lock ::61-61 holds no note"),
     ):
         with pytest.raises(RequestError, match=what) as caught:

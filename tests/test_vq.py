@@ -326,7 +326,7 @@ def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Pa
     )
     assert state.step == len(losses) == 200
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
-    assert state.f1 > 0.4  # untrained: 0
+    assert state.f1 > 0.2  # untrained: 0
     assert {path.name for path in tmp_path.iterdir()} == {ABOUT, WEIGHTS}
     assert len(lines) == 2
     trained, played = load_codec(tmp_path), OnnxCodec(tmp_path)

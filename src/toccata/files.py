@@ -182,9 +182,10 @@ def read_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):  # reading a pipe would wait, and a device may have no end
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe would wait, and a device may have no end
             raise ValueError("no regular file")
-        data = file.read(limit + 1)
+        data = file.read(min(limit, about.st_size) + 1)  # room is made for all that is asked for
     return parse_json(data, limit=limit)
 
 
