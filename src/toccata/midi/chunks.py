@@ -143,17 +143,15 @@ def _extent(data: bytes, at: int, size: int) -> _Extent:
     followed = claimed == len(data) or _is_chunk(data, claimed)
     if fits and followed and data[claimed - 3 : claimed] == _END:
         return _Extent(start, claimed, claimed)
-    stop, ended = _track_end(data, start)
+    header = _find(data, start)  # no walk leads past it, so that all walks together are no longer than the file
+    stop, ended = _track_end(data, start, header)
     if fits and followed:
         swallowed = data.find(_TRACK, stop, claimed + 3) if ended else -1
         return _Extent(start, claimed, claimed) if swallowed < 0 else _Extent(start, stop, swallowed)
-    if (header := data.find(_TRACK, start, stop)) >= 0:  # no end of its own: its events went on into the next track
-        return _Extent(start, header, header)
     if ended:
         within = min(claimed, len(data))
-        header = data.find(_TRACK, stop, within + 3)
-        return _Extent(start, stop, header if header >= 0 else max(stop, within))
-    if (header := data.find(_TRACK, stop)) >= 0:
+        return _Extent(start, stop, header if header < within + 3 else max(stop, within))
+    if header < len(data):  # no end of its own
         return _Extent(start, header, header)
     return _Extent(start, claimed, claimed) if fits else _Extent(start, stop, len(data), whole=False)
 
@@ -169,12 +167,12 @@ def _find(data: bytes, at: int) -> int:
     return len(data) if found < 0 else found
 
 
-def _track_end(data: bytes, at: int) -> tuple[int, bool]:
-    """Where a track whose events begin at ``at`` ends, past its end-of-track event.
+def _track_end(data: bytes, at: int, size: int) -> tuple[int, bool]:
+    """Where a track whose events begin at ``at`` ends, past its end-of-track event, if that is before ``size``.
 
     Without one: where its last whole event ends, and False.
     """
-    running, size, whole = 0, len(data), at
+    running, whole = 0, at
     try:
         while at < size:
             whole = at

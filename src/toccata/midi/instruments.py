@@ -13,8 +13,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from toccata.errors import MidiError
 from toccata.midi import smf
 from toccata.midi.chunks import number_at
 from toccata.midi.gm import DRUM_CHANNEL
@@ -22,6 +23,9 @@ from toccata.midi.smf import MidiTrack
 
 BANKS = (0, 32)
 """The controllers that select a bank: its high and its low part."""
+
+MOST = 2_000_000
+"""Programs, banks and states of a channel times the tracks they hold for; in real files a few thousand."""
 
 _PORT = 0x21
 _GS, _XG_ON, _GM2_ON = b"\x41", b"\x43", b"\x7e"
@@ -49,12 +53,17 @@ class _Said:
     Attributes:
         events: Programs and banks: tick, track, number among the track's events, the bytes.
         first_note: By track, the number of its first note-on.
-        state: Tracks that have controllers, bends or pressure there.
+        states: By track, its controllers, bends and pressure: tick, number among the track's events, the bytes.
     """
 
-    events: list[tuple[int, int, int, bytes]]
-    first_note: dict[int, int]
-    state: set[int]
+    events: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    first_note: dict[int, int] = field(default_factory=dict)
+    states: dict[int, list[tuple[int, int, bytes]]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def setup(self) -> int:
+        """How many states stand in tracks that have no notes there: they hold for all that have."""
+        return sum(len(states) for number, states in self.states.items() if number not in self.first_note)
 
 
 class Instruments:
@@ -62,15 +71,22 @@ class Instruments:
 
     Attributes:
         need_parts: Whether a reader that goes by tracks alone would miss some of them.
+
+    Raises:
+        MidiError: So much is said of so many tracks that sorting it out would take minutes; the message is the bare
+            reason.
     """
 
     def __init__(self, tracks: Sequence[MidiTrack]) -> None:
         self.ports = [_port(track) for track in tracks]
-        self._said: dict[tuple[int, int], _Said] = defaultdict(lambda: _Said([], {}, set()))
+        self._said: dict[tuple[int, int], _Said] = defaultdict(_Said)
         self._drums: dict[tuple[int, int], bool] = {}
         self._timelines: dict[tuple[int, int], tuple[list[tuple[int, int, int]], list[Selected]]] = {}
         self._initials: dict[tuple[int, int], dict[int, int]] = {}
         system = self._gather(tracks)
+        for (_, channel), said in self._said.items():
+            if (len(said.events) + said.setup) * len(said.first_note) > MOST:
+                raise MidiError(f"is absurd: all that is said of channel {channel + 1} holds for too many tracks")
         self._find_drums(system)
         self.need_parts = self._differ()
 
@@ -101,10 +117,25 @@ class Instruments:
     def _pitched(self) -> set[int]:
         return {channel for (_, channel), drums in self._drums.items() if not drums}
 
-    def state_tracks(self, track: int, channel: int) -> list[int]:
-        """The tracks whose controllers, bends and pressure hold for the notes of ``track`` on ``channel``, in order."""
+    def states(self, track: int, channel: int) -> list[tuple[int, int, int, bytes]]:
+        """The controllers, bends and pressure that hold for the notes of ``track`` on ``channel``, in order.
+
+        They are those of the track itself, and of tracks that have no notes there.
+
+        Returns:
+            For each its tick; 0 if another track says it and 1 if the track itself does; its place among those; its
+            bytes.
+        """
         said = self._said[self.ports[track], channel]
-        return sorted({n for n in said.state if n not in said.first_note} | {track})
+        own = [(tick, 1, index, data) for tick, index, data in said.states.get(track, ())]
+        others = [
+            (tick, 0, number, data)
+            for number, states in sorted(said.states.items())
+            if number not in said.first_note
+            for tick, _, data in states
+        ]
+        # Stable: events of another track at one tick stay in that track's order.
+        return sorted(others + own, key=lambda state: state[:3])
 
     def _gather(self, tracks: Sequence[MidiTrack]) -> str:
         """Collect what is said of channels; whether the file is written for ``"xg"`` or ``"gm2"``, else empty."""
@@ -119,7 +150,7 @@ class Instruments:
                     elif kind == smf.PROGRAM or (kind == smf.CONTROL and data[1] in BANKS):
                         said.events.append((tick, number, index, data))
                     if kind in _NOTE_STATE:
-                        said.state.add(number)
+                        said.states[number].append((tick, index, data))
                 elif status == 0xF0:
                     system = _system(data) or system
                     if (part := _rhythm_part(data)) is not None:
@@ -190,7 +221,7 @@ class Instruments:
         banks = any(data[0] & 0xF0 == smf.CONTROL for *_, data in said.events)
         if banks and any(len(own) > 1 for own in programs.values()):
             return True
-        if said.state - set(said.first_note):
+        if said.setup:
             return True
         return self._drums.get((port, channel), channel == DRUM_CHANNEL) != (channel == DRUM_CHANNEL)
 

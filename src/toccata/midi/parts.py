@@ -17,7 +17,6 @@ from toccata.midi.notes import Place, Struck, notes_of
 from toccata.midi.smf import Event, MidiTrack
 
 _CHANNEL = 15  # of every pitched part: where the parser looks for lyrics
-_STATE = (smf.CONTROL, smf.CHANNEL_PRESSURE, smf.BEND)
 _Placed = tuple[int, int, int, int, bytes]
 """An event's tick; 0 for another track's, 1 for the part's own; its number in the track; order; its bytes."""
 
@@ -71,7 +70,7 @@ def _parts(tracks: Sequence[MidiTrack], number: int, instruments: Instruments) -
     for note in notes_of(track, number, instruments)[0]:
         by_channel[note.place.channel].append(note)
     for channel, notes in sorted(by_channel.items()):
-        parts = _with_state(notes, _states(tracks, number, channel, instruments))
+        parts = _with_state(notes, _states(number, channel, instruments))
         for note in notes:
             for index in (note.on, note.off):
                 if index is not None:
@@ -85,17 +84,13 @@ def _parts(tracks: Sequence[MidiTrack], number: int, instruments: Instruments) -
             yield place, [(0, -1, order, 0, data) for order, data in enumerate(head)] + parts[place]
 
 
-def _states(tracks: Sequence[MidiTrack], number: int, channel: int, instruments: Instruments) -> list[_Placed]:
+def _states(number: int, channel: int, instruments: Instruments) -> list[_Placed]:
     """Controllers (but for banks), bends and pressure that hold for a channel of a track, in order."""
-    out: list[_Placed] = []
-    for source in instruments.state_tracks(number, channel):
-        mine = source == number
-        for index, (tick, data) in enumerate(tracks[source].events):
-            kind = data[0] & 0xF0
-            if kind in _STATE and data[0] & 0x0F == channel and not (kind == smf.CONTROL and data[1] in BANKS):
-                out.append((tick, int(mine), index if mine else source, 0, data))
-    # Stable: events of another track at one tick stay in that track's order.
-    return sorted(out, key=lambda event: event[:3])
+    return [
+        (tick, mine, place, 0, data)
+        for tick, mine, place, data in instruments.states(number, channel)
+        if data[0] & 0xF0 != smf.CONTROL or data[1] not in BANKS
+    ]
 
 
 def _with_state(notes: Sequence[Struck], states: Sequence[_Placed]) -> dict[Place, list[_Placed]]:
