@@ -110,6 +110,16 @@ def _chord(notes: int) -> bytes:
     return ons + offs
 
 
+_ONE_NOTE = [note(channel=1)] * 990
+
+
+def _wrong_lengths() -> bytes:
+    """A thousand tracks without an end, none of which is as long as it claims."""
+    body = note(60, 10) * 100
+    tracks = b"".join(b"MTrk" + (len(body) + 99).to_bytes(4, "big") + body for _ in range(1000))
+    return midi()[:14] + tracks
+
+
 def bombs() -> dict[str, bytes]:
     """The files by name, each of at most a megabyte."""
     far = b"\x00\x90\x3c\x50" + LONGEST + b"\xb0\x07\x64"
@@ -197,6 +207,26 @@ def bombs() -> dict[str, bytes]:
         "foreign chunks": midi(TUNE) + b"XFIH\x00\x00\x00\x00" * 120_000,
         "many empty tracks": midi(TUNE, *[b""] * 999),
         "noise in running status": midi(_noise()),
+        "controllers for 990 tracks": midi(
+            filled(b"\x01\x07\x40", head=b"\x00\xb1\x07\x64", tail=b"", most=290_000), *_ONE_NOTE
+        ),
+        "1,000 controllers for 990 tracks": midi(
+            filled(b"\x01\x07\x40", head=b"\x00\xb1\x07\x64", tail=b"", most=1_000), *_ONE_NOTE
+        ),
+        "programs for 990 tracks": midi(filled(b"\x01\x05", head=b"\x00\xc1\x01", tail=b"", most=450_000), *_ONE_NOTE),
+        "programs, banks and controllers in turns": midi(
+            filled(b"\x00\xc0\x01" + note(60, 10) + b"\x00\xb0\x07\x40\x00\xb0\x00\x01\x00\xc0\x02" + note(62, 10))
+        ),
+        "wrong lengths": _wrong_lengths(),
+        "packets": midi(filled(b"\x00\xf7\x03\x90\x3c\x40")),
+        "drums of XG": midi(
+            filled(
+                note(36, 10, channel=10),
+                head=b"\x00\xf0\x08\x43\x10\x4c\x00\x00\x7e\x00\xf7\x00\xba\x00\x7f\x00\xca\x01",
+                most=60_000,
+            )
+        ),
+        "karaoke": midi(b"\x00\xff\x01\x06@KMIDI", filled(b"\x01\xff\x01\x02la", head=b"\x00\xff\x01\x03@Tx")),
     }
     for name, data in every.items():
         assert len(data) <= MEGABYTE, f"{name}: {len(data):,} bytes"

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
+from toccata.errors import MidiError
 from toccata.midi import smf
+from toccata.midi.chunks import MAX_TRACKS
 from toccata.midi.gm import DRUM_CHANNEL
 from toccata.midi.instruments import BANKS, Instruments
 from toccata.midi.karaoke import has_lyrics, karaoke_words
@@ -31,8 +33,14 @@ def separate(tracks: Sequence[MidiTrack], instruments: Instruments) -> list[Midi
     Args:
         tracks: The file's tracks.
         instruments: Their instruments.
+
+    Raises:
+        MidiError: There are more parts than tracks are read; the message is the bare reason.
     """
     words = karaoke_words(tracks)
+    notes = [notes_of(track, number, instruments)[0] for number, track in enumerate(tracks)]
+    if (count := len({note.place for own in notes for note in own})) > MAX_TRACKS:
+        raise MidiError(f"has {count:,} parts; at most {MAX_TRACKS:,} are read")
     out: list[MidiTrack] = []
     for number, track in enumerate(tracks):
         own = words.get(number, set())
@@ -40,7 +48,7 @@ def separate(tracks: Sequence[MidiTrack], instruments: Instruments) -> list[Midi
         out.append(MidiTrack(metas, track.end))
         names = [event for event in metas if event.meta == smf.TRACK_NAME]
         lyrics = list(_lyrics(track, own)) if has_lyrics(track, own) else []
-        for place, placed in _parts(tracks, number, instruments):
+        for place, placed in _parts(track, number, notes[number], instruments):
             drums = instruments.is_drums(number, place.channel)
             if lyrics and not drums:
                 placed, lyrics = placed + lyrics, []
@@ -63,12 +71,15 @@ def _on_channel(events: Sequence[_Placed], channel: int) -> list[Event]:
     ]
 
 
-def _parts(tracks: Sequence[MidiTrack], number: int, instruments: Instruments) -> Iterator[tuple[Place, list[_Placed]]]:
-    """The parts of one track, by place."""
-    track = tracks[number]
+def _parts(
+    track: MidiTrack, number: int, own: Sequence[Struck], instruments: Instruments
+) -> Iterator[tuple[Place, list[_Placed]]]:
+    """The parts of one track, whose notes are ``own``, by place."""
     by_channel: dict[int, list[Struck]] = defaultdict(list)
-    for note in notes_of(track, number, instruments)[0]:
+    first: dict[Place, Struck] = {}
+    for note in own:
         by_channel[note.place.channel].append(note)
+        first.setdefault(note.place, note)
     for channel, notes in sorted(by_channel.items()):
         parts = _with_state(notes, _states(number, channel, instruments))
         for note in notes:
@@ -76,8 +87,7 @@ def _parts(tracks: Sequence[MidiTrack], number: int, instruments: Instruments) -
                 if index is not None:
                     parts[note.place].append((track.events[index].tick, 1, index, 1, track.events[index].data))
         for place in sorted(parts):
-            first = next(note for note in notes if note.place == place)
-            bank = instruments.at(number, channel, first.start, first.on).bank
+            bank = instruments.at(number, channel, first[place].start, first[place].on).bank
             head = [bytes((smf.PROGRAM, place.program))]
             head += [bytes((smf.CONTROL, n, part)) for n, part in zip(BANKS, bank, strict=True) if part is not None]
             # In front of all else; the bank stands behind its program, as the parser has no track before it.
