@@ -110,7 +110,7 @@ def _chord(notes: int) -> bytes:
     return ons + offs
 
 
-_ONE_NOTE = [note(channel=1)] * 990
+_ONE_NOTE = [note(channel=2)] * 990
 
 
 def _wrong_lengths() -> bytes:
@@ -208,12 +208,12 @@ def bombs() -> dict[str, bytes]:
         "many empty tracks": midi(TUNE, *[b""] * 999),
         "noise in running status": midi(_noise()),
         "controllers for 990 tracks": midi(
-            filled(b"\x01\x07\x40", head=b"\x00\xb1\x07\x64", tail=b"", most=290_000), *_ONE_NOTE
+            filled(b"\x01\x07\x40", head=b"\x00\xb2\x07\x64", tail=b"", most=290_000), *_ONE_NOTE
         ),
         "1,000 controllers for 990 tracks": midi(
-            filled(b"\x01\x07\x40", head=b"\x00\xb1\x07\x64", tail=b"", most=1_000), *_ONE_NOTE
+            filled(b"\x01\x07\x40", head=b"\x00\xb2\x07\x64", tail=b"", most=1_000), *_ONE_NOTE
         ),
-        "programs for 990 tracks": midi(filled(b"\x01\x05", head=b"\x00\xc1\x01", tail=b"", most=450_000), *_ONE_NOTE),
+        "programs for 990 tracks": midi(filled(b"\x01\x05", head=b"\x00\xc2\x01", tail=b"", most=450_000), *_ONE_NOTE),
         "programs, banks and controllers in turns": midi(
             filled(b"\x00\xc0\x01" + note(60, 10) + b"\x00\xb0\x07\x40\x00\xb0\x00\x01\x00\xc0\x02" + note(62, 10))
         ),
