@@ -30,7 +30,7 @@ FOLDERS = ("bach/mutopia", "orchestra", "game", "drums", "benchmark_only/giantmi
 def no_soundfont(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Tests hear the built-in synthesis, whatever is installed on the machine."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("toccata.render.audio._folders", lambda: [tmp_path / "soundfonts"])
+    monkeypatch.setattr("toccata.render.audio.soundfont_folders", lambda: [tmp_path / "soundfonts"])
 
 
 @pytest.fixture(scope="module")
