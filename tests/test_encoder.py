@@ -322,3 +322,14 @@ def _options(recipe: str, merges: int) -> EventOptions:
     found = load(recipe).tokenizer
     assert isinstance(found, EventOptions)
     return EventOptions(found.scheme, found.options, merges)
+
+
+def test_a_tokenizer_that_miditok_reads_has_limits_too(tmp_path: Path) -> None:
+    EventTokenizer.build(EventOptions("PerTok")).save(tmp_path)
+    EventTokenizer.load(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    saved = json.loads(path.read_text())
+    saved["config"]["num_tempos"] = 10**9
+    path.write_text(json.dumps(saved))
+    with pytest.raises(ModelError, match=r"tokenizer\.json .*num_tempos is larger"):
+        EventTokenizer.load(tmp_path)

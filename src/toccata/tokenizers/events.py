@@ -27,6 +27,7 @@ from toccata.tokenizers.bpe import Merged, merged_vocabulary
 from toccata.tokenizers.encoding import Encoding, OwnEncoding
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.learning import learned, texts_of
+from toccata.tokenizers.limits import refuse_large
 from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refusing
 from toccata.tokenizers.pertok import PerTokEncoding
 from toccata.tokenizers.vocabulary import Kind
@@ -98,6 +99,8 @@ class EventTokenizer:
         try:
             document = read_json(path, limit=_MOST_BYTES)
             scheme = document["tokenization"]
+            if scheme == "PerTok":  # MidiTok reads it, and looks at little before it computes
+                refuse_large(document["config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
             raise ModelError(f"{path} is {why}: {again}", path=path) from None
