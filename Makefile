@@ -7,6 +7,7 @@ REQUESTS ?= 10000
 FUZZ ?= 100000
 GUIDED ?= 100000
 MINUTES ?= 3
+WORKERS ?= auto
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
@@ -50,10 +51,10 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), FUZZ mutated files (100,000), and GUIDED more by coverage
-	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest
+	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	$(BIN)/python tests/fuzz_coverage.py --runs $(GUIDED)
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other
