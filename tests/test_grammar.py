@@ -46,7 +46,11 @@ TOKENIZERS = [
 ]
 
 
-def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int = 400) -> list[int]:
+MOST = 400
+"""Ids after which a random sequence is brought to its end by the shortest way."""
+
+
+def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int = MOST) -> list[int]:
     """A random sequence within the grammar, some ids liked better than others.
 
     Asserts that there is always a next one.
@@ -82,7 +86,9 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> N
     assert score.note_num() == cursor.state.notes
     assert score.ticks_per_quarter == tokenizer.grammar().scheme.timing.ticks_per_quarter
     assert limits.bars is None or cursor.state.bar in (limits.bars - 1, limits.bars)
-    if limits.pitches is None and not limits.moving and limits.bars is not None and limits.ends is not Ends.ANYHOW:
+    ended_early = len(ids) > MOST  # once a piece is brought to its end, nothing holds that up
+    promised = limits.bars is not None and limits.ends is not Ends.ANYHOW and not ended_early
+    if limits.pitches is None and not limits.moving and promised:
         ends = [note.end for track in score.tracks for note in track.notes]
         last = cursor.end_tick - cursor.state.ticks_per_bar
         assert ends, "silence"
