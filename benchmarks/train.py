@@ -1,9 +1,10 @@
 """Training tokens a second on the CPU: toccata's step beside transformers' Mistral of the same size, same tokens.
 
-Ours: a run's own step, in bf16 where that is faster here, with its optimiser (AdamW), clipping and schedule.
-Theirs: MistralForCausalLM in fp32, AdamW, clipping. They take turns; the median turn counts. Peak memory is each one's
-own, in a process of its own. With TOCCATA_DATA, also how fast examples are made, and what share of a real run is spent
-waiting for them.
+Ours: a run's own step as a run of 18 minutes takes it on this machine (number format, attention and compiling as tried
+here), with its optimiser (AdamW), clipping and schedule. Theirs: MistralForCausalLM in fp32, AdamW, clipping. They take
+turns; the median turn counts. The share is of what products of large matrices alone reach here in our number format.
+Peak memory is each one's own, in a process of its own. With TOCCATA_DATA, also how fast examples are made, and what
+share of a real run is spent waiting for them.
 
     python benchmarks/train.py [--json] [--quick]
 """
@@ -37,15 +38,18 @@ from toccata.model.config import DecoderConfig
 from toccata.recipes import load
 from toccata.tokenizers.load import build_tokenizer
 from toccata.training import log
+from toccata.training.compute import processor
 from toccata.training.data import Batch
 from toccata.training.loop import Trainer
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 from toccata.training.torchnet import TorchLearner
+from toccata.training.trial import choose
 
 MODELS = {
     "2.6M": {"layers": 6, "width": 192, "heads": 3, "kv_heads": 3, "ffn": 512, "vocab": 512},
     "6M": {"layers": 8, "width": 256, "heads": 4, "kv_heads": 2, "ffn": 704, "vocab": 2048},
+    "25M": {"layers": 8, "width": 512, "heads": 8, "kv_heads": 4, "ffn": 1408, "vocab": 2048},
 }
 TOKENS = 4096
 """Tokens a step."""
@@ -76,7 +80,8 @@ def batch(shape: DecoderConfig, seed: int) -> Batch:
 
 def ours(shape: DecoderConfig) -> Turn:
     """The step of a run."""
-    options = TrainOptions(optimizer="adamw", steps=1000, rows=TOKENS // shape.context, workers=0)
+    options = TrainOptions(optimizer="adamw", minutes=18, rows=TOKENS // shape.context, workers=0)
+    options = choose(shape, options, lambda _: None).options(options)
     learner = TorchLearner(shape, None, _Numbers(), None, options)  # type: ignore[arg-type]
     learner.source = itertools.repeat(batch(shape, 0))
     numbers = itertools.count()
@@ -110,9 +115,22 @@ def theirs(shape: DecoderConfig) -> Turn:
     return turn
 
 
+def ceiling(precision: str, size: int = 2048) -> float:
+    """Operations a second that a product of two large matrices reaches."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    one, other = (torch.randn(size, size).to(dtype) for _ in range(2))
+    times = []
+    for _ in range(12):
+        before = time.perf_counter()
+        one @ other
+        times.append(time.perf_counter() - before)
+    return 2 * size**3 / statistics.median(times)
+
+
 def speed(model: str, context: int, turns: int) -> dict[str, Any]:
     """One row: both in turns."""
     shape = config(model, context)
+    how = choose(shape, TrainOptions(minutes=18, rows=TOKENS // context), lambda _: None)
     both = {"toccata": ours(shape), "transformers": theirs(shape)}
     took: dict[str, list[float]] = {name: [] for name in both}
     for number in range(turns + 1):
@@ -129,6 +147,8 @@ def speed(model: str, context: int, turns: int) -> dict[str, Any]:
         "toccata_tok_s": round(rate["toccata"]),
         "transformers_tok_s": round(rate["transformers"]),
         "ratio": round(rate["toccata"] / rate["transformers"], 2),
+        "share": round(rate["toccata"] * shape.work(context) / ceiling(how.precision), 3),
+        "how": f"{how.precision} {how.attention}{' compiled' if how.compiled else ''}",
         "toccata_mb": memory["toccata"],
         "transformers_mb": memory["transformers"],
     }
@@ -209,7 +229,10 @@ def main() -> None:
     rows = []
     if not chosen.json:
         print(f"{torch.get_num_threads()} threads; {TOKENS:,} tokens a step; tokens a second, and MB at most")
-        print(f"{'model':>6} {'context':>8} {'toccata':>9} {'transformers':>13} {'ratio':>6} {'MB':>6} {'MB':>6}")
+        reached = [f"{ceiling(number) / 1e9:.0f} GFLOP/s in {number}" for number in ("fp32", "bf16")]
+        print(f"{processor()}; products reach {' and '.join(reached)}")
+        names = f"{'toccata':>9} {'transformers':>13} {'ratio':>6} {'share':>6} {'MB':>6} {'MB':>6}  how"
+        print(f"{'model':>6} {'context':>8} {names}")
     for model in ("6M",) if chosen.quick else MODELS:
         for context in (512, 1024):
             row = speed(model, context, turns)
@@ -217,7 +240,7 @@ def main() -> None:
             if not chosen.json:
                 print(
                     f"{model:>6} {context:>8} {row['toccata_tok_s']:>9,} {row['transformers_tok_s']:>13,} "
-                    f"{row['ratio']:>6} {row['toccata_mb']:>6} {row['transformers_mb']:>6}",
+                    f"{row['ratio']:>6} {row['share']:>6.0%} {row['toccata_mb']:>6} {row['transformers_mb']:>6}  {row['how']}",
                     flush=True,
                 )
     source = music()

@@ -58,6 +58,8 @@ def some_options(rng: random.Random) -> EventOptions:
         options["add_trailing_bars"] = True
     if min(options.get("beat_res", {"": 12}).values()) < max(options.get("beat_res_rest", {"": 8}).values()):
         options["use_rests"] = False  # rests cannot be finer than notes
+    if "pitch_range" in options:  # MidiTok reads no drums outside of it, though it writes them
+        options["drums_pitch_range"] = [35, 60]
     return EventOptions(scheme, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from toccata.errors import ModelError
+from toccata.model.attention import Kernel, Packing, Seen
 from toccata.model.config import DecoderConfig
-from toccata.model.decoder import Decoder, Packing, _attend_in_blocks
+from toccata.model.decoder import Decoder
 from toccata.model.weights import from_tensors, to_tensors
+from toccata.training.options import KERNELS
 
 MISTRAL = DecoderConfig(vocab=97, context=64, layers=3, width=48, heads=6, kv_heads=2, ffn=80, window=7)
 GPT2 = DecoderConfig(
@@ -97,8 +100,8 @@ def test_a_parallel_block_is_what_it_says() -> None:
     from toccata.model.decoder import _rotation
 
     rotation = _rotation(torch.arange(9)[None], config.head_width)
-    block = made.blocks[0]
-    expected = x + block.attention(block.norm1(x), rotation, None) + block.mlp(block.norm2(x))
+    block, seen = made.blocks[0], Seen("fused", 9, None, config.window, x.device)
+    expected = x + block.attention(block.norm1(x), rotation, seen) + block.mlp(block.norm2(x))
     assert torch.allclose(made(ids(config, 1, 9)), made.head(made.norm(expected)), atol=1e-6)
 
 
@@ -140,23 +143,45 @@ def test_nothing_is_seen_ahead() -> None:
     assert not torch.allclose(one[:, 12:], other[:, 12:])
 
 
-# ---- attention in blocks
+# ---- the ways to compute attention
 
 
+@pytest.mark.parametrize("kernel", ["blocks", "plain"])
 @pytest.mark.parametrize("length", [1, 2, 127, 128, 129, 301])
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (6, 2), (3, 1)])
-@pytest.mark.parametrize("window", [None, 1, 50, 128, 500])
-def test_attention_in_blocks(length: int, heads: int, kv_heads: int, window: int | None) -> None:
+@pytest.mark.parametrize(("window", "packed"), [(None, False), (1, False), (50, True), (128, False), (500, True)])
+def test_every_kernel_is_torchs(
+    kernel: Kernel, length: int, heads: int, kv_heads: int, window: int | None, packed: bool
+) -> None:
     torch.manual_seed(length)
     q = torch.randn(2, heads, length, 8, requires_grad=True)
-    k, v = torch.randn(2, kv_heads, length, 8), torch.randn(2, kv_heads, length, 8)
+    k, v = (torch.randn(2, kv_heads, length, 8, requires_grad=True) for _ in range(2))
+    cut = length // 3
+    packing = Packing.of([(cut, length - cut), (length,)]) if packed and cut else None
     behind = torch.arange(length)[:, None] - torch.arange(length)
-    mask = (behind >= 0) & (behind < (window or length))
+    mask = ((behind >= 0) & (behind < (window or length))).expand(2, 1, -1, -1).clone()
+    if packing is not None:
+        mask[0, :, cut:, :cut] = False
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=heads != kv_heads)
-    found = _attend_in_blocks(q, k, v, window)
+    found = Seen(kernel, length, packing, window, q.device).attend(q, k, v)
     assert (found - expected).abs().max() < 1e-5
-    one, other = (torch.autograd.grad(y.square().sum(), q)[0] for y in (found, expected))
-    assert (one - other).abs().max() < 1e-4
+    for one, other in zip(*(torch.autograd.grad(y.square().sum(), (q, k, v)) for y in (found, expected)), strict=True):
+        assert (one - other).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@torch.no_grad()
+def test_a_decoder_is_the_same_with_every_kernel(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    monkeypatch.setattr("toccata.model.attention._compiled", flex_attention)  # what is compiled needs a compiler
+    made = decoder(MISTRAL)
+    read, packing = ids(MISTRAL, 2, 60), Packing.of([(20, 40), (60,)])
+    expected = made(read, packing)
+    made.kernel = kernel
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # FlexAttention says that it is slow
+        assert (made(read, packing) - expected).abs().max() < 1e-4
 
 
 @torch.no_grad()

@@ -31,6 +31,7 @@ from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 SCHEMES = [
     EventOptions("REMI", {"program_changes": True}),
+    EventOptions("RunningStatus"),
     EventOptions("REMI", {"use_rests": True, "use_chords": True}),
     EventOptions("REMI", {"use_programs": False}),
     EventOptions("TSD"),

@@ -37,6 +37,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 UNSUPPORTED = {
     "PerTok": [{"use_rests": True, "use_chords": True}, {"use_sustain_pedals": True}],
+    "RunningStatus": [*OPTIONS[1:3], *OPTIONS[6:10], OPTIONS[11]],
 }
 TOKENIZERS = [
     pytest.param(scheme, options, id=f"{scheme}-{'-'.join(options) or 'default'}")
@@ -186,7 +187,7 @@ def test_a_piece_of_unlimited_bars_ends_when_it_is_told_to() -> None:
     assert_valid(tokenizer, ids, Limits())
 
 
-@pytest.mark.parametrize("options", [o for group in UNSUPPORTED.values() for o in group])
-def test_what_pertok_cannot_do_is_refused(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("scheme", "options"), [(name, o) for name, group in UNSUPPORTED.items() for o in group])
+def test_what_a_scheme_cannot_do_is_refused(scheme: str, options: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match=r"tokenizer\.options"):
-        EventTokenizer.build(EventOptions("PerTok", options))
+        EventTokenizer.build(EventOptions(scheme, options))

@@ -36,14 +36,14 @@ METERS = ((4, 4), (3, 4), (6, 8), (2, 4))
 PROGRAMS = (0, 40, 42, 73, -1)
 
 
-@pytest.fixture(scope="module", params=["program_changes", "programs", "TSD"])
+@pytest.fixture(scope="module", params=["program_changes", "programs", "RunningStatus", "TSD"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Random weights behind three kinds of tokens: two with bars, one that counts time alone."""
     recipe = load("toccata")
     options = recipe.tokenizer
     assert isinstance(options, EventOptions)
     if request.param != "program_changes":
-        scheme = "TSD" if request.param == "TSD" else "REMI"
+        scheme = "REMI" if request.param == "programs" else request.param
         options = EventOptions(scheme, {k: v for k, v in options.options.items() if k != "program_changes"})
     place = random_model(tmp_path_factory.mktemp("model") / "m", options, context=320, styles=["a", "b"])
     return Model(place, precision="fp32")

@@ -153,8 +153,14 @@ def test_any_melody(
 
 @pytest.mark.parametrize(
     "options",
-    [EventOptions("TSD"), EventOptions("Structured"), EventOptions("REMI", {"use_programs": False}), TextOptions()],
-    ids=["TSD", "Structured", "one instrument", "text"],
+    [
+        EventOptions("RunningStatus"),
+        EventOptions("TSD"),
+        EventOptions("Structured"),
+        EventOptions("REMI", {"use_programs": False}),
+        TextOptions(),
+    ],
+    ids=["running status", "TSD", "Structured", "one instrument", "text"],
 )
 def test_in_the_words_of_other_tokenizers(options: EventOptions | TextOptions, tmp_path: Path) -> None:
     tokenizer: Any = build_tokenizer(options)

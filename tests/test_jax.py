@@ -30,9 +30,9 @@ from toccata.jaxnet.backend import JaxBackend
 from toccata.jaxnet.decoder import Decoder, Packing
 from toccata.jaxnet.learner import JaxLearner
 from toccata.jaxnet.weights import named, placed
+from toccata.model.attention import Packing as TorchPacking
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder as TorchDecoder
-from toccata.model.decoder import Packing as TorchPacking
 from toccata.model.weights import to_arrays
 from toccata.recipes import load, names
 from toccata.tokenizers.events import EventOptions, EventTokenizer

@@ -24,7 +24,7 @@ from toccata.folder import ModelFolder
 from toccata.midi.clean import CleanOptions
 from toccata.recipes import load, of_corpus, restore
 from toccata.training import checkpoint, log, picture, pipeline
-from toccata.training.optim import orthogonalised
+from toccata.training.optim import Muon, orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
@@ -355,7 +355,7 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
 
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
     from toccata.corpus.examples import Examples
-    from toccata.model.decoder import Packing
+    from toccata.model.attention import Packing
     from toccata.tokenizers.load import load_tokenizer
     from toccata.training.data import stack
     from toccata.training.torchnet import load_decoder
@@ -443,11 +443,32 @@ def test_the_largest_seeds(corpus: Corpus, tmp_path: Path, seed: int) -> None:
 # ---- parts
 
 
+NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
+
+
+def test_muon_is_torchs() -> None:
+    torch.manual_seed(0)
+    shapes = [(24, 16), (16, 24), (24, 16), (16, 16)]
+    ours, theirs = ([torch.randn(shape, generator=torch.Generator().manual_seed(i)).requires_grad_() for i, shape in
+                     enumerate(shapes)] for _ in range(2))  # fmt: skip
+    one = Muon(ours, 0.02, 0.1)
+    other = torch.optim.Muon(theirs, 0.02, 0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(5):
+        for mine, yours in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn_like(mine)
+            yours.grad = mine.grad.clone()
+        one.step()
+        other.step()
+    for mine, yours in zip(ours, theirs, strict=True):
+        assert (mine - yours).abs().max() < 2e-3  # theirs orthogonalises in bf16
+    assert {name for state in one.state.values() for name in state} == {"momentum_buffer"}
+
+
 @pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96)])
 def test_muon_orthogonalises(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape) @ torch.diag(torch.linspace(0.1, 3, shape[1]))
-    values = torch.linalg.svdvals(orthogonalised(matrix))
+    values = torch.linalg.svdvals(orthogonalised(matrix[None], NEWTON_SCHULZ)[0])
     assert values.median() == pytest.approx(1, abs=0.35)
     assert values.max() < 1.4
     assert (values > 0.4).float().mean() > 0.9

@@ -283,6 +283,7 @@ def test_merged_words_keep_a_rhythm_as_well(data: Path, tmp_path: Path, merged: 
     "options",
     [
         EventOptions("REMI", {"use_rests": True, "use_chords": True}),
+        EventOptions("RunningStatus"),
         EventOptions("REMI", {"use_programs": False}),
         EventOptions("TSD"),
         EventOptions("Structured"),

@@ -13,16 +13,22 @@ from toccata.tasks.controls import Controls, cued, cues
 from toccata.tasks.passage import passage
 from toccata.tasks.window import bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import build_tokenizer
 
 HEADER = 8
 BARS = 30
 
 
-@pytest.fixture(scope="module", params=["toccata", "beatron"])
+@pytest.fixture(scope="module", params=["program changes", "programs", "running status"])
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    """One that says a program where it changes, and one that says it before every note."""
-    return build_tokenizer(load(request.param).tokenizer)
+    """One that says a program where it changes, one that says it before every note, one that says all by changes."""
+    if request.param == "programs":
+        return build_tokenizer(load("beatron").tokenizer)
+    options = EventOptions("REMI", {"program_changes": True, "num_velocities": 8})
+    if request.param == "running status":
+        options = EventOptions("RunningStatus", {"num_velocities": 8})
+    return build_tokenizer(options)
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -288,10 +288,19 @@ def doctor() -> dict[str, Any]:
         "packages": installed,
         "engine": _providers() if installed["onnxruntime"] else None,
         "training": _devices() if installed["torch"] else None,
+        "compute": _compute(installed["torch"]),
         "soundfont": _soundfont(),
         "models": [row["name"] for row in model_rows() if row["error"] is None],
         "missing": missing,
     }
+
+
+def _compute(torch: str | None) -> dict[str, Any]:
+    """What compiles for ``torch.compile``, and what was tried here of how a training computes."""
+    from toccata.training.compute import compiler, processor, remembered
+
+    trials = remembered(torch) if torch else {}
+    return {"processor": processor(), "compiler": compiler() or None, "trials": trials}
 
 
 def _version(name: str) -> str | None:

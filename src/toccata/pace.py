@@ -5,20 +5,19 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import os
-import platform
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from toccata import __version__
 from toccata.errors import MissingExtra, ToccataError
 from toccata.files import read_json, user_cache, write_json
 from toccata.look import recipe_rows
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe
 from toccata.recipes import load as load_recipe
+from toccata.training.compute import machine as machine_of
 from toccata.training.threads import threads_that_wait_briefly
 
 SECONDS = 8.0
@@ -73,7 +72,7 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
         torch = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
         raise MissingExtra('training needs torch: pip install "toccata[train]"') from None
-    machine = _machine(torch)
+    machine = machine_of(torch)
     kept = user_cache() / _FILE
     if not again and (known := _known(kept, machine)) is not None:
         return known
@@ -127,20 +126,6 @@ def _muon(config: DecoderConfig) -> float:
     )
     each = ((min(shape), max(shape)) for shape in shapes)
     return config.layers * sum(5 * (4 * small * small * large + 2 * small**3) for small, large in each)
-
-
-def _machine(torch: str) -> dict[str, Any]:
-    """What a measurement holds for."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    asked = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
-    return {
-        "toccata": __version__,
-        "torch": torch,
-        "system": platform.system(),
-        "processor": f"{platform.node()} {platform.machine()} {platform.processor()}",
-        "cores": cores,
-        **asked,
-    }
 
 
 def _busy() -> bool:

@@ -222,12 +222,14 @@ def doctor(face: Face) -> None:
         found = api.doctor()
     packages = found["packages"]
     memory = "" if found["memory_gb"] is None else f", {found['memory_gb']:g} GB memory"
+    processor = f", {found['compute']['processor']}" if found["compute"]["processor"] else ""
     writes = "yes, " + _installed(packages, ("onnxruntime", "symusic")) if found["engine"] else "no"
     lines = [
         f"toccata      {found['toccata']} on Python {found['python']}",
-        f"machine      {found['system']}, {found['cores']} cores{memory}",
+        f"machine      {found['system']}, {found['cores']} cores{memory}{processor}",
         f"writing      {writes}",
         f"training     {_training(found, packages)}",
+        *_computing(found),
         f"SoundFont    {found['soundfont'] or 'none found, so the built-in synthesis plays'}",
         f"datasets     {_installed(packages, ('music21',)) or 'no'}",
         f"models       {', '.join(found['models']) or 'none here'}",
@@ -235,6 +237,27 @@ def doctor(face: Face) -> None:
     for row in found["missing"]:
         lines.append(f"missing      {', '.join(row['packages'])}, for {row['for']}: {row['command']}")
     face.result(found, [*lines, *([] if found["missing"] else ["", "nothing is missing"])])
+
+
+def _computing(found: dict[str, Any]) -> list[str]:
+    """How trainings compute here: what was tried, and what came of it."""
+    if found["training"] is None or "error" in found["training"]:
+        return []
+    trials, compiler = found["compute"]["trials"], found["compute"]["compiler"]
+    if not trials:
+        how = f"compiling with {compiler}" if compiler else "no compiling, as there is no C++ compiler"
+        return [f"computes     as is usual; the first training of two minutes tries attention, one of ten {how}"]
+    lines = []
+    for shape, trial in trials.items():
+        said = []
+        if known := trial.get("attention"):
+            best, *others = sorted(known, key=known.__getitem__)
+            said.append(f"attention {best} ({known[best]:.2f} s; {', '.join(f'{n} {known[n]:.2f}' for n in others)})")
+        if "compiled" in trial:
+            faster = trial["eager"] / trial["compiled"]
+            said.append(f"compiled {faster:.2f} times as fast" if "why" not in trial else "compiling failed")
+        lines.append(f"computes     {shape}: {', '.join(said)}")
+    return lines
 
 
 def _installed(packages: dict[str, str | None], names: tuple[str, ...]) -> str:

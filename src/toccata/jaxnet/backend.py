@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from toccata.corpus.examples import Examples
 from toccata.jaxnet.learner import JaxLearner
 from toccata.model.config import DecoderConfig
+from toccata.training.compute import Compute
 from toccata.training.options import TrainOptions
 
 
@@ -31,11 +32,10 @@ class JaxBackend:
         """There is one process: nobody waits."""
         yield
 
-    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
-        """What ``options.precision`` comes to: ``auto`` is bf16 on GPUs and TPUs, and float32 on processors."""
-        if options.precision == "auto":
-            return "fp32" if jax.default_backend() == "cpu" else "bf16"
-        return options.precision
+    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+        """How a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
+        usual: Literal["bf16", "fp32"] = "fp32" if jax.default_backend() == "cpu" else "bf16"
+        return Compute(usual if options.precision == "auto" else options.precision)
 
     def facts(self) -> dict[str, str]:
         """The device, and JAX's version."""

@@ -8,64 +8,32 @@ A pre-norm, decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019).
 - ``block="parallel"`` adds attention and feed-forward side by side, each behind its own norm (GPT-J).
 - Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a
   CPU. ``weights.py`` knows the names they have in a file.
-- Several sequences may lie packed in one row without padding. Attention alone cares: it lays the sequences out side by
-  side (:class:`Packing`), so that none sees another and no work is spent on pairs that are masked anyway.
+- Several sequences may lie packed in one row without padding. Attention alone cares (``attention.py``): it masks them
+  from one another.
 
-Shape letters: B rows, T tokens a row, S packed sequences, L longest sequence, H query heads, K key-value heads,
-D head width, C width, F feed-forward size, V vocabulary.
+Shape letters: B rows, T tokens a row, H query heads, K key-value heads, D head width, C width, F feed-forward size,
+V vocabulary.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toccata.model.attention import Kernel, Packing, Seen
 from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
 
 
-@dataclass(frozen=True)
-class Packing:
-    """Where the sequences lie that were packed into the rows of a batch, end to end, without padding.
+class Decoder(nn.Module):
+    """Token ids in, logits out. The config is kept as ``.config``.
 
     Attributes:
-        positions: ``int64[B, T]``, each token's place in its own sequence.
-        gather: ``int64[S, L]``, the flat index (row * T + column) of each sequence's tokens; past a sequence's end,
-            any.
-        scatter: ``int64[B * T]``, for each flat token its place in the flattened ``[S, L]``.
+        kernel: How attention is computed; None: in blocks where a processor computes in bf16, else by torch's fused
+            kernel.
     """
 
-    positions: Tensor
-    gather: Tensor
-    scatter: Tensor
-
-    @classmethod
-    def of(cls, lengths: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Packing | None:
-        """The packing of rows given as lists of sequence lengths; None where every row is one sequence.
-
-        The lengths of each row must add up to the same T.
-        """
-        if all(len(row) == 1 for row in lengths):
-            return None
-        flat = torch.tensor([n for row in lengths for n in row])
-        longest = int(flat.max())
-        starts = torch.cumsum(flat, 0) - flat
-        steps = torch.arange(longest)
-        gather = torch.minimum(starts[:, None] + steps, (starts + flat - 1)[:, None])
-        inside = steps < flat[:, None]
-        scatter = torch.nonzero(inside.flatten()).squeeze(1)
-        positions = steps.expand(len(flat), -1)[inside].view(len(lengths), -1)
-        return cls(positions.to(device), gather.to(device), scatter.to(device))
-
-
-_BLOCK = 128
-
-
-class Decoder(nn.Module):
-    """Token ids in, logits out. The config is kept as ``.config``."""
+    kernel: Kernel | None = None
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -82,6 +50,11 @@ class Decoder(nn.Module):
         for name, weight in self.named_parameters():  # the residual stream keeps its size at any depth (GPT-2)
             if name.endswith(("attention.out.weight", "mlp.down.weight")):
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)
+
+    def compile_blocks(self) -> None:
+        """Compile the blocks (``torch.compile``): one compilation serves all, as they are alike."""
+        for block in self.blocks:
+            block.compile(dynamic=False)
 
     def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
         """Logits ``[B, T, V]`` for ids ``int64[B, T]``; position t has read tokens 0..t of its sequence.
@@ -103,8 +76,10 @@ class Decoder(nn.Module):
         else:
             rotation = _rotation(positions, self.config.head_width)  # 2 x [B, T, 1, D]
         x = self.dropout(x)
+        kernel, dtype = _usual(ids.device)
+        seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
         for block in self.blocks:
-            x = block(x, rotation, packing)  # [B, T, C]
+            x = block(x, rotation, seen)  # [B, T, C]
         logits: Tensor = self.head(self.norm(x))  # [B, T, V]
         if targets is None:
             return logits
@@ -127,8 +102,8 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, packing: Packing | None) -> Tensor:
-        attended: Tensor = self.dropout(self.attention(self.norm1(x), rotation, packing))  # [B, T, C]
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: Seen) -> Tensor:
+        attended: Tensor = self.dropout(self.attention(self.norm1(x), rotation, seen))  # [B, T, C]
         x, read = x + attended, x if self.parallel else x + attended
         fed: Tensor = self.dropout(self.mlp(self.norm2(read)))  # [B, T, C]
         return x + fed
@@ -140,11 +115,10 @@ class Attention(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_width = config.heads, config.kv_heads, config.head_width
-        self.window = config.window
         self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * self.head_width, bias=config.bias)
         self.out = nn.Linear(config.width, config.width, bias=config.bias)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, packing: Packing | None) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: Seen) -> Tensor:
         B, T, C = x.shape
         H, K, D = self.heads, self.kv_heads, self.head_width
         qkv = self.qkv(x).view(B, T, H + 2 * K, D)
@@ -152,25 +126,10 @@ class Attention(nn.Module):
         if rotation is not None:
             cos, sin = (part.to(qk.dtype) for part in rotation)  # bf16 while training in bf16
             qk = _rotate(qk, cos, sin)
-        q, k = qk.split([H, K], dim=2)  # [B, T, H, D], [B, T, K, D]
-        if packing is not None:  # [B, T, n, D] -> [S, L, n, D]
-            q, k, v = (part.flatten(0, 1)[packing.gather] for part in (q, k, v))
-        y = self._attend(q, k, v)  # [B or S, T or L, H, D]
-        if packing is not None:
-            y = y.flatten(0, 1)[packing.scatter]
+        q, k, v = (part.transpose(1, 2) for part in (*qk.split([H, K], dim=2), v))  # [B, n, T, D]
+        y = seen.attend(q, k, v).transpose(1, 2)  # [B, T, H, D]
         projected: Tensor = self.out(y.reshape(B, T, C))  # [B, T, C]
         return projected
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # [B, n, T, D]
-        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
-            return _attend_in_blocks(q, k, v, self.window).transpose(1, 2)
-        mask = None
-        if self.window is not None and q.shape[2] > self.window:
-            mask = _visible(0, q.shape[2], 0, q.shape[2], self.window, q.device)  # [T, T]
-        grouped = self.heads != self.kv_heads
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
-        return y.transpose(1, 2)  # [B, T, H, D]
 
 
 class Mlp(nn.Module):
@@ -194,6 +153,13 @@ class Mlp(nn.Module):
         return projected
 
 
+def _usual(device: torch.device) -> tuple[Kernel, torch.dtype]:
+    """The kernel where none was chosen, and the number format of queries and keys."""
+    on = torch.is_autocast_enabled(device.type)
+    dtype = torch.get_autocast_dtype(device.type) if on else torch.float32
+    return ("blocks" if device.type == "cpu" and dtype == torch.bfloat16 else "fused"), dtype
+
+
 def _norm(config: DecoderConfig) -> nn.Module:
     if config.norm == "rms":
         return nn.RMSNorm(config.width, eps=NORM_EPS)
@@ -205,37 +171,6 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def _visible(first: int, last: int, start: int, end: int, window: int | None, device: torch.device) -> Tensor:
-    """Which keys from ``start`` to ``end`` the queries from ``first`` to ``last`` see.
-
-    ``bool[last - first, end - start]``.
-    """
-    behind = torch.arange(first, last, device=device)[:, None] - torch.arange(start, end, device=device)
-    return behind >= 0 if window is None else (behind >= 0) & (behind < window)
-
-
-def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-    """Causal attention, a block of queries at a time, each with the keys it can see.
-
-    torch's fused kernel for the CPU does bf16 at half the speed of plain matrix products (see BENCHMARKS.md); in
-    blocks, most of what a causal mask would throw away is never computed.
-    """
-    B, H, T, D = q.shape
-    K = k.shape[1]
-    q = q if H == K else q.reshape(B, K, H // K, T, D)
-    if H != K:
-        k, v = k[:, :, None], v[:, :, None]  # [B, K, 1, T, D], the same for every query head of a group
-    parts = []
-    for first in range(0, T, _BLOCK):
-        last = min(first + _BLOCK, T)
-        start = 0 if window is None else max(0, first - window + 1)
-        scores = (q[..., first:last, :] * D**-0.5) @ k[..., start:last, :].transpose(-1, -2)  # [B, K, (G,) block, keys]
-        hidden = ~_visible(first, last, start, last, window, q.device)
-        scores = scores.masked_fill(hidden, float("-inf"))
-        parts.append(scores.softmax(dim=-1) @ v[..., start:last, :])
-    return torch.cat(parts, dim=-2).reshape(B, H, T, D)
 
 
 def _rotation(positions: Tensor, head_width: int) -> tuple[Tensor, Tensor]:

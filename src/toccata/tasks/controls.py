@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from toccata.errors import ArgumentError
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key, estimate
+from toccata.tasks.window import bars_reached
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import SPECIALS
 from toccata.tokenizers.rulebook import Rulebook
@@ -157,18 +158,19 @@ def cued(
     bars: Mapping[int, Sequence[int]],
 ) -> tuple[list[int], list[int]]:
     """A passage in two parts, with what is said of its bars after their bar lines; ``meter`` is its first bar's."""
-    state = State(grammar.scheme, meter)
+    if not bars:
+        return list(head), list(ids)
     parts: list[list[int]] = [[], []]
-    if state.bar == 0:  # bars have no tokens
+    before = State(grammar.scheme, meter).bar
+    if before == 0:  # bars have no tokens
         parts[0] += bars.get(0, ())
-    for part, tokens in zip(parts, (head, ids), strict=True):
-        for token in tokens:
-            before = state.bar
-            for base in grammar.base(token):
-                state.read(base)
-            part.append(token)
-            for bar in range(before + 1, state.bar + 1):
-                part += bars.get(bar, ())
+    both = [*head, *ids]
+    for place, (token, reached) in enumerate(zip(both, bars_reached(grammar, both, meter), strict=True)):
+        part = parts[place >= len(head)]
+        part.append(token)
+        for bar in range(before + 1, reached + 1):
+            part += bars.get(bar, ())
+        before = max(before, reached)
     return parts[0], parts[1]
 
 

@@ -73,7 +73,7 @@ def passage_of_length(
         first: The first bar, counted from 0.
         tokens: How many ids are wanted.
     """
-    per_note = 2.5  # few tokenizers say a note in less; a guess too low costs a second encoding
+    per_note = 2.0  # few tokenizers say a note in less; a guess too low costs a second encoding
     before = int(np.searchsorted(onsets, bars.starts[first]))
     while True:
         target = before + int(tokens / per_note) + 1

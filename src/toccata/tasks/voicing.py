@@ -167,7 +167,9 @@ class Voicing:
             return mask
         state, scheme = cursor.state, cursor.grammar.scheme
         ids = scheme.vocabulary.of_kind[Kind.DURATION]
-        if mask[ids].any() and state.program != DRUMS:
+        if scheme.running_status:
+            self._fit_status(cursor, mask)
+        elif mask[ids].any() and state.program != DRUMS:
             if state.pitch >= 0:
                 lengths = scheme.timing.lengths[Kind.DURATION, state.ticks_per_beat]
                 fits = mask[ids] & (lengths <= self._longest(state.pitch, state.tick))
@@ -184,9 +186,28 @@ class Voicing:
             moves = scheme.vocabulary.of_kind[kind]
             narrowed[moves] &= self._arrivals(cursor, kind) <= due
         narrowed[scheme.eos] &= due >= cursor.end_tick
-        ways = (scheme.start_kind, Kind.PROGRAM, *_MOVES)
+        ways = (scheme.start_kind, Kind.PROGRAM, Kind.VELOCITY, Kind.DURATION, *_MOVES)
         on = narrowed[scheme.eos] or any(narrowed[scheme.vocabulary.of_kind[kind]].any() for kind in ways)
         return narrowed if on else mask
+
+    def _fit_status(self, cursor: Any, mask: NDArray[np.bool_]) -> None:
+        """Where a length is said before the pitches it holds for: none but such that a pitch has room for, and they."""
+        state, scheme = cursor.state, cursor.grammar.scheme
+        free = np.flatnonzero(cursor.free_pitches(state.program))
+        if state.program == DRUMS or not len(free):
+            return
+        room = np.zeros(128, np.int64)
+        room[free] = [self._longest(pitch, state.tick) for pitch in free.tolist()]
+        ids, beat = scheme.vocabulary.of_kind[Kind.DURATION], state.ticks_per_beat
+        lengths = scheme.timing.lengths[Kind.DURATION, beat]
+        most = max(int(room.max()), int(lengths.min()))
+        mask[ids] &= lengths <= most
+        pitches = scheme.note_ids[scheme.start_kind, False]
+        if mask[pitches].any():
+            length = scheme.lengths[state.status.duration, beat]
+            mask[pitches] &= room[scheme.note_values[scheme.start_kind, False]] >= min(length, int(room.max()))
+            if length > most and mask[ids].any():
+                mask[pitches] = False
 
     def _clumsy(self, cursor: Any) -> list[NDArray[np.bool_]]:
         """Pitches that are no good for the next note here, where there are others: each ``bool[128]``, the worst first.

@@ -5,15 +5,19 @@ Generation and likelihood read past the context with it.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.scheme import Clock
-from toccata.tokenizers.state import State
+from toccata.tokenizers.state import UNSAID, State
 from toccata.tokenizers.vocabulary import Kind
 
 
@@ -38,6 +42,8 @@ def bar_start(grammar: Rulebook, state: State, length: int) -> BarStart:
 
 def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4)) -> list[BarStart]:
     """Where the bars of ``ids`` begin; ``meter`` counts for schemes that write none."""
+    if (lines := _bar_lines(grammar, ids)) is not None:
+        return [BarStart(int(index), 0) for index in np.flatnonzero(lines)]
     state, bars = State(grammar.scheme, meter), []
     for index, token in enumerate(ids):
         before = state.bar
@@ -46,6 +52,31 @@ def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4
         if state.bar != before:
             bars.append(bar_start(grammar, state, index + 1))
     return bars
+
+
+def bars_reached(grammar: Rulebook, ids: Sequence[int], meter: tuple[int, int] = (4, 4)) -> list[int]:
+    """The bar reached with each of ``ids``, counted from 0; -1 before the first. ``meter``: for schemes without any."""
+    if (lines := _bar_lines(grammar, ids)) is not None:
+        reached: list[int] = (np.cumsum(lines) - 1).tolist()
+        return reached
+    state, bars = State(grammar.scheme, meter), []
+    for token in ids:
+        for base in grammar.base(token):
+            state.read(base)
+        bars.append(state.bar)
+    return bars
+
+
+def _bar_lines(grammar: Rulebook, ids: Sequence[int]) -> NDArray[np.bool_] | None:
+    """Which of ``ids`` begin a bar, where that can be seen without reading what stands between them; else None."""
+    scheme = grammar.scheme
+    if grammar.merges is not None or scheme.timing.clock is not Clock.POSITIONS or len(ids) == 0:
+        return None
+    kinds = scheme.vocabulary.kinds[np.asarray(ids)]
+    lines = kinds == Kind.BAR
+    inside = np.flatnonzero((kinds == Kind.POSITION) | lines)
+    whole = not (kinds == Kind.REST).any() and (not len(inside) or lines[inside[0]])
+    return lines if whole else None
 
 
 class Replay:
@@ -111,7 +142,42 @@ def latest_bars(
         rest = rest[1:]  # the header's, for the tempo
     if rest and _is(grammar, rest[0], (Kind.TEMPO,)) and head and _is(grammar, head[-1], (Kind.TEMPO,)):
         head.pop()
+    if grammar.scheme.running_status:
+        return ids[:prefix] + head + _restated(grammar, rest, state)
     return ids[:prefix] + head + _with_program(grammar, rest, state.program)
+
+
+def _restated(grammar: Rulebook, ids: list[int], state: State) -> list[int]:
+    """Ids that say before the first note of a program what holds for it, where they left that to what came before.
+
+    Args:
+        grammar: Of the tokenizer.
+        ids: From somewhere in a piece on.
+        state: What holds there.
+    """
+    scheme, vocabulary = grammar.scheme, grammar.scheme.vocabulary
+    known, said = copy.copy(state), State(scheme, state.meter)
+    words = {(kind, int(vocabulary.values[i])): int(i) for kind in _STATUS for i in vocabulary.of_kind[kind]}
+    out: list[int] = []
+    for token in ids:
+        parts: list[int] = []
+        for base in grammar.base(token):
+            kind = scheme.kinds[base]
+            missing: list[int] = []
+            if kind in _NOTE and known.program_known and not said.program_known:
+                missing.append(words[Kind.PROGRAM, known.program])
+            holds, told = known.status, said.status if said.program_known else UNSAID
+            if kind in _NOTE[1:] and told.velocity < 0 <= holds.velocity:
+                missing.append(words[Kind.VELOCITY, holds.velocity])
+            if kind == Kind.PITCH and told.duration < 0 <= holds.duration:
+                missing.append(holds.duration)
+            for word in missing:
+                said.read(word)
+            parts += [*missing, base]
+            said.read(base)
+            known.read(base)
+        out += [token] if len(parts) == len(grammar.base(token)) else [grammar.single(part) for part in parts]
+    return out
 
 
 def _with_program(grammar: Rulebook, ids: list[int], program: int) -> list[int]:
@@ -140,6 +206,8 @@ def _opened(grammar: Rulebook, ids: list[int]) -> tuple[list[int], list[int]]:
 
 _OPENING = (Kind.BAR, Kind.TIME_SIG, Kind.SPECIAL)
 
+
+_STATUS, _NOTE = (Kind.PROGRAM, Kind.VELOCITY), (Kind.VELOCITY, Kind.DURATION, Kind.PITCH)
 
 _BEFORE_A_NOTE = (*_OPENING, Kind.POSITION, Kind.TEMPO)
 
@@ -194,7 +262,7 @@ def header(
     kept = []
     for part in base:
         kind = Kind(kinds[part])
-        if kind in (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM):
+        if kind in (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM, Kind.VELOCITY, Kind.DURATION):
             break
         kept.append(part)
     if tempo is None:

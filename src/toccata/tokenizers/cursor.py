@@ -227,6 +227,8 @@ class Cursor(Reach):
         in_time = self.floor <= state.tick
         may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
         may &= self._open_now()[grammar.program_values]
+        if grammar.scheme.running_status and state.program_known:
+            may &= grammar.program_values != state.program
         for program in state.started:
             if self._may_stop(program):
                 may[grammar.program_values == program] = True
@@ -235,9 +237,27 @@ class Cursor(Reach):
     def _notes(self, mask: Mask) -> None:
         scheme, program = self.grammar.scheme, self.state.program
         mask[self._ids(scheme.start_kind)] = False
-        if self._may_start(program):
+        if self._may_start(program) and self._status_fits():
             which = scheme.start_kind, program == DRUMS
             mask[scheme.note_ids[which]] = self._free_pitches(program)[scheme.note_values[which]]
+
+    def _status_fits(self) -> bool:
+        """Whether a note can begin as its program's running status says; true where there is none."""
+        state, scheme = self.state, self.grammar.scheme
+        if not scheme.running_status:
+            return True
+        velocity, duration = state.status
+        known = state.program_known and duration >= 0 and (velocity >= 0 or not scheme.has_velocities)
+        return known and state.tick + scheme.lengths[duration, state.ticks_per_beat] <= self.end_tick
+
+    def _velocity(self, mask: Mask) -> None:
+        """In running status a velocity is a change of it, before a note that can begin."""
+        state, scheme = self.state, self.grammar.scheme
+        if not scheme.running_status:
+            return
+        ids = self._ids(Kind.VELOCITY)
+        may = state.program_known and self._may_start(state.program)
+        mask[ids] &= may & (scheme.vocabulary.values[ids] != state.status.velocity)
 
     def _intervals(self, mask: Mask) -> None:
         scheme, state = self.grammar.scheme, self.state
@@ -260,9 +280,13 @@ class Cursor(Reach):
         mask[scheme.note_ids[which]] = sounding[scheme.note_values[which]]
 
     def _duration(self, mask: Mask) -> None:
-        lengths = self._lengths(Kind.DURATION)
-        fits = self.state.tick + self.state.micro + lengths <= self.end_tick
-        if not fits.any():  # a pedal put down at the very end
+        state, scheme, lengths = self.state, self.grammar.scheme, self._lengths(Kind.DURATION)
+        fits = state.tick + state.micro + lengths <= self.end_tick
+        if scheme.running_status:
+            fits &= self._ids(Kind.DURATION) != state.status.duration
+            said = state.program_known and (state.status.velocity >= 0 or not scheme.has_velocities)
+            fits &= said and self._may_start(state.program)
+        elif not fits.any():  # a pedal put down at the very end
             fits[np.argmin(lengths)] = True
         mask[self._ids(Kind.DURATION)] &= fits
 
@@ -346,6 +370,7 @@ RULES: tuple[tuple[set[Kind], Rule], ...] = (
     ({Kind.PROGRAM}, Cursor._program),
     ({Kind.PITCH, Kind.NOTE_ON}, Cursor._notes),
     ({Kind.INTERVAL_TIME, Kind.INTERVAL_CHORD}, Cursor._intervals),
+    ({Kind.VELOCITY}, Cursor._velocity),
     ({Kind.NOTE_OFF}, Cursor._note_off),
     ({Kind.DURATION}, Cursor._duration),
     ({Kind.PEDAL, Kind.PEDAL_OFF}, Cursor._pedal),

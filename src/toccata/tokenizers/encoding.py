@@ -44,7 +44,7 @@ class Encoding(Protocol):
 
 
 class OwnEncoding:
-    """REMI, TSD, MIDI-like and Structured, without MidiTok."""
+    """REMI, RunningStatus, TSD, MIDI-like and Structured, without MidiTok."""
 
     def __init__(self, scheme: str, settings: Mapping[str, Any], words: Sequence[str] | None = None) -> None:
         """An encoding by what a saved tokenizer says.
@@ -69,7 +69,8 @@ class OwnEncoding:
         """The vocabulary on its grid."""
         vocabulary = read_words(self.words)
         bos, eos = self.words.index("BOS_None"), self.words.index("EOS_None")
-        return Scheme(vocabulary, timing(self.settings, vocabulary), bos=bos, eos=eos)
+        running = self.settings.running_status
+        return Scheme(vocabulary, timing(self.settings, vocabulary), bos=bos, eos=eos, running_status=running)
 
     @property
     def follows(self) -> Mapping[Kind, frozenset[Kind]]:

@@ -13,9 +13,16 @@ from typing import Any
 from toccata.errors import RecipeError, ToccataError, shown
 from toccata.tokenizers import pertok
 from toccata.tokenizers.checks import SettingError
-from toccata.tokenizers.settings import ATTRIBUTE_CONTROLS, DEFAULTS, settings_of, settled
+from toccata.tokenizers.settings import (
+    ATTRIBUTE_CONTROLS,
+    BAR_LINES,
+    DEFAULTS,
+    RUNNING_STATUS,
+    settings_of,
+    settled,
+)
 
-SCHEMES = ("REMI", "TSD", "MIDILike", "Structured", "PerTok")
+SCHEMES = ("REMI", RUNNING_STATUS, "TSD", "MIDILike", "Structured", "PerTok")
 OTHERS = ("text", "codes")
 """The schemes that are not MidiTok's; see ``load.py``."""
 MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
@@ -80,7 +87,7 @@ class EventOptions:
     """What a recipe says of an event tokenizer.
 
     Attributes:
-        scheme: REMI, TSD, MIDILike, Structured or PerTok.
+        scheme: REMI, RunningStatus, TSD, MIDILike, Structured or PerTok.
         options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
         merges: How many ids in all, learned merges included; 0: none are learned.
         algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
@@ -128,7 +135,7 @@ def document_of(options: EventOptions) -> dict[str, Any]:
         _refuse_value(name, value)
     own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
     settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
-    if options.scheme == "REMI" and settings.get("max_bar_embedding") is not None:
+    if options.scheme in BAR_LINES and settings.get("max_bar_embedding") is not None:
         raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
     if per_tok:
         _refuse_per_tok(settings)

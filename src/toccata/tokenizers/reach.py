@@ -97,6 +97,10 @@ class Reach:
         known = self.grammar.scheme.pitches(program == DRUMS)
         return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
 
+    def free_pitches(self, program: int) -> Mask:
+        """The pitches that a note of ``program`` may begin on at this tick, ``bool[128]``; none where it may not."""
+        return self._free_pitches(program) if self._may_start(program) else np.zeros(128, np.bool_)
+
     def _free_pitches(self, program: int) -> Mask:
         free = self._playable(program)
         ends = self.state.ends.get(program)

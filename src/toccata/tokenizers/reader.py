@@ -14,6 +14,7 @@ from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, 
 from toccata.midi import gm
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.settings import Settings
+from toccata.tokenizers.state import RESET, UNSAID, Status
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 _LOUDNESS = 100
@@ -81,11 +82,13 @@ class _Reading:
         self.keys: list[KeySignature] = []
         self.tick = self.bar_tick = self.section_tick = self.note_end = self.reach = self.section_bar = 0
         self.bar, self.program, self.here = -1, 0, 0
+        self.program_known = not settings.use_programs
+        self.running: dict[int, Status] = {}
         self.onset_pitch: dict[int, int] = {}
         self.chord_pitch: dict[int, int] = {}
         self.held: dict[tuple[int, int], list[_Note]] = {}  # program and pitch -> notes begun, until their note-offs
         self.pedals: dict[int, int] = {}  # program -> when its pedal went down
-        self.remi = settings.scheme == "REMI"
+        self.remi = settings.bar_lines
         self._set_meter(self._first_meter())
 
     def score(self) -> Score:
@@ -148,6 +151,8 @@ class _Reading:
         if self.bar > 0:
             self.tick = self.bar_tick + self.ticks_per_bar
         self.bar_tick = self.tick
+        if self.settings.running_status and RESET:
+            self.running, self.program_known = {}, not self.settings.use_programs
 
     def _position(self, token: int) -> None:
         self.bar = max(self.bar, 0)
@@ -188,7 +193,7 @@ class _Reading:
     # -- notes ---------------------------------------------------------------------------------------------------------
 
     def _set_program(self, token: int) -> None:
-        self.program = self.scheme.values[token]
+        self.program, self.program_known = self.scheme.values[token], True
 
     def _pitch(self, token: int) -> None:
         self._begin(self.scheme.values[token], new=True)
@@ -209,6 +214,9 @@ class _Reading:
         if new:
             self.onset_pitch[self.program] = pitch
         self.chord_pitch[self.program] = pitch
+        if self.settings.running_status:
+            self._begin_running(pitch)
+            return
         velocity, after = _LOUDNESS, self.here + 1
         if self.settings.use_velocities:
             if not self._is(after, Kind.VELOCITY):
@@ -224,9 +232,32 @@ class _Reading:
             length = self.scheme.lengths[self.tokens[after], self.beat]
         else:
             return
+        self._add_note(pitch, velocity, length)
+
+    def _add_note(self, pitch: int, velocity: int, length: int) -> None:
         self._part(self.program).notes.append((self.tick, length, pitch, velocity))
         self.note_end = max(self.note_end, self.tick + length)
         self.reach = max(self.reach, self.tick + length)
+
+    # -- running status ------------------------------------------------------------------------------------------------
+
+    def _begin_running(self, pitch: int) -> None:
+        velocity, duration = self.running.get(self.program, UNSAID)
+        if not self.settings.use_velocities:
+            velocity = _LOUDNESS
+        if self.program_known and velocity >= 0 and duration >= 0:
+            self._add_note(pitch, velocity, self.scheme.lengths[duration, self.beat])
+
+    def _velocity(self, token: int) -> None:
+        """A velocity; in other schemes it is read with its note."""
+        if self.settings.running_status:
+            status = self.running.get(self.program, UNSAID)
+            self.running[self.program] = status._replace(velocity=self.scheme.values[token])
+
+    def _duration(self, token: int) -> None:
+        """A duration, likewise."""
+        if self.settings.running_status:
+            self.running[self.program] = self.running.get(self.program, UNSAID)._replace(duration=token)
 
     def _note_off(self, token: int) -> None:
         pitch = self.scheme.values[token]
@@ -290,6 +321,8 @@ _READERS: dict[int, Callable[[_Reading, int], None]] = {
     Kind.PITCH: _Reading._pitch,
     Kind.NOTE_ON: _Reading._pitch,
     Kind.NOTE_OFF: _Reading._note_off,
+    Kind.VELOCITY: _Reading._velocity,
+    Kind.DURATION: _Reading._duration,
     Kind.INTERVAL_TIME: _Reading._interval_time,
     Kind.INTERVAL_CHORD: _Reading._interval_chord,
     Kind.PEDAL: _Reading._pedal,

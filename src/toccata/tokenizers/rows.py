@@ -210,6 +210,9 @@ class RowWriter:
 
     def _note_rows(self, program: int, notes: Columns) -> None:
         settings, tables = self.settings, self.tables
+        if settings.running_status:
+            self._running_rows(program, notes)
+            return
         time, pitch, drums = notes["time"], notes["pitch"], program == -1
         end = time + notes["duration"]
         single = tables.pitch[drums][pitch]
@@ -239,6 +242,15 @@ class RowWriter:
                 self._add(when[rows], table[rows], program, rank, until[rows])
         else:
             self._add(when, table, program, _NOTE, until)
+
+    def _running_rows(self, program: int, notes: Columns) -> None:
+        """Velocity, duration and pitch of each note, those at one time from the lowest up."""
+        notes = quantise.ordered(notes, "time", "pitch")
+        time, pitch = notes["time"], notes["pitch"]
+        tokens = [self.tables.velocity[notes["velocity"]]] if self.settings.use_velocities else []
+        tokens += [notes["length"], self.tables.pitch[program == -1][pitch]]
+        ends = [np.zeros_like(time)] * (len(tokens) - 1) + [time + notes["duration"]]
+        self._add(np.repeat(time, len(tokens)), np.stack(tokens, 1).ravel(), program, _NOTE, np.stack(ends, 1).ravel())
 
     def _intervals(self, notes: Columns, single: Ints) -> Ints:
         """The tokens of pitches, intervals in place of those that are near enough to what came before."""

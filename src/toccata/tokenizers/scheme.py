@@ -75,13 +75,34 @@ class Book(Protocol):
 class Scheme:
     """A vocabulary on a grid, with what its readers keep asking."""
 
-    def __init__(self, vocabulary: Vocabulary, timing: Timing, *, bos: int, eos: int, book: Book | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        timing: Timing,
+        *,
+        bos: int,
+        eos: int,
+        book: Book | None = None,
+        running_status: bool = False,
+    ) -> None:
+        """A vocabulary on a grid.
+
+        Args:
+            vocabulary: The base tokens.
+            timing: The grid.
+            bos: The token that opens a piece.
+            eos: The token that closes it.
+            book: What plays codes, for vocabularies of codes.
+            running_status: Whether program, velocity and duration stand before a pitch, and hold until they change.
+        """
+        self.running_status = running_status
         self.vocabulary, self.timing, self.bos, self.eos, self.book = vocabulary, timing, bos, eos, book
         # Plain lists: reading one element of an array takes ten times as long.
         self.kinds: list[int] = vocabulary.kinds.tolist()
         self.values: list[int] = vocabulary.values.tolist()
         of_kind = vocabulary.of_kind
         self.has_programs = len(of_kind[Kind.PROGRAM]) > 0
+        self.has_velocities = len(of_kind[Kind.VELOCITY]) > 0
         self.has_meters = bool(vocabulary.meters)
         self.has_micro = len(of_kind[Kind.MICRO_TIMING]) > 0
         self.note_off = len(of_kind[Kind.NOTE_OFF]) > 0
@@ -125,6 +146,8 @@ class Scheme:
 
     def _kind_that_ends_a_note(self) -> Kind:
         of_kind = self.vocabulary.of_kind
+        if self.running_status:
+            return self.start_kind
         if len(of_kind[Kind.DURATION]) and not self.note_off:
             return Kind.DURATION
         return Kind.VELOCITY if len(of_kind[Kind.VELOCITY]) else self.start_kind

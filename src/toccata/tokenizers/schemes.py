@@ -24,7 +24,7 @@ def timing(settings: Settings, vocabulary: Vocabulary) -> Timing:
         for kind in (Kind.DURATION, Kind.TIME_SHIFT, Kind.REST):
             lengths[kind, beat] = np.array([length(text, beat) for text in vocabulary.times(kind)], np.int64)
     return Timing(
-        clock=Clock.POSITIONS if settings.scheme == "REMI" else Clock.SHIFTS,
+        clock=Clock.POSITIONS if settings.bar_lines else Clock.SHIFTS,
         ticks_per_quarter=beats[4],
         ticks_per_beat=beats,
         ticks_per_position={d: ticks // settings.positions_per_beat for d, ticks in beats.items()},
@@ -44,7 +44,7 @@ def length(text: str, ticks_per_beat: int) -> int:
 def follows_of(settings: Settings, vocabulary: Vocabulary) -> dict[Kind, frozenset[Kind]]:
     """For each kind of token the kinds that may come next, and for SPECIAL those that may open a piece."""
     graph = _Successions(settings)
-    clock = Clock.POSITIONS if settings.scheme == "REMI" else Clock.SHIFTS
+    clock = Clock.POSITIONS if settings.bar_lines else Clock.SHIFTS
     return finished(graph.after, vocabulary, clock)
 
 
@@ -75,6 +75,7 @@ class _Successions:
     Attributes:
         after: For each kind the kinds that may follow it.
         head: The kind that a note begins with.
+        heads: All kinds that a note may begin with.
         last: The kind that a note ends with.
         move: The kind that time moves by within a bar, or altogether.
         moves: All kinds that time moves by.
@@ -89,10 +90,15 @@ class _Successions:
         self.ends = with_length and settings.note_off  # by a note-off
         self.lengths = with_length and not settings.note_off
         self.last = Kind.DURATION if self.lengths else Kind.VELOCITY if settings.use_velocities else self.start
-        self.move = Kind.POSITION if settings.scheme == "REMI" else Kind.TIME_SHIFT
-        self.moves = {Kind.POSITION, Kind.BAR} if settings.scheme == "REMI" else {Kind.TIME_SHIFT}
+        self.move = Kind.POSITION if settings.bar_lines else Kind.TIME_SHIFT
+        self.moves = {Kind.POSITION, Kind.BAR} if settings.bar_lines else {Kind.TIME_SHIFT}
         if settings.scheme == "Structured":
             self._structured()
+            return
+        self.heads: tuple[Kind, ...] = (self.head,)
+        if settings.running_status:
+            self._running_status()
+            self._global()
             return
         self._notes()
         if settings.use_pitch_intervals:
@@ -123,6 +129,21 @@ class _Successions:
         order += [Kind.DURATION] if self.lengths else []
         for kind, following in zip(order, [*order[1:], order[0]], strict=True):
             self.after[kind] = {following}
+
+    def _running_status(self) -> None:
+        """Before a pitch what has changed, in one order."""
+        settings = self.settings
+        note = [
+            *([Kind.PROGRAM] if settings.use_programs else []),
+            *([Kind.VELOCITY] if settings.use_velocities else []),
+        ]
+        note += [Kind.DURATION, Kind.PITCH]
+        self.heads = tuple(note)
+        for number, kind in enumerate(note[:-1]):
+            self._add([kind], *note[number + 1 :])
+        self._add([Kind.PITCH], *note, *self.moves)
+        self._add([Kind.POSITION], *note)
+        self._add([Kind.BAR], *((Kind.TIME_SIG,) if settings.use_time_signatures else self.moves))
 
     def _notes(self) -> None:
         settings, moves = self.settings, self.moves
@@ -168,9 +189,9 @@ class _Successions:
                 self._add([Kind.PROGRAM], Kind.CHORD)
         used = self._global_kinds()
         for kind in used:
-            if kind is not Kind.TIME_SIG or settings.scheme != "REMI":
+            if kind is not Kind.TIME_SIG or not settings.bar_lines:
                 self._add([self.move], kind)
-            self._add([kind], self.head, *self.moves, *self._interval_kinds())
+            self._add([kind], *self.heads, *self.moves, *self._interval_kinds())
             if settings.use_chords:
                 self._add([kind], Kind.CHORD)
             if settings.use_rests:
@@ -178,7 +199,7 @@ class _Successions:
             if self.ends and self.head is self.start:
                 self._add([kind], Kind.NOTE_OFF)
         if {Kind.TEMPO, Kind.TIME_SIG} <= set(used):
-            first, second = (Kind.TEMPO, Kind.TIME_SIG) if settings.scheme == "REMI" else (Kind.TIME_SIG, Kind.TEMPO)
+            first, second = (Kind.TEMPO, Kind.TIME_SIG) if settings.bar_lines else (Kind.TIME_SIG, Kind.TEMPO)
             self._add([first], second)
         if settings.use_key_signatures:
             self._add(used, Kind.KEY_SIG)

@@ -12,6 +12,9 @@ from typing import Any
 from toccata.tokenizers import checks
 from toccata.tokenizers.checks import Range, SettingError
 
+RUNNING_STATUS = "RunningStatus"
+"""The scheme that is toccata's own; MidiTok has the others."""
+BAR_LINES = ("REMI", RUNNING_STATUS)
 MOST_TOKENS = 50_000
 """Base tokens that a tokenizer may have; no vocabulary comes near it, and a file that asks for more is no tokenizer."""
 _FOUR_FOUR = (4, 4)
@@ -92,7 +95,7 @@ class Settings:
     """The settings of one scheme, by MidiTok's names where they are MidiTok's.
 
     Attributes:
-        scheme: REMI, TSD, MIDILike or Structured.
+        scheme: REMI, RunningStatus, TSD, MIDILike or Structured.
         meters: The meters there are tokens for, in the order of their ids; 4/4 alone where none are written.
         denominators: Of all meters, in the order given.
         programs: As a set iterates over them, which is the order of their ids.
@@ -146,6 +149,16 @@ class Settings:
         return max(steps for _, steps in self.beat_res)
 
     @property
+    def running_status(self) -> bool:
+        """Whether program, velocity and duration are written before a note, where they change (RunningStatus)."""
+        return self.scheme == RUNNING_STATUS
+
+    @property
+    def bar_lines(self) -> bool:
+        """Whether time is bars and positions in them (REMI, RunningStatus)."""
+        return self.scheme in BAR_LINES
+
+    @property
     def note_off(self) -> bool:
         """Whether notes end by a token of their own (MIDILike)."""
         return self.scheme == "MIDILike"
@@ -184,7 +197,7 @@ def settled(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if not full["use_sustain_pedals"]:
         full["sustain_pedal_duration"] = False
     full["time_signature_range"] = dict(checks.mapping("time_signature_range", full["time_signature_range"]))
-    if scheme == "REMI":
+    if scheme in BAR_LINES:
         extra = given.get("additional_params", {})
         trailing = bool(given.get("add_trailing_bars", extra.get("add_trailing_bars", False)))
         full["additional_params"] = {
@@ -209,7 +222,7 @@ def settings_of(scheme: str, saved: Mapping[str, Any]) -> Settings:
     """Check what a saved tokenizer says.
 
     Args:
-        scheme: REMI, TSD, MIDILike or Structured.
+        scheme: REMI, RunningStatus, TSD, MIDILike or Structured.
         saved: The settings as :func:`settled` has them, or JSON of them.
 
     Raises:
@@ -246,10 +259,25 @@ def _refuse_unwritten(settings: Settings, full: Mapping[str, Any]) -> None:
         raise SettingError("use_bar_end_tokens", "toccata writes no ends of bars: leave the option out")
     if settings.use_programs and not full["one_token_stream_for_programs"]:
         raise SettingError("one_token_stream_for_programs", "toccata writes all programs as one stream")
+    if settings.running_status:
+        for option in _NOTES_ALONE:
+            if getattr(settings, option):
+                raise SettingError(option, f"{RUNNING_STATUS} writes notes, meters, tempos and keys: leave it out")
+        if len(settings.use_note_duration_programs) < len(DEFAULTS["use_note_duration_programs"]):
+            raise SettingError(
+                "use_note_duration_programs", f"every note has a length in {RUNNING_STATUS}: leave it out"
+            )
     if not full["one_token_stream_for_programs"]:
         for name, value in ATTRIBUTE_CONTROLS.items():
             if value is False and full[name]:
                 raise SettingError(name, "toccata has controls of its own: leave the option out")
+
+
+_NOTES_ALONE = (
+    "use_chords", "use_rests", "use_sustain_pedals", "use_pitch_bends", "use_control_changes", "use_pitch_intervals",
+    "program_changes",
+)  # fmt: skip
+"""What the scheme of running status does not have."""
 
 
 def _refuse_pairs(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
+RESET = os.environ.get("TOCCATA_RESET", "1") == "1"
 NEVER = 2**40
 """A tick that no piece reaches: the end of a note whose end is not known yet."""
 
@@ -25,6 +27,21 @@ class Note(NamedTuple):
     velocity: int
 
 
+class Status(NamedTuple):
+    """What holds for the notes of a program until it changes (running status); -1 where nothing has been said yet.
+
+    Attributes:
+        velocity: Of the notes.
+        duration: The base token of their length.
+    """
+
+    velocity: int = -1
+    duration: int = -1
+
+
+UNSAID = Status()
+
+
 class State:
     """A place in one sequence, and the music there, as the tokenizer's decoder would have it.
 
@@ -34,8 +51,8 @@ class State:
     __slots__ = (
         "active_pedals", "bar", "bar_tick", "chord_pitch", "codes", "deaf_from", "ended", "ends", "heard", "held",
         "made", "meter", "micro", "micro_said", "note_end", "notes", "onset", "onset_pitch", "pedal", "pitch",
-        "position_tick", "prev", "program", "scheme", "seen", "started", "tempo", "tick", "ticks_per_bar",
-        "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
+        "position_tick", "prev", "program", "program_known", "running", "scheme", "seen", "started", "tempo", "tick",
+        "ticks_per_bar", "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
     )  # fmt: skip
 
     def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
@@ -46,6 +63,8 @@ class State:
         self.position_tick = -1
         self.prev: Kind = Kind.SPECIAL
         self.program = 0
+        self.program_known = not scheme.has_programs  # whether a program has been said that still holds
+        self.running: Mapping[int, Status] = {}  # program -> its running status
         self.pitch = -1  # of the note being said
         self.pedal = False  # whether a pedal, not a note, is being said
         self.micro = 0
@@ -107,6 +126,8 @@ class State:
             self.bar_tick += self.ticks_per_bar
         self.position_tick = -1
         self.untouched = True
+        if self.scheme.running_status and RESET:
+            self.running, self.program_known = {}, not self.scheme.has_programs
         self._move(self.bar_tick)
 
     def _read_position(self, token: int, value: int) -> None:
@@ -137,7 +158,7 @@ class State:
         self.seen = self.seen | {(Kind.TIME_SIG, 0)}
 
     def _read_program(self, token: int, value: int) -> None:
-        self.program = value
+        self.program, self.program_known = value, True
         self.note_end = max(self.note_end, self.tick)
 
     def _read_pitch(self, token: int, value: int) -> None:
@@ -158,10 +179,30 @@ class State:
 
     def _start_note(self, pitch: int) -> None:
         self.pitch, self.pedal, self.micro = pitch, False, 0
-        if self.scheme.after_note in (Kind.PITCH, Kind.NOTE_ON):
+        if self.scheme.running_status:
+            self._start_running_note()
+        elif self.scheme.after_note in (Kind.PITCH, Kind.NOTE_ON):
             self._finish_note()
 
+    def _start_running_note(self) -> None:
+        """A note as its program's running status has it; where that is not known, there is none."""
+        status = self.status
+        if not self.program_known or status.duration < 0 or (self.scheme.has_velocities and status.velocity < 0):
+            self.pitch = -1
+            return
+        if self.scheme.has_velocities:
+            self.velocity = status.velocity
+        self._finish_note(self._length(status.duration))
+
+    @property
+    def status(self) -> Status:
+        """The running status of the program that plays."""
+        return self.running.get(self.program, UNSAID)
+
     def _read_velocity(self, token: int, value: int) -> None:
+        if self.scheme.running_status:
+            self.running = {**self.running, self.program: self.status._replace(velocity=value)}
+            return
         self.velocity = value
         if (
             self.scheme.after_note is Kind.VELOCITY
@@ -170,6 +211,9 @@ class State:
             self._finish_note()
 
     def _read_duration(self, token: int, value: int) -> None:
+        if self.scheme.running_status:
+            self.running = {**self.running, self.program: self.status._replace(duration=token)}
+            return
         if not self.pedal:
             self._finish_note(self._length(token))
         self.pedal = False

@@ -70,7 +70,7 @@ def _of_scheme(settings: Settings) -> Iterator[str]:
     scheme, note_off = settings.scheme, settings.note_off
     timed = [".".join(map(str, length)) for length in lengths(settings.beat_res)]
     low, high = settings.pitch_range
-    if scheme == "REMI":
+    if settings.bar_lines:
         yield "Bar_None"
     yield from (f"{'NoteOn' if note_off else 'Pitch'}_{pitch}" for pitch in range(low, high + 1))
     with_length = bool(settings.use_note_duration_programs)
@@ -80,7 +80,7 @@ def _of_scheme(settings: Settings) -> Iterator[str]:
         yield from (f"Velocity_{velocity}" for velocity in velocities(settings))
     if (with_length and not note_off) or settings.sustain_pedal_duration:
         yield from (f"Duration_{length}" for length in timed)
-    if scheme == "REMI":
+    if settings.bar_lines:
         most = max(beats for beats, _ in settings.meters)
         yield from (f"Position_{i}" for i in range(settings.positions_per_beat * most))
     else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from toccata.corpus.examples import Examples
 from toccata.model.config import DecoderConfig
+from toccata.training.compute import Compute
 from toccata.training.options import TrainOptions
 
 Weights = Mapping[str, NDArray[Any]]
@@ -87,8 +88,14 @@ class Backend(Protocol):
         """The main process goes through the block before the others."""
         ...
 
-    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
-        """What ``options.precision`` comes to on this machine."""
+    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+        """How a run computes on this machine: what its options say, and what they leave open as it is fastest.
+
+        Args:
+            config: The decoder.
+            options: Of the run.
+            say: Hears that something is tried, and takes a while.
+        """
         ...
 
     def facts(self) -> dict[str, str]:

@@ -11,54 +11,61 @@ from torch import Tensor, nn
 from toccata.training.options import TrainOptions
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised (Jordan et al. 2024, "Muon"): every direction of a matrix is moved by the same amount.
+class Muon(torch.optim.Muon):
+    """torch's Muon (Jordan et al. 2024), all matrices of one shape at a time, in the number format that is fast here.
 
-    An update has the root mean square that AdamW's have, so that one learning rate serves both (Liu et al. 2025, arXiv
-    2502.16982).
+    A decoder has a few shapes and many matrices: one after the other they take twice as long on a CPU. An update has
+    the root mean square that AdamW's have, so that one learning rate serves both (Liu et al. 2025, arXiv 2502.16982).
     """
 
     def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        dtype: torch.dtype = torch.float32,
+        self, params: Iterable[Tensor], lr: float, weight_decay: float = 0.0, dtype: torch.dtype = torch.float32
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "dtype": dtype})
+        super().__init__(params, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure, so no loss to return
         """Move every matrix once."""
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                if not state:
-                    state["momentum"] = torch.zeros_like(matrix)
-                momentum = state["momentum"].mul_(group["momentum"]).add_(matrix.grad)
-                ahead = matrix.grad.add(momentum, alpha=group["momentum"])  # Nesterov
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(orthogonalised(ahead, group["dtype"]), alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
+            matrices: list[Tensor] = []
+            grads: list[Tensor] = []
+            buffers: list[Tensor] = []
+            self._init_group(group, matrices, grads, buffers)
+            shapes: dict[torch.Size, list[int]] = {}
+            for number, matrix in enumerate(matrices):
+                shapes.setdefault(matrix.shape, []).append(number)
+            for shape, numbers in shapes.items():
+                own, new, old = ([column[n] for n in numbers] for column in (matrices, grads, buffers))
+                torch._foreach_lerp_(old, new, 1 - group["momentum"])
+                ahead = torch.stack(torch._foreach_lerp(new, old, group["momentum"]))  # Nesterov
+                update = orthogonalised(
+                    ahead.to(self._dtype), group["ns_coefficients"], group["ns_steps"], group["eps"]
+                )
+                torch._foreach_mul_(own, 1 - group["lr"] * group["weight_decay"])
+                size = 0.2 * max(shape) ** 0.5
+                torch._foreach_add_(own, list(update.to(own[0].dtype).unbind()), alpha=-group["lr"] * size)
 
 
-def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.float32, iterations: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1, by a quintic Newton-Schulz iteration.
+def orthogonalised(
+    matrices: Tensor, coefficients: tuple[float, float, float], iterations: int = 5, eps: float = 1e-7
+) -> Tensor:
+    """The nearest matrices with all singular values about 1, by a quintic Newton-Schulz iteration.
 
-    bf16 is exact enough.
+    Args:
+        matrices: ``[n, rows, columns]``; bf16 is exact enough.
+        coefficients: Of the quintic polynomial.
+        iterations: How often it is applied.
+        eps: The least norm that a matrix is divided by.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.to(dtype)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    a, b, c = coefficients
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / torch.linalg.matrix_norm(x.float(), keepdim=True).clamp_(min=eps).to(x.dtype)
     for _ in range(iterations):
-        square = x @ x.T
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
-    found: Tensor = (x.T if tall else x).to(matrix.dtype)
-    return found
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
 def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> list[torch.optim.Optimizer]:
@@ -84,5 +91,5 @@ def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> lis
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=options.lr, betas=betas, fused=True)]
     if hidden:
         dtype = torch.bfloat16 if bf16 else torch.float32
-        optimizers.append(Muon(hidden, options.lr, weight_decay=options.weight_decay, dtype=dtype))
+        optimizers.append(Muon(hidden, options.lr, options.weight_decay, dtype))
     return optimizers

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from toccata.errors import RecipeError, shown
 
+Kernel = Literal["blocks", "plain", "fused", "flex"]
+"""How attention is computed: a block of queries at a time with a backward pass of our own; by products and a softmax
+over all pairs, which a compiler fuses; by torch's fused kernel; by FlexAttention, which skips what is masked (CUDA).
+"""
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
 
@@ -47,6 +52,10 @@ class TrainOptions:
     """Decay of an average of the weights that is evaluated and kept in their place; 0: none."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 where the processor or GPU computes in it."""
+    attention: Literal["auto", "blocks", "plain", "fused", "flex"] = "auto"
+    """The kernel, see ``toccata.model.attention``; ``auto``: what is fastest here, tried where a run is long enough."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """``torch.compile``; ``auto``: where there is a C++ compiler, a run is long enough, and steps are faster for it."""
     evaluations: int = 20
     """How many times the held-out loss is measured, evenly over the run."""
     valid_rows: int = 32
@@ -88,6 +97,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("cosine", "wsd", "linear"),
     "optimizer": ("adamw", "muon"),
     "precision": ("auto", "bf16", "fp32"),
+    "attention": ("auto", *KERNELS),
+    "compile": ("auto", "on", "off"),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from toccata import __version__, folder
 from toccata.corpus.examples import Examples, refuse_drums_alone
@@ -24,6 +24,7 @@ from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
+from toccata.training.compute import Compute
 from toccata.training.export import export, load_weights
 from toccata.training.info import machine
 from toccata.training.loop import State, Step, Trainer
@@ -203,7 +204,7 @@ class Run:
 
     def _options(self, corpus: Corpus, config: DecoderConfig) -> TrainOptions:
         """The recipe's options as this run can have them: on this machine, with these pieces, gone on with or begun."""
-        options = replace(self.recipe.training, precision=self._precision())
+        options = self._compute(config).options(self.recipe.training)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
         held_back = len(corpus.split("valid"))
@@ -263,21 +264,14 @@ class Run:
             },
         }
 
-    def _precision(self) -> Literal["bf16", "fp32"]:
-        """Found out once a run and kept: all its processes, and what resumes it, compute in the same one."""
-        place = self.folder / "precision.json"
-        chosen = self.recipe.training.precision
-        if chosen != "auto":
-            return chosen
+    def _compute(self, config: DecoderConfig) -> Compute:
+        """Found out once a run and kept: all its processes, and what resumes it, compute in the same way."""
+        place = self.folder / "compute.json"
         with self.main_first():
-            try:
-                kept = read_json(place)
-            except (OSError, ValueError):
-                kept = None
-            if kept in ("bf16", "fp32"):
-                return "bf16" if kept == "bf16" else "fp32"
-            found = self.backend.precision(self.recipe.training)
-            write_json(place, found)
+            if (known := Compute.from_json(_read(place))) is not None:
+                return known
+            found = self.backend.compute(config, self.recipe.training, self.say)
+            write_json(place, found.to_json())
             return found
 
     def refuse_other_run(self, corpus: Corpus | None = None) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,14 +17,17 @@ from torch import Tensor
 from toccata import folder
 from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
+from toccata.model.attention import Packing
 from toccata.model.config import DecoderConfig
-from toccata.model.decoder import Decoder, Packing
+from toccata.model.decoder import Decoder
 from toccata.model.weights import from_arrays, to_arrays
 from toccata.training import checkpoint, optim
+from toccata.training.compute import Compute
 from toccata.training.data import Batch, batches, stack
-from toccata.training.device import accelerator, precision, processes
+from toccata.training.device import accelerator, processes
 from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
+from toccata.training.trial import choose
 
 PATIENCE = timedelta(days=365)
 """The main process prepares the data, and learns tokens and codes, while the others wait: that may take days."""
@@ -80,9 +83,9 @@ class TorchBackend:
                 "a process that trains with this one has ended: its own error says why", kind="other-process"
             ) from None
 
-    def precision(self, options: TrainOptions) -> Literal["bf16", "fp32"]:
-        """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
-        return precision(options)
+    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+        """How a run computes on this machine; what its options leave open is found out by trying."""
+        return choose(config, options, say)
 
     def facts(self) -> dict[str, str]:
         """The device, and torch's version."""
@@ -126,6 +129,9 @@ class TorchLearner:
         torch.manual_seed(options.seed)
         decoder = Decoder(config) if weights is None else from_arrays(config, weights)
         self.decoder = decoder.to(self.accelerator.device)
+        self.decoder.kernel = None if options.attention == "auto" else options.attention
+        if options.compile == "on":
+            self.decoder.compile_blocks()
         self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
         self.model = self.accelerator.prepare_model(self.decoder)
         self.ema: dict[str, Tensor] | None = None
@@ -184,7 +190,9 @@ class TorchLearner:
 
     def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
         device = self.accelerator.device
-        packing = Packing.of(batch.lengths, device)
+        # What is compiled is compiled for one form of batch.
+        packed = Packing.always if self.options.compile == "on" else Packing.of
+        packing = packed(batch.lengths, device)
         context = nullcontext() if sync else self.accelerator.no_sync(self.model)
         with context, self.accelerator.autocast():
             loss: Tensor = self.model(batch.inputs.to(device), packing, batch.targets.to(device))
@@ -215,7 +223,8 @@ class TorchLearner:
         self.decoder.eval()
         device, total, count = self.accelerator.device, 0.0, 0
         for batch in self._valid_batches:
-            with self.accelerator.autocast():
+            # A few rows now and then are not worth compiling for.
+            with torch.compiler.set_stance("force_eager"), self.accelerator.autocast():
                 loss = self.decoder(
                     batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device)
                 )

@@ -1,0 +1,133 @@
+"""Trying out what computes fastest on this machine: number formats, attention kernels, ``torch.compile``.
+
+A trial takes a few seconds, and that of ``torch.compile`` a minute: so short runs go without, and what was found is
+remembered (``compute.py``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from toccata.model.attention import Packing
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder
+from toccata.training.compute import Compute, compiler, remember, remembered, worth_compiling
+from toccata.training.device import device, precision
+from toccata.training.options import Kernel, TrainOptions
+
+WORTH_TRYING, WORTH_COMPILING = 90.0, 600.0
+"""Seconds that a run must be likely to take for kernels, and for compiling, to be tried."""
+_SLOW = 1e11
+"""Operations a second, for the length of a run that is given in steps; most processors do more."""
+_LAYERS = 2
+"""Layers of the decoder that kernels are tried with: all layers are alike."""
+_TURNS = 4
+
+
+def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+    """How a run is to compute on this machine: what its options say, and what they leave open by trying.
+
+    Args:
+        config: The decoder.
+        options: Of the run.
+        say: Hears that something is tried, and takes a while.
+    """
+    where, number = device(), precision(options)
+    seconds = _seconds(config, options)
+    kernel = options.attention if options.attention != "auto" else _usual(where, number)
+    trial = remembered(torch.__version__).get(_name(config, options, number), {})
+    if where == "cpu" and options.attention == "auto" and (seconds >= WORTH_TRYING or trial):
+        if "attention" not in trial:
+            trial = {**trial, "attention": _kernels(config, options, number)}
+            remember(torch.__version__, _name(config, options, number), trial)
+        kernel = min(trial["attention"], key=trial["attention"].__getitem__)
+    compiled = options.compile == "on"
+    if options.compile == "auto" and (seconds >= WORTH_COMPILING and (where == "cuda" or compiler())):
+        if where == "cpu" and "compiled" not in trial:
+            say("Trying a compiled step, once for this machine and size: about a minute")
+            trial = {**trial, **_compiling(config, options, number, kernel)}
+            remember(torch.__version__, _name(config, options, number), trial)
+        compiled = where == "cuda" or worth_compiling(trial)
+    return Compute(number, kernel, compiled)
+
+
+def _usual(where: str, number: str) -> Kernel:
+    """The kernel where none was tried."""
+    if where == "cuda":
+        return "flex"
+    return "blocks" if where == "cpu" and number == "bf16" else "fused"
+
+
+def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
+    """How long a run is likely to take, at the least."""
+    if options.minutes is not None:
+        return options.minutes * 60
+    tokens = options.steps * options.rows * options.accumulate * config.context
+    return tokens * config.work(config.context) / _SLOW
+
+
+def _name(config: DecoderConfig, options: TrainOptions, number: str) -> str:
+    """What a trial holds for: the decoder's shape, and a batch."""
+    shape = f"{config.width}x{config.layers} heads {config.heads}/{config.kv_heads} ffn {config.ffn} {config.mlp}"
+    return f"{shape} vocab {config.vocab} context {config.context} rows {options.rows} {number}"
+
+
+def _kernels(config: DecoderConfig, options: TrainOptions, number: str) -> dict[str, float]:
+    """Seconds of a forward and backward pass of a few layers, by kernel."""
+    small = replace(config, layers=min(_LAYERS, config.layers))
+    steps = {kernel: _step(small, options, number, kernel) for kernel in ("blocks", "plain", "fused")}
+    return _timed(steps)
+
+
+def _compiling(config: DecoderConfig, options: TrainOptions, number: str, kernel: str) -> dict[str, Any]:
+    """Seconds of a pass as it is (``eager``) and ``compiled``, and what compiling took; infinite where it failed."""
+    steps = {"eager": _step(config, options, number, kernel)}
+    before = time.monotonic()
+    try:
+        compiled = _step(config, options, number, kernel, compiled=True)
+        compiled()
+    except Exception as error:  # whatever a compiler, or what stands around it, may stumble over
+        why = " ".join(str(error).split())[:200]
+        return {**_timed(steps), "compiled": 1e9, "why": f"{type(error).__name__}: {why}"}
+    took = time.monotonic() - before
+    return {**_timed({**steps, "compiled": compiled}), "compiling": round(took, 1)}
+
+
+def _timed(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """The shortest of a few turns each, side by side, in seconds; the first turn warms up."""
+    took: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(_TURNS + 1):
+        for name, step in steps.items():
+            before = time.perf_counter()
+            step()
+            took[name].append(time.perf_counter() - before)
+    return {name: round(min(times[1:]), 4) for name, times in took.items()}
+
+
+def _step(
+    config: DecoderConfig, options: TrainOptions, number: str, kernel: str, *, compiled: bool = False
+) -> Callable[[], None]:
+    """A forward and backward pass over packed rows of random ids."""
+    with torch.random.fork_rng(devices=[]):  # whoever trains in this process finds chance as it was
+        decoder = Decoder(config)
+        ids = torch.randint(config.vocab, (options.rows, config.context + 1))
+    decoder.kernel = cast(Kernel, kernel)
+    if compiled:
+        decoder.compile_blocks()
+    first = config.context // 3
+    whole = [(config.context,)] * (options.rows - 1)
+    packing = Packing.always([(first, config.context - first), *whole] if first else [*whole, (config.context,)])
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=number == "bf16"):
+            loss: Tensor = decoder(ids[:, :-1], packing, ids[:, 1:])
+        loss.backward()  # type: ignore[no-untyped-call]
+        decoder.zero_grad()
+
+    return step
