@@ -240,7 +240,8 @@ def main() -> None:
             if not chosen.json:
                 print(
                     f"{model:>6} {context:>8} {row['toccata_tok_s']:>9,} {row['transformers_tok_s']:>13,} "
-                    f"{row['ratio']:>6} {row['share']:>6.0%} {row['toccata_mb']:>6} {row['transformers_mb']:>6}  {row['how']}",
+                    f"{row['ratio']:>6} {row['share']:>6.0%} {row['toccata_mb']:>6} {row['transformers_mb']:>6}  "
+                    f"{row['how']}",
                     flush=True,
                 )
     source = music()

@@ -205,6 +205,7 @@ MATRIX = [
         (1, "rms", "swiglu", "rope", "sequential", False, True, 4),
         (1, "layer", "gelu", "learned", "sequential", True, True, None),
         (3, "layer", "silu", "rope", "parallel", True, False, 8),
+        (3, "rms", "relu2", "rope", "sequential", False, False, None),
         (3, "rms", "gelu", "learned", "parallel", False, False, None),
         (1, "layer", "swiglu", "learned", "parallel", True, True, 3),
     ]

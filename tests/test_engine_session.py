@@ -27,6 +27,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "layer norm": {"norm": "layer"},
     "gelu": {"mlp": "gelu", "bias": True},
     "silu": {"mlp": "silu"},
+    "relu2": {"mlp": "relu2"},
     "learned": {"positions": "learned", "kv_heads": 4},
     "gpt2": {"norm": "layer", "mlp": "gelu", "positions": "learned", "bias": True, "tied": True, "kv_heads": 4},
     "parallel": {"block": "parallel", "norm": "layer", "bias": True},

@@ -95,6 +95,7 @@ CHOICES: list[DecoderConfig] = [
     GPT,
     replace(LLAMA, window=7, kv_heads=1),
     replace(LLAMA, norm="layer", mlp="silu", block="parallel", bias=True),
+    replace(LLAMA, mlp="relu2"),
     replace(LLAMA, mlp="gelu", block="parallel", tied=True, window=5),
     replace(GPT, norm="rms", mlp="swiglu", bias=False, tied=False, kv_heads=3),
     replace(GPT, mlp="silu", block="parallel", window=3),

@@ -34,7 +34,7 @@ def test_how_large_they_are(name: str, millions: float) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("mlp", ["gelu", "silu"])
+@pytest.mark.parametrize("mlp", ["gelu", "silu", "relu2"])
 def test_without_a_gate_there_are_as_many_parameters(size: str, mlp: str) -> None:
     gated = DecoderConfig(vocab=500, **sized(size))
     plain = DecoderConfig(vocab=500, **{**sized(size, mlp), "mlp": mlp})

@@ -173,8 +173,15 @@ class _Builder:
             h = self.node("Mul", [self.silu(gate), value])
         else:
             h = self.linear(f"{name}.up", x, [self.part(f"{name}.up_proj", c.ffn, c.width)])
-            h = self.node("FastGelu", [h], domain=MICROSOFT) if c.mlp == "gelu" else self.silu(h)
+            h = self.activated(h)
         return self.linear(f"{name}.down", h, [self.part(f"{name}.down_proj", c.width, c.ffn)])
+
+    def activated(self, x: str) -> str:
+        """The activation of a feed-forward part without a gate."""
+        if self.config.mlp == "relu2":
+            positive = self.node("Relu", [x])
+            return self.node("Mul", [positive, positive])
+        return self.node("FastGelu", [x], domain=MICROSOFT) if self.config.mlp == "gelu" else self.silu(x)
 
     def silu(self, x: str) -> str:
         return self.node("QuickGelu", [x], domain=MICROSOFT, alpha=1.0)

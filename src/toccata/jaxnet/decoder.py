@@ -99,6 +99,8 @@ class Mlp(eqx.Module):
         if self.kind == "swiglu":
             gate, value = jnp.split(h, 2, axis=-1)
             h = jax.nn.silu(gate) * value  # [B, T, F]
+        elif self.kind == "relu2":
+            h = jnp.square(jax.nn.relu(h))
         else:
             h = jax.nn.gelu(h, approximate=True) if self.kind == "gelu" else jax.nn.silu(h)
         return self.down(h)  # [B, T, C]

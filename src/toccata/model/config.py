@@ -28,8 +28,8 @@ SIZES: dict[str, dict[str, int]] = {
 def sized(name: object, mlp: object = "swiglu") -> dict[str, Any]:
     """The fields that a named size stands for.
 
-    A feed-forward part without a gate (gelu, silu) has two matrices where swiglu has three: it gets 1.5 times the
-    hidden size, and so as many parameters.
+    A feed-forward part without a gate (gelu, silu, relu2) has two matrices where swiglu has three: it gets 1.5 times
+    the hidden size, and so as many parameters.
 
     Raises:
         ModelError: There is no such size.
@@ -60,7 +60,8 @@ class DecoderConfig:
     ffn: int = 768
     """Hidden size of the feed-forward part."""
     norm: Literal["rms", "layer"] = "rms"
-    mlp: Literal["swiglu", "gelu", "silu"] = "swiglu"
+    mlp: Literal["swiglu", "gelu", "silu", "relu2"] = "swiglu"
+    """``relu2``: the square of ReLU (So et al. 2021)."""
     positions: Literal["rope", "learned"] = "rope"
     block: Literal["sequential", "parallel"] = "sequential"
     """``parallel``: attention and feed-forward read the same input and are added together (GPT-J)."""
@@ -212,7 +213,7 @@ class DecoderConfig:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "norm": ("rms", "layer"),
-    "mlp": ("swiglu", "gelu", "silu"),
+    "mlp": ("swiglu", "gelu", "silu", "relu2"),
     "positions": ("rope", "learned"),
     "block": ("sequential", "parallel"),
 }

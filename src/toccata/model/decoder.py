@@ -147,6 +147,8 @@ class Mlp(nn.Module):
         if self.kind == "swiglu":
             gate, value = h.chunk(2, dim=-1)
             h = F.silu(gate) * value  # [B, T, F]
+        elif self.kind == "relu2":
+            h = F.relu(h).square()
         else:
             h = F.gelu(h, approximate="tanh") if self.kind == "gelu" else F.silu(h)
         projected: Tensor = self.down(h)  # [B, T, C]
