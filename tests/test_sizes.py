@@ -95,6 +95,12 @@ def test_what_starts_from_a_model_keeps_its_size(tmp_path: Path) -> None:
     kept = load("toccata", ["model.size=nano"]).decoder(321)
     saved = load("toccata", ["model.size=nano"]).to_json()
     refuse_other_shape(restore(saved, ["model.size=nano", "model.dropout=0.1"]), kept, tmp_path)
+    refuse_other_shape(restore(saved, ["model.context=1024"]), kept, tmp_path)  # rotary positions go on for ever
+    learned = ["model.positions=learned"]
+    with pytest.raises(RecipeError, match=r"model\.context is 512"):
+        refuse_other_shape(
+            restore(saved, [*learned, "model.context=1024"]), replace(kept, positions="learned"), tmp_path
+        )
     for settings, says in (
         (["model.size=micro"], "leave out the size micro"),
         (["model.layers=2"], "model.layers is 4"),

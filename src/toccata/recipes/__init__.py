@@ -144,7 +144,7 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
 
 
 def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
-    """A model that another one starts from keeps its shape, all but the dropout.
+    """A model that another one starts from keeps its shape, but for its dropout, and its context if positions rotate.
 
     Args:
         recipe: What the new one shall be made with.
@@ -154,16 +154,23 @@ def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
     Raises:
         RecipeError: The recipe says another shape.
     """
-    asked = replace(recipe.decoder(kept.vocab), dropout=kept.dropout)
-    if asked == kept:
+    asked = recipe.decoder(kept.vocab)
+    if asked == free_to_change(kept, asked):
         return
     if asked.size and asked.size != kept.size:
         own = kept.size or f"{kept.layers} layers of {kept.width}"
         raise RecipeError(
             f"{path} is {own}, and what starts from it stays so: leave out the size {asked.size}", path=path
         )
+    kept = free_to_change(kept, asked)
     wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(asked, f.name))
     raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {path}, and stays so", path=path)
+
+
+def free_to_change(kept: DecoderConfig, asked: DecoderConfig) -> DecoderConfig:
+    """The shape of a model to start from, with what ``asked`` says of all that its weights do not depend on."""
+    context = asked.context if kept.positions == "rope" else kept.context
+    return replace(kept, dropout=asked.dropout, context=context)
 
 
 def refuse_other_tokens(recipe: Recipe, kept: Recipe, path: Path) -> None:

@@ -17,7 +17,7 @@ from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
-from toccata.recipes import Recipe
+from toccata.recipes import Recipe, free_to_change
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
@@ -304,7 +304,7 @@ class Run:
         if self.parent is None:
             return shape, None
         theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
-        kept = replace(theirs, dropout=shape.dropout)
+        kept = free_to_change(theirs, shape)
         if kept != shape:
             wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
             raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
