@@ -191,3 +191,42 @@ def test_no_such_recipe(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeError, match="UTF-8"):
         load(str(tmp_path / "bytes.toml"))
+
+
+# ---- by the minutes there are
+
+
+TIMES = """extends = "toccata"
+[times.5]
+model = { layers = 2 }
+training = { rows = 4 }
+[times.20.model]
+layers = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "layers", "rows"),
+    [
+        ([], None, None),
+        (["training.minutes=3"], 2, 4),
+        (["training.minutes=5"], 2, 4),
+        (["training.minutes=5.1"], 3, None),
+        (["training.minutes=1000"], 3, None),
+        (["training.minutes=3", "model.layers=7"], 7, 4),
+    ],
+)
+def test_times(settings: list[str], layers: int | None, rows: int | None, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(TIMES)
+    found, plain = load(str(tmp_path / "mine.toml"), settings), load("toccata", ["training.steps=5"])
+    assert found.model["layers"] == (layers or plain.model["layers"])
+    assert found.training.rows == (rows or plain.training.rows)
+
+
+@pytest.mark.parametrize("wrong", ["times = 3", "[times.x]", "[times.3]\nclean = {}", "[times]\n3 = 4", "[times.0]"])
+def test_times_that_are_none(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f'extends = "toccata"\n{wrong}')
+    if wrong.startswith("times"):
+        (tmp_path / "mine.toml").write_text(f'{wrong}\nextends = "toccata"')
+    with pytest.raises(RecipeError, match="times"):
+        load(str(tmp_path / "mine.toml"), ["training.minutes=3"])

@@ -22,6 +22,7 @@ from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.model.vqconfig import VqConfig
 from toccata.recipes.settings import Settings, merged
+from toccata.recipes.times import for_minutes
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import TokenizerOptions, options_of
@@ -104,7 +105,9 @@ def load(name: str, overrides: Sequence[str] | Settings = ()) -> Recipe:
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
         table = _laid(base, table)
-    table = _laid(table, Settings.of(overrides).change)
+    change = Settings.of(overrides).change
+    table = _laid(table, for_minutes(table.pop("times", {}), _minutes(change, table)))
+    table = _laid(table, change)
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
 
@@ -233,6 +236,15 @@ def _read(name: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {name} cannot be read: {error}", path=name) from None
     known = ", ".join(names())
     raise RecipeError(f"there is no recipe {shown(name)}: choose one of {known}, or give the path of a .toml file")
+
+
+def _minutes(*tables: Mapping[str, Any]) -> object:
+    """``training.minutes`` of the first table that says it."""
+    for table in tables:
+        training = table.get("training")
+        if isinstance(training, Mapping) and "minutes" in training:
+            return training["minutes"]
+    return None
 
 
 def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
