@@ -3,9 +3,9 @@
 RunningStatus is toccata's own: REMI in which program, velocity and duration stand before a pitch, and only where they
 change, as in MIDI's running status. The ids of the others are those of MidiTok 3.1, and its file is ours:
 ``tokenizer/tokenizer.json`` opens in MidiTok as it is. But for PerTok they are written and read here, without MidiTok
-(``writer.py``, ``reader.py``, ``bpe.py``). Around them stands what MidiTok leaves open: meters there is no token for are
-written as ones of the same length, meter changes inside a bar close that bar, pedals that are never lifted are lifted
-at the end, tempos come back as usual ones, merges never see held-out pieces, and the grammar (see ``grammar.py``).
+(``writer.py``, ``reader.py``, ``bpe.py``). Around them stands what MidiTok leaves open: meters there is no token for
+are written as ones of the same length, meter changes inside a bar close that bar, pedals that are never lifted are
+lifted at the end, tempos come back as usual ones, merges never see held-out pieces, and the grammar (``grammar.py``).
 """
 
 from __future__ import annotations
