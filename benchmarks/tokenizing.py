@@ -1,7 +1,8 @@
 """How fast music is written as tokens: notes a second of processor time, beside MidiTok on the same pieces in one run.
 
 For each recipe with event tokens, before merges and with as many as it learns. The ids are compared, too: they have to
-be the same.
+be the same. RunningStatus is toccata's own: beside it MidiTok writes REMI with the same settings, and both have to come
+back as the same notes.
 
     python benchmarks/tokenizing.py [--data DIR] [--files N] [--json] [RECIPE ...]
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import miditok
+import numpy as np
 from symusic import Score
 
 from toccata.errors import MidiError
@@ -62,7 +64,9 @@ def measured(options: EventOptions, pieces: Sequence[Score]) -> dict[str, Any]:
     """Notes a second of both, and whether their ids are the same."""
     tokenizer = EventTokenizer.build(options)
     tokenizer.fit(pieces)
-    other = theirs(tokenizer)
+    own_scheme = options.scheme == "RunningStatus"
+    remi = EventTokenizer.build(EventOptions("REMI", {**options.options, "program_changes": True}))
+    other = theirs(remi if own_scheme else tokenizer)
     prepared = [ready(piece, tokenizer, other.config) for piece in pieces]
 
     def ids(piece: Score) -> Sequence[int]:
@@ -75,7 +79,22 @@ def measured(options: EventOptions, pieces: Sequence[Score]) -> dict[str, Any]:
     seconds, found = timed(ids, prepared)
     own, ours = timed(lambda piece: tokenizer.encode(piece, start=False, end=False).ids.tolist(), pieces)
     notes = sum(piece.note_num() for piece in pieces)
-    return {"ids": tokenizer.vocab_size, "ours": notes / own, "miditok": notes / seconds, "same": ours == found}
+    same = ours == found
+    if own_scheme:
+        same = all(sounding(tokenizer, a) == sounding(remi, b) for a, b in zip(ours, found, strict=True))
+    tokens = {"ours": sum(map(len, ours)) / notes, "miditok": sum(map(len, found)) / notes}
+    speed = {"ours": notes / own, "miditok": notes / seconds}
+    return {"ids": tokenizer.vocab_size, **speed, "same": same, "tokens_a_note": tokens}
+
+
+def sounding(tokenizer: EventTokenizer, ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """The notes that ids come back as."""
+    score = tokenizer.decode(np.array(ids, np.int32))
+    return sorted(
+        (track.program, int(track.is_drum), n.time, n.pitch, n.duration, n.velocity)
+        for track in score.tracks
+        for n in track.notes
+    )
 
 
 def main() -> None:
@@ -104,12 +123,14 @@ def main() -> None:
             rows.append({"recipe": name, "merges": merges, **row})
             if not options.json:
                 times = row["ours"] / row["miditok"]
-                same = "the same ids" if row["same"] else "OTHER IDS"
+                what = "notes" if recipe.scheme == "RunningStatus" else "ids"
+                same = f"the same {what}" if row["same"] else f"OTHER {what.upper()}"
                 print(
                     f"{name:12} {row['ids']:6,} ids: {row['ours']:9,.0f} notes/s, MidiTok {row['miditok']:8,.0f}",
                     end="",
                 )
-                print(f" ({times:.1f} times), {same}")
+                each = row["tokens_a_note"]
+                print(f" ({times:.1f} times), {same}; {each['ours']:.2f} and {each['miditok']:.2f} tokens a note")
     if options.json:
         json.dump({"pieces": len(pieces), "rows": rows}, sys.stdout)
         print()
