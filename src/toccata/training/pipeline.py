@@ -195,7 +195,7 @@ class Run:
             identity=self._identity(corpus),
             report=report,
             say=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
-            facts=self._facts(corpus, tokenizer, config, options.precision),
+            facts=self._facts(corpus, tokenizer, config, options),
             tell=self.say,
             kept=kept,
             batch=rows_a_step(options, self.backend.devices),
@@ -224,7 +224,7 @@ class Run:
         return isinstance(self.recipe.tokenizer, CodesOptions) and self.recipe.codec_training.minutes is None
 
     def _facts(
-        self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig, precision: str
+        self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig, options: TrainOptions
     ) -> dict[str, dict[str, Any]]:
         """What this run is, for its logs."""
         recipe, about = self.recipe, corpus.about
@@ -253,7 +253,9 @@ class Run:
             },
             "model": {"parameters": config.parameters, **asdict(config)},
             "machine": {
-                **machine(precision, self.backend.facts()),
+                **machine(options.precision, self.backend.facts()),
+                "attention": options.attention,
+                "compiled": options.compile == "on",
                 "processes": self.backend.devices,
                 "toccata": __version__,
             },
