@@ -14,7 +14,7 @@ from symusic import ControlChange, KeySignature, Note, Pedal, PitchBend, Score, 
 from toccata.midi import gm
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.settings import Settings
-from toccata.tokenizers.state import RESET, UNSAID, Status
+from toccata.tokenizers.state import UNSAID, Status
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 _LOUDNESS = 100
@@ -151,8 +151,6 @@ class _Reading:
         if self.bar > 0:
             self.tick = self.bar_tick + self.ticks_per_bar
         self.bar_tick = self.tick
-        if self.settings.running_status and RESET:
-            self.running, self.program_known = {}, not self.settings.use_programs
 
     def _position(self, token: int) -> None:
         self.bar = max(self.bar, 0)

@@ -245,7 +245,8 @@ class RowWriter:
 
     def _running_rows(self, program: int, notes: Columns) -> None:
         """Velocity, duration and pitch of each note, those at one time from the lowest up."""
-        notes = quantise.ordered(notes, "time", "pitch")
+        if (np.diff(notes["time"] * 128 + notes["pitch"]) < 0).any():
+            notes = quantise.ordered(notes, "time", "pitch")
         time, pitch = notes["time"], notes["pitch"]
         tokens = [self.tables.velocity[notes["velocity"]]] if self.settings.use_velocities else []
         tokens += [notes["length"], self.tables.pitch[program == -1][pitch]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
-RESET = os.environ.get("TOCCATA_RESET", "1") == "1"
 NEVER = 2**40
 """A tick that no piece reaches: the end of a note whose end is not known yet."""
 
@@ -126,8 +124,6 @@ class State:
             self.bar_tick += self.ticks_per_bar
         self.position_tick = -1
         self.untouched = True
-        if self.scheme.running_status and RESET:
-            self.running, self.program_known = {}, not self.scheme.has_programs
         self._move(self.bar_tick)
 
     def _read_position(self, token: int, value: int) -> None:

@@ -18,7 +18,6 @@ from toccata.tokenizers.quantise import Columns, Grid, Ints, Meter
 from toccata.tokenizers.rows import Rows, RowWriter
 from toccata.tokenizers.settings import Settings
 from toccata.tokenizers.simplify import one_track, writable_meters
-from toccata.tokenizers.state import RESET
 from toccata.tokenizers.tables import Tables
 from toccata.tokenizers.vocabulary import DRUMS, Kind, Vocabulary
 
@@ -67,7 +66,7 @@ class Writer:
         grid = Grid.of(meters, score.ticks_per_quarter, settings.positions_per_beat)
         rows = RowWriter(self.tables, grid, score, _notes_of(score)).rows()
         if settings.running_status:
-            rows = self._with_status(rows, grid)
+            rows = self._with_status(rows)
         elif settings.program_changes:
             rows = self._with_programs(rows)
         if not len(rows.time):
@@ -103,24 +102,17 @@ class Writer:
         time, token, end, program = (np.insert(old, changed, new) for old, new in columns)
         return Rows(time, token, end, program, np.zeros_like(time), rows.last)
 
-    def _with_status(self, rows: Rows, grid: Grid) -> Rows:
-        """Rows in which programs, velocities and durations are said where they change, and anew in each bar."""
+    def _with_status(self, rows: Rows) -> Rows:
+        """Rows in which programs, and each program's velocities and durations, are said where they change."""
         kinds, programs = self._kinds[rows.token], rows.program
-        first = Kind.VELOCITY if self.settings.use_velocities else Kind.DURATION
-        is_meter = kinds == Kind.TIME_SIG
-        bar = _Sections(grid, rows.time[is_meter]).bar_at(np.cumsum(is_meter) - is_meter, rows.time)
-        if not RESET:
-            bar = np.zeros_like(bar)
         keep = np.ones(len(kinds), np.bool_)
         for kind in (Kind.VELOCITY, Kind.DURATION):
             at = np.flatnonzero(kinds == kind)
-            at = at[np.lexsort((programs[at], bar[at]))]
-            again = np.logical_and.reduce([np.diff(column[at]) == 0 for column in (bar, programs, rows.token)])
+            at = at[np.argsort(programs[at], kind="stable")]
+            again = (np.diff(programs[at]) == 0) & (np.diff(rows.token[at]) == 0)
             keep[at[1:][again]] = False
-        notes = np.flatnonzero(kinds == first)
-        changed = np.diff(programs[notes], prepend=-2) != 0
-        changed |= np.diff(bar[notes], prepend=-1) != 0
-        at = notes[changed] if self.settings.use_programs else notes[:0]
+        notes = np.flatnonzero(kinds == (Kind.VELOCITY if self.settings.use_velocities else Kind.DURATION))
+        at = notes[np.diff(programs[notes], prepend=-2) != 0] if self.settings.use_programs else notes[:0]
         own = programs[at]
         tokens = self.tables.program[np.where(own < 0, DRUMS, own)]
         nothing = np.zeros(len(at), np.int64)
