@@ -25,6 +25,7 @@ from toccata.tokenizers.text import TextOptions
 TOKENIZERS = {
     "toccata": load("toccata").tokenizer,
     "REMI": EventOptions("REMI"),
+    "RunningStatus": EventOptions("RunningStatus"),
     "TSD": EventOptions("TSD"),
     "text": TextOptions(),
 }

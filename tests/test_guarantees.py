@@ -42,9 +42,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     recipe = load("toccata")
     options = recipe.tokenizer
     assert isinstance(options, EventOptions)
-    if request.param != "program_changes":
-        scheme = "REMI" if request.param == "programs" else request.param
-        options = EventOptions(scheme, {k: v for k, v in options.options.items() if k != "program_changes"})
+    if request.param != "RunningStatus":
+        own = {"program_changes": True} if request.param == "program_changes" else {}
+        options = EventOptions("TSD" if request.param == "TSD" else "REMI", {**options.options, **own})
     place = random_model(tmp_path_factory.mktemp("model") / "m", options, context=320, styles=["a", "b"])
     return Model(place, precision="fp32")
 
