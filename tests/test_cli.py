@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -76,14 +75,13 @@ def test_every_example_uses_options_that_exist() -> None:
 
 @pytest.mark.parametrize("args", [["--help"], ["generate", "--help"], ["train", "--help"], ["--version"]])
 def test_help_answers_at_once(args: list[str]) -> None:
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "toccata.cli.main", *args], capture_output=True, text=True)
-        took.append(time.perf_counter() - began)
-        assert done.returncode == 0
-        assert done.stderr == ""
-    assert min(took) < 0.6
+    """Loading nothing of what makes the other commands wait."""
+    heavy = ("numpy", "symusic", "onnxruntime", "torch", "rich.progress", "toccata.api")
+    found = f"print(*(n for n in {heavy} if n in sys.modules), file=sys.stderr)"
+    code = f"import sys, atexit\natexit.register(lambda: {found})\nfrom toccata.cli.main import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.split() == []
 
 
 def test_version() -> None:

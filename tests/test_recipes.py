@@ -131,7 +131,7 @@ def test_the_largest_there_may_be(settings: list[str]) -> None:
 
 KEPT = {
     "tokenizer.merges=3000": "tokenizer.merges is 0",
-    "tokenizer.scheme=TSD": "tokenizer.scheme is 'REMI'",
+    "tokenizer.scheme=TSD": "tokenizer.scheme is 'RunningStatus'",
     "tokenizer.options.num_velocities=2": "tokenizer.options.num_velocities is 8",
     "tokenizer.options.use_rests=true": "tokenizer.options.use_rests is not set",
     "codec.width=64": "codec.width is not set",

@@ -24,6 +24,7 @@ from toccata.folder import ModelFolder
 from toccata.midi.clean import CleanOptions
 from toccata.recipes import load, of_corpus, restore
 from toccata.training import checkpoint, log, picture, pipeline
+from toccata.training.compute import Compute
 from toccata.training.optim import Muon, orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -263,10 +264,18 @@ def test_precisions_may_follow_one_another(corpus: Corpus, tmp_path: Path) -> No
     assert max(abs(one[i] - other[i]) for i in one) < 0.05
 
 
-def test_the_precision_of_a_run_is_kept(corpus: Corpus, tmp_path: Path) -> None:
-    place = tmp_path / "m" / "training" / "precision.json"
-    train(corpus, tmp_path / "m", "training.precision='auto'", "training.steps=1")
-    assert json.loads(place.read_text()) in ("bf16", "fp32")
+def test_how_a_run_computes_is_kept(corpus: Corpus, tmp_path: Path) -> None:
+    place = tmp_path / "m" / "training" / "compute.json"
+    settings = ("training.precision='auto'", "training.steps=1")
+    train(corpus, tmp_path / "m", *settings)
+    made = Compute.from_json(json.loads(place.read_text()))
+    assert made is not None
+    assert not made.compiled
+    other = Compute("fp32", "plain")
+    place.write_text(json.dumps(other.to_json()))
+    (tmp_path / "m" / "training" / "last.safetensors").unlink(missing_ok=True)
+    train(corpus, tmp_path / "m", *settings)
+    assert "plain" in (tmp_path / "m" / "training" / "info.txt").read_text()
 
 
 # ---- the whole way, and finetuning
