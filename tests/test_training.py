@@ -364,7 +364,6 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
 
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
     from toccata.corpus.examples import Examples
-    from toccata.model.attention import Packing
     from toccata.tokenizers.load import load_tokenizer
     from toccata.training.data import stack
     from toccata.training.torchnet import load_decoder
@@ -379,7 +378,7 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     batch = stack([examples.row(i) for i in range(4)])
     decoder = load_decoder(made)
     with torch.no_grad():
-        loss = float(decoder(batch.inputs, Packing.of(batch.lengths), batch.targets))
+        loss = float(decoder(batch.inputs, batch.packing, batch.targets))
     assert losses(tmp_path / "child")[1] == pytest.approx(loss, abs=1e-4)
     with pytest.raises(RecipeError, match=r"model\.width is 32"):
         toccata.finetune(music, tmp_path / "wide", model=made.path, settings=["model.width=64"])

@@ -25,6 +25,7 @@ from toccata.jaxnet import optim
 from toccata.jaxnet.decoder import Decoder, Packing, nats
 from toccata.jaxnet.weights import named, placed
 from toccata.model.config import DecoderConfig
+from toccata.training.compute import workers
 from toccata.training.options import TrainOptions
 
 
@@ -76,7 +77,7 @@ class JaxLearner:
         if self.source is not None:
             self.source.close()  # type: ignore[attr-defined]  # a generator, with worker processes to end
         options = self.options
-        self.source = batches(self.train, self.rows, start=step * options.accumulate, workers=options.workers)
+        self.source = batches(self.train, self.rows, start=step * options.accumulate, workers=workers(options))
         if self.valid is not None and not self._valid:
             self._valid = self._valid_batches(self.valid)
             self._measure(self.model, self._valid[0])  # compiled now, so that an evaluation takes what it takes

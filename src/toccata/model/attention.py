@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,8 +31,8 @@ class Packing:
     """Where the sequences lie that were packed into the rows of a batch, end to end, without padding.
 
     Attributes:
-        positions: ``int64[B, T]``, each token's place in its own sequence.
-        sequences: ``int64[B, T]``, the number of its sequence in its row.
+        positions: ``int32[B, T]``, each token's place in its own sequence.
+        sequences: ``int32[B, T]``, the number of its sequence in its row.
     """
 
     positions: Tensor
@@ -48,10 +49,18 @@ class Packing:
     @classmethod
     def always(cls, lengths: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Packing:
         """The same, of whole rows too: one form for every batch."""
-        positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])
-        counts = [torch.tensor(row) for row in lengths]
-        sequences = torch.stack([torch.repeat_interleave(torch.arange(len(row)), row) for row in counts])
-        return cls(positions.to(device), sequences.to(device))
+        positions = np.stack([np.concatenate([np.arange(n, dtype=np.int32) for n in row]) for row in lengths])
+        sequences = np.stack([np.repeat(np.arange(len(row), dtype=np.int32), row) for row in lengths])
+        return cls(torch.from_numpy(positions), torch.from_numpy(sequences)).to(device)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Packing:
+        """The same on ``device``."""
+        positions, sequences = (t.to(device, non_blocking=non_blocking) for t in (self.positions, self.sequences))
+        return Packing(positions, sequences)
+
+    def pin_memory(self) -> Packing:
+        """The same in page-locked memory, which a GPU copies from while all else goes on."""
+        return Packing(self.positions.pin_memory(), self.sequences.pin_memory())
 
 
 def visible(tokens: int, packing: Packing | None, window: int | None, device: torch.device | str = "cpu") -> Tensor:

@@ -57,9 +57,9 @@ class Decoder(nn.Module):
             block.compile(dynamic=False)
 
     def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
-        """Logits ``[B, T, V]`` for ids ``int64[B, T]``; position t has read tokens 0..t of its sequence.
+        """Logits ``[B, T, V]`` for ids ``int32[B, T]``; position t has read tokens 0..t of its sequence.
 
-        With ``targets int64[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100
+        With ``targets int32[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100
         do not count.
 
         Raises:
@@ -83,7 +83,7 @@ class Decoder(nn.Module):
         logits: Tensor = self.head(self.norm(x))  # [B, T, V]
         if targets is None:
             return logits
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten().long(), ignore_index=-100)
 
 
 class Block(nn.Module):

@@ -330,6 +330,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if value is None and type(None) in options:
         return None  # TOML has none of these, a model folder's JSON has
     for option in options:
+        if get_origin(option) is Literal and value in get_args(option):
+            return value
         if get_origin(option) is tuple and isinstance(value, list | tuple):
             return tuple(_typed(one, get_args(option)[0], where) for one in value)
         if get_origin(option) is Mapping and isinstance(value, Mapping):
@@ -343,7 +345,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
             break
         if option in (int, bool, str) and type(value) is option:
             return value
-    kinds = " or ".join(_KINDS[get_origin(o) or o] for o in options if o is not type(None))
+    kinds = " or ".join(_kind(option) for option in options if option is not type(None))
     raise RecipeError(f"{where} must be {kinds}, not {shown(value)}")
 
 
@@ -355,6 +357,10 @@ _KINDS: dict[Any, str] = {
     tuple: "a list",
     Mapping: "a section",
 }
+
+
+def _kind(hint: Any) -> str:
+    return " or ".join(get_args(hint)) if get_origin(hint) is Literal else _KINDS[get_origin(hint) or hint]
 
 
 def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, float]:

@@ -22,6 +22,8 @@ from toccata.training.options import KERNELS, Kernel, TrainOptions
 
 _GAIN = 1.05
 """A compiled step has to be so much faster: compiling takes a while in every run."""
+_MOST_WORKERS = 16
+"""Of one process that trains, with ``auto``; each holds a few hundred megabytes."""
 FILE = "compute.json"
 """The file in the user's cache that remembers what was tried."""
 
@@ -70,16 +72,33 @@ def machine(torch: str) -> dict[str, Any]:
     Args:
         torch: Its version.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     given = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
     return {
         "toccata": __version__,
         "torch": torch,
         "system": platform.system(),
         "processor": f"{platform.node()} {platform.machine()} {processor()}",
-        "cores": cores,
+        "cores": cores(),
         **given,
     }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers(options: TrainOptions) -> int:
+    """How many processes make the examples of one process that trains.
+
+    With ``auto``, half of its cores but one, which is 1 on up to five cores; at most 16. Processes that torchrun
+    started on one machine share its cores.
+    """
+    if options.workers != "auto":
+        return options.workers
+    told = os.environ.get("LOCAL_WORLD_SIZE", "")
+    here = int(told) if told.isdecimal() else 1
+    return max(1, min(_MOST_WORKERS, cores() // max(1, here) // 2 - 1))
 
 
 def processor() -> str:

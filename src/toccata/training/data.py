@@ -5,14 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from toccata.corpus.batches import interrupts_kept
 from toccata.corpus.examples import Examples, Row
+from toccata.model.attention import Packing
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,27 @@ class Batch:
     """Rows of packed passages.
 
     Attributes:
-        inputs: ``int64[B, T]``.
-        targets: ``int64[B, T]``.
-        lengths: For each row the lengths of its passages.
+        inputs: ``int32[B, T]``.
+        targets: ``int32[B, T]``.
+        packing: Where the passages of the rows lie; None: every row is one passage.
     """
 
     inputs: Tensor
     targets: Tensor
-    lengths: tuple[tuple[int, ...], ...]
+    packing: Packing | None
+
+    def pin_memory(self) -> Batch:
+        """The same in page-locked memory, which a GPU copies from while all else goes on."""
+        packing = None if self.packing is None else self.packing.pin_memory()
+        return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), packing)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on ``device``; from page-locked memory without waiting for the copy."""
+        if device.type == "cpu":
+            return self
+        packing = None if self.packing is None else self.packing.to(device, non_blocking=True)
+        inputs, targets = (ids.to(device, non_blocking=True) for ids in (self.inputs, self.targets))
+        return Batch(inputs, targets, packing)
 
 
 class _Rows(Dataset[Row]):
@@ -56,15 +72,32 @@ class _Numbers:
             batch += 1
 
 
-def stack(rows: Sequence[Row]) -> Batch:
-    """Rows as one batch."""
-    inputs = torch.from_numpy(np.stack([row.inputs for row in rows]).astype(np.int64))
-    targets = torch.from_numpy(np.stack([row.targets for row in rows]).astype(np.int64))
-    return Batch(inputs, targets, tuple(row.lengths for row in rows))
+def stack(rows: Sequence[Row], *, packed: bool = False) -> Batch:
+    """Rows as one batch.
+
+    Args:
+        rows: The rows, alike in length.
+        packed: Whether rows of one passage get a packing, too: one form for every batch.
+    """
+    lengths = [row.lengths for row in rows]
+    packing = Packing.always(lengths) if packed else Packing.of(lengths)
+    return Batch(_ids([row.inputs for row in rows]), _ids([row.targets for row in rows]), packing)
+
+
+def _ids(rows: Sequence[NDArray[np.int32]]) -> Tensor:
+    return torch.from_numpy(np.stack(rows).astype(np.int32, copy=False))
 
 
 def batches(
-    examples: Examples, rows: int, *, start: int = 0, rank: int = 0, processes: int = 1, workers: int = 1
+    examples: Examples,
+    rows: int,
+    *,
+    start: int = 0,
+    rank: int = 0,
+    processes: int = 1,
+    workers: int = 1,
+    packed: bool = False,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Batches number ``start``, ``start + 1``, ... of ``rows`` rows, for ever.
 
@@ -74,16 +107,19 @@ def batches(
         start: The first batch's number.
         rank: This process.
         processes: How many train together.
-        workers: Processes that make the examples; 0: this one does.
+        workers: Processes that make the examples; 0: this one does. The batches are the same, and in the same order.
+        packed: Whether every batch has a packing.
+        pinned: Whether batches come in page-locked memory, for a GPU.
     """
     loader = DataLoader(
         _Rows(examples),
         batch_sampler=_Numbers(start, rows, rank, processes),
-        collate_fn=stack,
+        collate_fn=partial(stack, packed=packed),
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
         prefetch_factor=8 if workers else None,
         worker_init_fn=_leave_interrupts if workers else None,
+        pin_memory=pinned,
     )
     with interrupts_kept():
         return iter(loader)

@@ -66,8 +66,10 @@ class TrainOptions:
     """
     checkpoint_minutes: float = 3.0
     """A state to resume from is written this often."""
-    workers: int = 1
-    """Processes that make examples; 0: the training process makes them itself."""
+    workers: int | Literal["auto"] = "auto"
+    """Processes that make examples; 0: the training process makes them itself; ``auto``: by the number of cores, one on
+    up to five.
+    """
     seed: int = 0
     wandb: str = ""
     """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""
@@ -157,6 +159,8 @@ _HIGHEST: dict[str, float] = {
 def _refuse_outside(section: str, options: object, lowest: dict[str, float]) -> None:
     for name in dict.fromkeys((*lowest, *_HIGHEST)):
         value, low, high = getattr(options, name, None), lowest.get(name), _HIGHEST.get(name)
+        if value == "auto":
+            continue
         if value is not None and low is not None and value < low:
             raise RecipeError(f"{section}.{name} must be at least {low}, not {shown(value)}")
         if value is not None and high is not None and value > high:

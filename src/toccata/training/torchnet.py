@@ -17,12 +17,11 @@ from torch import Tensor
 from toccata import folder
 from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
-from toccata.model.attention import Packing
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import from_arrays, to_arrays
 from toccata.training import checkpoint, optim
-from toccata.training.compute import Compute
+from toccata.training.compute import Compute, workers
 from toccata.training.data import Batch, batches, stack
 from toccata.training.device import accelerator, processes
 from toccata.training.export import load_weights
@@ -134,6 +133,7 @@ class TorchLearner:
             self.decoder.compile_blocks()
         self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
         self.model = self.accelerator.prepare_model(self.decoder)
+        self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
         self.source: Iterator[Batch] | None = None
         self._valid_batches: list[Batch] = []
@@ -152,7 +152,9 @@ class TorchLearner:
             start=step * options.accumulate,
             rank=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
-            workers=options.workers,
+            workers=workers(options),
+            packed=self._packed,
+            pinned=self.accelerator.device.type == "cuda",
         )
 
     def end(self) -> None:
@@ -189,13 +191,10 @@ class TorchLearner:
         return self.mean(total), tokens * accelerator.num_processes, waiting
 
     def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
-        device = self.accelerator.device
-        # What is compiled is compiled for one form of batch.
-        packed = Packing.always if self.options.compile == "on" else Packing.of
-        packing = packed(batch.lengths, device)
+        batch = batch.to(self.accelerator.device)
         context = nullcontext() if sync else self.accelerator.no_sync(self.model)
         with context, self.accelerator.autocast():
-            loss: Tensor = self.model(batch.inputs.to(device), packing, batch.targets.to(device))
+            loss: Tensor = self.model(batch.inputs, batch.packing, batch.targets)
             self.accelerator.backward(loss / self.options.accumulate)
         return loss
 
@@ -217,22 +216,18 @@ class TorchLearner:
         if not self._valid_batches:
             rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
             size = self.options.rows
-            self._valid_batches = [stack(rows[i : i + size]) for i in range(0, len(rows), size)]
+            made = (stack(rows[i : i + size]) for i in range(0, len(rows), size))
+            self._valid_batches = [batch.to(self.accelerator.device) for batch in made]
         weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}
         self._put(self.ema)
         self.decoder.eval()
-        device, total, count = self.accelerator.device, 0.0, 0
-        for batch in self._valid_batches:
-            # A few rows now and then are not worth compiling for.
-            with torch.compiler.set_stance("force_eager"), self.accelerator.autocast():
-                loss = self.decoder(
-                    batch.inputs.to(device), Packing.of(batch.lengths, device), batch.targets.to(device)
-                )
-            total += float(loss) * batch.inputs.numel()
-            count += batch.inputs.numel()
+        # A few rows now and then are not worth compiling for.
+        with torch.compiler.set_stance("force_eager"), self.accelerator.autocast():
+            losses = [self.decoder(b.inputs, b.packing, b.targets) for b in self._valid_batches]
+        sizes = [batch.inputs.numel() for batch in self._valid_batches]
         self.decoder.train()
         self._put(weights)
-        found = total / count
+        found = sum(float(loss) * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
         # What all decide by it, all have to decide alike, to the last bit.
         return self.mean(found) if self.accelerator.num_processes > 1 else found
 
