@@ -47,7 +47,7 @@ class BrokenTorch(TorchLearner):
 
     at, before = 0, True
 
-    def step(self, number: int, lr: float) -> tuple[float, int, float]:
+    def step(self, number: int, lr: float) -> tuple[int, float]:
         if number == self.at and self.before:
             self._break()
         found = super().step(number, lr)
@@ -78,7 +78,7 @@ def breaking(name: str, at: int, before: bool) -> Any:
     from toccata.jaxnet.learner import JaxLearner
 
     class BrokenJax(JaxLearner):
-        def step(self, number: int, lr: float) -> tuple[float, int, float]:
+        def step(self, number: int, lr: float) -> tuple[int, float]:
             if number == at and before:
                 self._break()
             found = super().step(number, lr)

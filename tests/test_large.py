@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
+from cli_support import TINY
 from toccata.corpus.examples import Row
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import Corpus
 from toccata.errors import RecipeError
 from toccata.model.attention import Packing
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.recipes import load
-from toccata.training import compute
+from toccata.training import checkpoint, compute, log
 from toccata.training.data import Batch, batches, stack
+from toccata.training.finite import NotFiniteError
 from toccata.training.options import TrainOptions
+from toccata.training.pipeline import Run
+from toccata.training.torchnet import TorchBackend, TorchLearner
 
 CONFIG = DecoderConfig(vocab=40, context=32, layers=2, width=32, heads=2, kv_heads=1, ffn=48)
 
@@ -89,3 +100,64 @@ def test_workers_are_a_number_or_auto() -> None:
         load("toccata", ["training.workers='many'"])
     with pytest.raises(RecipeError, match="at least 0"):
         load("toccata", ["training.workers=-1"])
+
+
+# ---- losses read only now and then
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("music")
+    paths = [p for p in sorted((data / "bach" / "mutopia").rglob("*.mid")) if 2_000 < p.stat().st_size < 9_000]
+    for path in paths[::25]:
+        shutil.copy(path, folder)
+    return prepare(folder, tmp_path_factory.mktemp("corpus"), PrepareOptions(valid=0.3, test=0.0), processes=0)
+
+
+class Seldom(TorchBackend):
+    """Reads losses every few steps, as on a GPU; at step ``broken``, counted from 0, a weight is no number any more."""
+
+    def __init__(self, reads: int, broken: int = -1) -> None:
+        super().__init__()
+        self.reads, self.broken = reads, broken
+
+    def learner(self, *args: Any) -> TorchLearner:
+        backend = self
+
+        class Learner(TorchLearner):
+            def step(self, number: int, lr: float) -> tuple[int, float]:
+                if number == backend.broken:
+                    with torch.no_grad():
+                        self.decoder.norm.weight[0] = math.nan
+                return super().step(number, lr)
+
+        learner = Learner(*args)
+        learner.reads = self.reads
+        return learner
+
+
+def train(corpus: Corpus, out: Path, backend: TorchBackend) -> list[int]:
+    told: list[int] = []
+    settings = ["training.steps=12", "training.evaluations=2", "training.precision='fp32'", "training.workers=0",
+                "training.checkpoint_minutes=0"]  # fmt: skip
+    run = Run(load("toccata", [*TINY, *settings]), out, None, lambda _: None, backend)
+    run.train(corpus, run.tokenizer(corpus, lambda *_: None), lambda step: told.append(step.step))
+    return told
+
+
+def test_losses_that_are_read_later_are_the_same(corpus: Corpus, tmp_path: Path) -> None:
+    assert train(corpus, tmp_path / "each", Seldom(1)) == list(range(1, 13))
+    assert train(corpus, tmp_path / "seldom", Seldom(5)) == [5, 6, 10, 12]  # and where it is evaluated
+    each, seldom = (log.read(tmp_path / name / "training" / "log.csv") for name in ("each", "seldom"))
+    for column in ("step", "loss", "valid_loss", "lr", "tokens"):
+        assert [row.get(column) for row in each] == [row.get(column) for row in seldom]
+    kept = [load_file(tmp_path / name / "training" / checkpoint.LAST) for name in ("each", "seldom")]
+    assert all((kept[0][name] == kept[1][name]).all() for name in kept[0])
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_where_it_is_read(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(NotFiniteError, match=r"the loss of step 9 is not .* the state after step 6 is kept"):
+        train(corpus, tmp_path / "m", Seldom(5, broken=8))
+    place = tmp_path / "m" / "training"
+    assert all(np.isfinite(array).all() for array in load_file(place / checkpoint.LAST).values())
+    assert checkpoint.state(place / checkpoint.LAST)["step"] == 6

@@ -63,6 +63,8 @@ class JaxLearner:
         self.state: Any = self._put(self.optimizer.init(self.model))
         self.ema: Decoder | None = None
         self.source: Iterator[Batch] | None = None
+        self.reads = 1
+        self._losses: list[Array] = []
         self._valid: list[Any] = []
         self._update = jax.jit(
             partial(_update, self.optimizer, options.clip, self.dtype),
@@ -88,11 +90,11 @@ class JaxLearner:
             self.source.close()  # type: ignore[attr-defined]  # as above
             self.source = None
 
-    def step(self, number: int, lr: float) -> tuple[float, int, float]:
+    def step(self, number: int, lr: float) -> tuple[int, float]:
         """Update the weights once.
 
         Returns:
-            The mean loss in nats a token, tokens read, and seconds spent waiting for data.
+            Tokens read, and seconds spent waiting for data.
         """
         assert self.source is not None
         before = time.monotonic()
@@ -104,7 +106,13 @@ class JaxLearner:
             # Early on faster, so that the beginning is forgotten.
             decay = min(self.options.ema, (1 + number) / (10 + number))
             self.ema = self._mix(self.model if self.ema is None else self.ema, self.model, 1 - decay)
-        return float(loss), sum(batch.inputs.size for batch in taken), waiting
+        self._losses.append(loss)
+        return sum(batch.inputs.size for batch in taken), waiting
+
+    def losses(self) -> list[float]:
+        """The loss of each step since this was last called, in nats a token."""
+        taken, self._losses = self._losses, []
+        return [float(loss) for loss in taken]
 
     def held_out(self) -> float | None:
         """The loss on the held-out examples, of the averaged weights where there are any; nats a token."""

@@ -29,12 +29,21 @@ class Learner(Protocol):
         """Make ready for the batches from ``step`` on."""
         ...
 
-    def step(self, number: int, lr: float) -> tuple[float, int, float]:
-        """Update the weights once.
+    @property
+    def reads(self) -> int:
+        """So many steps are taken before their losses are read; 1 where reading them makes nobody wait."""
+        ...
+
+    def step(self, number: int, lr: float) -> tuple[int, float]:
+        """Update the weights once; the device may still be at it when this returns.
 
         Returns:
-            The mean loss over all processes in nats a token, tokens read by all of them, seconds of waiting for data.
+            Tokens read by all processes, seconds of waiting for data.
         """
+        ...
+
+    def losses(self) -> list[float]:
+        """The loss of each step since this was last called: the mean over all processes, in nats a token."""
         ...
 
     def end(self) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from toccata.errors import ToccataError
 from toccata.files import write_json
@@ -63,6 +63,14 @@ class Step:
         size, unit = next(((size, unit) for least, size, unit in each if left >= least), (1, "s"))
         text = f"{left / size:.1f} {unit}" if unit == "h" else f"{left / size:.0f} {unit}"
         return f"loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s, {text} left"
+
+
+class _Taken(NamedTuple):
+    """A step that was taken, and whose loss is still to be read."""
+
+    lr: float
+    tokens: int
+    waiting: float
 
 
 class Trainer:
@@ -149,47 +157,62 @@ class Trainer:
             self.tell(f"Starting again from step 0, because {why} ({reached:,} steps were done)")
 
     def _loop(self, logs: Loggers, stop: Stop) -> None:
-        options, state = self.options, self.state
+        options, state, learner = self.options, self.state, self.learner
         every = max(1, state.steps // options.evaluations)
-        self.learner.begin(state.step)
+        learner.begin(state.step)
         saved, until = time.monotonic(), min(EARLY, options.checkpoint_minutes * 60)
+        began, taken = time.monotonic(), list[_Taken]()  # the steps whose losses were not read yet
         while state.step < state.steps and not state.stopped:
-            began = time.monotonic()
-            lr = rate(options, state.step, state.steps)
-            loss, tokens, waiting = self.learner.step(state.step, lr)
-            self._refuse_infinite(loss, f"the loss of step {state.step + 1:,}", logs)
-            state.step += 1
-            state.tokens += tokens
-            held_out = None
-            evaluated = state.step % every == 0 or state.step == state.steps
-            if evaluated:
-                held_out = self._evaluate(loss, logs)
-            took = time.monotonic() - began
-            state.seconds += took
-            values = {
-                "step": state.step,
-                "loss": loss,
-                "lr": lr,
-                "tokens": state.tokens,
-                "seconds": state.seconds,
-                "tokens_per_second": tokens / took,
-                "waiting": waiting,
-            }
-            if held_out is not None:
-                values["valid_loss"] = held_out
-            logs.step(values)
-            if evaluated:
-                logs.evaluation(self._found(loss, held_out))
-            if self.report is not None and self.learner.is_main:
+            number = state.step + len(taken)
+            lr = rate(options, number, state.steps)
+            taken.append(_Taken(lr, *learner.step(number, lr)))
+            evaluated = (number + 1) % every == 0 or number + 1 == state.steps
+            if (number + 1) % learner.reads and not evaluated:
+                continue
+            loss, held_out = self._read(taken, began, logs, evaluated=evaluated)
+            if self.report is not None and learner.is_main:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
-            asked = self.learner.any(stop.asked)
+            asked = learner.any(stop.asked)
             due = time.monotonic() - saved > until
             if due or asked or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST, logs)
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60
             if asked:
                 raise KeyboardInterrupt
+            began, taken = time.monotonic(), []
+
+    def _read(
+        self, taken: Sequence[_Taken], began: float, logs: Loggers, *, evaluated: bool
+    ) -> tuple[float, float | None]:
+        """Read the losses of the steps that were taken, check them, and tell them: only then are the steps done.
+
+        Returns:
+            The last step's loss, and the held-out loss where it was measured.
+
+        Raises:
+            NotFiniteError: A loss is not finite. The state is that of the step before it.
+        """
+        state, loss = self.state, math.nan
+        lines: list[dict[str, float]] = []
+        for step, loss in zip(taken, self.learner.losses(), strict=True):
+            self._refuse_infinite(loss, f"the loss of step {state.step + 1:,}", logs)
+            state.step += 1
+            state.tokens += step.tokens
+            line = {"step": state.step, "loss": loss, "lr": step.lr, "tokens": state.tokens, "waiting": step.waiting}
+            lines.append(line)
+        held_out = self._evaluate(loss, logs) if evaluated else None
+        took = (time.monotonic() - began) / len(taken)
+        for step, line in zip(taken, lines, strict=True):
+            state.seconds += took
+            line |= {"seconds": state.seconds, "tokens_per_second": step.tokens / took}
+        if held_out is not None:
+            lines[-1]["valid_loss"] = held_out
+        for line in lines:
+            logs.step(line)
+        if evaluated:
+            logs.evaluation(self._found(loss, held_out))
+        return loss, held_out
 
     def _refuse_infinite(self, value: float, what: str, logs: Loggers | None = None) -> None:
         """End the run, before anything is kept of it, where ``value`` is no finite number.
@@ -250,7 +273,8 @@ class Trainer:
         learner.begin(0)
         while len(took) < 12 and (len(took) < 3 or self._all(time.monotonic() - began < budget)):
             before = time.monotonic()
-            loss, tokens, _ = learner.step(0, rate(options, 0, self.state.steps))
+            tokens, _ = learner.step(0, rate(options, 0, self.state.steps))
+            (loss,) = learner.losses()
             took.append(time.monotonic() - before)
             self._refuse_infinite(loss, "the loss of the first steps")
             if learner.any(stop.asked):

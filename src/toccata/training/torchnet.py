@@ -32,6 +32,8 @@ PATIENCE = timedelta(days=365)
 """The main process prepares the data, and learns tokens and codes, while the others wait: that may take days."""
 LOOK = 0.05
 """Seconds between two looks at whether all are there."""
+READS = 10
+"""Steps on a GPU before their losses are read: to read one is to wait until the GPU has nothing left to do."""
 
 
 class TorchBackend:
@@ -136,6 +138,8 @@ class TorchLearner:
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
         self.source: Iterator[Batch] | None = None
+        self.reads = READS if self.accelerator.device.type == "cuda" else 1
+        self._losses: list[Tensor] = []
         self._valid_batches: list[Batch] = []
 
     @property
@@ -161,11 +165,11 @@ class TorchLearner:
         """No more steps: let the workers go."""
         self.source = None
 
-    def step(self, number: int, lr: float) -> tuple[float, int, float]:
-        """Update the weights once.
+    def step(self, number: int, lr: float) -> tuple[int, float]:
+        """Update the weights once; nothing in it waits for a GPU.
 
         Returns:
-            The mean loss over all processes in nats a token, tokens read by all of them, seconds of waiting for data.
+            Tokens read by all processes, seconds of waiting for data.
         """
         assert self.source is not None
         options, accelerator = self.options, self.accelerator
@@ -188,7 +192,14 @@ class TorchLearner:
             optimizer.zero_grad()
         if options.ema:
             self._average(number)
-        return self.mean(total), tokens * accelerator.num_processes, waiting
+        self._losses.append(total)
+        return tokens * accelerator.num_processes, waiting
+
+    def losses(self) -> list[float]:
+        """The loss of each step since this was last called: the mean over all processes, in nats a token."""
+        taken, self._losses = torch.stack(self._losses), []
+        found: list[float] = self.accelerator.reduce(taken, "mean").tolist()
+        return found
 
     def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
         batch = batch.to(self.accelerator.device)
