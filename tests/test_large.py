@@ -21,11 +21,12 @@ from toccata.corpus.examples import Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import RecipeError
-from toccata.model.attention import Packing
+from toccata.model.attention import Kernel, Packing
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.recipes import load
-from toccata.training import checkpoint, compute, log
+from toccata.training import checkpoint, compute, log, trial
+from toccata.training.compute import Compute
 from toccata.training.data import Batch, batches, stack
 from toccata.training.finite import NotFiniteError
 from toccata.training.options import TrainOptions
@@ -100,6 +101,47 @@ def test_workers_are_a_number_or_auto() -> None:
         load("toccata", ["training.workers='many'"])
     with pytest.raises(RecipeError, match="at least 0"):
         load("toccata", ["training.workers=-1"])
+
+
+# ---- compiled as on CUDA
+
+
+def test_what_cuda_computes_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "device", lambda: "cuda")
+    monkeypatch.setattr(trial, "_has_triton", lambda: True)
+    options = TrainOptions(minutes=60, precision="bf16")
+    assert trial.choose(CONFIG, options, print) == Compute("bf16", "flex", compiled=True)
+    assert trial.choose(CONFIG, replace(options, minutes=1.0), print) == Compute("bf16", "flex", compiled=False)
+    monkeypatch.setattr(trial, "_has_triton", lambda: False)
+    assert trial.choose(CONFIG, options, print) == Compute("bf16", "fused", compiled=False)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kernel", ["plain", "flex"])
+@pytest.mark.parametrize("window", [None, 9])
+def test_the_whole_decoder_is_one_graph_for_all_batches(kernel: Kernel, window: int | None) -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    plain = Decoder(replace(CONFIG, window=window))
+    whole = Decoder(plain.config)
+    whole.load_state_dict(plain.state_dict())
+    counter = CompileCounter()
+    whole.compile_whole(counter)
+    plain.kernel, whole.kernel = "fused", kernel
+    ids = torch.randint(40, (2, 33), dtype=torch.int32)
+    for lengths in ([(32,), (32,)], [(20, 12), (32,)], [(1, 2, 29), (16, 16)]):
+        packing = Packing.always(lengths)
+        with torch.set_grad_enabled(kernel != "flex"):  # which has no backward pass on a processor
+            one, other = (decoder(ids[:, :-1], packing, ids[:, 1:]) for decoder in (plain, whole))
+        assert torch.allclose(one, other, atol=1e-5)
+        if kernel != "flex":
+            (one + other).backward()
+            pairs = zip(plain.parameters(), whole.parameters(), strict=True)
+            assert all(torch.allclose(a.grad, b.grad, atol=1e-4) for a, b in pairs)
+            plain.zero_grad(), whole.zero_grad()
+    assert counter.frame_count == 1
 
 
 # ---- losses read only now and then

@@ -222,6 +222,8 @@ def _flex() -> Callable[..., Tensor]:
     """FlexAttention, compiled: without that it is slow."""
     from torch.nn.attention.flex_attention import flex_attention
 
+    if torch.compiler.is_compiling():  # as part of what is around it
+        return flex_attention
     global _compiled
     if _compiled is None:
         _compiled = torch.compile(flex_attention, dynamic=False)

@@ -17,6 +17,9 @@ V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,6 +59,16 @@ class Decoder(nn.Module):
         for block in self.blocks:
             block.compile(dynamic=False)
 
+    def compile_whole(self, backend: str | Callable[..., Any] = "inductor") -> None:
+        """Compile all of it as one graph, for batches of one shape that have a packing each.
+
+        What a batch's tokens see is made before the graph, as FlexAttention wants it.
+
+        Args:
+            backend: Of ``torch.compile``.
+        """
+        self._compute = torch.compile(self._compute, dynamic=False, fullgraph=True, backend=backend)  # type: ignore[method-assign]
+
     def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
         """Logits ``[B, T, V]`` for ids ``int32[B, T]``; position t has read tokens 0..t of its sequence.
 
@@ -67,17 +80,20 @@ class Decoder(nn.Module):
         """
         B, T = ids.shape
         positions = torch.arange(T, device=ids.device).expand(B, T) if packing is None else packing.positions
+        if self.places is not None and self.config.context < T and packing is None:
+            raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
+        kernel, dtype = _usual(ids.device)
+        seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
+        return self._compute(ids, positions, seen, targets)
+
+    def _compute(self, ids: Tensor, positions: Tensor, seen: Seen, targets: Tensor | None) -> Tensor:
         x = self.embedding(ids)  # [B, T, C]
         rotation = None
         if self.places is not None:
-            if self.config.context < T and packing is None:
-                raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
             x = x + self.places(positions)  # [B, T, C]
         else:
             rotation = _rotation(positions, self.config.head_width)  # 2 x [B, T, 1, D]
         x = self.dropout(x)
-        kernel, dtype = _usual(ids.device)
-        seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
         for block in self.blocks:
             x = block(x, rotation, seen)  # [B, T, C]
         logits: Tensor = self.head(self.norm(x))  # [B, T, V]

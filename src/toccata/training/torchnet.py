@@ -132,7 +132,7 @@ class TorchLearner:
         self.decoder = decoder.to(self.accelerator.device)
         self.decoder.kernel = None if options.attention == "auto" else options.attention
         if options.compile == "on":
-            self.decoder.compile_blocks()
+            self._compile()
         self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
         self.model = self.accelerator.prepare_model(self.decoder)
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
@@ -141,6 +141,15 @@ class TorchLearner:
         self.reads = READS if self.accelerator.device.type == "cuda" else 1
         self._losses: list[Tensor] = []
         self._valid_batches: list[Batch] = []
+
+    def _compile(self) -> None:
+        """As one graph on a GPU, block by block on a processor, where a whole decoder compiles for minutes."""
+        if self.accelerator.device.type != "cuda":
+            self.decoder.compile_blocks()
+            return
+        # What overlaps gradients with the backward pass of several processes cannot cut a graph with FlexAttention.
+        torch._dynamo.config.optimize_ddp = False
+        self.decoder.compile_whole()
 
     @property
     def is_main(self) -> bool:
@@ -232,11 +241,14 @@ class TorchLearner:
         weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}
         self._put(self.ema)
         self.decoder.eval()
-        # A few rows now and then are not worth compiling for.
+        # A few rows now and then are not worth compiling for, and FlexAttention is nothing without that.
+        kernel = self.decoder.kernel
+        self.decoder.kernel = None if kernel == "flex" else kernel
         with torch.compiler.set_stance("force_eager"), self.accelerator.autocast():
             losses = [self.decoder(b.inputs, b.packing, b.targets) for b in self._valid_batches]
         sizes = [batch.inputs.numel() for batch in self._valid_batches]
         self.decoder.train()
+        self.decoder.kernel = kernel
         self._put(weights)
         found = sum(float(loss) * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
         # What all decide by it, all have to decide alike, to the last bit.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
@@ -48,7 +49,8 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
             remember(torch.__version__, _name(config, options, number), trial)
         kernel = min(trial["attention"], key=trial["attention"].__getitem__)
     compiled = options.compile == "on"
-    if options.compile == "auto" and (seconds >= WORTH_COMPILING and (where == "cuda" or compiler())):
+    able = _has_triton() if where == "cuda" else bool(compiler())
+    if options.compile == "auto" and seconds >= WORTH_COMPILING and able:
         if where == "cpu" and "compiled" not in trial:
             say("Trying a compiled step, once for this machine and size: about a minute")
             trial = {**trial, **_compiling(config, options, number, kernel)}
@@ -59,9 +61,14 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
 
 def _usual(where: str, number: str) -> Kernel:
     """The kernel where none was tried."""
-    if where == "cuda":
+    if where == "cuda" and _has_triton():
         return "flex"
     return "blocks" if where == "cpu" and number == "bf16" else "fused"
+
+
+def _has_triton() -> bool:
+    """Whether Triton is there, which compiles for CUDA; on Windows it is not."""
+    return find_spec("triton") is not None
 
 
 def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
