@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.training import log
+from toccata.training import checkpoint, log
 
 PART = Path(__file__).parent / "train_part.py"
 SETTINGS = ("training.steps=10", "training.precision='fp32'", "training.evaluations=2")
@@ -71,6 +73,40 @@ def test_accumulated(corpus: Corpus, tmp_path: Path) -> None:
     one = run([], corpus, tmp_path / "one", "training.rows=4", *settings)
     two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", *settings)
     assert same(one, two)
+
+
+SHARDED = {
+    "muon": ("training.optimizer='muon'", "training.ema=0.9", "training.accumulate=2", "training.clip=0.3"),
+    "uneven": ("training.optimizer='muon'", "model.width=18", "model.ffn=37", "model.heads=3", "model.mlp='gelu'"),
+    "adamw": ("training.optimizer='adamw'", "model.tied=true", "model.bias=true", "model.norm='layer'"),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["muon", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("uneven", "adamw"))]
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
+def test_sharded(kind: str, corpus: Corpus, tmp_path: Path) -> None:
+    """Weights, gradients and optimiser states shared out by FSDP: the numbers are those of one process."""
+    one = run([], corpus, tmp_path / "one", "training.rows=4", *SHARDED[kind])
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", "training.shard=true", *SHARDED[kind])
+    assert same(one, two)
+    kept = [load_file(tmp_path / name / "training" / checkpoint.LAST) for name in ("one", "two")]
+    assert set(kept[0]) == set(kept[1])
+    assert all(np.allclose(kept[0][name], kept[1][name], atol=1e-3) for name in kept[0] if name.startswith("model."))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
+def test_one_process_begins_and_two_sharded_go_on(corpus: Corpus, tmp_path: Path) -> None:
+    settings = ("training.rows=4", "training.optimizer='muon'", "training.ema=0.9")
+    whole = run([], corpus, tmp_path / "whole", *settings)
+    command = [sys.executable, str(PART), str(corpus.folder), str(tmp_path / "m"), *SETTINGS, *settings]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as begun:
+        assert begun.stdout is not None
+        assert "step 5\n" in begun.stdout
+        begun.kill()
+    assert same(whole, run(TORCHRUN, corpus, tmp_path / "m", *settings, "training.shard=true"))
 
 
 @pytest.mark.slow

@@ -187,11 +187,15 @@ def pair(*args: object) -> Iterator[list[subprocess.Popen[str]]]:
             process.communicate()
 
 
+@pytest.mark.parametrize("shard", ["false", "true"])
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
-def test_a_signal_to_one_of_two_ends_both_and_one_alone_goes_on(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_signal_to_one_of_two_ends_both_and_one_alone_goes_on(shard: str, corpus: Corpus, tmp_path: Path) -> None:
     """The one that is signalled is not the one that writes; what is left is the whole batch for the one process."""
     same = ("training.steps=200", "training.precision='fp32'", "training.checkpoint_minutes=60")
-    with pair(PART, corpus.folder, tmp_path / "m", *same, "training.rows=2") as (first, second):
+    with pair(PART, corpus.folder, tmp_path / "m", *same, "training.rows=2", f"training.shard={shard}") as (
+        first,
+        second,
+    ):
         assert first.stdout is not None
         for line in first.stdout:
             if line == "step 3\n":

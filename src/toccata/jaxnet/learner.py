@@ -63,7 +63,7 @@ class JaxLearner:
         self.state: Any = self._put(self.optimizer.init(self.model))
         self.ema: Decoder | None = None
         self.source: Iterator[Batch] | None = None
-        self.reads = 1
+        self.reads, self.sharded = 1, False
         self._losses: list[Array] = []
         self._valid: list[Any] = []
         self._update = jax.jit(

@@ -30,6 +30,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of the weights: then all of them ask for ``weights`` and ``saved``."""
+        ...
+
+    @property
     def reads(self) -> int:
         """So many steps are taken before their losses are read; 1 where reading them makes nobody wait."""
         ...

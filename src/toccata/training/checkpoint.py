@@ -19,8 +19,8 @@ from toccata.training.place import LAST as LAST
 
 MODEL = "model."
 """What the names of weights begin with; other names are the backend's own."""
-FREE = ("workers", "checkpoint_minutes")
-"""Training options that change no number of a run, only how it is run: they may be others when it goes on."""
+FREE = ("workers", "checkpoint_minutes", "shard")
+"""Training options that say how a run is run, not what it computes: they may be others when it goes on."""
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], state: dict[str, Any]) -> None:

@@ -174,7 +174,7 @@ class Trainer:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
             asked = learner.any(stop.asked)
-            due = time.monotonic() - saved > until
+            due = learner.any(time.monotonic() - saved > until)
             if due or asked or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST, logs)
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60
@@ -316,7 +316,7 @@ class Trainer:
         Raises:
             NotFiniteError: A number in it would not be finite; the one on disk stays.
         """
-        if not self.learner.is_main:
+        if not (self.learner.is_main or self.learner.sharded):
             return
         state = asdict(self.state)
         if name == checkpoint.BEST:  # only weights are wanted of the best
@@ -324,6 +324,8 @@ class Trainer:
             arrays = {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
         else:
             arrays = self.learner.saved()
+        if not self.learner.is_main:
+            return  # it has done its part, which is to give what it holds
         if (broken := infinite(arrays)) is not None:
             self._refuse_infinite(math.nan, f"{broken} after step {self.state.step:,}", logs)
         checkpoint.save(self.folder / name, arrays, state)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toccata.training import sharding
 from toccata.training.options import TrainOptions
 
 
@@ -36,12 +37,15 @@ class Muon(torch.optim.Muon):
             for number, matrix in enumerate(matrices):
                 shapes.setdefault(matrix.shape, []).append(number)
             for shape, numbers in shapes.items():
-                own, new, old = ([column[n] for n in numbers] for column in (matrices, grads, buffers))
+                like = matrices[numbers[0]]
+                # Of matrices that are shared out over processes only what is orthogonalised is gathered.
+                own, new, old = ([sharding.own(column[n]) for n in numbers] for column in (matrices, grads, buffers))
                 torch._foreach_lerp_(old, new, 1 - group["momentum"])
-                ahead = torch.stack(torch._foreach_lerp(new, old, group["momentum"]))  # Nesterov
+                ahead = torch.stack(torch._foreach_lerp(new, old, group["momentum"])).to(self._dtype)  # Nesterov
                 update = orthogonalised(
-                    ahead.to(self._dtype), group["ns_coefficients"], group["ns_steps"], group["eps"]
+                    sharding.gathered(ahead, like), group["ns_coefficients"], group["ns_steps"], group["eps"]
                 )
+                update = sharding.own_rows(update, like)
                 torch._foreach_mul_(own, 1 - group["lr"] * group["weight_decay"])
                 size = 0.2 * max(shape) ** 0.5
                 torch._foreach_add_(own, list(update.to(own[0].dtype).unbind()), alpha=-group["lr"] * size)

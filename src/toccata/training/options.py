@@ -70,6 +70,10 @@ class TrainOptions:
     """Processes that make examples; 0: the training process makes them itself; ``auto``: by the number of cores, one on
     up to five.
     """
+    shard: bool = False
+    """Share out weights, gradients and optimiser states over the processes that train together (FSDP), for models that
+    one device does not hold; without effect on one process.
+    """
     seed: int = 0
     wandb: str = ""
     """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""

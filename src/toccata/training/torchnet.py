@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from toccata import folder
 from toccata.corpus.examples import Examples
@@ -20,7 +20,7 @@ from toccata.errors import ToccataError
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import from_arrays, to_arrays
-from toccata.training import checkpoint, optim
+from toccata.training import checkpoint, optim, sharding
 from toccata.training.compute import Compute, workers
 from toccata.training.data import Batch, batches, stack
 from toccata.training.device import accelerator, processes
@@ -131,10 +131,13 @@ class TorchLearner:
         decoder = Decoder(config) if weights is None else from_arrays(config, weights)
         self.decoder = decoder.to(self.accelerator.device)
         self.decoder.kernel = None if options.attention == "auto" else options.attention
+        self.sharded = options.shard and self.accelerator.num_processes > 1
         if options.compile == "on":
             self._compile()
+        if self.sharded:
+            sharding.shard(self.decoder)
         self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
-        self.model = self.accelerator.prepare_model(self.decoder)
+        self.model: nn.Module = self.decoder if self.sharded else self.accelerator.prepare_model(self.decoder)
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
         self.source: Iterator[Batch] | None = None
@@ -143,8 +146,8 @@ class TorchLearner:
         self._valid_batches: list[Batch] = []
 
     def _compile(self) -> None:
-        """As one graph on a GPU, block by block on a processor, where a whole decoder compiles for minutes."""
-        if self.accelerator.device.type != "cuda":
+        """As one graph on a GPU; block by block on a processor, which compiles faster, and where it is sharded."""
+        if self.accelerator.device.type != "cuda" or self.sharded:
             self.decoder.compile_blocks()
             return
         # What overlaps gradients with the backward pass of several processes cannot cut a graph with FlexAttention.
@@ -212,7 +215,8 @@ class TorchLearner:
 
     def _loss(self, batch: Batch, *, sync: bool) -> Tensor:
         batch = batch.to(self.accelerator.device)
-        context = nullcontext() if sync else self.accelerator.no_sync(self.model)
+        # What is shared out adds up gradients shared out, too: whole ones may have no room.
+        context = nullcontext() if sync or self.sharded else self.accelerator.no_sync(self.model)
         with context, self.accelerator.autocast():
             loss: Tensor = self.model(batch.inputs, batch.packing, batch.targets)
             self.accelerator.backward(loss / self.options.accumulate)
@@ -271,17 +275,28 @@ class TorchLearner:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights by name, the averaged ones where there are any."""
-        return to_arrays(self.ema or dict(self.decoder.named_parameters()))
+        return self._gathered(self.ema or dict(self.decoder.named_parameters()))
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """All that later steps depend on."""
+        return self._gathered(self._tensors())
+
+    @torch.no_grad()
+    def _gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, tensor in tensors.items():  # whole tensors are on the device one at a time
+            arrays |= to_arrays({name: sharding.whole(tensor)})
+        return arrays
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """All that later steps depend on, as it is shared out."""
         tensors: dict[str, Tensor] = dict(_prefixed(checkpoint.MODEL, self.decoder.named_parameters()))
         tensors.update(_prefixed("ema.", (self.ema or {}).items()))
         for i, optimizer in enumerate(self.optimizers):
             for number, values in optimizer.state_dict()["state"].items():
                 for name, value in values.items():
                     tensors[f"optimizer{i}.{number}.{name}"] = torch.as_tensor(value)
-        return to_arrays(tensors)
+        return tensors
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Put what :meth:`saved` gave into place.
@@ -296,17 +311,22 @@ class TorchLearner:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         model = part(checkpoint.MODEL)
-        if missing := {name for name, _ in self.decoder.named_parameters()} - set(model):
+        weights = dict(self.decoder.named_parameters())
+        if missing := set(weights) - set(model):
             raise ValueError(f"it lacks {min(missing)}")
-        self.decoder.load_state_dict(model, strict=False)  # a tied weight is there once
+        for name, weight in weights.items():  # a tied weight is there once
+            sharding.fill(weight, model[name])
         for i, optimizer in enumerate(self.optimizers):
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             values: dict[int, dict[str, Tensor]] = {}
             for name, tensor in part(f"optimizer{i}.").items():
                 number, _, key = name.partition(".")
-                values.setdefault(int(number), {})[key] = tensor
+                like = parameters[int(number)]
+                values.setdefault(int(number), {})[key] = sharding.shared_like(tensor, like)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
         device = self.accelerator.device
-        self.ema = {name: tensor.to(device) for name, tensor in part("ema.").items()} or None
+        averages = part("ema.").items()
+        self.ema = {name: sharding.shared_like(t.to(device), weights[name]) for name, t in averages} or None
 
 
 def _prefixed(prefix: str, named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
