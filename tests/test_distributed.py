@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
+from toccata.errors import ModelError
 from toccata.training import checkpoint, log
 
 PART = Path(__file__).parent / "train_part.py"
@@ -91,9 +91,13 @@ def test_sharded(kind: str, corpus: Corpus, tmp_path: Path) -> None:
     one = run([], corpus, tmp_path / "one", "training.rows=4", *SHARDED[kind])
     two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", "training.shard=true", *SHARDED[kind])
     assert same(one, two)
-    kept = [load_file(tmp_path / name / "training" / checkpoint.LAST) for name in ("one", "two")]
+    kept = [checkpoint.load(tmp_path / name / "training" / checkpoint.LAST)[1] for name in ("one", "two")]
+    assert [p.name for p in (tmp_path / "two" / "training").glob("*.parts")] == [checkpoint.parts_of(10)]
     assert set(kept[0]) == set(kept[1])
     assert all(np.allclose(kept[0][name], kept[1][name], atol=1e-3) for name in kept[0] if name.startswith("model."))
+    shutil.rmtree(tmp_path / "two" / "training" / checkpoint.parts_of(10))
+    with pytest.raises(ModelError, match=r"cannot be resumed from \(last-000000010\.parts is missing\): delete it"):
+        checkpoint.load(tmp_path / "two" / "training" / checkpoint.LAST)
 
 
 @pytest.mark.slow

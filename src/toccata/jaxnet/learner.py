@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -138,6 +139,14 @@ class JaxLearner:
         """All that later steps depend on."""
         parts = {"model": self.model, "optimizer": self.state, "ema": self.ema}
         return {f"{part}.{name}": array for part, tree in parts.items() for name, array in named(tree).items()}
+
+    def save_parts(self, folder: Path) -> bool:
+        """Nothing is shared out over processes here.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Put what :meth:`saved` gave into place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Learner(Protocol):
 
     @property
     def sharded(self) -> bool:
-        """Whether each process holds a part of the weights: then all of them ask for ``weights`` and ``saved``."""
+        """Whether each process holds a part of the weights: what is done with them is done by all, then."""
         ...
 
     @property
@@ -73,6 +74,14 @@ class Learner(Protocol):
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """All that later steps depend on; the weights as ``model.NAME``."""
+        ...
+
+    def save_parts(self, folder: Path) -> bool:
+        """Write what ``saved`` would give into a folder, each process its part; only of learners that are sharded.
+
+        Returns:
+            False: a number in it is not finite, and nothing was written.
+        """
         ...
 
     def restore(self, arrays: Weights) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
@@ -17,16 +20,67 @@ from toccata.training.finite import infinite
 from toccata.training.place import BEST as BEST
 from toccata.training.place import LAST as LAST
 
+PARTS = ".parts"
+"""How the name of a folder ends in which processes write their parts of a state."""
 MODEL = "model."
 """What the names of weights begin with; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes", "shard")
 """Training options that say how a run is run, not what it computes: they may be others when it goes on."""
 
 
-def save(path: Path, arrays: Mapping[str, NDArray[Any]], state: dict[str, Any]) -> None:
-    """Write what a backend keeps, and ``state`` (JSON), to ``path``."""
+def save(path: Path, arrays: Mapping[str, NDArray[Any]], state: dict[str, Any], parts: str = "") -> None:
+    """Write what a backend keeps, and ``state`` (JSON), to ``path``.
+
+    Args:
+        path: The file.
+        arrays: What a backend keeps.
+        state: What the run remembers besides.
+        parts: The folder beside it in which the arrays lie already, in parts, if they do not go into the file itself.
+    """
     # By way of bytes: safetensors, writing for itself, has errors of its own for a disk that is full.
-    write_bytes(path, to_bytes(dict(arrays), metadata={"state": json.dumps(state)}))
+    metadata = {"state": json.dumps(state), **({"parts": parts} if parts else {})}
+    write_bytes(path, to_bytes(dict(arrays), metadata=metadata))
+
+
+def parts_of(step: int) -> str:
+    """The name of the folder in which the processes of a sharded run write their parts of its state."""
+    return f"last-{step:09}{PARTS}"
+
+
+def remove_parts(folder: Path, but: str = "") -> None:
+    """Remove what processes wrote for checkpoints that are there no more, or never were finished.
+
+    Args:
+        folder: The run's ``training`` folder.
+        but: The one that is kept; empty: the one that the checkpoint there says.
+    """
+    last = folder / LAST
+    if not but and last.exists():
+        with safe_open(last, framework="np") as file:
+            but = file.metadata().get("parts", "")
+    for one in folder.glob(f"*{PARTS}"):
+        if one.name != but:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _joined(folder: Path) -> dict[str, NDArray[Any]]:
+    """Whole arrays from the parts that processes wrote, each with its place in the file's header."""
+    pieces: dict[str, list[tuple[list[int], NDArray[Any]]]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            places = json.loads(file.metadata()["DCP_SHARDING_INFO"])
+            for name in file.keys():  # noqa: SIM118 - not a dict
+                pieces.setdefault(name, []).append((places[name]["saved_offsets"], file.get_tensor(name)))
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, found in pieces.items():
+        ends = [[at + size for at, size in zip(start, part.shape, strict=True)] for start, part in found]
+        whole = np.empty([max(sizes) for sizes in zip(*ends, strict=True)], found[0][1].dtype)
+        if sum(part.size for _, part in found) != whole.size:
+            raise ValueError(f"a part of {name} is missing")
+        for (start, part), end in zip(found, ends, strict=True):
+            whole[tuple(slice(a, b) for a, b in zip(start, end, strict=True))] = part
+        arrays[name] = whole
+    return arrays
 
 
 def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -129,6 +183,12 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         with safe_open(path, framework="np") as file:
             found = dict(json.loads(file.metadata()["state"]))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            if parts := file.metadata().get("parts"):
+                if not re.fullmatch(rf"last-\d+{PARTS}", parts):
+                    raise ValueError("its parts lie nowhere")
+                arrays |= _joined(path.parent / parts)
+                if not arrays:
+                    raise ValueError(f"{parts} is missing")
         if (name := infinite(arrays)) is not None:
             raise ValueError(f"{name} is not finite")
         return found, arrays

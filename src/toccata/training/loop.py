@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from toccata.errors import ToccataError
 from toccata.files import write_json
 from toccata.training import checkpoint, log
@@ -316,20 +318,27 @@ class Trainer:
         Raises:
             NotFiniteError: A number in it would not be finite; the one on disk stays.
         """
-        if not (self.learner.is_main or self.learner.sharded):
+        learner, state, last = self.learner, asdict(self.state), name == checkpoint.LAST
+        if not (learner.is_main or learner.sharded):
             return
-        state = asdict(self.state)
-        if name == checkpoint.BEST:  # only weights are wanted of the best
-            weights = self.learner.weights()
-            arrays = {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
-        else:
-            arrays = self.learner.saved()
-        if not self.learner.is_main:
-            return  # it has done its part, which is to give what it holds
-        if (broken := infinite(arrays)) is not None:
+        parts, arrays = "", dict[str, NDArray[Any]]()
+        if last and learner.sharded:
+            parts = checkpoint.parts_of(self.state.step)
+            if learner.is_main:
+                checkpoint.remove_parts(self.folder)
+            learner.any(False)  # nobody writes before that is done
+            broken = None if learner.save_parts(self.folder / parts) else "a number"
+        else:  # only weights are wanted of the best
+            weights = {} if last else learner.weights()
+            arrays = learner.saved() if last else {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
+            broken = infinite(arrays)
+        if broken is not None:
             self._refuse_infinite(math.nan, f"{broken} after step {self.state.step:,}", logs)
-        checkpoint.save(self.folder / name, arrays, state)
-        if name == checkpoint.LAST:
+        if not learner.is_main:
+            return  # it has done its part
+        checkpoint.save(self.folder / name, arrays, state, parts)
+        if last:
+            checkpoint.remove_parts(self.folder, parts)
             self._saved = self.state.step
             write_json(self.folder / "state.json", state)
             if self.kept is not None:

@@ -6,15 +6,18 @@ torch's ``fully_shard`` keeps of every tensor the rows that are a process's own,
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from toccata.model.decoder import Decoder
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 def shard(decoder: Decoder) -> None:
@@ -22,25 +25,34 @@ def shard(decoder: Decoder) -> None:
 
     A part is gathered when it is computed with, and let go after it, in the forward and in the backward pass.
     """
+    from torch.distributed.fsdp import fully_shard  # it takes as long to load as torch: only where it is wanted
+
     for block in decoder.blocks:
         fully_shard(block, reshard_after_forward=True)
     fully_shard(decoder, reshard_after_forward=True)
 
 
+def _is_shared(tensor: Tensor) -> TypeGuard[DTensor]:
+    """Whether it is a DTensor, told without loading what makes them."""
+    return hasattr(tensor, "device_mesh")
+
+
 def own(tensor: Tensor) -> Tensor:
     """The part of a tensor that this process holds, in the same memory."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if _is_shared(tensor) else tensor
 
 
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor; every process has to ask for it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if _is_shared(tensor) else tensor
 
 
 def shared_like(tensor: Tensor, like: Tensor) -> Tensor:
     """A whole tensor, which every process has, shared out as ``like`` is; one of another shape stays whole."""
-    if not isinstance(like, DTensor) or tensor.shape != like.shape:
+    if not _is_shared(like) or tensor.shape != like.shape:
         return tensor
+    from torch.distributed.tensor import distribute_tensor
+
     tensor = tensor.to(like.device)
     return cast(Tensor, distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None))
 
@@ -55,7 +67,7 @@ def gathered(parts: Tensor, like: Tensor) -> Tensor:
     Returns:
         ``[n, rows, columns]``.
     """
-    if not isinstance(like, DTensor):
+    if not _is_shared(like):
         return parts
     group, rows = like.device_mesh.get_group(), like.shape[0]
     count = dist.get_world_size(group)
@@ -69,16 +81,29 @@ def gathered(parts: Tensor, like: Tensor) -> Tensor:
 
 def own_rows(matrices: Tensor, like: Tensor) -> Tensor:
     """This process's rows of whole matrices ``[n, rows, columns]``, shared out as ``like`` is."""
-    if not isinstance(like, DTensor):
+    if not _is_shared(like):
         return matrices
     each = -(-like.shape[0] // dist.get_world_size(like.device_mesh.get_group()))
     first = each * like.device_mesh.get_local_rank()
     return matrices[:, first : first + each]
 
 
-def is_shared(tensor: Tensor) -> bool:
-    """Whether a tensor is shared out."""
-    return isinstance(tensor, DTensor)
+def save_parts(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors that are shared out, every process its part, by torch's distributed checkpoint.
+
+    Its files are safetensors, which say in their headers where each part lies; nothing is pickled. What all processes
+    have is written by one. ``checkpoint.load`` reads them, with any number of processes.
+    """
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    save(dict(tensors), storage_writer=HuggingFaceStorageWriter(str(folder), save_distributed=True))
+
+
+@torch.no_grad()
+def is_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether all numbers that this process holds of them are finite."""
+    return all(bool(own(tensor).isfinite().all()) for tensor in tensors.values())
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -280,6 +281,14 @@ class TorchLearner:
     def saved(self) -> dict[str, NDArray[Any]]:
         """All that later steps depend on."""
         return self._gathered(self._tensors())
+
+    def save_parts(self, folder: Path) -> bool:
+        """Write all that later steps depend on, each process its part; False: some of it is not finite."""
+        tensors = self._tensors()
+        if self.any(not sharding.is_finite(tensors)):
+            return False
+        sharding.save_parts(folder, tensors)
+        return True
 
     @torch.no_grad()
     def _gathered(self, tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
