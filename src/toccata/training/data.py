@@ -41,8 +41,9 @@ class Batch:
         """The same on ``device``; from page-locked memory without waiting for the copy."""
         if device.type == "cpu":
             return self
-        packing = None if self.packing is None else self.packing.to(device, non_blocking=True)
-        inputs, targets = (ids.to(device, non_blocking=True) for ids in (self.inputs, self.targets))
+        ahead = device.type == "cuda"
+        packing = None if self.packing is None else self.packing.to(device, non_blocking=ahead)
+        inputs, targets = (ids.to(device, non_blocking=ahead) for ids in (self.inputs, self.targets))
         return Batch(inputs, targets, packing)
 
 
