@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Track
 
+from grouping_reference import assign as reference_assign
+from grouping_reference import related as reference_related
 from toccata import api
-from toccata.corpus.groups import FEW, HELD_OUT, MANY, assign, related, thinned
+from toccata.corpus import groups as grouping
+from toccata.corpus.columns import SPLITS, TYPES, Columns, in_order
+from toccata.corpus.groups import FEW, Held, groups_of, related, thinned
+from toccata.corpus.journal import RECORD
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
-from toccata.corpus.store import CORPUS, JOURNAL, PIECES, Corpus, Split, shard_name
+from toccata.corpus.sides import HELD_OUT, MANY, NEW, place
+from toccata.corpus.sides import assign as assign_columns
+from toccata.corpus.store import CORPUS, INDEX, JOURNAL, LEFT_OUT, PIECES, Corpus, Split, shard_name
 from toccata.errors import CorpusError, ToccataError
 from toccata.midi import edit
 from toccata.midi.clean import CleanOptions
@@ -58,6 +68,40 @@ def sides(corpus: Corpus) -> dict[str, str]:
     return {piece.content: piece.split for piece in corpus.pieces}
 
 
+def records(out: Path) -> int:
+    """How many files the journal knows, each as often as it was read."""
+    return (out / JOURNAL).stat().st_size // RECORD.itemsize
+
+
+MOVED = np.array([1, 2, 0], np.uint8)
+"""From each side to another one: sides that a fresh split would not give, as come about when a folder grows."""
+
+
+def move_sides(out: Path) -> dict[str, str]:
+    """Put each piece on another side; by path where it is then."""
+    columns = Columns.load(out / INDEX)
+    split = MOVED[columns.arrays["split"]]
+    arrays = {**columns.arrays, "split": split, **in_order(split, columns.arrays["notes"])}
+    counts = dict(zip(SPLITS, np.bincount(split, minlength=3).tolist(), strict=True))
+    Columns({**columns.header, "splits": counts}, arrays).save(out / INDEX)
+    return {piece.path: piece.split for piece in Columns.load(out / INDEX)}
+
+
+def assign(
+    groups: Mapping[str, Sequence[str]], before: Mapping[str, Split], valid: float, test: float
+) -> dict[str, Split]:
+    """`toccata.corpus.sides.assign` of groups and pieces with names."""
+    contents = [content for members in groups.values() for content in members]
+    sides = assign_columns(
+        np.repeat(np.arange(len(groups)), [len(members) for members in groups.values()]),
+        np.array([place(name) for name in groups]),
+        np.array([SPLITS.index(before[c]) if c in before else NEW for c in contents], np.int8),
+        valid,
+        test,
+    )
+    return {content: SPLITS[side] for content, side in zip(contents, sides.tolist(), strict=True)}
+
+
 def files(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())}
 
@@ -84,8 +128,9 @@ def test_scans_all_folders_and_knows_copies_again(music: Path, tmp_path: Path) -
 
     about = corpus.about
     assert about["files"] == len([p for p in music.rglob("*") if p.suffix.lower() == ".mid"])
-    assert [e["path"] for e in about["rejected"]] == ["broken.mid"]
-    group = next(g for g in about["duplicates"] if original.name in g)
+    assert [e["path"] for e in corpus.rejected()] == ["broken.mid"]
+    group = next(g for g in corpus.duplicates() if original.name in g)
+    assert (about["rejected"], about["duplicates"]) == (1, sum(len(g) - 1 for g in corpus.duplicates()))
     assert {"x transposed.mid", "x faster.MID", "x one track.mid"} <= set(group)
     assert len({p.content for p in corpus.pieces}) == len(corpus.pieces) == about["pieces"]
     assert any(p.path.startswith("deep/deeper/") and p.style == "deep" for p in corpus.pieces)
@@ -134,7 +179,7 @@ def test_names_that_are_no_text(music: Path, tmp_path: Path) -> None:
     (music / os.fsdecode(b"caf\xe8.mid")).write_bytes(b"nothing")
     corpus = made(music, tmp_path / "corpus")
     assert {"caf\\xe9.mid", "two\u2028lines\x85\n.mid"} <= {p.path for p in Corpus(corpus.folder).pieces}
-    assert [e["path"] for e in corpus.about["rejected"]] == ["caf\\xe8.mid"]
+    assert [e["path"] for e in corpus.rejected()] == ["caf\\xe8.mid"]
     before = files(corpus.folder)
     made(music, corpus.folder)
     assert files(corpus.folder) == before
@@ -153,7 +198,7 @@ def test_one_bass_line_and_two_beats_are_two_pieces(tmp_path: Path) -> None:
         score.dump_midi(source / f"{name}.mid")
     corpus = made(source, tmp_path / "corpus")
     assert [piece.path for piece in corpus.pieces] == ["bossa.mid", "rock in F.mid"]
-    assert corpus.about["duplicates"] == [["rock in F.mid", "rock.mid"]]
+    assert corpus.duplicates() == [["rock in F.mid", "rock.mid"]]
     assert len({piece.content for piece in corpus.pieces}) == 2
     assert len({(piece.steps, piece.group, piece.split) for piece in corpus.pieces}) == 1
 
@@ -260,11 +305,7 @@ def test_adding_files_moves_nothing(music: Path, tmp_path: Path) -> None:
 def test_a_kill_between_the_two_index_files_moves_nothing(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     before = made(music, out)
-    # Sides that a fresh split would not give, as come about when a folder grows.
-    lines = [json.loads(t) for t in (out / PIECES).read_text().splitlines()]
-    for one in lines:
-        one["split"] = {"train": "valid", "valid": "test", "test": "train"}[one["split"]]
-    (out / PIECES).write_text("".join(json.dumps(one) + "\n" for one in lines))
+    move_sides(out)
     (out / CORPUS).unlink()
     after = made(music, out)
     assert all(sides(after)[p.content] != p.split for p in before.pieces)
@@ -303,6 +344,7 @@ def test_assign(lists: list[list[str]], before: dict[str, Split], valid: float, 
         if len(groups) >= 3 and test > 0:
             assert "test" in found.values()
     assert assign(groups, found, valid, test) == found
+    assert found == reference_assign(groups, before, valid, test)
 
 
 @settings(max_examples=40, deadline=None)
@@ -319,6 +361,45 @@ def test_related_does_not_depend_on_order(lists: list[list[int]], random: object
 
     assert partition(roots, list(range(len(roots)))) == partition(again, order)
     assert all(roots[root] == root <= i for i, root in enumerate(roots))
+
+
+def near_copies(rng: np.random.Generator, originals: int, copies: int) -> tuple[list[Any], list[Any], list[str]]:
+    """Passages, sketches and steps of random pieces, of which some share some with others, or very many."""
+    passages, sketches, steps = [], [], []
+    common = rng.integers(0, 2**33, 3, dtype=np.uint64)
+    for number in range(originals):
+        own = rng.integers(0, 2**64, int(rng.integers(0, 90)), dtype=np.uint64)
+        constellations = np.concatenate([rng.integers(0, 2 ** int(rng.integers(28, 34)), 60, dtype=np.uint64), common])
+        for copy in range(int(rng.integers(1, copies + 1))):
+            some = own[rng.random(len(own)) < (1.0, 0.7, 0.3, 0.1)[copy % 4]]
+            passages.append(np.unique(thinned(some) if rng.random() < 0.2 else some))
+            kept = np.unique(constellations[rng.random(len(constellations)) < (1.0, 0.6, 0.3)[copy % 3]])
+            at = (kept % np.uint64(400)) + np.uint64(int(rng.integers(0, 50)))
+            sketches.append(kept << np.uint64(31) | at << np.uint64(7) | np.uint64(60))
+            steps.append(str(number) if rng.random() < 0.1 else f"{number} {copy}")
+    return passages, sketches, steps
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 30), st.integers(1, 12))
+def test_related_is_what_all_pairs_at_once_say(seed: int, originals: int, copies: int) -> None:
+    marks = near_copies(np.random.default_rng(seed), originals, copies)
+    assert related(*marks) == reference_related(*marks)
+    assert related(marks[0]) == reference_related(marks[0])
+
+
+def test_related_says_the_same_slice_by_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the slices are, in files as in memory; and nothing is left of the files."""
+    monkeypatch.setattr("toccata.corpus.buckets._BUFFER", 500)
+    monkeypatch.setattr(grouping, "_PIECES", 16)
+    for seed in range(3):
+        passages, sketches, steps = near_copies(np.random.default_rng(seed), 80, 12)
+        whole = reference_related(passages, sketches, steps)
+        assert len(set(whole)) < len(whole)
+        numbers = np.unique(steps, return_inverse=True)[1]
+        for size in (100, 5000):
+            assert groups_of(Held(passages, sketches), numbers, tmp_path, size).tolist() == whole
+    assert not list(tmp_path.iterdir())
 
 
 # ---- interrupted, unchanged, changed
@@ -346,14 +427,14 @@ def test_killed_and_run_again(music: Path, tmp_path: Path, after: int, processes
     with pytest.raises(CorpusError, match="not a finished corpus"):
         Corpus(out)
     with (out / JOURNAL).open("ab") as journal:  # and torn besides
-        journal.write(b'{"path": "zz.mid", "sta')
+        journal.write(b"half a record")
     with (out / shard_name(0)).open("ab") as shard:
         shard.write(b"half a piece")
     corpus = made(music, out)
     assert corpus.digest == whole.digest
     assert (out / CORPUS).read_bytes() == (tmp_path / "whole" / CORPUS).read_bytes()
     assert [corpus.midi(i) for i in range(len(corpus.pieces))] == [whole.midi(i) for i in range(len(whole.pieces))]
-    assert b"zz.mid" not in (out / JOURNAL).read_bytes()
+    assert (out / JOURNAL).stat().st_size == records(out) * RECORD.itemsize
 
 
 @pytest.mark.parametrize("torn", ["short", "gone"])
@@ -396,7 +477,7 @@ def test_changed_and_removed_files(music: Path, tmp_path: Path) -> None:
     os.utime(paths[1], ns=(1, 1))
     second = made(music, out)
     names = {p.relative_to(music).as_posix() for p in paths}
-    assert {p.path for p in second.pieces} | {x for g in second.about["duplicates"] for x in g} <= names
+    assert {p.path for p in second.pieces} | {x for g in second.duplicates() for x in g} <= names
     assert second.about["files"] == len(paths) - 1
     assert second.digest != first.digest
     assert sides(second).items() <= sides(first).items()
@@ -450,7 +531,8 @@ def test_damaged_pieces_are_refused_and_made_anew(few: Path, tmp_path: Path, dam
         data[piece.offset : piece.offset + min(piece.length, len(other))] = other[: piece.length]
     shard.write_bytes(data)
     if damage == "a journal of two":
-        lines = (out / JOURNAL).read_bytes().splitlines(keepends=True)
+        data = (out / JOURNAL).read_bytes()
+        lines = [data[i : i + RECORD.itemsize] for i in range(0, len(data), RECORD.itemsize)]
         (out / JOURNAL).write_bytes(b"".join([*lines[:3], lines[3][:40], *lines[4:], *lines[:2]]))
     corpus = Corpus(out)
     with pytest.raises(CorpusError, match=f"{piece.path} is damaged in .*prepare the corpus again") as error:
@@ -465,10 +547,75 @@ def test_damaged_pieces_are_refused_and_made_anew(few: Path, tmp_path: Path, dam
 def test_an_index_of_another_run_is_noticed(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     made(music, out)
-    text = (out / PIECES).read_text()
-    (out / PIECES).write_text(text.replace('"split": "valid"', '"split": "train"'))
-    with pytest.raises(CorpusError, match="is damaged"):
+    index = (out / INDEX).read_bytes()
+    flipped = bytearray(index)
+    flipped[-1] ^= 1
+    for damaged in (bytes(flipped), index[:-1], index + b"x", b"", index[:100]):
+        (out / INDEX).write_bytes(damaged)
+        with pytest.raises(CorpusError, match=r"index\.bin is damaged") as error:
+            Corpus(out)
+        assert "\n" not in str(error.value)
+    (out / INDEX).write_bytes(index)
+    Corpus(out)
+    (music / "00.mid").unlink(missing_ok=True)
+    (music / "01.mid").unlink()
+    made(music, out)
+    (out / INDEX).write_bytes(index)
+    with pytest.raises(CorpusError, match=r"not the index of corpus\.json"):
         Corpus(out)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.data())
+def test_an_index_that_points_nowhere_is_refused(drawn: st.DataObject, tmp_path: Path) -> None:
+    """Also one whose checksum is right."""
+    whole = Columns(
+        {"digest": "x", "splits": {"train": 2, "valid": 1, "test": 0}},
+        {
+            **{name: np.ones(3, types[0]) for name, types in TYPES.items()},
+            "split": np.array([0, 1, 0], "|u1"),
+            "order": np.array([0, 2, 1], "<u4"),
+            "note_ends": np.array([1, 2, 1], "<u8"),
+            "midi": np.zeros(48, "|u1"),
+            "path_starts": np.array([0, 1, 2, 3], "<u8"),
+            "style_starts": np.array([0, 3], "<u8"),
+        },
+    )
+    path = tmp_path / INDEX
+    whole.save(path)
+    assert [piece.split for piece in Columns.load(path)] == ["train", "valid", "train"]
+    name = drawn.draw(
+        st.sampled_from(["split", "style", "order", "note_ends", "path_starts", "style_starts", "length"])
+    )
+    changed = whole.arrays[name].copy()
+    changed[drawn.draw(st.integers(0, len(changed) - 1))] = np.iinfo(changed.dtype).max
+    Columns(whole.header, {**whole.arrays, name: changed}).save(path)
+    with pytest.raises(CorpusError, match="is damaged"):
+        Columns.load(path)
+    short = drawn.draw(st.sampled_from(sorted(TYPES)))
+    Columns(whole.header, {**whole.arrays, short: whole.arrays[short][:-1]}).save(path)
+    with pytest.raises(CorpusError, match="is damaged"):
+        Columns.load(path)
+
+
+def test_a_worker_gets_the_folder_alone(music: Path, tmp_path: Path) -> None:
+    """What is sent to it does not grow with the corpus, and it reads the same."""
+    few, many = made(music / "deep", tmp_path / "few"), made(music, tmp_path / "many")
+    sent = [len(pickle.dumps(corpus)) for corpus in (few, many)]
+    assert abs(sent[0] - sent[1]) < 50
+    there = pickle.loads(pickle.dumps(many))
+    assert contents(there) == contents(many)
+    assert list(there.pieces) == list(many.pieces)
+    for name in SPLITS:
+        assert (
+            there.numbers(name).tolist()
+            == many.split(name)
+            == [i for i, p in enumerate(many.pieces) if p.split == name]
+        )
+        assert there.note_ends(name).tolist() == np.cumsum([many.pieces[i].notes for i in many.split(name)]).tolist()
+    (tmp_path / "many" / INDEX).write_bytes((tmp_path / "few" / INDEX).read_bytes())
+    with pytest.raises(CorpusError, match="not the index"):
+        pickle.loads(pickle.dumps(many))
 
 
 # ---- what is written twice
@@ -491,7 +638,7 @@ def test_touched_files_take_no_room(few: Path, tmp_path: Path) -> None:
         touch(few, now)
         assert made(few, out).digest == before.digest
     assert shards(out) == size
-    assert len((out / JOURNAL).read_text().splitlines()) <= 2 * before.about["files"]
+    assert records(out) <= 2 * before.about["files"]
 
 
 def changed(music: Path, semitones: int) -> None:
@@ -510,13 +657,13 @@ def test_shards_are_compacted(few: Path, tmp_path: Path) -> None:
     fresh = made(few, tmp_path / "fresh")
     assert contents(corpus) == contents(fresh)
     assert sides(corpus).items() <= sides(first).items()
-    assert len((out / JOURNAL).read_text().splitlines()) == corpus.about["files"]
+    assert records(out) == corpus.about["files"]
 
 
 _COMPACTED = """
 import os, signal, sys
 from pathlib import Path
-from toccata.corpus import journal, prepare
+from toccata.corpus import columns, finish, journal, prepare
 at, calls = int(sys.argv[3]), 0
 def killed(function):
     def run(*args, **kwargs):
@@ -527,10 +674,10 @@ def killed(function):
         return function(*args, **kwargs)
     return run
 journal._finish = killed(journal._finish)
-journal.write_bytes = killed(journal.write_bytes)
-prepare.write_text = killed(prepare.write_text)
-prepare.write_json = killed(prepare.write_json)
+columns.Columns.save = killed(columns.Columns.save)
+finish.write_json = killed(finish.write_json)
 journal.Journal.remove_unused = killed(journal.Journal.remove_unused)
+prepare.write_prepared = killed(prepare.write_prepared)
 options = prepare.PrepareOptions(valid=0.25, test=0.25)
 prepare.prepare(Path(sys.argv[1]), Path(sys.argv[2]), options, processes=0)
 """
@@ -538,14 +685,14 @@ prepare.prepare(Path(sys.argv[1]), Path(sys.argv[2]), options, processes=0)
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_killed_while_it_is_compacted(few: Path, tmp_path: Path) -> None:
-    """Before the new shard is whole, before the journal names it, before either index file, before the old one goes."""
+    """Before the shard, the marks, the journal, the index are whole, before the old ones go, and at the very end."""
     out = tmp_path / "corpus"
     made(few, out)
     changed(few, 1)
     copy = tmp_path / "copy"
     shutil.copytree(out, copy)
     whole = made(few, copy)
-    for at in range(1, 6):
+    for at in range(1, 8):
         folder = tmp_path / str(at)
         shutil.copytree(out, folder)
         command = [sys.executable, "-c", _COMPACTED, str(few), str(folder), str(at)]
@@ -555,39 +702,42 @@ def test_killed_while_it_is_compacted(few: Path, tmp_path: Path) -> None:
         again = made(few, folder).verify()
         assert (again.digest, contents(again)) == (whole.digest, contents(whole))
         assert shards(folder) == shards(copy)
+        assert len(list(folder.iterdir())) == len(list(copy.iterdir()))  # nothing is left over
 
 
 # ---- an earlier format
 
 
-def as_format_2(out: Path) -> None:
-    """Make a corpus what the version before would have written: content was what steps are now, and all else lacks."""
-    about = json.loads((out / CORPUS).read_text())
-    marker = json.loads((out / "source.json").read_text())
-    for said, name in ((about, CORPUS), (marker, "source.json")):
-        (out / name).write_text(json.dumps({**said, "format": 2}, indent=2) + "\n")
-    for name in (PIECES, JOURNAL):
-        lines = [json.loads(text) for text in (out / name).read_text().splitlines()]
-        for line in lines:
-            line["content"] = line.pop("steps", "")
-            line.pop("sketch", None)
-            if name == PIECES:
-                line.pop("midi")
-        (out / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+def as_earlier(out: Path, form: int) -> None:
+    """Make a corpus what the version of format 3 would have written, or that of format 2, as far as anything reads it.
+
+    In format 2, content was what steps are now, and all else lacks.
+    """
+    for name in (CORPUS, "source.json"):
+        said = json.loads((out / name).read_text())
+        (out / name).write_text(json.dumps({**said, "format": form}, indent=2) + "\n")
+    lines = [asdict(piece) for piece in Columns.load(out / INDEX)]
+    if form == 2:
+        lines = [{**line, "content": line["steps"]} for line in lines]
+        lines = [{name: said for name, said in line.items() if name not in ("steps", "midi")} for line in lines]
+    (out / PIECES).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (out / "journal.jsonl").write_text('{"path": "a line a file"}\n')
+    for path in (out / INDEX, out / LEFT_OUT, out / JOURNAL, out / "prepared.json", out / "marks-0000.bin"):
+        path.unlink()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-@pytest.mark.parametrize("killed", [0, 3])
-def test_an_earlier_format_is_brought_up_to_date(few: Path, tmp_path: Path, killed: int) -> None:
+@pytest.mark.parametrize(("form", "killed"), [(2, 0), (2, 3), (3, 0), (3, 3)])
+def test_an_earlier_format_is_brought_up_to_date(few: Path, tmp_path: Path, form: int, killed: int) -> None:
     """And no piece changes sides, also where it was interrupted meanwhile."""
     out = tmp_path / "corpus"
     made(few, out)
-    lines = [json.loads(t) for t in (out / PIECES).read_text().splitlines()]
-    moved = {"train": "valid", "valid": "test", "test": "train"}  # sides that a fresh split would not give
-    sides_then = {one["path"]: moved[one["split"]] for one in lines}
-    (out / PIECES).write_text("".join(json.dumps({**one, "split": moved[one["split"]]}) + "\n" for one in lines))
-    as_format_2(out)
-    with pytest.raises(CorpusError, match=r"format 2.*`toccata prepare MIDI_DIR .*` brings it up to date") as error:
+    names = {path.name for path in out.iterdir()}
+    sides_then = move_sides(out)
+    as_earlier(out, form)
+    with pytest.raises(
+        CorpusError, match=rf"format {form}.*`toccata prepare MIDI_DIR .*` brings it up to date"
+    ) as error:
         Corpus(out)
     assert "\n" not in str(error.value)
     if killed:
@@ -595,8 +745,9 @@ def test_an_earlier_format_is_brought_up_to_date(few: Path, tmp_path: Path, kill
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     corpus = made(few, out).verify()
     assert {piece.path: piece.split for piece in corpus.pieces} == sides_then
+    assert {path.name for path in out.iterdir()} == names  # nothing is left of the earlier one
     other = PrepareOptions(CleanOptions(drop_drums=True))
-    as_format_2(out)
+    as_earlier(out, form)
     with pytest.raises(CorpusError, match="choose another folder"):  # another corpus is not brought up to date
         made(few, out, other)
 
@@ -671,12 +822,16 @@ def test_a_corpus_says_what_it_was_made_with(music: Path, tmp_path: Path) -> Non
 def test_a_damaged_index_is_one_line(music: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
     made(music, out)
-    (out / PIECES).write_text('{"path": "x"}\n')
+    (out / INDEX).write_text('{"path": "x"}\n')
     with pytest.raises(CorpusError) as error:
         Corpus(out)
     assert "\n" not in str(error.value)
     with pytest.raises(CorpusError, match="delete"):
         made(music, out)
+    as_earlier(made(music, tmp_path / "another").folder, 3)
+    (tmp_path / "another" / PIECES).write_text('{"path": "x"}\n')
+    with pytest.raises(CorpusError, match=r"pieces\.jsonl is damaged: delete"):
+        made(music, tmp_path / "another")
 
 
 def test_left_by_a_kill_at_the_very_start(music: Path, tmp_path: Path) -> None:

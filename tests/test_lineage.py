@@ -20,7 +20,7 @@ from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.engine.model import Model
 from toccata.errors import ModelError
-from toccata.measure.arrayfile import read_arrays, write_arrays
+from toccata.corpus.arrayfile import read_arrays, write_arrays
 from toccata.measure.evaluation import gather
 from toccata.measure.judge import write_index
 from toccata.measure.learned import STEPS, TYPES, Learned, Seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,18 +225,20 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
         )
         texts = api.prepare_text(corpus, heard) if text else []
     about = corpus.about
-    value = {"corpus": api.told(out), **{k: v for k, v in about.items() if k not in ("options", "format")}}
+    value = {"corpus": api.told(out), **{k: v for k, v in about.items() if k not in ("options", "format", "left_out")}}
+    if face.as_json:
+        value |= {"rejected": list(corpus.rejected()), "duplicates": corpus.duplicates()}
     value |= {"text": [api.told(path) for path in texts]} if text else {}
-    splits, twice = about["splits"], sum(len(group) - 1 for group in about["duplicates"])
+    splits, left_out = about["splits"], about["rejected"]
     lines = [
         f"corpus       {api.told(out)}",
         f"music        {many(about['pieces'], 'piece')}, {about['notes']:,} notes, {hours(about['hours'])}",
         f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
-        f"left out     {len(about['rejected']):,} that cannot be used, {twice:,} duplicates",
+        f"left out     {left_out:,} that cannot be used, {about['duplicates']:,} duplicates",
     ]
-    lines += [f"  {r['path']}: {r['reason']}" for r in about["rejected"][:_SHOWN]]
-    if len(about["rejected"]) > _SHOWN:
-        lines.append(f"  and {len(about['rejected']) - _SHOWN:,} more: {out / 'corpus.json'} names all")
+    lines += [f"  {r['path']}: {r['reason']}" for r in islice(corpus.rejected(), _SHOWN)]
+    if left_out > _SHOWN:
+        lines.append(f"  and {left_out - _SHOWN:,} more: {out / 'left-out.jsonl'} names all")
     if texts:
         lines.append(
             f"text         {api.told(texts[0].parent)}: a note a character; {texts[-1].name} says what each means"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from toccata.corpus.columns import as_text
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.errors import MidiError
 from toccata.midi.clean import CleanOptions, read_clean
@@ -30,8 +31,8 @@ def contents_of(
     """
     if (source / CORPUS).is_file():
         corpus = Corpus(source)
-        for number, piece in enumerate(corpus.pieces):
-            yield piece.path, (marked(corpus, number), corpus.midi(number))
+        for number in range(len(corpus.pieces)):
+            yield corpus.pieces.path(number), (marked(corpus, number), corpus.midi(number))
         return
     paths = find_midi(source)
     read = partial(_read, options=options)
@@ -45,8 +46,8 @@ def contents_of(
 
 def marked(corpus: Corpus, number: int) -> Fingerprint:
     """The fingerprint of a piece of a corpus, with the hashes that the corpus knows it by."""
-    piece = corpus.pieces[number]
-    return replace(fingerprint(corpus.score(number)), content=piece.content, steps=piece.steps)
+    content, steps = (as_text(int(corpus.column(name)[number])) for name in ("content", "steps"))
+    return replace(fingerprint(corpus.score(number)), content=content, steps=steps)
 
 
 def _read(path: Path, options: CleanOptions) -> tuple[Fingerprint, bytes]:

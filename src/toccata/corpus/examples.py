@@ -103,11 +103,15 @@ class Examples:
         seed: int = 0,
     ) -> None:
         self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed
-        self.numbers = corpus.split(split)
-        if not self.numbers:
+        self.split = split
+        self._map()
+        if not len(self.numbers):
             raise CorpusError(f"the corpus has no pieces to {_USES[split]}: it needs more pieces", path=corpus.folder)
-        self.ends = np.cumsum([corpus.pieces[i].notes for i in self.numbers])
         self._parsed: OrderedDict[int, _Parsed] = OrderedDict()
+
+    def _map(self) -> None:
+        # Columns of the corpus, mapped into memory: nothing here grows with it.
+        self.numbers, self.ends = self.corpus.numbers(self.split), self.corpus.note_ends(self.split)
 
     @property
     def notes(self) -> int:
@@ -137,7 +141,8 @@ class Examples:
     def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> NDArray[np.int32]:
         note = min(int(place * self.notes), self.notes - 1)
         index = int(np.searchsorted(self.ends, note, side="right"))
-        piece = self._piece(self.numbers[index])
+        number = int(self.numbers[index])
+        piece = self._piece(number)
         inside = note - (int(self.ends[index - 1]) if index else 0)
         onset = piece.onsets[min(inside, len(piece.onsets) - 1)]
         first = piece.bars.at(int(onset))
@@ -159,7 +164,7 @@ class Examples:
             if found.last <= last:
                 break
         told = bool(self.options.controls) and rng.random() < self.options.controls
-        teller = _Teller(self.tokenizer, music, piece.bars, self._style(self.numbers[index]) if told else None, told)
+        teller = _Teller(self.tokenizer, music, piece.bars, self._style(number) if told else None, told)
         if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
             filled = self._filled(teller, first, found.last, tokens, rng)
             if filled is not None:
@@ -168,8 +173,8 @@ class Examples:
 
     def _style(self, number: int) -> int | None:
         """The number of a piece's style; None: it has none, or there is no other."""
-        styles, style = self.corpus.styles, self.corpus.pieces[number].style
-        return styles.index(style) if len(styles) > 1 and style else None
+        style = int(self.corpus.column("style")[number])
+        return style - 1 if len(self.corpus.styles) > 1 and style else None
 
     def _filled(
         self, teller: _Teller, first: int, last: int, tokens: int, rng: np.random.Generator
@@ -213,8 +218,13 @@ class Examples:
         return bend
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker process parses for itself.
-        return {**self.__dict__, "_parsed": OrderedDict()}
+        # A worker process parses for itself, and maps the columns itself.
+        mapped = ("numbers", "ends")
+        return {**{k: v for k, v in self.__dict__.items() if k not in mapped}, "_parsed": OrderedDict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._map()
 
 
 def refuse_drums_alone(corpus: Corpus, options: TokenizerOptions) -> None:
@@ -223,10 +233,10 @@ def refuse_drums_alone(corpus: Corpus, options: TokenizerOptions) -> None:
     Raises:
         CorpusError: All training pieces are of drums alone, and the tokens have no drums.
     """
-    numbers = corpus.split("train")
-    if writes_drums(options) or not numbers:
+    numbers = corpus.numbers("train")
+    if writes_drums(options) or not len(numbers):
         return
-    for number in numbers:
+    for number in numbers:  # of nearly every corpus it is the first
         if any(len(track.notes) and not track.is_drum for track in corpus.score(number).tracks):
             return
     raise CorpusError(

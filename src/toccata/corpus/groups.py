@@ -1,17 +1,21 @@
-"""Which pieces belong together, and on which side of the split they fall."""
+"""Which pieces belong together: those that hold the same music, or parts of it, or nearly the same.
+
+Pieces are known by hashes. Which pairs share some is counted slice by slice of the hashes, and pairs are added up slice
+by slice of the pairs, each slice of a bounded size and kept in a file meanwhile (``corpus.buckets``): what is held in
+memory are a few numbers a piece, and never all hashes or all pairs.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.corpus.store import Split
-from toccata.midi.likeness import aligned, as_thin_as, hashes_of, place_of, rate_of
+from toccata.corpus.buckets import Buckets
+from toccata.midi.likeness import aligned, as_thin_as, hashes_of, place_of
 
 SHARED = 0.25
 """Pieces that have this share of the shorter one's passages in common are in one group."""
@@ -27,9 +31,10 @@ SPREAD = 6
 """and stand in so many eighths of the piece: others may share a phrase, or a cadence."""
 FAMILIAR = 64
 """A constellation found in more pieces than this does not count."""
-HELD_OUT = 3
-"""Pieces on each held-out side, at least, of ``MANY`` pieces: a figure that stands on one or two says little."""
-MANY = 30
+_SLICE = 2**21  # hashes, or pairs, that are sorted at a time
+_PIECES = 2**12  # whose hashes are gathered before they are sorted into slices
+_RATES = 34  # how thin a sketch can be
+_POWERS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -39,6 +44,45 @@ def thinned(passages: Hashes) -> Hashes:
     """A quarter of the passages, chosen by themselves, so that every piece that holds them chooses the same ones."""
     kept: Hashes = passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
     return kept
+
+
+class Marks(Protocol):
+    """The hashes by which some pieces are known."""
+
+    def __len__(self) -> int:
+        """How many pieces."""
+        ...
+
+    def read(self, kind: str) -> Iterator[tuple[int, Hashes]]:
+        """Each piece's number with its ``passages`` or its ``sketch``, in any order."""
+        ...
+
+    def sketch(self, number: int) -> Hashes:
+        """The sketch of one piece."""
+        ...
+
+
+class Held(Marks):
+    """Hashes that are held in memory.
+
+    Args:
+        passages: Of each piece.
+        sketches: Of each piece; none: they have none.
+    """
+
+    def __init__(self, passages: Sequence[Hashes], sketches: Sequence[Hashes]) -> None:
+        self._passages, self._sketches = passages, sketches
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    def read(self, kind: str) -> Iterator[tuple[int, Hashes]]:
+        """Each piece's number with its passages or its sketch."""
+        yield from enumerate(self._passages if kind == "passages" else self._sketches)
+
+    def sketch(self, number: int) -> Hashes:
+        """The sketch of one piece."""
+        return self._sketches[number]
 
 
 def related(passages: Sequence[Hashes], sketches: Sequence[Hashes] = (), steps: Sequence[str] = ()) -> list[int]:
@@ -53,68 +97,118 @@ def related(passages: Sequence[Hashes], sketches: Sequence[Hashes] = (), steps: 
     Returns:
         For each piece the smallest number of a piece in its group.
     """
-    parent = list(range(len(passages)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in chain(_same(steps), _sharing(passages)):
-        first, second = sorted((root(a), root(b)))
-        parent[second] = first
-    rare = _rare(sketches)
-    for a, b, rate, least in _maybe_near(sketches, rare):
-        first, second = sorted((root(a), root(b)))
-        if first != second and _is_near(sketches[a], sketches[b], rate, least, rare[a]):
-            parent[second] = first
-    return [root(i) for i in range(len(passages))]
+    numbers = np.unique(np.array(steps, np.str_), return_inverse=True)[1] if steps else None
+    found: list[int] = groups_of(Held(passages, sketches), numbers).tolist()
+    return found
 
 
-def _same(steps: Sequence[str]) -> Iterator[tuple[int, int]]:
-    first: dict[str, int] = {}
-    for number, text in enumerate(steps):
-        if (other := first.setdefault(text, number)) != number:
-            yield other, number
+def groups_of(
+    marks: Marks, steps: NDArray[np.integer] | None = None, folder: Path | None = None, size: int = _SLICE
+) -> Ints:
+    """As `related`, of any number of pieces.
 
+    Args:
+        marks: The hashes of the pieces.
+        steps: Of each piece, as a number; None: they do not count.
+        folder: Where files may be made that are gone in the end; None: all is held in memory.
+        size: How many hashes, or pairs, a slice has, about.
 
-def _sharing(passages: Sequence[Hashes]) -> Iterator[tuple[int, int]]:
-    sizes = np.array([len(p) for p in passages], np.int64)
-    thin = np.array([len(thinned(p)) for p in passages], np.int64)
-    a, b, common = _pairs(passages, COMMON)
-    # What one of them has but thinned out, both can only have in common among those.
-    is_thin = (sizes == thin)[a] | (sizes == thin)[b]
-    smaller = np.where(is_thin, np.minimum(thin[a], thin[b]), np.minimum(sizes[a], sizes[b]))
-    kin = common >= np.maximum(2, SHARED * smaller)
-    yield from zip(a[kin].tolist(), b[kin].tolist(), strict=True)
-
-
-def _rare(sketches: Sequence[Hashes]) -> list[NDArray[np.bool_]]:
-    """Which constellations of each sketch do not stand in very many."""
-    hashes, _, starts, sizes = _by_hash([hashes_of(sketch) for sketch in sketches])
-    idioms = hashes[starts[sizes > FAMILIAR]]
-    return [~np.isin(hashes_of(sketch), idioms) for sketch in sketches]
-
-
-def _maybe_near(sketches: Sequence[Hashes], rare: Sequence[NDArray[np.bool_]]) -> Iterator[tuple[int, int, int, float]]:
-    """Pairs that share so many constellations that they may be near copies.
-
-    A sketch of a long piece is thinner: both have in common only what the thinner one would have kept.
-
-    Yields:
-        Two pieces, the rate of the thinner sketch, and how many constellations it takes.
+    Returns:
+        ``int64[n]``, for each piece the smallest number of a piece in its group.
     """
-    counted = [sketch[mask] for sketch, mask in zip(sketches, rare, strict=True)]
-    a, b, common = _pairs([hashes_of(sketch) for sketch in counted], FAMILIAR)
-    if not len(a):
+    forest = _Forest(len(marks))
+    if steps is not None:
+        _, first, which = np.unique(steps, return_index=True, return_inverse=True)
+        forest.join(np.arange(len(marks)), first[which])
+    _join_sharing(forest, marks, folder, size)
+    _join_near(forest, marks, folder, size)
+    return forest.roots(np.arange(len(marks)))
+
+
+class _Forest:
+    """Sets of pieces; each is known by its smallest number."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = np.arange(count)
+
+    def roots(self, pieces: Ints) -> Ints:
+        """The smallest numbers of the sets that pieces are in."""
+        found = self._parent[pieces]
+        while len(found) and (found != (above := self._parent[found])).any():
+            found = above
+        self._parent[pieces] = found
+        return found
+
+    def join(self, one: Ints, other: Ints) -> None:
+        """Make one of the sets of each pair of pieces."""
+        while len(one):
+            one, other = self.roots(one), self.roots(other)
+            apart = one != other
+            one, other = one[apart], other[apart]
+            np.minimum.at(self._parent, np.maximum(one, other), np.minimum(one, other))
+
+
+def _join_sharing(forest: _Forest, marks: Marks, folder: Path | None, size: int) -> None:
+    """Join pieces that have passages in common."""
+    sizes, thin = np.zeros(len(marks), np.int32), np.zeros(len(marks), np.int32)
+    for piece, passages in marks.read("passages"):
+        sizes[piece], thin[piece] = len(passages), len(thinned(passages))
+    with _Pairs(len(marks), int(sizes.sum(dtype=np.int64)), COMMON, folder, size) as pairs:
+        for a, b, common in pairs.of(marks.read("passages")):
+            # What one of them has but thinned out, both can only have in common among those.
+            is_thin = (sizes == thin)[a] | (sizes == thin)[b]
+            smaller = np.where(is_thin, np.minimum(thin[a], thin[b]), np.minimum(sizes[a], sizes[b]))
+            kin = common >= np.maximum(2, SHARED * smaller)
+            forest.join(a[kin], b[kin])
+
+
+def _join_near(forest: _Forest, marks: Marks, folder: Path | None, size: int) -> None:
+    """Join pieces that are near copies by their sketches.
+
+    A sketch of a long piece is thinner: two have in common only what the thinner one would have kept. Candidates are
+    pairs that share enough constellations that do not stand in very many pieces.
+    """
+    rates, total = np.zeros(len(marks), np.int8), 0
+    for piece, sketch in marks.read("sketch"):
+        rates[piece] = _levels(sketch[-1:])[0] if len(sketch) else 0
+        total += len(sketch)
+    if not total:
         return
-    rates = np.array([rate_of(sketch) for sketch in sketches], np.int64)
-    sizes = np.array([[len(as_thin_as(s, rate)) for rate in range(int(rates.max()) + 1)] for s in counted], np.int64)
-    rate = np.maximum(rates[a], rates[b])
-    least = np.maximum(NEAR_LEAST, NEAR * np.minimum(sizes[a, rate], sizes[b, rate]))
-    maybe = common >= least
-    yield from zip(*(column[maybe].tolist() for column in (a, b, rate, least)), strict=True)
+    hashed = ((piece, hashes_of(sketch)) for piece, sketch in marks.read("sketch"))
+    with _Pairs(len(marks), total, FAMILIAR, folder, size) as pairs:
+        pairs.gather(hashed)
+        sizes = np.zeros((len(marks), int(rates.max()) + 1), np.int16)  # of the rare ones, if thinned to each rate
+        for piece, sketch in marks.read("sketch"):
+            counts = np.bincount(_levels(sketch[_is_rare(sketch, pairs.idioms)]), minlength=_RATES)
+            sizes[piece] = np.cumsum(counts[::-1])[::-1][: sizes.shape[1]]
+        for a, b, common in pairs.counted():
+            rate = np.maximum(rates[a], rates[b]).astype(np.int64)
+            least = np.maximum(NEAR_LEAST, NEAR * np.minimum(sizes[a, rate], sizes[b, rate]))
+            maybe = common >= least
+            for one, other, thinner, enough in zip(
+                *(column[maybe].tolist() for column in (a, b, rate, least)), strict=True
+            ):
+                pair = np.array([one]), np.array([other])
+                if forest.roots(pair[0]) == forest.roots(pair[1]):
+                    continue
+                sketches = marks.sketch(one), marks.sketch(other)
+                if _is_near(*sketches, thinner, enough, _is_rare(sketches[0], pairs.idioms)):
+                    forest.join(*pair)
+
+
+def _levels(sketch: Hashes) -> Ints:
+    """Up to which rate a sketch can be thinned that each of its constellations is kept; see ``midi.likeness``."""
+    bits = np.searchsorted(_POWERS, sketch, side="right")
+    return np.minimum(64 - bits, _RATES - 1)
+
+
+def _is_rare(sketch: Hashes, idioms: Hashes) -> NDArray[np.bool_]:
+    """Which constellations of a sketch are none of those that stand in very many pieces."""
+    if not len(idioms):
+        return np.ones(len(sketch), bool)
+    hashes = hashes_of(sketch)
+    rare: NDArray[np.bool_] = idioms[np.minimum(np.searchsorted(idioms, hashes), len(idioms) - 1)] != hashes
+    return rare
 
 
 def _is_near(one: Hashes, other: Hashes, rate: int, least: float, rare: NDArray[np.bool_]) -> bool:
@@ -130,110 +224,89 @@ def _is_near(one: Hashes, other: Hashes, rate: int, least: float, rare: NDArray[
     return len(np.unique(rank[found] * 8 // len(rank))) >= SPREAD
 
 
-def _pairs(hashes: Sequence[Hashes], most: int) -> tuple[Ints, Ints, Ints]:
-    """Pairs of pieces, the smaller number first, and how many hashes they share that stand in ``most`` at most."""
-    _, owners, starts, sizes = _by_hash(hashes)
-    found = [np.empty(0, np.int64)]
-    for size in range(2, min(most, int(sizes.max(initial=0))) + 1):
-        holders = np.sort(owners[starts[sizes == size][:, None] + np.arange(size)], axis=1)
-        one, other = np.triu_indices(size, 1)
-        found.append((holders[:, one] * len(hashes) + holders[:, other]).reshape(-1))
-    pairs, common = np.unique(np.concatenate(found), return_counts=True)
-    return pairs // max(1, len(hashes)), pairs % max(1, len(hashes)), common
-
-
-def _by_hash(hashes: Sequence[Hashes]) -> tuple[Hashes, Ints, Ints, Ints]:
-    """All hashes, sorted; the number of the piece that each is of; where each one begins, and in how many it stands."""
-    every = np.concatenate([np.empty(0, np.uint64), *hashes])
-    owners = np.repeat(np.arange(len(hashes)), [len(h) for h in hashes])
-    order = np.argsort(every, kind="stable")
-    values, owners = every[order], owners[order]
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
-    return values, owners, starts, np.diff(np.r_[starts, len(values)])
-
-
-def assign(
-    groups: Mapping[str, Sequence[str]], before: Mapping[str, Split], valid: float, test: float
-) -> dict[str, Split]:
-    """Put every group of pieces on one side of the split.
-
-    A piece that was on a side stays there. A new piece joins its group; one related to pieces of both sides goes to the
-    held-out side, so that what is held out never gets into training. A new group's side follows from its name; but one
-    of more pieces than a held-out side shall have is trained on, and where a side would have fewer pieces than it
-    shall, it takes the groups next in line: at least its share of all pieces, and of ``MANY`` pieces or more at least
-    ``HELD_OUT``. Where groups are so large that this cannot be, training comes first.
+class _Pairs:
+    """Counts how many hashes each pair of pieces shares, of those that stand in ``most`` pieces at most.
 
     Args:
-        groups: The contents of each group's pieces, by the group's name.
-        before: The side of contents that have been assigned before.
-        valid: Share of the pieces to validate on.
-        test: Share of the pieces to test on.
+        pieces: How many there are.
+        hashes: How many hashes they have in all.
+        most: See above.
+        folder: Where to keep slices; None: in memory.
+        size: How large a slice is, about.
 
-    Returns:
-        The side of each content.
+    Attributes:
+        idioms: The hashes that stand in more than ``most`` pieces, sorted; known once all are gathered.
     """
-    sides: dict[str, Split] = {}
-    fresh: list[str] = []
-    for name, contents in groups.items():
-        known = {before[c] for c in contents if c in before}
-        if not known:
-            fresh.append(name)
-            continue
-        side: Split = "test" if "test" in known else "valid" if "valid" in known else "train"
-        sides |= {c: before.get(c, side) for c in contents}
-    shares: dict[Split, float] = {"test": test, "valid": valid}
-    total = sum(len(contents) for contents in groups.values())
-    wanted = {side: _wanted(share, total) for side, share in shares.items()}
-    chosen: dict[str, Split] = {}
-    for name in fresh:
-        place = _place(name)
-        side = "test" if place < test else "valid" if place < test + valid else "train"
-        chosen[name] = "train" if side != "train" and len(groups[name]) > wanted[side] else side
-    if fresh and "train" not in sides.values() and "train" not in chosen.values():
-        # Of very few pieces, some have to be learned from.
-        chosen[max(fresh, key=lambda name: (len(groups[name]), _place(name)))] = "train"
-    if len(groups) >= 3:
-        _fill(groups, sides, chosen, wanted)
-    for name in fresh:
-        sides |= dict.fromkeys(groups[name], chosen[name])
-    return sides
+
+    def __init__(self, pieces: int, hashes: int, most: int, folder: Path | None, size: int) -> None:
+        self._count, self._most, self._size = max(1, pieces), most, size
+        self._hashes = Buckets(folder, -(-hashes // size), ("<u8", "<u4"))
+        self._pairs = Buckets(folder, -(-hashes // size), ("<u8", "<u4"))
+        self.idioms: Hashes = np.empty(0, np.uint64)
+
+    def __enter__(self) -> _Pairs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hashes.close()
+        self._pairs.close()
+
+    def of(self, marks: Iterator[tuple[int, Hashes]]) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Pairs of pieces, the smaller number first, and how many hashes they share; some at a time."""
+        self.gather(marks)
+        yield from self.counted()
+
+    def gather(self, marks: Iterator[tuple[int, Hashes]]) -> None:
+        """Take in the hashes of all pieces."""
+        pieces: list[int] = []
+        hashes: list[Hashes] = []
+        for piece, some in marks:
+            pieces.append(piece)
+            hashes.append(some)
+            if len(pieces) >= _PIECES:
+                self._put(pieces, hashes)
+                pieces, hashes = [], []
+        self._put(pieces, hashes)
+        idioms = [np.empty(0, np.uint64)]
+        for values, owners in self._hashes.read():
+            idioms.append(self._pair(values, owners.astype(np.int64)))
+        self.idioms = np.sort(np.concatenate(idioms))
+        self._hashes.close()
+
+    def counted(self) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Pairs of pieces as by `of`, once all are gathered."""
+        for keys, counts in self._pairs.read(limit=4 * self._size):
+            pairs, common = _summed(keys.astype(np.int64), counts.astype(np.int64))
+            yield pairs // self._count, pairs % self._count, common
+
+    def _put(self, pieces: list[int], hashes: list[Hashes]) -> None:
+        if pieces:
+            owners = np.repeat(np.array(pieces, np.uint32), [len(some) for some in hashes])
+            self._hashes.put(np.concatenate(hashes).astype(np.uint64, copy=False), owners)
+
+    def _pair(self, values: Hashes, owners: Ints) -> Hashes:
+        """Count the pairs of a slice; the hashes of it that stand in too many pieces."""
+        order = np.argsort(values, kind="stable")
+        values, owners = values[order], owners[order]
+        starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
+        sizes = np.diff(np.r_[starts, len(values)])
+        for size in range(2, min(self._most, int(sizes.max(initial=0))) + 1):
+            one, other = np.triu_indices(size, 1)
+            here = starts[sizes == size]
+            for first in range(0, len(here), step := max(1, self._size // len(one))):
+                holders = np.sort(owners[here[first : first + step][:, None] + np.arange(size)], axis=1)
+                keys = (holders[:, one] * self._count + holders[:, other]).reshape(-1)
+                keys, counts = np.unique(keys, return_counts=True)
+                self._pairs.put(keys.astype(np.uint64), counts.astype(np.uint32))
+        idioms: Hashes = values[starts[sizes > self._most]]
+        return idioms
 
 
-def _wanted(share: float, total: int) -> int:
-    """How many of ``total`` pieces a held-out side shall have, at least."""
-    if share <= 0:
-        return 0
-    return max(math.ceil(share * total - 1e-9), HELD_OUT if total >= MANY else 1)
-
-
-def _fill(
-    groups: Mapping[str, Sequence[str]], sides: Mapping[str, Split], chosen: dict[str, Split], wanted: dict[Split, int]
-) -> None:
-    """Let held-out sides that are too small take new groups from training, in ``chosen``."""
-    count = {side: sum(s == side for s in sides.values()) for side in ("train", "valid", "test")}
-    for name, side in chosen.items():
-        count[side] += len(groups[name])
-    least = max(1, (sum(count.values()) - sum(wanted.values())) // 2)  # what training keeps in any case
-    spare = sorted((name for name, side in chosen.items() if side == "train"), key=_place)
-    short = [side for side, pieces in wanted.items() if count[side] < pieces]
-    while short:
-        side = min(short, key=lambda side: count[side] / wanted[side])
-        left = count["train"]
-        fits = (n for n in spare if len(groups[n]) <= wanted[side] and left - len(groups[n]) >= least)
-        found = next(fits, None)
-        if found is None and not count[side]:  # rather a large group than none
-            large = (n for n in spare if 2 * len(groups[n]) <= left)
-            found = min(large, key=lambda n: (len(groups[n]), _place(n)), default=None)
-        if found is None:
-            short.remove(side)
-            continue
-        spare.remove(found)
-        chosen[found] = side
-        count[side] += len(groups[found])
-        count["train"] -= len(groups[found])
-        short = [s for s in short if count[s] < wanted[s]]
-
-
-def _place(name: str) -> float:
-    """Where in [0, 1) a group falls, by its name alone."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
+def _summed(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Each key once, with the sum of its counts."""
+    if not len(keys):
+        return keys, counts
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], counts[order]
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    return keys[starts], np.add.reduceat(counts, starts)

@@ -1,96 +1,201 @@
-"""What a corpus has read so far: a line a file, and the pieces' bytes in shards. A rerun reads only what is new.
+"""What a corpus has read so far: a record a file, and the pieces' bytes in shards. A rerun reads only what is new.
 
-Bytes are written before the line that names them, so a torn end is only forgotten. Each line has the digest of its
-piece's bytes; when the journal is opened, lines whose bytes are gone or damaged are forgotten, and their files are read
-again.
+journal.bin      records of fixed width (``RECORD``), one a file read, in the order they were done; the last one counts
+marks-0000.bin   what is not of fixed width: paths, reasons, and the hashes by which relatives are known
+shard-0000.bin   the pieces' bytes
+
+Bytes are written before the record that names them, so a torn end is only forgotten. Each record has a checksum of
+itself and of its marks, and the digest of its piece's bytes. When the journal is opened, files that nobody vouches for
+are read and checked; records whose bytes are gone or damaged are forgotten, and their files are read again.
 """
 
 from __future__ import annotations
 
-import json
-import mmap
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.corpus.columns import DIGEST
 from toccata.corpus.store import JOURNAL, piece_digest, shard_name
-from toccata.files import write_bytes
+from toccata.files import written_aside
 
 SHARD_BYTES = 64 * 2**20
 DEAD = 0.5
 """Shards are written anew when what no piece needs any more is this share of what is needed."""
 
-Entry = dict[str, Any]
-_REJECTED = {"path", "stamp", "reason"}
-_PIECE = {
-    "path", "stamp", "content", "steps", "midi", "passages", "sketch", "notes", "bars", "seconds", "shard", "offset",
-    "length",
-}  # fmt: skip
+RECORD = np.dtype(
+    [
+        ("name", "<u8"), ("size", "<i8"), ("mtime", "<i8"), ("content", "<u8"), ("steps", "<u8"),
+        ("midi", f"V{DIGEST}"), ("notes", "<u4"), ("bars", "<u4"), ("seconds", "<f8"), ("shard", "<u4"),
+        ("length", "<u4"), ("offset", "<u8"), ("marks", "<u4"), ("path", "<u4"), ("at", "<u8"), ("reason", "<u4"),
+        ("passages", "<u4"), ("sketch", "<u4"), ("is_piece", "<u4"), ("check", "<u8"),
+    ]
+)  # fmt: skip
+"""``name``: the hash of the path. ``size`` and ``mtime``: of the file, to tell whether it changed. ``content`` to
+``seconds``: of the piece, see ``corpus.columns``. ``shard``, ``offset``, ``length``: where its bytes lie. ``marks``,
+``at``: the file and the place of the marks; of these ``path`` and ``reason`` are the lengths in bytes, ``passages`` and
+``sketch`` the numbers of hashes."""
+
+Records = NDArray[Any]
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+_CHECKED = RECORD.itemsize - 8
+_BLOCK = 2048  # records whose marks are read at a time
+_FEW = 2**16  # digests that are kept as Python objects
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of a file.
+
+    Attributes:
+        content: The number of its content hash.
+        steps: The number of the hash of its steps.
+        notes: Number of notes.
+        bars: Number of bars.
+        seconds: Length.
+        midi: Its cleaned bytes.
+        passages: ``uint64[n]``.
+        sketch: ``uint64[m]``.
+    """
+
+    content: int
+    steps: int
+    notes: int
+    bars: int
+    seconds: float
+    midi: bytes
+    passages: Hashes = field(repr=False)
+    sketch: Hashes = field(repr=False)
 
 
 class Journal:
     """The journal of a corpus, open for going on with.
 
+    Args:
+        out: The folder of the corpus.
+        vouched: Names of files in it that are as a finished run left them, so that they need not be checked.
+
     Attributes:
-        entries: By path below the source what was read of the file, or why it cannot be used.
+        records: ``RECORD[n]``, mapped into memory, up to the last call of `refresh`.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.path = out / JOURNAL
-        self.entries: dict[str, Entry] = {}
-        self._places: dict[str, tuple[int, int, int]] = {}  # where bytes lie, by their digest
-        self._shard, self._offset = 0, 0
+    def __init__(self, out: Path, vouched: Collection[str] = ()) -> None:
+        self.out, self.path = out, out / JOURNAL
+        self._files = ExitStack()
         self._log: BinaryIO | None = None
         self._bytes: BinaryIO | None = None
-        if self.path.exists():
-            self._recall()
+        self._marks: BinaryIO | None = None
+        self._shard, self._offset, self._marks_number = 0, 0, 0
+        self.refresh()
+        self._recall(vouched)
+        self._places = _Places(self.records)
 
-    def _recall(self) -> None:
-        """Read what an earlier run wrote; what was torn or damaged is forgotten, in the file too."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        known = [entry for text in lines if (entry := _parsed(text)) is not None]
-        self.entries = {entry["path"]: entry for entry in known}
-        sizes = {number: path.stat().st_size for number, path in _shards(self.out).items()}
-        for entry in known:
-            if "shard" in entry and (end := entry["offset"] + entry["length"]) <= sizes.get(entry["shard"], 0):
+    def refresh(self) -> None:
+        """Map what has been written so far."""
+        count = self.path.stat().st_size // RECORD.itemsize if self.path.is_file() else 0
+        self.records: Records = np.empty(0, RECORD)
+        if count:
+            self.records = np.asarray(np.memmap(self.path, RECORD, "r", shape=(count,)))
+
+    def _recall(self, vouched: Collection[str]) -> None:
+        """See what an earlier run wrote; what was torn or damaged is forgotten, in the file too."""
+        whole = np.ones(len(self.records), bool)
+        marks = np.unique(self.records["marks"]).tolist() if len(self.records) else []
+        if not {JOURNAL, *map(marks_name, marks)} <= set(vouched):
+            for row, (record, text) in enumerate(self._with_marks(np.arange(len(self.records)))):
+                whole[row] = text is not None and _check(record, text) == int.from_bytes(record[_CHECKED:], "little")
+        pieces = np.flatnonzero(whole & (self.records["is_piece"] == 1))
+        ends = self.records["offset"][pieces] + self.records["length"][pieces]
+        numbers = self.records["shard"][pieces]
+        for number, path in sorted(shards(self.out).items(), reverse=True):
+            here = ends[(numbers == number) & (ends <= path.stat().st_size)]
+            if len(here):
                 # Behind what no piece needs any more, too: whoever has the index of then open may be reading it.
-                self._shard, self._offset = max((self._shard, self._offset), (entry["shard"], end))
-        with _mapped(self.out) as shards:
-            for name, entry in list(self.entries.items()):
-                if "shard" in entry and not _is_whole(entry, shards.get(entry["shard"])):
-                    del self.entries[name]
-        self._places = {e["midi"]: (e["shard"], e["offset"], e["length"]) for e in self.entries.values() if "midi" in e}
-        if len(self.entries) < len(lines):
-            self._rewrite()
+                self._shard, self._offset = number, int(here.max())
+                break
+        self._marks_number = max([0, *marks_of(self.out)])
+        if not {shard_name(number) for number in np.unique(numbers).tolist()} <= set(vouched):
+            self._check_pieces(whole, set(vouched))
+        torn = self.path.is_file() and self.path.stat().st_size != len(self.records) * RECORD.itemsize
+        if torn or not whole.all():
+            kept = self.records[whole]
+            with written_aside(self.path) as aside, aside.open("wb") as file:
+                file.write(kept.tobytes())
+                _finish(file)
+            self.refresh()
 
-    def _rewrite(self) -> None:
-        write_bytes(self.path, b"".join(_line(entry) for entry in self.entries.values()))
+    def _check_pieces(self, whole: NDArray[np.bool_], vouched: set[str]) -> None:
+        """Strike out records of pieces whose bytes are not in a shard as they were written."""
+        files = shards(self.out)
+        rows = np.flatnonzero(whole & (self.records["is_piece"] == 1))
+        rows = rows[np.lexsort((self.records["offset"][rows], self.records["shard"][rows]))]
+        for number in np.unique(self.records["shard"][rows]).tolist():
+            if shard_name(number) in vouched:
+                continue
+            mine = rows[self.records["shard"][rows] == number]
+            if number not in files:
+                whole[mine] = False
+                continue
+            with files[number].open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                for row in mine.tolist():
+                    record = self.records[row]
+                    offset, length = int(record["offset"]), int(record["length"])
+                    if offset + length > size:
+                        whole[row] = False
+                        continue
+                    file.seek(offset)
+                    whole[row] = piece_digest(file.read(length)) == record["midi"].tobytes().hex()
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._bytes, self._log):
+        for file in (self._bytes, self._marks, self._log):
             if file is not None:
                 file.close()
-        self._bytes = self._log = None
+        self._bytes = self._marks = self._log = None
 
-    def add(self, entry: Entry, data: bytes = b"") -> None:
-        """Write down what was read of a file, and its piece's bytes if they are not in a shard already."""
-        if data:
-            place = self._places.get(entry["midi"])
-            if place is None:
-                place = self._places[entry["midi"]] = self._append(data)
-            entry |= dict(zip(("shard", "offset", "length"), place, strict=True))
+    def add(self, path: str, stamp: tuple[int, int], found: Read | str) -> None:
+        """Write down what was read of a file, or why it cannot be used.
+
+        A piece's bytes are stored if they are not in a shard already.
+
+        Args:
+            path: The file's, as the index has it.
+            stamp: Its size and time.
+            found: What was read, or the reason.
+        """
+        record = np.zeros((), RECORD)
+        record["name"], record["size"], record["mtime"] = name_hash(path), *stamp
+        reason, hashes = (found, b"") if isinstance(found, str) else ("", _as_bytes(found))
+        text = path.encode("utf-8", "backslashreplace"), reason.encode("utf-8", "backslashreplace")
+        record["path"], record["reason"] = map(len, text)
+        if isinstance(found, Read):
+            digest = piece_digest(found.midi)
+            place = self._places.get(digest) or self._places.add(digest, self._append(found.midi))
+            record["shard"], record["offset"], record["length"] = place
+            record["midi"] = np.void(bytes.fromhex(digest))
+            for name in ("content", "steps", "notes", "bars", "seconds"):
+                record[name] = getattr(found, name)
+            record["passages"], record["sketch"], record["is_piece"] = len(found.passages), len(found.sketch), 1
+        written = b"".join(text)
+        data = written + b"\0" * (-len(written) % 8) + hashes
+        record["marks"], record["at"] = self._append_marks(data)
+        record["check"] = _check(record.tobytes(), data)
         if self._log is None:
             self._log = self.path.open("ab")
-        self._log.write(_line(entry))
+        self._log.write(record.tobytes())
         self._log.flush()
-        self.entries[entry["path"]] = entry
 
     def _append(self, data: bytes) -> tuple[int, int, int]:
         if self._offset and self._offset + len(data) > SHARD_BYTES:
@@ -110,109 +215,236 @@ class Journal:
         self._offset += len(data)
         return place
 
-    def compact(self, present: Iterable[str]) -> None:
-        """Forget files that are no longer there, and write shards anew that hold much that no piece needs any more.
+    def _append_marks(self, data: bytes) -> tuple[int, int]:
+        if self._marks is None:
+            self._marks = (self.out / marks_name(self._marks_number)).open("ab")
+            self._marks.seek(0, os.SEEK_END)
+            self._marks.write(b"\0" * (-self._marks.tell() % 8))
+        at = self._marks.tell()
+        self._marks.write(data)
+        self._marks.flush()
+        return self._marks_number, at
 
-        The new shards have new numbers, and the journal changes over to them at once: wherever this is interrupted, the
-        journal and the index name bytes that are there. The old shards are left for `remove_unused`.
+    def rows(self, names: Hashes, sizes: Ints, mtimes: Ints) -> Ints:
+        """The number of the record of each file of these names; -1 where there is none, or the file has changed."""
+        if not len(self.records):
+            return np.full(len(names), -1, np.int64)
+        known = self.records["name"]
+        order = np.argsort(known, kind="stable")
+        at = np.searchsorted(known[order], names, side="right") - 1
+        rows = order[np.maximum(at, 0)]
+        same = (at >= 0) & (known[rows] == names)
+        same &= (self.records["size"][rows] == sizes) & (self.records["mtime"][rows] == mtimes)
+        found: Ints = np.where(same, rows, -1)
+        return found
+
+    def compact(self, rows: Ints) -> Ints:
+        """Forget files that are no longer there, and write anew what holds much that no piece needs any more.
+
+        The new shards and marks have new numbers, and the journal changes over to them at once: wherever this is
+        interrupted, the journal and the index name bytes that are there. The old ones are left for `remove_unused`.
+
+        Args:
+            rows: The records of the files that are there.
+
+        Returns:
+            The same records, by their numbers from now on.
         """
-        kept = {name: self.entries[name] for name in present}
-        places = {entry["midi"]: entry for entry in kept.values() if "midi" in entry}
-        live = sum(entry["length"] for entry in places.values())
-        dead = sum(path.stat().st_size for path in _shards(self.out).values()) - live
-        if dead <= DEAD * live:
-            return
-        numbers = _shards(self.out)
-        first = max(numbers) + 1
+        pieces = rows[self.records["is_piece"][rows] == 1]
+        _, first, back = np.unique(self.records["midi"][pieces].view("S16"), return_index=True, return_inverse=True)
+        unique = pieces[first]
+        live = int(self.records["length"][unique].sum(dtype=np.int64))
+        dead = sum(path.stat().st_size for path in shards(self.out).values()) - live
+        is_thin = dead > DEAD * live
+        if not is_thin and len(self.records) <= 2 * len(rows):
+            return rows
+        before = {*shards(self.out).values(), *marks_of(self.out).values()}
         try:
-            moved = self._written_anew(places, first)
+            kept = self.records[rows]
+            if is_thin:
+                places = self._written_anew(unique)[back]
+                of_pieces = np.flatnonzero(kept["is_piece"] == 1)
+                kept["shard"][of_pieces], kept["offset"][of_pieces] = places[:, 0], places[:, 1]
+            self._rewrite(rows, kept)
         except OSError:  # the disk is too full for it: all is as it was
-            for number in set(_shards(self.out)) - set(numbers):
-                (self.out / shard_name(number)).unlink(missing_ok=True)
-            return
-        self.entries = {name: {**entry, **moved.get(entry.get("midi", ""), {})} for name, entry in kept.items()}
-        self._rewrite()
+            for path in {*shards(self.out).values(), *marks_of(self.out).values()} - before:
+                path.unlink(missing_ok=True)
+            return rows
+        self.refresh()
+        return np.arange(len(rows))
 
-    def _written_anew(self, places: Mapping[str, Entry], first: int) -> dict[str, Entry]:
-        """Write pieces to shards from number ``first`` on; by digest where they are now."""
-        moved: dict[str, Entry] = {}
-        number, offset = first, 0
-        order = sorted(places.values(), key=lambda entry: (entry["shard"], entry["offset"]))
-        with _mapped(self.out) as shards:
-            file = (self.out / shard_name(number)).open("wb")
-            try:
-                for entry in order:
-                    if offset and offset + entry["length"] > SHARD_BYTES:
-                        _finish(file)
-                        number, offset = number + 1, 0
-                        file = (self.out / shard_name(number)).open("wb")
-                    file.write(shards[entry["shard"]][entry["offset"] : entry["offset"] + entry["length"]])
-                    moved[entry["midi"]] = {"shard": number, "offset": offset}
-                    offset += entry["length"]
-                _finish(file)
-            finally:
-                file.close()
-        return moved
+    def _written_anew(self, rows: Ints) -> Ints:
+        """Write pieces to shards of new numbers; of each the shard and the offset that it has now, ``int64[n, 2]``."""
+        found = np.zeros((len(rows), 2), np.int64)
+        number, offset = max(shards(self.out), default=-1) + 1, 0
+        where = {name: self.records[name][rows] for name in ("shard", "offset", "length")}
+        file, source, opened = (self.out / shard_name(number)).open("wb"), None, -1
+        try:
+            for place in np.lexsort((where["offset"], where["shard"])).tolist():
+                shard, start, length = (int(where[name][place]) for name in ("shard", "offset", "length"))
+                if shard != opened:
+                    if source is not None:
+                        source.close()
+                    source, opened = (self.out / shard_name(shard)).open("rb"), shard
+                if offset and offset + length > SHARD_BYTES:
+                    _finish(file)
+                    number, offset = number + 1, 0
+                    file = (self.out / shard_name(number)).open("wb")
+                assert source is not None
+                source.seek(start)
+                file.write(source.read(length))
+                found[place] = number, offset
+                offset += length
+            _finish(file)
+        finally:
+            file.close()
+            if source is not None:
+                source.close()
+        return found
+
+    def _rewrite(self, rows: Ints, kept: Records) -> None:
+        """Write a journal of some records, with marks of a new number."""
+        number, at = max(marks_of(self.out), default=-1) + 1, 0
+        with (self.out / marks_name(number)).open("wb") as file:
+            for place, (_, text) in enumerate(self._with_marks(rows)):
+                data = text or b""
+                file.write(data)
+                kept["marks"][place], kept["at"][place] = number, at
+                kept["check"][place] = _check(kept[place].tobytes(), data)
+                at += len(data)
+            _finish(file)
+        with written_aside(self.path) as aside, aside.open("wb") as file:
+            file.write(kept.tobytes())
+            _finish(file)
 
     def remove_unused(self) -> None:
-        """Delete the shards that no line names: the index must name none of them."""
-        used = {entry["shard"] for entry in self.entries.values() if "shard" in entry}
-        for number, path in _shards(self.out).items():
-            if number not in used:
-                with suppress(OSError):  # where a file that is being read cannot be deleted, the next run does it
-                    path.unlink()
+        """Delete the shards and marks that no record names: the index must name none of them."""
+        used = set(np.unique(self.records["shard"][self.records["is_piece"] == 1]).tolist())
+        marks = set(np.unique(self.records["marks"]).tolist())
+        unused = [path for number, path in shards(self.out).items() if number not in used]
+        unused += [path for number, path in marks_of(self.out).items() if number not in marks]
+        for path in unused:
+            with suppress(OSError):  # where a file that is being read cannot be deleted, the next run does it
+                path.unlink()
+
+    def texts(self, rows: Ints) -> Iterator[tuple[str, str]]:
+        """The path of each record, and the reason why its file cannot be used; in the order of ``rows``."""
+        paths, reasons = self.records["path"], self.records["reason"]
+        for row, (_, text) in zip(rows.tolist(), self._with_marks(rows, text_only=True), strict=True):
+            data, end = text or b"", int(paths[row])
+            yield data[:end].decode(), data[end : end + int(reasons[row])].decode()
+
+    def marks(self, rows: Ints) -> Iterator[tuple[Hashes, Hashes]]:
+        """The passages and the sketch of each record."""
+        sizes = np.stack([self.records["passages"][rows], self.records["sketch"][rows]], axis=1).astype(np.int64)
+        for (passages, sketch), (_, data) in zip(sizes.tolist(), self._with_marks(rows), strict=True):
+            hashes = np.frombuffer((data or b"")[-8 * (passages + sketch) or len(data or b"") :], "<u8")
+            yield hashes[:passages], hashes[passages:]
+
+    def _with_marks(self, rows: Ints, *, text_only: bool = False) -> Iterator[tuple[bytes, bytes | None]]:
+        """Some records as bytes, each with its marks; None where these are not there. Read block by block."""
+        for first in range(0, len(rows), _BLOCK):
+            block = self.records[rows[first : first + _BLOCK]]
+            sizes = block["path"].astype(np.int64) + block["reason"]
+            if not text_only:
+                sizes += -sizes % 8 + 8 * (block["passages"].astype(np.int64) + block["sketch"])
+            found: list[bytes | None] = [None] * len(block)
+            for number in np.unique(block["marks"]).tolist():
+                path = self.out / marks_name(number)
+                if not path.is_file():
+                    continue
+                mine = np.flatnonzero(block["marks"] == number)
+                with path.open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    for place in mine[np.argsort(block["at"][mine], kind="stable")].tolist():
+                        at, length = int(block["at"][place]), int(sizes[place])
+                        if at + length <= size:
+                            if at != file.tell():
+                                file.seek(at)
+                            found[place] = file.read(length)
+            yield from zip((record.tobytes() for record in block), found, strict=True)
+
+
+class _Places:
+    """Where bytes lie, by their digest: numbers in sorted arrays, and as Python objects only the last few."""
+
+    def __init__(self, records: Records) -> None:
+        rows = np.flatnonzero(records["is_piece"] == 1)
+        keys = _keys(records["midi"][rows])
+        rows, self._keys = rows[order := np.argsort(keys, kind="stable")], keys[order]
+        self._places = np.stack([records[name][rows].astype(np.int64) for name in ("shard", "offset", "length")], 1)
+        self._last: dict[int, tuple[int, int, int]] = {}
+
+    def get(self, digest: str) -> tuple[int, int, int] | None:
+        """The shard, the offset and the length; None: they lie nowhere. Digests are told apart by half their bits."""
+        key = int.from_bytes(bytes.fromhex(digest)[:8], "little")
+        if (place := self._last.get(key)) is not None:
+            return place
+        at = int(np.searchsorted(self._keys, np.uint64(key)))
+        if at < len(self._keys) and int(self._keys[at]) == key:
+            shard, offset, length = self._places[at].tolist()
+            return shard, offset, length
+        return None
+
+    def add(self, digest: str, place: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Note where bytes lie; the same again."""
+        self._last[int.from_bytes(bytes.fromhex(digest)[:8], "little")] = place
+        if len(self._last) >= _FEW:
+            keys = np.concatenate([self._keys, np.array(list(self._last), np.uint64)])
+            places = np.concatenate([self._places, np.array(list(self._last.values()), np.int64)])
+            order = np.argsort(keys, kind="stable")
+            self._keys, self._places, self._last = keys[order], places[order], {}
+        return place
+
+
+def name_hash(path: str) -> int:
+    """The number by which a journal knows a path: 64 bits of a hash."""
+    data = path.encode("utf-8", "backslashreplace")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def marks_name(number: int) -> str:
+    """The file name of marks."""
+    return f"marks-{number:04d}.bin"
 
 
 def forget(out: Path) -> None:
     """Delete a journal and its shards, the journal first: without it nothing names the rest."""
     (out / JOURNAL).unlink(missing_ok=True)
-    for path in _shards(out).values():
+    for path in (*shards(out).values(), *marks_of(out).values()):
         path.unlink()
 
 
-def _shards(out: Path) -> dict[int, Path]:
-    found = {path: re.fullmatch(r"shard-(\d{4,})\.bin", path.name) for path in out.iterdir()}
+def shards(out: Path) -> dict[int, Path]:
+    """The shards in a folder, by number."""
+    return _numbered(out, "shard")
+
+
+def marks_of(out: Path) -> dict[int, Path]:
+    """The files of marks in a folder, by number."""
+    return _numbered(out, "marks")
+
+
+def _numbered(out: Path, kind: str) -> dict[int, Path]:
+    found = {path: re.fullmatch(rf"{kind}-(\d{{4,}})\.bin", path.name) for path in out.iterdir()}
     return {int(name[1]): path for path, name in sorted(found.items()) if name is not None}
 
 
-@contextmanager
-def _mapped(out: Path) -> Iterator[dict[int, mmap.mmap | bytes]]:
-    """The shards, to read from."""
-    maps: dict[int, mmap.mmap | bytes] = {}
-    try:
-        for number, path in _shards(out).items():
-            with path.open("rb") as file:
-                empty = not os.fstat(file.fileno()).st_size
-                maps[number] = b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        yield maps
-    finally:
-        for one in maps.values():
-            if isinstance(one, mmap.mmap):
-                one.close()
+def _keys(digests: NDArray[Any]) -> Hashes:
+    """The first half of some digests, as numbers."""
+    halves: Hashes = np.ascontiguousarray(digests).view("<u8").reshape(-1, DIGEST // 8)[:, 0]
+    return halves
 
 
-def _parsed(text: bytes) -> Entry | None:
-    """A line's entry; None if it is torn, damaged, or of an earlier format."""
-    try:
-        entry = json.loads(text)
-        if not text.endswith(b"\n") or set(entry) not in (_REJECTED, _PIECE) or not isinstance(entry["path"], str):
-            return None
-        if "shard" in entry and not all(type(entry[k]) is int and entry[k] >= 0 for k in ("shard", "offset", "length")):
-            return None
-        return dict(entry)
-    except (ValueError, TypeError, RecursionError):
-        return None
+def _as_bytes(found: Read) -> bytes:
+    return found.passages.astype("<u8").tobytes() + found.sketch.astype("<u8").tobytes()
 
 
-def _is_whole(entry: Entry, shard: mmap.mmap | bytes | None) -> bool:
-    """Whether the bytes of an entry are there, as they were written."""
-    if shard is None:
-        return False
-    return piece_digest(shard[entry["offset"] : entry["offset"] + entry["length"]]) == str(entry["midi"])
-
-
-def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+def _check(record: bytes, marks: bytes) -> int:
+    """The checksum of a record and its marks."""
+    data = hashlib.blake2b(record[:_CHECKED], digest_size=8)
+    data.update(marks)
+    return int.from_bytes(data.digest(), "little")
 
 
 def _finish(file: BinaryIO) -> None:

@@ -5,40 +5,32 @@ Interrupted, it goes on; unchanged, it does nothing.
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from toccata.corpus.groups import FEW, assign, related, thinned
-from toccata.corpus.journal import Journal, forget
-from toccata.corpus.store import (
-    CORPUS,
-    FORMAT,
-    FORMATS,
-    PIECES,
-    SPLITS,
-    Corpus,
-    Piece,
-    Split,
-    corpus_digest,
-    line,
-    piece_digest,
-    read_lines,
-)
+from toccata.corpus.before import Prepared, Sides, write_prepared
+from toccata.corpus.buckets import remove_left
+from toccata.corpus.finish import finish
+from toccata.corpus.groups import FEW, thinned
+from toccata.corpus.journal import Journal, Read, forget
+from toccata.corpus.scan import Files, readable, scan
+from toccata.corpus.store import CORPUS, FORMAT, FORMATS, INDEX, PIECES, Corpus
 from toccata.errors import CorpusError, MidiError, RecipeError, shown
-from toccata.files import read_json, write_json, write_text
+from toccata.files import read_json, write_json
 from toccata.folder_lock import LOCK, locked
 from toccata.midi.clean import CleanOptions, read_clean
 from toccata.midi.facts import facts, fingerprint
 from toccata.midi.pool import map_files
-from toccata.midi.read import find_midi
+
+EARLIER_JOURNAL = "journal.jsonl"
+"""The journal of formats 2 and 3: their files are read again."""
+_SHORT = 4096  # files
 
 Progress = Callable[[int, int], None]
 
@@ -109,37 +101,60 @@ def prepare(
         ToccataError: Another process is writing to ``out``.
     """
     options = options or PrepareOptions()
-    files = find_midi(source)
+    files = scan(source)
     with locked(out):
         out.mkdir(parents=True, exist_ok=True)
         made_with = {"format": FORMAT, "source": named or str(source.resolve()), "options": asdict(options)}
-        before = _begin(out, made_with)
-        journal = Journal(out)
-        stamps = {path: _stamp(source, path) for path in files}
-        todo = [path for path in files if journal.entries.get(stamps[path][0], {}).get("stamp") != stamps[path][1]]
-        with journal:
-            for done, (path, result) in enumerate(_read_all(todo, options, processes)):
-                name, stamp = stamps[path]
-                if isinstance(result, MidiError):
-                    reason = _readable(result.message.removeprefix(f"{path}: "))
-                    journal.add({"path": name, "stamp": stamp, "reason": reason})
-                else:
-                    journal.add({"path": name, "stamp": stamp, **result[0]}, result[1])
-                if progress is not None:
-                    progress(len(files) - len(todo) + done + 1, len(files))
-        present = sorted({name for name, _ in stamps.values()})
-        journal.compact(present)
-        _finish(out, made_with, [journal.entries[name] for name in present], before, options)
+        _begin(out, made_with)
+        remove_left(out)
+        before = Prepared.read(out)
+        if before.is_all and before.files == files.digest:
+            return Corpus(out)
+        Sides.read(out)  # a damaged index is refused before hours are spent
+        journal = Journal(out, before.whole)
+        _read_new(journal, files, options, progress, processes)
+        rows = journal.rows(files.names, files.sizes, files.mtimes)
+        _, first = np.unique(rows, return_index=True)
+        rows = rows[np.sort(first)]
+        rows = journal.compact(rows[rows >= 0])  # a file may have gone since it was found
+        finish(out, made_with, journal, rows, (options.valid, options.test))
         journal.remove_unused()
+        for name in (PIECES, EARLIER_JOURNAL):  # now that nothing needs them
+            (out / name).unlink(missing_ok=True)
+        write_prepared(out, files.digest)
     return Corpus(out)
 
 
-def _begin(out: Path, made_with: dict[str, Any]) -> list[dict[str, Any]]:
-    """See what is in ``out`` already.
+def _read_new(
+    journal: Journal, files: Files, options: PrepareOptions, progress: Progress | None, processes: int | None
+) -> None:
+    """Read the files that the journal does not know, or that have changed."""
+    todo = files.names[journal.rows(files.names, files.sizes, files.mtimes) < 0]
+    if not len(todo):
+        return
+    paths: Iterable[Path] = files.paths(todo)
+    if len(todo) <= _SHORT:
+        paths = list(paths)  # of a short list it is known how to share it out
+    read = partial(_read, options=options.clean)
+    with journal:
+        for done, (path, found) in enumerate(map_files(paths, read, processes=processes)):
+            name, stamp = files.stamp(path)
+            if isinstance(found, MidiError):
+                journal.add(name, stamp, readable(found.message.removeprefix(f"{path}: ")))
+            else:
+                journal.add(name, stamp, found)
+            if progress is not None:
+                progress(len(files) - len(todo) + done + 1, len(files))
+    journal.refresh()
 
-    Returns:
-        The lines of the index of the corpus that was there, none if there was none. That one may be of an earlier
-        format: it is brought up to date, and its pieces stay on their sides.
+
+def _begin(out: Path, made_with: dict[str, Any]) -> None:
+    """See whether what is in ``out`` already can be gone on with.
+
+    That may be a corpus of an earlier format: it is brought up to date, and its pieces stay on their sides.
+
+    Raises:
+        CorpusError: It holds something else.
     """
     marker = out / "source.json"
     if marker.exists():
@@ -147,6 +162,7 @@ def _begin(out: Path, made_with: dict[str, Any]) -> list[dict[str, Any]]:
         if before != json.loads(json.dumps(made_with)):
             if _is_unfinished(out, before):
                 forget(out)
+                (out / EARLIER_JOURNAL).unlink(missing_ok=True)
             elif not _is_earlier(before, made_with):
                 raise CorpusError(
                     f"{out} holds a corpus of another folder or of other cleaning options: choose another folder",
@@ -157,16 +173,6 @@ def _begin(out: Path, made_with: dict[str, Any]) -> list[dict[str, Any]]:
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
     else:
         write_json(marker, made_with)
-    # By the index, not by corpus.json: an interruption between writing the two must not make a piece change sides.
-    try:
-        known = read_lines((out / PIECES).read_text(encoding="utf-8"))
-        if all(isinstance(piece["content"], str) and piece["split"] in SPLITS for piece in known):
-            return known
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise CorpusError(f"{out / PIECES} is damaged: delete {out} and prepare it again", path=out)
 
 
 def _is_earlier(marker: Any, made_with: dict[str, Any]) -> bool:
@@ -176,19 +182,10 @@ def _is_earlier(marker: Any, made_with: dict[str, Any]) -> bool:
     return bool({**marker, "format": FORMAT} == json.loads(json.dumps(made_with)))
 
 
-def _sides_before(known: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> dict[str, Split]:
-    """The sides of the pieces in ``entries`` that an index has put on one, by content."""
-    # Format 2 had no steps: its content was what they are now.
-    by_steps = {piece["content"]: piece["split"] for piece in known if "steps" not in piece}
-    by_content = {piece["content"]: piece["split"] for piece in known if "steps" in piece}
-    sides = {e["content"]: by_content.get(e["content"], by_steps.get(e["steps"])) for e in entries}
-    return {content: side for content, side in sides.items() if side is not None}
-
-
 def _is_unfinished(out: Path, marker: Any) -> bool:
     """Whether ``out`` holds what a :func:`prepare` that never came to its end has left, and no more."""
     ours = isinstance(marker, dict) and set(marker) == {"format", "source", "options"}
-    return ours and not (out / CORPUS).exists() and not (out / PIECES).exists()
+    return ours and not any((out / name).exists() for name in (CORPUS, INDEX, PIECES))
 
 
 def _json(path: Path) -> Any:
@@ -199,123 +196,17 @@ def _json(path: Path) -> Any:
         return None
 
 
-def _read_all(
-    todo: list[Path], options: PrepareOptions, processes: int | None
-) -> Iterator[tuple[Path, tuple[dict[str, Any], bytes] | MidiError]]:
-    yield from map_files(todo, partial(_read, options=options.clean), processes=processes)
-
-
-def _read(path: Path, options: CleanOptions) -> tuple[dict[str, Any], bytes]:
+def _read(path: Path, options: CleanOptions) -> Read:
     """Everything the index needs to know of a file, and its cleaned bytes; runs in a worker process."""
     score = read_clean(path, options)
     known, mark = facts(score), fingerprint(score)
-    midi = score.dumps_midi()
-    kept = thinned(mark.passages) if len(mark.passages) > FEW else mark.passages
-    entry = {
-        "content": mark.content,
-        "steps": mark.steps,
-        "midi": piece_digest(midi),
-        "passages": _as_text(kept),
-        "sketch": _as_text(mark.sketch),
-        "notes": known.notes,
-        "bars": known.bars,
-        "seconds": known.seconds,
-    }
-    return entry, midi
-
-
-def _as_text(hashes: NDArray[np.uint64]) -> str:
-    return base64.b64encode(hashes.astype("<u8").tobytes()).decode()
-
-
-def _from_text(text: str) -> NDArray[np.uint64]:
-    return np.frombuffer(base64.b64decode(text), "<u8").astype(np.uint64)
-
-
-def _stamp(source: Path, path: Path) -> tuple[str, list[int]]:
-    """A file's name in the index, and what tells whether it changed."""
-    try:
-        about = path.stat()
-    except OSError:  # a link that leads nowhere: reading it says so
-        about = path.lstat()
-    return _readable(path.relative_to(source).as_posix()), [about.st_size, about.st_mtime_ns]
-
-
-def _readable(text: str) -> str:
-    """``text`` as UTF-8 can say it: a file's name may hold bytes that are none."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _finish(
-    out: Path,
-    made_with: dict[str, Any],
-    entries: list[dict[str, Any]],
-    known: Sequence[dict[str, Any]],
-    options: PrepareOptions,
-) -> None:
-    """Leave out duplicates, group, split, and write the index; nothing is touched if it would be the same."""
-    rejected = [{"path": e["path"], "reason": e["reason"]} for e in entries if "reason" in e]
-    first: dict[str, dict[str, Any]] = {}
-    duplicates: dict[str, list[str]] = {}
-    for entry in entries:
-        if "reason" in entry:
-            continue
-        kept = first.setdefault(entry["content"], entry)
-        if kept is not entry:
-            duplicates.setdefault(kept["path"], [kept["path"]]).append(entry["path"])
-    kept_entries = list(first.values())
-    if not kept_entries:
-        why = f"; the first, {rejected[0]['path']}: {rejected[0]['reason']}" if rejected else ""
-        raise CorpusError(f"none of the {len(entries)} files below {made_with['source']} can be used{why}", path=out)
-    roots = related(
-        [_from_text(e["passages"]) for e in kept_entries],
-        [_from_text(e["sketch"]) for e in kept_entries],
-        [e["steps"] for e in kept_entries],
-    )
-    members: dict[int, list[str]] = {}
-    for root, entry in zip(roots, kept_entries, strict=True):
-        members.setdefault(root, []).append(entry["content"])
-    groups = {min(contents): contents for contents in members.values()}
-    names = {content: name for name, contents in groups.items() for content in contents}
-    sides = assign(groups, _sides_before(known, kept_entries), options.valid, options.test)
-    pieces = [_piece(entry, names[entry["content"]], sides[entry["content"]]) for entry in kept_entries]
-    index = "".join(line(piece) + "\n" for piece in pieces)
-    about = {
-        **made_with,
-        "digest": corpus_digest(pieces),
-        "files": len(entries),
-        "pieces": len(pieces),
-        "notes": sum(p.notes for p in pieces),
-        "hours": round(sum(p.seconds for p in pieces) / 3600, 3),
-        "splits": {side: sum(p.split == side for p in pieces) for side in SPLITS},
-        "rejected": rejected,
-        "duplicates": sorted(duplicates.values()),
-    }
-    if (
-        _json(out / CORPUS) == json.loads(json.dumps(about))
-        and (out / PIECES).is_file()
-        and (out / PIECES).read_bytes() == index.encode()
-    ):
-        return
-    (out / CORPUS).unlink(missing_ok=True)  # the two files are of one piece: no reader may meet one of each
-    write_text(out / PIECES, index)
-    write_json(out / CORPUS, about)
-
-
-def _piece(entry: dict[str, Any], group: str, side: Split) -> Piece:
-    path = entry["path"]
-    return Piece(
-        path=path,
-        style=path.split("/")[0] if "/" in path else "",
-        content=entry["content"],
-        steps=entry["steps"],
-        midi=entry["midi"],
-        group=group,
-        split=side,
-        notes=entry["notes"],
-        bars=entry["bars"],
-        seconds=entry["seconds"],
-        shard=entry["shard"],
-        offset=entry["offset"],
-        length=entry["length"],
+    return Read(
+        content=int(mark.content, 16),
+        steps=int(mark.steps, 16),
+        notes=known.notes,
+        bars=known.bars,
+        seconds=known.seconds,
+        midi=score.dumps_midi(),
+        passages=thinned(mark.passages) if len(mark.passages) > FEW else mark.passages,
+        sketch=mark.sketch,
     )

@@ -44,7 +44,7 @@ def _write(corpus: Corpus, options: TextOptions | None, progress: Callable[[int,
     for split in SPLITS:
         path = folder / f"{split}.txt"
         with written_aside(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            for number in corpus.split(split):
+            for number in corpus.numbers(split).tolist():
                 file.writelines(_piece(corpus, number, tokenizer, used))
                 done += 1
                 if progress is not None:
@@ -61,7 +61,7 @@ def _piece(corpus: Corpus, number: int, tokenizer: TextTokenizer, used: set[str]
     score = corpus.score(number)
     bars = tokenizer.text(score)
     used.update("".join(bars))
-    name = " ".join(corpus.pieces[number].path.split("\n"))
+    name = " ".join(corpus.pieces.path(number).split("\n"))
     meter = "/".join(map(str, bar_map(score).meters[0]))
     yield f"# {name} ({meter}, {len(bars)} bars)\n"
     for bar, text in enumerate(bars, 1):

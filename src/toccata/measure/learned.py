@@ -25,7 +25,7 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.files import read_json, write_json
 from toccata.folder import ModelFolder
-from toccata.measure.arrayfile import Types, read_arrays, write_arrays
+from toccata.corpus.arrayfile import Types, read_arrays, write_arrays
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint

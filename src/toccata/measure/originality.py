@@ -110,7 +110,7 @@ def build_index(
         unknown: The models before it whose training pieces nobody knows.
         known: Other pieces that those models have seen: they are not looked at.
     """
-    index = Index.of((corpus.pieces[i].path, corpus.score(i)) for i in corpus.split("train"))
+    index = Index.of((corpus.pieces.path(i), corpus.score(i)) for i in corpus.numbers("train").tolist())
     if inherited is not None or unknown:
         index = Index.merged([("", index), *([] if inherited is None else [inherited])])
         index.about["models"] += [[name, None] for name in unknown if (name, None) not in index.models]

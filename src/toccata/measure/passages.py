@@ -6,7 +6,7 @@ there: nothing is hashed. A note takes two bytes for its symbol in each line it 
 begins there (four where there are more than 16 million notes). The file is mapped into memory, not read: opening it is
 quick, and many processes share it.
 
-The file is one of arrays (``measure.arrayfile``), with paths and numbers in its header.
+The file is one of arrays (``corpus.arrayfile``), with paths and numbers in its header.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import ModelError
-from toccata.measure.arrayfile import read_arrays, write_arrays
+from toccata.corpus.arrayfile import read_arrays, write_arrays
 from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.midi.bars import bar_map
 

@@ -85,33 +85,77 @@ def find_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> 
     Raises:
         CorpusError: There is no such folder, or no MIDI file in it.
     """
+    empty = is_empty(folder)
+    found = sorted(folder / name for name in walk_midi(folder, closed))
+    if not found:
+        raise no_midi(folder, empty)
+    return found
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder.
+
+    Raises:
+        CorpusError: There is no such folder, or it cannot be opened.
+    """
     if not folder.exists():
         raise CorpusError(f"{folder}: there is no such folder; name one that holds MIDI files", path=folder)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: this is a file; name the folder that holds your MIDI files", path=folder)
     try:
-        empty = not any(folder.iterdir())
+        return not any(folder.iterdir())
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be opened: {error.strerror or error}", path=folder) from None
-    found = sorted(_walk(folder, closed))
-    if not found:
-        what = "this folder is empty" if empty else "no MIDI file in this folder or the folders in it"
-        raise CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
-    return found
 
 
-def _walk(folder: Path, closed: Callable[[OSError], None] | None) -> Iterator[Path]:
+def no_midi(folder: Path, empty: bool) -> CorpusError:
+    """The error that says that there is no MIDI file in a folder."""
+    what = "this folder is empty" if empty else "no MIDI file in this folder or the folders in it"
+    return CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
+
+
+def walk_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> Iterator[str]:
+    """The paths of `find_midi` below ``folder``, with forward slashes, one after the other in the order of their text.
+
+    Only the names in one folder, and in those above it, are held in memory.
+    """
     seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True, onerror=closed):
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(here, name)
+    stack = [("", iter([""]))]
+    while stack:
+        here, names = stack[-1]
+        name = next(names, None)
+        if name is None:
+            stack.pop()
+        elif name and not name.endswith("/"):
+            yield here + name
+        else:
+            below = here + name
+            place = f"{folder}{os.sep}{below}"
+            if (real := os.path.realpath(place)) not in seen:
+                seen.add(real)
+                stack.append((below, iter(_listed(place, closed))))
+
+
+def _listed(folder: str, closed: Callable[[OSError], None] | None) -> list[str]:
+    """The folders in a folder, with a slash at their end, and the MIDI files, sorted as their paths are."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        if closed is not None:
+            closed(error)
+        return []
+    found = []
+    for entry in shown:
+        try:
+            is_folder = entry.is_dir()
+        except OSError:
+            is_folder = False
+        if is_folder:
+            found.append(f"{entry.name}/")
+        elif entry.name.lower().endswith(SUFFIXES):
+            found.append(entry.name)
+    return sorted(found)
 
 
 def read_bytes(path: Path) -> bytes:

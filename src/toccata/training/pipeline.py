@@ -182,12 +182,12 @@ class Run:
         kept: Callable[[], None] | None = None,
     ) -> State:
         """Train, or go on training, to the end; ``kept`` is called when the run's folder can be gone on from."""
-        if not corpus.split("train"):
+        if not len(corpus.numbers("train")):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
         options = self._options(corpus, config)
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
-        valid = Examples(corpus, tokenizer, "valid", config.context) if corpus.split("valid") else None
+        valid = Examples(corpus, tokenizer, "valid", config.context) if len(corpus.numbers("valid")) else None
         trainer = Trainer(
             self.backend.learner(config, weights, train, valid, options),
             options,
@@ -207,7 +207,7 @@ class Run:
         options = self._compute(config).options(self.recipe.training)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
-        held_back = len(corpus.split("valid"))
+        held_back = len(corpus.numbers("valid"))
         if not held_back:
             self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
         elif held_back < FEWEST and options.patience:
@@ -243,7 +243,7 @@ class Run:
                 "hours": round(about["hours"], 1),
                 "cleaning": asdict(recipe.clean),
                 "split": dict(about["splits"]),
-                "left out": len(about["rejected"]),
+                "left out": about["rejected"],
                 "digest": corpus.digest,
             },
             "tokenizer": {

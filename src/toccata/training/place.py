@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from toccata import folder
-from toccata.corpus.store import CORPUS, JOURNAL, PIECES
+from toccata.corpus.store import CORPUS, INDEX, JOURNAL, PIECES
 from toccata.errors import RequestError
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -41,7 +41,7 @@ def holds(names: Iterable[str]) -> Holds:
         return "run"  # ended before it had learned anything
     if folder.ABOUT in seen:
         return "model"
-    return "corpus" if top & {CORPUS, JOURNAL, PIECES} else "other"
+    return "corpus" if top & {CORPUS, INDEX, JOURNAL, PIECES, "journal.jsonl"} else "other"
 
 
 def refuse_foreign(place: str | Path, names: Iterable[str] | None = None) -> None:

@@ -18,7 +18,7 @@ class Slices:
     """The quarter notes of a split, eight steps a byte, and how many each piece has."""
 
     def __init__(self, corpus: Corpus, split: Split, steps: int, most: int, seed: int) -> None:
-        numbers = corpus.split(split)
+        numbers = corpus.numbers(split)
         self.steps = steps
         self.pieces: list[int] = []
         packed: list[NDArray[np.uint8]] = []

@@ -7,6 +7,7 @@ bytes from the beginning.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ Types = Mapping[str, tuple[str, ...]]
 
 _MAGIC = b"toccata\0"
 _ALIGN = 64
+_PART = 1 << 20
 _LARGEST_HEADER = 128 << 20  # bytes; about 50 a piece
 
 
@@ -34,11 +36,27 @@ def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDA
         file.write(_MAGIC + len(said).to_bytes(8, "little") + said)
         for name in types:
             file.write(b"\0" * (-file.tell() % _ALIGN))
-            file.write(arrays[name].tobytes())
+            file.write(np.ascontiguousarray(arrays[name]).data)
 
 
-def read_arrays(path: Path, form: int, types: Types) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def arrays_digest(arrays: Mapping[str, NDArray[Any]], types: Types) -> str:
+    """SHA-256 over the bytes of all arrays, in their order."""
+    whole = hashlib.sha256()
+    for name in types:
+        whole.update(np.ascontiguousarray(arrays[name]).data)
+    return whole.hexdigest()
+
+
+def read_arrays(
+    path: Path, form: int, types: Types, *, checked: bool = False
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The header and the arrays of the file at ``path``.
+
+    Args:
+        path: The file.
+        form: The format that it must have.
+        types: Its arrays.
+        checked: Compare the arrays with the header's ``sum``, which is what `arrays_digest` says of them.
 
     Raises:
         ModelError: It is of another format than ``form``.
@@ -56,6 +74,7 @@ def read_arrays(path: Path, form: int, types: Types) -> tuple[dict[str, Any], di
         )
     raw = np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a plain array are made faster
     arrays, at = {}, 16 + length
+    places = []
     for name, dtypes in types.items():
         dtype, count = header["arrays"][name]
         at += -at % _ALIGN
@@ -63,7 +82,22 @@ def read_arrays(path: Path, form: int, types: Types) -> tuple[dict[str, Any], di
         if not 0 <= count <= size or end > size:
             raise ValueError("cut short")
         arrays[name] = raw[at:end].view(dtype)
+        places.append((at, end))
         at = end
     if at != size:
         raise ValueError("longer than its arrays")
+    if checked and header["sum"] != _digest(path, places):
+        raise ValueError("not what was written")
     return header, arrays
+
+
+def _digest(path: Path, places: list[tuple[int, int]]) -> str:
+    """SHA-256 over parts of a file; read, as what is mapped would stay in memory."""
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        for at, end in places:
+            file.seek(at)
+            while at < end and (part := file.read(min(_PART, end - at))):
+                whole.update(part)
+                at += len(part)
+    return whole.hexdigest()
