@@ -32,6 +32,8 @@ _MOST_NOTES = 2**15  # of the piece, from its beginning, that are looked at
 _FEWEST_NOTES = 16
 _PLACE, _PITCH = 24, 7  # bits
 _HASH = 64 - _PLACE - _PITCH
+_LAGS = np.array(list(combinations(range(1, _REACH + 1), 3)))
+_AT_ONCE = 2**16  # constellations that are looked at together: as many as there is quick memory for
 _PRIMES = tuple(np.uint64(prime) for prime in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 
 
@@ -100,25 +102,27 @@ def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
 
 
 def _constellations(cells: Ints, pitches: Ints) -> Iterator[tuple[Hashes, Ints]]:
-    """The rare ones: hashes of 33 bits, and the number of each one's first note."""
-    up: dict[int, Ints] = {}
-    on: dict[int, Ints] = {}
-    marks: dict[int, Hashes] = {}
-    for lag in range(1, _REACH + 1):
-        up[lag], on[lag] = pitches[lag:] - pitches[:-lag], cells[lag:] - cells[:-lag]
-        marks[lag] = _mixed((up[lag] + 128 << 32 | on[lag]).astype(np.uint64))
-    for lags in combinations(range(1, _REACH + 1), 3):
-        count = len(marks[lags[2]])
-        hashes = marks[lags[0]][:count] * _PRIMES[0]
-        hashes += marks[lags[1]][:count] * _PRIMES[1]
-        hashes += marks[lags[2]] * _PRIMES[2]
-        chosen = np.flatnonzero(hashes >> np.uint64(64 - _RARE) == 0)
-        steps = np.stack([on[lag][chosen] for lag in lags])
-        rises = np.sort(np.stack([np.zeros(len(chosen), np.int64), *(up[lag][chosen] for lag in lags)]), axis=0)
+    """The rare ones: hashes of 33 bits, and the number of each one's first note; those of some lags at a time."""
+    count = len(cells)
+    up, on = np.zeros((2, _REACH + 1, count), np.int64)
+    for lag in range(1, min(_REACH, count - 1) + 1):
+        up[lag, :-lag], on[lag, :-lag] = pitches[lag:] - pitches[:-lag], cells[lag:] - cells[:-lag]
+    marks = _mixed((up + 128 << 32 | on).astype(np.uint64))
+    together = max(1, _AT_ONCE // max(1, count))
+    for first in range(0, len(_LAGS), together):
+        lags = _LAGS[first : first + together]
+        hashes = marks[lags[:, 0]] * _PRIMES[0]
+        hashes += marks[lags[:, 1]] * _PRIMES[1]
+        hashes += marks[lags[:, 2]] * _PRIMES[2]
+        row, note = np.divmod(np.flatnonzero(hashes.reshape(-1) < np.uint64(1 << 64 - _RARE)), count)
+        inside = note + lags[row, 2] < count
+        row, note = row[inside], note[inside]
+        steps = on[lags[row].T, note]
+        rises = np.sort(np.concatenate([np.zeros((1, len(note)), np.int64), up[lags[row].T, note]]), axis=0)
         onsets = 1 + (np.diff(steps, axis=0, prepend=0) > 0).sum(axis=0)
         different = 1 + (np.diff(rises, axis=0) != 0).sum(axis=0)
-        chosen = chosen[(onsets >= _ONSETS) & (different >= _PITCHES)]
-        yield _mixed(hashes[chosen]) >> np.uint64(_PLACE + _PITCH), chosen
+        kept = (onsets >= _ONSETS) & (different >= _PITCHES)
+        yield _mixed(hashes[row[kept], note[kept]]) >> np.uint64(_PLACE + _PITCH), note[kept]
 
 
 def _mixed(hashes: Hashes) -> Hashes:
