@@ -5,7 +5,11 @@ ten a part of another one in another key, one in a hundred no MIDI at all) are w
 ones each time. Each measurement is made in a process of its own: seconds, and the most memory that was resident in it.
 Pages of files that are mapped into memory are shared by all processes, and count in `peak`; `own` is without them.
 
-    python benchmarks/corpus_scale.py [--pieces 20000 200000] [--processes N] [--json] [--quick]
+With --known, the files are not read: a journal is written as reading them would have left it, with random hashes. Then
+`first` is all of `prepare` but the reading, which takes the same for each file however many there are, in other
+processes. All pieces have the same few bytes.
+
+    python benchmarks/corpus_scale.py [--pieces 20000 200000] [--known] [--processes N] [--json] [--quick]
 """
 
 from __future__ import annotations
@@ -31,6 +35,10 @@ from typing import Any
 SIZES, QUICK = (20_000, 200_000), (300, 3_000)
 FOLDERS = 500
 EXAMPLES = 200
+
+
+HASHES = 60, 200
+"""Passages and constellations of a piece whose file is not read."""
 
 
 def varint(value: int) -> bytes:
@@ -74,13 +82,44 @@ def piece(number: int) -> bytes:
     return midi(tune(number))
 
 
-def written(folder: Path, count: int) -> None:
-    """``count`` files in folders."""
+def written(folder: Path, count: int, unread: bool = False) -> None:
+    """``count`` files in folders; all the same if they are not read."""
+    same = piece(0)
     for number in range(count):
         place = folder / f"style{number % 7}" / f"{number % FOLDERS:03d}"
         if number < 7 * FOLDERS:
             place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:07d}.mid").write_bytes(piece(number))
+        (place / f"{number:07d}.mid").write_bytes(same if unread else piece(number))
+
+
+def known(music: Path, out: Path) -> None:
+    """Write the journal of files that are not read; with copies and relatives as `piece` has them."""
+    import numpy as np
+
+    from toccata.corpus.journal import Journal, Read
+    from toccata.corpus.prepare import PrepareOptions, begin
+    from toccata.corpus.scan import readable, scan
+    from toccata.midi.clean import CleanOptions, read_clean
+    from toccata.midi.read import walk_midi
+
+    out.mkdir()
+    begin(out, str(music.resolve()), PrepareOptions())
+    files, data = scan(music), read_clean(next(music.rglob("*.mid")), CleanOptions()).dumps_midi()
+    with Journal(out) as journal:
+        for place, name in enumerate(walk_midi(music)):
+            number = int(name.rsplit("/", 1)[-1].split(".")[0])
+            stamp = int(files.sizes[place]), int(files.mtimes[place])
+            if number % 100 == 99:
+                journal.add(readable(name), stamp, "is no MIDI file")
+                continue
+            rng = np.random.default_rng(number if number % 100 < 80 else number - 50)
+            content, steps = rng.integers(0, 2**63, 2).tolist()
+            passages, sketch = (np.sort(rng.integers(0, 2**63, count, dtype=np.uint64)) for count in HASHES)
+            if 80 <= number % 100 < 90:
+                content, passages, sketch = content + 1, passages[:40], sketch[:150]
+            journal.add(
+                readable(name), stamp, Read(content, steps, 70, 9, 30.0, data, passages, sketch << np.uint64(1))
+            )
 
 
 def memory() -> dict[str, float]:
@@ -104,6 +143,8 @@ def measure(what: str, music: Path, out: Path, processes: int | None) -> dict[st
     from toccata.corpus.prepare import prepare
     from toccata.corpus.store import Corpus
 
+    if what == "known":
+        return timed(lambda: known(music, out))
     if what == "prepare":
         return timed(lambda: prepare(music, out, processes=processes))
     if what == "open":
@@ -126,11 +167,11 @@ def measure(what: str, music: Path, out: Path, processes: int | None) -> dict[st
     return timed(lambda: [examples.row(number) for number in range(EXAMPLES)])
 
 
-def measured(count: int, processes: int | None, place: Path) -> dict[str, Any]:
+def measured(count: int, processes: int | None, place: Path, unread: bool) -> dict[str, Any]:
     """All of one size."""
     music, out = place / "music", place / "corpus"
     before = time.perf_counter()
-    written(music, count)
+    written(music, count, unread)
     found: dict[str, Any] = {"pieces": count, "writing_seconds": round(time.perf_counter() - before, 1)}
 
     def in_process(what: str) -> dict[str, Any]:
@@ -140,6 +181,8 @@ def measured(count: int, processes: int | None, place: Path) -> dict[str, Any]:
         return said
 
     found["nothing"] = in_process("nothing")
+    if unread:
+        found["known"] = in_process("known")
     for name, what in (("first", "prepare"), ("unchanged", "prepare"), ("open", "open"), ("verify", "verify")):
         found[name] = in_process(what)
     for number in range(count, count + 10):
@@ -168,6 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pieces", type=int, nargs="+", default=SIZES)
     parser.add_argument("--processes", type=lambda text: None if text == "None" else int(text))
+    parser.add_argument("--known", action="store_true", help="Do not read the files.")
     parser.add_argument("--quick", action="store_true", help="Few pieces: to see whether it runs.")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--folder", type=Path, help="Where the temporary folders go.")
@@ -181,7 +225,7 @@ def main() -> None:
     for count in QUICK if given.quick else given.pieces:
         place = Path(tempfile.mkdtemp(dir=given.folder))
         try:
-            rows.append(measured(count, given.processes, place))
+            rows.append(measured(count, given.processes, place, given.known))
         finally:
             shutil.rmtree(place)
         if not given.json:

@@ -153,8 +153,8 @@ def _texts(journal: Journal, rows: Ints) -> dict[str, NDArray[Any]]:
         style[number] = numbers.setdefault(path.split("/", 1)[0] if "/" in path else "", len(numbers))
     names = sorted(numbers)
     place_of = np.zeros(len(names), "<u4")
-    for place, name in enumerate(names):
-        place_of[numbers[name]] = place
+    for sorted_place, name in enumerate(names):
+        place_of[numbers[name]] = sorted_place
     encoded = [name.encode() for name in names[1:]]
     return {
         "style": place_of[style],

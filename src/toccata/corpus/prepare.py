@@ -104,8 +104,7 @@ def prepare(
     files = scan(source)
     with locked(out):
         out.mkdir(parents=True, exist_ok=True)
-        made_with = {"format": FORMAT, "source": named or str(source.resolve()), "options": asdict(options)}
-        _begin(out, made_with)
+        made_with = begin(out, named or str(source.resolve()), options)
         remove_left(out)
         before = Prepared.read(out)
         if before.is_all and before.files == files.digest:
@@ -148,14 +147,23 @@ def _read_new(
     journal.refresh()
 
 
-def _begin(out: Path, made_with: dict[str, Any]) -> None:
-    """See whether what is in ``out`` already can be gone on with.
+def begin(out: Path, source: str, options: PrepareOptions) -> dict[str, Any]:
+    """See whether what is in the folder ``out`` already can be gone on with, and note what a corpus there is made of.
 
     That may be a corpus of an earlier format: it is brought up to date, and its pieces stay on their sides.
+
+    Args:
+        out: The folder of the corpus.
+        source: What it says it is made of.
+        options: How it is made.
+
+    Returns:
+        Format, source and options, as they are noted.
 
     Raises:
         CorpusError: It holds something else.
     """
+    made_with: dict[str, Any] = {"format": FORMAT, "source": source, "options": asdict(options)}
     marker = out / "source.json"
     if marker.exists():
         before = _json(marker)
@@ -173,6 +181,7 @@ def _begin(out: Path, made_with: dict[str, Any]) -> None:
         raise CorpusError(f"{out} is not empty and holds no corpus: choose another folder", path=out)
     else:
         write_json(marker, made_with)
+    return made_with
 
 
 def _is_earlier(marker: Any, made_with: dict[str, Any]) -> bool:
