@@ -15,12 +15,12 @@ from cli_support import TINY, call
 from random_model import random_model
 from toccata import folder
 from toccata.api import Judge
+from toccata.corpus.arrayfile import read_arrays, write_arrays
 from toccata.corpus.groups import COMMON
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.engine.model import Model
 from toccata.errors import ModelError
-from toccata.corpus.arrayfile import read_arrays, write_arrays
 from toccata.measure.evaluation import gather
 from toccata.measure.judge import write_index
 from toccata.measure.learned import STEPS, TYPES, Learned, Seen

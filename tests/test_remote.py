@@ -426,7 +426,7 @@ def test_from_a_bucket_to_a_bucket(data: Path, bucket: Bucket, place: Path, monk
     assert done.code == 0, done.err
     assert done.json["corpus"] == f"s3://{bucket.name}/corpus"
     assert done.json["source"] == music
-    assert {"corpus/corpus.json", "corpus/pieces.jsonl", "corpus/shard-0000.bin"} <= set(bucket.names())
+    assert {"corpus/corpus.json", "corpus/index.bin", "corpus/shard-0000.bin"} <= set(bucket.names())
 
     done = call("train", music, "-o", model, *TINY, "--json")
     assert done.code == 0, done.err

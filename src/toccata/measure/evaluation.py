@@ -17,9 +17,12 @@ from toccata.folder import LEARNED, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.learned import Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
-from toccata.measure.usual import USUAL, usual
+from toccata.measure.usual import USUAL, usual, without
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
+
+MEASURED = 1000
+"""So many held-out pieces a model that was just trained is measured on, at most: more would say little more."""
 
 
 @dataclass(frozen=True)
@@ -183,15 +186,17 @@ def measure_trained(
     """
     known = frozenset() if before is None else before.held_out(corpus)
     metrics: dict[str, Any] = {"known_before": len(known)} if known else {}
-    split, numbers = _held_out(corpus, known)
+    split, numbers, every = _held_out(corpus, known)
     if numbers:
-        say(f"Measuring on {len(numbers)} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
+        of = f", drawn from {every:,}" if every > len(numbers) else ""
+        say(f"Measuring on {len(numbers):,} piece{'s' if len(numbers) > 1 else ''} the model has not seen{of}")
         found = likelihood(
             Model(made.path, precision="fp32"),
             (corpus.score(i) for i in numbers),
             lambda done: update("measuring", done, len(numbers)),
         )
         metrics |= {**found.to_dict(), "split": split}
+        metrics |= {"drawn_from": every} if every > len(numbers) else {}
     say("Writing a few pieces to see whether they are without a fault")
     written = (model := Model(made.path)).generate(n=pieces, bars=bars, seed=0)
     metrics["valid"] = validity(written, bars).valid / pieces
@@ -204,10 +209,15 @@ def measure_trained(
     return made, metrics
 
 
-def _held_out(corpus: Corpus, known: Collection[int]) -> tuple[Split, list[int]]:
-    """The pieces of ``corpus`` to measure on: those for tests, or, if there are none, those for validation."""
+def _held_out(corpus: Corpus, known: Collection[int]) -> tuple[Split, list[int], int]:
+    """The pieces of ``corpus`` to measure on: those for tests, or, if there are none, those for validation.
+
+    Returns:
+        The side they are of; ``MEASURED`` of them at most, drawn by what they are; and how many there are.
+    """
     sides: tuple[Split, ...] = ("test", "valid")
     for side in sides:
-        if numbers := sorted({*corpus.split(side)}.difference(known)):
-            return side, numbers
-    return "test", []
+        numbers = without(corpus.numbers(side), known)
+        if len(numbers):
+            return side, corpus.drawn(numbers, MEASURED), len(numbers)
+    return "test", [], 0

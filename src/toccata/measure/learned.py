@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata import folder
+from toccata.corpus.arrayfile import Types, read_arrays, write_arrays
+from toccata.corpus.columns import as_text
 from toccata.corpus.contents import marked
 from toccata.corpus.groups import FEW, SHARED, related, thinned
 from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.files import read_json, write_json
 from toccata.folder import ModelFolder
-from toccata.corpus.arrayfile import Types, read_arrays, write_arrays
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint
@@ -82,8 +83,9 @@ class Generation:
     @classmethod
     def of_corpus(cls, model: str, corpus: Corpus) -> Generation:
         """What a model learns that is trained on ``corpus``."""
-        sides = {side: sorted(corpus.split(side), key=lambda i: corpus.pieces[i].content) for side in SIDES}
-        pieces = {side: [corpus.pieces[i].content for i in numbers] for side, numbers in sides.items()}
+        hashed = corpus.column("content")
+        sides = {side: (n := corpus.numbers(side))[np.argsort(hashed[n], kind="stable")].tolist() for side in SIDES}
+        pieces = {side: [as_text(number) for number in hashed[sides[side]].tolist()] for side in SIDES}
         return cls(model, None, EXACT, pieces, [_kept(marked(corpus, i)) for i in chain(*sides.values())])
 
     @property
@@ -298,7 +300,7 @@ class Seen:
         known: set[int] = set()
         sides: dict[Split, Sequence[Split]] = {"valid": ("train",), "test": SIDES}
         for side, seen in sides.items():
-            numbers = corpus.split(side)
+            numbers = corpus.numbers(side).tolist()
             kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers], seen)
             known |= {number for number, kind in zip(numbers, kinds, strict=True) if kind != "new"}
         return frozenset(known)

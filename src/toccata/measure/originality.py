@@ -114,9 +114,10 @@ def build_index(
     if inherited is not None or unknown:
         index = Index.merged([("", index), *([] if inherited is None else [inherited])])
         index.about["models"] += [[name, None] for name in unknown if (name, None) not in index.models]
-    others = sorted({*corpus.split("valid"), *corpus.split("test")}.difference(known))
+    others = np.sort(np.concatenate([corpus.numbers("valid"), corpus.numbers("test")]))
+    others = others[~np.isin(others, np.array(sorted(known), np.uint32))]
     index.about["corpus"] = corpus.digest
-    if chosen := others[:: max(1, -(-len(others) // max(1, held_out)))]:
+    if chosen := others[:: max(1, -(-len(others) // max(1, held_out)))].tolist():
         index.about["normal"] = asdict(normal(index, (corpus.score(i) for i in chosen)))
     return index
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.errors import ModelError
 from toccata.corpus.arrayfile import read_arrays, write_arrays
+from toccata.errors import ModelError
 from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.midi.bars import bar_map
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus, Split
@@ -178,13 +179,13 @@ def usual(
     """
     found: dict[str, list[float]] = {}
     looked = 0
-    learned = corpus.split("train")
+    learned = corpus.numbers("train")
     for score, bars, first in drawn(corpus, learned, excerpts):
         looked += 1
         for name, value in passage_traits(Sounding.of(score), bars, first, min(first + BARS, len(bars))).items():
             found.setdefault(name, []).append(value)
-    sides = (sorted({*corpus.split(side)}.difference(known)) for side in HELD_OUT)
-    others, steps = next(filter(None, sides), []), Steps(index)
+    sides = (without(corpus.numbers(side), known) for side in HELD_OUT)
+    others, steps = next(filter(len, sides), learned[:0]), Steps(index)
     for score, bars, first in drawn(corpus, others, excerpts // 4):
         since, until = bars.starts[first], bars.starts[min(first + BARS, len(bars))]
         if (nats := steps.nats(score, int(since), int(until))) is not None:
@@ -209,16 +210,23 @@ def usual(
     )
 
 
-def drawn(corpus: Corpus, numbers: Sequence[int], count: int, seed: int = 0) -> Iterator[tuple[Score, BarMap, int]]:
+def without(numbers: NDArray[np.uint32], known: Collection[int]) -> NDArray[np.uint32]:
+    """Those of some pieces that are none of others."""
+    return numbers[~np.isin(numbers, np.array(sorted(known), np.uint32))] if known else numbers
+
+
+def drawn(
+    corpus: Corpus, numbers: Sequence[int] | NDArray[np.uint32], count: int, seed: int = 0
+) -> Iterator[tuple[Score, BarMap, int]]:
     """Passages of pieces of ``corpus``: the piece, its bars, and the bar, from 0, where the passage begins.
 
     Pieces have as many as is their share of all bars, and all have no more than they have room for side by side. The
     order is by chance, so that the first few are from all.
     """
-    if not numbers:
+    if not len(numbers):
         return
     rng = np.random.default_rng(seed)
-    sizes = np.array([corpus.pieces[i].bars for i in numbers], np.int64)
+    sizes = corpus.column("bars")[np.asarray(numbers)].astype(np.int64)
     count = min(count, -(-int(sizes.sum()) // BARS))
 
     @lru_cache(_PARSED)

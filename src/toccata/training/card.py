@@ -65,7 +65,8 @@ def card(
             "kept aside" if metrics["split"] == "test" else "used to choose the weights, so this is a little too good"
         )
         whole = "whole piece" if metrics["pieces"] == 1 else "whole pieces"
-        lines.append(f"- {figure(metrics, 3)} on {metrics['pieces']} {whole} {which}; {metrics['notes']:,} notes.")
+        of = f" of {metrics['drawn_from']:,}" if "drawn_from" in metrics else ""
+        lines.append(f"- {figure(metrics, 3)} on {metrics['pieces']}{of} {whole} {which}; {metrics['notes']:,} notes.")
     elif "known_before" in metrics:
         lines.append("- The models before it know all pieces held back: nothing tells how well it does on others.")
     else:
