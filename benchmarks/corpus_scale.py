@@ -5,9 +5,9 @@ ten a part of another one in another key, one in a hundred no MIDI at all) are w
 ones each time. Each measurement is made in a process of its own: seconds, and the most memory that was resident in it.
 Pages of files that are mapped into memory are shared by all processes, and count in `peak`; `own` is without them.
 
-With --known, the files are not read: a journal is written as reading them would have left it, with random hashes. Then
-`first` is all of `prepare` but the reading, which takes the same for each file however many there are, in other
-processes. All pieces have the same few bytes.
+With --known there are no files: a journal is written as reading them would have left it, with random hashes, and
+`first` is what follows (duplicates, relatives, split, index). Reading takes the same for each file however many there
+are, in other processes. All pieces have the same few bytes.
 
     python benchmarks/corpus_scale.py [--pieces 20000 200000] [--known] [--processes N] [--json] [--quick]
 """
@@ -82,44 +82,55 @@ def piece(number: int) -> bytes:
     return midi(tune(number))
 
 
-def written(folder: Path, count: int, unread: bool = False) -> None:
-    """``count`` files in folders; all the same if they are not read."""
-    same = piece(0)
+def written(folder: Path, count: int) -> None:
+    """``count`` files in folders."""
     for number in range(count):
         place = folder / f"style{number % 7}" / f"{number % FOLDERS:03d}"
         if number < 7 * FOLDERS:
             place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:07d}.mid").write_bytes(same if unread else piece(number))
+        (place / f"{number:07d}.mid").write_bytes(piece(number))
 
 
-def known(music: Path, out: Path) -> None:
-    """Write the journal of files that are not read; with copies and relatives as `piece` has them."""
+def known(out: Path, count: int) -> None:
+    """Write the journal of files that are not there; with copies and relatives as `piece` has them."""
     import numpy as np
+    from symusic import Score
 
     from toccata.corpus.journal import Journal, Read
     from toccata.corpus.prepare import PrepareOptions, begin
-    from toccata.corpus.scan import readable, scan
-    from toccata.midi.clean import CleanOptions, read_clean
-    from toccata.midi.read import walk_midi
 
     out.mkdir()
-    begin(out, str(music.resolve()), PrepareOptions())
-    files, data = scan(music), read_clean(next(music.rglob("*.mid")), CleanOptions()).dumps_midi()
+    begin(out, "nowhere", PrepareOptions())
+    data = Score.from_midi(piece(0)).dumps_midi()
     with Journal(out) as journal:
-        for place, name in enumerate(walk_midi(music)):
-            number = int(name.rsplit("/", 1)[-1].split(".")[0])
-            stamp = int(files.sizes[place]), int(files.mtimes[place])
+        for number in range(count):
+            name, stamp = f"style{number % 7}/{number % FOLDERS:03d}/{number:07d}.mid", (1000, number)
             if number % 100 == 99:
-                journal.add(readable(name), stamp, "is no MIDI file")
+                journal.add(name, stamp, "is no MIDI file")
                 continue
             rng = np.random.default_rng(number if number % 100 < 80 else number - 50)
             content, steps = rng.integers(0, 2**63, 2).tolist()
-            passages, sketch = (np.sort(rng.integers(0, 2**63, count, dtype=np.uint64)) for count in HASHES)
+            passages, sketch = (np.sort(rng.integers(0, 2**63, size, dtype=np.uint64)) for size in HASHES)
             if 80 <= number % 100 < 90:
                 content, passages, sketch = content + 1, passages[:40], sketch[:150]
-            journal.add(
-                readable(name), stamp, Read(content, steps, 70, 9, 30.0, data, passages, sketch << np.uint64(1))
-            )
+            sketch <<= np.uint64(1)
+            journal.add(name, stamp, Read(content, steps, 70, 9, 30.0, data, passages, sketch))
+
+
+def finished(out: Path) -> None:
+    """What `prepare` does once all files are known."""
+    import numpy as np
+
+    from toccata.corpus.finish import finish
+    from toccata.corpus.journal import Journal, marks_of, shards
+    from toccata.corpus.prepare import PrepareOptions, begin
+    from toccata.corpus.store import JOURNAL
+
+    options = PrepareOptions()
+    vouched = {JOURNAL, *(path.name for path in (*marks_of(out).values(), *shards(out).values()))}
+    journal = Journal(out, vouched)
+    rows = journal.compact(np.arange(len(journal.records)))
+    finish(out, begin(out, "nowhere", options), journal, rows, (options.valid, options.test))
 
 
 def memory() -> dict[str, float]:
@@ -144,7 +155,9 @@ def measure(what: str, music: Path, out: Path, processes: int | None) -> dict[st
     from toccata.corpus.store import Corpus
 
     if what == "known":
-        return timed(lambda: known(music, out))
+        return timed(lambda: known(out, int(music.name)))
+    if what == "finish":
+        return timed(lambda: finished(out))
     if what == "prepare":
         return timed(lambda: prepare(music, out, processes=processes))
     if what == "open":
@@ -171,7 +184,10 @@ def measured(count: int, processes: int | None, place: Path, unread: bool) -> di
     """All of one size."""
     music, out = place / "music", place / "corpus"
     before = time.perf_counter()
-    written(music, count, unread)
+    if unread:
+        music = place / str(count)
+    else:
+        written(music, count)
     found: dict[str, Any] = {"pieces": count, "writing_seconds": round(time.perf_counter() - before, 1)}
 
     def in_process(what: str) -> dict[str, Any]:
@@ -183,11 +199,19 @@ def measured(count: int, processes: int | None, place: Path, unread: bool) -> di
     found["nothing"] = in_process("nothing")
     if unread:
         found["known"] = in_process("known")
-    for name, what in (("first", "prepare"), ("unchanged", "prepare"), ("open", "open"), ("verify", "verify")):
-        found[name] = in_process(what)
-    for number in range(count, count + 10):
-        (music / "style0" / f"new{number}.mid").write_bytes(midi(tune(number)))
-    found["ten_more"] = in_process("prepare")
+    steps = (
+        ("first", "finish" if unread else "prepare"),
+        ("unchanged", "prepare"),
+        ("open", "open"),
+        ("verify", "verify"),
+    )
+    for name, what in steps:
+        if name != "unchanged" or not unread:
+            found[name] = in_process(what)
+    if not unread:
+        for number in range(count, count + 10):
+            (music / "style0" / f"new{number}.mid").write_bytes(midi(tune(number)))
+        found["ten_more"] = in_process("prepare")
     found["sent"] = in_process("send")
     found["worker"] = in_process("work")
     files = {kind: sum(path.stat().st_size for path in out.glob(f"{kind}*")) for kind in ("shard", "marks", "index")}
@@ -201,8 +225,8 @@ def show(found: dict[str, Any]) -> None:
     """The figures of one size, for people."""
     print(f"{found['pieces']:,} files: {found['corpus']['pieces']:,} pieces, {found['corpus']['notes']:,} notes")
     for name in ("nothing", "first", "unchanged", "ten_more", "open", "verify", "worker"):
-        row = found[name]
-        print(f"  {name:10} {row.get('seconds', 0):9.2f} s  peak {row['peak_mb']:6,} MB  own {row['own_mb']:6,} MB")
+        if (row := found.get(name)) is not None:
+            print(f"  {name:10} {row.get('seconds', 0):9.2f} s  peak {row['peak_mb']:6,} MB  own {row['own_mb']:6,} MB")
     print(f"  sent to a worker {found['sent']['bytes']:,} bytes; on disk, MB: {found['disk_mb']}", flush=True)
 
 
