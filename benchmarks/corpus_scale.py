@@ -96,8 +96,9 @@ def known(out: Path, count: int) -> None:
     import numpy as np
     from symusic import Score
 
-    from toccata.corpus.journal import Journal, Read
+    from toccata.corpus.journal import Journal
     from toccata.corpus.prepare import PrepareOptions, begin
+    from toccata.corpus.records import Read
 
     out.mkdir()
     begin(out, "nowhere", PrepareOptions())
@@ -122,8 +123,9 @@ def finished(out: Path) -> None:
     import numpy as np
 
     from toccata.corpus.finish import finish
-    from toccata.corpus.journal import Journal, marks_of, shards
+    from toccata.corpus.journal import Journal
     from toccata.corpus.prepare import PrepareOptions, begin
+    from toccata.corpus.records import marks_of, shards
     from toccata.corpus.store import JOURNAL
 
     options = PrepareOptions()

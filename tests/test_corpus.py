@@ -26,8 +26,8 @@ from toccata import api
 from toccata.corpus import groups as grouping
 from toccata.corpus.columns import SPLITS, TYPES, Columns, in_order
 from toccata.corpus.groups import FEW, Held, groups_of, related, thinned
-from toccata.corpus.journal import RECORD
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
+from toccata.corpus.records import RECORD
 from toccata.corpus.sides import HELD_OUT, MANY, NEW, place
 from toccata.corpus.sides import assign as assign_columns
 from toccata.corpus.store import CORPUS, INDEX, JOURNAL, LEFT_OUT, PIECES, Corpus, Split, shard_name

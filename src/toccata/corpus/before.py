@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.corpus.columns import SPLITS, Columns
-from toccata.corpus.journal import marks_of, shards
+from toccata.corpus.records import marks_of, shards
 from toccata.corpus.sides import NEW
 from toccata.corpus.store import CORPUS, INDEX, JOURNAL, LEFT_OUT, PIECES, PREPARED
 from toccata.errors import CorpusError

@@ -11,19 +11,30 @@ are read and checked; records whose bytes are gone or damaged are forgotten, and
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.corpus.columns import DIGEST
+from toccata.corpus.records import (
+    CHECKED,
+    RECORD,
+    Hashes,
+    Ints,
+    Places,
+    Read,
+    Records,
+    as_bytes,
+    checksum,
+    marks_name,
+    marks_of,
+    name_hash,
+    shards,
+)
 from toccata.corpus.store import JOURNAL, piece_digest, shard_name
 from toccata.files import written_aside
 
@@ -31,50 +42,7 @@ SHARD_BYTES = 64 * 2**20
 DEAD = 0.5
 """Shards are written anew when what no piece needs any more is this share of what is needed."""
 
-RECORD = np.dtype(
-    [
-        ("name", "<u8"), ("size", "<i8"), ("mtime", "<i8"), ("content", "<u8"), ("steps", "<u8"),
-        ("midi", f"V{DIGEST}"), ("notes", "<u4"), ("bars", "<u4"), ("seconds", "<f8"), ("shard", "<u4"),
-        ("length", "<u4"), ("offset", "<u8"), ("marks", "<u4"), ("path", "<u4"), ("at", "<u8"), ("reason", "<u4"),
-        ("passages", "<u4"), ("sketch", "<u4"), ("is_piece", "<u4"), ("check", "<u8"),
-    ]
-)  # fmt: skip
-"""``name``: the hash of the path. ``size`` and ``mtime``: of the file, to tell whether it changed. ``content`` to
-``seconds``: of the piece, see ``corpus.columns``. ``shard``, ``offset``, ``length``: where its bytes lie. ``marks``,
-``at``: the file and the place of the marks; of these ``path`` and ``reason`` are the lengths in bytes, ``passages`` and
-``sketch`` the numbers of hashes."""
-
-Records = NDArray[Any]
-Ints = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
-_CHECKED = RECORD.itemsize - 8
 _BLOCK = 2048  # records whose marks are read at a time
-_FEW = 2**16  # digests that are kept as Python objects
-
-
-@dataclass(frozen=True)
-class Read:
-    """What was read of a file.
-
-    Attributes:
-        content: The number of its content hash.
-        steps: The number of the hash of its steps.
-        notes: Number of notes.
-        bars: Number of bars.
-        seconds: Length.
-        midi: Its cleaned bytes.
-        passages: ``uint64[n]``.
-        sketch: ``uint64[m]``.
-    """
-
-    content: int
-    steps: int
-    notes: int
-    bars: int
-    seconds: float
-    midi: bytes
-    passages: Hashes = field(repr=False)
-    sketch: Hashes = field(repr=False)
 
 
 class Journal:
@@ -97,7 +65,7 @@ class Journal:
         self._shard, self._offset, self._marks_number = 0, 0, 0
         self.refresh()
         self._recall(vouched)
-        self._places = _Places(self.records)
+        self._places = Places(self.records)
 
     def refresh(self) -> None:
         """Map what has been written so far."""
@@ -112,7 +80,7 @@ class Journal:
         marks = np.unique(self.records["marks"]).tolist() if len(self.records) else []
         if not {JOURNAL, *map(marks_name, marks)} <= set(vouched):
             for row, (record, text) in enumerate(self._with_marks(np.arange(len(self.records)))):
-                whole[row] = text is not None and _check(record, text) == int.from_bytes(record[_CHECKED:], "little")
+                whole[row] = text is not None and checksum(record, text) == int.from_bytes(record[CHECKED:], "little")
         pieces = np.flatnonzero(whole & (self.records["is_piece"] == 1))
         ends = self.records["offset"][pieces] + self.records["length"][pieces]
         numbers = self.records["shard"][pieces]
@@ -177,7 +145,7 @@ class Journal:
         """
         record = np.zeros((), RECORD)
         record["name"], record["size"], record["mtime"] = name_hash(path), *stamp
-        reason, hashes = (found, b"") if isinstance(found, str) else ("", _as_bytes(found))
+        reason, hashes = (found, b"") if isinstance(found, str) else ("", as_bytes(found))
         text = path.encode("utf-8", "backslashreplace"), reason.encode("utf-8", "backslashreplace")
         record["path"], record["reason"] = map(len, text)
         if isinstance(found, Read):
@@ -191,7 +159,7 @@ class Journal:
         written = b"".join(text)
         data = written + b"\0" * (-len(written) % 8) + hashes
         record["marks"], record["at"] = self._append_marks(data)
-        record["check"] = _check(record.tobytes(), data)
+        record["check"] = checksum(record.tobytes(), data)
         if self._log is None:
             self._log = self.path.open("ab")
         self._log.write(record.tobytes())
@@ -310,7 +278,7 @@ class Journal:
                 data = text or b""
                 file.write(data)
                 kept["marks"][place], kept["at"][place] = number, at
-                kept["check"][place] = _check(kept[place].tobytes(), data)
+                kept["check"][place] = checksum(kept[place].tobytes(), data)
                 at += len(data)
             _finish(file)
         with written_aside(self.path) as aside, aside.open("wb") as file:
@@ -365,86 +333,11 @@ class Journal:
             yield from zip((record.tobytes() for record in block), found, strict=True)
 
 
-class _Places:
-    """Where bytes lie, by their digest: numbers in sorted arrays, and as Python objects only the last few."""
-
-    def __init__(self, records: Records) -> None:
-        rows = np.flatnonzero(records["is_piece"] == 1)
-        keys = _keys(records["midi"][rows])
-        rows, self._keys = rows[order := np.argsort(keys, kind="stable")], keys[order]
-        self._places = np.stack([records[name][rows].astype(np.int64) for name in ("shard", "offset", "length")], 1)
-        self._last: dict[int, tuple[int, int, int]] = {}
-
-    def get(self, digest: str) -> tuple[int, int, int] | None:
-        """The shard, the offset and the length; None: they lie nowhere. Digests are told apart by half their bits."""
-        key = int.from_bytes(bytes.fromhex(digest)[:8], "little")
-        if (place := self._last.get(key)) is not None:
-            return place
-        at = int(np.searchsorted(self._keys, np.uint64(key)))
-        if at < len(self._keys) and int(self._keys[at]) == key:
-            shard, offset, length = self._places[at].tolist()
-            return shard, offset, length
-        return None
-
-    def add(self, digest: str, place: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Note where bytes lie; the same again."""
-        self._last[int.from_bytes(bytes.fromhex(digest)[:8], "little")] = place
-        if len(self._last) >= _FEW:
-            keys = np.concatenate([self._keys, np.array(list(self._last), np.uint64)])
-            places = np.concatenate([self._places, np.array(list(self._last.values()), np.int64)])
-            order = np.argsort(keys, kind="stable")
-            self._keys, self._places, self._last = keys[order], places[order], {}
-        return place
-
-
-def name_hash(path: str) -> int:
-    """The number by which a journal knows a path: 64 bits of a hash."""
-    data = path.encode("utf-8", "backslashreplace")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-
-
-def marks_name(number: int) -> str:
-    """The file name of marks."""
-    return f"marks-{number:04d}.bin"
-
-
 def forget(out: Path) -> None:
     """Delete a journal and its shards, the journal first: without it nothing names the rest."""
     (out / JOURNAL).unlink(missing_ok=True)
     for path in (*shards(out).values(), *marks_of(out).values()):
         path.unlink()
-
-
-def shards(out: Path) -> dict[int, Path]:
-    """The shards in a folder, by number."""
-    return _numbered(out, "shard")
-
-
-def marks_of(out: Path) -> dict[int, Path]:
-    """The files of marks in a folder, by number."""
-    return _numbered(out, "marks")
-
-
-def _numbered(out: Path, kind: str) -> dict[int, Path]:
-    found = {path: re.fullmatch(rf"{kind}-(\d{{4,}})\.bin", path.name) for path in out.iterdir()}
-    return {int(name[1]): path for path, name in sorted(found.items()) if name is not None}
-
-
-def _keys(digests: NDArray[Any]) -> Hashes:
-    """The first half of some digests, as numbers."""
-    halves: Hashes = np.ascontiguousarray(digests).view("<u8").reshape(-1, DIGEST // 8)[:, 0]
-    return halves
-
-
-def _as_bytes(found: Read) -> bytes:
-    return found.passages.astype("<u8").tobytes() + found.sketch.astype("<u8").tobytes()
-
-
-def _check(record: bytes, marks: bytes) -> int:
-    """The checksum of a record and its marks."""
-    data = hashlib.blake2b(record[:_CHECKED], digest_size=8)
-    data.update(marks)
-    return int.from_bytes(data.digest(), "little")
 
 
 def _finish(file: BinaryIO) -> None:

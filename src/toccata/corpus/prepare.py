@@ -18,7 +18,8 @@ from toccata.corpus.before import Prepared, Sides, write_prepared
 from toccata.corpus.buckets import remove_left
 from toccata.corpus.finish import finish
 from toccata.corpus.groups import FEW, thinned
-from toccata.corpus.journal import Journal, Read, forget
+from toccata.corpus.journal import Journal, forget
+from toccata.corpus.records import Read
 from toccata.corpus.scan import Files, readable, scan
 from toccata.corpus.store import CORPUS, FORMAT, FORMATS, INDEX, PIECES, Corpus
 from toccata.errors import CorpusError, MidiError, RecipeError, shown

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.corpus.journal import name_hash
+from toccata.corpus.records import name_hash
 from toccata.midi.read import is_empty, no_midi, walk_midi
 
 _CHUNK = 1024
@@ -26,7 +26,7 @@ class Files:
 
     Attributes:
         source: The folder.
-        names: ``uint64[n]``, the hash of each path below it; see ``corpus.journal.name_hash``.
+        names: ``uint64[n]``, the hash of each path below it; see ``corpus.records.name_hash``.
         sizes: ``int64[n]``, in bytes.
         mtimes: ``int64[n]``, when each was changed, in nanoseconds.
     """
