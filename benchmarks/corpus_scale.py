@@ -20,7 +20,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import argparse
 import json
-import pickle
 import random
 import resource
 import shutil
@@ -29,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -172,13 +172,13 @@ def measure(what: str, music: Path, out: Path, processes: int | None) -> dict[st
     from toccata.tokenizers.load import build_tokenizer
     from toccata.tokenizers.options import EventOptions
 
-    # As a worker gets them: pickled, and nothing else of the process that opened the corpus.
-    state = out.parent / "examples.pickle"
+    # As a worker gets them, and nothing else of the process that opened the corpus.
+    state = out.parent / "examples.state"
     if what == "send":
         examples = Examples(Corpus(out), build_tokenizer(EventOptions()), "train", 512, ExampleOptions())
-        state.write_bytes(pickle.dumps(examples))
+        state.write_bytes(ForkingPickler.dumps(examples))
         return {"bytes": state.stat().st_size}
-    examples = pickle.loads(state.read_bytes())
+    examples = ForkingPickler.loads(state.read_bytes())
     return timed(lambda: [examples.row(number) for number in range(EXAMPLES)])
 
 
