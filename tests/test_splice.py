@@ -370,7 +370,11 @@ def test_any_new_music(what: list, tpq: int, kind: int, cut: bool, at: int) -> N
         want = Counter()
         for _, listed in what:
             want += Counter({(at + rescaled_onset(n[0], 96, tpq), n[2]) for n in listed})
-        assert onsets == want
+        assert set(onsets) == set(want)
+        # Parts that find no channel of their own share one, where a key is struck once at a time.
+        if sum(bool(listed) for _, listed in what) <= 12:
+            assert onsets == want
+        assert not onsets - want
         for one in rest:
             notes(one)
 
