@@ -223,7 +223,7 @@ def test_a_run_has_table_picture_and_page(corpus: Corpus, tmp_path: Path) -> Non
     assert rows["best loss"] == f"{state.best_loss:.4f} at step {state.best_step}"
     assert rows["made with"] == "me"
     assert rows["pieces"] == str(corpus.about["pieces"])
-    assert rows["scheme"] == "REMI"
+    assert rows["scheme"] == "RunningStatus"
     assert rows["precision"] == "fp32"
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from symusic import Note, Score, Track
 
 from toccata.corpus.prepare import prepare
-from toccata.corpus.store import Corpus
+from toccata.corpus.store import Corpus, Split
 from toccata.engine.codec import OnnxCodec
 from toccata.engine.codec_graph import build_codec_graphs
 from toccata.errors import CorpusError, ModelError, ToccataError
@@ -376,8 +376,8 @@ def test_training_by_the_clock_plans_its_steps(corpus: Corpus, tmp_path: Path) -
 
 def test_a_corpus_without_music_for_training_is_refused(corpus: Corpus, tmp_path: Path) -> None:
     class Nothing(Corpus):
-        def split(self, name: str) -> list[int]:
-            return []
+        def numbers(self, name: Split) -> NDArray[np.uint32]:
+            return np.zeros(0, np.uint32)
 
     with pytest.raises(CorpusError, match="no piece to learn codes from"):
         train_codec(Nothing(corpus.folder), SMALL, QUICK, tmp_path)
