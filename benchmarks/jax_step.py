@@ -26,6 +26,7 @@ import torch
 
 from toccata.corpus.batches import Batch
 from toccata.jaxnet.learner import JaxLearner
+from toccata.model.attention import Packing
 from toccata.model.config import DecoderConfig
 from toccata.training import data
 from toccata.training.options import TrainOptions
@@ -56,13 +57,14 @@ def turn(backend: str, shape: DecoderConfig, precision: Precision, optimizer: An
         learner.source = itertools.repeat(one)
     else:
         learner = TorchLearner(shape, None, None, None, options)  # type: ignore[arg-type]
-        wide = (torch.from_numpy(ids.astype(np.int64)) for ids in (one.inputs, one.targets))
-        learner.source = itertools.repeat(data.Batch(*wide, one.lengths))
+        both = (torch.from_numpy(np.ascontiguousarray(ids)) for ids in (one.inputs, one.targets))
+        learner.source = itertools.repeat(data.Batch(*both, Packing.of(one.lengths)))
     numbers = itertools.count()
 
     def step() -> float:
         number = next(numbers)
-        return float(learner.step(number, rate(options, number, options.steps))[0])
+        learner.step(number, rate(options, number, options.steps))
+        return float(learner.losses()[-1])
 
     return step
 

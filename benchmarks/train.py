@@ -34,6 +34,7 @@ import torch
 
 from toccata.corpus.examples import ExampleOptions, Examples
 from toccata.corpus.prepare import prepare
+from toccata.model.attention import Packing
 from toccata.model.config import DecoderConfig
 from toccata.recipes import load
 from toccata.tokenizers.load import build_tokenizer
@@ -70,12 +71,13 @@ class _Numbers:
         raise AssertionError("no examples are made while this is measured")
 
 
-def batch(shape: DecoderConfig, seed: int) -> Batch:
-    """A batch of random ids, a passage a row."""
+def batch(shape: DecoderConfig, seed: int, *, packed: bool = False) -> Batch:
+    """A batch of random ids, a passage a row; ``packed``: in the form that what is compiled takes."""
     rng = np.random.default_rng(seed)
     rows = TOKENS // shape.context
-    ids = torch.from_numpy(rng.integers(0, shape.vocab, (rows, shape.context + 1)))
-    return Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), tuple((shape.context,) for _ in range(rows)))
+    ids = torch.from_numpy(rng.integers(0, shape.vocab, (rows, shape.context + 1)).astype(np.int32))
+    packing = Packing.always([(shape.context,)] * rows) if packed else None
+    return Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), packing)
 
 
 def ours(shape: DecoderConfig) -> Turn:
@@ -83,12 +85,13 @@ def ours(shape: DecoderConfig) -> Turn:
     options = TrainOptions(optimizer="adamw", minutes=18, rows=TOKENS // shape.context, workers=0)
     options = choose(shape, options, lambda _: None).options(options)
     learner = TorchLearner(shape, None, _Numbers(), None, options)  # type: ignore[arg-type]
-    learner.source = itertools.repeat(batch(shape, 0))
+    learner.source = itertools.repeat(batch(shape, 0, packed=options.compile == "on"))
     numbers = itertools.count()
 
     def turn() -> float:
         number = next(numbers)
-        return learner.step(number, rate(options, number, options.steps))[0]
+        learner.step(number, rate(options, number, options.steps))
+        return learner.losses()[-1]
 
     return turn
 
@@ -102,10 +105,11 @@ def theirs(shape: DecoderConfig) -> Turn:
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     one = batch(shape, 0)
+    targets = one.targets.long().flatten()
 
     def turn() -> float:
         logits = model(input_ids=one.inputs).logits
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), one.targets.flatten())
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
