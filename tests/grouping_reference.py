@@ -10,26 +10,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.corpus.groups import COMMON, FAMILIAR, NEAR, NEAR_LEAST, SHARED, SPREAD
+from toccata.corpus.sides import HELD_OUT, MANY
 from toccata.corpus.store import Split
 from toccata.midi.likeness import aligned, as_thin_as, hashes_of, place_of, rate_of
-
-SHARED = 0.25
-"""Pieces that have this share of the shorter one's passages in common are in one group."""
-COMMON = 24
-"""A passage found in more pieces than this is an idiom (a scale, a drum loop), not a sign of kinship."""
-FEW = 64
-"""A piece of more passages than this is known by a quarter of them, so that the index stays small."""
-NEAR = 0.12
-"""Pieces that have this share of the thinner sketch's constellations in common, at one distance, are near copies,"""
-NEAR_LEAST = 6
-"""if they are at least so many,"""
-SPREAD = 6
-"""and stand in so many eighths of the piece: others may share a phrase, or a cadence."""
-FAMILIAR = 64
-"""A constellation found in more pieces than this does not count."""
-HELD_OUT = 3
-"""Pieces on each held-out side, at least, of ``MANY`` pieces: a figure that stands on one or two says little."""
-MANY = 30
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]

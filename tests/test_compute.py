@@ -106,9 +106,22 @@ def test_a_damaged_cache_is_no_matter(damage: str, cache: Path) -> None:
     cache.mkdir()
     (cache / compute.FILE).write_text(damage)
     assert compute.remembered("1") == {}
-    compute.remember("1", "a", {"eager": 1.0})
-    assert compute.remembered("1") == {"a": {"eager": 1.0}}
+    compute.remember("1", "a", {"eager": 1.0, "compiled": 2.0})
+    assert compute.remembered("1") == {"a": {"eager": 1.0, "compiled": 2.0}}
     assert compute.remembered("2") == {}, "another version of torch"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [3, {"attention": 3}, {"attention": {}}, {"attention": {"magic": 1.0}}, {"attention": {"plain": "fast"}},
+     {"eager": 1.0}, {"eager": 1.0, "compiled": None}],
+)  # fmt: skip
+def test_a_damaged_trial_is_made_anew(damage: object, cache: Path) -> None:
+    compute.remember("1", "a", {"attention": {"plain": 1.0}})
+    kept = json.loads((cache / compute.FILE).read_text())
+    kept["trials"]["b"] = damage
+    (cache / compute.FILE).write_text(json.dumps(kept))
+    assert set(compute.remembered("1")) == {"a"}
 
 
 @pytest.mark.parametrize("damage", [None, [], {"precision": "fp8"}, {"attention": "auto"}, {"compiled": 1}, {"a": 1}])

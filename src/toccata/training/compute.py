@@ -127,9 +127,19 @@ def remembered(torch: str) -> dict[str, dict[str, Any]]:
     try:
         kept = read_json(user_cache() / FILE)
         trials = kept["trials"] if kept["machine"] == machine(torch) else {}
-        return {str(name): dict(trial) for name, trial in trials.items()}
+        return {str(name): dict(trial) for name, trial in trials.items() if _is_trial(trial)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ToccataError):
         return {}
+
+
+def _is_trial(trial: Any) -> bool:
+    """Whether a trial in the cache can be one: seconds of kernels that there are, of steps as they are and compiled."""
+    if not isinstance(trial, Mapping):
+        return False
+    kernels = trial.get("attention", {"blocks": 1.0})
+    times = [trial[name] for name in ("eager", "compiled") if name in trial]
+    known = isinstance(kernels, Mapping) and len(kernels) > 0 and set(kernels) <= set(KERNELS) and len(times) != 1
+    return known and all(type(time) in (int, float) and time > 0 for time in (*kernels.values(), *times))
 
 
 def remember(torch: str, name: str, trial: dict[str, Any]) -> None:
