@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 from symusic import ControlChange, Note, Pedal, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import RequestError
+from toccata.render import audio
 from toccata.render.audio import TAIL, VARIABLE, find_soundfont, synthesize, write_audio
 from toccata.render.colours import ACCENT, PROMPT, track_colours
 from toccata.render.layout import lay_out
@@ -251,6 +253,29 @@ def test_nothing_and_too_much() -> None:
         synthesize(score((0, 480 * 1_000_000, 60, 90)))
     long = synthesize(score((0, 480 * 2 * 300, 60, 90), program=48), sample_rate=8000)
     assert loudness(long, 50, 51) > 0.01
+
+
+@pytest.mark.parametrize("length", [1 << 16, 3 << 16])
+def test_sound_is_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """Notes, pedals, drums and echoes go on over the borders of blocks."""
+    piece = bars(8)
+    piece.tracks[0].pedals.append(Pedal(960, 4000))
+    piece.tracks.extend(score((700, 9000, 48, 90), (9000, 480, 60, 50), program=48).tracks)
+    piece.tracks.extend(score((100, 10, 46, 100), (150, 10, 42, 100), (1500, 10, 49, 127), drums=True).tracks)
+    whole = synthesize(piece)
+    monkeypatch.setattr(audio, "_BLOCK", length)
+    assert np.abs(synthesize(piece) - whole).max() < 1e-5
+
+
+def test_a_long_piece_needs_no_more_memory(tmp_path: Path) -> None:
+    """Blocks are made, levelled and written one after the other."""
+    piece = score(*((480 * n, 400, 40 + n % 40, 90) for n in range(1200)))
+    tracemalloc.start()
+    write_audio(piece, tmp_path / "long.wav", sample_rate=22050)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert soundfile.info(tmp_path / "long.wav").duration == pytest.approx(600 + TAIL, abs=0.2)
+    assert peak < 80e6, "all of it would be 106 MB, and twice that to level it"
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])

@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.files import written_aside
 from toccata.render.perform import perform
+from toccata.render.room import Loudness, Room
 from toccata.render.soundfont import play
-from toccata.render.synth import Stereo, mix
+from toccata.render.synth import Stereo, players
 
 VARIABLE = "TOCCATA_SOUNDFONT"
 """The environment variable that may name a SoundFont."""
@@ -32,9 +35,8 @@ FORMATS = {
 }
 """What is written, by suffix: soundfile's names of container and coding."""
 
-_PEAK = 10 ** (-1 / 20)  # -1 dBFS: codecs overshoot a little
 _CHUNK = 4096  # frames written at a time: libsndfile's Vorbis encoder needs stack for all it is given at once
-_BLOCK = 1 << 16
+_BLOCK = 1 << 20  # samples made at a time: whole blocks of the room
 _FAMILIAR = ("default", "fluidr3", "musescore", "generaluser", "arachno", "timgm")
 
 
@@ -80,22 +82,21 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
         RequestError: The piece is longer than an hour, or the SoundFont that was asked for cannot be used. One that
             was only found is passed over if it cannot.
     """
-    parts = perform(score)
-    font = find_soundfont(soundfont)
-    asked = soundfont is not None or bool(os.environ.get(VARIABLE))
-    end = max((float(part.end.max()) for part in parts), default=0.0)
-    out = np.zeros((2, int((end + TAIL) * sample_rate)), np.float32)
-    if font is None or not play(parts, font, out, sample_rate, strict=asked):
-        mix(parts, out, sample_rate)
-        _add_room(out, sample_rate)
-    edge = min(out.shape[1], sample_rate // 2)  # what still sounds at the very end leaves without a click
-    out[:, out.shape[1] - edge :] *= np.linspace(1.0, 0.0, edge, dtype=np.float32)
-    _level(out)
+    performance = _Performance(score, soundfont, sample_rate)
+    out = np.zeros((2, performance.samples), np.float32)
+    at = 0
+    for block in performance.blocks():
+        out[:, at : at + block.shape[1]] = block
+        at += block.shape[1]
+    for at in range(0, out.shape[1], _BLOCK):
+        performance.loudness.level(out[:, at : at + _BLOCK])
     return out
 
 
 def write_audio(score: Score, path: Path, *, soundfont: Path | None = None, sample_rate: int = 44100) -> None:
     """Write ``score`` as sound to ``path``: .wav, .flac, .ogg or .mp3 by its suffix.
+
+    The built-in synthesis needs no more memory for a long piece, but room for it beside ``path`` while it is made.
 
     Raises:
         RequestError: Another suffix, or as ``synthesize``.
@@ -107,17 +108,78 @@ def write_audio(score: Score, path: Path, *, soundfont: Path | None = None, samp
     import soundfile
 
     container, coding = FORMATS[suffix]
-    sound = synthesize(score, soundfont=soundfont, sample_rate=sample_rate)
-    with written_aside(path) as aside:
+    performance = _Performance(score, soundfont, sample_rate)
+    with written_aside(path) as aside, tempfile.TemporaryFile(dir=aside.parent, prefix=".toccata-sound-") as raw:
         try:
+            for block in performance.blocks():
+                raw.write(np.ascontiguousarray(block.T).data)
+            raw.seek(0)
             with soundfile.SoundFile(aside, "w", sample_rate, 2, format=container, subtype=coding) as file:
-                for at in range(0, sound.shape[1], _CHUNK):
-                    file.write(np.ascontiguousarray(sound[:, at : at + _CHUNK].T))
+                while frames := raw.read(_BLOCK * 8):
+                    block = np.frombuffer(bytearray(frames), np.float32).reshape(-1, 2)
+                    performance.loudness.level(block.T)
+                    for at in range(0, len(block), _CHUNK):
+                        file.write(block[at : at + _CHUNK])
         except soundfile.LibsndfileError as error:
             # It says no more than "System error": whether the disk is full has to be seen.
             full = shutil.disk_usage(aside.parent).free < _CHUNK
             number = errno.ENOSPC if full else errno.EIO
             raise OSError(number, "the sound cannot be written here", str(path)) from error
+        except OSError as error:
+            raise OSError(error.errno, "the sound cannot be written here", str(path)) from error
+
+
+class _Performance:
+    """A piece on its way to sound.
+
+    Attributes:
+        samples: How many there will be.
+        loudness: What levels its blocks, once all were made.
+    """
+
+    def __init__(self, score: Score, soundfont: Path | None, rate: int) -> None:
+        """Take ``score`` apart.
+
+        Raises:
+            RequestError: As ``synthesize``.
+        """
+        self._parts, self._rate = perform(score), rate
+        self._font = find_soundfont(soundfont)
+        self._strict = soundfont is not None or bool(os.environ.get(VARIABLE))
+        end = max((float(part.end.max()) for part in self._parts), default=0.0)
+        self.samples = int((end + TAIL) * rate)
+        self.loudness = Loudness(self.samples)
+
+    def blocks(self) -> Iterator[Stereo]:
+        """The sound, float32[2, samples] a block, not levelled yet; after the last, ``loudness`` is ready.
+
+        Raises:
+            RequestError: As ``synthesize``.
+        """
+        at = 0
+        edge = min(self.samples, self._rate // 2)
+        for block in self._played():
+            end = at + block.shape[1]
+            if end > self.samples - edge:  # what still sounds at the very end leaves without a click
+                block *= np.clip((self.samples - 1 - np.arange(at, end)) / max(1, edge - 1), 0, 1).astype(np.float32)
+            self.loudness.look(block)
+            at = end
+            yield block
+        self.loudness.ready()
+
+    def _played(self) -> Iterator[Stereo]:
+        if self._font is not None:
+            whole = np.zeros((2, self.samples), np.float32)
+            if play(self._parts, self._font, whole, self._rate, strict=self._strict):
+                yield whole
+                return
+        room, all_players = Room(self._rate), players(self._parts, self._rate)
+        for at in range(0, self.samples, _BLOCK):
+            block = np.zeros((2, min(_BLOCK, self.samples - at)), np.float32)
+            for player in all_players:
+                player.add(block, at)
+            room.add(block)
+            yield block
 
 
 def soundfont_folders() -> list[Path]:
@@ -140,43 +202,3 @@ def soundfont_folders() -> list[Path]:
         for base in (data, Path("/usr/local/share"), Path("/usr/share"))
         for kind in ("soundfonts", "sounds/sf2", "sounds/sf3")
     ]
-
-
-def _add_room(out: Stereo, rate: int) -> None:
-    """Add a short reverberation, block by block in place."""
-    length = min(int(1.3 * rate), _BLOCK)
-    time = np.arange(length) / rate
-    noise = np.random.default_rng(0).standard_normal((2, length))
-    # Walls soften sound: a running mean over a few samples takes the noise's edge.
-    noise = noise + np.roll(noise, 1, axis=1) + np.roll(noise, 2, axis=1)
-    impulse = noise * np.exp(time / -0.28) * np.clip(time / 0.012, 0.0, 1.0)
-    impulse *= 0.30 / np.sqrt((impulse**2).sum(axis=1, keepdims=True))
-    size = 2 * _BLOCK
-    response = np.fft.rfft(impulse, size).astype(np.complex64)
-    tail = np.zeros((2, size - _BLOCK), np.float32)
-    for at in range(0, out.shape[1], _BLOCK):
-        block = out[:, at : at + _BLOCK]
-        wet = np.fft.irfft(np.fft.rfft(block.mean(axis=0), size) * response, size).astype(np.float32)
-        wet[:, : tail.shape[1]] += tail
-        block += wet[:, : block.shape[1]]
-        tail = wet[:, _BLOCK:]
-
-
-def _level(out: Stereo) -> None:
-    """Bring ``out`` to a common loudness, in place: most peaks below the knee of a soft limiter, the top at -1 dBFS."""
-    if not out.size:
-        return
-    usual = float(np.quantile(np.abs(out[:, :: max(1, out.shape[1] // 500_000)]), 0.9995))
-    if usual <= 1e-9:
-        out[:] = 0
-        return
-    knee = 0.7
-    for at in range(0, out.shape[1], _BLOCK):
-        block = out[:, at : at + _BLOCK]
-        block *= np.float32(knee / usual)
-        size = np.abs(block)
-        over = size > knee
-        if over.any():
-            block[over] = np.sign(block[over]) * (knee + (1 - knee) * np.tanh((size[over] - knee) / (1 - knee)))
-    peak = max(float(out.max()), -float(out.min()))
-    out *= np.float32(_PEAK / peak)

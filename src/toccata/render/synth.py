@@ -1,9 +1,13 @@
-"""The built-in synthesis: notes to sound with numpy alone, so that there is always sound."""
+"""The built-in synthesis: notes to sound with numpy alone, so that there is always sound.
+
+Sound is made block by block: what a piece needs of memory does not grow with its length.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +18,31 @@ from toccata.render.timbres import Timbre, Wave, timbre_of, tone
 
 _PIECE = 4.0  # seconds of a note made at a time
 _SILENT = 7.0  # times of decay after which nothing is heard
+_REMEMBERED = 1 << 23  # samples of tones that are there to be played again
 
 Stereo = NDArray[np.float32]
 
 
-def mix(parts: Sequence[Part], out: Stereo, rate: int) -> None:
-    """Add the sound of ``parts`` to ``out`` (float32[2, samples]), without room or limiter."""
+class Player(Protocol):
+    """One part of a piece, ready to play."""
+
+    def add(self, out: Stereo, begin: int) -> None:
+        """Add to ``out`` (float32[2, samples]) what sounds from sample ``begin`` of the piece on."""
+        ...
+
+
+def players(parts: Sequence[Part], rate: int) -> list[Player]:
+    """Those who play ``parts``, each in a seat from left to right, at ``rate`` samples a second."""
+    tones = _Tones(rate)
     seats = iter(_seats(sum(not part.is_drum for part in parts)))
+    found: list[Player] = []
     for part in parts:
         if part.is_drum:
-            _add_drums(part, out, rate)
+            found.append(_Drummer(part, rate))
         else:
             seat = next(seats)
-            _add_notes(part, out, rate, seat if part.pan is None else part.pan)
+            found.append(_Musician(part, tones, seat if part.pan is None else part.pan))
+    return found
 
 
 def _seats(count: int) -> list[float]:
@@ -41,46 +57,75 @@ def _sides(pan: float) -> tuple[np.float32, np.float32]:
     return np.float32(np.cos(angle)), np.float32(np.sin(angle))
 
 
-def _add_notes(part: Part, out: Stereo, rate: int, pan: float) -> None:
-    timbre = timbre_of(part.program)
-    left, right = _sides(pan)
-    made: dict[int, Wave] = {}  # the tones of one pitch, by loudness
-    latest = -1
-    piece = int(_PIECE * rate)
-    fading = _release(timbre, rate)
-    for n in np.lexsort((part.start, part.pitch)).tolist():
-        pitch, velocity = int(part.pitch[n]), float(part.velocity[n])
-        if pitch != latest:
-            made, latest = {}, pitch
-        begin = int(part.start[n] * rate)
-        held = max(1, int((part.end[n] - part.start[n]) * rate))
-        count = held + len(fading)
-        if timbre.decay is not None:
-            count = min(count, int(_SILENT * timbre.decay * 2.0 ** ((60 - pitch) / 20) * rate) + 1)
-        count = min(count, out.shape[1] - begin)
-        loudness = np.float32((velocity / 127) ** 1.7 * 0.2)
-        level = min(3, int(velocity) // 32)
-        for at in range(0, count, piece):
-            size = min(piece, count - at)
-            if at:
-                wave = tone(timbre, pitch, _brightness(level), at, size, rate)
-            else:
-                wave = made.get(level, _NOTHING)
-                if len(wave) < size:
-                    # A little longer than asked for: the next note of this pitch is seldom of the very same length.
-                    wave = made[level] = tone(timbre, pitch, _brightness(level), 0, min(piece, size + size // 4), rate)
-                wave = wave[:size]
-            wave = wave * loudness
-            if at + size > held:
-                first = max(0, held - at)
-                into = at + first - held
-                wave[first:] *= fading[into : into + size - first]
-            place = slice(begin + at, begin + at + size)
-            out[0, place] += left * wave
-            out[1, place] += right * wave
+class _Tones:
+    """The beginnings of tones: most notes are short, and played again and again."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.piece = int(_PIECE * rate)
+        self._made: dict[tuple[Timbre, int, int], Wave] = {}
+        self._samples = 0
+
+    def wave(self, timbre: Timbre, pitch: int, level: int, at: int, past: int) -> Wave:
+        """Samples from ``at`` on, to ``past`` at most, of a held tone; ``level`` 0 to 3: how bright."""
+        past = min(past, at - at % self.piece + self.piece)
+        if at >= self.piece:
+            return tone(timbre, pitch, _brightness(level), at, past - at, self.rate)
+        known = self._made.get((timbre, pitch, level))
+        if known is None or len(known) < past:
+            if self._samples > _REMEMBERED:
+                self._made, self._samples = {}, 0
+            # A little longer than needed: the next note of this pitch is seldom of the very same length.
+            longer = min(self.piece, past + past // 4)
+            known = self._made[timbre, pitch, level] = tone(timbre, pitch, _brightness(level), 0, longer, self.rate)
+            self._samples += longer
+        return known[at:past]
 
 
-_NOTHING: Wave = np.zeros(0, np.float32)
+class _Musician:
+    """The notes of a part that is no drums."""
+
+    def __init__(self, part: Part, tones: _Tones, pan: float) -> None:
+        self.timbre, self.tones, self.sides = timbre_of(part.program), tones, _sides(pan)
+        rate = tones.rate
+        self.fading = _release(self.timbre, rate)
+        self.pitch = part.pitch
+        self.first = (part.start * rate).astype(np.int64)
+        self.held = np.maximum(1, ((part.end - part.start) * rate).astype(np.int64))
+        count = self.held + len(self.fading)
+        if self.timbre.decay is not None:
+            longest = _SILENT * self.timbre.decay * 2.0 ** ((60 - part.pitch) / 20) * rate
+            count = np.minimum(count, longest.astype(np.int64) + 1)
+        self.past = self.first + count
+        self.loudness = ((part.velocity / 127) ** 1.7 * 0.2).astype(np.float32)
+        self.level = np.minimum(3, part.velocity.astype(np.int64) // 32)
+
+    def add(self, out: Stereo, begin: int) -> None:
+        end = begin + out.shape[1]
+        here = np.flatnonzero((self.first < end) & (self.past > begin))
+        if not len(here):
+            return
+        sound = np.zeros(out.shape[1], np.float32)
+        for n in here.tolist():
+            first = int(self.first[n])
+            at, past = max(0, begin - first), min(int(self.past[n]), end) - first
+            while at < past:
+                wave = self._wave(n, at, past)
+                place = first + at - begin
+                sound[place : place + len(wave)] += wave
+                at += len(wave)
+        for side, gain in zip(out, self.sides, strict=True):
+            side += gain * sound
+
+    def _wave(self, n: int, at: int, past: int) -> Wave:
+        """Note ``n`` from its sample ``at`` on, to ``past`` at most."""
+        held = int(self.held[n])
+        wave: Wave = self.tones.wave(self.timbre, int(self.pitch[n]), int(self.level[n]), at, past) * self.loudness[n]
+        past = at + len(wave)
+        if past > held:
+            released = max(at, held)
+            wave[released - at :] *= self.fading[released - held : past - held]
+        return wave
 
 
 def _brightness(level: int) -> float:
@@ -96,18 +141,29 @@ def _release(timbre: Timbre, rate: int) -> Wave:
     return wave.astype(np.float32)
 
 
-def _add_drums(part: Part, out: Stereo, rate: int) -> None:
-    choked = _choked(part)
-    for n in range(len(part.start)):
-        key = int(part.pitch[n])
-        begin = int(part.start[n] * rate)
-        wave = drum(key, rate)[: max(0, out.shape[1] - begin)] * np.float32((part.velocity[n] / 127) ** 1.5 * 0.7)
-        if np.isfinite(choked[n]):
-            stop = int((choked[n] - part.start[n]) * rate)
-            wave[stop:] *= np.exp(np.arange(max(0, len(wave) - stop)) / (-0.01 * rate)).astype(np.float32)
-        left, right = _sides(drum_pan(key))
-        out[0, begin : begin + len(wave)] += left * wave
-        out[1, begin : begin + len(wave)] += right * wave
+class _Drummer:
+    """The strokes of a part that is drums."""
+
+    def __init__(self, part: Part, rate: int) -> None:
+        self.rate, self.key = rate, part.pitch
+        self.first = (part.start * rate).astype(np.int64)
+        lengths = {key: len(drum(key, rate)) for key in set(part.pitch.tolist())}
+        self.past = self.first + np.array([lengths[key] for key in part.pitch.tolist()], np.int64)
+        self.loudness = ((part.velocity / 127) ** 1.5 * 0.7).astype(np.float32)
+        self.choked = (_choked(part) - part.start) * rate  # samples after the onset
+
+    def add(self, out: Stereo, begin: int) -> None:
+        end = begin + out.shape[1]
+        for n in np.flatnonzero((self.first < end) & (self.past > begin)).tolist():
+            key, first = int(self.key[n]), int(self.first[n])
+            at, past = max(0, begin - first), min(int(self.past[n]), end) - first
+            wave = drum(key, self.rate)[at:past] * self.loudness[n]
+            if self.choked[n] < past:
+                after = np.maximum(0, np.arange(at, past) - int(self.choked[n]))
+                wave *= np.exp(after / (-0.01 * self.rate)).astype(np.float32)
+            place = slice(first + at - begin, first + past - begin)
+            for side, gain in zip(out, _sides(drum_pan(key)), strict=True):
+                side[place] += gain * wave
 
 
 def _choked(part: Part) -> NDArray[np.float64]:
