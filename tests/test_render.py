@@ -251,6 +251,12 @@ def test_nothing_and_too_much() -> None:
     assert np.abs(synthesize(Score(480))).max() == 0
     with pytest.raises(RequestError, match="minutes"):
         synthesize(score((0, 480 * 1_000_000, 60, 90)))
+    with pytest.raises(RequestError, match="13 hours, all together: at most 12"):
+        synthesize(
+            score(
+                *((0, 480 * 2 * 600, 60 + n, 90) for n in range(12)), *((0, 480 * 2 * 59 * 60, 50, 9),) * 11, program=48
+            )
+        )
     long = synthesize(score((0, 480 * 2 * 300, 60, 90), program=48), sample_rate=8000)
     assert loudness(long, 50, 51) > 0.01
 

@@ -27,6 +27,9 @@ VARIABLE = "TOCCATA_SOUNDFONT"
 TAIL = 2.0
 """Seconds of sound after the last note's end."""
 
+MOST_HOURS = 12
+"""How long all notes of a piece may sound, one after the other; those of Beethoven's Ninth, last movement, take ten."""
+
 FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
@@ -79,8 +82,8 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
         volume, expression and pan are heard, pitch bends are not.
 
     Raises:
-        RequestError: The piece is longer than an hour, or the SoundFont that was asked for cannot be used. One that
-            was only found is passed over if it cannot.
+        RequestError: The piece is longer than an hour or too dense, or the SoundFont that was asked for cannot be
+            used. One that was only found is passed over if it cannot.
     """
     performance = _Performance(score, soundfont, sample_rate)
     out = np.zeros((2, performance.samples), np.float32)
@@ -174,6 +177,11 @@ class _Performance:
                 yield whole
                 return
         room, all_players = Room(self._rate), players(self._parts, self._rate)
+        hours = sum(player.samples for player in all_players) / self._rate / 3600
+        if hours > MOST_HOURS:
+            raise RequestError(
+                f"its notes sound for {hours:,.0f} hours, all together: at most {MOST_HOURS} are rendered; cut it first"
+            )
         for at in range(0, self.samples, _BLOCK):
             block = np.zeros((2, min(_BLOCK, self.samples - at)), np.float32)
             for player in all_players:

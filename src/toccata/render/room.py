@@ -7,36 +7,52 @@ import numpy as np
 from toccata.render.synth import Stereo
 
 _BLOCK = 1 << 16
+_ECHO = _BLOCK // 2
 _PEAK = 10 ** (-1 / 20)  # -1 dBFS: codecs overshoot a little
 _KNEE = 0.7
 _LOOKED_AT = 500_000  # samples by which the usual loudness of a piece is found
 
 
 class Room:
-    """A short reverberation, for a piece that comes block by block."""
+    """A short reverberation, for a piece that comes block by block.
+
+    It is made of every second sample: walls send back little of what is above ten kilohertz.
+    """
 
     def __init__(self, rate: int) -> None:
-        length = min(int(1.3 * rate), _BLOCK)
-        time = np.arange(length) / rate
+        length = min(int(0.65 * rate), _ECHO)
+        time = np.arange(length) / (rate / 2)
         noise = np.random.default_rng(0).standard_normal((2, length))
         # Walls soften sound: a running mean over a few samples takes the noise's edge.
-        noise = noise + np.roll(noise, 1, axis=1) + np.roll(noise, 2, axis=1)
+        noise = noise + np.roll(noise, 1, axis=1)
         impulse = noise * np.exp(time / -0.28) * np.clip(time / 0.012, 0.0, 1.0)
         impulse *= 0.30 / np.sqrt((impulse**2).sum(axis=1, keepdims=True))
-        self._response = np.fft.rfft(impulse, 2 * _BLOCK).astype(np.complex64)
-        self._tail = np.zeros((2, _BLOCK), np.float32)  # what rings on from the blocks before
+        self._response = np.fft.rfft(impulse, 2 * _ECHO).astype(np.complex64)
+        self._tail = np.zeros((2, _ECHO), np.float32)  # what rings on from the blocks before
+        self._latest = np.zeros((2, 1), np.float32)
 
     def add(self, out: Stereo) -> None:
         """Add to ``out`` (float32[2, samples]) the echo of it and of all before; whole blocks, but for the last."""
         for at in range(0, out.shape[1], _BLOCK):
             block = out[:, at : at + _BLOCK]
-            dry = block.mean(axis=0)
-            wet = np.zeros((2, 2 * _BLOCK), np.float32)
-            if dry.any():
-                wet = np.fft.irfft(np.fft.rfft(dry, 2 * _BLOCK) * self._response, 2 * _BLOCK).astype(np.float32)
-            wet[:, :_BLOCK] += self._tail
-            block += wet[:, : block.shape[1]]
-            self._tail = wet[:, _BLOCK:]
+            wet = self._echo(block)
+            between = (np.concatenate([self._latest, wet[:, :-1]], axis=1) + wet) / 2
+            block[:, ::2] += between[:, : -(-block.shape[1] // 2)]
+            block[:, 1::2] += wet[:, : block.shape[1] // 2]
+            self._latest = wet[:, -1:]
+
+    def _echo(self, block: Stereo) -> Stereo:
+        """What comes back during a block, every second sample of it."""
+        dry = np.zeros(_BLOCK, np.float32)
+        dry[: block.shape[1]] = block[0] + block[1]
+        dry = (dry[::2] + dry[1::2]) * np.float32(0.25)
+        if not dry.any():
+            wet, self._tail = self._tail, np.zeros_like(self._tail)
+            return wet
+        wet = np.fft.irfft(np.fft.rfft(dry, 2 * _ECHO) * self._response, 2 * _ECHO).astype(np.float32)
+        now: Stereo = wet[:, :_ECHO] + self._tail
+        self._tail = wet[:, _ECHO:]
+        return now
 
 
 class Loudness:

@@ -24,7 +24,13 @@ Stereo = NDArray[np.float32]
 
 
 class Player(Protocol):
-    """One part of a piece, ready to play."""
+    """One part of a piece, ready to play.
+
+    Attributes:
+        samples: Of all its notes together.
+    """
+
+    samples: int
 
     def add(self, out: Stereo, begin: int) -> None:
         """Add to ``out`` (float32[2, samples]) what sounds from sample ``begin`` of the piece on."""
@@ -97,6 +103,7 @@ class _Musician:
             longest = _SILENT * self.timbre.decay * 2.0 ** ((60 - part.pitch) / 20) * rate
             count = np.minimum(count, longest.astype(np.int64) + 1)
         self.past = self.first + count
+        self.samples = int(count.sum())
         self.loudness = ((part.velocity / 127) ** 1.7 * 0.2).astype(np.float32)
         self.level = np.minimum(3, part.velocity.astype(np.int64) // 32)
 
@@ -148,7 +155,9 @@ class _Drummer:
         self.rate, self.key = rate, part.pitch
         self.first = (part.start * rate).astype(np.int64)
         lengths = {key: len(drum(key, rate)) for key in set(part.pitch.tolist())}
-        self.past = self.first + np.array([lengths[key] for key in part.pitch.tolist()], np.int64)
+        count = np.array([lengths[key] for key in part.pitch.tolist()], np.int64)
+        self.past = self.first + count
+        self.samples = int(count.sum())
         self.loudness = ((part.velocity / 127) ** 1.5 * 0.7).astype(np.float32)
         self.choked = (_choked(part) - part.start) * rate  # samples after the onset
 
