@@ -209,7 +209,7 @@ MATRIX = [
         (3, "rms", "gelu", "learned", "parallel", False, False, None),
         (1, "layer", "swiglu", "learned", "parallel", True, True, 3),
     ]
-]  # fmt: skip
+] + [DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, latest=((2, 9, -1), (9, 31, 0)))]  # fmt: skip
 
 
 @pytest.mark.parametrize("config", MATRIX)

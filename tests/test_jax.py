@@ -99,6 +99,7 @@ CHOICES: list[DecoderConfig] = [
     replace(LLAMA, mlp="gelu", block="parallel", tied=True, window=5),
     replace(GPT, norm="rms", mlp="swiglu", bias=False, tied=False, kv_heads=3),
     replace(GPT, mlp="silu", block="parallel", window=3),
+    replace(LLAMA, latest=((0, 9, -1), (9, 30, 0), (9, 30, -1))),
 ]
 
 
@@ -117,8 +118,8 @@ def test_logits_are_torchs_without_packing(config: DecoderConfig) -> None:
 
 
 def test_the_choices_above_are_all_there_are() -> None:
-    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window"):
-        offered = {"norm": 2, "mlp": 3, "positions": 2, "block": 2, "bias": 2, "tied": 2, "window": 2}[name]
+    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window", "latest"):
+        offered = {"mlp": 3}.get(name, 2)
         assert len({getattr(config, name) for config in CHOICES}) >= offered, name
 
 

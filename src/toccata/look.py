@@ -237,8 +237,9 @@ def recipe_rows() -> list[dict[str, Any]]:
     rows = []
     for name in names():
         recipe = load_recipe(name)
-        vocab = recipe.tokenizer.merges or build_tokenizer(recipe.tokenizer).vocab_size
-        config = recipe.decoder(vocab=vocab)
+        tokenizer = None if recipe.tokenizer.merges else build_tokenizer(recipe.tokenizer)  # merges are learned
+        vocab = recipe.tokenizer.merges if tokenizer is None else tokenizer.vocab_size
+        config = recipe.decoder(vocab, () if tokenizer is None else tokenizer.latest_kinds)
         rows.append(
             {
                 "name": name,

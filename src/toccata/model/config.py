@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toccata.errors import ModelError, shown
+from toccata.model.latest import size
 
 ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
@@ -71,8 +72,11 @@ class DecoderConfig:
     tied: bool = False
     """The output head is the transposed embedding."""
     dropout: float = 0.0
+    latest: tuple[tuple[int, int, int], ...] = ()
+    """Kinds of tokens, the latest of which is an input beside each token (``toccata.model.latest``)."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "latest", _kinds(self.latest, self.vocab))  # JSON has lists
         for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -133,6 +137,7 @@ class DecoderConfig:
         norm = self.width * (2 if self.norm == "layer" else 1)
         embeddings = self.vocab * self.width * (1 if self.tied else 2)
         embeddings += self.context * self.width if self.positions == "learned" else 0
+        embeddings += size(self.latest) * self.width
         return self.layers * (attention + mlp + 2 * norm) + norm + embeddings
 
     def work(self, length: int) -> float:
@@ -143,6 +148,7 @@ class DecoderConfig:
         """
         tables = self.vocab * self.width * (0 if self.tied else 1)
         tables += self.context * self.width if self.positions == "learned" else 0
+        tables += size(self.latest) * self.width
         reach = length if self.window is None else min(length, self.window)
         seen = reach - reach * (reach - 1) / (2 * length)  # tokens that one attends to, on average
         return 6 * (self.parameters - tables) + 12 * self.layers * self.width * seen
@@ -150,12 +156,13 @@ class DecoderConfig:
     @property
     def is_mistral(self) -> bool:
         """Whether transformers' ``MistralForCausalLM`` computes exactly this."""
-        return (self.norm, self.mlp, self.positions, self.block, self.bias) == (
+        return (self.norm, self.mlp, self.positions, self.block, self.bias, self.latest) == (
             "rms",
             "swiglu",
             "rope",
             "sequential",
             False,
+            (),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -211,6 +218,18 @@ class DecoderConfig:
             raise ModelError(f"{where}: {error.message[:300]}", path=path) from None
 
 
+def _kinds(value: object, vocab: object) -> tuple[tuple[int, int, int], ...]:
+    """``latest`` as tuples, checked."""
+    if not isinstance(value, list | tuple) or len(value) > _MOST_KINDS:
+        raise ModelError(f"model.latest must be at most {_MOST_KINDS} kinds of tokens, not {shown(value)}")
+    for k, kind in enumerate(value):
+        numbers = isinstance(kind, list | tuple) and len(kind) == 3 and all(type(n) is int for n in kind)
+        if not numbers or not (type(vocab) is int and 0 <= kind[0] < kind[1] <= vocab and -1 <= kind[2] < k):
+            raise ModelError(f"model.latest[{k}] must be first id, end id and an earlier kind or -1, not {shown(kind)}")
+    return tuple((first, end, by) for first, end, by in value)
+
+
+_MOST_KINDS = 32
 _CHOICES: dict[str, tuple[str, ...]] = {
     "norm": ("rms", "layer"),
     "mlp": ("swiglu", "gelu", "silu", "relu2"),

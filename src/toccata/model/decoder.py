@@ -8,6 +8,7 @@ A pre-norm, decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019).
 - ``block="parallel"`` adds attention and feed-forward side by side, each behind its own norm (GPT-J).
 - Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a
   CPU. ``weights.py`` knows the names they have in a file.
+- ``latest`` adds, to the embedding of each token, those of the latest token of each kind (``latest.py``).
 - Several sequences may lie packed in one row without padding. Attention alone cares (``attention.py``): it masks them
   from one another.
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from toccata.model.attention import Kernel, Packing, Seen
 from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
+from toccata.model.latest import Kinds, offsets, size
 
 
 class Decoder(nn.Module):
@@ -43,6 +45,7 @@ class Decoder(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocab, config.width)
         self.places = nn.Embedding(config.context, config.width) if config.positions == "learned" else None
+        self.latest = nn.Embedding(size(config.latest), config.width) if config.latest else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = _norm(config)
         self.head = nn.Linear(config.width, config.vocab, bias=False)
@@ -84,10 +87,14 @@ class Decoder(nn.Module):
             raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
         kernel, dtype = _usual(ids.device)
         seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
-        return self._compute(ids, positions, seen, targets)
+        return self._compute(ids, positions, latest(self.config.latest, ids, packing), seen, targets)
 
-    def _compute(self, ids: Tensor, positions: Tensor, seen: Seen, targets: Tensor | None) -> Tensor:
+    def _compute(
+        self, ids: Tensor, positions: Tensor, in_force: Tensor | None, seen: Seen, targets: Tensor | None
+    ) -> Tensor:
         x = self.embedding(ids)  # [B, T, C]
+        if self.latest is not None and in_force is not None:
+            x = x + F.embedding_bag(in_force.flatten(0, 1), self.latest.weight, mode="sum").view_as(x)
         rotation = None
         if self.places is not None:
             x = x + self.places(positions)  # [B, T, C]
@@ -169,6 +176,34 @@ class Mlp(nn.Module):
             h = F.gelu(h, approximate="tanh") if self.kind == "gelu" else F.silu(h)
         projected: Tensor = self.down(h)  # [B, T, C]
         return projected
+
+
+def latest(kinds: Kinds, ids: Tensor, packing: Packing | None) -> Tensor | None:
+    """The rows of the table of latest tokens, ``int64[B, T, kinds]``; None where there are no kinds.
+
+    As ``toccata.model.latest.latest``, which says what they are, for all sequences of a batch at once.
+    """
+    if not kinds:
+        return None
+    B, T = ids.shape
+    flat = ids.flatten().long()
+    places = torch.arange(B * T, device=ids.device)
+    sequence = places // T * T
+    if packing is not None:
+        sequence = sequence + packing.sequences.flatten()
+    table = size(kinds)
+    found: list[Tensor] = []
+    for (first, end, by), offset in zip(kinds, offsets(kinds), strict=True):
+        key = sequence * table + found[by] if by >= 0 else sequence
+        order = key.argsort(stable=True)
+        mine, key = flat[order], key[order]
+        here = (mine >= first) & (mine < end)
+        last = torch.where(here, places, -1).cummax(0).values
+        before = last.clamp(min=0)
+        known = (last >= 0) & (key[before] == key)
+        row = offset + torch.where(known, mine[before] - first, end - first)
+        found.append(torch.empty_like(row).scatter_(0, order, row))
+    return torch.stack(found, dim=-1).view(B, T, len(kinds))
 
 
 def _usual(device: torch.device) -> tuple[Kernel, torch.dtype]:

@@ -1,7 +1,7 @@
 """The names a Decoder's weights have in ``model.safetensors``: Mistral's, so that transformers reads them as they are.
 
-What Mistral does not have (biases, LayerNorm, learned positions) is named in the same manner. The file holds query, key
-and value apart, and gate and up apart; a Decoder keeps them stacked. Free of torch.
+What Mistral does not have (biases, LayerNorm, learned positions, latest tokens) is named in the same manner. The file
+holds query, key and value apart, and gate and up apart; a Decoder keeps them stacked. Free of torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
+from toccata.model.latest import size
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -29,6 +30,8 @@ def layout(config: DecoderConfig) -> dict[str, tuple[tuple[str, int], ...]]:
         made["head.weight"] = (("lm_head.weight", config.vocab),)
     if config.positions == "learned":
         made["places.weight"] = (("model.embed_positions.weight", config.context),)
+    if config.latest:
+        made["latest.weight"] = (("model.embed_latest.weight", size(config.latest)),)
     if config.norm == "layer":
         made["norm.bias"] = (("model.norm.bias", C),)
     for i in range(config.layers):

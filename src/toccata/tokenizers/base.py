@@ -54,6 +54,14 @@ class Tokenizer(Protocol):
         """The id that closes a piece."""
         ...
 
+    @property
+    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
+        """The kinds of tokens whose latest one a model can be given beside each token: ``(first id, end id, by)``.
+
+        ``by``: the place of the kind by which this one is remembered, or -1 (``toccata.model.latest``).
+        """
+        ...
+
     def fit(self, scores: Iterable[Score]) -> None:
         """Learn what has to be learned (merges, a code book) from ``scores``; a tokenizer without such does nothing."""
         ...

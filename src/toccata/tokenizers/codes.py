@@ -167,6 +167,11 @@ class CodesTokenizer:
         """The id that closes a piece."""
         return SPECIALS.index("EOS")
 
+    @property
+    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
+        """None: these tokens are of one kind."""
+        return ()
+
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as a word."""
         base = self.grammar().scheme.vocabulary.words

@@ -31,7 +31,7 @@ from toccata.tokenizers.learning import learned, texts_of
 from toccata.tokenizers.limits import refuse_large
 from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refusing
 from toccata.tokenizers.pertok import PerTokEncoding
-from toccata.tokenizers.vocabulary import Kind
+from toccata.tokenizers.vocabulary import Kind, latest_kinds
 
 FILE = "tokenizer.json"
 _MOST_BYTES = 1 << 27
@@ -163,6 +163,11 @@ class EventTokenizer:
     def _merged(self) -> list[tuple[int, ...]] | None:
         """For each learned id the base ids it stands for."""
         return None if self._learned is None else self._learned.parts
+
+    @property
+    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
+        """The kinds of tokens whose latest one a model can be given beside each; none where tokens are merged."""
+        return () if self._merged is not None else latest_kinds(self._base_words)
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as MidiTok's words, those of a merged id joined by ``+``."""

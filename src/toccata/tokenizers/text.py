@@ -165,6 +165,11 @@ class TextTokenizer:
     def _known(self) -> frozenset[str]:
         return frozenset(piece for piece in self._pieces or () if len(piece) == 1)
 
+    @property
+    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
+        """None: these tokens are of one kind."""
+        return ()
+
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as the words of its base tokens, joined by ``+``."""
         base = self.layout.scheme.vocabulary.words

@@ -302,7 +302,12 @@ class Run:
 
     def _start(self, tokenizer: Tokenizer) -> tuple[DecoderConfig, Weights | None]:
         """The Decoder's shape, and the weights it starts from; None: from chance."""
-        shape = self.recipe.decoder(tokenizer.vocab_size)
+        if self.recipe.model.get("latest") and not tokenizer.latest_kinds:
+            raise RecipeError(
+                "model.latest needs tokens of several kinds, none of them merged: set it to false, or choose another "
+                "tokenizer.scheme"
+            )
+        shape = self.recipe.decoder(tokenizer.vocab_size, tokenizer.latest_kinds)
         if self.parent is None:
             return shape, None
         theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
