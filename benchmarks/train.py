@@ -204,7 +204,13 @@ def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
             made.row(number)
         rate = rows * context / (time.perf_counter() - before)
         options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, rows=8)
-        learner = TorchLearner(recipe.decoder(tokenizer.vocab_size, tokenizer.latest_kinds), None, made, None, options)
+        learner = TorchLearner(
+            recipe.decoder(tokenizer.vocab_size, () if tokenizer.features is None else tokenizer.features.blocks),
+            None,
+            made,
+            None,
+            options,
+        )
         Trainer(learner, options, Path(folder) / "run").run()
         lines = log.read(Path(folder) / "run" / "log.csv")
     first = max(1, len(lines) // 4)  # the worker has to start, once a run

@@ -26,13 +26,13 @@ SECTIONS = {
 }
 BESIDE = {
     "model": "| `size` | none | `nano`, `micro`, `small` or `base`, for layers, width, heads, kv_heads and ffn. |\n"
-    "| `latest` | `false` | Beside each token, the latest position, meter, instrument, and each instrument's loudness, "
-    "duration and pitch are inputs. |\n"
+    "| `features` | `false` | Beside each token, what is known where it stands is an input: position, meter, who plays "
+    "and how, what sounds, what was played a bar ago. |\n"
 }
 """Keys that stand for several fields."""
 ELSEWHERE = {
     "prepare": {"clean"},
-    "model": {"vocab", "latest"},
+    "model": {"vocab", "features"},
     'codec, for scheme = "codes"': {"steps", "codes", "book"},  # the tokenizer says them
 }
 """Fields that a recipe does not set in that section."""

@@ -209,7 +209,7 @@ MATRIX = [
         (3, "rms", "gelu", "learned", "parallel", False, False, None),
         (1, "layer", "swiglu", "learned", "parallel", True, True, 3),
     ]
-] + [DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, latest=((2, 9, -1), (9, 31, 0)))]  # fmt: skip
+] + [DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, features=(("a", 9), ("b", 3)))]  # fmt: skip
 
 
 @pytest.mark.parametrize("config", MATRIX)
@@ -218,7 +218,11 @@ def test_parameters_and_files(config: DecoderConfig) -> None:
     assert config.parameters == sum(p.numel() for p in made.parameters())
     tensors = to_tensors(config, made.state_dict())
     again = from_tensors(config, tensors)
-    assert torch.equal(made(ids(config, 1, 9)), again.eval()(ids(config, 1, 9)))
+    beside = torch.arange(18).view(1, 9, 2) % config.feature_rows if config.features else None
+    read = ids(config, 1, 9)
+    assert torch.equal(made(read, features=beside), again.eval()(read, features=beside))
+    with pytest.raises(ValueError, match="features"):
+        made(read, features=None if config.features else torch.zeros(1, 9, 1, dtype=torch.int32))
     assert DecoderConfig.from_json(config.to_json()) == config
     name = min(tensors)
     for wrong in (

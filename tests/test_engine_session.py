@@ -39,8 +39,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "one kv head": {"kv_heads": 1},
     "odd sizes": {"vocab": 77, "width": 66, "heads": 3, "kv_heads": 1, "ffn": 50},
     "narrow heads": {"width": 16, "heads": 8, "kv_heads": 2, "bias": True},
-    "latest": {"latest": ((0, 9, -1), (9, 40, 0), (9, 40, -1), (60, 101, 1))},
-    "latest, learned": {"latest": ((5, 80, -1),), "positions": "learned"},
     "narrow heads, learned": {"width": 24, "heads": 4, "kv_heads": 4, "positions": "learned"},
 }
 

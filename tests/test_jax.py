@@ -82,9 +82,13 @@ def apart(config: DecoderConfig, lengths: list[tuple[int, ...]] | None) -> tuple
     """How far the logits are apart at most, and how large they are."""
     theirs, ours = pair(config)
     ids = np.random.default_rng(1).integers(0, config.vocab, (3, 36))
+    rows = config.feature_rows
+    beside = np.random.default_rng(2).integers(0, rows, (3, 36, 5)) if rows else None
+    packing = None if lengths is None else TorchPacking.of(lengths)
     with torch.no_grad():
-        expected = theirs(torch.from_numpy(ids), None if lengths is None else TorchPacking.of(lengths)).numpy()
-    found = ours(ids.astype(np.int32), None if lengths is None else Packing.of(lengths))
+        features = None if beside is None else torch.from_numpy(beside)
+        expected = theirs(torch.from_numpy(ids), packing, features=features).numpy()
+    found = ours(ids.astype(np.int32), None if lengths is None else Packing.of(lengths), features=beside)
     return float(np.abs(np.asarray(found) - expected).max()), float(expected.std())
 
 
@@ -99,7 +103,7 @@ CHOICES: list[DecoderConfig] = [
     replace(LLAMA, mlp="gelu", block="parallel", tied=True, window=5),
     replace(GPT, norm="rms", mlp="swiglu", bias=False, tied=False, kv_heads=3),
     replace(GPT, mlp="silu", block="parallel", window=3),
-    replace(LLAMA, latest=((0, 9, -1), (9, 30, 0), (9, 30, -1))),
+    replace(LLAMA, features=(("first", 20), ("second", 11))),
 ]
 
 
@@ -118,7 +122,7 @@ def test_logits_are_torchs_without_packing(config: DecoderConfig) -> None:
 
 
 def test_the_choices_above_are_all_there_are() -> None:
-    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window", "latest"):
+    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window", "features"):
         offered = {"mlp": 3}.get(name, 2)
         assert len({getattr(config, name) for config in CHOICES}) >= offered, name
 

@@ -239,7 +239,8 @@ def recipe_rows() -> list[dict[str, Any]]:
         recipe = load_recipe(name)
         tokenizer = None if recipe.tokenizer.merges else build_tokenizer(recipe.tokenizer)  # merges are learned
         vocab = recipe.tokenizer.merges if tokenizer is None else tokenizer.vocab_size
-        config = recipe.decoder(vocab, () if tokenizer is None else tokenizer.latest_kinds)
+        features = None if tokenizer is None else tokenizer.features
+        config = recipe.decoder(vocab, () if features is None else features.blocks)
         rows.append(
             {
                 "name": name,

@@ -30,17 +30,21 @@ class Batch:
         inputs: ``int32[B, T]``.
         targets: ``int32[B, T]``.
         lengths: For each row the lengths of its passages.
+        features: ``int32[B, T, n]``, for a model that has features.
     """
 
     inputs: NDArray[np.int32]
     targets: NDArray[np.int32]
     lengths: tuple[tuple[int, ...], ...]
+    features: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Batch:
         """Rows as one batch."""
         inputs, targets = np.stack([row.inputs for row in rows]), np.stack([row.targets for row in rows])
-        return cls(inputs, targets, tuple(row.lengths for row in rows))
+        features = [row.features for row in rows if row.features is not None]
+        beside = np.stack(features) if features else None
+        return cls(inputs, targets, tuple(row.lengths for row in rows), beside)
 
 
 def numbers(batch: int, rows: int, rank: int = 0, processes: int = 1) -> list[int]:

@@ -25,6 +25,7 @@ from toccata.tasks.controls import Cues, can_control, cued, cues, random_control
 from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.features import Features
 from toccata.tokenizers.load import TokenizerOptions, writes_drums
 
 GOLDEN = 0.6180339887498949
@@ -71,11 +72,13 @@ class Row:
         inputs: ``int32[T]``.
         targets: ``int32[T]``, the id that follows each input.
         lengths: How many predictions each of the row's passages has; they add up to T.
+        features: ``int32[T, n]``, what is known at each input, for a model that has features.
     """
 
     inputs: NDArray[np.int32]
     targets: NDArray[np.int32]
     lengths: tuple[int, ...]
+    features: NDArray[np.int32] | None = None
 
 
 class Examples:
@@ -88,6 +91,7 @@ class Examples:
         length: Predictions a row, T.
         options: Augmentation; None bends nothing, which is how validation reads.
         seed: Another seed, another sequence of examples.
+        features: Those of the tokenizer, for a model that has them.
 
     Raises:
         CorpusError: The split has no pieces.
@@ -101,7 +105,9 @@ class Examples:
         length: int,
         options: ExampleOptions | None = None,
         seed: int = 0,
+        features: Features | None = None,
     ) -> None:
+        self.features = features
         self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed
         self.split = split
         self._map()
@@ -133,7 +139,8 @@ class Examples:
             inputs.append(ids[:-1])
             targets.append(ids[1:])
             lengths.append(len(ids) - 1)
-        return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths))
+        beside = None if self.features is None else np.concatenate([self.features.of(ids) for ids in inputs])
+        return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths), beside)
 
     def _phase(self) -> float:
         return float(np.random.default_rng([self.seed, 2**32]).random())

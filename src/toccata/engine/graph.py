@@ -7,7 +7,8 @@ T new tokens a row, S places in the cache, K key-value heads, D head width and V
 - ``ids int64[B, T]``; ``keep int64[n]``, the columns whose logits are wanted (the head is computed for no others)
 - ``last int32[B]``, the place of each row's last new token; ``total int32[]``, the longest row's length, new tokens too
 - ``cos``, ``sin`` ``float[>= total, D / 2]`` (rotary), or ``positions int64[B, T]`` (learned)
-- ``latest int64[B, T, kinds]``, the rows of the latest token of each kind (where the config has kinds)
+- ``features float[B, T, C]``, the sums of the features' embeddings (where the config has features): so few numbers are
+  added up faster outside
 - ``key_i``, ``value_i`` ``float[B, K, S, D]`` for each layer i; ``key_i_out``, ``value_i_out``: the same with the new
   tokens written at their places. Bound to the same memory, nothing is copied.
 - ``logits float[B * n, V]``
@@ -26,7 +27,6 @@ from numpy.typing import NDArray
 from toccata.engine.message import FLOAT, INT32, INT64, MICROSOFT, Graph
 from toccata.errors import ModelError
 from toccata.model.config import NORM_EPS, DecoderConfig
-from toccata.model.latest import size
 
 _BLOCK = 64
 """Weights that share a scale, in the 8-bit graph.
@@ -99,11 +99,8 @@ class _Builder:
         if c.positions == "learned":
             places = self.weight("places", self.tensor("model.embed_positions.weight", c.context, c.width))
             x = self.node("Add", [x, self.node("Gather", [places, "positions"])])  # [B, T, C]
-        if c.latest:
-            table = self.weight("latest_rows", self.tensor("model.embed_latest.weight", size(c.latest), c.width))
-            each = self.node("Gather", [table, "latest"])  # [B, T, kinds, C]
-            over = self.weight("kinds", np.array([2]))
-            x = self.node("Add", [x, self.node("ReduceSum", [each, over], keepdims=0)])  # [B, T, C]
+        if c.features:
+            x = self.node("Add", [x, "features"])  # [B, T, C]
         added: str | None = None  # what the residual stream still has to take up; the next norm does it
         for i in range(c.layers):
             x, added = self.block(i, x, added)
@@ -259,8 +256,8 @@ class _Builder:
             port("sin", FLOAT, ["P", width // 2])
         else:
             port("positions", INT64, ["B", "T"])
-        if c.latest:
-            port("latest", INT64, ["B", "T", len(c.latest)])
+        if c.features:
+            port("features", FLOAT, ["B", "T", c.width])
         cache = [f"{part}_{i}" for i in range(c.layers) for part in ("key", "value")]
         for name in cache:
             port(name, FLOAT, ["B", c.kv_heads, "S", width])

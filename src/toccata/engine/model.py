@@ -270,7 +270,7 @@ class Model(Varying, Harmonising):
         with self._lending:
             session, self._session = self._session, None
         if session is None or session.rows < rows:
-            session = Session(self._network, rows=rows)
+            session = Session(self._network, rows=rows, features=self.tokenizer.features)
         session.active = 0
         session.lengths[:] = 0
         try:

@@ -20,6 +20,7 @@ from toccata.model.layout import shapes
 from toccata.model.tensors import read_tensors
 
 Bits = Literal[32, 8]
+FEATURES = "model.embed_features.weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +31,13 @@ class Network:
         config: The decoder's shape.
         runtime: ONNX Runtime's session.
         name: What an error calls the model by.
+        features: ``float[rows, C]``, the embeddings of features, where the config has some.
     """
 
     config: DecoderConfig
     runtime: Any
     name: str = "the model"
+    features: NDArray[np.float32] | None = None
 
     @classmethod
     def of(
@@ -66,7 +69,8 @@ class Network:
         except Exception as error:  # onnxruntime's own errors share no other base
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{name} cannot be run by ONNX Runtime: {reason}") from None
-        return cls(config, runtime, name)
+        table = tensors[FEATURES] if config.features else None
+        return cls(config, runtime, name, table)
 
     @classmethod
     def open(

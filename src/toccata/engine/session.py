@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.engine.beside import Beside
 from toccata.engine.graph import head_width
 from toccata.engine.network import Network
 from toccata.engine.runtime import onnxruntime
 from toccata.errors import ModelError, RequestError
 from toccata.model.config import ROPE_THETA
-from toccata.model.latest import Memory, latest
+from toccata.tokenizers.features import Features
 
 Floats = NDArray[np.float32]
 
@@ -32,16 +33,20 @@ class Session:
         active: Rows in use: 0 .. active - 1.
     """
 
-    def __init__(self, network: Network, *, rows: int, capacity: int | None = None) -> None:
+    def __init__(
+        self, network: Network, *, rows: int, capacity: int | None = None, features: Features | None = None
+    ) -> None:
         """Set the cache aside.
 
         Args:
             network: What continues the sequences.
             rows: The most sequences at a time.
             capacity: Tokens a row can hold; None: the config's context. Learned positions allow no more than that.
+            features: The tokenizer's, for a model that has them.
 
         Raises:
             RequestError: More capacity than the model has positions for, or than there is memory.
+            ModelError: The model has other features than those.
         """
         self.config = config = network.config
         self.rows = rows
@@ -63,7 +68,7 @@ class Session:
         # What a step reads and writes; bound once for each number of rows, then only filled in.
         self._ids = np.zeros((rows, 1), np.int64)
         self._positions = np.zeros((rows, 1), np.int64)
-        self._memory = Memory(config.latest, rows)
+        self._beside = Beside(network, features, rows)
         self._last = np.zeros(rows, np.int32)
         self._total = np.zeros((), np.int32)
         self._keep = np.zeros(1, np.int64)
@@ -82,8 +87,8 @@ class Session:
             raise ValueError(f"row {row} is neither one of the {self.active} in use nor the next free one")
         count = self._checked(ids)
         logits = np.empty((1, self.config.vocab), np.float32)
-        rows = self._memory.begin(row, ids)
-        binding = self._bind(slice(row, row + 1), self._prompt(ids, np.array([count - 1]), rows), logits)
+        self._beside.begin(row, ids)
+        binding = self._bind(slice(row, row + 1), self._prompt(ids, np.array([count - 1])), logits)
         self._run(binding)
         self.lengths[row] = count
         self.active = max(self.active, row + 1)
@@ -119,8 +124,7 @@ class Session:
                 f"row {int(lengths.argmax())} is full: {self.capacity} tokens; begin it anew with the latest"
             )
         self._ids[:active, 0] = ids
-        if self.config.latest:
-            self._memory.append(self._ids[:active, 0])
+        self._beside.append(ids)
         self._last[:active] = lengths
         self._positions[:active, 0] = lengths
         self._total[...] = longest + 1
@@ -153,7 +157,7 @@ class Session:
             RequestError: More ids than ``capacity``, or none, or one that is not in the vocabulary.
         """
         count = self._checked(ids)
-        feeds = self._prompt(ids, np.arange(count), latest(self.config.latest, ids))
+        feeds = self._prompt(ids, np.arange(count))
         empty = np.zeros((1, self.config.kv_heads, 0, self._cache.shape[-1]), np.float32)
         for i in range(self.config.layers):
             feeds[f"key_{i}"] = feeds[f"value_{i}"] = empty
@@ -178,16 +182,15 @@ class Session:
             )
         return count
 
-    def _prompt(
-        self, ids: NDArray[np.integer[Any]], keep: NDArray[np.int64], in_force: NDArray[np.int64]
-    ) -> dict[str, NDArray[Any]]:
+    def _prompt(self, ids: NDArray[np.integer[Any]], keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         count = len(ids)
         return {
             "ids": np.ascontiguousarray(ids, np.int64)[None],
             "keep": keep,
             "last": np.array([count - 1], np.int32),
             "total": np.array(count, np.int32),
-            **self._placed(np.arange(count)[None], in_force[None]),
+            **self._placed(np.arange(count)[None]),
+            **self._beside.whole(ids),
         }
 
     def _stepping(self, active: int) -> dict[str, NDArray[Any]]:
@@ -196,15 +199,14 @@ class Session:
             "keep": self._keep,
             "last": self._last[:active],
             "total": self._total,
-            **self._placed(self._positions[:active], self._memory.rows[:active]),
+            **self._placed(self._positions[:active]),
+            **self._beside.latest(active),
         }
 
-    def _placed(self, positions: NDArray[np.int64], in_force: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Where tokens stand, as far as the graph is to know it."""
-        feeds: dict[str, NDArray[Any]] = {"latest": in_force} if self.config.latest else {}
+    def _placed(self, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         if self.config.positions == "rope":
-            return {**feeds, "cos": self._cos, "sin": self._sin}
-        return {**feeds, "positions": positions}
+            return {"cos": self._cos, "sin": self._sin}
+        return {"positions": positions}
 
     def _bind(self, rows: slice, feeds: dict[str, NDArray[Any]], logits: Floats) -> Any:
         """Everything the graph reads and writes for these rows, at its place in memory. Keeps hold of the arrays."""
@@ -229,7 +231,7 @@ class Session:
     def _copy(self, source: int, target: int) -> None:
         length = self.lengths[source]
         self._cache[:, :, target, :, :length] = self._cache[:, :, source, :, :length]
-        self._memory.copy(source, target)
+        self._beside.copy(source, target)
         self.lengths[target] = length
 
 

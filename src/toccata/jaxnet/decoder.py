@@ -17,7 +17,6 @@ import numpy as np
 from jax import Array
 
 from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
-from toccata.model.latest import Kinds, offsets, size
 
 
 class Packing(eqx.Module):
@@ -132,7 +131,7 @@ class Decoder(eqx.Module):
 
     embedding: Table
     places: Table | None
-    latest: Table | None
+    features: Table | None
     blocks: tuple[Block, ...]
     norm: Norm
     head: Table | None  # None: the embedding, which is tied to it
@@ -144,14 +143,19 @@ class Decoder(eqx.Module):
         C = config.width
         self.embedding = Table(_normal(keys[0], (config.vocab, C)))
         self.places = Table(_normal(keys[1], (config.context, C))) if config.positions == "learned" else None
-        rows = size(config.latest)
-        self.latest = Table(_normal(jax.random.fold_in(key, 4), (rows, C))) if rows else None
+        rows = config.feature_rows
+        self.features = Table(_normal(jax.random.fold_in(key, 4), (rows, C))) if rows else None
         self.blocks = tuple(_block(config, one) for one in jax.random.split(inner, config.layers))
         self.norm = _norm(config)
         self.head = None if config.tied else Table(_normal(keys[2], (config.vocab, C)))
 
     def __call__(
-        self, ids: Array, packing: Packing | None = None, key: Array | None = None, dtype: jnp.dtype | None = None
+        self,
+        ids: Array,
+        packing: Packing | None = None,
+        key: Array | None = None,
+        dtype: jnp.dtype | None = None,
+        features: Array | None = None,
     ) -> Array:
         """Logits ``float32[B, T, V]`` for ids ``int32[B, T]``; position t has read tokens 0..t of its passage.
 
@@ -160,9 +164,10 @@ class Decoder(eqx.Module):
             packing: Where passages begin and end; None: each row is one.
             key: Chance for dropout; None: nothing is dropped.
             dtype: What matrices are multiplied in; None: float32.
+            features: ``int32[B, T, n]``, the rows of their table at each token, for a config that has some.
 
         Raises:
-            ValueError: Learned positions and a sequence longer than the context.
+            ValueError: Learned positions and a sequence longer than the context; or features are missing.
         """
         T, config = ids.shape[1], self.config
         dtype = dtype or jnp.dtype(jnp.float32)
@@ -174,8 +179,10 @@ class Decoder(eqx.Module):
         if key is not None and config.dropout:
             keys = list(jax.random.split(key, config.layers + 1))
         x = self.embedding.weight[ids]  # [B, T, C]
-        if self.latest is not None:
-            x = x + self.latest.weight[_latest(config.latest, ids, packing.passages)].sum(-2)
+        if self.features is not None:
+            if features is None:
+                raise ValueError("this decoder needs features beside its tokens")
+            x = x + self.features.weight[features].sum(-2)
         rotation = None
         if self.places is not None:
             x = x + self.places.weight[packing.positions]  # [B, T, C]
@@ -188,26 +195,6 @@ class Decoder(eqx.Module):
         table = self.embedding if self.head is None else self.head
         x = self.norm(x).astype(dtype)
         return (x @ table.weight.T.astype(dtype)).astype(jnp.float32)  # [B, T, V]
-
-
-def _latest(kinds: Kinds, ids: Array, passages: Array) -> Array:
-    """The rows of the table of latest tokens, ``int32[B, T, kinds]`` (``toccata.model.latest``)."""
-    B, T = ids.shape
-    flat, places = ids.flatten(), jnp.arange(B * T)
-    sequence = (places // T * T) + jnp.broadcast_to(passages, ids.shape).flatten()
-    found: list[Array] = []
-    for (first, end, by), offset in zip(kinds, offsets(kinds), strict=True):
-        # A row of another kind is told apart by its sequence first: together they could be too large for 32 bits.
-        within = found[by] if by >= 0 else jnp.zeros_like(sequence)
-        order = jnp.lexsort((places, within, sequence))
-        mine, group = flat[order], (sequence[order], within[order])
-        last = jax.lax.cummax(jnp.where((mine >= first) & (mine < end), places, -1))
-        known = last >= 0
-        for part in group:
-            known &= part[last] == part
-        row = offset + jnp.where(known, mine[last] - first, end - first)
-        found.append(jnp.zeros_like(row).at[order].set(row))
-    return jnp.stack(found, axis=-1).reshape(B, T, len(kinds))
 
 
 def nats(logits: Array, targets: Array) -> tuple[Array, Array]:

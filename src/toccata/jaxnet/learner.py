@@ -166,7 +166,7 @@ class JaxLearner:
 
     def _spread(self, taken: list[Batch]) -> Any:
         """Batches as arrays ``[A, B, T]``, each device with its rows."""
-        each = [(b.inputs, b.targets, Packing.of(b.lengths)) for b in taken]
+        each = [(b.inputs, b.targets, Packing.of(b.lengths), b.features) for b in taken]
         return jax.device_put(jax.tree.map(lambda *arrays: np.stack(arrays), *each), self.by_rows)
 
     def _valid_batches(self, valid: Examples) -> list[Any]:
@@ -182,8 +182,8 @@ class JaxLearner:
 
 
 def _loss(model: Decoder, dtype: jnp.dtype, micro: Any, key: Array | None) -> Array:
-    inputs, targets, packing = micro
-    total, count = nats(model(inputs, packing, key, dtype), targets)
+    inputs, targets, packing, features = micro
+    total, count = nats(model(inputs, packing, key, dtype, features), targets)
     return total / count
 
 
@@ -213,8 +213,8 @@ def _update(
 
 
 def _measure(dtype: jnp.dtype, model: Decoder, batch: Any) -> tuple[Array, Array]:
-    inputs, targets, packing = jax.tree.map(lambda array: array[0], batch)
-    return nats(model(inputs, packing, None, dtype), targets)
+    inputs, targets, packing, features = jax.tree.map(lambda array: array[0], batch)
+    return nats(model(inputs, packing, None, dtype, features), targets)
 
 
 def _mix(average: Decoder, model: Decoder, share: Array) -> Decoder:

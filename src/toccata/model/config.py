@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from toccata.errors import ModelError, shown
-from toccata.model.latest import size
 
 ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
@@ -72,11 +71,11 @@ class DecoderConfig:
     tied: bool = False
     """The output head is the transposed embedding."""
     dropout: float = 0.0
-    latest: tuple[tuple[int, int, int], ...] = ()
-    """Kinds of tokens, the latest of which is an input beside each token (``toccata.model.latest``)."""
+    features: tuple[tuple[str, int], ...] = ()
+    """Name and number of values of each feature that is an input beside each token (``tokenizers.features``)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "latest", _kinds(self.latest, self.vocab))  # JSON has lists
+        object.__setattr__(self, "features", _features(self.features))  # JSON has lists
         for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -127,6 +126,11 @@ class DecoderConfig:
         )
 
     @property
+    def feature_rows(self) -> int:
+        """Rows of the table of features' embeddings."""
+        return sum(rows for _, rows in self.features)
+
+    @property
     def parameters(self) -> int:
         """Number of trainable numbers, a tied head counted once."""
         linear = 1 if self.bias else 0
@@ -137,7 +141,7 @@ class DecoderConfig:
         norm = self.width * (2 if self.norm == "layer" else 1)
         embeddings = self.vocab * self.width * (1 if self.tied else 2)
         embeddings += self.context * self.width if self.positions == "learned" else 0
-        embeddings += size(self.latest) * self.width
+        embeddings += self.feature_rows * self.width
         return self.layers * (attention + mlp + 2 * norm) + norm + embeddings
 
     def work(self, length: int) -> float:
@@ -148,7 +152,7 @@ class DecoderConfig:
         """
         tables = self.vocab * self.width * (0 if self.tied else 1)
         tables += self.context * self.width if self.positions == "learned" else 0
-        tables += size(self.latest) * self.width
+        tables += self.feature_rows * self.width
         reach = length if self.window is None else min(length, self.window)
         seen = reach - reach * (reach - 1) / (2 * length)  # tokens that one attends to, on average
         return 6 * (self.parameters - tables) + 12 * self.layers * self.width * seen
@@ -156,7 +160,7 @@ class DecoderConfig:
     @property
     def is_mistral(self) -> bool:
         """Whether transformers' ``MistralForCausalLM`` computes exactly this."""
-        return (self.norm, self.mlp, self.positions, self.block, self.bias, self.latest) == (
+        return (self.norm, self.mlp, self.positions, self.block, self.bias, self.features) == (
             "rms",
             "swiglu",
             "rope",
@@ -218,18 +222,18 @@ class DecoderConfig:
             raise ModelError(f"{where}: {error.message[:300]}", path=path) from None
 
 
-def _kinds(value: object, vocab: object) -> tuple[tuple[int, int, int], ...]:
-    """``latest`` as tuples, checked."""
-    if not isinstance(value, list | tuple) or len(value) > _MOST_KINDS:
-        raise ModelError(f"model.latest must be at most {_MOST_KINDS} kinds of tokens, not {shown(value)}")
-    for k, kind in enumerate(value):
-        numbers = isinstance(kind, list | tuple) and len(kind) == 3 and all(type(n) is int for n in kind)
-        if not numbers or not (type(vocab) is int and 0 <= kind[0] < kind[1] <= vocab and -1 <= kind[2] < k):
-            raise ModelError(f"model.latest[{k}] must be first id, end id and an earlier kind or -1, not {shown(kind)}")
-    return tuple((first, end, by) for first, end, by in value)
+def _features(value: object) -> tuple[tuple[str, int], ...]:
+    """``features`` as tuples, checked."""
+    if not isinstance(value, list | tuple) or len(value) > _MOST_FEATURES:
+        raise ModelError(f"model.features must be at most {_MOST_FEATURES} names with numbers, not {shown(value)}")
+    for one in value:
+        pair = isinstance(one, list | tuple) and len(one) == 2 and type(one[0]) is str and type(one[1]) is int
+        if not pair or not 1 <= one[1] <= _MOST["vocab"]:
+            raise ModelError(f"model.features must be names with a number of values each, not {shown(one)}")
+    return tuple((name, rows) for name, rows in value)
 
 
-_MOST_KINDS = 32
+_MOST_FEATURES = 64
 _CHOICES: dict[str, tuple[str, ...]] = {
     "norm": ("rms", "layer"),
     "mlp": ("swiglu", "gelu", "silu", "relu2"),

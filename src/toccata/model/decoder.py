@@ -8,7 +8,7 @@ A pre-norm, decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019).
 - ``block="parallel"`` adds attention and feed-forward side by side, each behind its own norm (GPT-J).
 - Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a
   CPU. ``weights.py`` knows the names they have in a file.
-- ``latest`` adds, to the embedding of each token, those of the latest token of each kind (``latest.py``).
+- ``features`` adds, to the embedding of each token, those of what is known where it stands (tokenizers/features.py).
 - Several sequences may lie packed in one row without padding. Attention alone cares (``attention.py``): it masks them
   from one another.
 
@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from toccata.model.attention import Kernel, Packing, Seen
 from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
-from toccata.model.latest import Kinds, offsets, size
 
 
 class Decoder(nn.Module):
@@ -45,7 +44,7 @@ class Decoder(nn.Module):
         self.config = config
         self.embedding = nn.Embedding(config.vocab, config.width)
         self.places = nn.Embedding(config.context, config.width) if config.positions == "learned" else None
-        self.latest = nn.Embedding(size(config.latest), config.width) if config.latest else None
+        self.features = nn.Embedding(config.feature_rows, config.width) if config.features else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = _norm(config)
         self.head = nn.Linear(config.width, config.vocab, bias=False)
@@ -72,14 +71,20 @@ class Decoder(nn.Module):
         """
         self._compute = torch.compile(self._compute, dynamic=False, fullgraph=True, backend=backend)  # type: ignore[method-assign]
 
-    def forward(self, ids: Tensor, packing: Packing | None = None, targets: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        packing: Packing | None = None,
+        targets: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> Tensor:
         """Logits ``[B, T, V]`` for ids ``int32[B, T]``; position t has read tokens 0..t of its sequence.
 
         With ``targets int32[B, T]``, the mean negative log-likelihood of them instead, in nats a token; targets of -100
-        do not count.
+        do not count. ``features int32[B, T, n]``: the rows of their table at each token, for a config that has some.
 
         Raises:
-            ValueError: Learned positions and a sequence longer than the context.
+            ValueError: Learned positions and a sequence longer than the context; or features are missing, or too many.
         """
         B, T = ids.shape
         positions = torch.arange(T, device=ids.device).expand(B, T) if packing is None else packing.positions
@@ -87,14 +92,16 @@ class Decoder(nn.Module):
             raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
         kernel, dtype = _usual(ids.device)
         seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
-        return self._compute(ids, positions, latest(self.config.latest, ids, packing), seen, targets)
+        if (features is None) != (self.features is None):
+            raise ValueError("features are for a decoder that has some, and it needs them")
+        return self._compute(ids, positions, features, seen, targets)
 
     def _compute(
-        self, ids: Tensor, positions: Tensor, in_force: Tensor | None, seen: Seen, targets: Tensor | None
+        self, ids: Tensor, positions: Tensor, features: Tensor | None, seen: Seen, targets: Tensor | None
     ) -> Tensor:
         x = self.embedding(ids)  # [B, T, C]
-        if self.latest is not None and in_force is not None:
-            x = x + F.embedding_bag(in_force.flatten(0, 1), self.latest.weight, mode="sum").view_as(x)
+        if self.features is not None and features is not None:
+            x = x + F.embedding_bag(features.flatten(0, 1), self.features.weight, mode="sum").view_as(x)
         rotation = None
         if self.places is not None:
             x = x + self.places(positions)  # [B, T, C]
@@ -176,34 +183,6 @@ class Mlp(nn.Module):
             h = F.gelu(h, approximate="tanh") if self.kind == "gelu" else F.silu(h)
         projected: Tensor = self.down(h)  # [B, T, C]
         return projected
-
-
-def latest(kinds: Kinds, ids: Tensor, packing: Packing | None) -> Tensor | None:
-    """The rows of the table of latest tokens, ``int64[B, T, kinds]``; None where there are no kinds.
-
-    As ``toccata.model.latest.latest``, which says what they are, for all sequences of a batch at once.
-    """
-    if not kinds:
-        return None
-    B, T = ids.shape
-    flat = ids.flatten().long()
-    places = torch.arange(B * T, device=ids.device)
-    sequence = places // T * T
-    if packing is not None:
-        sequence = sequence + packing.sequences.flatten()
-    table = size(kinds)
-    found: list[Tensor] = []
-    for (first, end, by), offset in zip(kinds, offsets(kinds), strict=True):
-        key = sequence * table + found[by] if by >= 0 else sequence
-        order = key.argsort(stable=True)
-        mine, key = flat[order], key[order]
-        here = (mine >= first) & (mine < end)
-        last = torch.where(here, places, -1).cummax(0).values
-        before = last.clamp(min=0)
-        known = (last >= 0) & (key[before] == key)
-        row = offset + torch.where(known, mine[before] - first, end - first)
-        found.append(torch.empty_like(row).scatter_(0, order, row))
-    return torch.stack(found, dim=-1).view(B, T, len(kinds))
 
 
 def _usual(device: torch.device) -> tuple[Kernel, torch.dtype]:

@@ -1,6 +1,6 @@
 """The names a Decoder's weights have in ``model.safetensors``: Mistral's, so that transformers reads them as they are.
 
-What Mistral does not have (biases, LayerNorm, learned positions, latest tokens) is named in the same manner. The file
+What Mistral does not have (biases, LayerNorm, learned positions, features) is named in the same manner. The file
 holds query, key and value apart, and gate and up apart; a Decoder keeps them stacked. Free of torch.
 """
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
-from toccata.model.latest import size
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -30,8 +29,8 @@ def layout(config: DecoderConfig) -> dict[str, tuple[tuple[str, int], ...]]:
         made["head.weight"] = (("lm_head.weight", config.vocab),)
     if config.positions == "learned":
         made["places.weight"] = (("model.embed_positions.weight", config.context),)
-    if config.latest:
-        made["latest.weight"] = (("model.embed_latest.weight", size(config.latest)),)
+    if config.features:
+        made["features.weight"] = (("model.embed_features.weight", config.feature_rows),)
     if config.norm == "layer":
         made["norm.bias"] = (("model.norm.bias", C),)
     for i in range(config.layers):

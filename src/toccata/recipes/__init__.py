@@ -57,15 +57,14 @@ class Recipe:
         """How the corpus is made."""
         return PrepareOptions(clean=self.clean, **self.prepare)
 
-    def decoder(self, vocab: int, latest_kinds: tuple[tuple[int, int, int], ...] = ()) -> DecoderConfig:
+    def decoder(self, vocab: int, features: tuple[tuple[str, int], ...] = ()) -> DecoderConfig:
         """The model for a vocabulary of this many ids.
 
         Args:
             vocab: How many.
-            latest_kinds: The tokenizer's, for a model that takes them (``model.latest``).
+            features: The blocks of the tokenizer's, for a model that takes them (``model.features``).
         """
-        shape = {**self.model, "latest": latest_kinds if self.model.get("latest") else ()}
-        return DecoderConfig(vocab=vocab, **shape)
+        return DecoderConfig(vocab=vocab, **{**self.model, "features": features if self.model.get("features") else ()})
 
     def vq(self) -> VqConfig:
         """The networks of a tokenizer of codes, which says itself how many codes there are.
@@ -163,7 +162,7 @@ def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
     Raises:
         RecipeError: The recipe says another shape.
     """
-    asked = recipe.decoder(kept.vocab, kept.latest)
+    asked = recipe.decoder(kept.vocab, kept.features)
     if asked == free_to_change(kept, asked):
         return
     if asked.size and asked.size != kept.size:
@@ -269,7 +268,7 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)} - {"name"}
     _refuse_unknown(table, known, f"recipe {name}")
     model = table.get("model", {})
-    shape = {**get_type_hints(DecoderConfig), "latest": bool}  # of which kinds there are, the tokenizer knows
+    shape = {**get_type_hints(DecoderConfig), "features": bool}  # which there are, the tokenizer knows
     _refuse_unknown(model, (set(shape) | {"size"}) - {"vocab"}, "model")
     model = _expanded(model)
     recipe = Recipe(

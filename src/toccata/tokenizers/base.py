@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import RequestError
+from toccata.tokenizers.features import Features
 from toccata.tokenizers.grammar import Grammar
 
 
@@ -55,11 +56,8 @@ class Tokenizer(Protocol):
         ...
 
     @property
-    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
-        """The kinds of tokens whose latest one a model can be given beside each token: ``(first id, end id, by)``.
-
-        ``by``: the place of the kind by which this one is remembered, or -1 (``toccata.model.latest``).
-        """
+    def features(self) -> Features | None:
+        """What a model can be given beside each token; None where there is nothing of the kind."""
         ...
 
     def fit(self, scores: Iterable[Score]) -> None:

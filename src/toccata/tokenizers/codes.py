@@ -168,9 +168,9 @@ class CodesTokenizer:
         return SPECIALS.index("EOS")
 
     @property
-    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
-        """None: these tokens are of one kind."""
-        return ()
+    def features(self) -> None:
+        """There are none of these tokens."""
+        return None
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as a word."""

@@ -26,12 +26,13 @@ from toccata.files import read_json, written_aside
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.bpe import Merged, merged_vocabulary
 from toccata.tokenizers.encoding import Encoding, OwnEncoding
+from toccata.tokenizers.features import Features, has_features
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.learning import learned, texts_of
 from toccata.tokenizers.limits import refuse_large
 from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refusing
 from toccata.tokenizers.pertok import PerTokEncoding
-from toccata.tokenizers.vocabulary import Kind, latest_kinds
+from toccata.tokenizers.vocabulary import Kind
 
 FILE = "tokenizer.json"
 _MOST_BYTES = 1 << 27
@@ -71,7 +72,7 @@ class EventTokenizer:
         if "_model" in document:
             ids = {word: i for i, word in enumerate(self._encoding.words)}
             self._learned = merged_vocabulary(document["_model"], document["_vocab_base_byte_to_token"], ids)
-        for name in ("_fingerprint", "_grammar"):
+        for name in ("_fingerprint", "_grammar", "features"):
             self.__dict__.pop(name, None)
 
     @classmethod
@@ -164,10 +165,11 @@ class EventTokenizer:
         """For each learned id the base ids it stands for."""
         return None if self._learned is None else self._learned.parts
 
-    @property
-    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
-        """The kinds of tokens whose latest one a model can be given beside each; none where tokens are merged."""
-        return () if self._merged is not None else latest_kinds(self._base_words)
+    @cached_property
+    def features(self) -> Features | None:
+        """What a model can be given beside each token; None where tokens are merged, or do not write durations."""
+        scheme = self._encoding.scheme
+        return Features(scheme) if self._merged is None and has_features(scheme) else None
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as MidiTok's words, those of a merged id joined by ``+``."""

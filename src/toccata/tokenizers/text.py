@@ -166,9 +166,9 @@ class TextTokenizer:
         return frozenset(piece for piece in self._pieces or () if len(piece) == 1)
 
     @property
-    def latest_kinds(self) -> tuple[tuple[int, int, int], ...]:
-        """None: these tokens are of one kind."""
-        return ()
+    def features(self) -> None:
+        """There are none of these tokens."""
+        return None
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:
         """Each id as the words of its base tokens, joined by ``+``."""

@@ -142,23 +142,3 @@ def read_vocabulary(words: Sequence[str], specials: Sequence[str]) -> Vocabulary
 def read_words(words: Sequence[str]) -> Vocabulary:
     """Make sense of the words of a saved tokenizer: those without a value are special tokens, but for the bar line."""
     return read_vocabulary(words, [word for word in words if word.endswith("_None") and word != "Bar_None"])
-
-
-def latest_kinds(words: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-    """The kinds of tokens whose latest one holds for what follows: ``(first id, end id, by)``.
-
-    Position, meter and instrument hold for all; loudness, duration and pitch are each instrument's own, so they are
-    remembered by it: ``by`` is its place among the kinds, and -1 elsewhere or where no instruments are written.
-
-    Args:
-        words: Of the base tokens, in the order of their ids.
-    """
-    names = [word.split("_", 1)[0] for word in words]
-    found: list[tuple[int, int, int]] = []
-    program = -1
-    for kind in ("Position", "TimeSig", "Program", "Velocity", "Duration", "Pitch"):
-        own = [i for i, name in enumerate(names) if name == kind]
-        if own:
-            found.append((own[0], own[-1] + 1, -1 if kind in ("Position", "TimeSig", "Program") else program))
-            program = len(found) - 1 if kind == "Program" else program
-    return tuple(found)

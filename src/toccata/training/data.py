@@ -26,16 +26,19 @@ class Batch:
         inputs: ``int32[B, T]``.
         targets: ``int32[B, T]``.
         packing: Where the passages of the rows lie; None: every row is one passage.
+        features: ``int32[B, T, n]``, for a model that has features.
     """
 
     inputs: Tensor
     targets: Tensor
     packing: Packing | None
+    features: Tensor | None = None
 
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, which a GPU copies from while all else goes on."""
         packing = None if self.packing is None else self.packing.pin_memory()
-        return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), packing)
+        features = None if self.features is None else self.features.pin_memory()
+        return Batch(self.inputs.pin_memory(), self.targets.pin_memory(), packing, features)
 
     def to(self, device: torch.device) -> Batch:
         """The same on ``device``; from page-locked memory without waiting for the copy."""
@@ -44,7 +47,8 @@ class Batch:
         ahead = device.type == "cuda"
         packing = None if self.packing is None else self.packing.to(device, non_blocking=ahead)
         inputs, targets = (ids.to(device, non_blocking=ahead) for ids in (self.inputs, self.targets))
-        return Batch(inputs, targets, packing)
+        features = None if self.features is None else self.features.to(device, non_blocking=ahead)
+        return Batch(inputs, targets, packing, features)
 
 
 class _Rows(Dataset[Row]):
@@ -82,7 +86,9 @@ def stack(rows: Sequence[Row], *, packed: bool = False) -> Batch:
     """
     lengths = [row.lengths for row in rows]
     packing = Packing.always(lengths) if packed else Packing.of(lengths)
-    return Batch(_ids([row.inputs for row in rows]), _ids([row.targets for row in rows]), packing)
+    features = [row.features for row in rows if row.features is not None]
+    beside = _ids(features) if features else None
+    return Batch(_ids([row.inputs for row in rows]), _ids([row.targets for row in rows]), packing, beside)
 
 
 def _ids(rows: Sequence[NDArray[np.int32]]) -> Tensor:

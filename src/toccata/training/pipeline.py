@@ -186,8 +186,10 @@ class Run:
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
         options = self._options(corpus, config)
-        train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed)
-        valid = Examples(corpus, tokenizer, "valid", config.context) if len(corpus.numbers("valid")) else None
+        beside = tokenizer.features if config.features else None
+        train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed, beside)
+        held = len(corpus.numbers("valid"))
+        valid = Examples(corpus, tokenizer, "valid", config.context, features=beside) if held else None
         trainer = Trainer(
             self.backend.learner(config, weights, train, valid, options),
             options,
@@ -302,12 +304,13 @@ class Run:
 
     def _start(self, tokenizer: Tokenizer) -> tuple[DecoderConfig, Weights | None]:
         """The Decoder's shape, and the weights it starts from; None: from chance."""
-        if self.recipe.model.get("latest") and not tokenizer.latest_kinds:
+        features = tokenizer.features
+        if self.recipe.model.get("features") and features is None:
             raise RecipeError(
-                "model.latest needs tokens of several kinds, none of them merged: set it to false, or choose another "
-                "tokenizer.scheme"
+                "model.features needs tokens of bars, positions and durations, none of them merged: set it to false, "
+                "or choose another tokenizer.scheme"
             )
-        shape = self.recipe.decoder(tokenizer.vocab_size, tokenizer.latest_kinds)
+        shape = self.recipe.decoder(tokenizer.vocab_size, () if features is None else features.blocks)
         if self.parent is None:
             return shape, None
         theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)

@@ -219,7 +219,7 @@ class TorchLearner:
         # What is shared out adds up gradients shared out, too: whole ones may have no room.
         context = nullcontext() if sync or self.sharded else self.accelerator.no_sync(self.model)
         with context, self.accelerator.autocast():
-            loss: Tensor = self.model(batch.inputs, batch.packing, batch.targets)
+            loss: Tensor = self.model(batch.inputs, batch.packing, batch.targets, batch.features)
             self.accelerator.backward(loss / self.options.accumulate)
         return loss
 
@@ -250,7 +250,7 @@ class TorchLearner:
         kernel = self.decoder.kernel
         self.decoder.kernel = None if kernel == "flex" else kernel
         with torch.compiler.set_stance("force_eager"), self.accelerator.autocast():
-            losses = [self.decoder(b.inputs, b.packing, b.targets) for b in self._valid_batches]
+            losses = [self.decoder(b.inputs, b.packing, b.targets, b.features) for b in self._valid_batches]
         sizes = [batch.inputs.numel() for batch in self._valid_batches]
         self.decoder.train()
         self.decoder.kernel = kernel

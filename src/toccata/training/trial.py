@@ -129,11 +129,12 @@ def _step(
         decoder.compile_blocks()
     first = config.context // 3
     whole = [(config.context,)] * (options.rows - 1)
+    features = torch.zeros(options.rows, config.context, 1, dtype=torch.int32) if config.features else None
     packing = Packing.always([(first, config.context - first), *whole] if first else [*whole, (config.context,)])
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=number == "bf16"):
-            loss: Tensor = decoder(ids[:, :-1], packing, ids[:, 1:])
+            loss: Tensor = decoder(ids[:, :-1], packing, ids[:, 1:], features)
         loss.backward()  # type: ignore[no-untyped-call]
         decoder.zero_grad()
 

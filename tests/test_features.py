@@ -1,0 +1,209 @@
+"""What is known beside each token: the same for whole sequences and token by token, in training and in the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic import Score
+
+from toccata.engine.network import Network
+from toccata.engine.session import Session
+from toccata.errors import ModelError
+from toccata.model.config import DecoderConfig
+from toccata.model.decoder import Decoder
+from toccata.model.weights import to_tensors
+from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.features import VOICES, Features, Reader
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+SCHEMES = ("RunningStatus", "REMI")
+TOKENIZERS = {
+    scheme: EventTokenizer.build(
+        EventOptions(
+            scheme=scheme,
+            options={"num_velocities": 4, "program_changes": True, "time_signature_range": {"4": [3, 4], "8": [6]}}
+            if scheme == "REMI"
+            else {"num_velocities": 4, "time_signature_range": {"4": [3, 4], "8": [6]}},
+        )
+    )
+    for scheme in SCHEMES
+}
+
+
+def features(scheme: str) -> Features:
+    found = TOKENIZERS[scheme].features
+    assert found is not None
+    return found
+
+
+def step_by_step(which: Features, ids: list[int]) -> np.ndarray:
+    reader, rows = Reader(which), []
+    for one in ids:
+        reader.read(one)
+        rows.append(reader.rows.copy())
+    return np.stack(rows)
+
+
+def names(which: Features, row: np.ndarray) -> dict[str, list[int]]:
+    """The features of one token by name, each with its value or values."""
+    found: dict[str, list[int]] = {}
+    columns = [name for name, _ in which.blocks] + ["sounding"] * (VOICES - 1)
+    for name, value in zip(columns, (row - which.offsets).tolist(), strict=True):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@st.composite
+def sequences(draw: st.DrawFn, scheme: str) -> list[int]:
+    """Ids in any order, mostly of notes that are one after the other."""
+    of_kind = TOKENIZERS[scheme].grammar().scheme.vocabulary.of_kind
+    pitches = of_kind[Kind.PITCH][40:50].tolist()
+    kinds = [
+        of_kind[Kind.BAR], of_kind[Kind.TIME_SIG], of_kind[Kind.POSITION][::12], of_kind[Kind.PROGRAM][[0, 40, 128]],
+        of_kind[Kind.VELOCITY], of_kind[Kind.DURATION][::9], pitches, pitches, of_kind[Kind.PITCH], of_kind[Kind.TEMPO],
+    ]  # fmt: skip
+    one = st.one_of(*[st.sampled_from(list(map(int, kind))) for kind in kinds if len(kind)])
+    return draw(st.lists(one, min_size=1, max_size=120))
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(data=st.data())
+def test_whole_sequences_are_as_token_by_token(scheme: str, data: st.DataObject) -> None:
+    ids = data.draw(sequences(scheme))
+    which = features(scheme)
+    found = which.of(ids)
+    assert found.tolist() == step_by_step(which, ids).tolist()
+    ends = np.cumsum([rows for _, rows in which.blocks])[[*range(len(which.blocks)), *[-1] * (VOICES - 1)]]
+    assert ((which.offsets <= found) & (found < ends)).all()
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(data=st.data())
+def test_a_token_knows_nothing_of_those_behind_it(scheme: str, data: st.DataObject) -> None:
+    ids, which = data.draw(sequences(scheme)), features(scheme)
+    cut = data.draw(st.integers(1, len(ids)))
+    assert which.of(ids[:cut]).tolist() == which.of(ids)[:cut].tolist()
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_copy_goes_on_by_itself(data: st.DataObject) -> None:
+    first, one, other = (data.draw(sequences("RunningStatus")) for _ in range(3))
+    which = features("RunningStatus")
+    reader = Reader(which)
+    for token in first:
+        reader.read(token)
+    copy = reader.copy()
+    for token in one:
+        reader.read(token)
+    for token in other:
+        copy.read(token)
+    assert reader.rows.tolist() == which.of(first + one)[-1].tolist()
+    assert copy.rows.tolist() == which.of(first + other)[-1].tolist()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_real_pieces_are_as_token_by_token(scheme: str, data: Path) -> None:
+    which = features(scheme)
+    for path in sorted((data / "bach" / "mutopia").glob("*.mid"))[::60]:
+        ids = TOKENIZERS[scheme].encode(Score(path)).ids[:1500].tolist()
+        assert which.of(ids).tolist() == step_by_step(which, ids).tolist()
+
+
+def test_what_is_known_of_a_chord() -> None:
+    """C major over a low C that two bars of 4/4 hold, then a bar later an E of another instrument."""
+    tokenizer, which = TOKENIZERS["RunningStatus"], features("RunningStatus")
+    words = tokenizer.words(np.arange(tokenizer.vocab_size))
+    text = (
+        "Bar TimeSig_4/4 Position_0 Program_0 Velocity_ Duration_8.0. Pitch_36 Duration_1.0. Pitch_60 Pitch_64 "
+        "Pitch_67 Bar TimeSig_4/4 Position_0 Program_40 Velocity_ Duration_2.0. Pitch_76"
+    )
+    ids = [next(i for i, word in enumerate(words) if word.startswith(one)) for one in text.split()]
+    found = [names(which, row) for row in which.of(ids)]
+    chord, last = found[10], found[-1]
+    assert chord["top"] == [1 + 67]
+    assert chord["bass"] == [1 + 36]
+    assert chord["voices"] == [4]
+    assert chord["notes"] == [4]
+    assert chord["sounding"][:5] == [68, 65, 61, 37, 0]
+    assert chord["pitch classes"] == [1 << 0 | 1 << 4 | 1 << 7]
+    assert chord["a bar ago"] == [0]
+    assert found[13]["a bar ago"] == [1 + 36]  # the position a bar later, the piano's turn still
+    assert last["sounding"][:3] == [77, 37, 0]
+    assert last["program"] == [41]
+    assert last["top before"] == [68]
+    assert last["pitch before"] == [68]
+    assert last["a bar ago"] == [0]  # the violin has not played before
+    assert which.kind[ids[-1]] == Kind.PITCH
+    assert DRUMS == 128
+
+
+@pytest.fixture(scope="module")
+def model() -> tuple[Decoder, Network, Features]:
+    which = features("RunningStatus")
+    torch.manual_seed(0)
+    config = DecoderConfig(
+        vocab=TOKENIZERS["RunningStatus"].vocab_size, context=64, layers=2, width=32, heads=2, kv_heads=2, ffn=64,
+        features=which.blocks,
+    )  # fmt: skip
+    decoder = Decoder(config).eval()
+    tensors = {name: t.numpy() for name, t in to_tensors(config, decoder.state_dict()).items()}
+    return decoder, Network.of(config, tensors), which
+
+
+@settings(deadline=None, max_examples=20)
+@given(data=st.data())
+def test_the_engine_has_the_decoders_logits(model: tuple[Decoder, Network, Features], data: st.DataObject) -> None:
+    """Prompts, steps, copies and rows that move: always as the Decoder reads the whole sequence."""
+    decoder, network, which = model
+    session = Session(network, rows=3, features=which)
+    texts = [data.draw(sequences("RunningStatus"))[:30] for _ in range(2)]
+
+    def expected(ids: list[int]) -> np.ndarray:
+        with torch.no_grad():
+            beside = torch.from_numpy(which.of(ids))[None]
+            logits: np.ndarray = decoder(torch.tensor([ids]), features=beside)[0].numpy()
+        return logits
+
+    for row, ids in enumerate(texts):
+        np.testing.assert_allclose(session.prefill(row, np.array(ids)), expected(ids)[-1], atol=2e-4)
+    np.testing.assert_allclose(session.logits(np.array(texts[0])), expected(texts[0]), atol=2e-4)
+    session.share(0, [2])
+    texts.append(list(texts[0]))
+    for _ in range(5):
+        new = [data.draw(sequences("RunningStatus"))[0] for _ in texts]
+        logits = session.step(np.array(new))
+        texts = [[*ids, one] for ids, one in zip(texts, new, strict=True)]
+        for row, ids in enumerate(texts):
+            np.testing.assert_allclose(logits[row], expected(ids)[-1], atol=2e-4)
+    session.release(0)
+    texts = [texts[2], texts[1]]
+    logits = session.step(np.array([9, 9]))
+    for row, ids in enumerate(texts):
+        np.testing.assert_allclose(logits[row], expected([*ids, 9])[-1], atol=2e-4)
+
+
+def test_other_features_are_refused(model: tuple[Decoder, Network, Features]) -> None:
+    _, network, _ = model
+    for other in (None, features("REMI")):
+        if other is None or other.blocks != network.config.features:
+            with pytest.raises(ModelError, match="this version"):
+                Session(network, rows=1, features=other)
+
+
+@pytest.mark.parametrize("scheme", ["TSD", "MIDILike", "Structured"])
+def test_tokens_without_bars_or_durations_have_none(scheme: str) -> None:
+    assert EventTokenizer.build(EventOptions(scheme=scheme)).features is None
+
+
+@pytest.mark.parametrize("wrong", ["all", [["a"]], [["a", 0]], [[1, 2]], [["a", 2.0]], [["a", 3]] * 65])
+def test_features_that_cannot_be(wrong: object) -> None:
+    with pytest.raises(ModelError, match=r"model\.features"):
+        DecoderConfig(vocab=30, features=wrong)  # type: ignore[arg-type]
