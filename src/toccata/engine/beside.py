@@ -52,7 +52,7 @@ class Beside:
         for row, one in enumerate(ids.tolist()):
             reader = self._readers[row]
             reader.read(one)
-            np.sum(self._table[reader.rows], axis=0, out=self._sums[row, 0])
+            self._table.take(reader.rows, axis=0).sum(axis=0, out=self._sums[row, 0])
 
     def copy(self, source: int, target: int) -> None:
         """Let row ``target`` be as ``source`` is."""

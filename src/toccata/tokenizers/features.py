@@ -14,6 +14,7 @@ Two ways to the same numbers: :meth:`Features.of` for whole sequences, as arrays
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,118 +87,154 @@ class Features:
         ends = np.cumsum([0, *sizes.values()])
         columns = [*range(len(sizes)), *[len(sizes) - 1] * (VOICES - 1)]
         self.offsets = ends[columns].astype(np.int32)
+        self.unknown_meter = len(meters) - 1
+        self.columns: list[int] = self.offsets.tolist()
+        self.bars: list[int] = self.bar_ticks.tolist()
+        self.steps: list[int] = self.position_ticks.tolist()
+        self.places: list[int] = self.place.tolist()
 
     def of(self, ids: Sequence[int] | NDArray[np.integer]) -> Table:
         """The rows of the table ``int32[T, columns]`` of ``ids int[T]``: at each token, with what it says."""
         return self._of(np.asarray(ids, np.int64))
 
     def _of(self, ids: NDArray[np.int64]) -> Table:
-        kind, value, at = self.kind[ids], self.value[ids], np.arange(len(ids))
-        # Where the token stands.
-        meter_at, bar_at = _last(kind == Kind.TIME_SIG), _last(kind == Kind.BAR)
-        meter = np.where(meter_at >= 0, value[meter_at], len(self.bar_ticks) - 1)
+        kind, value = self.kind[ids], self.value[ids]
+        meter_at, bar_at, position_at = (_last(kind == k) for k in (Kind.TIME_SIG, Kind.BAR, Kind.POSITION))
+        meter = np.where(meter_at >= 0, value[meter_at], self.unknown_meter)
         bars = np.cumsum(kind == Kind.BAR)
-        bar_ticks = self.bar_ticks[meter]
-        position_at = _last(kind == Kind.POSITION)
+        begins = np.cumsum(np.where((kind == Kind.BAR) & (bars > 1), self.bar_ticks[meter], 0))
         position = np.where(position_at > bar_at, value[position_at], 0)
-        begins = np.cumsum(np.where((kind == Kind.BAR) & (bars > 1), bar_ticks, 0))
-        now = begins + position * self.position_ticks[meter]
-        # Who plays, and how.
         program_at = _last(kind == Kind.PROGRAM)
         program = np.where(program_at >= 0, value[program_at], -1)
-        is_pitch = kind == Kind.PITCH
         own = {k: _last_by(kind == k, program) for k in (Kind.VELOCITY, Kind.DURATION, Kind.PITCH)}
         named = 1 + value + 128 * (self.drums[ids] | (program == DRUMS))  # pitches and drum keys
-        pitches_at = np.flatnonzero(is_pitch)
-        nth = np.cumsum(is_pitch) - 1
-        found = np.zeros((len(ids), len(self.offsets)), np.int32)
-        found[:, 0] = np.where(bars > 0, 1 + position, 0)
-        found[:, 1] = np.where(meter_at >= 0, 1 + meter, 0)
-        found[:, 2] = np.where(bars > 0, 1 + (bars - 1) % _CYCLE, 0)
-        found[:, 3] = 1 + program
-        for column, k in ((4, Kind.VELOCITY), (5, Kind.DURATION)):
-            found[:, column] = np.where(own[k] >= 0, self.place[ids[own[k]]], 0)
-        if len(pitches_at):
-            found[:, 6] = np.where(nth >= 0, named[pitches_at[np.maximum(nth, 0)]], 0)
-            found[:, 7] = np.where(nth >= 1, named[pitches_at[np.maximum(nth - 1, 0)]], 0)
-            found[:, 8] = np.where(own[Kind.PITCH] >= 0, named[own[Kind.PITCH]], 0)
-        notes = self._notes(ids, kind, named, program, meter, now, own[Kind.DURATION], _last(is_pitch))
-        if len(notes[0]):
-            _sounding(found, at, now, bar_ticks, program, *notes)
-        found += self.offsets
-        return found
+        pitches = np.append(np.flatnonzero(kind == Kind.PITCH), 0)  # never empty
+        nth = np.cumsum(kind == Kind.PITCH) - 1
+        found = {
+            "position": np.where(bars > 0, 1 + position, 0),
+            "meter": np.where(meter_at >= 0, 1 + meter, 0),
+            "bar": np.where(bars > 0, 1 + (bars - 1) % _CYCLE, 0),
+            "program": 1 + program,
+            "velocity": np.where(own[Kind.VELOCITY] >= 0, self.place[ids[own[Kind.VELOCITY]]], 0),
+            "duration": np.where(own[Kind.DURATION] >= 0, self.place[ids[own[Kind.DURATION]]], 0),
+            "pitch": np.where(nth >= 0, named[pitches[nth]], 0),
+            "pitch before": np.where(nth >= 1, named[pitches[np.maximum(nth - 1, 0)]], 0),
+            "own pitch": np.where(own[Kind.PITCH] >= 0, named[own[Kind.PITCH]], 0),
+        }
+        ticks = begins + position * self.position_ticks[meter]
+        here = _Places(*(a.astype(np.int32) for a in (np.arange(len(ids)), ticks, self.bar_ticks[meter], program)))
+        notes = self._notes(ids, kind, named, meter, here, own[Kind.DURATION])
+        rows = np.zeros((len(ids), len(self.offsets)), np.int32)
+        if len(notes.done):
+            found |= _since(here, notes) | _own(here, notes)
+            more, rows[:, -VOICES:] = _sounding(here, notes)
+            found |= more
+        for column, (name, _) in enumerate(self.blocks[:-1]):
+            rows[:, column] = found.get(name, 0)
+        rows += self.offsets
+        return rows
 
     def _notes(
         self,
         ids: NDArray[np.int64],
         kind: NDArray[np.int64],
         named: NDArray[np.int64],
-        program: NDArray[np.int64],
         meter: NDArray[np.int64],
-        now: NDArray[np.int64],
+        here: _Places,
         duration_at: NDArray[np.int64],
-        pitch_at: NDArray[np.int64],
-    ) -> tuple[NDArray[np.int64], ...]:
-        """The notes of a sequence: the token that completes each, its program, its pitch as named, onset and end."""
+    ) -> _Notes:
+        """The notes of a sequence; ``duration_at`` is where the duration of each token's program was written."""
         if self.scheme.running_status:
-            done = np.flatnonzero((kind == Kind.PITCH) & (duration_at >= 0))
+            done = pitch_at = np.flatnonzero((kind == Kind.PITCH) & (duration_at >= 0))
         else:
-            done = np.flatnonzero((kind == Kind.DURATION) & (pitch_at >= 0))
-        length = self.lengths[meter[done], ids[duration_at[done]]]
-        return done, program[done], named[pitch_at[done]], now[done], now[done] + length
+            latest = _last(kind == Kind.PITCH)
+            done = np.flatnonzero((kind == Kind.DURATION) & (latest >= 0))
+            pitch_at = latest[done]
+        onset = here.now[done]
+        end = onset + self.lengths[meter[done], ids[duration_at[done]]]
+        return _Notes(*(a.astype(np.int32) for a in (done, here.program[done], named[pitch_at], onset, end)))
 
 
-def _sounding(
-    found: Table,
-    at: NDArray[np.int64],
-    now: NDArray[np.int64],
-    bar_ticks: NDArray[np.int64],
-    program: NDArray[np.int64],
-    done: NDArray[np.int64],
-    whose: NDArray[np.int64],
-    named: NDArray[np.int64],
-    onset: NDArray[np.int64],
-    end: NDArray[np.int64],
-) -> None:
-    """Fill in the features of notes: T tokens by N notes, of which a token knows those that are complete."""
-    known = done <= at[:, None]  # [T, N]
+# Of T tokens and N notes, in 32 bits: arrays of T by N are what takes time.
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where tokens stand, each ``int32[T]``: their number, tick, the length of their bar, who plays (-1: not known)."""
+
+    at: Table
+    now: Table
+    bar: Table
+    program: Table
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """Notes, each ``int32[N]``: the token that completes them, program, pitch (or 128 more, a drum's), onset and end.
+
+    Pitches are counted from 1.
+    """
+
+    done: Table
+    program: Table
+    named: Table
+    onset: Table
+    end: Table
+
+
+def _since(here: _Places, notes: _Notes) -> dict[str, Table]:
+    """Of this moment, and of the one before it."""
+    known = notes.done <= here.at[:, None]  # [T, N]
     last = known.sum(1) - 1
     some = last >= 0
-    since = now - onset[last]
-    found[:, 9] = np.where(some, 1 + np.clip(since, 0, _LONGEST), 0)
-    found[:, 10] = np.minimum((known & (onset == now[:, None])).sum(1), _MOST)
-    # What sounds.
-    pitched = named <= 128
-    pitch = named - 1
-    sounds = known & (end > now[:, None]) & pitched  # [T, N]
-    any_sounds = sounds.any(1)
-    found[:, 11] = np.where(sounds, 1 + pitch, 0).max(1)
-    found[:, 12] = np.where(any_sounds, np.where(sounds, 1 + pitch, 999).min(1), 0)
-    found[:, 14] = np.minimum(sounds.sum(1), _MOST)
-    left = end - now[:, None]
-    found[:, 15] = np.where(any_sounds, 1 + np.minimum(np.where(sounds, left, 2**40).min(1), _LONGEST), 0)
-    found[:, 16] = np.where(any_sounds, 1 + np.minimum(np.where(sounds, left, 0).max(1), _LONGEST), 0)
-    # The highest note of the moment before this one.
-    moment = np.cumsum(np.diff(onset, prepend=onset[0]) != 0)
-    tops = np.zeros(moment[-1] + 2, np.int64)
-    np.maximum.at(tops, moment + 1, np.where(pitched, named, 0))
-    found[:, 13] = np.where(some, tops[moment[last]], 0)
-    # What the instrument plays, and played a bar ago.
-    own = known & (whose == program[:, None])  # [T, N]
-    latest = len(done) - 1 - own[:, ::-1].argmax(1)
-    found[:, 17] = np.where(own.any(1), 2 + np.clip(end[latest] - now, -1, _LONGEST), 0)
-    for column, bars in ((18, 1), (19, 2)):
-        then = own & (onset == (now - bars * bar_ticks)[:, None])
-        found[:, column] = np.where(then.any(1), named[then.argmax(1)], 0)
-    present = np.zeros((len(at), 128), np.bool_)
-    rows, notes = np.nonzero(sounds)
-    present[rows, pitch[notes]] = True
-    octaves = np.pad(present, ((0, 0), (0, 4))).reshape(len(at), 11, 12)
-    found[:, 20] = octaves.any(axis=1) @ (1 << np.arange(12))
-    rows, high = np.nonzero(present[:, ::-1])  # from the highest down
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    moment = np.cumsum(np.diff(notes.onset, prepend=notes.onset[0]) != 0)
+    tops = np.zeros(moment[-1] + 2, np.int32)  # of each moment, the first is number 1
+    np.maximum.at(tops, moment + 1, np.where(notes.named <= 128, notes.named, 0))
+    return {
+        "gap": np.where(some, 1 + np.clip(here.now - notes.onset[last], 0, _LONGEST), 0),
+        "notes": np.minimum((known & (notes.onset == here.now[:, None])).sum(1), _MOST),
+        "top before": np.where(some, tops[moment[last]], 0),
+    }
+
+
+def _own(here: _Places, notes: _Notes) -> dict[str, Table]:
+    """Of the instrument that plays: when its last note ends, and what it played a bar ago."""
+    own = (notes.done <= here.at[:, None]) & (notes.program == here.program[:, None])  # [T, N]
+    latest = len(notes.done) - 1 - own[:, ::-1].argmax(1)
+    found = {
+        "own end": np.where(own.any(1), 2 + np.clip(notes.end[latest] - here.now, -1, _LONGEST), 0),
+    }
+    for name, bars in (("a bar ago", 1), ("two bars ago", 2)):
+        then = own & (notes.onset == (here.now - bars * here.bar)[:, None])
+        found[name] = np.where(then.any(1), notes.named[then.argmax(1)], 0)
+    return found
+
+
+def _sounding(here: _Places, notes: _Notes) -> tuple[dict[str, Table], Table]:
+    """Of what sounds, drums left out; and the highest pitches themselves, ``int32[T, VOICES]``."""
+    left = notes.end - here.now[:, None]  # [T, N]
+    sounds = (notes.done <= here.at[:, None]) & (left > 0) & (notes.named <= 128)
+    some = sounds.any(1)
+    present = np.zeros((len(here.at), 11 * 12), np.bool_)
+    token, note = np.nonzero(sounds)
+    present[token, notes.named[note] - 1] = True
+    token, place = np.nonzero(present[:, ::-1])  # from the highest down
+    named = present.shape[1] - place
+    rank = np.arange(len(token)) - np.searchsorted(token, token)
+    voices = np.zeros((len(here.at), VOICES), np.int32)
     few = rank < VOICES
-    found[rows[few], 21 + rank[few]] = 128 - high[few]
+    voices[token[few], rank[few]] = named[few]
+    bass = np.zeros(len(here.at), np.int32)
+    bass[token] = named  # the last one written is the lowest
+    found = {
+        "top": voices[:, 0],
+        "bass": bass,
+        "voices": np.minimum(sounds.sum(1), _MOST),
+        "first end": np.where(some, 1 + np.minimum(left.min(1, where=sounds, initial=_LONGEST), _LONGEST), 0),
+        "last end": np.where(some, 1 + np.minimum(left.max(1, where=sounds, initial=0), _LONGEST), 0),
+        "pitch classes": present.reshape(-1, 11, 12).any(axis=1) @ (1 << np.arange(12)),
+    }
+    return found, voices
 
 
 def _last(hit: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -220,13 +257,13 @@ class Reader:
     """Reads one sequence token by token.
 
     Attributes:
-        rows: ``int32[columns]``, the rows of the table at the token that was read last; changed in place.
+        rows: The rows of the table at the token that was read last, one for each column.
     """
 
     def __init__(self, features: Features) -> None:
         self._features = features
-        self.rows = np.array(features.offsets)
-        self._meter = len(features.bar_ticks) - 1
+        self.rows = list(features.columns)
+        self._meter = features.unknown_meter
         self._bars = self._begin = self._position = 0
         self._program = -1
         self._own: dict[tuple[Kind, int], int] = {}  # kind and program: the latest id of them
@@ -243,7 +280,7 @@ class Reader:
         """One that goes on from here by itself."""
         made = object.__new__(Reader)
         made.__dict__.update(self.__dict__)
-        for name in ("rows", "_own", "_own_pitch", "_notes", "_own_end", "_first", "_counts"):
+        for name in ("_own", "_own_pitch", "_notes", "_own_end", "_first", "_counts"):
             setattr(made, name, getattr(self, name).copy())
         return made
 
@@ -253,7 +290,7 @@ class Reader:
         kind, value = features.scheme.kinds[token], features.scheme.values[token]
         if kind == Kind.BAR:
             self._bars += 1
-            self._begin += int(features.bar_ticks[self._meter]) if self._bars > 1 else 0
+            self._begin += features.bars[self._meter] if self._bars > 1 else 0
             self._position = 0
         elif kind == Kind.TIME_SIG:
             self._meter = value
@@ -264,8 +301,8 @@ class Reader:
         elif kind in (Kind.VELOCITY, Kind.DURATION):
             self._own[Kind(kind), self._program] = token
         elif kind == Kind.PITCH:
-            drum = features.drums[token] or self._program == DRUMS
-            self._pitch, self._pitch_before = 1 + value + 128 * int(drum), self._pitch
+            drum = bool(features.drums[token]) or self._program == DRUMS
+            self._pitch, self._pitch_before = 1 + value + 128 * drum, self._pitch
             self._own_pitch[self._program] = self._pitch
         if kind == features.scheme.after_note:
             self._note()
@@ -273,7 +310,7 @@ class Reader:
 
     @property
     def _now(self) -> int:
-        return self._begin + self._position * int(self._features.position_ticks[self._meter])
+        return self._begin + self._position * self._features.steps[self._meter]
 
     def _note(self) -> None:
         duration, now = self._own.get((Kind.DURATION, self._program)), self._now
@@ -293,46 +330,47 @@ class Reader:
 
     def _tell(self, features: Features) -> None:
         """Set the rows to what is known now."""
-        now, own = self._now, self._own
-        place = features.place
-        velocity, duration = own.get((Kind.VELOCITY, self._program)), own.get((Kind.DURATION, self._program))
-        sounding = [(named - 1, end) for _, named, _, end in self._notes if named <= 128 and end > now]
-        pitches = sorted({pitch for pitch, _ in sounding}, reverse=True)
-        ends = [min(end - now, _LONGEST) for _, end in sounding]
-        bar = int(features.bar_ticks[self._meter])
-        end = self._own_end.get(self._program)
+        now, program, place = self._now, self._program, features.places
+        bar = features.bars[self._meter]
+        velocity = self._own.get((Kind.VELOCITY, program))
+        duration = self._own.get((Kind.DURATION, program))
+        sounding = [(named, end - now) for _, named, _, end in self._notes if end > now and named <= 128]
+        ends = [end for _, end in sounding]
+        pitches = sorted({named for named, _ in sounding}, reverse=True)
+        end = self._own_end.get(program)
         classes = 0
-        for pitch in pitches:
-            classes |= 1 << pitch % 12
-        self.rows[:] = features.offsets
-        self.rows[:21] += np.array(
-            [
-                1 + self._position if self._bars else 0,
-                1 + self._meter if self._meter < len(features.bar_ticks) - 1 else 0,
-                1 + (self._bars - 1) % _CYCLE if self._bars else 0,
-                1 + self._program,
-                0 if velocity is None else place[velocity],
-                0 if duration is None else place[duration],
-                self._pitch,
-                self._pitch_before,
-                self._own_pitch.get(self._program, 0),
-                0 if self._onset is None else 1 + min(max(now - self._onset, 0), _LONGEST),
-                min(self._counts.get(now, 0), _MOST),
-                1 + pitches[0] if pitches else 0,
-                1 + pitches[-1] if pitches else 0,
-                self._top_before,
-                min(len(sounding), _MOST),
-                1 + min(ends) if ends else 0,
-                1 + max(ends) if ends else 0,
-                0 if end is None else 2 + min(max(end - now, -1), _LONGEST),
-                self._first.get((self._program, now - bar), 0),
-                self._first.get((self._program, now - 2 * bar), 0),
-                classes,
-            ],
-            np.int32,
-        )
+        for named in pitches:
+            classes |= 1 << (named - 1) % 12
         few = pitches[:VOICES]
-        self.rows[21 : 21 + len(few)] += np.array(few, np.int32) + 1
+        values = (
+            1 + self._position if self._bars else 0,
+            1 + self._meter if self._meter < features.unknown_meter else 0,
+            1 + (self._bars - 1) % _CYCLE if self._bars else 0,
+            1 + program,
+            0 if velocity is None else place[velocity],
+            0 if duration is None else place[duration],
+            self._pitch,
+            self._pitch_before,
+            self._own_pitch.get(program, 0),
+            0 if self._onset is None else 1 + min(max(now - self._onset, 0), _LONGEST),
+            min(self._counts.get(now, 0), _MOST),
+            pitches[0] if pitches else 0,
+            pitches[-1] if pitches else 0,
+            self._top_before,
+            min(len(sounding), _MOST),
+            1 + min(min(ends), _LONGEST) if ends else 0,
+            1 + min(max(ends), _LONGEST) if ends else 0,
+            0 if end is None else 2 + min(max(end - now, -1), _LONGEST),
+            self._first.get((program, now - bar), 0),
+            self._first.get((program, now - 2 * bar), 0),
+            classes,
+            *few,
+            *_NO_VOICES[len(few) :],
+        )
+        self.rows = [offset + value for offset, value in zip(features.columns, values, strict=True)]
+
+
+_NO_VOICES = (0,) * VOICES
 
 
 def has_features(scheme: Scheme) -> bool:
