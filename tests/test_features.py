@@ -18,8 +18,9 @@ from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
 from toccata.tokenizers.events import EventOptions, EventTokenizer
-from toccata.tokenizers.features import VOICES, Features, Reader
-from toccata.tokenizers.vocabulary import DRUMS, Kind
+from toccata.tokenizers.feature_reader import Reader
+from toccata.tokenizers.features import VOICES, Features
+from toccata.tokenizers.vocabulary import Kind
 
 SCHEMES = ("RunningStatus", "REMI")
 TOKENIZERS = {
@@ -141,8 +142,11 @@ def test_what_is_known_of_a_chord() -> None:
     assert last["top before"] == [68]
     assert last["pitch before"] == [68]
     assert last["a bar ago"] == [0]  # the violin has not played before
-    assert which.kind[ids[-1]] == Kind.PITCH
-    assert DRUMS == 128
+    assert last["own step"] == [0]
+    assert chord["own step"] == [1 + 24 + 3]
+    assert found[13]["own gap"] == found[13]["gap"] == [1 + 4 * 12]  # a bar, in twelfths of a quarter
+    assert found[13]["own end"] == [2 - 1]  # its last chord is over
+    assert found[13]["next onset a bar ago"] == [0]  # nothing followed in that bar
 
 
 @pytest.fixture(scope="module")

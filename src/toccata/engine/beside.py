@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from toccata.engine.network import Network
 from toccata.errors import ModelError
-from toccata.tokenizers.features import Features, Reader
+from toccata.tokenizers.feature_reader import Reader
+from toccata.tokenizers.features import Features
 
 Floats = NDArray[np.float32]
 _AT_ONCE = 64

@@ -8,7 +8,8 @@ embedding for each feature. What may be written does not change, nor what a toke
 Each feature is a number of a few values; 0 stands for "none". They index one table of embeddings, a block of rows for
 each feature; ``sounding`` has several columns that share a block, one for each pitch that sounds.
 
-Two ways to the same numbers: :meth:`Features.of` for whole sequences, as arrays, and :class:`Reader`, token by token.
+Two ways to the same numbers: :meth:`Features.of` here for whole sequences, as arrays, and ``feature_reader.Reader``
+token by token.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from numpy.typing import NDArray
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
-Table = NDArray[np.int32]
+Ints = NDArray[np.int32]
 VOICES = 12
 """Pitches that ``sounding`` counts at most: the highest."""
-_LONGEST = 96
-"""Ticks, from which on a time is just long."""
-_MOST = 15
+LONGEST = 96
+"""Times are counted in twelfths of a quarter note, and from this on are just long."""
+MOST = 15
 """Notes, from which on there are just many."""
-_CYCLE = 8
+STEP = 24
+"""Semitones, from which on a step is just wide."""
+CYCLE = 8
 """Bars are counted so far, then from the beginning: phrases are mostly 4 or 8 bars long."""
+_FAR = np.int32(2**24)  # ticks that no bar has, and 32 bits can hold twelve times
 _PITCHES = 2 * 128 + 1  # none, pitches, drum keys
 
 
@@ -60,26 +64,34 @@ class Features:
         self.drums = scheme.vocabulary.drums
         positions = of_kind[Kind.POSITION]
         sizes = {
+            # The place.
             "position": 2 + int(self.value[positions].max()),
             "meter": len(meters),
-            "bar": 1 + _CYCLE,
+            "bar": 1 + CYCLE,
+            # The instrument that plays.
             "program": 2 + DRUMS,
             "velocity": 1 + len(of_kind[Kind.VELOCITY]),
             "duration": 1 + len(of_kind[Kind.DURATION]),
-            "pitch": _PITCHES,
-            "pitch before": _PITCHES,
             "own pitch": _PITCHES,
-            "gap": 2 + _LONGEST,
-            "notes": 1 + _MOST,
-            "top": 1 + 128,
-            "bass": 1 + 128,
-            "top before": 1 + 128,
-            "voices": 1 + _MOST,
-            "first end": 2 + _LONGEST,
-            "last end": 2 + _LONGEST,
-            "own end": 3 + _LONGEST,
+            "own step": 2 + 2 * STEP,
+            "own gap": 2 + LONGEST,
+            "own end": 3 + LONGEST,
+            "a beat ago": _PITCHES,
             "a bar ago": _PITCHES,
             "two bars ago": _PITCHES,
+            # This moment, and what was before it.
+            "pitch": _PITCHES,
+            "pitch before": _PITCHES,
+            "notes": 1 + MOST,
+            "gap": 2 + LONGEST,
+            "top before": 1 + 128,
+            "next onset a bar ago": 1 + LONGEST,
+            # What sounds.
+            "top": 1 + 128,
+            "bass": 1 + 128,
+            "voices": 1 + MOST,
+            "first end": 2 + LONGEST,
+            "last end": 2 + LONGEST,
             "pitch classes": 1 << 12,
             "sounding": 1 + 128,
         }
@@ -93,11 +105,11 @@ class Features:
         self.steps: list[int] = self.position_ticks.tolist()
         self.places: list[int] = self.place.tolist()
 
-    def of(self, ids: Sequence[int] | NDArray[np.integer]) -> Table:
+    def of(self, ids: Sequence[int] | NDArray[np.integer]) -> Ints:
         """The rows of the table ``int32[T, columns]`` of ``ids int[T]``: at each token, with what it says."""
         return self._of(np.asarray(ids, np.int64))
 
-    def _of(self, ids: NDArray[np.int64]) -> Table:
+    def _of(self, ids: NDArray[np.int64]) -> Ints:
         kind, value = self.kind[ids], self.value[ids]
         meter_at, bar_at, position_at = (_last(kind == k) for k in (Kind.TIME_SIG, Kind.BAR, Kind.POSITION))
         meter = np.where(meter_at >= 0, value[meter_at], self.unknown_meter)
@@ -113,16 +125,19 @@ class Features:
         found = {
             "position": np.where(bars > 0, 1 + position, 0),
             "meter": np.where(meter_at >= 0, 1 + meter, 0),
-            "bar": np.where(bars > 0, 1 + (bars - 1) % _CYCLE, 0),
+            "bar": np.where(bars > 0, 1 + (bars - 1) % CYCLE, 0),
             "program": 1 + program,
             "velocity": np.where(own[Kind.VELOCITY] >= 0, self.place[ids[own[Kind.VELOCITY]]], 0),
             "duration": np.where(own[Kind.DURATION] >= 0, self.place[ids[own[Kind.DURATION]]], 0),
+            "own step": _steps(kind, named, own[Kind.PITCH], program),
             "pitch": np.where(nth >= 0, named[pitches[nth]], 0),
             "pitch before": np.where(nth >= 1, named[pitches[np.maximum(nth - 1, 0)]], 0),
             "own pitch": np.where(own[Kind.PITCH] >= 0, named[own[Kind.PITCH]], 0),
         }
         ticks = begins + position * self.position_ticks[meter]
-        here = _Places(*(a.astype(np.int32) for a in (np.arange(len(ids)), ticks, self.bar_ticks[meter], program)))
+        now, bar, who = (a.astype(np.int32) for a in (ticks, self.bar_ticks[meter], program))
+        at = np.arange(len(ids), dtype=np.int32)
+        here = _Places(at, now, bar, who, self.scheme.timing.ticks_per_quarter)
         notes = self._notes(ids, kind, named, meter, here, own[Kind.DURATION])
         rows = np.zeros((len(ids), len(self.offsets)), np.int32)
         if len(notes.done):
@@ -160,12 +175,18 @@ class Features:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where tokens stand, each ``int32[T]``: their number, tick, the length of their bar, who plays (-1: not known)."""
+    """Where tokens stand, each ``int32[T]``: number, tick, length of the bar, program (-1: not known)."""
 
-    at: Table
-    now: Table
-    bar: Table
-    program: Table
+    at: Ints
+    now: Ints
+    bar: Ints
+    program: Ints
+    quarter: int  # ticks
+
+    def time(self, ticks: Ints, least: int = 0) -> Ints:
+        """Times as they are counted."""
+        found: Ints = np.clip(ticks * 12 // self.quarter, least, LONGEST)
+        return found
 
 
 @dataclass(frozen=True)
@@ -175,14 +196,14 @@ class _Notes:
     Pitches are counted from 1.
     """
 
-    done: Table
-    program: Table
-    named: Table
-    onset: Table
-    end: Table
+    done: Ints
+    program: Ints
+    named: Ints
+    onset: Ints
+    end: Ints
 
 
-def _since(here: _Places, notes: _Notes) -> dict[str, Table]:
+def _since(here: _Places, notes: _Notes) -> dict[str, Ints]:
     """Of this moment, and of the one before it."""
     known = notes.done <= here.at[:, None]  # [T, N]
     last = known.sum(1) - 1
@@ -190,27 +211,33 @@ def _since(here: _Places, notes: _Notes) -> dict[str, Table]:
     moment = np.cumsum(np.diff(notes.onset, prepend=notes.onset[0]) != 0)
     tops = np.zeros(moment[-1] + 2, np.int32)  # of each moment, the first is number 1
     np.maximum.at(tops, moment + 1, np.where(notes.named <= 128, notes.named, 0))
+    then = (here.now - here.bar)[:, None]
+    later = (known & (notes.onset > then)) * (notes.onset - then)  # 0 where it is not later
+    following = here.time(later.min(1, where=later > 0, initial=_FAR))
     return {
-        "gap": np.where(some, 1 + np.clip(here.now - notes.onset[last], 0, _LONGEST), 0),
-        "notes": np.minimum((known & (notes.onset == here.now[:, None])).sum(1), _MOST),
+        "next onset a bar ago": np.where((then[:, 0] >= 0) & (later > 0).any(1), following, 0),
+        "gap": np.where(some, 1 + here.time(here.now - notes.onset[last]), 0),
+        "notes": np.minimum((known & (notes.onset == here.now[:, None])).sum(1), MOST),
         "top before": np.where(some, tops[moment[last]], 0),
     }
 
 
-def _own(here: _Places, notes: _Notes) -> dict[str, Table]:
+def _own(here: _Places, notes: _Notes) -> dict[str, Ints]:
     """Of the instrument that plays: when its last note ends, and what it played a bar ago."""
     own = (notes.done <= here.at[:, None]) & (notes.program == here.program[:, None])  # [T, N]
     latest = len(notes.done) - 1 - own[:, ::-1].argmax(1)
+    some = own.any(1)
     found = {
-        "own end": np.where(own.any(1), 2 + np.clip(notes.end[latest] - here.now, -1, _LONGEST), 0),
+        "own gap": np.where(some, 1 + here.time(here.now - notes.onset[latest]), 0),
+        "own end": np.where(some, 2 + here.time(notes.end[latest] - here.now, -1), 0),
     }
-    for name, bars in (("a bar ago", 1), ("two bars ago", 2)):
-        then = own & (notes.onset == (here.now - bars * here.bar)[:, None])
+    for name, ticks in (("a beat ago", here.quarter), ("a bar ago", here.bar), ("two bars ago", 2 * here.bar)):
+        then = own & (notes.onset == (here.now - ticks)[:, None])
         found[name] = np.where(then.any(1), notes.named[then.argmax(1)], 0)
     return found
 
 
-def _sounding(here: _Places, notes: _Notes) -> tuple[dict[str, Table], Table]:
+def _sounding(here: _Places, notes: _Notes) -> tuple[dict[str, Ints], Ints]:
     """Of what sounds, drums left out; and the highest pitches themselves, ``int32[T, VOICES]``."""
     left = notes.end - here.now[:, None]  # [T, N]
     sounds = (notes.done <= here.at[:, None]) & (left > 0) & (notes.named <= 128)
@@ -229,12 +256,26 @@ def _sounding(here: _Places, notes: _Notes) -> tuple[dict[str, Table], Table]:
     found = {
         "top": voices[:, 0],
         "bass": bass,
-        "voices": np.minimum(sounds.sum(1), _MOST),
-        "first end": np.where(some, 1 + np.minimum(left.min(1, where=sounds, initial=_LONGEST), _LONGEST), 0),
-        "last end": np.where(some, 1 + np.minimum(left.max(1, where=sounds, initial=0), _LONGEST), 0),
+        "voices": np.minimum(sounds.sum(1), MOST),
+        "first end": np.where(some, 1 + here.time(left.min(1, where=sounds, initial=_FAR)), 0),
+        "last end": np.where(some, 1 + here.time(left.max(1, where=sounds, initial=0)), 0),
         "pitch classes": present.reshape(-1, 11, 12).any(axis=1) @ (1 << np.arange(12)),
     }
     return found, voices
+
+
+def _steps(
+    kind: NDArray[np.int64], named: NDArray[np.int64], own: NDArray[np.int64], program: NDArray[np.int64]
+) -> Ints:
+    """The interval between the last two pitches of the instrument that plays."""
+    at = np.flatnonzero(kind == Kind.PITCH)
+    at = at[np.argsort(program[at], kind="stable")]  # those of an instrument together
+    same = program[at[1:]] == program[at[:-1]]
+    before = np.full(len(kind), -1)  # of each pitch, the one before it of its instrument
+    before[at[1:][same]] = at[:-1][same]
+    two = (own >= 0) & (before[own] >= 0)
+    step = np.clip(named[own] - named[before[own]], -STEP, STEP)
+    return np.where(two, 1 + STEP + step, 0)
 
 
 def _last(hit: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -251,126 +292,6 @@ def _last_by(hit: NDArray[np.bool_], key: NDArray[np.int64]) -> NDArray[np.int64
     found = np.empty(len(hit), np.int64)
     found[order] = np.where(known, order[last], -1)
     return found
-
-
-class Reader:
-    """Reads one sequence token by token.
-
-    Attributes:
-        rows: The rows of the table at the token that was read last, one for each column.
-    """
-
-    def __init__(self, features: Features) -> None:
-        self._features = features
-        self.rows = list(features.columns)
-        self._meter = features.unknown_meter
-        self._bars = self._begin = self._position = 0
-        self._program = -1
-        self._own: dict[tuple[Kind, int], int] = {}  # kind and program: the latest id of them
-        self._own_pitch: dict[int, int] = {}
-        self._pitch = self._pitch_before = 0
-        self._notes: list[tuple[int, int, int, int]] = []  # those that may sound: program, pitch as named, onset, end
-        self._own_end: dict[int, int] = {}
-        self._onset: int | None = None
-        self._top = self._top_before = self._count = 0
-        self._first: dict[tuple[int, int], int] = {}  # program and onset: the first pitch there
-        self._counts: dict[int, int] = {}  # onset: notes
-
-    def copy(self) -> Reader:
-        """One that goes on from here by itself."""
-        made = object.__new__(Reader)
-        made.__dict__.update(self.__dict__)
-        for name in ("_own", "_own_pitch", "_notes", "_own_end", "_first", "_counts"):
-            setattr(made, name, getattr(self, name).copy())
-        return made
-
-    def read(self, token: int) -> None:
-        """Read the next token."""
-        features = self._features
-        kind, value = features.scheme.kinds[token], features.scheme.values[token]
-        if kind == Kind.BAR:
-            self._bars += 1
-            self._begin += features.bars[self._meter] if self._bars > 1 else 0
-            self._position = 0
-        elif kind == Kind.TIME_SIG:
-            self._meter = value
-        elif kind == Kind.POSITION:
-            self._position = value
-        elif kind == Kind.PROGRAM:
-            self._program = value
-        elif kind in (Kind.VELOCITY, Kind.DURATION):
-            self._own[Kind(kind), self._program] = token
-        elif kind == Kind.PITCH:
-            drum = bool(features.drums[token]) or self._program == DRUMS
-            self._pitch, self._pitch_before = 1 + value + 128 * drum, self._pitch
-            self._own_pitch[self._program] = self._pitch
-        if kind == features.scheme.after_note:
-            self._note()
-        self._tell(features)
-
-    @property
-    def _now(self) -> int:
-        return self._begin + self._position * self._features.steps[self._meter]
-
-    def _note(self) -> None:
-        duration, now = self._own.get((Kind.DURATION, self._program)), self._now
-        if duration is None or not self._pitch:
-            return
-        end = now + int(self._features.lengths[self._meter, duration])
-        self._notes = [note for note in self._notes if note[3] > self._begin]  # time never goes back behind a bar line
-        self._notes.append((self._program, self._pitch, now, end))
-        self._own_end[self._program] = end
-        if now != self._onset:
-            self._top_before, self._top = self._top if self._onset is not None else 0, 0
-            self._onset = now
-        if self._pitch <= 128:
-            self._top = max(self._top, self._pitch)
-        self._counts[now] = self._counts.get(now, 0) + 1
-        self._first.setdefault((self._program, now), self._pitch)
-
-    def _tell(self, features: Features) -> None:
-        """Set the rows to what is known now."""
-        now, program, place = self._now, self._program, features.places
-        bar = features.bars[self._meter]
-        velocity = self._own.get((Kind.VELOCITY, program))
-        duration = self._own.get((Kind.DURATION, program))
-        sounding = [(named, end - now) for _, named, _, end in self._notes if end > now and named <= 128]
-        ends = [end for _, end in sounding]
-        pitches = sorted({named for named, _ in sounding}, reverse=True)
-        end = self._own_end.get(program)
-        classes = 0
-        for named in pitches:
-            classes |= 1 << (named - 1) % 12
-        few = pitches[:VOICES]
-        values = (
-            1 + self._position if self._bars else 0,
-            1 + self._meter if self._meter < features.unknown_meter else 0,
-            1 + (self._bars - 1) % _CYCLE if self._bars else 0,
-            1 + program,
-            0 if velocity is None else place[velocity],
-            0 if duration is None else place[duration],
-            self._pitch,
-            self._pitch_before,
-            self._own_pitch.get(program, 0),
-            0 if self._onset is None else 1 + min(max(now - self._onset, 0), _LONGEST),
-            min(self._counts.get(now, 0), _MOST),
-            pitches[0] if pitches else 0,
-            pitches[-1] if pitches else 0,
-            self._top_before,
-            min(len(sounding), _MOST),
-            1 + min(min(ends), _LONGEST) if ends else 0,
-            1 + min(max(ends), _LONGEST) if ends else 0,
-            0 if end is None else 2 + min(max(end - now, -1), _LONGEST),
-            self._first.get((program, now - bar), 0),
-            self._first.get((program, now - 2 * bar), 0),
-            classes,
-            *few,
-            *_NO_VOICES[len(few) :],
-        )
-        self.rows = [offset + value for offset, value in zip(features.columns, values, strict=True)]
-
-
-_NO_VOICES = (0,) * VOICES
 
 
 def has_features(scheme: Scheme) -> bool:
