@@ -154,6 +154,14 @@ def built() -> dict[str, EventTokenizer]:
     return {}
 
 
+def test_a_program_at_the_last_moment_is_followed_by_a_note() -> None:
+    """An instrument that is named a tick before the end of a piece that has none: time may not pass without a note."""
+    tokenizer = EventTokenizer.build(EventOptions("MIDILike", {"program_changes": True}))
+    rng = np.random.default_rng(2208695)
+    limits = limits_of(rng, tokenizer)
+    assert_valid(tokenizer, write(tokenizer.grammar(), limits, rng), limits)
+
+
 @pytest.mark.parametrize(("scheme", "options"), TOKENIZERS)
 def test_every_sequence_is_a_valid_piece(
     scheme: str, options: dict[str, Any], built: dict[str, EventTokenizer]

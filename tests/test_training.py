@@ -374,11 +374,12 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     assert child.about["lineage"]["parent"]["digest"] == made.digest
     recipe = load("toccata", [*TINY, "training.precision='fp32'", "prepare.test=0.2"])
     corpus = Corpus(tmp_path / "child" / "training" / "corpus")
-    examples = Examples(corpus, load_tokenizer(made.tokenizer()), "train", 48, recipe.examples, 0)
+    tokenizer = load_tokenizer(made.tokenizer())
+    examples = Examples(corpus, tokenizer, "train", 48, recipe.examples, 0, tokenizer.features)
     batch = stack([examples.row(i) for i in range(4)])
     decoder = load_decoder(made)
     with torch.no_grad():
-        loss = float(decoder(batch.inputs, batch.packing, batch.targets))
+        loss = float(decoder(batch.inputs, batch.packing, batch.targets, batch.features))
     assert losses(tmp_path / "child")[1] == pytest.approx(loss, abs=1e-4)
     with pytest.raises(RecipeError, match=r"model\.width is 32"):
         toccata.finetune(music, tmp_path / "wide", model=made.path, settings=["model.width=64"])

@@ -212,11 +212,12 @@ class Cursor(Reach):
         if not self._waits():
             return
         fits = mask[ids] & self._some_note_fits(ticks)
-        starts = (
-            self._ids(Kind.PROGRAM) if self.grammar.scheme.has_programs else self._ids(self.grammar.scheme.start_kind)
-        )
-        now = np.array([self.state.tick])
-        if fits.any() or (self.grammar.masks[self.state.prev][starts].any() and self._some_note_fits(now)[0]):
+        follows = self.grammar.masks[self.state.prev]
+        programs, starts = self._ids(Kind.PROGRAM), self._ids(self.grammar.scheme.start_kind)
+        now = follows[programs].any() and self._some_note_fits(np.array([self.state.tick]))[0]
+        # Behind a program there may be a note without another program.
+        now = now or (follows[starts].any() and self._may_start(self.state.program))
+        if fits.any() or now:
             mask[ids] = fits
 
     # -- notes ---------------------------------------------------------------------------------------------------------
