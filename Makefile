@@ -6,6 +6,7 @@ CASES ?= 200
 REQUESTS ?= 10000
 FUZZ ?= 100000
 GUIDED ?= 100000
+SCHEDULES ?= 10000
 MINUTES ?= 3
 WORKERS ?= auto
 
@@ -46,15 +47,14 @@ demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new 
 	@echo "The sound:       demo/idea.wav"
 	@echo "Another idea:    $(BIN)/toccata generate --model demo/model --bars 16 --seed 2 --audio --plot -o demo/idea-2.mid"
 
-test: $(VENV)/.installed-dev ## every check: ruff, mypy, import-linter, pytest
+test: $(VENV)/.installed-dev ## every check: ruff, mypy, pytest (import-linter is one of its tests)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
-nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), FUZZ mutated files (100,000), and GUIDED more by coverage
-	TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (10,000) mixtures of verbs at once, FUZZ mutated files (100,000), and GUIDED more by coverage
+	TOCCATA_SCHEDULES=$(SCHEDULES) TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	$(BIN)/python tests/fuzz_coverage.py --runs $(GUIDED)
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other

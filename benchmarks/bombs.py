@@ -409,7 +409,7 @@ def ready() -> None:
     import toccata.cli.rewrite
     import toccata.cli.train
     import toccata.cli.vary
-    import toccata.engine.session
+    import toccata.engine.cache
     import toccata.render.audio
     import toccata.render.roll
     import toccata.tokenizers.load

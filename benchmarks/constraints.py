@@ -18,7 +18,6 @@ import json
 import statistics
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +26,15 @@ from typing import Any
 import numpy as np
 
 import toccata
-from toccata.engine.generate import Finished
 from toccata.engine.guards import Guards, Ids
-from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling
+from toccata.musicmodel import Model
 from toccata.tasks.chords import ChordChart
 from toccata.tasks.controls import Controls
 from toccata.tasks.request import Request, Task, compile_request
 
+LIMIT = 8192
+"""New ids that a piece may have."""
 CHART = ChordChart.read("Dm7 | G7 | Cmaj7 | %")
 KINDS: dict[str, dict[str, Any]] = {
     "key": {"key": "C major"},
@@ -102,10 +102,11 @@ def pieces(model: Model, request: Request, batch: int, rounds: int) -> tuple[lis
     ids: list[list[int]] = []
     least = float("inf")
     for turn in range(max(2, rounds // 3)):
-        for event, _ in model.stream(request, n=batch, seed=100 * turn):
-            if isinstance(event, Finished) and len(ids) < 8:
-                ids.append(event.ids[-event.written :].tolist())
-        least = min(least, 1e6 * model.stats.seconds / model.stats.tokens)
+        began = time.perf_counter()
+        done = model.decode(model.compile(request), range(100 * turn, 100 * turn + batch), limit=LIMIT)
+        seconds = time.perf_counter() - began
+        ids += [one.ids[-one.new_tokens :].tolist() for one in done][: 8 - len(ids)]
+        least = min(least, 1e6 * seconds / sum(one.new_tokens for one in done))
     return ids, least
 
 
@@ -142,8 +143,9 @@ def guidance(model: Model, batch: int, bars: int, rounds: int) -> float:
     for turn in range(rounds + 1):
         each = []
         for strength in (1.0, 2.0):
-            deque(model.stream(told, n=batch, seed=100 * turn, sampling=Sampling(guidance=strength)), maxlen=0)
-            each.append(model.stats.seconds / model.stats.tokens)
+            began, seeds = time.perf_counter(), range(100 * turn, 100 * turn + batch)
+            done = model.decode(model.compile(told), seeds, sampling=Sampling(guidance=strength), limit=LIMIT)
+            each.append((time.perf_counter() - began) / sum(one.new_tokens for one in done))
         ratios.append(each[1] / each[0])
     return statistics.median(ratios[1:]) - 1
 

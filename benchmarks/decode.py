@@ -13,8 +13,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,16 +21,19 @@ import torch
 from numpy.typing import NDArray
 from transformers import MistralConfig, MistralForCausalLM
 
-from toccata.engine.generate import NewNote, generate
+from toccata.engine.cache import KeyValueCache
+from toccata.engine.job import DecodeJob
 from toccata.engine.network import Network
 from toccata.engine.sampling import Sampling
-from toccata.engine.session import Session
+from toccata.engine.scheduler import Scheduler, Verb
 from toccata.model.config import DecoderConfig, sized
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
 from toccata.recipes import load
 from toccata.tasks.request import Request, compile_request
+from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.load import build_tokenizer
+from toccata.tokenizers.state import Note
 
 THREADS = 2
 PROMPT = 32
@@ -95,27 +97,45 @@ def measure(ours: Loop, theirs: Loop, batch: int, quick: bool) -> dict[str, floa
 
 
 def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], bits: Any) -> Loop:
-    """The engine: session, grammar and sampler."""
+    """The engine: scheduler, grammar and sampler."""
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    session = Session(Network.of(config, arrays, bits=bits, threads=THREADS), rows=8)
+    cache = KeyValueCache(Network.of(config, arrays, bits=bits, threads=THREADS), rows=8)
     # A piece that may not end before it is long enough; the first bars of it are what is timed.
     task = compile_request(Request(bars=10_000, tempo=100, meter=(4, 4)), TOKENIZER, PROMPT)
 
-    def emptied(_: int) -> AbstractContextManager[Session]:
-        while session.active:
-            session.release(0)
-        return nullcontext(session)
-
     def loop(batch: int, new: int) -> int:
-        notes = 0
-        begun = len(task.ids)
-        for event in generate(emptied, TOKENIZER, task, list(range(batch)), Sampling(1.0, TOP_P), 10**9):
-            notes += isinstance(event, NewNote)
-            if session.lengths[0] >= begun + new:
-                break
-        return notes
+        scheduler, notes = Scheduler(cache, TOKENIZER), Notes()
+        for seed in range(batch):
+            scheduler.submit(job(DecodeJob(task, seed, Sampling(1.0, TOP_P), 10**9, notes)))
+        while not cache.slots or cache.slots[0].length < len(task.ids) + new:
+            scheduler.step()
+        scheduler.close()
+        return notes.count
 
     return loop
+
+
+def job(one: DecodeJob) -> Verb:
+    """A verb of one job."""
+    return (yield one)
+
+
+class Notes:
+    """Counts notes as they are written."""
+
+    count = 0
+
+    def note(self, note: Note, cursor: Cursor) -> Iterable[object]:
+        """One more."""
+        self.count += 1
+        return ()
+
+    def bar(self, bar: int, cursor: Cursor) -> Iterable[object]:
+        """No note."""
+        return ()
+
+    def tempo(self, cursor: Cursor) -> None:
+        """No note."""
 
 
 def transformers_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor]) -> Loop:

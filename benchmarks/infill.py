@@ -27,12 +27,12 @@ from symusic import Score
 
 import toccata
 from recipes import parted
-from toccata.engine.model import Model
 from toccata.engine.sampling import log_probabilities
 from toccata.errors import MidiError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole as TickHole
+from toccata.musicmodel import Model
 from toccata.tasks.fill import Hole, cut, filling, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import bar_starts

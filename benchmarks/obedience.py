@@ -26,11 +26,11 @@ from symusic import Score
 
 import toccata
 from toccata.corpus.store import Corpus
-from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling
 from toccata.midi.bars import bar_map
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.tasks.controls import BOUNDS, Controls, measured
 
@@ -95,10 +95,10 @@ def keys(model: Model, pieces: int, bars: int, untold: Sequence[Controls]) -> di
     for tonic in range(12):
         for minor in (False, True):
             request = replace(Request(bars=bars), controls=Controls(key=Key(tonic, minor)))
-            for _, piece in model.stream(request, n=each, seed=5000 + 100 * tonic + minor):
-                if piece is not None:
-                    right += found(piece.score).key == Key(tonic, minor)
-                    total += 1
+            first = 5000 + 100 * tonic + minor
+            for done in model.decode(model.compile(request), range(first, first + each)):
+                right += found(model.tokenizer.decode(done.ids)).key == Key(tonic, minor)
+                total += 1
     have = [one.key for one in untold if one.key is not None]
     chance = float(np.mean([have.count(Key(t, m)) / len(have) for t in range(12) for m in (False, True)]))
     return {

@@ -27,13 +27,13 @@ from symusic import Note, Score
 import toccata
 from toccata import folder
 from toccata.corpus.store import CORPUS, Corpus
-from toccata.engine.model import Model
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.ranking import Ranked, Ranker
 from toccata.measure.usual import drawn
 from toccata.midi.bars import bar_map
 from toccata.midi.edit import slice_bars
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 BARS = 8

@@ -26,9 +26,7 @@ import numpy as np
 from symusic import Score
 
 import toccata
-from toccata.engine.generate import Event, Finished
 from toccata.engine.guards import Guards, Ids
-from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling
 from toccata.errors import MidiError
 from toccata.measure.rot import KINDS, Rot, rot
@@ -36,8 +34,10 @@ from toccata.midi.bars import bar_map
 from toccata.midi.clean import clean
 from toccata.midi.edit import slice_bars
 from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.tasks.passage import passage
+from toccata.tasks.request import Request
 from toccata.tokenizers.base import Tokenizer
 
 ROWS = 16
@@ -91,14 +91,12 @@ def sampled(model: Model, temperature: float, pieces: int, bars: int) -> list[di
     guarded: list[Rot] = []
     nats, notes = np.zeros(2), np.zeros(2)
     for first in range(0, pieces, ROWS):
-        ids: dict[int, list[int]] = {}
-
-        def keep(event: Event, into: dict[int, list[int]] = ids) -> None:
-            if isinstance(event, Finished):
-                into[event.row] = event.ids.tolist()
-
         off, on = Sampling(temperature, guards=False), Sampling(temperature)
-        written = model.generate(n=min(ROWS, pieces - first), bars=bars, seed=first, sampling=off, on_event=keep)
+        count = min(ROWS, pieces - first)
+        written = model.generate(n=count, bars=bars, seed=first, sampling=off)
+        limit = 4096 * -(-bars // 8)
+        again = model.decode(model.compile(Request(bars=bars)), range(first, first + count), sampling=off, limit=limit)
+        ids = [done.ids.tolist() for done in again]
         for row, piece in enumerate(written):
             plain.append(fallen_into(piece, bars))
             if touched := bool(pressed(model.tokenizer, ids[row])):
@@ -127,17 +125,15 @@ def fallen_into(piece: Piece, bars: int) -> Rot:
 def cost(model: Model, rows: int = 8, bars: int = 8, turns: int = 8) -> dict[str, float]:
     """Tokens a processor second with guards and without, in turns; and microseconds a token of guards by themselves."""
     speed: dict[bool, list[float]] = {False: [], True: []}
-    ids: list[int] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, Finished):
-            ids.extend(event.ids.tolist())
 
     for turn in range(turns):
         for guards in (False, True) if turn % 2 else (True, False):
             began = time.process_time()
-            model.generate(n=rows, bars=bars, seed=10_000 + turn, sampling=Sampling(guards=guards), on_event=keep)
+            model.generate(n=rows, bars=bars, seed=10_000 + turn, sampling=Sampling(guards=guards))
             speed[guards].append(model.stats.tokens / (time.process_time() - began))
+    seeds = range(10_000, 10_000 + rows)
+    done = model.decode(model.compile(Request(bars=bars)), seeds, sampling=Sampling(guards=False))
+    ids = [token for one in done for token in one.ids.tolist()]
     grammar = model.tokenizer.grammar()
     logits, allowed = np.zeros(grammar.size, np.float32), np.ones(grammar.size, np.bool_)
     seconds = {False: 0.0, True: 0.0}

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import toccata
-from toccata.engine.model import Model
 from toccata.errors import ToccataError
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
+from toccata.musicmodel import Model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from outside import read, untouched_outside  # an independent reader, mido, which the tests use too

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from toccata import folder
-from toccata.engine.model import Model
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
+from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 

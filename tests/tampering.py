@@ -26,12 +26,12 @@ import numpy as np
 import toccata
 from toccata import folder
 from toccata.api import model_rows
-from toccata.engine.model import Model
 from toccata.errors import ToccataError
 from toccata.files import digest
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
 from toccata.measure.usual import Usual
+from toccata.musicmodel import Model
 
 MEMORY, SECONDS = 1 << 30, 60
 """What one folder may take at most: bytes beyond those of the process before, and seconds of processor."""

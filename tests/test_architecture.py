@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
 from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -140,12 +139,13 @@ def test_every_room_stands_in_the_table() -> None:
     assert there - {"__init__", "__main__"} - GROUND == rooms
 
 
-def test_import_linter_checks_the_table() -> None:
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-    assert config["root_package"] == "toccata"
-    assert config["include_external_packages"] is True
-    wanted = contracts()
-    assert config["contracts"] == wanted, f"pyproject.toml should have these contracts:\n\n{as_toml(wanted)}"
+def test_import_linter_finds_nothing(tmp_path: Path) -> None:
+    head = '[tool.importlinter]\nroot_package = "toccata"\ninclude_external_packages = true\n\n'
+    config = tmp_path / "contracts.toml"
+    config.write_text(head + as_toml(contracts()), encoding="utf-8")
+    command = [Path(sys.executable).parent / "lint-imports", "--config", config, "--no-logo", "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_code_obeys_the_table() -> None:
@@ -193,21 +193,35 @@ SOURCES = sorted(SRC.rglob("*.py"))
 
 
 def test_modules_read_in_one_sitting() -> None:
-    lines = {path.relative_to(SRC).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
-    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+    """Signatures and what they say of themselves are read when looking them up, and do not count."""
+    long = {}
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        looked_up = sum(
+            _code_begins(item) - item.lineno
+            for item in ast.walk(ast.parse(text))
+            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+        if (count := len(text.splitlines()) - looked_up) > MOST_LINES:
+            long[path.relative_to(SRC).as_posix()] = count
+    assert long == {}
+
+
+def _code_begins(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The first line after a function's docstring; its own line where it has none."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return (first.end_lineno or 0) + 1 if documented else function.lineno
 
 
 def test_functions_fit_a_screen() -> None:
     long = {}
     for path in SOURCES:
         for item in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
-                first = item.body[0]
-                said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-                # The signature and what it says of itself are read when looking it up, not when following it.
-                start = (first.end_lineno or 0) + 1 if said else item.lineno
-                if (length := (item.end_lineno or 0) - start + 1) > MOST_FUNCTION_LINES:
-                    long[f"{path.relative_to(SRC).as_posix()}: {item.name}"] = length
+            if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if (length := (item.end_lineno or 0) - _code_begins(item) + 1) > MOST_FUNCTION_LINES:
+                long[f"{path.relative_to(SRC).as_posix()}: {item.name}"] = length
     assert long == {}
 
 
@@ -229,12 +243,8 @@ def _loads(statement: str, names: list[str]) -> list[str]:
 
 
 def test_writing_music_loads_nothing_that_is_heavy() -> None:
-    assert _loads("import toccata.engine.model, toccata.api", HEAVY) == []
+    assert _loads("import toccata.musicmodel, toccata.api", HEAVY) == []
 
 
 def test_the_package_itself_loads_next_to_nothing() -> None:
     assert _loads("import toccata", [*HEAVY, "numpy", "symusic", "miditok", "onnxruntime", "click", "rich"]) == []
-
-
-if __name__ == "__main__":
-    print(as_toml(contracts()))

@@ -23,14 +23,14 @@ from cli_support import call
 from random_model import random_model
 from toccata import api
 from toccata.arguments import TABLE, checked_value, kind_of, parsed_value
-from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling
 from toccata.engine.seeds import seeds_of
 from toccata.errors import ArgumentError, RecipeError, RequestError, ToccataError, shown
 from toccata.midi.clean import CleanOptions
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.request import Request
+from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.training.options import TrainOptions
@@ -38,7 +38,7 @@ from toccata.training.options import TrainOptions
 HUGE = 10**5000
 VERBS: list[Callable[..., Any]] = [
     *(getattr(toccata, name) for name in toccata.__all__ if inspect.isfunction(getattr(toccata, name))),
-    api.render, api.inspect, api.bach, Model.__init__, Model.generate, Model.stream, Model.infill, Model.accompany,
+    api.render, api.inspect, api.bach, Model.__init__, Model.generate, Model.infill, Model.accompany,
     Model.vary, Model.harmonise, toccata.Piece.save, toccata.Piece.lock, toccata.Piece.audio, toccata.Piece.plot,
 ]  # fmt: skip
 
@@ -233,9 +233,9 @@ def test_a_request_of_ones_own_is_checked_too(model: Model) -> None:
         ({"bars": 1, "meter": (4, 0)}, "meter must be"),
     ):
         with pytest.raises(ArgumentError, match=named):
-            next(model.stream(Request(**asked), seed=0))  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="request must be a Request, not 4"):
-        model.stream(4)  # type: ignore[arg-type]
+            compile_request(Request(**asked), model.tokenizer, 64)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="verb must be one of accompany, generate, harmonise, infill, vary"):
+        list(model.stream(verb="compose"))  # type: ignore[arg-type]
 
 
 @given(st.sampled_from(sorted(TABLE)), st.text(max_size=50) | st.integers().map(str) | st.floats().map(str))

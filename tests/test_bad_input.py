@@ -17,9 +17,9 @@ import pytest
 
 from cli_support import TINY, call, some_bach, start, tiny
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.errors import RequestError
 from toccata.midi.pool import interrupts_kept, main_left_alone
+from toccata.musicmodel import Model
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.events import EventOptions
 
@@ -179,8 +179,8 @@ def test_what_codes_cannot_learn_is_not_said_to_be_learnable(said: str, midi: Pa
 
 
 def test_tokens_that_keep_no_rhythm_do_not_promise_one(midi: Path, tmp_path: Path) -> None:
-    writer = Model(random_model(tmp_path / "m", EventOptions("MIDILike")), precision="fp32")
-    writer.has_learned = lambda what: False  # type: ignore[method-assign]
+    place = random_model(tmp_path / "m", EventOptions("MIDILike"), settings=["examples.fill=0"])
+    writer = Model(place, precision="fp32")
     with pytest.raises(RequestError, match=r"has not learned to fill: for melody, train .* examples\.fill=0\.25"):
         writer.vary(sorted(midi.iterdir())[0], keep="melody")
 

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Track
 
+from decoding import decode_with
 from random_model import random_model
 from toccata.corpus.examples import ExampleOptions, Examples
 from toccata.corpus.prepare import prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.generate import Finished
-from toccata.engine.model import Model
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key
 from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured
 from toccata.tasks.fill import Hole
@@ -201,7 +201,7 @@ def test_the_model_reads_what_is_asked_for(model: Model) -> None:
     task = compile_request(request, model.tokenizer, 300, controls=True)
     prefix = task.ids[: task.prefix].tolist()
     assert said(model.tokenizer, prefix) == Controls(length=3, key=Key(2, True), style=(1,)).tokens()
-    (done,) = [event for event, _ in model.stream(request, seed=3) if isinstance(event, Finished)]
+    done = decode_with(model, task, 3)
     grammar, state = model.tokenizer.grammar(), State(model.tokenizer.grammar().scheme)
     heard: dict[int, list[int]] = {}
     for token in done.ids.tolist():

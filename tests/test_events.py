@@ -1,207 +1,176 @@
-"""Event tokenizers keep the music: onset, pitch, program and seconds, on real files."""
+"""Events: what is announced while pieces are written is, put together, what is in the pieces."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import miditok
-import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import ModelError, RecipeError, RequestError
-from toccata.midi.clean import clean
-from toccata.midi.facts import seconds_at
-from toccata.midi.read import read_score
-from toccata.tokenizers.base import Tokens
-from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
-
-FOLDERS = [
-    "bach/mutopia",
-    "bach/hauptstimme",
-    "piano/keyboard",
-    "piano/chopin_first_editions",
-    "choir",
-    "songs",
-    "quartets",
-    "game",
-]
-
-
-def kept(before: Score, after: Score) -> float:
-    """The share of notes that are there again: onset within 1/12 of a quarter, same pitch, same program."""
-
-    def grid(score: Score) -> Counter[tuple[int, int, int]]:
-        notes: Counter[tuple[int, int, int]] = Counter()
-        for track in score.tracks:
-            program = 128 if track.is_drum else track.program
-            for note in track.notes:
-                notes[round(note.time * 12 / score.ticks_per_quarter), note.pitch, program] += 1
-        return notes
-
-    old, new = grid(before), grid(after)
-    lost = old - new
-    found = 0
-    for (time, pitch, program), count in lost.items():
-        for near in (time - 1, time + 1):
-            found += min(count, (new - old)[near, pitch, program])
-    return 1 - (lost.total() - min(found, lost.total())) / old.total()
-
-
-def small(data: Path, folder: str, count: int = 2) -> list[Path]:
-    """A few files of a folder, none of them long."""
-    files = sorted((data / folder).rglob("*.mid"), key=lambda p: (p.stat().st_size, p.name))
-    return files[len(files) // 3 :: max(1, len(files) // (3 * count))][:count]
-
-
-@pytest.mark.parametrize("folder", FOLDERS)
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_round_trip_keeps_the_notes(scheme: str, folder: str, data: Path) -> None:
-    tokenizer = EventTokenizer.build(EventOptions(scheme))
-    for path in small(data, folder):
-        score = clean(read_score(path))
-        tokens = tokenizer.encode(score)
-        assert kept(score, tokenizer.decode(tokens)) >= 0.99, path.name
-        assert tokens.ids[0] == tokenizer.bos
-        assert tokens.ids[-1] == tokenizer.eos
-
-
-@pytest.mark.parametrize("scheme", ["REMI", "TSD", "MIDILike", "PerTok"])
-def test_round_trip_keeps_the_seconds(scheme: str, data: Path) -> None:
-    tokenizer = EventTokenizer.build(EventOptions(scheme))
-    for path in small(data, "piano/keyboard", 3):
-        score = clean(read_score(path))
-        again = tokenizer.decode(tokenizer.encode(score))
-        last = [np.array([max(n.time for t in s.tracks for n in t.notes)]) for s in (score, again)]
-        before, after = float(seconds_at(score, last[0])[0]), float(seconds_at(again, last[1])[0])
-        assert after == pytest.approx(before, rel=0.013), path.name  # the tempo grid's half step
-
-
-def test_a_change_of_meter_inside_a_bar_keeps_bar_lines_true() -> None:
-    score = Score(480)
-    score.time_signatures = [TimeSignature(0, 4, 4), TimeSignature(480 * 5, 3, 4)]  # the second bar has one quarter
-    track = Track("", 0, False)
-    track.notes.extend([Note(480 * i, 480, 60 + i, 64) for i in range(8)])
-    score.tracks.append(track)
-    tokenizer = EventTokenizer.build(EventOptions("REMI"))
-    again = tokenizer.decode(tokenizer.encode(score))
-    assert [(s.time // 12 * 480 // (again.ticks_per_quarter // 12), s.numerator) for s in again.time_signatures] == [
-        (0, 4),
-        (1920, 1),
-        (2400, 3),
-    ]
-
-
-def test_ids_of_another_tokenizer_are_refused() -> None:
-    one = EventTokenizer.build(EventOptions("REMI"))
-    other = EventTokenizer.build(EventOptions("TSD"))
-    with pytest.raises(RequestError, match="another tokenizer"):
-        one.decode(Tokens(np.zeros(3, np.int32), other.fingerprint))
-    with pytest.raises(RequestError, match="outside"):
-        one.decode(np.array([one.vocab_size], np.int32))
-
-
-@pytest.mark.parametrize("algorithm", ["BPE", "Unigram", "WordPiece"])
-def test_learned_merges_shorten_and_say_the_same(algorithm: str, data: Path) -> None:
-    scores = [clean(read_score(path)) for path in small(data, "bach/mutopia", 4)]
-    plain = EventTokenizer.build(EventOptions("REMI"))
-    learned = EventTokenizer.build(EventOptions("REMI", merges=plain.vocab_size + 400, algorithm=algorithm))
-    learned.fit(scores)
-    assert learned.fingerprint != plain.fingerprint
-    for score in scores:
-        assert len(learned.encode(score)) < len(plain.encode(score))
-        assert kept(plain.decode(plain.encode(score)), learned.decode(learned.encode(score))) == 1
-
-
-def test_no_merge_crosses_a_bar_line(merged: EventTokenizer) -> None:
-    words = merged.words(np.arange(merged.vocab_size, dtype=np.int32))
-    assert not [word for word in words if "Bar" in word.split("+")[1:]]
-
-
-def test_what_was_saved_is_read_again_and_by_miditok(merged: EventTokenizer, data: Path, tmp_path: Path) -> None:
-    merged.save(tmp_path)
-    again = EventTokenizer.load(tmp_path)
-    score = clean(read_score(small(data, "bach/mutopia")[0]))
-    assert again.fingerprint == merged.fingerprint
-    ids = merged.encode(score, start=False, end=False).ids
-    assert again.encode(score, start=False, end=False).ids.tolist() == ids.tolist()
-    theirs = miditok.REMI(params=tmp_path / "tokenizer.json")
-    decoded = theirs.decode(miditok.TokSequence(ids=ids.tolist(), are_ids_encoded=True))
-    assert kept(decoded, merged.decode(ids)) == 1
-
-
-def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(ModelError, match=r"tokenizer\.json"):
-        EventTokenizer.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (EventOptions("REMI", {"use_tempo": True}), "use_tempo"),
-        (EventOptions("REMI", {"beat_res": {"0:4": 8}}), "0-4"),
-        (EventOptions("PerTok", {"use_time_signatures": True}), "four quarters"),
-        (EventOptions("REMI", {"beat_res": 5}), r"options\.beat_res must be"),
-        (EventOptions("REMI", {"beat_res": {"0-4": 0}}), r"options\.beat_res must be"),
-        (EventOptions("REMI", {"time_signature_range": []}), r"options\.time_signature_range must be"),
-        (EventOptions("REMI", {"time_signature_range": {"4": [0]}}), r"options\.time_signature_range must be"),
-        (EventOptions("REMI", {"time_signature_range": {"0": [4]}}), "time_signature_range is wrong"),
-        (
-            EventOptions("TSD", {"num_velocities": "many"}),
-            "num_velocities must be a whole number from 1 to 127, not 'many'",
-        ),
-        (EventOptions("REMI", {"tempo_range": [0, 0]}), "tempo_range is wrong"),
-        (EventOptions("REMI", {"programs": [999]}), r"options\.programs .*-1 for the drums, not \[999\]"),
-        (EventOptions("REMI", {"programs": [-2]}), r"options\.programs"),
-        (EventOptions("REMI", {"programs": [True]}), r"options\.programs"),
-        (EventOptions("REMI", {"programs": 5}), r"options\.programs"),
-    ],
+from random_model import random_model
+from toccata.events import (
+    BarBegun,
+    Event,
+    NoteAdded,
+    NoteKey,
+    NoteRemoved,
+    PieceFinished,
+    PieceRestarted,
+    SongClock,
+    note_keys,
 )
-def test_options_that_do_not_exist_are_named(options: EventOptions, said: str) -> None:
-    with pytest.raises(RecipeError, match=said) as error:
-        EventTokenizer.build(options)
-    assert "\n" not in str(error.value)
+from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
+from toccata.piece import Piece
+from toccata.recipes import load
+from toccata.tokenizers.events import EventOptions
 
 
-def test_whatever_goes_wrong_in_miditok_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> None:
-        raise KeyError("a\nb")
-
-    monkeypatch.setattr(miditok.PerTok, "_create_base_vocabulary", fails)
-    with pytest.raises(RecipeError, match="num_velocities is wrong, MidiTok says: KeyError") as error:
-        EventTokenizer.build(EventOptions("PerTok", {"num_velocities": 8}))
-    assert "\n" not in str(error.value)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    recipe = load("toccata")
+    assert isinstance(recipe.tokenizer, EventOptions)
+    return Model(random_model(tmp_path_factory.mktemp("model") / "m", recipe.tokenizer, context=256), precision="fp32")
 
 
-def test_programs_of_ones_own() -> None:
-    tokenizer = EventTokenizer.build(EventOptions("REMI", {"programs": [-1, 0, 127]}))
-    assert {word for word in tokenizer.words(np.arange(tokenizer.vocab_size)) if word.startswith("Program")} == {
-        "Program_-1",
-        "Program_0",
-        "Program_127",
-    }
+@pytest.fixture(scope="module")
+def song() -> Score:
+    """Eight bars for two instruments, its tempo changed on the way, ticks that no tokenizer has."""
+    score = Score(220)
+    score.time_signatures = [TimeSignature(0, 3, 4)]
+    score.tempos = [Tempo(0, qpm=90.0), Tempo(220 * 9, qpm=132.0)]
+    for program, low in ((40, 67), (42, 48)):
+        track = Track("", program, False)
+        for n in range(24):
+            track.notes.append(Note(220 * n, 200, low + n * 5 % 9, 70 + n))
+        score.tracks.append(track)
+    return score
 
 
-def test_too_few_merges_are_refused() -> None:
-    with pytest.raises(RecipeError, match="base tokens"):
-        EventTokenizer.build(EventOptions("REMI", merges=10)).fit([])
+def put_together(events: list[Event], pieces: int) -> tuple[list[Counter[NoteKey]], list[Piece]]:
+    """The notes that are there at the end, and the pieces."""
+    notes: list[Counter[NoteKey]] = [Counter() for _ in range(pieces)]
+    done: dict[int, Piece] = {}
+    for event in events:
+        if isinstance(event, NoteAdded):
+            notes[event.piece][key(event)] += 1
+        elif isinstance(event, NoteRemoved):
+            notes[event.piece][key(event)] -= 1
+            assert notes[event.piece][key(event)] >= 0, "removed, but not there"
+        elif isinstance(event, PieceRestarted):
+            notes[event.piece].clear()
+        elif isinstance(event, PieceFinished):
+            done[event.piece] = event.music
+    return [+counted for counted in notes], [done[number] for number in range(pieces)]
 
 
-def test_learning_prints_nothing(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    scores = [read_score(path) for path in sorted((data / "bach" / "mutopia").glob("*.mid"))[:2]]
-    EventTokenizer.build(EventOptions("REMI", merges=1200)).fit(scores)
-    assert capfd.readouterr().out == ""
+def key(event: NoteAdded | NoteRemoved) -> NoteKey:
+    note = event.note
+    return NoteKey(note.onset, note.length, note.pitch, note.velocity, note.program, note.drum)
 
 
-def test_sixteenths_of_cut_time_stand_where_they_stood() -> None:
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "new": ("generate", {"bars": 6}),
+    "new, tempo and meter": ("generate", {"bars": 5, "tempo": 77.0, "meter": (3, 4), "end": True}),
+    "continued": ("generate", {"prompt": True, "bars": 4}),
+    "continued from inside a bar": ("generate", {"prompt": True, "prompt_seconds": 6.1, "bars": 3}),
+    "continued alone": ("generate", {"prompt": True, "prompt_bars": 5, "bars": 3, "continuation_only": True}),
+    "form": ("generate", {"form": "ABA", "bars": 9, "programs": [0, 40, -1]}),
+    "form of a prompt": ("generate", {"form": "AAB", "bars": 9, "prompt": True, "prompt_bars": 2}),
+    "form, the prompt left out": (
+        "generate",
+        {"form": "AAB", "bars": 9, "prompt": True, "prompt_bars": 2, "continuation_only": True},
+    ),
+    "infill": ("infill", {"bars": [(2, 3), (5, 8)]}),
+    "infill of a track": ("infill", {"bars": [(2, 7)], "tracks": ["cello"]}),
+    "accompany": ("accompany", {"programs": [0, -1], "bars": [(1, 4)]}),
+    "harmonise": ("harmonise", {"bars": [(2, 4)]}),
+    "rhythm": ("vary", {"strength": 0.7}),
+    "harmony": ("vary", {"keep": "harmony", "bars": [(2, 6)]}),
+}
+
+
+@pytest.mark.parametrize(("verb", "arguments"), CALLS.values(), ids=CALLS.keys())
+def test_events_put_together_are_the_notes_of_the_pieces(
+    model: Model, song: Score, verb: Any, arguments: dict[str, Any]
+) -> None:
+    asked = dict(arguments)
+    source = song if asked.pop("prompt", False) or verb != "generate" else None
+    events = list(model.stream(*([] if source is None else [source]), verb=verb, n=3, seed=11, **asked))
+    notes, pieces = put_together(events, 3)
+    before = Counter[NoteKey]() if source is None else note_keys(song)
+    for found, piece in zip(notes, pieces, strict=True):
+        final = note_keys(piece.score)
+        assert found
+        assert not found - final, "announced, but not in the piece"
+        if source is None or asked.get("continuation_only"):
+            assert found == final
+        else:
+            assert not (final - found) - before, "in the piece, but neither announced nor the song's"
+        clock = SongClock.of(piece.score)
+        for event in events:
+            if isinstance(event, NoteAdded) and pieces[event.piece] is piece and key(event) in final:
+                note = event.note
+                assert note.onset_quarters == note.onset / piece.score.ticks_per_quarter
+                assert note.onset_seconds == pytest.approx(clock.seconds(note.onset), abs=1e-3)
+    added = sum(isinstance(event, NoteAdded) for event in events)
+    removed = sum(isinstance(event, NoteRemoved) for event in events)
+    assert removed <= added / 10, "most notes are announced as they will be"
+
+
+@pytest.mark.parametrize(("verb", "arguments"), CALLS.values(), ids=CALLS.keys())
+def test_every_bar_is_announced_once(model: Model, song: Score, verb: Any, arguments: dict[str, Any]) -> None:
+    asked = dict(arguments)
+    source = [song] if asked.pop("prompt", False) or verb != "generate" else []
+    bars: list[BarBegun] = [
+        e for e in model.stream(*source, verb=verb, n=1, seed=4, **asked) if isinstance(e, BarBegun)
+    ]
+    bars.sort(key=lambda bar: bar.onset)
+    numbers = [bar.bar for bar in bars]
+    assert numbers == sorted(set(numbers))
+    if verb == "generate":
+        given = asked.get("prompt_bars", 0) if asked.get("form") else 0
+        assert numbers == list(range(given, asked["bars"]))
+    assert all(bar.meter == (3, 4) for bar in bars) or not source
+
+
+def test_a_piece_that_is_not_accepted_begins_anew(model: Model) -> None:
+    judged: list[Piece] = []
+
+    def accept(piece: Piece) -> bool:
+        judged.append(piece)
+        return len(judged) >= 3
+
+    events = list(model.stream(bars=3, seed=2, accept=accept))
+    assert sum(isinstance(event, PieceRestarted) for event in events) == 2
+    [notes], [piece] = put_together(events, 1)
+    assert piece is judged[-1]
+    assert notes == note_keys(piece.score)
+    assert model.stats.tokens == sum(piece.origin["tokens"] for piece in judged)
+
+
+def test_tracks_are_those_the_caller_sees(model: Model) -> None:
+    """A Score may have tracks without notes, which no file keeps."""
     score = Score(480)
-    score.time_signatures.append(TimeSignature(0, 2, 2))
-    score.tracks.append(Track("", 0, False))
-    for step in range(16):
-        score.tracks[0].notes.append(Note(step * 120, 120, 60 + step, 80))
-    tokenizer = EventTokenizer.build(EventOptions("REMI"))
-    again = tokenizer.decode(tokenizer.encode(score))
-    times = sorted(note.time / again.ticks_per_quarter for note in again.tracks[0].notes)
-    assert times == pytest.approx([step / 4 for step in range(16)])
+    score.tracks.append(Track("empty", 0, False))
+    for name, program in (("piano", 0), ("bass", 32), ("flute", 73)):
+        track = Track(name, program, False)
+        track.notes.extend([Note(480 * n, 400, 50 + program // 4 + n % 3, 80) for n in range(32)])
+        score.tracks.append(track)
+    for tracks in (["bass"], [3]):
+        [piece] = model.infill(score, [(2, 3)], tracks=tracks, seed=1)
+        for name in ("piano", "flute"):
+            mine, was = (next(t for t in s.tracks if t.name == name).notes for s in (piece.score, score))
+            assert [(n.time, n.duration, n.pitch) for n in mine] == [(n.time, n.duration, n.pitch) for n in was]
+
+
+def test_events_of_real_songs(model: Model, data: Path) -> None:
+    for path in find_midi(data / "quartets")[2:5]:
+        source = read_score(path)
+        events = list(model.stream(path, verb="infill", bars=[(5, 6)], n=2, seed=1))
+        for found, piece in zip(*put_together(events, 2), strict=True):
+            final = note_keys(piece.score)
+            assert not found - final
+            assert not (final - found) - note_keys(source)

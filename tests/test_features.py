@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic import Score
 
+from decoding import begun
+from toccata.engine.cache import KeyValueCache
 from toccata.engine.network import Network
-from toccata.engine.session import Session
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
@@ -167,7 +168,7 @@ def model() -> tuple[Decoder, Network, Features]:
 def test_the_engine_has_the_decoders_logits(model: tuple[Decoder, Network, Features], data: st.DataObject) -> None:
     """Prompts, steps, copies and rows that move: always as the Decoder reads the whole sequence."""
     decoder, network, which = model
-    session = Session(network, rows=3, features=which)
+    cache = KeyValueCache(network, rows=3, features=which)
     texts = [data.draw(sequences("RunningStatus"))[:30] for _ in range(2)]
 
     def expected(ids: list[int]) -> np.ndarray:
@@ -176,20 +177,25 @@ def test_the_engine_has_the_decoders_logits(model: tuple[Decoder, Network, Featu
             logits: np.ndarray = decoder(torch.tensor([ids]), features=beside)[0].numpy()
         return logits
 
-    for row, ids in enumerate(texts):
-        np.testing.assert_allclose(session.prefill(row, np.array(ids)), expected(ids)[-1], atol=2e-4)
-    np.testing.assert_allclose(session.logits(np.array(texts[0])), expected(texts[0]), atol=2e-4)
-    session.share(0, [2])
     texts.append(list(texts[0]))
+    slots = []
+    for ids in texts:
+        slot, logits = begun(cache, np.array(ids), 7)
+        np.testing.assert_allclose(logits, expected(ids)[-1], atol=2e-4)
+        slots.append(slot)
+    np.testing.assert_allclose(cache.logits(np.array(texts[0])), expected(texts[0]), atol=2e-4)
+    more = data.draw(sequences("RunningStatus"))[:3]
+    np.testing.assert_allclose(cache.extend(slots[1], np.array(more)), expected([*texts[1], *more])[-1], atol=2e-4)
+    texts[1] = [*texts[1], *more]
     for _ in range(5):
         new = [data.draw(sequences("RunningStatus"))[0] for _ in texts]
-        logits = session.step(np.array(new))
+        logits = cache.step(np.array(new))
         texts = [[*ids, one] for ids, one in zip(texts, new, strict=True)]
         for row, ids in enumerate(texts):
             np.testing.assert_allclose(logits[row], expected(ids)[-1], atol=2e-4)
-    session.release(0)
+    cache.release(slots[0])
     texts = [texts[2], texts[1]]
-    logits = session.step(np.array([9, 9]))
+    logits = cache.step(np.array([9, 9]))
     for row, ids in enumerate(texts):
         np.testing.assert_allclose(logits[row], expected([*ids, 9])[-1], atol=2e-4)
 
@@ -199,7 +205,7 @@ def test_other_features_are_refused(model: tuple[Decoder, Network, Features]) ->
     for other in (None, features("REMI")):
         if other is None or other.blocks != network.config.features:
             with pytest.raises(ModelError, match="this version"):
-                Session(network, rows=1, features=other)
+                KeyValueCache(network, rows=1, features=other)
 
 
 @pytest.mark.parametrize("scheme", ["TSD", "MIDILike", "Structured"])

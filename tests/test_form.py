@@ -16,15 +16,15 @@ from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from cli_support import call
 from random_model import opened
-from toccata.engine.form import Form, bar_lines
-from toccata.engine.generate import Event, Finished, NewBar
-from toccata.engine.model import Model
 from toccata.errors import RequestError
+from toccata.events import BarBegun, Event, PieceFinished
 from toccata.measure.validity import validity
 from toccata.midi.repeat import closed, repeated
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import ORIGIN, Piece, read_origin
 from toccata.tokenizers.events import EventOptions
+from toccata.verbs.form import Form, bar_lines
 
 PLAIN = EventOptions("REMI", {"use_programs": False, "use_tempos": False, "use_time_signatures": False})
 BAND = EventOptions("TSD", {"program_changes": True})
@@ -150,10 +150,10 @@ def test_what_comes_again_is_the_same_music(model: Model) -> None:
     assert sections[0] == sections[1] == sections[3]
     assert sections[0] != sections[2] != set()
     assert validity([piece], 16).faults == ()
-    assert [event.bar for event in seen if isinstance(event, NewBar)] == list(range(16))
-    [done] = [event for event in seen if isinstance(event, Finished)]
-    assert (done.row, done.written, done.notes) == (0, model.stats.tokens, model.stats.notes)
-    assert done.notes == len(sections[0]) + len(sections[2])
+    assert [event.bar for event in seen if isinstance(event, BarBegun)] == list(range(16))
+    [done] = [event for event in seen if isinstance(event, PieceFinished)]
+    assert (done.piece, done.music, piece.origin["tokens"]) == (0, piece, model.stats.tokens)
+    assert model.stats.notes == len(sections[0]) + len(sections[2])
     [alone] = model.generate(bars=4, seed=5)
     assert bars(alone, 1, 4) == sections[0]
 

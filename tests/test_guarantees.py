@@ -17,12 +17,12 @@ from symusic import ControlChange, Note, Score, Tempo, TextMeta, TimeSignature, 
 
 from outside import heard, new_notes, read, untouched_outside
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key
 from toccata.midi.locks import Lock, kept_notes
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tasks.chords import ChordChart, strong_beats

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from symusic import Note, Score, TimeSignature, Track
 
+from decoding import decode
 from random_model import opened
-from toccata.engine.generate import Finished, NewNote, generate
+from toccata.engine.cache import Slot
 from toccata.engine.guards import MOST, Guards, Ids
-from toccata.engine.model import Model
+from toccata.engine.job import Decoded
 from toccata.engine.sampling import Sampling, log_probabilities
-from toccata.engine.session import Session
 from toccata.measure.rot import Rot, rot
 from toccata.midi.bars import bar_map
 from toccata.midi.clean import clean
 from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.state import Note as NewMade
+from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
 REMI = EventTokenizer.build(EventOptions("REMI", {"use_programs": False}))
@@ -37,24 +38,31 @@ Source = Callable[[int, Kind], Floats]
 
 
 class Parrot:
-    """A session of one row whose logits depend on how many notes it has read and on the kind read last."""
+    """A cache of one row whose logits depend on how many notes it has read and on the kind read last."""
 
     capacity = 10**9
+    rows = 1
 
     def __init__(self, source: Source, tokenizer: EventTokenizer) -> None:
-        self.lengths = np.zeros(1, np.int64)
+        self.slots: list[Slot] = []
+        self.active = 0
         self._source, self._notes = source, 0
         self._kinds = tokenizer.grammar().scheme.vocabulary.kinds
         self.given: list[Floats] = []
 
-    def prefill(self, row: int, ids: NDArray[np.int32]) -> Floats:
+    def open(self, ids: NDArray[np.int64]) -> Slot:
+        self.slots = [Slot(0, ids)]
+        return self.slots[0]
+
+    def read(self, slot: Slot, most: int | None = None) -> Floats:
+        slot.length = len(slot.prompt)
         return self._source(0, Kind.SPECIAL)
 
-    def share(self, source: int, rows: Iterable[int]) -> None:
-        assert not list(rows)
+    def activate(self, slot: Slot) -> None:
+        self.active = 1
 
-    def release(self, row: int) -> None:
-        pass
+    def release(self, slot: Slot) -> None:
+        self.slots, self.active = [], 0
 
     def step(self, ids: NDArray[np.int64]) -> Floats:
         kind = Kind(int(self._kinds[ids[0]]))
@@ -82,17 +90,19 @@ def in_quarters(pitch: dict[str, float]) -> Floats:
 
 def written(
     tokenizer: EventTokenizer, source: Source, guards: bool, bars: int = 24, **asked: Any
-) -> tuple[list[NewMade], Finished, Parrot]:
+) -> tuple[list[NewMade], Decoded, Parrot]:
     """What a source of such logits writes."""
     parrot = Parrot(source, tokenizer)
     task = compile_request(Request(bars=bars, meter=(4, 4), **asked), tokenizer, 100)
-    sampling = Sampling(0.7, guards=guards)
-    events = list(generate(lambda _: nullcontext(cast(Session, parrot)), tokenizer, task, [3], sampling, 5000))
-    done = next(event for event in events if isinstance(event, Finished))
-    return [event.note for event in events if isinstance(event, NewNote)], done, parrot
+    done = decode(parrot, tokenizer, task, 3, Sampling(0.7, guards=guards))
+    state, notes = State(tokenizer.grammar().scheme), list[NewMade]()
+    for base in (base for token in done.ids.tolist() for base in tokenizer.grammar().base(token)):
+        state.read(base)
+        notes += state.made
+    return notes, done, parrot
 
 
-def fallen(tokenizer: EventTokenizer, done: Finished, bars: int = 24) -> tuple[str, ...]:
+def fallen(tokenizer: EventTokenizer, done: Decoded, bars: int = 24) -> tuple[str, ...]:
     return rot(tokenizer.decode(done.ids), bars).kinds
 
 
@@ -221,7 +231,7 @@ def test_a_note_stays_as_likely() -> None:
 def test_likelihood_is_the_models_own() -> None:
     notes, done, parrot = written(REMI, lambda *_: in_quarters({"60": 8.0}), guards=True)
     before = in_quarters({"60": 8.0})
-    new = done.ids[-done.written :].tolist()
+    new = done.ids[-done.new_tokens :].tolist()
     nats = [-float(log_probabilities(row[None], [token])[0]) for row, token in zip([before, *parrot.given], new)]  # noqa: B905
     assert len({note.pitch for note in notes}) > 1, "nothing was steered: nothing was tested"
     assert done.nats == pytest.approx(sum(nats), rel=1e-4)

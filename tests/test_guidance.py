@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from decoding import ProbedCache, decode, one_job
 from random_model import random_model
-from toccata.engine.model import Model
+from toccata.engine.guidance import ControlIds, guided
+from toccata.engine.job import DecodeJob
 from toccata.engine.network import Network
-from toccata.engine.reader import Reader, guided, hearings
 from toccata.engine.sampling import Sampling
-from toccata.engine.session import Session
+from toccata.engine.scheduler import Scheduler
 from toccata.errors import RequestError
-from toccata.midi.bars import bar_map
-from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.controls import Controls, cued, cues, wish_words
-from toccata.tasks.passage import passage
+from toccata.tasks.controls import Controls, style_words, wish_words
 from toccata.tasks.request import Request, Task, compile_request
-from toccata.tasks.window import BarStart, bar_starts
-from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.events import EventOptions
 
 CONTEXT = 128
@@ -31,135 +26,98 @@ BARS = 24
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model]:
-    """The same random weights twice, so that one can be asked while the other writes; a context that is soon full."""
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Random weights, and a context that is soon full."""
     recipe = load("toccata")
     assert isinstance(recipe.tokenizer, EventOptions)
     place = random_model(
         tmp_path_factory.mktemp("model") / "m", recipe.tokenizer, context=CONTEXT, styles=["bach", "chopin"]
     )
-    return Model(place, precision="fp32"), Model(place, precision="fp32")
-
-
-@dataclass
-class Copied:
-    """A piece that is written from a given one, id by id."""
-
-    ids: list[int]
-    bars: list[BarStart]
-    cursor: Cursor
-
-    def read(self, token: int, task: Task) -> None:
-        self.ids.append(token)
-        self.bars = bar_starts(self.cursor.grammar, self.ids, task.cursor.state.meter)
-
-
-def begun(task: Task) -> Copied:
-    """Nothing written yet; the cursor stays where it is, of which a reader asks only the meter."""
-    return Copied(task.ids.tolist(), bar_starts(task.cursor.grammar, task.ids.tolist()), task.cursor)
-
-
-def reading(model: Model, task: Task, pieces: int, guidance: float) -> Reader:
-    """A reader with a session of its own."""
-    heard = hearings(task, model.tokenizer, guidance)
-    network = Network.open(model.folder, model.config, bits=32, threads=1)
-    session = Session(network, rows=pieces * len(heard.deaf))
-    return Reader(session, model.tokenizer, task, pieces, heard)
+    return Model(place, precision="fp32")
 
 
 def asked(model: Model, **wishes: Any) -> Task:
     return compile_request(Request(bars=BARS, meter=(4, 4), **wishes), model.tokenizer, 96, controls=True)
 
 
-def told_music(model: Model, data: Path) -> list[int]:
-    """Bars of a real piece, its density told after every other bar line."""
-    score = read_score(find_midi(data / "quartets")[3])
-    bars = bar_map(score)
-    ids = passage(model.tokenizer, score, bars, 4, 4 + BARS).ids.tolist()
-    told = cues(model.tokenizer, Controls(), {bar: Controls(density=bar % 8 + 1) for bar in range(0, BARS, 2)})
-    return cued(model.tokenizer.grammar(), [], ids, bars.meters[4], told.bars)[1]
+def watched(model: Model, task: Task, guidance: float, monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
+    """What each row of a sequence has in its context, after each step."""
+    contexts: list[list[list[int]]] = []
+    monkeypatch.setattr(ProbedCache, "watch", lambda rows: contexts.append([list(row) for row in rows]))
+    network = Network.open(model.folder, model.config, bits=32, threads=1)
+    cache = ProbedCache(network, rows=4, features=model.tokenizer.features)
+    decode(cache, model.tokenizer, task, 3, Sampling(guidance=guidance), limit=4 * CONTEXT)
+    return contexts
 
 
-def test_the_twin_expects_what_a_reader_does_that_was_told_nothing(models: tuple[Model, Model], data: Path) -> None:
-    model, other = models
-    task = asked(model, controls=Controls(density=3, style=(1,)))
-    words = wish_words(model.tokenizer)
-    untold = replace(task, ids=task.ids[~words[task.ids]], prefix=0)
-    music = told_music(model, data)
-    assert words[music].sum() > 4
-    assert len(music) > 3 * CONTEXT, "the window is to move on, more than once"
-    both = reading(model, task, 1, 3)
-    plain = reading(other, untold, 1, 3)
-    assert plain.untold is None
-    piece, same = begun(task), begun(untold)
-    kept = 0
-    for token in music:
-        assert both.untold is not None
-        np.testing.assert_allclose(both.untold, plain.told, atol=1e-4)
-        kept += bool(np.abs(both.told - plain.told).max() > 1e-3)
-        piece.read(token, task)
-        both.step([piece], [token])
-        if not words[token]:
-            same.read(token, untold)
-            plain.step([same], [token])
-    assert kept > len(music) / 2, "what was told made no difference"
+CONTROLS: dict[str, dict[str, Any]] = {
+    "a level": {"controls": Controls(density=3)},
+    "a style, levels of bars": {
+        "controls": Controls(style=(1,)),
+        "bar_controls": {bar: Controls(density=bar % 8 + 1, polyphony=2) for bar in range(0, BARS, 2)},
+    },
+    "two styles": {"controls": Controls(register=2, style=(0, 1))},
+}
 
 
-def test_a_piece_that_is_done_leaves_the_others_as_they_are(models: tuple[Model, Model], data: Path) -> None:
-    model, other = models
-    task = asked(model, controls=Controls(length=2))
-    words = wish_words(model.tokenizer)
-    music = told_music(model, data)[:40]
-    reader = reading(model, task, 3, 3)
-    pieces = [begun(task) for _ in range(3)]
-    for n, token in enumerate(music):
-        if n == 20:
-            reader.release(1)  # the third takes its place
-            pieces = [pieces[0], pieces[2]]
-        ids = [token] * (len(pieces) - 1) + [music[0]]
-        for piece, one in zip(pieces, ids, strict=True):
-            piece.read(one, task)
-        reader.step(pieces, ids)
-    assert reader.untold is not None
-    for index, piece in enumerate(pieces):
-        np.testing.assert_allclose(reader.told[index], other.logits(np.array(piece.ids, np.int32))[-1], atol=1e-4)
-        plain = np.array([i for i in piece.ids if not words[i]], np.int32)
-        np.testing.assert_allclose(reader.untold[index], other.logits(plain)[-1], atol=1e-4)
+@pytest.mark.parametrize("wishes", CONTROLS.values(), ids=CONTROLS.keys())
+def test_all_rows_have_the_same_music_in_their_context(
+    model: Model, wishes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, words = asked(model, **wishes), wish_words(model.tokenizer)
+    contexts = watched(model, task, 3, monkeypatch)
+    assert len(contexts) > 2 * CONTEXT, "the window is to move on, more than once"
+    controlled = 0
+    for rows in contexts:
+        plain = [[one for one in row if not words[one]] for row in rows]
+        assert all(music == plain[0] for music in plain)
+        assert rows[-1] == plain[0], "the last row reads no controls"
+        controlled += rows[0] != plain[0]
+    assert controlled == len(contexts), "what is said of the whole stays where the window moves on"
 
 
 @pytest.mark.parametrize("guidance", [1, 3])
-def test_of_two_styles_the_mean_is_expected(models: tuple[Model, Model], data: Path, guidance: float) -> None:
-    model, other = models
-    task = asked(model, controls=Controls(density=3, style=(0, 1)))
-    reader = reading(model, task, 1, guidance)
-    piece = begun(task)
-    for token in told_music(model, data)[:40]:
-        piece.read(token, task)
-        reader.step([piece], [token])
-    styles = [
-        int(cues(model.tokenizer, Controls(style=(number,)), {}).prefix[0]) for number in (0, 1)
-    ]  # each is heard alone, as in training
-    alone = [other.logits(np.array([i for i in piece.ids if i != style], np.int32))[-1] for style in styles]
-    np.testing.assert_allclose(reader.told[0], np.mean(alone, axis=0), atol=1e-4)
-    assert (reader.untold is None) == (guidance == 1)
+@pytest.mark.parametrize("wishes", CONTROLS.values(), ids=CONTROLS.keys())
+def test_what_is_expected_follows_from_what_each_row_has_read(
+    model: Model, wishes: dict[str, Any], guidance: float
+) -> None:
+    """Of two styles each is read alone, as in training, and the mean is expected."""
+    task, capacity = asked(model, **wishes), CONTEXT
+    network = Network.open(model.folder, model.config, bits=32, threads=1)
+    cache = ProbedCache(network, rows=4, features=model.tokenizer.features)
+    scheduler = Scheduler(cache, model.tokenizer)
+    scheduler.submit(one_job(DecodeJob(task, 5, Sampling(guidance=guidance), 200)))
+    styles, words = style_words(model.tokenizer), wish_words(model.tokenizer)
+    for step in range(90):
+        scheduler.step()
+        ((_, sequence),) = scheduler.running or [(None, None)]
+        if sequence is None or step % 9:
+            continue
+        plain, _ = sequence.expected()
+        read = [np.array(ids, np.int32) for ids in cache.contents(sequence.slots)]
+        assert all(len(ids) < capacity for ids in read)
+        conditional = read[: len(read) - (guidance != 1)]
+        np.testing.assert_allclose(plain, np.mean([model.logits(ids)[-1] for ids in conditional], axis=0), atol=1e-4)
+        np.testing.assert_allclose(sequence.logits[-1], model.logits(read[-1])[-1], atol=1e-4)
+        assert all(styles[ids].sum() <= 1 for ids in read)
+        assert words[read[-1]].any() == (guidance == 1)
 
 
-def test_only_what_can_but_be_wished_for_is_guided(models: tuple[Model, Model]) -> None:
-    model, _ = models
+def test_only_what_can_but_be_wished_for_is_guided(model: Model) -> None:
     wished = {"controls": Controls(density=3)}
     single = {"bar_controls": {5: Controls(polyphony=2)}}
     style = {"controls": Controls(style=(0,))}
     for wishes in (wished, single, style):
         task = asked(model, **wishes)
-        deaf, last = hearings(task, model.tokenizer, 2)
+        dropped, last = ControlIds(model.tokenizer).rows(task, 2)
         assert last
-        assert deaf.any(axis=1).tolist() == [False, True]
-        deaf, last = hearings(task, model.tokenizer, 1)
+        assert dropped.any(axis=1).tolist() == [False, True]
+        dropped, last = ControlIds(model.tokenizer).rows(task, 1)
         assert not last
-        assert deaf.tolist() == [[False] * model.tokenizer.vocab_size]
+        assert dropped.tolist() == [[False] * model.tokenizer.vocab_size]
     # Masks and what is promised see to these: they cost no second row.
     for promised in ({}, {"key": "D minor"}, {"end": True}):
-        assert len(hearings(asked(model, **promised), model.tokenizer, 3)[0]) == 1
+        assert len(ControlIds(model.tokenizer).rows(asked(model, **promised), 3).dropped_ids) == 1
 
 
 def test_guidance_goes_from_untold_over_told_to_more() -> None:
@@ -172,8 +130,7 @@ def test_guidance_goes_from_untold_over_told_to_more() -> None:
             Sampling(guidance=wrong)
 
 
-def test_the_same_seed_gives_the_same_piece_whoever_is_beside(models: tuple[Model, Model]) -> None:
-    model, _ = models
+def test_the_same_seed_gives_the_same_piece_whoever_is_beside(model: Model) -> None:
     wishes: dict[str, Any] = {"bars": 6, "controls": {"density": [2, 7], "register": 4}, "max_tokens": 600}
     sampling = Sampling(guidance=3)
     alone = [model.generate(n=1, seed=s, sampling=sampling, **wishes)[0] for s in (5, 6, 7)]

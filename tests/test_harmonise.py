@@ -14,11 +14,11 @@ from symusic import Note, Score, TimeSignature, Track
 from cli_support import call
 from outside import untouched_outside
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tasks.voicing import CHOIR, Sung, Voicing, deal, twice, under

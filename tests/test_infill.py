@@ -10,12 +10,12 @@ from symusic import Note, Score, TimeSignature, Track
 
 from outside import inside, untouched_outside
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tasks.asked import scale
 from toccata.tokenizers.events import EventOptions

@@ -24,7 +24,6 @@ from toccata.corpus.batches import Batch, batches
 from toccata.corpus.examples import ExampleOptions, Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.model import Model
 from toccata.errors import CorpusError, ModelError, ToccataError
 from toccata.jaxnet.backend import JaxBackend
 from toccata.jaxnet.decoder import Decoder, Packing
@@ -34,6 +33,7 @@ from toccata.model.attention import Packing as TorchPacking
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder as TorchDecoder
 from toccata.model.weights import to_arrays
+from toccata.musicmodel import Model
 from toccata.recipes import load, names
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.training import checkpoint, log

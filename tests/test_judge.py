@@ -13,15 +13,16 @@ from random_model import random_model
 from toccata import folder
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.model import TRIES, Model
 from toccata.errors import ModelError, RequestError
 from toccata.measure.follower import SHORT
 from toccata.measure.judge import Judge, write_index
 from toccata.midi.bars import bar_map
 from toccata.midi.edit import transpose
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.tasks.vary import Keep
+from toccata.verbs.writer import TRIES
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,6 @@ from hypothesis import strategies as st
 from symusic import KeySignature, Note, Score, Tempo, TimeSignature, Track
 
 from random_model import random_model
-from toccata.engine.model import Model
-from toccata.engine.rewrite import MAX_BARS as MOST_ASKED
-from toccata.engine.rewrite import blocks
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.bars import MAX_BARS, bar_map
@@ -30,10 +27,13 @@ from toccata.midi.repitch import Keys
 from toccata.midi.seam import Seam
 from toccata.midi.smf import Event, MidiFile, MidiTrack
 from toccata.midi.splice import _changes, _maps, _meaning
+from toccata.musicmodel import Model
 from toccata.tasks.prompt import _tick_at, open_prompt
 from toccata.tasks.vary import _pairs, top_line, within
 from toccata.tasks.window import Replay, bar_starts, latest_bars
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.verbs.holes import MAX_BARS as MOST_ASKED
+from toccata.verbs.holes import blocks
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "bombs.py"
 

@@ -19,7 +19,6 @@ from toccata.corpus.arrayfile import read_arrays, write_arrays
 from toccata.corpus.groups import COMMON
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.measure.evaluation import gather
 from toccata.measure.judge import write_index
@@ -30,6 +29,7 @@ from toccata.midi.clean import CleanOptions
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.facts import fingerprint
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 SPLIT = PrepareOptions(valid=0.2, test=0.2)

@@ -15,7 +15,6 @@ from cli_support import call
 from outside import Heard, heard, inside, new_notes, read, untouched_outside
 from random_model import random_model
 from test_replace import A_NOTE, FILES, midi, off, on, program, score
-from toccata.engine.model import Model
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
@@ -23,6 +22,7 @@ from toccata.midi.locks import Lock, kept_notes
 from toccata.midi.notes import score_places
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole, replace_notes
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tokenizers.events import EventOptions

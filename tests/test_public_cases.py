@@ -15,7 +15,6 @@ from symusic import Score
 
 from cli_support import call
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.errors import MidiError, MidiWarning
 from toccata.look import render
 from toccata.midi import smf
@@ -27,6 +26,7 @@ from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.splice import continue_file, new_file
 from toccata.midi.text import readable, to_bytes, to_text
+from toccata.musicmodel import Model
 from toccata.piece import read_origin, song
 from toccata.recipes import load
 from toccata.tasks.prompt import open_prompt

@@ -20,7 +20,6 @@ from random_model import random_model
 from toccata import folder
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.model import Model
 from toccata.errors import ModelError, RequestError
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.passages import Index
@@ -30,6 +29,7 @@ from toccata.measure.traits import TRAITS, traits
 from toccata.measure.usual import FEW, USUAL, Spread, Usual, usual
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
@@ -275,7 +275,7 @@ def model(data: Path) -> Path:
 def test_the_best_are_kept_in_order_and_it_is_said_why(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toccata.cli.generate._AT_ONCE", 4)
+    monkeypatch.setattr("toccata.cli.generate.AT_ONCE", 4)
     asked = ("generate", "-m", model, "--bars", 1, "--seed", 5, "--precision", "fp32", "-o", tmp_path / "x.mid")
     done = call(*asked, "-n", 2, "--best-of", 6, "--json", "-q").json
     assert [Path(row["path"]).name for row in done["pieces"]] == ["x-1.mid", "x-2.mid"]

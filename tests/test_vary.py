@@ -18,7 +18,6 @@ from symusic import ControlChange, Note, Score, TimeSignature, Track
 from cli_support import call
 from outside import Heard, heard, messages, parsed, read, untouched_outside
 from random_model import random_model
-from toccata.engine.model import Model
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
@@ -27,6 +26,7 @@ from toccata.midi.read import find_midi, read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
+from toccata.musicmodel import Model
 from toccata.piece import read_origin, song
 from toccata.recipes import load
 from toccata.tasks.vary import change, melody, top_line

@@ -19,13 +19,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from toccata.api import check, clean, evaluate, finetune, load, prepare, rank, train
-    from toccata.engine.model import Model
     from toccata.engine.sampling import Sampling
     from toccata.errors import ToccataError
+    from toccata.musicmodel import Model
     from toccata.piece import Piece, song
 
 _WHERE = {
-    "Model": "toccata.engine.model",
+    "Model": "toccata.musicmodel",
     "Piece": "toccata.piece",
     "Sampling": "toccata.engine.sampling",
     "ToccataError": "toccata.errors",

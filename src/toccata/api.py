@@ -15,11 +15,10 @@ from toccata.corpus.prepare import prepare as prepare_corpus
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.corpus.text import write_text_corpus
 from toccata.datasets import DatasetReport, write_bach
-from toccata.engine.generate import Finished, NewBar
-from toccata.engine.model import Model, Precision
 from toccata.engine.sampling import Sampling
 from toccata.engine.seeds import seeds_of
 from toccata.errors import CorpusError, MissingExtra
+from toccata.events import BarBegun, PieceFinished
 from toccata.files import write_text
 from toccata.folder_lock import locks
 from toccata.look import (
@@ -50,6 +49,7 @@ from toccata.midi.excerpt import from_bar
 from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
+from toccata.musicmodel import Model, Precision
 from toccata.pace import recipe_table
 from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens
 from toccata.recipes import load as load_recipe
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
     from toccata.training.pipeline import Run
 
 __all__ = [
-    "CleanOptions", "Copies", "Corpus", "Evaluation", "Finished", "Inspection", "Judge", "Likelihood", "Model",
-    "NewBar", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
+    "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
+    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
     "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
     "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",

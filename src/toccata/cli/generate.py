@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command, many
-from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, wishes, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, open_desk, tell, wishes, writing
 from toccata.errors import RequestError
 
-_AT_ONCE = 16
 """Pieces written at a time; those that are done are on disk before the next begin."""
 
 
@@ -70,12 +69,12 @@ def generate(face: Face, **said: Any) -> None:
     with face.progress() as heard, _prompt(said) as (prompt, prompt_bars):
         if said["model"] is None:
             heard.say(f"with {api.told(desk.path)}")
-        for first in range(0, count, _AT_ONCE):
+        for first in range(0, count, AT_ONCE):
             pieces = model.generate(
                 prompt,
-                n=min(_AT_ONCE, count - first),
+                n=min(AT_ONCE, count - first),
                 bars=bars,
-                seed=desk.seeds[first : first + _AT_ONCE],
+                seed=desk.seeds[first : first + AT_ONCE],
                 sampling=desk.sampling,
                 prompt_bars=prompt_bars,
                 prompt_tokens=said["prompt_tokens"],

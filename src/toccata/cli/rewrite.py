@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, wishes, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, open_desk, tell, wishes, writing
 
 
 @command(
@@ -46,8 +46,7 @@ def infill(face: Face, song: Path, **said: Any) -> None:
     """
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars)
-    where = {"tracks": said["tracks"], "locks": said["lock"]}
-    _run(face, said, song, total, lambda model, **how: model.infill(song, bars, **where, **how))
+    _run(face, said, song, total, "infill", bars=bars, tracks=said["tracks"], locks=said["lock"])
 
 
 @command(
@@ -77,7 +76,7 @@ def accompany(face: Face, song: Path, **said: Any) -> None:
         raise click.BadParameter(error.message, param_hint="'--add'") from None
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
-    _run(face, said, song, total, lambda model, **how: model.accompany(song, programs, bars=bars, **how))
+    _run(face, said, song, total, "accompany", programs=programs, bars=bars)
 
 
 @command(
@@ -111,11 +110,11 @@ def harmonise(face: Face, song: Path, **said: Any) -> None:
     bars = said["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
     where = {"melody": said["melody"], "bars": bars} | ({"voices": said["voices"]} if said["voices"] else {})
-    _run(face, said, song, total, lambda model, **how: model.harmonise(song, **where, **how))
+    _run(face, said, song, total, "harmonise", **where)
 
 
-def _run(face: Face, said: dict[str, Any], song: Path, bars: int, write: Any) -> None:
-    """Write the versions of ``song`` one by one, each on disk before the next begins."""
+def _run(face: Face, said: dict[str, Any], song: Path, total: int, verb: Any, **where: Any) -> None:
+    """Write the versions of ``song``, some at a time; each is on disk when it is done."""
     from toccata import api
 
     desk = open_desk(face, said, song)
@@ -124,16 +123,17 @@ def _run(face: Face, said: dict[str, Any], song: Path, bars: int, write: Any) ->
     with face.progress() as heard:
         if said["model"] is None:
             heard.say(f"with {api.told(desk.path)}")
-        for number in range(said["count"]):
-            (piece,) = write(
-                desk.model,
-                seed=desk.seeds[number],
-                sampling=desk.sampling,
-                **wishes(said),
-                on_event=BarCount(heard, number, said["count"], bars or None),
-            )
+        for first in range(0, said["count"], AT_ONCE):
+            seeds = desk.seeds[first : first + AT_ONCE]
+            count = BarCount(heard, first, said["count"], total or None)
+            for event in desk.model.stream(
+                song, verb=verb, n=len(seeds), seed=seeds, sampling=desk.sampling, **wishes(said), **where
+            ):
+                count(event)
+                if isinstance(event, api.PieceFinished):
+                    written.append(desk.write(event.music, first + event.piece))
+                    face.kept = f"{len(written)} of {said['count']} pieces are written"
             stats = desk.model.stats
             tokens, notes, seconds = tokens + stats.tokens, notes + stats.notes, seconds + stats.seconds
-            written.append(desk.write(piece, number))
-            face.kept = f"{len(written)} of {said['count']} pieces are written"
+        written.sort(key=lambda row: desk.seeds.index(row["seed"]))
     tell(face, desk, written, tokens, notes, seconds)

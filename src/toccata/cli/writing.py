@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
+AT_ONCE = 16
+"""So many pieces are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options that may stand alone: the value they then have, and those they may be given."""
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
@@ -270,10 +272,10 @@ class BarCount:
     def __call__(self, event: Any) -> None:
         from toccata import api
 
-        if isinstance(event, api.NewBar):
-            self.reached[event.row] = event.bar if self.bars is None else min(event.bar, self.bars)
-        elif isinstance(event, api.Finished) and self.bars is not None:
-            self.reached[event.row] = self.bars
+        if isinstance(event, api.BarBegun):
+            self.reached[event.piece] = event.bar if self.bars is None else min(event.bar, self.bars)
+        elif isinstance(event, api.PieceFinished) and self.bars is not None:
+            self.reached[event.piece] = self.bars
         else:
             return
         done = sum(self.reached.values()) + self.first * (self.bars or 0)

@@ -27,7 +27,7 @@ class Sampling:
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
         guidance: How much levels and styles count that the model is told; 1: as it has learned; else every piece is
-            read once more, untold; see `toccata.engine.reader`.
+            read once more without them; see `toccata.engine.guidance`.
     """
 
     temperature: float = 1.0
@@ -80,7 +80,7 @@ def draw(
     """
     masked = np.where(allowed, logits, -np.inf)
     if not np.isfinite(masked.max(axis=1)).all():
-        raise _damaged(allowed)
+        raise damaged(allowed)
     weights = _weights(masked, sampling)
     picks = _picked(weights, generators)
     for row, pick in enumerate(picks):
@@ -114,15 +114,15 @@ def _redrawn(
         weights[pick] = 0
         if not weights.any():  # all that truncation had left were refused: truncate what remains
             if not np.isfinite(logits).any():
-                raise _damaged(np.zeros((1, 1), np.bool_))  # never with a tokenizer of ours; see the property tests
+                raise damaged(np.zeros((1, 1), np.bool_))  # never with a tokenizer of ours; see the property tests
             weights = _weights(logits[None], sampling)[0]
         pick = _picked(weights[None], [generator])[0]
         if admits(pick):
             return pick
 
 
-def _damaged(allowed: NDArray[np.bool_]) -> ModelError:
-    """What is wrong where no id can be drawn."""
+def damaged(allowed: NDArray[np.bool_]) -> ModelError:
+    """What is wrong where no id can be drawn; ``allowed bool[B, V]``."""
     if allowed.any(axis=1).all():
         return ModelError(
             "the model is damaged: what it expects next is not finite. Copy the model folder again, or train it anew "

@@ -11,7 +11,6 @@ from symusic import Score
 
 from toccata.corpus.contents import contents_of
 from toccata.corpus.store import Corpus, Split
-from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.folder import LEARNED, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
@@ -20,6 +19,7 @@ from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.usual import USUAL, usual, without
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
+from toccata.musicmodel import Model
 
 MEASURED = 1000
 """So many held-out pieces a model that was just trained is measured on, at most: more would say little more."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from toccata import folder
 from toccata.corpus.store import Corpus
-from toccata.engine.model import Model
 from toccata.measure.learned import Seen, unindexed
 from toccata.measure.originality import Normal, Originality, build_index, normal_of, originality
 from toccata.measure.passages import Index
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 

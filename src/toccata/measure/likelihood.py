@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from symusic import Score
 
-from toccata.engine.model import Model
 from toccata.engine.sampling import log_probabilities
+from toccata.musicmodel import Model
 from toccata.tasks.window import Replay, bar_starts, latest_bars
 
 RESAMPLES = 2000

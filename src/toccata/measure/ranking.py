@@ -19,12 +19,12 @@ from functools import cached_property
 from typing import Any
 
 from toccata.arguments import checked
-from toccata.engine.model import Model
 from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
 from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
 from toccata.measure.usual import Usual
+from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 SURPRISE, KNOWN = 0.5, 1.0

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus, Split
-from toccata.engine.model import Model
 from toccata.errors import ModelError
 from toccata.folder import ABOUT, ModelFolder
 from toccata.measure.figures import usual_range
@@ -23,6 +22,7 @@ from toccata.measure.traits import BARS, TRAITS, passage_traits
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import slice_bars
 from toccata.midi.features import Sounding
+from toccata.musicmodel import Model
 
 USUAL = "usual"
 """The key of a model's ``toccata.json``."""

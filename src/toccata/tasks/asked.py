@@ -79,6 +79,8 @@ class Task:
         skip: How many of ``ids`` come before those that are decoded with the new ones.
         prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
         cues: What is said after the bar line of a bar, in the cursor's counting.
+        slides: Whether its beginning may be forgotten where the context is full: that of a continuation may, not what
+            stands around a hole.
     """
 
     ids: NDArray[np.int32]
@@ -89,6 +91,7 @@ class Task:
     skip: int = 0
     prefix: int = 0
     cues: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    slides: bool = True
 
 
 def refuse_unruly(request: Request, grammar: Grammar) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -14,9 +14,11 @@ from toccata.errors import MidiError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import SONG
+from toccata.midi.locks import Kept, Lock, kept_notes
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.smf import check_editable
 from toccata.midi.splice import new_file
+from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.state import State
@@ -48,6 +50,8 @@ class Prompt:
         seam: The tick where the new music begins.
         keep_until: From this tick on the file's own music is left out; None: all of it is kept.
         about: The file's name and the part used, for the piece's origin.
+        seen: The music as the caller has it, where ``score`` has its tracks numbered otherwise: a Score may have
+            tracks without notes, which no file keeps.
     """
 
     midi: bytes
@@ -55,6 +59,33 @@ class Prompt:
     seam: int
     keep_until: int | None
     about: str
+    seen: Score | None = None
+
+    def tracks(self, words: Sequence[int | str]) -> frozenset[int]:
+        """Tracks by the numbers from 1, or the names, that the caller knows; their numbers in ``score``, from 0.
+
+        Raises:
+            RequestError: There is no such track, or it has no notes.
+        """
+        chosen = chosen_tracks(self.seen or self.score, words)
+        if self.seen is None:
+            return chosen
+        numbers = [n for n, track in enumerate(self.seen.tracks) if len(track.notes)]
+        return frozenset(numbers.index(number) for number in chosen)
+
+    def locked(self, locks: Sequence[Lock]) -> frozenset[Kept]:
+        """The notes of ``score`` that locks hold.
+
+        Raises:
+            RequestError: There are no such bars or tracks, or a lock holds no note.
+        """
+        known = [
+            lock
+            if lock.tracks is None
+            else replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(lock.tracks))))
+            for lock in locks
+        ]
+        return kept_notes(self.score, bar_map(self.score), known)
 
 
 def open_prompt(
@@ -94,6 +125,7 @@ def open_prompt(
         if given:
             raise RequestError(f"there is no prompt to take {given[0][1]} {given[0][0]} of")
         return None
+    seen = None
     if isinstance(source, str | Path):
         score = read_score(Path(source), SONG)  # first: its errors name the file
         midi, name = read_bytes(Path(source)), Path(source).name
@@ -102,6 +134,8 @@ def open_prompt(
     elif isinstance(source, Score):
         SONG.refuse(source)
         midi, score, name = new_file(source), source, "score"
+        if edit:
+            score, seen = read_score(midi, SONG), source
     else:
         midi, score, name = source.midi, read_score(source.midi, SONG), str(source.origin.get("file", "piece"))
     try:
@@ -123,7 +157,7 @@ def open_prompt(
         seam = _tick_of_token(tokenizer, score, tokens)
     seam = min(seam, lines.end)
     about = name if not given else f"{name}, first {given[0][1]:g} {given[0][0]}"
-    return Prompt(midi, score, seam, None if seam >= score.end() else seam, about)
+    return Prompt(midi, score, seam, None if seam >= score.end() else seam, about, seen)
 
 
 def _tick_at(score: Score, seconds: float) -> int:

@@ -154,7 +154,7 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         cursor.advance(token)
     cursor.limits = replace(limits, moving=rules_of(request, cursor.state, 0))
     start = int(bars.starts[hole.first])
-    return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars)
+    return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars, slides=False)
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:

@@ -9,9 +9,10 @@ from itertools import accumulate
 import numpy as np
 from symusic import Score
 
+from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
-from toccata.tasks.fill import Hole, cut
+from toccata.tasks.fill import TOO_LONG, Hole, cut
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request, Task, compile_request
 from toccata.tasks.revoice import Freedom, Revoicing, Song, matched, revoicing
@@ -20,6 +21,9 @@ from toccata.tasks.vary import span
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Limits
 from toccata.tokenizers.scheme import Clock
+
+_HEADER = 8
+"""Ids that belong to a script, and are read before it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,15 @@ class Scripted:
 
 
 def filled(
-    tokenizer: Tokenizer, score: Score, bars: BarMap, hole: Hole, song: Song, free: Freedom, room: int, *, changed: bool
+    tokenizer: Tokenizer,
+    score: Score,
+    bars: BarMap,
+    hole: Hole,
+    song: Song,
+    free: Freedom,
+    context: int,
+    *,
+    changed: bool,
 ) -> Scripted | None:
     """A hole to be filled by a script, for models that have learned to fill; None: nothing in it is open.
 
@@ -56,7 +68,7 @@ def filled(
         hole: What is varied.
         song: The song's notes as they stand.
         free: Which of them may move.
-        room: The most ids the model may be given to read.
+        context: The most ids the model can read, those of the script included.
         changed: Whether something has changed already; else something shall, where it can.
 
     Raises:
@@ -73,7 +85,13 @@ def filled(
     parts = revoicing(song, found, matched(song, found, seen, start, grid), free)
     if not parts.notes:
         return None
+    room = min(context * 2 // 3, context - len(ids) - _HEADER)
+    if room < context // 3:
+        if hole.last - hole.first > 1:
+            raise RequestError(f"bars {hole.first + 1} to {hole.last} hold too much at a time", kind=TOO_LONG)
+        room = context // 3  # a single bar of so many notes slides
     task = compile_request(Request(prompt=score, hole=hole, bars=hole.last - hole.first), tokenizer, room)
+    task = replace(task, slides=True)
     told = [part for token in task.ids[task.skip :].tolist() for part in grammar.base(token)]
     skip = len(told) if base[: len(told)] == told else 0
     script = PitchScript(grammar.scheme, base, parts.voices, parts.pitches, skip=skip, changed=changed)
@@ -82,13 +100,21 @@ def filled(
 
 
 def after(
-    tokenizer: Tokenizer, score: Score, bars: BarMap, hole: Hole, song: Song, free: Freedom, room: int, *, changed: bool
+    tokenizer: Tokenizer,
+    score: Score,
+    bars: BarMap,
+    hole: Hole,
+    song: Song,
+    free: Freedom,
+    context: int,
+    *,
+    changed: bool,
 ) -> Scripted | None:
     """The same for other models: the bars are gone on with from what comes before them.
 
     What the model reads is everything up to the first pitch that is open; the notes of other tracks are in the script.
     """
-    grammar = tokenizer.grammar()
+    grammar, room = tokenizer.grammar(), context * 2 // 3
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     first = max(0, hole.first - max(8, room // 32))
     while True:

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from decoding import begun
+from toccata.engine.cache import KeyValueCache
 from toccata.engine.graph import build_graph, quantise
 from toccata.engine.network import Network
-from toccata.engine.session import Session
 from toccata.errors import ModelError, RequestError
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
@@ -87,9 +88,9 @@ def _expected(decoder: Decoder, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     return result
 
 
-def _steps(session: Session, row_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def _steps(cache: KeyValueCache, row_ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Logits ``[steps, B, V]`` for ids ``[B, steps]``."""
-    return np.stack([session.step(column).copy() for column in row_ids.T])
+    return np.stack([cache.step(column).copy() for column in row_ids.T])
 
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS.keys())
@@ -98,30 +99,30 @@ def test_equals_the_decoder(make: Make, changes: dict[str, Any]) -> None:
     ids = _ids(config, 60)
     expected = _expected(decoder, ids)
     assert 0.5 < expected.std() < 3
-    session = Session(network, rows=2)
-    np.testing.assert_allclose(session.logits(ids), expected, atol=1e-4)
-    np.testing.assert_allclose(session.prefill(0, ids[:20]), expected[19], atol=1e-4)
-    np.testing.assert_allclose(_steps(session, ids[None, 20:])[:, 0], expected[20:], atol=1e-4)
+    cache = KeyValueCache(network, rows=2)
+    np.testing.assert_allclose(cache.logits(ids), expected, atol=1e-4)
+    np.testing.assert_allclose(begun(cache, ids[:20])[1], expected[19], atol=1e-4)
+    np.testing.assert_allclose(_steps(cache, ids[None, 20:])[:, 0], expected[20:], atol=1e-4)
 
 
 @pytest.mark.parametrize("changes", [{}, {"window": 100, "layers": 4, "bias": True}, {"positions": "learned"}])
 def test_equals_the_decoder_through_512_steps(make: Make, changes: dict[str, Any]) -> None:
     decoder, network, config = make(context=544, **changes)
     ids = _ids(config, 544)
-    session = Session(network, rows=1)
-    session.prefill(0, ids[:32])
-    np.testing.assert_allclose(_steps(session, ids[None, 32:])[:, 0], _expected(decoder, ids)[32:], atol=1e-4)
+    cache = KeyValueCache(network, rows=1)
+    begun(cache, ids[:32])
+    np.testing.assert_allclose(_steps(cache, ids[None, 32:])[:, 0], _expected(decoder, ids)[32:], atol=1e-4)
 
 
 def test_rows_at_different_positions(make: Make) -> None:
     decoder, network, config = make(window=20)
-    session = Session(network, rows=4)
+    cache = KeyValueCache(network, rows=4)
     prompts = [_ids(config, count, seed=count) for count in (1, 30, 7, 59)]
     news = np.stack([_ids(config, 25, seed=100 + row) for row in range(4)])
-    for row, prompt in enumerate(prompts):
-        session.prefill(row, prompt)
-    logits = _steps(session, news)
-    assert session.lengths.tolist() == [26, 55, 32, 84]
+    for prompt in prompts:
+        begun(cache, prompt)
+    logits = _steps(cache, news)
+    assert [slot.length for slot in cache.slots] == [26, 55, 32, 84]
     for row, prompt in enumerate(prompts):
         expected = _expected(decoder, np.concatenate([prompt, news[row]]))[len(prompt) :]
         np.testing.assert_allclose(logits[:, row], expected, atol=1e-4)
@@ -143,105 +144,165 @@ def test_a_row_does_not_see_the_batch(make: Make, bits: Literal[32, 8], changes:
     _, network, config = make(bits, threads=2, **changes)
     prompts = [_ids(config, 1 + 5 * row % 37, seed=row) for row in range(16)]
     news = np.stack([_ids(config, 6, seed=100 + row) for row in range(16)])
-    lonely = Session(alone_network, rows=1)
+    lonely = KeyValueCache(alone_network, rows=1)
     alone = []
     for prompt, new in zip(prompts, news, strict=True):
-        lonely.prefill(0, prompt)
+        lonely.clear()
+        begun(lonely, prompt)
         alone.append(_steps(lonely, new[None])[:, 0])
-    session = Session(network, rows=16)
+    cache = KeyValueCache(network, rows=16)
     for batch in range(1, 17):
-        while session.active:
-            session.release(0)
+        while cache.slots:
+            cache.release(cache.slots[0])
         for row in range(batch):
-            session.prefill(row, prompts[row])
-        logits = _steps(session, news[:batch])
+            begun(cache, prompts[row])
+        logits = _steps(cache, news[:batch])
         for row in range(batch):
             np.testing.assert_array_equal(logits[:, row], alone[row])
 
 
 @pytest.mark.parametrize("bits", [32, 8])
-def test_a_shared_prompt_is_as_one_read_alone(make: Make, bits: Literal[32, 8]) -> None:
+@pytest.mark.parametrize("changes", [{}, CONFIGS["gpt2"], {"window": 9}])
+def test_a_prompt_is_read_alike_in_any_chunks(make: Make, bits: Literal[32, 8], changes: dict[str, Any]) -> None:
+    _, network, config = make(bits, threads=2, **changes)
+    prompt, new = _ids(config, 61), _ids(config, 9, seed=4)
+    cache = KeyValueCache(network, rows=1)
+    _, whole = begun(cache, prompt)
+    after = _steps(cache, new[None])
+    for most in (1, 2, 7, 16, 60):
+        cache.clear()
+        _, logits = begun(cache, prompt, most)
+        np.testing.assert_array_equal(logits, whole)
+        np.testing.assert_array_equal(_steps(cache, new[None]), after)
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+def test_a_beginning_that_is_shared_is_as_one_read_alone(make: Make, bits: Literal[32, 8]) -> None:
     _, network, config = make(bits)
-    prompt = _ids(config, 40)
+    prompts = [_ids(config, 50) for _ in range(5)]
+    prompts[2][45:] = 3
+    prompts[3][20:] = 4
     news = np.stack([_ids(config, 8, seed=row) for row in range(5)])
-    session = Session(network, rows=5)
-    for row in range(5):
-        session.prefill(row, prompt)
-    apart = _steps(session, news)
-    other = Session(network, rows=5)
-    other.prefill(0, prompt)
-    other.share(0, range(1, 5))
-    np.testing.assert_array_equal(_steps(other, news), apart)
+    lonely = KeyValueCache(network, rows=1)
+    alone = []
+    for prompt, new in zip(prompts, news, strict=True):
+        lonely.clear()
+        first = begun(lonely, prompt)[1]
+        alone.append((first, _steps(lonely, new[None])[:, 0]))
+    cache = KeyValueCache(network, rows=5)
+    first, _ = begun(cache, prompts[0])
+    cache.step(np.array([7]))  # the first goes on before the others come
+    shared = []
+    for number in range(1, 5):
+        slot = cache.open(prompts[number])
+        shared.append(slot.length)
+        cache.release(slot)
+        _, logits = begun(cache, prompts[number])
+        np.testing.assert_array_equal(logits, alone[number][0])
+    assert shared == [48, 45, 20, 48], "what is common was copied"
+    cache.release(first)
+    order = [4, 1, 2, 3]  # the last has moved to the row of the first
+    logits = _steps(cache, news[order])
+    for row, number in enumerate(order):
+        np.testing.assert_array_equal(logits[:, row], alone[number][1])
 
 
-def test_rows_leave_and_others_move_up(make: Make) -> None:
+@pytest.mark.parametrize("bits", [32, 8])
+def test_several_ids_at_once_are_as_one_by_one(make: Make, bits: Literal[32, 8]) -> None:
+    _, network, config = make(bits)
+    prompts, new = [_ids(config, 20), _ids(config, 33, seed=1)], _ids(config, 6, seed=2)
+    logits = []
+    for at_once in (False, True):
+        cache = KeyValueCache(network, rows=2)
+        slots = [begun(cache, prompt)[0] for prompt in prompts]
+        if at_once:
+            found = cache.extend(slots[1], new[:4])
+        else:
+            for one in new[:4]:
+                found = cache.extend(slots[1], np.array([one]))
+        logits.append([found, *_steps(cache, np.stack([new[4:], new[4:]]))[:, 1]])
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
+
+
+def test_sequences_join_and_leave_while_others_read(make: Make) -> None:
     decoder, network, config = make()
-    session = Session(network, rows=3)
-    texts = [_ids(config, 10 + row, seed=row) for row in range(3)]
-    for row, text in enumerate(texts):
-        session.prefill(row, text)
-    assert session.release(0) == 2
-    assert (session.active, session.lengths.tolist()) == (2, [12, 11, 0])
-    new = np.array([3, 4])
-    logits = session.step(new)
-    for row, text in enumerate((texts[2], texts[1])):
-        expected = _expected(decoder, np.append(text, new[row]))[-1]
-        np.testing.assert_allclose(logits[row], expected, atol=1e-4)
-    assert session.release(1) == 1
-    assert session.release(0) == 0
-    assert session.active == 0
-    np.testing.assert_allclose(session.prefill(0, texts[1]), _expected(decoder, texts[1])[-1], atol=1e-4)
+    cache = KeyValueCache(network, rows=4)
+    texts = [_ids(config, 10 + 9 * n, seed=n) for n in range(4)]
+    slots = [begun(cache, text)[0] for text in texts[:2]]
+    reading = cache.open(texts[2])
+    assert cache.read(reading, 12) is None
+    other = cache.open(texts[3])
+    cache.release(slots[0])  # the second moves to its row, and one that reads to the second's
+    logits = cache.step(np.array([5]))
+    np.testing.assert_allclose(logits[0], _expected(decoder, np.append(texts[1], 5))[-1], atol=1e-4)
+    while cache.read(other, 8) is None:
+        pass
+    cache.activate(other)  # before the one that came first
+    np.testing.assert_allclose(cache.read(reading), _expected(decoder, texts[2])[-1], atol=1e-4)
+    cache.activate(reading)
+    assert [slot is want for slot, want in zip(cache.slots, [slots[1], other, reading], strict=True)] == [True] * 3
+    logits = cache.step(np.array([6, 7, 8]))
+    for row, ids in enumerate(([*texts[1], 5, 6], [*texts[3], 7], [*texts[2], 8])):
+        np.testing.assert_allclose(logits[row], _expected(decoder, np.array(ids))[-1], atol=1e-4)
+    cache.open(texts[0])
+    with pytest.raises(ValueError, match="rows are in use"):
+        cache.open(texts[0])
 
 
 def test_scoring_leaves_the_rows_alone(make: Make) -> None:
     _, network, config = make()
-    session = Session(network, rows=1)
+    cache = KeyValueCache(network, rows=1)
     ids = _ids(config, 50)
-    session.prefill(0, ids[:20])
-    undisturbed = _steps(session, ids[None, 20:30])
-    session.prefill(0, ids[:20])
-    session.logits(_ids(config, config.context, seed=9))
-    np.testing.assert_array_equal(_steps(session, ids[None, 20:30]), undisturbed)
+    begun(cache, ids[:20])
+    undisturbed = _steps(cache, ids[None, 20:30])
+    cache.clear()
+    begun(cache, ids[:20])
+    cache.logits(_ids(config, config.context, seed=9))
+    np.testing.assert_array_equal(_steps(cache, ids[None, 20:30]), undisturbed)
 
 
 def test_a_row_begun_anew_forgets(make: Make) -> None:
     decoder, network, config = make()
-    session = Session(network, rows=1)
-    session.prefill(0, _ids(config, 80))
+    cache = KeyValueCache(network, rows=1)
+    begun(cache, _ids(config, 80))
     ids = _ids(config, 30, seed=3)
-    session.prefill(0, ids[:10])
-    np.testing.assert_allclose(_steps(session, ids[None, 10:])[:, 0], _expected(decoder, ids)[10:], atol=1e-4)
+    cache.clear()
+    begun(cache, ids[:10])
+    np.testing.assert_allclose(_steps(cache, ids[None, 10:])[:, 0], _expected(decoder, ids)[10:], atol=1e-4)
 
 
 def test_more_capacity_than_context_where_positions_turn(make: Make) -> None:
     decoder, network, config = make()
     ids = _ids(config, 150)
-    session = Session(network, rows=1, capacity=150)
-    np.testing.assert_allclose(session.logits(ids), _expected(decoder, ids), atol=1e-4)
+    cache = KeyValueCache(network, rows=1, capacity=150)
+    np.testing.assert_allclose(cache.logits(ids), _expected(decoder, ids), atol=1e-4)
     _, network, _ = make(positions="learned")
     with pytest.raises(RequestError, match="96 tokens, not for 150"):
-        Session(network, rows=1, capacity=150)
+        KeyValueCache(network, rows=1, capacity=150)
 
 
 def test_a_full_row_and_a_long_prompt_are_refused(make: Make) -> None:
     _, network, config = make()
-    session = Session(network, rows=2, capacity=12)
-    session.prefill(0, _ids(config, 3))
-    session.prefill(1, _ids(config, 11))
-    session.step(np.array([1, 1]))
+    cache = KeyValueCache(network, rows=2, capacity=12)
+    begun(cache, _ids(config, 3))
+    second, _ = begun(cache, _ids(config, 11))
+    cache.step(np.array([1, 1]))
     with pytest.raises(RequestError, match="row 1 is full: 12 tokens"):
-        session.step(np.array([1, 1]))
-    assert session.lengths.tolist() == [4, 12]
+        cache.step(np.array([1, 1]))
+    assert [slot.length for slot in cache.slots] == [4, 12]
+    with pytest.raises(RequestError, match="between 1 and 0"):
+        cache.extend(second, np.array([1]))
+    cache.release(second)
     for wrong in (_ids(config, 13), _ids(config, 0)):
         with pytest.raises(RequestError, match="between 1 and 12"):
-            session.prefill(0, wrong)
+            cache.open(wrong)
         with pytest.raises(RequestError, match="between 1 and 12"):
-            session.logits(wrong)
+            cache.logits(wrong)
     for wrong in (np.array([-1]), np.array([config.vocab])):
         with pytest.raises(RequestError, match="another tokenizer"):
-            session.prefill(0, wrong)
-    with pytest.raises(ValueError, match="1 ids for 2"):
-        session.step(np.array([1]))
+            cache.open(wrong)
+    with pytest.raises(ValueError, match="2 ids for 1"):
+        cache.step(np.array([1, 1]))
 
 
 @pytest.mark.parametrize("changes", [{}, CONFIGS["gpt2"], CONFIGS["odd sizes"], {"width": 128, "ffn": 300}])
@@ -249,7 +310,7 @@ def test_8_bits_are_close(make: Make, changes: dict[str, Any]) -> None:
     decoder, network, config = make(8, **changes)
     ids = _ids(config, 60)
     expected = _expected(decoder, ids)
-    error = Session(network, rows=1).logits(ids) - expected
+    error = KeyValueCache(network, rows=1).logits(ids) - expected
     assert np.sqrt((error**2).mean()) < 0.08 * expected.std()
 
 
@@ -313,20 +374,20 @@ def test_output_that_is_not_finite_is_refused(make: Make) -> None:
     tensors = _tensors(decoder)
     tensors["model.norm.weight"] = np.full(config.width, np.nan, np.float32)
     broken = Network.of(config, tensors, name="models/broken")
-    session = Session(broken, rows=1)
-    for use in (lambda: session.prefill(0, _ids(config, 5)), lambda: session.logits(_ids(config, 5))):
+    cache = KeyValueCache(broken, rows=1)
+    for use in (lambda: begun(cache, _ids(config, 5)), lambda: cache.logits(_ids(config, 5))):
         with pytest.raises(ModelError, match=r"^models/broken is damaged: what it computes is not finite") as error:
             use()
         assert "\n" not in error.value.message
-    session = Session(network, rows=1)
-    session.prefill(0, _ids(config, 5))
-    session._cache[:] = np.nan
+    cache = KeyValueCache(network, rows=1)
+    begun(cache, _ids(config, 5))
+    cache._cache[:] = np.nan
     with pytest.raises(ModelError, match="not finite"):
-        session.step(np.array([3]))
+        cache.step(np.array([3]))
 
 
 def test_more_rows_than_there_is_memory_for_are_told_in_one_line(make: Make) -> None:
     _, network, _ = make()
     with pytest.raises(RequestError, match="no memory for 1000000000 sequences") as error:
-        Session(network, rows=10**9)
+        KeyValueCache(network, rows=10**9)
     assert "\n" not in error.value.message

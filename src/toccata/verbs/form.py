@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from symusic import Note, Score, Track
 
-from toccata.engine.generate import Event, Finished, NewBar, NewNote
-from toccata.engine.music import Stats
-from toccata.engine.sampling import Sampling
-from toccata.engine.seeds import Seed, seeds_of
+from toccata.engine.job import Decoded, DecodeJob
 from toccata.errors import ArgumentError, MidiError, RequestError, shown
+from toccata.events import Announcer, Event, SongClock, note_keys
 from toccata.midi import smf
 from toccata.midi.bars import bar_map, bar_ticks
 from toccata.midi.read import read_score
@@ -23,8 +21,10 @@ from toccata.midi.repeat import closed, repeated
 from toccata.midi.splice import add_text, drop_before
 from toccata.piece import Piece, origin_text
 from toccata.tasks.prompt import Prompt
-from toccata.tasks.request import Request
+from toccata.tasks.request import Request, Task
 from toccata.tasks.wishes import part, told
+from toccata.verbs.new import NewMusic, NewNotes, decode_new
+from toccata.verbs.writer import PieceVerb, Writer, further_seed
 
 MOST = 64
 """A form has so many sections at most."""
@@ -141,74 +141,36 @@ class Form:
         return steps
 
 
-class Writer(Protocol):
-    """What writes the new bars: a model."""
-
-    stats: Stats
-
-    @property
-    def styles(self) -> list[str]:
-        """The styles that it knows."""
-
-    def stream(
-        self,
-        request: Request,
-        prompt: Prompt | None = None,
-        *,
-        n: int = 1,
-        seed: Seed = None,
-        sampling: Sampling | None = None,
-        max_tokens: int | None = None,
-        continuation_only: bool = False,
-    ) -> Iterator[tuple[Event, Piece | None]]:
-        """Write, event by event."""
-
-
-def stream_form(
-    model: Writer,
-    form: Form,
-    request: Request,
-    prompt: Prompt | None = None,
-    *,
-    n: int = 1,
-    seed: Seed = None,
-    sampling: Sampling | None = None,
-    max_tokens: int | None = None,
-    continuation_only: bool = False,
-) -> Iterator[tuple[Event, Piece | None]]:
-    """Pieces of a form, event by event, as ``Model.stream``; one after the other.
+def write_form(writer: Writer, form: Form, asked: NewMusic, seed: int, piece: int = 0) -> PieceVerb:
+    """Write a piece of a form.
 
     A new section is a continuation of all that stands before it. One that comes again is repeated event for event, with
     its tempo and meter. Notes end with their section, also those of a prompt, and with the bars that come again where
     others follow than before.
 
     Args:
-        model: What writes.
+        writer: The model.
         form: The form.
-        request: What is asked of the new bars; its ``bars`` are those of the whole piece, a prompt's included.
-        prompt: The beginning of the first section, or all of it.
-        n: How many pieces.
-        seed: Of each piece; see :func:`~toccata.engine.seeds.seeds_of`.
-        sampling: How bold.
-        max_tokens: Come to the end after about so many new tokens; bars that are still to be written stay empty.
-        continuation_only: Leave the prompt out of the pieces.
+        asked: What is asked of the new bars; its bars are those of the whole piece, a prompt's included. The prompt is
+            the beginning of the first section, or all of it.
+        seed: Of the piece.
+        piece: Its number, for events.
 
     Raises:
         RequestError: What is asked for cannot be had, and why.
     """
+    request, prompt = asked.request, asked.prompt
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
-    began, total = time.perf_counter(), Stats()
-    for row, own in enumerate(seeds_of(seed, n)):
-        work = _Work(model, form, request, prompt, row, own, sampling, max_tokens)
-        for step in steps:
-            if work.silent:
-                break
-            yield from ((event, None) for event in work.take(step))
-            total.seconds = time.perf_counter() - began
-        total.tokens, total.notes = total.tokens + work.tokens, total.notes + work.notes
-        model.stats = total
-        yield work.finished(continuation_only)
+    work = _Work(writer, form, asked, seed, Announcer(piece, SongClock(1)))
+    for step in steps:
+        if work.silent:
+            break
+        yield from work.take(step)
+    return work.finished()
+
+
+_Steps = Generator[DecodeJob | Event, Decoded | None, None]
 
 
 @dataclass
@@ -216,41 +178,50 @@ class _Work:
     """A piece that is being written.
 
     Attributes:
+        announcer: Makes its events.
         midi: What there is of it.
         lines: The tick at which each of its bars begins, and the one at which the last of them ends.
         tokens: New ones so far.
         notes: New ones so far, repeats left out.
         nats: Of the new tokens.
-        last: The end of the latest new section.
+        written: How many sections, or parts of them, were decoded.
         fresh: Whether each of its bars is new, or repeats a new one; the others are a prompt's.
-        said: Its origin.
+        said: The origin of the latest of them.
         silent: Whether no note was written in its first section; then it ends there.
     """
 
-    model: Writer
+    writer: Writer
     form: Form
-    request: Request
-    prompt: Prompt | None
-    row: int
+    asked: NewMusic
     seed: int
-    sampling: Sampling | None
-    max_tokens: int | None
+    announcer: Announcer
     midi: bytes = b""
     lines: list[int] = field(default_factory=lambda: [0])
     tokens: int = 0
     notes: int = 0
     nats: float = 0.0
-    last: Finished | None = None
+    written: int = 0
     fresh: list[bool] = field(default_factory=list)
     said: Mapping[str, Any] = field(default_factory=dict)
     silent: bool = False
 
-    def take(self, step: Step) -> Iterator[Event]:
+    @property
+    def seam(self) -> int:
+        """The tick of the file where the new music begins."""
+        return 0 if self.asked.prompt is None else self.asked.prompt.seam
+
+    @property
+    def shift(self) -> int:
+        """So many ticks of the file are left out of the piece."""
+        return self.seam if self.asked.only else 0
+
+    def take(self, step: Step) -> _Steps:
         """Take one step; the bars and new notes it brings."""
-        if self.prompt is not None and not self.midi:
-            self.lines = bar_lines(self.prompt.score, _given(self.prompt))
-            self.midi = closed(self.prompt.midi, self.prompt.seam) if step.section else b""
-            self.fresh = [False] * _given(self.prompt)
+        prompt = self.asked.prompt
+        if prompt is not None and not self.midi:
+            self.lines = bar_lines(prompt.score, _given(prompt))
+            self.midi = closed(prompt.midi, prompt.seam) if step.section else b""
+            self.fresh = [False] * _given(prompt)
         if step.source is None:
             yield from self._new(step)
             self.fresh += [True] * step.bars
@@ -260,54 +231,95 @@ class _Work:
         self.midi = repeated(self.midi, start, end, self.lines[-1])
         for number in range(step.bars):
             self.lines.append(self.lines[-1] + self.lines[step.source + number + 1] - self.lines[step.source + number])
-            yield NewBar(self.row, step.first + number)
+        yield from self._settle()
+        yield from self._begin_bars(step)
 
-    def _new(self, step: Step) -> Iterator[Event]:
+    def _begin_bars(self, step: Step) -> Generator[Event, None, None]:
+        """Announce the bars of a step that were not."""
+        music = read_score(self.midi)
+        for number in range(step.first, step.first + step.bars):
+            tick = self.lines[number]
+            yield from self.announcer.bar(number, tick - self.shift, _meter(music, tick))
+
+    def _settle(self) -> Generator[Event, None, None]:
+        """Announce what has become of the notes."""
+        self.announcer.clock = self._clock(self.midi)
+        keys = note_keys(read_score(self.midi), since=self.seam)
+        if self.shift:
+            keys = Counter({key._replace(onset=key.onset - self.shift): count for key, count in keys.items()})
+        yield from self.announcer.settle(keys)
+
+    def _new(self, step: Step) -> _Steps:
         """Write a step as a continuation of what there is."""
-        asked, before = replace(part(self.request, step.first, step.bars), end=step.end), self.prompt
+        asked, before = self.asked, self.asked.prompt
+        request = replace(part(asked.request, step.first, step.bars), end=step.end)
         if step.section:
             before = Prompt(self.midi, read_score(self.midi), self.lines[-1], None, "")
-            asked = replace(asked, prompt=before.score, seam=before.seam, meter=None)  # that of the first section
-        draw = self.seed
-        if self.last is not None:
-            draw = int(np.random.SeedSequence([self.seed, step.section]).generate_state(1)[0])
-        left = None if self.max_tokens is None else max(1, self.max_tokens - self.tokens)
-        for event, piece in self.model.stream(asked, before, seed=draw, sampling=self.sampling, max_tokens=left):
-            if isinstance(event, NewNote):
-                yield NewNote(self.row, event.note)
-            elif isinstance(event, NewBar) and event.bar >= 0:  # else a silent bar before the new ones
-                yield NewBar(self.row, step.first + event.bar)
-            elif isinstance(event, Finished) and piece is not None:
-                self._join(step, event, piece)
+            request = replace(request, prompt=before.score, seam=before.seam, meter=None)  # that of the first section
+        left = None if asked.max_tokens is None else max(1, asked.max_tokens - self.tokens)
+        new = NewMusic(request, before, asked.sampling, left)
+        task = self.writer.compile(request, self.writer.context * 3 // 4)
+        draw = further_seed(self.seed, step.section if self.written else 0)
+        made, done = yield from decode_new(self.writer, new, task, draw, self._notes(new, task, step))
+        self.written += 1
+        self._join(step, made, done)
+        if not self.silent:
+            yield from self._settle()
+            yield from self._begin_bars(step)
 
-    def _join(self, step: Step, event: Finished, piece: Piece) -> None:
+    def _notes(self, new: NewMusic, task: Task, step: Step) -> NewNotes:
+        """What announces the notes of a step."""
+        notes = NewNotes.of(self.writer.tokenizer, new, task, self.announcer.piece)
+        notes.first = step.first
+        notes.at -= self.shift
+        self.announcer.clock = self._clock(self.midi or (b"" if new.prompt is None else new.prompt.midi), notes)
+        notes.announcer = self.announcer
+        return notes
+
+    def _clock(self, midi: bytes, notes: NewNotes | None = None) -> SongClock:
+        """The clock of the piece as it stands, without what is left out of it."""
+        if not midi:
+            assert notes is not None
+            return notes.announcer.clock
+        score = read_score(midi)
+        clock = SongClock.of(score)
+        tempos = sorted((int(t.time) - self.shift, float(t.qpm)) for t in score.tempos)
+        if self.shift:
+            first = (0, clock.tempo(self.shift))
+            clock = SongClock(score.ticks_per_quarter, [first, *((t, q) for t, q in tempos if t > 0)])
+        if notes is not None:
+            clock.cut(notes.at)
+            if self.asked.request.tempo is not None:
+                clock.change(notes.at, self.asked.request.tempo)
+        return clock
+
+    def _join(self, step: Step, piece: Piece, done: Decoded) -> None:
         """Take a step from the piece it was written in."""
+        self.said = piece.origin
+        self.tokens += done.new_tokens
+        self.nats += done.nats
         try:
             music = piece.score
         except MidiError:  # the first section has no note: nothing can go on from it, and nothing come again
-            self.silent, self.midi, self.last, self.said = True, piece.midi, event, piece.origin
-            self.tokens, self.nats = event.written, event.nats
+            self.silent, self.midi = True, piece.midi
             return
         self.lines = bar_lines(music, step.first + step.bars)
         self.midi = closed(piece.midi, self.lines[-1], text=origin_text(piece.origin))
-        self.tokens += event.written
-        self.notes += event.notes
-        self.nats += event.nats
-        self.last, self.said = event, piece.origin
+        self.notes += done.notes
 
-    def finished(self, only: bool) -> tuple[Event, Piece]:
-        """The piece; ``only`` what is new of it."""
-        assert self.last is not None
-        seam = 0 if self.prompt is None else self.prompt.seam
+    def finished(self) -> Piece:
+        """The piece; without its prompt where it is left out."""
+        asked, prompt = self.asked, self.asked.prompt
+        request, seam = asked.request, self.seam
         music = Score(1) if self.silent else read_score(self.midi)
         origin = {
             **self.said,
-            **told(self.request, self.model.styles),
+            **told(request, self.writer.styles),
             "seed": self.seed,
-            "bars": self.request.bars,
-            "meter": self.request.meter,
+            "bars": request.bars,
+            "meter": request.meter,
             "form": str(self.form),
-            "prompt": None if self.prompt is None else self.prompt.about,
+            "prompt": None if prompt is None else prompt.about,
             "tokens": self.tokens,
             "notes": sum(note.time >= seam for track in music.tracks for note in track.notes),
             "nats_per_note": round(self.nats / max(1, self.notes), 4),
@@ -315,13 +327,12 @@ class _Work:
         file = smf.read(self.midi)
         add_text(file.tracks[0], origin_text(origin))
         midi = smf.write(file)
-        event = replace(self.last, row=self.row, written=self.tokens, nats=self.nats, notes=self.notes)
-        if self.prompt is None:
-            return event, Piece(midi, origin)
-        new = self._new_notes(music, seam if only else 0)
-        if only:
-            return event, Piece(drop_before(midi, seam), origin, new=new)
-        return event, Piece(midi, origin, seam, new=new)
+        if prompt is None:
+            return Piece(midi, origin)
+        new = self._new_notes(music, self.shift)
+        if asked.only:
+            return Piece(drop_before(midi, seam), origin, new=new)
+        return Piece(midi, origin, seam, new=new)
 
     def _new_notes(self, music: Score, seam: int) -> Score:
         """The notes of the bars that are new, and not the prompt's once more; tick 0 is at ``seam``."""

@@ -1,103 +1,68 @@
-"""The part of a model that harmonises: voices under a melody, each in its range, the melody as it was."""
+"""Voices under a melody, each in its range, the melody as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from symusic import Note, Score
 
-from toccata.arguments import checked
-from toccata.engine.generate import Event
-from toccata.engine.rewrite import Ask, Part, bars_of, blocks
-from toccata.engine.rewriting import Rewriting
 from toccata.engine.sampling import Sampling
-from toccata.engine.seeds import Seed
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, rescaled_onset
-from toccata.midi.tracks import chosen_tracks
-from toccata.piece import Piece
 from toccata.tasks.fill import Hole
-from toccata.tasks.prompt import Source
+from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
 from toccata.tasks.voicing import CHOIR, Voice, Voicing, deal, sung, twice, under, why_not
-from toccata.tasks.wishes import Levels, wished
 from toccata.tokenizers.base import Tokenizer
+from toccata.verbs.holes import InfillJob, Part, bars_of, blocks
+from toccata.verbs.infill import Infill, infill_of
+from toccata.verbs.writer import Writer
 
 BLOCK = 4
 """So many bars are harmonised at a time: four voices are many notes a bar."""
 
 
-class Harmonising(Rewriting):
-    """What :class:`~toccata.engine.model.Model` can do with a melody."""
+def harmony_of(
+    writer: Writer,
+    song: Prompt,
+    voices: Sequence[str],
+    melody: int | str | None,
+    spans: Sequence[tuple[int, int]] | None,
+    sampling: Sampling,
+) -> Infill:
+    """What is asked for of a choir under a melody; the request of it is empty.
 
-    @checked
-    def harmonise(
-        self,
-        song: Source,
-        *,
-        voices: Sequence[str] = ("alto", "tenor", "bass"),
-        melody: int | str | None = None,
-        bars: Sequence[tuple[int, int]] | None = None,
-        n: int = 1,
-        seed: Seed = None,
-        sampling: Sampling | None = None,
-        key: str | None = None,
-        pitches: tuple[int, int] | None = None,
-        controls: Levels | None = None,
-        style: Sequence[str] = (),
-        chords: str | None = None,
-        on_event: Callable[[Event], None] | None = None,
-    ) -> list[Piece]:
-        """Voices under a melody; what is there stays, event for event.
+    Args:
+        writer: The model.
+        song: The song.
+        voices: Some of ``alto``, ``tenor`` and ``bass``.
+        melody: Its track: a number from 1 or a name; None: the highest.
+        spans: First bar and the bar after the last one of each span, counted from 0; None: all.
+        sampling: How to draw.
 
-        Every voice gets a track of its own, sings one note at a time, in its range, below the voice above it, while the
-        melody sounds. They are played by the melody's instrument.
-
-        Args:
-            song: A MIDI file or its bytes, a Score, or a Piece.
-            voices: Some of ``alto``, ``tenor`` and ``bass``.
-            melody: The track of the melody: its number from 1, its name or its instrument's; None: the highest.
-            bars: Where they sing: first and last bar of each span, counted from 1; None: all along.
-            n: How many versions.
-            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
-            sampling: How bold.
-            key: Keep to a key.
-            pitches: Lowest and highest pitch of the voices.
-            controls: Levels the model is told, for all the bars or for each of them.
-            style: Styles the model is told.
-            chords: A chart for the bars.
-            on_event: Called with notes and bars as they are written.
-
-        Raises:
-            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
-            RequestError: There are no such bars or voices, no melody, or one of two notes at once; or the model has not
-                learned to fill.
-        """
-        opened = self._song(song)
-        if reason := why_not(self.tokenizer):
-            raise RequestError(f"{self.name} cannot harmonise: {reason}; train a model with recipe toccata")
-        choir = _choir(voices)
-        lines = bar_map(opened.score)
-        number = _melody(opened.score, lines, melody)
-        under_it = Choir(opened.score, lines, number, choir, self.tokenizer)
-        spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
-        whole = blocks(lines, spans, frozenset())
-        holes = [hole for hole in blocks(lines, _short(whole), frozenset()) if not under_it.rule(hole).rests]
-        if not holes:
-            named = " or ".join(voice.name.lower() for voice in choir)
-            raise RequestError(f"no {named} can sing under the melody there: it rests, or lies too low")
-        track = opened.score.tracks[number]
-        programs = (int(track.program),) if self.tokenizer.grammar().scheme.has_programs else None
-        asks = [
-            Ask(hole, programs, lambda hole: (under_it.rule(hole),), under_it.rule, under_it.parts) for hole in holes
-        ]
-        there = bars_of(whole)  # wishes are counted through bars in which the voices rest, too
-        request = wished(Request(key=key, pitches=pitches), len(there), self.styles, controls, style, chords)
-        said = {"voices": [voice.name for voice in choir], "melody": number}
-        return self._rewrite(opened, asks, request, n, seed, sampling or Sampling(), on_event, said, there)
+    Raises:
+        RequestError: There are no such bars or voices, no melody, or one of two notes at once; or the model cannot.
+    """
+    if reason := why_not(writer.tokenizer):
+        raise RequestError(f"{writer.name} cannot harmonise: {reason}; train a model with recipe toccata")
+    wanted = _choir(voices)
+    lines = bar_map(song.score)
+    number = _melody(song, lines, melody)
+    choir = Choir(song.score, lines, number, wanted, writer.tokenizer)
+    whole = blocks(lines, [(0, len(lines))] if spans is None else spans, frozenset())
+    holes = [hole for hole in blocks(lines, _short(whole), frozenset()) if not choir.rule(hole).rests]
+    if not holes:
+        named = " or ".join(voice.name.lower() for voice in wanted)
+        raise RequestError(f"no {named} can sing under the melody there: it rests, or lies too low")
+    track = song.score.tracks[number]
+    programs = (int(track.program),) if writer.tokenizer.grammar().scheme.has_programs else None
+    jobs = [InfillJob(hole, programs, lambda hole: (choir.rule(hole),), choir.rule, choir.parts) for hole in holes]
+    said = {"voices": [voice.name for voice in wanted], "melody": number}
+    # Controls are counted through bars in which the voices rest, too.
+    return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), said=said)
 
 
 def _choir(names: Sequence[str]) -> tuple[Voice, ...]:
@@ -110,15 +75,16 @@ def _choir(names: Sequence[str]) -> tuple[Voice, ...]:
     return tuple(voice for name, voice in known.items() if name in wanted)
 
 
-def _melody(song: Score, bars: BarMap, asked: int | str | None) -> int:
+def _melody(prompt: Prompt, bars: BarMap, asked: int | str | None) -> int:
     """The number of the track that has the melody."""
+    song = prompt.score
     pitched = {n: t for n, t in enumerate(song.tracks) if len(t.notes) and not t.is_drum}
     if not pitched:
         raise RequestError("the song has no melody: no track of it has pitched notes")
     if asked is None:
         number = max(pitched, key=lambda n: float(np.mean([note.pitch for note in pitched[n].notes])))
     else:
-        found = chosen_tracks(song, [asked])
+        found = prompt.tracks([asked])
         number = min(found)
         if number not in pitched:
             raise RequestError(f"track {number + 1} is drums: it has no melody")
@@ -173,9 +139,9 @@ class Choir:
         shortest = min(int(lengths.min()) for lengths in scheme.shortest_notes.values())
         return Voicing(melody, self.voices, max(1, shortest))
 
-    def parts(self, new: Score, stands: Score, bars: BarMap, ask: Ask) -> list[Part]:
+    def parts(self, new: Score, stands: Score, bars: BarMap, job: InfillJob) -> list[Part]:
         """New music for a hole as tracks of the voices, after those of the song."""
-        start, scale = int(bars.starts[ask.hole.first]), stands.ticks_per_quarter / new.ticks_per_quarter
+        start, scale = int(bars.starts[job.hole.first]), stands.ticks_per_quarter / new.ticks_per_quarter
         notes = [
             (
                 start + rescaled_onset(n.time, stands.ticks_per_quarter, new.ticks_per_quarter),

@@ -1,0 +1,78 @@
+"""Classifier-free guidance: the rows in which one sequence is read, each without some of its control tokens.
+
+Most sequences are read in one row. Where levels or styles are asked for, which no mask can promise, one more row reads
+the same music without them: what it expects differs from what the others do by just what was asked for, and the
+difference can be made greater (Ho and Salimans 2022; for language models Sanchez et al. 2023). Of several styles each
+row reads one, as in training, and what they expect on average is the mixture. All rows of a sequence have the same
+music in their context at every step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.engine.sampling import Floats
+from toccata.tasks.controls import style_words, wish_words
+from toccata.tasks.request import Task
+from toccata.tokenizers.base import Tokenizer
+
+
+class GuidanceRows(NamedTuple):
+    """The rows in which a sequence is read.
+
+    Attributes:
+        dropped_ids: ``bool[rows, V]``, the ids that each of them does not read.
+        unconditional: Whether the last one reads no controls.
+    """
+
+    dropped_ids: NDArray[np.bool_]
+    unconditional: bool
+
+    def cond_logits(self, logits: list[Floats]) -> Floats:
+        """What follows by the rows that read controls: the mean ``float[V]`` of their logits."""
+        conditional = logits[: len(logits) - self.unconditional]
+        if len(conditional) == 1:
+            return conditional[0]
+        mean: Floats = np.stack(conditional).mean(axis=0)
+        return mean
+
+    def read_by(self, row: int, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of ``ids`` that a row reads."""
+        kept: NDArray[np.int64] = ids[~self.dropped_ids[row, ids]]
+        return kept
+
+
+class ControlIds:
+    """The ids of a tokenizer that guidance is about."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._controls, self._styles = wish_words(tokenizer), style_words(tokenizer)
+
+    def rows(self, task: Task, guidance: float) -> GuidanceRows:
+        """The rows in which a sequence of a task is read.
+
+        Args:
+            task: What is asked.
+            guidance: How much controls are to count; 1: as the model has learned.
+        """
+        controls, styles = self._controls, self._styles
+        prefix = task.ids[: task.prefix]
+        used = [*task.ids[controls[task.ids]].tolist(), *(one for ids in task.cues.values() for one in ids)]
+        rows = []
+        for style in prefix[styles[prefix]].tolist():
+            others = styles.copy()
+            others[style] = False
+            rows.append(others)
+        if len(rows) < 2:
+            rows = [np.zeros_like(controls)]
+        unconditional = guidance != 1 and bool(controls[used].any())
+        return GuidanceRows(np.array([*rows, controls] if unconditional else rows), unconditional)
+
+
+def guided(cond_logits: Floats, uncond_logits: Floats, guidance: float) -> Floats:
+    """The logits of what follows where controls count ``guidance`` times."""
+    mixed: Floats = uncond_logits + np.float32(guidance) * (cond_logits - uncond_logits)
+    return mixed

@@ -1,0 +1,339 @@
+"""The scheduler: sequences of different requests, verbs and samplings decoded together, a token each at every step.
+
+A verb is a generator: it yields decode jobs, is sent what was decoded, and returns a piece; it may yield events of its
+own in between. The scheduler knows no music: it gives sequences rows in the cache, reads their prompts in chunks within
+a budget, so that a newcomer holds nobody up for long, masks, draws and steps all of them at once, and hands out what
+they bring. What a sequence becomes does not depend on who is beside it, to the bit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from toccata.engine.cache import KeyValueCache
+from toccata.engine.guidance import ControlIds
+from toccata.engine.job import Decoded, DecodeJob
+from toccata.engine.sampling import Sampling, damaged, draw, log_probabilities
+from toccata.engine.sequence import DecoderFacts
+from toccata.engine.sequence import Sequence as Decoding
+from toccata.errors import RequestError
+from toccata.tokenizers.base import Tokenizer
+
+Verb: TypeAlias = Generator[DecodeJob | object, Decoded | None, Any]
+"""Yields decode jobs and events; is sent what was decoded for each job, and None for each event."""
+_Entry: TypeAlias = "tuple[Handle, Decoding]"
+PREFILL = 48
+"""Ids of prompts that are read between two steps, where sequences wait for the next one."""
+
+
+class Handle:
+    """One verb that was submitted.
+
+    Attributes:
+        result: What it returned, once it is done.
+        error: What ended it instead.
+        tokens: Ids decoded for it so far.
+        notes: Notes decoded for it so far.
+    """
+
+    def __init__(self, verb: Verb, on_event: Callable[[Any], None] | None) -> None:
+        self._verb, self._on_event = verb, on_event
+        self._cancelled = threading.Event()
+        self._ended = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.tokens = self.notes = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to its end, one way or another."""
+        return self._ended.is_set()
+
+    def cancel(self) -> None:
+        """Stop it: its rows are free at the next step. From any thread."""
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was stopped."""
+        return self._cancelled.is_set()
+
+    def next_job(self, decoded: Decoded | None) -> DecodeJob | None:
+        """Go on with the verb until it wants something decoded; None: it is done."""
+        try:
+            wanted = next(self._verb) if decoded is None else self._verb.send(decoded)
+            while not isinstance(wanted, DecodeJob):
+                self.deliver([wanted])
+                wanted = self._verb.send(None)
+            return wanted
+        except StopIteration as stop:
+            self.result = stop.value
+        except BaseException as error:
+            self.error = error
+            if not isinstance(error, Exception):
+                self.end()
+                raise
+        self.end()
+        return None
+
+    def deliver(self, events: Sequence[object]) -> None:
+        """Hand out events."""
+        if self._on_event is not None:
+            for event in events:
+                self._on_event(event)
+
+    def fail(self, error: BaseException) -> None:
+        """End it with an error."""
+        self.error = error
+        self.end()
+
+    def end(self) -> None:
+        """Close the verb."""
+        if not self.done:
+            self._verb.close()
+            self._ended.set()
+
+
+class Scheduler:
+    """Decodes for any number of verbs with one cache. ``submit`` and ``cancel`` from any thread; ``step`` from one.
+
+    Attributes:
+        cache: Of the model, which nobody else uses.
+        running: The sequences that take steps, each with the handle it belongs to.
+    """
+
+    def __init__(self, cache: KeyValueCache, tokenizer: Tokenizer, *, prefill: int = PREFILL) -> None:
+        """Begin with nothing to do.
+
+        Args:
+            cache: Of the model.
+            tokenizer: The model's.
+            prefill: Ids of prompts that are read between two steps, where sequences wait for the next one.
+        """
+        self.cache, self._prefill = cache, prefill
+        self._facts, self._controls = DecoderFacts(tokenizer), ControlIds(tokenizer)
+        self._lock = threading.Lock()
+        self._waiting: deque[_Entry] = deque()  # for rows
+        self._reading: _Entry | None = None  # its prompt
+        self.running: list[_Entry] = []  # the others that have rows
+
+    def submit(self, verb: Verb, on_event: Callable[[Any], None] | None = None) -> Handle:
+        """Begin a verb: what it does before its first decode job is done here, in the caller's thread.
+
+        Args:
+            verb: Not started yet.
+            on_event: Called with its events; what it raises ends the verb.
+        """
+        handle = Handle(verb, on_event)
+        self._take(handle, handle.next_job(None))
+        return handle
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self._waiting or self.running) or self._reading is not None
+
+    def step(self) -> None:
+        """Read prompts within the budget, then decode one id of every sequence that is ready."""
+        self._drop_cancelled()
+        self._read_prompts()
+        if self.running:
+            self._decode()
+
+    def run(self) -> None:
+        """Go on until nothing is left to do."""
+        while self.busy:
+            self.step()
+
+    def close(self) -> None:
+        """End all that is left."""
+        for handle, _ in self._entries():
+            handle.end()
+        self._waiting.clear()
+        self.running.clear()
+        self._reading = None
+        self.cache.clear()
+
+    def _entries(self) -> list[_Entry]:
+        with self._lock:
+            reading = [] if self._reading is None else [self._reading]
+            return [*self._waiting, *reading, *self.running]
+
+    # -- coming and going ----------------------------------------------------------------------------------------------
+
+    def _take(self, handle: Handle, job: DecodeJob | None) -> None:
+        """Queue the next job of a verb."""
+        if job is None:
+            return
+        rows = self._controls.rows(job.task, job.sampling.guidance)
+        if len(rows.dropped_ids) > self.cache.rows:
+            handle.fail(
+                RequestError(
+                    f"this takes {len(rows.dropped_ids)} rows of the model at a time, and there are "
+                    f"{self.cache.rows}: ask for fewer styles"
+                )
+            )
+            return
+        decoding = Decoding(job, self._facts, rows)
+        with self._lock:
+            self._waiting.append((handle, decoding))
+
+    def _drop_cancelled(self) -> None:
+        for entry in self._entries():
+            if entry[0].cancelled:
+                self._leave(entry)
+                entry[0].end()
+
+    def _leave(self, entry: _Entry) -> None:
+        """Take a sequence out of everything; its rows are free."""
+        with self._lock:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+        if entry in self.running:
+            self.running.remove(entry)
+        if self._reading is entry:
+            self._reading = None
+        decoding = entry[1]
+        for slot in decoding.slots:
+            self.cache.release(slot)
+        decoding.slots, decoding.logits = [], []
+
+    def _fail(self, entry: _Entry, error: BaseException) -> None:
+        self._leave(entry)
+        entry[0].fail(error)
+        if not isinstance(error, Exception):
+            raise error
+
+    def _read_prompts(self) -> None:
+        """Read on in prompts, in the order in which they came; one of them whole, if nobody waits for the next step."""
+        left = self._prefill
+        while left > 0 or not self.running:
+            entry = self._reading = self._reading or self._next_waiting()
+            if entry is None:
+                return
+            try:
+                used = self._read(entry[1], left if self.running else None)
+            except Exception as error:
+                self._fail(entry, error)
+                continue
+            left -= used
+            if entry[1].ready:
+                for slot in entry[1].slots:
+                    self.cache.activate(slot)
+                self._reading = None
+                self.running.append(entry)
+
+    def _next_waiting(self) -> _Entry | None:
+        """The sequence that has waited longest, if there are rows for it."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            rows = len(self._waiting[0][1].guidance.dropped_ids)
+            return self._waiting.popleft() if len(self.cache.slots) + rows <= self.cache.rows else None
+
+    def _read(self, decoding: Decoding, most: int | None) -> int:
+        """Read on in a sequence's context; how many ids that were."""
+        if not decoding.slots:
+            for ids in decoding.context(self.cache.capacity):
+                decoding.slots.append(self.cache.open(ids))
+        slot = decoding.slots[len(decoding.logits)]
+        before = slot.unread
+        logits = self.cache.read(slot, most)
+        if logits is not None:
+            decoding.logits.append(logits)
+        return before - slot.unread
+
+    # -- a step --------------------------------------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        """Draw an id for every sequence, and read it."""
+        stepping: list[tuple[_Entry, list[int]]] = []
+        for entry, token in self._draw():
+            new = self._advance(entry, token)
+            if new is not None:
+                stepping.append((entry, new))
+        if not stepping:
+            return
+        ids = {slot.row: new[0] for (_, decoding), new in stepping for slot in decoding.slots}
+        try:
+            logits = self.cache.step(np.array([ids[row] for row in range(self.cache.active)])).copy()
+        except Exception as error:
+            for entry, _ in stepping:
+                self._fail(entry, error)
+            return
+        for (_, decoding), _ in stepping:
+            decoding.logits = [logits[slot.row] for slot in decoding.slots]
+        for entry, new in stepping:
+            if len(new) > 1:
+                self._read_forced(entry, new[1:])
+
+    def _draw(self) -> list[tuple[_Entry, int]]:
+        """An id for every sequence; those for which there is none fail."""
+        groups: dict[Sampling, list[tuple[_Entry, Any]]] = {}
+        for entry in list(self.running):
+            decoding = entry[1]
+            try:
+                allowed = decoding.cursor.allowed()
+                plain, seen = decoding.expected()
+                decoding.guard(seen, allowed)
+                if not np.isfinite(seen[allowed].max(initial=-np.inf)):
+                    raise damaged(allowed[None])
+            except Exception as error:
+                self._fail(entry, error)
+                continue
+            groups.setdefault(decoding.job.sampling, []).append((entry, (plain, seen, allowed)))
+        drawn: list[tuple[_Entry, int]] = []
+        for sampling, members in groups.items():
+            entries = [entry for entry, _ in members]
+            plain, seen, allowed = (np.stack(parts) for parts in zip(*(found for _, found in members), strict=True))
+            generators = [decoding.generator for _, decoding in entries]
+            try:
+                ids = draw(seen, allowed, sampling, generators, [decoding.cursor.admits for _, decoding in entries])
+            except Exception as error:
+                for entry in entries:
+                    self._fail(entry, error)
+                continue
+            for (_, decoding), nats in zip(entries, log_probabilities(plain, ids).tolist(), strict=True):
+                decoding.nats -= nats
+            drawn += zip(entries, ids, strict=True)
+        return drawn
+
+    def _advance(self, entry: _Entry, token: int) -> list[int] | None:
+        """Let a sequence read its id; its new ids, None if it has left the steps."""
+        handle, decoding = entry
+        try:
+            handle.tokens += 1
+            new, events = decoding.advance(token)
+            handle.deliver(events)
+        except BaseException as error:
+            self._fail(entry, error)
+            return None
+        if (done := decoding.finished()) is not None:
+            self._leave(entry)
+            handle.notes += done.notes
+            self._take(handle, handle.next_job(done))
+            return None
+        if not decoding.job.task.slides:
+            decoding.make_room(self.cache.capacity - len(new))
+        if decoding.full(self.cache.capacity, len(new)):
+            self._leave(entry)
+            with self._lock:
+                self._waiting.appendleft(entry)
+            return None
+        return new
+
+    def _read_forced(self, entry: _Entry, ids: list[int]) -> None:
+        """Read control tokens that stand behind a bar line, in the rows that read them."""
+        array, decoding = np.array(ids, np.int64), entry[1]
+        try:
+            for row, slot in enumerate(decoding.slots):
+                kept = decoding.guidance.read_by(row, array)
+                if len(kept):
+                    decoding.logits[row] = self.cache.extend(slot, kept)
+        except Exception as error:
+            self._fail(entry, error)

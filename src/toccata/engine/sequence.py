@@ -1,0 +1,220 @@
+"""One sequence that is being decoded: its cursor, its random numbers, its guards, and the rows it is read in."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.engine.cache import Slot
+from toccata.engine.guards import Guards, Ids
+from toccata.engine.guidance import GuidanceRows, guided
+from toccata.engine.job import Decoded, DecodeJob
+from toccata.engine.sampling import RECENT, Floats
+from toccata.errors import ModelError
+from toccata.tasks.window import bar_start, bar_starts, latest_bars
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.vocabulary import Kind
+
+KEPT = 0.6
+"""How much of the context a continuation keeps when it slides."""
+WAY_OUT, A_BAR = 50_000, 256
+"""So many tokens at most does it take to end all notes that can sound at once, and to pass a bar in silence.
+
+The shortest way to the end is shorter (see `Cursor.closing`); this is what stops a sequence for which there is none.
+"""
+_LAST_BAR, _LAST_IDS = 5, 24
+"""A fill whose row has less room than one in so many of its places writes its last bar; with so few ids, it closes."""
+
+
+class DecoderFacts:
+    """What all sequences of a model share: its tokenizer, and which of its ids are what."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.grammar = tokenizer.grammar()
+        self.guard_ids = Ids(self.grammar)
+        self.pitched = _pitched(tokenizer)
+
+
+class Sequence:
+    """A decode job on its way.
+
+    Attributes:
+        job: What is decoded.
+        cursor: Where it stands.
+        ids: All ids so far.
+        generator: Its random numbers.
+        guidance: The rows in which it is read.
+        slots: Those rows in the cache; none while it waits.
+        logits: What each row expects next, ``float[V]`` each.
+        nats: Negative log-likelihood of what it has drawn.
+    """
+
+    def __init__(self, job: DecodeJob, facts: DecoderFacts, guidance: GuidanceRows) -> None:
+        task = job.task
+        self.job, self.guidance, self._facts = job, guidance, facts
+        self.cursor = copy.copy(task.cursor)
+        self.cursor.state = copy.copy(task.cursor.state)
+        self.ids: list[int] = task.ids.tolist()
+        self.generator = np.random.default_rng(job.seed)
+        self.slots: list[Slot] = []
+        self.logits: list[Floats] = []
+        self.nats = 0.0
+        self._given, self._notes_before = len(self.ids), self.cursor.state.notes
+        self._bars = bar_starts(self.cursor.grammar, self.ids, self.cursor.state.meter)
+        # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a piece would not.
+        watched = job.sampling.guards and not task.skip and self.cursor.limits.script is None
+        self._guards = Guards(facts.guard_ids, self.cursor) if watched else None
+        self._cut: int | None = None
+
+    # -- what is read --------------------------------------------------------------------------------------------------
+
+    def context(self, capacity: int) -> list[NDArray[np.int64]]:
+        """What each row is to read: all ids, or the latest bars of a continuation that has no room for more."""
+        ids = self.ids
+        if len(ids) >= capacity:
+            room = int(KEPT * capacity)
+            meter, prefix = self.cursor.state.meter, self.job.task.prefix
+            ids = latest_bars(self._facts.tokenizer, ids, self._bars, room, meter, prefix)
+        array = np.array(ids, np.int64)
+        return [self.guidance.read_by(row, array) for row in range(len(self.guidance.dropped_ids))]
+
+    @property
+    def ready(self) -> bool:
+        """Whether its rows have read what there is to read."""
+        return bool(self.slots) and len(self.logits) == len(self.slots)
+
+    def full(self, capacity: int, new: int) -> bool:
+        """Whether a row has no room for so many more ids, and one after them."""
+        return any(slot.length + new >= capacity for slot in self.slots)
+
+    # -- what follows --------------------------------------------------------------------------------------------------
+
+    def expected(self) -> tuple[Floats, Floats]:
+        """What follows by the model alone, and what is drawn from, ``float[V]`` each; the second may be changed."""
+        sampling = self.job.sampling
+        plain = self.guidance.cond_logits(self.logits)
+        seen = self._merge_equivalent(plain)
+        if self.guidance.unconditional:
+            seen = guided(seen, self._merge_equivalent(self.logits[-1]), sampling.guidance)
+        if sampling.repetition != 1:
+            recent = np.unique(self.ids[-RECENT:])
+            recent = recent[self._facts.pitched[recent]]
+            values = seen[recent]
+            seen[recent] = np.where(values > 0, values / sampling.repetition, values * sampling.repetition)
+        return plain, seen
+
+    def guard(self, logits: Floats, allowed: NDArray[np.bool_]) -> None:
+        """Turn ``logits`` away from loops, silence and the ends of the keyboard, in place."""
+        if self._guards is not None:
+            self._guards.steer(logits, allowed, self.cursor)
+
+    def _merge_equivalent(self, logits: Floats) -> Floats:
+        """A copy of the logits, with the probability of what means the same where it belongs (``Cursor.synonym``)."""
+        out = logits.copy()
+        if (same := self.cursor.synonym()) is not None:
+            target, others = same
+            out[target] = np.logaddexp.reduce(np.append(out[others], out[target]))
+        return out
+
+    # -- going on ------------------------------------------------------------------------------------------------------
+
+    def advance(self, token: int) -> tuple[list[int], list[object]]:
+        """Read the id that was drawn.
+
+        Returns:
+            All ids that are new with it (control tokens may stand behind a bar line), and its events.
+
+        Raises:
+            ModelError: It has not come to its end where it had to.
+        """
+        cursor, task, events = self.cursor, self.job.task, list[object]()
+        listener, before = self.job.listener, cursor.state.bar
+        if listener is not None and len(self.ids) == self._given and before >= task.bar:
+            events += listener.bar(before - task.bar, cursor)  # it has begun with what was given
+        new = [token]
+        for base in cursor.grammar.base(token):
+            tempo = cursor.state.tempo
+            cursor.read(base)
+            if listener is not None and cursor.state.tempo != tempo:
+                listener.tempo(cursor)
+            if self._guards is not None:
+                self._guards.read(cursor.state)
+            if listener is not None:
+                for note in cursor.state.made:
+                    events += listener.note(note, cursor)
+        self.ids.append(token)
+        if cursor.state.bar != before:
+            self._bars.append(bar_start(cursor.grammar, cursor.state, len(self.ids)))
+            if listener is not None:
+                events += listener.bar(cursor.state.bar - task.bar, cursor)
+            if not cursor.state.ended:
+                for bar in range(before + 1, cursor.state.bar + 1):
+                    new += self._read_controls(task.cues.get(bar, ()))
+        self._watch_length()
+        return new, events
+
+    def _read_controls(self, ids: Iterable[int]) -> Iterator[int]:
+        for one in ids:
+            self.ids.append(one)
+            self.cursor.advance(one)
+            yield one
+
+    def _watch_length(self) -> None:
+        cursor, limit = self.cursor, self.job.limit
+        written = len(self.ids) - self._given
+        if written >= limit:
+            cursor.closing = True
+        if written >= limit + WAY_OUT + A_BAR * (cursor.limits.bars or 0) and not cursor.state.ended:
+            raise ModelError(
+                f"a piece has not come to its end {written - limit:,} tokens after it had to: the model's tokenizer "
+                "is damaged; copy the whole model folder again"
+            )
+
+    def make_room(self, capacity: int) -> None:
+        """Bring a fill to its end at a bar line before its row is full: it may not forget what stands around it."""
+        state = self.cursor.state
+        room = capacity - max(slot.length for slot in self.slots)
+        begins = self._bars and self._bars[-1].first >= len(self.ids) - 1
+        if room < capacity // (_LAST_BAR if begins else 2 * _LAST_BAR) and self._cut is None:
+            self._end_with_this_bar()
+        held = sum(len(notes) for notes in state.started.values())
+        if room < min(_LAST_IDS + 2 * held, capacity // 4):
+            self.cursor.closing = True
+
+    def _end_with_this_bar(self) -> None:
+        """Let the bar that has begun be the last, if others were to follow and what is half written fits into it."""
+        state, limits = self.cursor.state, self.cursor.limits
+        begin = self.job.task.cursor.state.bar_tick
+        bars, end = max(state.bar, 0) + 1, state.bar_tick + state.ticks_per_bar
+        asked = limits.bars if limits.end is None else -(-(limits.end - begin) // state.ticks_per_bar)
+        if asked is None or bars >= asked:
+            return
+        tried = copy.copy(self.cursor)
+        tried.limits = replace(limits, bars=bars) if limits.end is None else replace(limits, end=end)
+        if tried.allowed().any():
+            self.cursor, self._cut = tried, bars
+
+    def finished(self) -> Decoded | None:
+        """What was decoded, once it has come to its end."""
+        if not self.cursor.state.ended:
+            return None
+        notes = self.cursor.state.notes - self._notes_before
+        ids = np.array(self.ids, np.int32)
+        whole = copy.copy(self.cursor)
+        whole.limits = self.job.task.cursor.limits
+        return Decoded(ids, len(ids) - self._given, self.nats, notes, self.cursor, whole.end_tick, self._cut)
+
+
+def _pitched(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """The ids that begin with a pitch, ``bool[V]``: what a repetition penalty is about."""
+    grammar = tokenizer.grammar()
+    kinds = grammar.scheme.vocabulary.kinds
+    pitched: NDArray[np.bool_] = (kinds == Kind.PITCH) | (kinds == Kind.NOTE_ON)
+    if grammar.merges is None:
+        return pitched
+    return np.array([any(pitched[base] for base in parts) for parts in grammar.merges.parts])

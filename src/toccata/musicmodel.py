@@ -1,0 +1,674 @@
+"""A model that writes: a model folder, opened. No torch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata import folder
+from toccata.arguments import checked
+from toccata.arguments.together import refuse_no_prompt
+from toccata.engine.cache import KeyValueCache
+from toccata.engine.codec import OnnxCodec
+from toccata.engine.guidance import ControlIds
+from toccata.engine.job import Decoded, DecodeJob
+from toccata.engine.network import Bits, Network
+from toccata.engine.sampling import Sampling
+from toccata.engine.scheduler import Handle, Scheduler, Verb
+from toccata.engine.seeds import Seed, seeds_of
+from toccata.errors import ArgumentError, ModelError, RequestError, shown
+from toccata.events import Event, PieceFinished
+from toccata.midi.bars import bar_map
+from toccata.midi.locks import Lock
+from toccata.midi.repitch import Keys
+from toccata.model.config import DecoderConfig
+from toccata.piece import Piece
+from toccata.tasks.prompt import Prompt, Source, open_prompt
+from toccata.tasks.request import Request, Task
+from toccata.tasks.vary import Change, Keep, span
+from toccata.tasks.wishes import Levels, wished
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.load import load_tokenizer
+from toccata.verbs.form import Form, write_form
+from toccata.verbs.harmonise import harmony_of
+from toccata.verbs.holes import InfillJob, blocks
+from toccata.verbs.infill import Infill, infill_of, write_infill
+from toccata.verbs.new import NewMusic, write_new
+from toccata.verbs.vary import Variation, refuse_unable, write_variation
+from toccata.verbs.writer import PieceVerb, Writer, accepted
+
+Precision = Literal["8bit", "fp32"]
+VerbName = Literal["generate", "infill", "accompany", "harmonise", "vary"]
+_MOST_ROWS = 16
+_P = ParamSpec("_P")
+
+
+@dataclass
+class Stats:
+    """What a call took.
+
+    Attributes:
+        tokens: Ids decoded.
+        notes: Notes decoded.
+        seconds: Time.
+    """
+
+    tokens: int = 0
+    notes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Pieces that are to be written.
+
+    Attributes:
+        model: What writes them.
+        verbs: One for each, in the order of the seeds.
+        each: The rows of the model that each of them takes.
+        on_event: Called with the events.
+        sort: The pieces in the order in which they are returned, from what the verbs return.
+    """
+
+    model: Model
+    verbs: Sequence[Verb]
+    each: int = 1
+    on_event: Callable[[Event], None] | None = None
+    sort: Callable[[Sequence[Any]], list[Piece]] = list
+
+
+_PLANS: dict[str, Callable[..., Plan]] = {}
+
+
+def verb(plan: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
+    """Make of a method that plans pieces one that writes them; :meth:`Model.stream` finds the plan by its name."""
+    planned = checked(plan)
+    _PLANS[plan.__name__] = planned
+
+    @wraps(planned)
+    def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
+        asked = planned(*args, **kwargs)
+        results: list[Any] = []
+        for event in asked.model.carry_out(asked, results):
+            if asked.on_event is not None:
+                asked.on_event(event)
+        return asked.sort(results)
+
+    return write
+
+
+class Model:
+    """A model, ready to write. Made by ``toccata.load``.
+
+    Attributes:
+        folder: Its model folder.
+        config: Its shape.
+        tokenizer: Its tokenizer.
+        stats: What the latest call took.
+    """
+
+    @checked
+    def __init__(self, path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> None:
+        """Open a model folder.
+
+        Args:
+            path: The folder.
+            precision: ``8bit`` is two to three times as fast as ``fp32`` and a little coarser.
+            threads: Processors to use; by default all, up to four.
+
+        Raises:
+            ArgumentError: There is no such precision, or no such number of processors.
+            ModelError: The folder is no model, or a file is missing or was changed.
+        """
+        self.folder = folder.open_folder(Path(path))
+        self.config = DecoderConfig.from_json(self.folder.config, self.folder.path / folder.CONFIG)
+        place = self.folder.tokenizer()
+        self.tokenizer: Tokenizer = load_tokenizer(place, OnnxCodec)
+        if self.tokenizer.vocab_size != self.config.vocab:
+            raise ModelError(
+                f"{place} has {self.tokenizer.vocab_size:,} ids, but {folder.CONFIG} says {self.config.vocab:,}: copy "
+                "the whole model folder again",
+                path=place,
+            )
+        self.precision, self.threads = precision, threads
+        self._scheduler: Scheduler | None = None  # the one that nobody uses
+        self._lock = threading.Lock()
+        self.stats = Stats()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its path: it is opened again where it is read."""
+        return partial(Model, precision=self.precision, threads=self.threads), (self.folder.path,)
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.folder.name
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles that the model has learned to tell apart, by number."""
+        styles: list[str] = self.folder.about.get("styles") or []
+        return styles if len(styles) > 1 and self.has_learned("controls") else []
+
+    def has_learned(self, what: str) -> bool:
+        """Whether the model was trained on passages of a kind: ``fill`` or ``controls``."""
+        return bool(self.folder.about["recipe"].get("examples", {}).get(what))
+
+    @verb
+    def generate(
+        self,
+        prompt: Source | None = None,
+        *,
+        n: int = 1,
+        bars: int | None = 16,
+        seed: Seed = None,
+        sampling: Sampling | None = None,
+        prompt_bars: int | None = None,
+        prompt_tokens: int | None = None,
+        prompt_seconds: float | None = None,
+        continuation_only: bool = False,
+        key: str | None = None,
+        tempo: float | None = None,
+        meter: tuple[int, int] | None = None,
+        programs: Sequence[int] | None = None,
+        pitches: tuple[int, int] | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
+        end: bool = False,
+        form: str | None = None,
+        max_tokens: int | None = None,
+        accept: Callable[[Piece], bool] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Plan:
+        """Write new pieces, or go on from a prompt.
+
+        Args:
+            prompt: A MIDI file or its bytes, a Score, or a Piece; None for new music. Its last part is what the model
+                reads if it is long.
+            n: How many pieces.
+            bars: New bars, exactly; None: until the model ends the piece. With a form, all its bars, a prompt's
+                included.
+            seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
+                new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
+            sampling: How bold; see :class:`Sampling`.
+            prompt_bars: Use only the first so many bars of the prompt, and go on from there.
+            prompt_tokens: Only its first so many tokens.
+            prompt_seconds: Only its first so many seconds.
+            continuation_only: Leave the prompt out of the pieces.
+            key: Keep pitched notes to a key, e.g. ``"D minor"``.
+            tempo: Quarters a minute; after a prompt, from the new music on.
+            meter: For new music, e.g. ``(3, 4)``; not after a prompt, whose meter goes on.
+            programs: General MIDI programs that may play, -1 for the drums.
+            pitches: Lowest and highest pitch of pitched notes.
+            controls: Levels the model is told, for the whole or for each new bar: ``{"density": 3}``; see
+                :mod:`toccata.tasks.controls`.
+            style: Styles the model is told: names of folders it was trained on.
+            chords: A chart for the new bars, e.g. ``"Dm7 | G7 | Cmaj7 | %"``.
+            end: Come to an end, on a cadence, in the last bar.
+            form: A letter for each section, e.g. ``"AABA"``; see :class:`~toccata.verbs.form.Form`. A prompt is how A
+                begins, or all of A.
+            max_tokens: Come to the end after about so many new tokens.
+            accept: Judges every piece; one that is not accepted is written again with another seed.
+            on_event: Called with notes and bars as they are written; what it raises stops the writing.
+
+        Raises:
+            MidiError: The prompt cannot be read.
+            ArgumentError: A value that an argument cannot have.
+            RequestError: What is asked for cannot be had, and why.
+        """
+        refuse_no_prompt(prompt, continuation_only)
+        sampling = sampling or Sampling()
+        self._refuse_useless(sampling)
+        if max_tokens is not None and end and form is None:
+            raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
+        opened = open_prompt(self.tokenizer, prompt, bars=prompt_bars, tokens=prompt_tokens, seconds=prompt_seconds)
+        request = Request(
+            prompt=None if opened is None else opened.score,
+            seam=None if opened is None else opened.seam,
+            bars=bars,
+            key=key,
+            tempo=tempo,
+            meter=meter,
+            programs=None if programs is None else tuple(programs),
+            pitches=pitches,
+            end=end,
+        )
+        request = wished(request, bars, self.styles, controls, style, chords)
+        asked = NewMusic(request, opened, sampling, max_tokens, continuation_only)
+        if form is None:
+            task = self._writer.compile(request, self.config.context * 3 // 4)
+            write = partial(write_new, self._writer, asked, task)
+        else:
+            write = partial(write_form, self._writer, Form.read(form), asked)
+        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
+        return Plan(self, verbs, _rows(sampling, controls, style), on_event)
+
+    @verb
+    def infill(
+        self,
+        song: Source,
+        bars: Sequence[tuple[int, int]],
+        *,
+        tracks: Sequence[int | str] | None = None,
+        locks: Sequence[Lock] = (),
+        n: int = 1,
+        seed: Seed = None,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        pitches: tuple[int, int] | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
+        accept: Callable[[Piece], bool] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Plan:
+        """Write some bars of a song anew, from what stands around them; the rest stays, event for event.
+
+        Notes that ring into the bars from before stay; those that begin in them go, also where they ring out of them;
+        new ones end with the bars.
+
+        Args:
+            song: A MIDI file or its bytes, a Score, or a Piece; what a Piece has locked stays.
+            bars: First and last bar of each span, counted from 1.
+            tracks: The tracks to write anew: numbers from 1, or names of theirs or of their instruments; None: all.
+            locks: Notes that stay all the same, beside those that a Piece has locked.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            pitches: Lowest and highest pitch of new pitched notes.
+            controls: Levels the model is told, for all the bars or for each of them.
+            style: Styles the model is told.
+            chords: A chart for the bars.
+            accept: Judges every piece; one that is not accepted is written again with another seed.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read, or not be taken apart.
+            RequestError: There are no such bars or tracks, or the model has not learned to fill.
+        """
+        opened = self._song(song)
+        lines = bar_map(opened.score)
+        chosen = None if tracks is None else opened.tracks(tracks)
+        held = (*_locks_of(song), *locks)
+        holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, opened.locked(held))
+        asked = infill_of(
+            opened,
+            [InfillJob(hole) for hole in holes],
+            Request(key=key, pitches=pitches),
+            sampling or Sampling(),
+            said={"locks": [str(lock) for lock in held]} if held else None,
+        )
+        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+
+    @verb
+    def accompany(
+        self,
+        song: Source,
+        programs: Sequence[int],
+        *,
+        bars: Sequence[tuple[int, int]] | None = None,
+        n: int = 1,
+        seed: Seed = None,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        pitches: tuple[int, int] | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
+        accept: Callable[[Piece], bool] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Plan:
+        """Add instruments to a song; what is there stays, event for event.
+
+        Args:
+            song: A MIDI file or its bytes, a Score, or a Piece.
+            programs: General MIDI programs, -1 the drums; each gets a track of its own.
+            bars: Where they play: first and last bar of each span, counted from 1; None: all along.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
+            sampling: How bold.
+            key: Keep pitched notes to a key.
+            pitches: Lowest and highest pitch of new pitched notes.
+            controls: Levels the model is told, for all the bars or for each of them.
+            style: Styles the model is told.
+            chords: A chart for the bars.
+            accept: Judges every piece; one that is not accepted is written again with another seed.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
+            RequestError: There are no such bars, or the model has not learned to fill, or knows no instruments.
+        """
+        if len(set(programs)) < len(programs):
+            raise ArgumentError("an instrument is named twice, and each is added once: name others, or add it again")
+        opened = self._song(song)
+        if not self.tokenizer.grammar().scheme.has_programs:
+            raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
+        lines = bar_map(opened.score)
+        spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
+        # One instrument after the other, so that each plays, and hears those before it.
+        own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
+        jobs = [InfillJob(hole, (program,), original_tracks=own) for hole in holes for program in programs]
+        asked = infill_of(opened, jobs, Request(key=key, pitches=pitches), sampling or Sampling())
+        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+
+    @verb
+    def harmonise(
+        self,
+        song: Source,
+        *,
+        voices: Sequence[str] = ("alto", "tenor", "bass"),
+        melody: int | str | None = None,
+        bars: Sequence[tuple[int, int]] | None = None,
+        n: int = 1,
+        seed: Seed = None,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        pitches: tuple[int, int] | None = None,
+        controls: Levels | None = None,
+        style: Sequence[str] = (),
+        chords: str | None = None,
+        accept: Callable[[Piece], bool] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Plan:
+        """Voices under a melody; what is there stays, event for event.
+
+        Every voice gets a track of its own, sings one note at a time, in its range, below the voice above it, while the
+        melody sounds. They are played by the melody's instrument.
+
+        Args:
+            song: A MIDI file or its bytes, a Score, or a Piece.
+            voices: Some of ``alto``, ``tenor`` and ``bass``.
+            melody: The track of the melody: its number from 1, its name or its instrument's; None: the highest.
+            bars: Where they sing: first and last bar of each span, counted from 1; None: all along.
+            n: How many versions.
+            seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
+            sampling: How bold.
+            key: Keep to a key.
+            pitches: Lowest and highest pitch of the voices.
+            controls: Levels the model is told, for all the bars or for each of them.
+            style: Styles the model is told.
+            chords: A chart for the bars.
+            accept: Judges every piece; one that is not accepted is written again with another seed.
+            on_event: Called with notes and bars as they are written.
+
+        Raises:
+            MidiError: The song cannot be read or not be taken apart, or it has no channel left.
+            RequestError: There are no such bars or voices, no melody, or one of two notes at once; or the model has not
+                learned to fill.
+        """
+        spans = None if bars is None else [(first - 1, last) for first, last in bars]
+        asked = harmony_of(self._writer, self._song(song), voices, melody, spans, sampling or Sampling())
+        asked = replace(asked, request=Request(key=key, pitches=pitches))
+        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+
+    @verb
+    def vary(
+        self,
+        song: Source,
+        *,
+        keep: Keep = "rhythm",
+        strength: float = 0.5,
+        bars: Sequence[tuple[int, int]] | None = None,
+        tracks: Sequence[int | str] | None = None,
+        locks: Sequence[Lock] = (),
+        n: int = 4,
+        seed: Seed = None,
+        sampling: Sampling | None = None,
+        key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Plan:
+        """Variations of some bars, from the closest to the farthest; the rest of the song stays, event for event.
+
+        - ``rhythm``: every note keeps its beginning, length and loudness exactly; pitches change, but not the drums.
+          The order of pitches within a chord stays.
+        - ``contour``: the same, and the highest notes of each track go up, stay and go down where they did.
+        - ``melody``: the top line of the highest track (of ``tracks``) stays note for note; other notes are written
+          anew.
+        - ``harmony``: notes are written anew, and in each beat begin only pitch classes that sounded in it.
+
+        What can keep rhythm and contour is any model whose tokens say pitches and lengths; one that has learned to fill
+        reads what comes after the bars, too. Melody and harmony need one that has.
+
+        Args:
+            song: A MIDI file or its bytes, a Score, or a Piece; what a Piece has locked stays.
+            keep: What stays.
+            strength: How much of the rest may change: the share of its notes that are open, 0 to 1. Above 0, something
+                does where it can.
+            bars: First and last bar of each span, counted from 1; None: all.
+            tracks: The tracks to vary: numbers from 1, or names of theirs or of their instruments; None: all.
+            locks: Notes that stay all the same, beside those that a Piece has locked.
+            n: How many versions.
+            seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance. A list: one for
+                each. None: new ones.
+            sampling: How bold.
+            key: Keep new pitches to a key.
+            on_event: Called with bars as they are written.
+
+        Returns:
+            The versions; ``origin`` has for each ``distance`` (0 the same, 1 nothing is left; see
+            :class:`~toccata.tasks.vary.Change`) and in words what ``changed``.
+
+        Raises:
+            MidiError: The song cannot be read, or not be taken apart.
+            RequestError: There are no such bars, tracks or notes, or the model cannot keep what is to be kept.
+        """
+        refuse_unable(self._writer, keep)
+        opened = open_prompt(self.tokenizer, song, edit=True)
+        assert opened is not None
+        lines = bar_map(opened.score)
+        chosen = None if tracks is None else opened.tracks(tracks)
+        held = (*_locks_of(song), *locks)
+        kept = opened.locked(held)
+        holes = blocks(lines, [(0, len(lines))] if bars is None else [(a - 1, b) for a, b in bars], chosen)
+        spans = [span(opened.score, lines, hole) for hole in holes]
+        asked = Variation(opened, lines, holes, spans, chosen, held, kept, keep, strength, key, sampling or Sampling())
+        keys = Keys(opened.midi)
+        verbs = [
+            write_variation(self._writer, asked, keys, own, number) for number, own in enumerate(seeds_of(seed, n))
+        ]
+        return Plan(self, verbs, on_event=on_event, sort=_by_distance)
+
+    def stream(self, *args: Any, verb: VerbName = "generate", **arguments: Any) -> Iterator[Event]:
+        """Write as the method called ``verb`` does, with the same arguments, event by event.
+
+        Notes and bars come as they are written, at their place in the piece that comes out, and each piece when it is
+        done. Stop by leaving the loop.
+
+        Args:
+            args: Those of the verb.
+            verb: What to do.
+            arguments: Those of the verb; its ``on_event`` is not called.
+
+        Raises:
+            ArgumentError: There is no such verb, or an argument cannot have its value.
+        """
+        if verb not in _PLANS:
+            raise ArgumentError(f"verb must be one of {', '.join(sorted(_PLANS))}, not {shown(verb)}")
+        return self.carry_out(_PLANS[verb](self, *args, **arguments), [])
+
+    def compile(self, request: Request) -> Task:
+        """A request for new music or a continuation as what the model reads, and the rules for what it writes.
+
+        Raises:
+            RequestError: The request contradicts itself, or the model cannot do it.
+        """
+        return self._writer.compile(request, self.config.context * 3 // 4)
+
+    def decode(
+        self, task: Task, seeds: Sequence[int], *, sampling: Sampling | None = None, limit: int = 4096
+    ) -> list[Decoded]:
+        """Ids for a task, once for each seed, side by side: what research and benchmarks want instead of pieces.
+
+        Args:
+            task: What the model reads, and the rules for what it writes.
+            seeds: One for each sequence.
+            sampling: How to draw.
+            limit: After so many new ids a sequence comes to its end.
+
+        Raises:
+            ModelError: The model is damaged.
+        """
+        how = sampling or Sampling()
+
+        def decoded(seed: int) -> Verb:
+            return (yield DecodeJob(task, seed, how, limit))
+
+        each = len(ControlIds(self.tokenizer).rows(task, how.guidance).dropped_ids)
+        with self.scheduler(max(each, min(_MOST_ROWS, each * len(seeds)))) as scheduler:
+            handles = [scheduler.submit(decoded(seed)) for seed in seeds]
+            while scheduler.busy:
+                scheduler.step()
+                for handle in handles:
+                    _raise(handle)
+        return [handle.result for handle in handles]
+
+    def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
+        with self.scheduler(1) as scheduler:
+            return scheduler.cache.logits(ids)
+
+    @contextmanager
+    def scheduler(self, rows: int) -> Iterator[Scheduler]:
+        """A scheduler with at least so many rows and nothing to do; all of them share the weights.
+
+        Nobody else has it at the same time: who asks while one is in use, from this thread or another, gets one more.
+        """
+        with self._lock:
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is None or scheduler.cache.rows < rows:
+            cache = KeyValueCache(self._network, rows=rows, features=self.tokenizer.features)
+            scheduler = Scheduler(cache, self.tokenizer)
+        try:
+            yield scheduler
+        finally:
+            scheduler.close()
+            with self._lock:
+                if self._scheduler is None or self._scheduler.cache.rows < scheduler.cache.rows:
+                    self._scheduler = scheduler
+
+    # -- how it is done ------------------------------------------------------------------------------------------------
+
+    def carry_out(self, plan: Plan, results: list[Any]) -> Iterator[Event]:
+        """Write the pieces of a plan, event by event; ``results`` gets what its verbs return, in their order."""
+        stats = self.stats = Stats()  # another thread may set it to its own
+        began = time.perf_counter()
+        waiting: deque[Event] = deque()
+        rows = max(plan.each, min(_MOST_ROWS, plan.each * len(plan.verbs)))
+        with self.scheduler(rows) as scheduler:
+            handles: list[Handle] = []
+            finished: set[int] = set()
+            for written in plan.verbs:
+                handles.append(scheduler.submit(written, waiting.append))
+                _raise(handles[-1])
+            while True:
+                for number, handle in enumerate(handles):
+                    _raise(handle)
+                    if handle.done and number not in finished:
+                        finished.add(number)
+                        waiting.append(PieceFinished(number, _piece_of(handle.result)))
+                stats.tokens, stats.notes = (sum(getattr(h, name) for h in handles) for name in ("tokens", "notes"))
+                stats.seconds = time.perf_counter() - began
+                while waiting:
+                    yield waiting.popleft()
+                if not scheduler.busy:
+                    break
+                scheduler.step()
+        results += [handle.result for handle in handles]
+
+    def _infilling(
+        self,
+        asked: Infill,
+        n: int,
+        seed: Seed,
+        controls: Levels | None,
+        style: Sequence[str],
+        chords: str | None,
+        accept: Callable[[Piece], bool] | None,
+        on_event: Callable[[Event], None] | None,
+    ) -> Plan:
+        """Versions of a song; controls and chords are counted through the bars asked for."""
+        request = wished(asked.request, len(asked.bars), self.styles, controls, style, chords)
+        write = partial(write_infill, self._writer, replace(asked, request=request))
+        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
+        return Plan(self, verbs, _rows(asked.sampling, controls, style), on_event)
+
+    def _song(self, song: Source) -> Prompt:
+        self._writer.refuse_no_fill()
+        opened = open_prompt(self.tokenizer, song, edit=True)
+        assert opened is not None
+        return opened
+
+    def _refuse_useless(self, sampling: Sampling) -> None:
+        """Refuse what would make no difference with this model.
+
+        Raises:
+            RequestError: Something would not.
+        """
+        if sampling.repetition != 1 and not self.tokenizer.grammar().scheme.has_notes:
+            raise RequestError(f"{self.name} writes whole beats at a time: repetition finds no pitches to hold back")
+
+    @cached_property
+    def _writer(self) -> Writer:
+        """The model, as verbs see it."""
+        return Writer(
+            self.name,
+            self.folder.digest,
+            self.precision,
+            self.tokenizer,
+            self.config.context,
+            tuple(self.styles),
+            self.has_learned("controls"),
+            self.has_learned("fill"),
+        )
+
+    @cached_property
+    def _network(self) -> Network:
+        """Built from the weights when something is first written; all schedulers share it."""
+        bits: Bits = 8 if self.precision == "8bit" else 32
+        return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
+
+
+def _accepted(
+    write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, number: int
+) -> PieceVerb:
+    """A piece that is written until it is accepted, if anybody judges it."""
+    if accept is None:
+        return write(seed, number)
+    return accepted(lambda own: write(own, number), seed, accept, number)
+
+
+def _rows(sampling: Sampling, controls: Levels | None, style: Sequence[str]) -> int:
+    """The rows in which a piece is read: one a style, and one without controls where they are to count more."""
+    return max(1, len(set(style))) + bool(sampling.guidance != 1 and (controls or style))
+
+
+def _locks_of(song: Source) -> tuple[Lock, ...]:
+    """What a song has locked: nothing, if it is no Piece."""
+    return song.locks if isinstance(song, Piece) else ()
+
+
+def _piece_of(result: Piece | tuple[Piece, Change]) -> Piece:
+    return result if isinstance(result, Piece) else result[0]
+
+
+def _by_distance(results: Sequence[tuple[Piece, Change]]) -> list[Piece]:
+    """Variations from the closest to the farthest."""
+    return [piece for piece, _ in sorted(results, key=lambda result: result[1].distance)]
+
+
+def _raise(handle: Handle) -> None:
+    if handle.error is not None:
+        raise handle.error

@@ -1,0 +1,153 @@
+"""What was written for a hole as parts of the song, and the song's file with them in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from symusic import Note, Score, Track
+
+from toccata.events import NoteKey, note_keys
+from toccata.midi import gm
+from toccata.midi import replace as replace_in
+from toccata.midi.bars import BarMap, rescaled_onset
+from toccata.midi.spread import Line, line_of, spread
+from toccata.piece import Piece
+from toccata.tasks.fill import cut
+from toccata.verbs.holes import InfillJob, Part
+
+_LINE = 32
+"""Notes of a part by which it is known where its line goes."""
+
+
+def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part]:
+    """New music for a hole as parts of the song.
+
+    Args:
+        new: As the model wrote it, a track for each program; tick 0 is the beginning of the hole.
+        song: As it stands, what was cut out included.
+        bars: Its bars.
+        job: What was asked for.
+    """
+    start = int(bars.starts[job.hole.first])
+    scale = song.ticks_per_quarter / new.ticks_per_quarter
+    parts: list[Part] = []
+    following = len(song.tracks)
+    for track in new.tracks:
+        program = -1 if track.is_drum else int(track.program)
+        notes = [
+            (
+                start + rescaled_onset(n.time, song.ticks_per_quarter, new.ticks_per_quarter),
+                start + round(n.end * scale),
+                n.pitch,
+                n.velocity,
+            )
+            for n in sorted(track.notes, key=lambda n: (n.time, n.pitch))
+        ]
+        mine = tracks_of(song, job, program)
+        if not mine:
+            parts.append(_part(following, program, notes))
+            following += 1
+            continue
+        lines = [_line(song.tracks[number], start) for number in mine]
+        shares = spread(notes, lines) if len(mine) > 1 else [notes]
+        parts += [_part(number, program, share) for number, share in zip(mine, shares, strict=True) if share]
+    return parts
+
+
+def tracks_of(song: Score, job: InfillJob, program: int) -> list[int]:
+    """The song's tracks that were cut and play ``program``; where none does, all that were cut, of one kind.
+
+    Of an added program it is the track that was added for it, if one was.
+    """
+    if job.programs is not None:
+        added = range(len(song.tracks) if job.original_tracks is None else job.original_tracks, len(song.tracks))
+        return [number for number in added if _program(song.tracks[number]) == program][:1]
+    cut_tracks = [n for n in range(len(song.tracks)) if job.hole.tracks is None or n in job.hole.tracks]
+    cut_tracks = [n for n in cut_tracks if len(song.tracks[n].notes)]
+    of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
+    # A model without programs writes everything as a piano.
+    return of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
+
+
+def _program(track: Track) -> int:
+    return -1 if track.is_drum else int(track.program)
+
+
+def _line(track: Track, start: int) -> Line:
+    notes = sorted((n.time, n.pitch) for n in track.notes)
+    before = [note for note in notes if note[0] < start][-_LINE:]
+    return line_of(before or notes[:_LINE])
+
+
+def _part(number: int, program: int, notes: Sequence[tuple[int, int, int, int]]) -> Part:
+    return Part(number, program, tuple(Note(a, max(1, b - a), pitch, velocity) for a, b, pitch, velocity in notes))
+
+
+def written(song: Score, bars: BarMap, job: InfillJob, parts: Sequence[Part]) -> Score:
+    """The song with a hole filled: what the next hole is written into."""
+    out = cut(song, bars, job.hole)[0]
+    for part in parts:
+        while len(out.tracks) <= part.track:
+            out.tracks.append(Track("", max(part.program, 0), part.program == -1))
+        out.tracks[part.track].notes.extend(part.notes)
+        out.tracks[part.track].notes.sort(key=lambda n: (n.time, n.pitch))
+    return out
+
+
+def alone(song: Score, parts: Sequence[Part]) -> Score:
+    """The new notes without the song's own."""
+    out = Score(song.ticks_per_quarter)
+    for part in parts:
+        track = Track("", max(part.program, 0), part.program == -1)
+        track.notes.extend(part.notes)
+        out.tracks.append(track)
+    return out
+
+
+def rewritten(
+    midi: bytes, song: Score, bars: BarMap, jobs: Sequence[InfillJob], parts: Sequence[Part], text: str
+) -> bytes:
+    """The song's own file with what was asked for in place of what was cut out; the rest event for event.
+
+    Raises:
+        MidiError: The file cannot be taken apart, or has no channel left for a new instrument.
+    """
+    holes = []
+    for job in jobs:
+        end = int(bars.starts[job.hole.last])
+        end = max(end, song.end() + 1) if job.hole.last == len(bars) else end
+        holes.append(replace_in.Hole(int(bars.starts[job.hole.first]), end, job.hole.tracks, job.hole.kept))
+    new, targets = Score(song.ticks_per_quarter), []
+    for number in sorted({part.track for part in parts}):
+        mine = [part for part in parts if part.track == number]
+        first = mine[0]
+        drums = first.program == -1
+        track = Track(gm.track_name(first.name, first.program, drums), max(first.program, 0), drums)
+        for part in mine:
+            track.notes.extend(part.notes)
+        track.sort()
+        new.tracks.append(track)
+        targets.append(number if number < len(song.tracks) else None)
+    return replace_in.replace_notes(midi, holes, new, targets, text=text)
+
+
+def new_keys(piece: Piece, song: Score, bars: BarMap, jobs: Sequence[InfillJob]) -> Counter[NoteKey]:
+    """The notes of a version that are not the song's."""
+    kept = song
+    for job in jobs:
+        kept = cut(kept, bars, job.hole)[0]
+    return note_keys(piece.score) - note_keys(kept)
+
+
+def part_keys(song: Score, parts: Sequence[Part]) -> Counter[NoteKey]:
+    """The notes of parts as they will stand in the song's file."""
+    found: Counter[NoteKey] = Counter()
+    for part in parts:
+        program = part.program
+        if part.track < len(song.tracks):
+            track = song.tracks[part.track]
+            program = -1 if track.is_drum else int(track.program)
+        for n in part.notes:
+            found[NoteKey(n.time, n.duration, n.pitch, n.velocity, max(0, program), program == -1)] += 1
+    return found
