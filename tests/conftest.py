@@ -27,6 +27,15 @@ def _named() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+_LONG = ("test_guarantees", "test_grammar", "test_scheduler")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: begun last, they would leave one worker alone with them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.stem in _LONG}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_report_header() -> str:
     """Say which music the tests are about."""
     return f"music: {_named() or 'made of the chorales in music21, as TOCCATA_DATA names no folder of real MIDI'}"

@@ -207,7 +207,10 @@ def fault(path: Path) -> str | None:
             return f"names no file: {error.message}"
     except (_TooSlow, Exception) as error:
         return f"{type(error).__name__}: {str(error)[:300]}"
-    rows = model_rows(path.parent)
+    try:
+        rows = model_rows(path.parent)
+    except Exception as error:
+        return f"the models beside it cannot be listed: {type(error).__name__}: {str(error)[:300]}"
     return None if any(row["error"] is None for row in rows) else "the models beside it are not listed"
 
 

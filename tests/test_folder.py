@@ -188,15 +188,16 @@ def test_a_listed_tokenizer_is_one(copy: Path) -> None:
 
 
 def test_a_broken_folder_is_listed_and_the_others_too(model: Path, tmp_path: Path) -> None:
-    for name in ("a", "b", "c", "d"):
+    for name in ("a", "b", "c", "d", "e"):
         shutil.copytree(model, tmp_path / name)
     (tmp_path / "b" / folder.ABOUT).write_text("[" * 100_000)
     about = json.loads((tmp_path / "c" / folder.ABOUT).read_text())
     (tmp_path / "c" / folder.ABOUT).write_text(json.dumps({**about, "metrics": ["3"]}))
+    (tmp_path / "e" / folder.ABOUT).write_text(json.dumps({**about, "metrics": None}))  # nothing was measured
     rows = toccata.api.model_rows(tmp_path)
-    assert [row["error"] is None for row in rows] == [True, False, False, True]
+    assert [row["error"] is None for row in rows] == [True, False, False, True, True]
     assert all(str(tmp_path / row["name"]) in row["error"] for row in rows if row["error"])
-    assert [made.path.name for made in toccata.api.models(tmp_path)] == ["a", "d"]
+    assert [made.path.name for made in toccata.api.models(tmp_path)] == ["a", "d", "e"]
 
 
 def test_weights_that_are_not_finite_are_refused(copy: Path) -> None:

@@ -63,6 +63,11 @@ class ModelFolder:
         return str(self.about["name"])
 
     @property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured of the model when it was made; empty where nothing was."""
+        return self.about.get("metrics") or {}
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the digests of all files: two folders of one digest are one model."""
         return hashlib.sha256(json.dumps(self.about["files"], sort_keys=True).encode()).hexdigest()

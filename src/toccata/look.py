@@ -193,15 +193,14 @@ def _model_row(path: Path) -> dict[str, Any]:
     try:
         made = folder.open_folder(path)
         config = DecoderConfig.from_json(made.config, path / folder.CONFIG)
-        recipe, metrics = made.about.get("recipe", {}), made.about.get("metrics", {})
         return {
             "name": made.name,
             "path": str(path),
-            "recipe": recipe.get("name", ""),
+            "recipe": made.about["recipe"].get("name", ""),
             "parameters": config.parameters,
             "context": config.context,
-            "nats_per_note": metrics.get("nats_per_note"),
-            "pieces": made.about.get("lineage", {}).get("pieces"),
+            "nats_per_note": made.metrics.get("nats_per_note"),
+            "pieces": made.about["lineage"].get("pieces"),
             "learned": made.learned,
             "digest": made.digest,
             "error": None,

@@ -118,12 +118,12 @@ def _train(
             backend=backend or "torch",
             progress=heard,
         )
-    metrics, lineage = made.about.get("metrics", {}), made.about.get("lineage", {})
+    metrics, lineage = made.metrics, made.about["lineage"]
     curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
     value = {
         "model": made.about["name"],
         "path": api.told(made.path),
-        "recipe": made.about.get("recipe", {}).get("name"),
+        "recipe": made.about["recipe"].get("name"),
         "finished_before": _made_at(made.path) < began,
         "metrics": metrics,
         "lineage": lineage,

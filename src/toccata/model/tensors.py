@@ -72,7 +72,8 @@ def _places(header: Any, shapes: Mapping[str, tuple[int, ...]], size: int) -> di
         if not isinstance(said, dict) or said.get("dtype") != "F32":
             raise ValueError(f"{name} is not float32")
         if said.get("shape") != list(shape):
-            raise ValueError(f"{name} has the shape {str(said.get('shape'))[:60]}, but config.json says {list(shape)}")
+            found = ascii(said.get("shape"))[:60]
+            raise ValueError(f"{name} has the shape {found}, but config.json says {list(shape)}")
         offsets = said.get("data_offsets")
         if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(at) is int for at in offsets)):
             raise ValueError(f"{name} has no place")
