@@ -23,7 +23,7 @@ from toccata.midi.keys import Key
 from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured
+from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured, wish_words
 from toccata.tasks.fill import Hole
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request, compile_request
@@ -34,7 +34,12 @@ from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.options import SPECIALS
 from toccata.tokenizers.state import State
 
-FIRST, LAST = SPECIALS.index("CONTROL0"), SPECIALS.index("STYLE0") + 31
+FIRST, LAST = SPECIALS.index("DENSITY1"), SPECIALS.index("STYLE31")
+
+
+def base_of(controls: Controls) -> list[int]:
+    """The base tokens that say controls."""
+    return [SPECIALS.index(word) for word in controls.words()]
 
 
 def said(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
@@ -79,10 +84,10 @@ def test_levels_are_counted_from_one_and_cover_everything() -> None:
 
 def test_every_control_has_a_token_of_its_own() -> None:
     tokens = [
-        *(Controls(**{name: i + 1}).tokens()[0] for name, bounds in BOUNDS.items() for i in range(len(bounds) + 1)),  # type: ignore[arg-type]
-        *(Controls(key=Key(tonic, minor)).tokens()[0] for tonic in range(12) for minor in (False, True)),
-        *(Controls(ends=left + 1).tokens()[0] for left in range(ENDS)),
-        *(Controls(style=(number,)).tokens()[0] for number in range(32)),
+        *(base_of(Controls(**{name: i + 1}))[0] for name, bounds in BOUNDS.items() for i in range(len(bounds) + 1)),  # type: ignore[arg-type]
+        *(base_of(Controls(key=Key(tonic, minor)))[0] for tonic in range(12) for minor in (False, True)),
+        *(base_of(Controls(ends=left + 1))[0] for left in range(ENDS)),
+        *(base_of(Controls(style=(number,)))[0] for number in range(32)),
     ]
     assert len(set(tokens)) == len(tokens)
     assert FIRST <= min(tokens) <= max(tokens) == LAST
@@ -118,7 +123,7 @@ def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> N
         for base in grammar.base(token):
             state.read(base)
     assert {bar: tokens for bar, tokens in heard.items() if tokens} == {
-        bar: Controls(density=bar + 1).tokens() for bar in range(8)
+        bar: base_of(Controls(density=bar + 1)) for bar in range(8)
     }
 
 
@@ -130,7 +135,7 @@ def test_the_first_new_bar_is_told_wherever_it_begins(scheme: str) -> None:
     score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(16))
     wanted = {bar: Controls(density=bar + 1) for bar in range(2)}
     hole = None if scheme == "Structured" else Hole(1, 3)
-    first = Controls(density=1).tokens()
+    first = base_of(Controls(density=1))
     for request in (Request(bars=2), Request(prompt=score, bars=2), Request(prompt=score, bars=2, hole=hole)):
         task = compile_request(replace(request, bar_controls=wanted), tokenizer, 400, controls=True)
         now = said(tokenizer, task.ids.tolist())
@@ -172,7 +177,7 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
     corpus, tokenizer = Corpus(tmp_path / "corpus"), build_tokenizer(load("toccata").tokenizer)
     grammar = tokenizer.grammar()
     examples = Examples(corpus, tokenizer, "train", 512, ExampleOptions(controls=1.0), seed=2)
-    levels = {Controls(density=i + 1).tokens()[0]: i + 1 for i in range(len(BOUNDS["density"]) + 1)}
+    levels = {base_of(Controls(density=i + 1))[0]: i + 1 for i in range(len(BOUNDS["density"]) + 1)}
     right = checked = 0
     for number in range(60):
         row = examples.row(number)
@@ -200,7 +205,7 @@ def test_the_model_reads_what_is_asked_for(model: Model) -> None:
     )
     task = compile_request(request, model.tokenizer, 300, controls=True)
     prefix = task.ids[: task.prefix].tolist()
-    assert said(model.tokenizer, prefix) == Controls(length=3, key=Key(2, True), style=(1,)).tokens()
+    assert said(model.tokenizer, prefix) == base_of(Controls(length=3, key=Key(2, True), style=(1,)))
     done = decode_with(model, task, 3)
     grammar, state = model.tokenizer.grammar(), State(model.tokenizer.grammar().scheme)
     heard: dict[int, list[int]] = {}
@@ -210,8 +215,8 @@ def test_the_model_reads_what_is_asked_for(model: Model) -> None:
         for base in grammar.base(token):
             state.read(base)
     assert heard == {
-        0: Controls(density=2, ends=4).tokens(), 1: Controls(density=7, ends=3).tokens(),
-        2: Controls(density=7, ends=2).tokens(), 3: Controls(density=7, ends=1).tokens(),
+        0: base_of(Controls(density=2, ends=4)), 1: base_of(Controls(density=7, ends=3)),
+        2: base_of(Controls(density=7, ends=2)), 3: base_of(Controls(density=7, ends=1)),
     }  # fmt: skip
 
 
@@ -273,3 +278,22 @@ def test_the_page_says_where_levels_end() -> None:
         (row,) = [line for line in page.splitlines() if f"`--control {name}=1`" in line]
         assert row.endswith(f"| {', '.join(f'{bound:g}' for bound in bounds)} |")
         assert f"to `{len(bounds) + 1}`" in row
+
+
+def test_a_control_that_is_added_later_moves_no_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A model finds its words by their names in its own vocabulary."""
+    old = EventTokenizer.build(EventOptions("REMI"))
+    old.save(tmp_path)
+    asked = Controls(density=3, velocity=2, key=Key(2, True), style=(1,), ends=2)
+    before = cues(old, asked, {}).prefix
+    words = list(SPECIALS)
+    later = (*words[:6], "SWING1", "SWING2", *[word for word in words[6:] if word not in ("CONTROL126", "CONTROL127")])
+    monkeypatch.setattr("toccata.tokenizers.options.SPECIALS", later)
+    assert cues(EventTokenizer.load(tmp_path), asked, {}).prefix == before
+    new = EventTokenizer.build(EventOptions("REMI"))
+    assert new.vocab_size == old.vocab_size
+    assert cues(new, asked, {}).prefix == tuple(one + 2 if one < later.index("STYLE0") else one for one in before)
+    assert wish_words(new).sum() == wish_words(old).sum() == 34 + 32
+    monkeypatch.setattr(Controls, "words", lambda _: ["SWING1"])
+    with pytest.raises(RequestError, match="this model has no word for swing1"):
+        cues(old, asked, {})

@@ -6,9 +6,11 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from symusic import Note, Score, TimeSignature, Track
 
 from cli_support import call
@@ -338,3 +340,26 @@ def test_a_note_goes_on_in_another_voice_where_it_must() -> None:
 def test_notes_end_where_the_melody_comes_down_to_them() -> None:
     melody = [(0, 10, 70), (10, 20, 60)]
     assert under([(0, 20, 62, 80), (0, 20, 59, 80), (12, 14, 60, 80)], melody) == [(0, 10, 62, 80), (0, 20, 59, 80)]
+
+
+def test_what_may_be_sung_follows_from_the_cursor_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that remembered where it was looked at last would say other things to those who look ahead."""
+    begin, allowed = Voicing.__init__, Voicing.allowed
+    asked = 0
+
+    def remember(self: Voicing, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self.arguments = arguments  # type: ignore[attr-defined]
+
+    def both(self: Voicing, cursor: Any) -> NDArray[np.bool_]:
+        nonlocal asked
+        asked += 1
+        fresh = Voicing(*self.arguments)  # type: ignore[attr-defined]
+        mask = allowed(self, cursor)
+        assert np.array_equal(mask, allowed(fresh, cursor))
+        return mask
+
+    monkeypatch.setattr(Voicing, "__init__", remember)
+    monkeypatch.setattr(Voicing, "allowed", both)
+    model.harmonise(tune(*((n, n + 1, 72 + n % 4) for n in range(12))), n=2, seed=3)
+    assert asked > 100

@@ -6,7 +6,7 @@ that kind. Levels go from 1; their bounds are the same for every model, found on
 
 A told passage looks like this; each part may be missing::
 
-    DENSITY3 REGISTER5 KEY_D_MINOR STYLE2  [BOS] Bar DENSITY2 ... Bar DENSITY4 ENDS_IN_2 ... Bar ENDS_IN_1 ... EOS
+    DENSITY3 REGISTER5 KEY6 STYLE2  [BOS] Bar DENSITY2 ... Bar DENSITY4 ENDS_IN_2 ... Bar ENDS_IN_1 ... EOS
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.errors import ArgumentError
+from toccata.errors import ArgumentError, RequestError
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key, estimate
 from toccata.tasks.window import bars_reached
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.options import SPECIALS
+from toccata.tokenizers.options import MOST_STYLES as MOST_STYLES
 from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.state import State
 
@@ -39,23 +39,8 @@ BOUNDS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 """Where one level of a control ends and the next begins: level 1 lies below the first bound."""
 ENDS = 4
 """So many bars before the end it can be told that it is near."""
-MOST_STYLES = 32
-_FIRST = SPECIALS.index("CONTROL0")
-_STYLE = SPECIALS.index("STYLE0")
 _FEW = 8
 """Fewer notes have no key."""
-
-
-def _places() -> dict[str, int]:
-    """For each control the special token of its first level; keys and endings come last."""
-    places, place = {}, _FIRST
-    for name, bounds in BOUNDS.items():
-        places[name] = place
-        place += len(bounds) + 1
-    return {**places, "key": place, "ends": place + 24}
-
-
-_PLACES: Mapping[str, int] = MappingProxyType(_places())
 
 
 @dataclass(frozen=True)
@@ -89,15 +74,15 @@ class Controls:
                 whole = "" if isinstance(level, int) else " in whole numbers"
                 raise ArgumentError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
 
-    def tokens(self) -> list[int]:
-        """The base tokens that say it."""
+    def words(self) -> list[str]:
+        """The special tokens that stand for it."""
         said = [(name, getattr(self, name)) for name in BOUNDS]
-        out = [_PLACES[name] + level - 1 for name, level in said if level is not None]
+        out = [f"{name.upper()}{level}" for name, level in said if level is not None]
         if self.key is not None:
-            out.append(_PLACES["key"] + 2 * self.key.tonic + self.key.minor)
+            out.append(f"KEY{2 * self.key.tonic + self.key.minor + 1}")
         if self.ends is not None:
-            out.append(_PLACES["ends"] + self.ends - 1)
-        return out + [_STYLE + number for number in self.style]
+            out.append(f"ENDS{self.ends}")
+        return out + [f"STYLE{number}" for number in self.style]
 
     def only(self, names: Sequence[str]) -> Controls:
         """The same with nothing said but ``names``."""
@@ -120,32 +105,43 @@ class Cues:
 def can_control(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer has words for controls, and notes to be told of."""
     scheme = tokenizer.grammar().scheme
-    return scheme.has_notes and scheme.vocabulary.words[_FIRST].startswith("CONTROL")
+    return scheme.has_notes and "DENSITY1" in scheme.vocabulary.specials
 
 
 def wish_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     """Which ids tell a level or a style, ``bool[V]``: what can only be wished for, as no mask can promise it."""
-    return _words(tokenizer, range(_FIRST, _PLACES["key"])) | style_words(tokenizer)
+    return _ids_of(tokenizer, tuple(name.upper() for name in BOUNDS)) | style_words(tokenizer)
 
 
 def style_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     """Which ids tell a style, ``bool[V]``."""
-    return _words(tokenizer, range(_STYLE, _STYLE + MOST_STYLES))
+    return _ids_of(tokenizer, ("STYLE",))
 
 
-def _words(tokenizer: Tokenizer, tokens: Sequence[int]) -> NDArray[np.bool_]:
+def _ids_of(tokenizer: Tokenizer, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which ids are special tokens of one of these names with a number, ``bool[V]``."""
     words = np.zeros(tokenizer.vocab_size, np.bool_)
     if can_control(tokenizer):
-        words[[tokenizer.grammar().single(token) for token in tokens]] = True
+        grammar = tokenizer.grammar()
+        specials = grammar.scheme.vocabulary.specials
+        words[[grammar.single(base) for word, base in specials.items() if word.rstrip("0123456789") in names]] = True
     return words
 
 
 def cues(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) -> Cues:
-    """Controls in a tokenizer's ids."""
+    """Controls in a tokenizer's ids.
+
+    Raises:
+        RequestError: It has no word for one of them.
+    """
     grammar = tokenizer.grammar()
+    specials = grammar.scheme.vocabulary.specials
 
     def ids(controls: Controls) -> tuple[int, ...]:
-        return tuple(grammar.single(token) for token in controls.tokens())
+        words = controls.words()
+        if unknown := [word for word in words if word not in specials]:
+            raise RequestError(f"this model has no word for {unknown[0].lower()}: train one with this version")
+        return tuple(grammar.single(specials[word]) for word in words)
 
     return Cues(ids(whole), {bar: said for bar, controls in bars.items() if (said := ids(controls))})
 

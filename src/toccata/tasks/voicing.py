@@ -136,8 +136,6 @@ class Voicing:
             shortest: The length of the shortest note, in ticks.
         """
         self.voices, self._shortest = voices, shortest
-        # The latest tick looked at, how many notes had begun before it, and the pitches that ended there.
-        self._now, self._begun, self._old = -1, 0, list[int]()
         end = max((end for _, end, _ in melody), default=0)
         self._above = np.zeros(end + 1, np.int64)  # the melody's pitch at each tick; 0: it rests
         for start, stop, pitch in melody:
@@ -216,11 +214,11 @@ class Voicing:
         have to give up the note it holds; those that go along in fifths or octaves with the melody or a voice below.
         """
         state, now, pitches = cursor.state, cursor.state.tick, np.arange(128)
-        if self._now != now:  # nothing has begun here yet
-            self._now, self._begun = now, len(cursor.begun)
-            self._old = sorted(p for ends in state.ends.values() for p in np.flatnonzero(ends == now).tolist())
-        new = sorted(cursor.begun[self._begun :])
-        old, pushing, along = self._old, np.zeros(128, np.bool_), np.zeros(128, np.bool_)
+        struck = cursor.struck if cursor.struck_at == now else ()
+        new = sorted(pitch for pitch, _ in struck)
+        over = [p for ends in state.ends.values() for p in np.flatnonzero(ends == now).tolist()]
+        old = sorted([*over, *(pitch for pitch, ended in struck if ended and pitch not in over)])
+        pushing, along = np.zeros(128, np.bool_), np.zeros(128, np.bool_)
         held = [pitch for _, pitch in self._ends(state) if pitch not in new]
         if len(held) + len(old) == len(self.voices):
             for pitch in held:

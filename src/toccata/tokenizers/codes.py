@@ -25,7 +25,7 @@ from toccata.errors import ModelError, RecipeError, RequestError, shown
 from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.options import SPECIALS
+from toccata.tokenizers.options import PLAIN_SPECIALS
 from toccata.tokenizers.play import play
 from toccata.tokenizers.rolls import LOWEST, rolls
 from toccata.tokenizers.scheme import Clock, Scheme, Timing
@@ -149,7 +149,7 @@ class CodesTokenizer:
     @property
     def vocab_size(self) -> int:
         """Number of ids: the special ones, then the codes."""
-        return len(SPECIALS) + self.options.book
+        return len(PLAIN_SPECIALS) + self.options.book
 
     @property
     def fingerprint(self) -> str:
@@ -160,12 +160,12 @@ class CodesTokenizer:
     @property
     def bos(self) -> int:
         """The id that opens a piece."""
-        return SPECIALS.index("BOS")
+        return PLAIN_SPECIALS.index("BOS")
 
     @property
     def eos(self) -> int:
         """The id that closes a piece."""
-        return SPECIALS.index("EOS")
+        return PLAIN_SPECIALS.index("EOS")
 
     @property
     def features(self) -> None:
@@ -187,7 +187,7 @@ class CodesTokenizer:
         quarters = None if length is None else -(-length // score.ticks_per_quarter)
         slices = rolls(score, self.options.steps, quarters=quarters)
         codes = self.codec.encode(slices).reshape(-1) if len(slices) else np.zeros(0, np.int32)
-        ids = [np.full(int(start), self.bos), codes + len(SPECIALS), np.full(int(end), self.eos)]
+        ids = [np.full(int(start), self.bos), codes + len(PLAIN_SPECIALS), np.full(int(end), self.eos)]
         return Tokens(np.concatenate(ids).astype(np.int32), self.fingerprint)
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
@@ -199,7 +199,7 @@ class CodesTokenizer:
         plain = ids_of(self, ids)
         if len(plain) and not 0 <= int(plain.min()) <= int(plain.max()) < self.vocab_size:
             raise RequestError(f"there are ids outside this tokenizer's 0..{self.vocab_size - 1}")
-        return play(self.grammar().scheme, [i for i in plain.tolist() if i >= len(SPECIALS)])
+        return play(self.grammar().scheme, [i for i in plain.tolist() if i >= len(PLAIN_SPECIALS)])
 
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class CodesTokenizer:
 
     @cached_property
     def _grammar(self) -> Grammar:
-        special = [f"{name}_None" for name in SPECIALS]
+        special = [f"{name}_None" for name in PLAIN_SPECIALS]
         vocabulary = read_vocabulary([*special, *(f"Code_{code}" for code in range(self.options.book))], special)
         steps, nothing = self.options.steps, np.zeros(0, np.int64)
         timing = Timing(

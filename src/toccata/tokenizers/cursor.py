@@ -27,6 +27,8 @@ class Cursor(Reach):
         closing: Whether to come to the end by the shortest way.
         place: How many base tokens have been read.
         begun: The pitches of the notes begun, where a script is kept to.
+        struck: Those begun at tick ``struck_at``, where a script is kept to: each pitch, and whether a note of it had
+            ended just there.
     """
 
     __slots__ = ()

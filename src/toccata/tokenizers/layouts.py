@@ -19,7 +19,7 @@ from symusic import Score
 from toccata.errors import RecipeError
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
-from toccata.tokenizers.options import SPECIALS
+from toccata.tokenizers.options import PLAIN_SPECIALS
 from toccata.tokenizers.scheme import Clock, Scheme, Timing
 from toccata.tokenizers.simplify import one_track, writable_meters
 from toccata.tokenizers.vocabulary import Kind, read_vocabulary
@@ -277,7 +277,7 @@ def _scheme(
     extra: Sequence[str], velocities: NDArray[np.int64], lengths: Sequence[int], shifts: Sequence[int], ticks: int
 ) -> Scheme:
     """Special tokens, pitches, velocities, lengths, shifts, and ``extra`` words, on a grid of ``ticks`` a quarter."""
-    words = [f"{name}_None" for name in SPECIALS]
+    words = [f"{name}_None" for name in PLAIN_SPECIALS]
     special = list(words)
     words += [f"Pitch_{pitch}" for pitch in range(128)]
     words += [f"Velocity_{velocity}" for velocity in velocities.tolist()]

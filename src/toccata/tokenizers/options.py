@@ -29,12 +29,26 @@ MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
 """The versions of MidiTok and of Hugging Face's tokenizers whose form the saved file has."""
 _DIGITS = re.compile("[0-9]{1,9}")
 _ALGORITHMS = ("BPE", "Unigram", "WordPiece")
-SPECIALS = (
-    "PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER",
-    *(f"CONTROL{i}" for i in range(64)),
-    *(f"STYLE{i}" for i in range(32)),
+_MARKS = ("PAD", "BOS", "EOS", "SEP", "FILL", "ANSWER")
+CONTROL_WORDS = tuple(
+    f"{name}{level + 1}"
+    for name, levels in (
+        ("DENSITY", 8), ("POLYPHONY", 6), ("REGISTER", 8), ("LENGTH", 6), ("VELOCITY", 6), ("KEY", 24), ("ENDS", 4),
+    )
+    for level in range(levels)
 )  # fmt: skip
-"""Special tokens of every event tokenizer; those after EOS are kept free for requests a model may learn later."""
+"""The words of controls. A model finds its own by their names: one added here moves none that it has learned."""
+MOST_CONTROLS, MOST_STYLES = 128, 32
+assert len(set(CONTROL_WORDS)) == len(CONTROL_WORDS) <= MOST_CONTROLS
+SPECIALS = (
+    *_MARKS,
+    *CONTROL_WORDS,
+    *(f"CONTROL{i}" for i in range(len(CONTROL_WORDS), MOST_CONTROLS)),
+    *(f"STYLE{i}" for i in range(MOST_STYLES)),
+)
+"""Special tokens of a new event tokenizer; the numbered controls are kept free for what a model may learn later."""
+PLAIN_SPECIALS = (*_MARKS, *(f"CONTROL{i}" for i in range(64)), *(f"STYLE{i}" for i in range(32)))
+"""Those of the tokenizers that read no controls: how many they are is part of what their saved ids mean."""
 # No halves and no wholes: MidiTok divides a meter's beat, so in 2/2 it would hear no sixteenths. 2/2 is written as 4/4.
 _METERS: dict[int, list[int]] = {
     4: list(range(1, 17)),

@@ -20,6 +20,7 @@ class Reach:
 
     __slots__ = (
         "_free", "_plays", "_within", "begun", "closing", "floor", "grammar", "limits", "place", "reached", "state",
+        "struck", "struck_at",
     )  # fmt: skip
 
     def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
@@ -29,6 +30,9 @@ class Reach:
         self.place = 0
         self.reached = 0  # the tick until which what began at ``floor`` or later sounds
         self.begun: tuple[int, ...] = ()
+        # The notes begun at tick ``struck_at``: each pitch, and whether a note of it had ended just there.
+        self.struck: tuple[tuple[int, bool], ...] = ()
+        self.struck_at = -1
         self._free = np.zeros(DRUMS + 1, np.int64)  # for each program, when it has a pitch it may play
         # Which programs may play, bool[129]; a scheme that names none has one.
         self._plays = np.zeros(DRUMS + 1, np.bool_)
@@ -46,19 +50,26 @@ class Reach:
     def read(self, base: int) -> None:
         """Read one base token."""
         ends = self.state.ends
+        if self.limits.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
+            self._strike(self.grammar.scheme.values[base])
         self.state.read(base)
         self.place += 1
         for note in self.state.made:
             if note.onset >= self.floor:
                 self.reached = max(self.reached, note.onset + note.length)
-        if self.limits.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
-            self.begun = (*self.begun, self.grammar.scheme.values[base])
         if self.state.ends is not ends:  # a note of the program that is playing
             program = self.state.program
             playable = self._playable(program)
             free = self._free.copy()  # copies of this cursor share it
             free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
             self._free = free
+
+    def _strike(self, pitch: int) -> None:
+        """A note is about to begin."""
+        tick, ends = self.state.tick, self.state.ends.get(self.state.program)
+        before = self.struck if self.struck_at == tick else ()
+        self.struck, self.struck_at = (*before, (pitch, ends is not None and int(ends[pitch]) == tick)), tick
+        self.begun = (*self.begun, pitch)
 
     # -- bounds --------------------------------------------------------------------------------------------------------
 

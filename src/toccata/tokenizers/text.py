@@ -27,7 +27,7 @@ from toccata.files import read_json, write_json
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.layouts import LAYOUTS, Layout, layout
-from toccata.tokenizers.options import SPECIALS, refuse_merges
+from toccata.tokenizers.options import PLAIN_SPECIALS, refuse_merges
 from toccata.tokenizers.play import play
 from toccata.tokenizers.vocabulary import Kind
 
@@ -113,7 +113,7 @@ class TextTokenizer:
     @property
     def vocab_size(self) -> int:
         """Number of ids: the special ones, then SentencePiece's pieces, or the base tokens where none are learned."""
-        return len(self.layout.scheme.vocabulary) if self._pieces is None else len(SPECIALS) + len(self._pieces)
+        return len(self.layout.scheme.vocabulary) if self._pieces is None else len(PLAIN_SPECIALS) + len(self._pieces)
 
     @property
     def fingerprint(self) -> str:
@@ -128,12 +128,12 @@ class TextTokenizer:
     @property
     def bos(self) -> int:
         """The id that opens a piece."""
-        return SPECIALS.index("BOS")
+        return PLAIN_SPECIALS.index("BOS")
 
     @property
     def eos(self) -> int:
         """The id that closes a piece."""
-        return SPECIALS.index("EOS")
+        return PLAIN_SPECIALS.index("EOS")
 
     @cached_property
     def _processor(self) -> Any:
@@ -158,7 +158,7 @@ class TextTokenizer:
         """For each id the base tokens it stands for."""
         if self._pieces is None:
             return None
-        special = [(base,) for base in range(len(SPECIALS))]
+        special = [(base,) for base in range(len(PLAIN_SPECIALS))]
         return special + [tuple(b for c in piece for b in self.layout.parts(c)) for piece in self._pieces]
 
     @cached_property
@@ -188,9 +188,9 @@ class TextTokenizer:
         if not self.options.merges:
             return
         spelled = sorted(self.layout.own.values())
-        room = self.options.merges - len(SPECIALS) - 1
+        room = self.options.merges - len(PLAIN_SPECIALS) - 1
         if room <= len(spelled):
-            least = len(spelled) + len(SPECIALS) + 2
+            least = len(spelled) + len(PLAIN_SPECIALS) + 2
             raise RecipeError(
                 f"tokenizer.merges={self.options.merges} leaves no room for pieces: take at least {least}"
             )
@@ -222,7 +222,7 @@ class TextTokenizer:
         if self._processor is None:
             return [base for character in text for base in self.layout.parts(character)]
         known = "".join(c if c in self._known else self.layout.spelled(c) for c in text)
-        return [len(SPECIALS) - 1 + i for i in self._processor.encode(known)] if known else []
+        return [len(PLAIN_SPECIALS) - 1 + i for i in self._processor.encode(known)] if known else []
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
         """The music of ``ids``, in the layout's own ticks; special ids say nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,12 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    @cached_property
+    def specials(self) -> Mapping[str, int]:
+        """The ids of the special tokens by their names: BOS, FILL, DENSITY3."""
+        ids = np.flatnonzero(self.kinds == Kind.SPECIAL).tolist()
+        return {self.words[i].removesuffix("_None"): i for i in ids}
 
     def times(self, kind: Kind) -> list[str]:
         """The values of a kind that counts time (``"beats.steps.steps_a_beat"``), in the order of ``of_kind``."""
