@@ -244,7 +244,7 @@ def test_the_prompt_is_the_bars_asked_for(model: Path, here: Path) -> None:
     assert done.code == 0, done.err
     (piece,) = done.json["pieces"]
     assert piece["bars"] == 5
-    assert piece["prompt"] == "song from bar 3.mid, first 3 bars"
+    assert piece["prompt"] == "song.mid, bars 3-5"
     kept = [note for note in notes_of("on.mid") if note[0] < 9]
     assert kept == [(i, 1, 48 + 6 + i, 80) for i in range(9)]
     score = toccata.Piece((here / "on.mid").read_bytes(), {}).score

@@ -127,7 +127,7 @@ def test_what_is_no_form_is_refused(text: str, why: str) -> None:
         ("ABA", {"bars": 1}, "ask for 3$"),
         ("ABA", {"bars": None}, "a form needs a number of bars: 24 make ABA of 8 bars each"),
         ("AA'", {"bars": 2}, "A' begins like A, for which a section needs 2 bars"),
-        ("AABA", {"bars": 4, "prompt": theme(2), "prompt_bars": 2}, r"--prompt-bars 1\), or ask for 8 bars in all"),
+        ("AABA", {"bars": 4, "prompt": theme(2), "prompt_bars": 2}, r"prompt_bars=1\), or ask for 8 bars in all"),
         ("AA", {"bars": 4, "prompt": theme(2), "prompt_bars": 2}, "nothing is left to write"),
         ("AB", {"bars": 4, "prompt": theme(2), "prompt_seconds": 1.0}, "ends inside one"),
         ("AA", {"bars": 4, "chords": "C | F | G | C"}, "bar 3 is bar 1 again, and the chord chart has other chords"),

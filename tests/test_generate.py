@@ -18,7 +18,7 @@ from symusic import Note, Score, Tempo, TimeSignature, Track
 from random_model import opened, random_model
 from toccata.engine.sampling import Sampling, draw
 from toccata.errors import MidiError, ModelError, RequestError
-from toccata.events import BarBegun, Event, NoteAdded, PieceFinished
+from toccata.events import BarBegun, Event, NoteAdded, NoteRemoved, PieceFinished
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
@@ -244,7 +244,7 @@ def test_files_are_never_overwritten_unasked(model: Model, tmp_path: Path) -> No
         ({"prompt_bars": 2}, "no prompt"),
         (
             {"prompt": waltz(), "prompt_bars": 999},
-            "999 bars of score are asked for to go on from, and there are [0-9]+",
+            "score has [0-9]+ bars: there is no bar 999 in it",
         ),
     ],
 )
@@ -361,3 +361,28 @@ def test_writing_ends_where_the_grammar_has_no_end(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("toccata.tokenizers.cursor.Cursor._shortest_way", lambda cursor, mask: mask)
     with pytest.raises(ModelError, match="has not come to its end 5"):
         opened(tmp_path / "m").generate(bars=None, max_tokens=5)
+
+
+@pytest.mark.parametrize("scheme", ["RunningStatus", "REMI", "TSD", "MIDILike"])
+def test_a_last_bar_of_more_than_can_be_read_is_gone_on_from_in_time(scheme: str, tmp_path: Path) -> None:
+    """What is read of it begins in the middle of the bar, and the new music still begins where the bar ends."""
+    score = Score(480)
+    score.time_signatures = [TimeSignature(0, 3, 4)]
+    track = Track("", 0, False)
+    for bar in range(2):
+        for n in range(12 if bar == 0 else 120):
+            length = 1440 // (12 if bar == 0 else 30)
+            track.notes.append(Note(1440 * bar + n % 30 * length, length, 40 + n % 50, 60 + n % 40))
+    score.tracks.append(track)
+    model = opened(tmp_path / "m", EventOptions(scheme))
+    events = list(model.stream(score, bars=2, seed=1, n=2))
+    for piece in (event.music for event in events if isinstance(event, PieceFinished)):
+        assert piece.prompt_end == 2880
+        assert piece.bars == 4
+        new = sorted((n.time, n.pitch) for t in piece.score.tracks for n in t.notes if n.time >= 2880)
+        assert new
+        assert new[-1][0] < 2880 + 2 * 1440
+    added = [event.note for event in events if isinstance(event, NoteAdded)]
+    removed = [event for event in events if isinstance(event, NoteRemoved)]
+    assert len(removed) <= len(added) / 10, "what was announced is what came out"
+    assert min(note.onset for note in added) >= 2880

@@ -18,9 +18,10 @@ SIGNATURES = {
     "clean": "source, out, options=None, *, force=False, report=False, progress=None",
     "prepare": "source, out, options=None, progress=None",
     "train": (
-        "source, out, *, recipe='toccata', settings=(), minutes=None, start_from=None, backend='torch', progress=None"
+        "source, out, *, recipe='toccata', settings=(), minutes=None, size=None, seed=None, "
+        "start_from=None, backend='torch', progress=None"
     ),
-    "finetune": "source, out, *, model, settings=(), minutes=None, backend='torch', progress=None",
+    "finetune": "source, out, *, model, settings=(), minutes=None, seed=None, backend='torch', progress=None",
     "evaluate": "model, source, *, include_seen=False, progress=None",
     "rank": "pieces, model",
     "song": "path",
@@ -66,7 +67,7 @@ def test_generate_is_asked_like_this() -> None:
     asked = list(inspect.signature(toccata.Model.generate).parameters)[1:]
     assert " ".join(asked) == (
         "prompt n bars seed sampling prompt_bars prompt_tokens prompt_seconds continuation_only key tempo meter "
-        "programs pitches controls style chords end form max_tokens accept on_event"
+        "programs pitches controls style chords end form max_tokens max_copy accept on_event"
     )
 
 

@@ -45,7 +45,6 @@ from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
 from toccata.midi.clean import CleanOptions
 from toccata.midi.copies import Copies, copy_cleaned
-from toccata.midi.excerpt import from_bar
 from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
@@ -66,12 +65,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
     "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
-    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "from_bar", "inspect", "is_remote", "load",
+    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "inspect", "is_remote", "load",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
     "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
+Size = Literal["nano", "micro", "small", "base"]
 VALID_BARS = 8
 VALID_PIECES = 8
 
@@ -113,7 +113,9 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
     Raises:
         ModelError: There is no model, or a file of it is missing or was changed.
     """
-    return Model(Path(path), precision=precision, threads=threads)
+    model = Model(Path(path), precision=precision, threads=threads)
+    model.copies_within = lambda most: Judge(model).within(most)
+    return model
 
 
 @checked
@@ -189,6 +191,8 @@ def train(
     recipe: str = RECIPE,
     settings: Sequence[str] = (),
     minutes: float | None = None,
+    size: Size | None = None,
+    seed: int | None = None,
     start_from: str | Path | None = None,
     backend: BackendName = "torch",
     progress: Progress | None = None,
@@ -204,6 +208,8 @@ def train(
         recipe: A recipe's name, or the path of one of your own.
         settings: ``section.key=value``, over the recipe.
         minutes: Train for this long, instead of the recipe's number of steps.
+        size: nano, micro, small or base, instead of the recipe's size.
+        seed: Where chance begins; the recipe's if not given.
         start_from: A model folder to start from; its tokenizer, shape and recipe are kept.
         backend: What computes, ``torch`` or ``jax``; a run goes on with the one it began with.
         progress: Hears how it goes on.
@@ -218,6 +224,7 @@ def train(
     """
     refuse_two_recipes(recipe, start_from)
     refuse_two_lengths(minutes, settings)
+    settings = [*_as_settings(size, seed), *settings]
     run_of, computes = _training(backend)
     heard, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
@@ -245,6 +252,12 @@ def train(
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
+
+
+def _as_settings(size: Size | None, seed: int | None) -> list[str]:
+    """Arguments as the settings that they stand for."""
+    said = {"model.size": size, "training.seed": seed}
+    return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
@@ -324,11 +337,21 @@ def finetune(
     model: str | Path,
     settings: Sequence[str] = (),
     minutes: float | None = None,
+    seed: int | None = None,
     backend: BackendName = "torch",
     progress: Progress | None = None,
 ) -> folder.ModelFolder:
     """Teach a model your own files: :func:`train`, started from ``model``."""
-    return train(source, out, settings=settings, minutes=minutes, start_from=model, backend=backend, progress=progress)
+    return train(
+        source,
+        out,
+        settings=settings,
+        minutes=minutes,
+        seed=seed,
+        start_from=model,
+        backend=backend,
+        progress=progress,
+    )
 
 
 @checked

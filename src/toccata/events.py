@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from symusic import Score
 
+from toccata.midi.timeline import SongClock as SongClock
+from toccata.midi.timeline import SongNote as SongNote
 from toccata.piece import Piece
-
-
-@dataclass(frozen=True)
-class SongNote:
-    """A note of a piece.
-
-    Attributes:
-        onset: In ticks of the piece's file.
-        length: In ticks.
-        pitch: 0 to 127.
-        velocity: 1 to 127.
-        program: The General MIDI program, 0 to 127; of no meaning for drums.
-        drum: Whether it is played on the drums.
-        onset_quarters: When it begins, in quarters from the beginning of the piece.
-        length_quarters: Its length in quarters.
-        onset_seconds: When it begins, in seconds from the beginning of the piece.
-        length_seconds: Its length in seconds.
-    """
-
-    onset: int
-    length: int
-    pitch: int
-    velocity: int
-    program: int
-    drum: bool
-    onset_quarters: float
-    length_quarters: float
-    onset_seconds: float
-    length_seconds: float
 
 
 @dataclass(frozen=True)
@@ -131,54 +103,6 @@ def note_keys(score: Score, *, since: int = 0, before: int | None = None) -> Cou
     return found
 
 
-class SongClock:
-    """Quarters and seconds at the ticks of a piece whose tempo may still change further on."""
-
-    def __init__(self, ticks_per_quarter: int, tempos: Sequence[tuple[int, float]] = ()) -> None:
-        """Begin with what is known.
-
-        Args:
-            ticks_per_quarter: Of the piece's file.
-            tempos: Tick and quarters a minute of each tempo change, by tick; 120 before the first.
-        """
-        self.ticks_per_quarter = ticks_per_quarter
-        self._ticks, self._seconds, self._tempos = [0], [0.0], [120.0]
-        for tick, tempo in tempos:
-            self.change(tick, tempo)
-
-    @classmethod
-    def of(cls, score: Score) -> SongClock:
-        """That of a score."""
-        return cls(score.ticks_per_quarter, sorted((int(t.time), float(t.qpm)) for t in score.tempos))
-
-    def change(self, tick: int, tempo: float) -> None:
-        """From ``tick`` on, which is not before the last change, there are ``tempo`` quarters a minute."""
-        if tick <= self._ticks[-1]:
-            self._tempos[-1] = tempo
-        elif tempo != self._tempos[-1]:
-            self._seconds.append(self.seconds(tick))
-            self._ticks.append(tick)
-            self._tempos.append(tempo)
-
-    def cut(self, tick: int) -> None:
-        """Forget the changes after ``tick``."""
-        keep = max(1, bisect_right(self._ticks, tick))
-        del self._ticks[keep:], self._seconds[keep:], self._tempos[keep:]
-
-    def tempo(self, tick: int) -> float:
-        """Quarters a minute in force at ``tick``."""
-        return self._tempos[max(0, bisect_right(self._ticks, tick) - 1)]
-
-    def quarters(self, tick: int) -> float:
-        """Quarters from the beginning."""
-        return tick / self.ticks_per_quarter
-
-    def seconds(self, tick: int) -> float:
-        """Seconds from the beginning."""
-        at = max(0, bisect_right(self._ticks, tick) - 1)
-        return self._seconds[at] + (tick - self._ticks[at]) / self.ticks_per_quarter * 60 / self._tempos[at]
-
-
 class Announcer:
     """Makes the events of one piece, and knows which notes have been announced."""
 
@@ -190,15 +114,7 @@ class Announcer:
 
     def add(self, key: NoteKey) -> NoteAdded:
         """A note has been written."""
-        clock, end = self.clock, key.onset + key.length
-        begins = clock.seconds(key.onset)
-        note = SongNote(
-            *key,
-            clock.quarters(key.onset),
-            clock.quarters(key.length),
-            begins,
-            clock.seconds(end) - begins,
-        )
+        note = self.clock.note(*key)
         self._announced.setdefault(key, []).append(note)
         return NoteAdded(self.piece, note)
 

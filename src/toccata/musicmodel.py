@@ -32,7 +32,7 @@ from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock
 from toccata.midi.repitch import Keys
 from toccata.model.config import DecoderConfig
-from toccata.piece import Piece
+from toccata.piece import Piece, Pieces
 from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, Task
 from toccata.tasks.vary import Change, Keep, span
@@ -84,7 +84,7 @@ class Plan:
     verbs: Sequence[Verb]
     each: int = 1
     on_event: Callable[[Event], None] | None = None
-    sort: Callable[[Sequence[Any]], list[Piece]] = list
+    sort: Callable[[Sequence[Any]], list[Piece]] = Pieces
 
 
 _PLANS: dict[str, Callable[..., Plan]] = {}
@@ -115,6 +115,8 @@ class Model:
         config: Its shape.
         tokenizer: Its tokenizer.
         stats: What the latest call took.
+        copies_within: Makes what judges whether no passage of a piece is a copy of more notes than that of the training
+            music; set by ``toccata.load``, as it is no part of writing.
     """
 
     @checked
@@ -144,10 +146,11 @@ class Model:
         self._scheduler: Scheduler | None = None  # the one that nobody uses
         self._lock = threading.Lock()
         self.stats = Stats()
+        self.copies_within: Callable[[int], Callable[[Piece], bool]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its path: it is opened again where it is read."""
-        return partial(Model, precision=self.precision, threads=self.threads), (self.folder.path,)
+        return partial(_reopened, self.precision, self.threads), (self.folder.path,)
 
     @property
     def name(self) -> str:
@@ -173,7 +176,7 @@ class Model:
         bars: int | None = 16,
         seed: Seed = None,
         sampling: Sampling | None = None,
-        prompt_bars: int | None = None,
+        prompt_bars: int | tuple[int, int] | None = None,
         prompt_tokens: int | None = None,
         prompt_seconds: float | None = None,
         continuation_only: bool = False,
@@ -188,6 +191,7 @@ class Model:
         end: bool = False,
         form: str | None = None,
         max_tokens: int | None = None,
+        max_copy: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -202,7 +206,7 @@ class Model:
             seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
                 new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
             sampling: How bold; see :class:`Sampling`.
-            prompt_bars: Use only the first so many bars of the prompt, and go on from there.
+            prompt_bars: Use only the first so many bars of the prompt, or its bars ``(5, 8)``, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.
             continuation_only: Leave the prompt out of the pieces.
@@ -219,6 +223,7 @@ class Model:
             form: A letter for each section, e.g. ``"AABA"``; see :class:`~toccata.verbs.form.Form`. A prompt is how A
                 begins, or all of A.
             max_tokens: Come to the end after about so many new tokens.
+            max_copy: Write a piece again while more than so many notes in a row are known from the training music.
             accept: Judges every piece; one that is not accepted is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
@@ -232,7 +237,9 @@ class Model:
         self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
-        opened = open_prompt(self.tokenizer, prompt, bars=prompt_bars, tokens=prompt_tokens, seconds=prompt_seconds)
+        opened = open_prompt(
+            self.tokenizer, prompt, bars=_pair(prompt_bars), tokens=prompt_tokens, seconds=prompt_seconds
+        )
         request = Request(
             prompt=None if opened is None else opened.score,
             seam=None if opened is None else opened.seam,
@@ -245,6 +252,7 @@ class Model:
             end=end,
         )
         request = wished(request, bars, self.styles, controls, style, chords)
+        accept = self._accepting(max_copy, accept)
         asked = NewMusic(request, opened, sampling, max_tokens, continuation_only)
         if form is None:
             task = self._writer.compile(request, self.config.context * 3 // 4)
@@ -605,6 +613,15 @@ class Model:
         verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
         return Plan(self, verbs, _rows(asked.sampling, controls, style), on_event)
 
+    def _accepting(self, most: int | None, accept: Callable[[Piece], bool] | None) -> Callable[[Piece], bool] | None:
+        """What judges a piece: that no passage of it is a longer copy than that, and what the caller judges by."""
+        if most is None:
+            return accept
+        if self.copies_within is None:
+            raise RequestError(f"{self.name} was opened without its training music's index: use toccata.load")
+        original = self.copies_within(most)
+        return original if accept is None else lambda piece: original(piece) and accept(piece)
+
     def _song(self, song: Source) -> Prompt:
         self._writer.refuse_no_fill()
         opened = open_prompt(self.tokenizer, song, edit=True)
@@ -641,6 +658,19 @@ class Model:
         return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
 
 
+def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """First and last bar; ``checked`` has read them."""
+    return (1, bars) if isinstance(bars, int) else bars
+
+
+def _reopened(precision: Precision, threads: int | None, path: Path) -> Model:
+    """A model that was pickled; by ``toccata.load``, which this module cannot import."""
+    from importlib import import_module
+
+    model: Model = import_module("toccata.api").load(path, precision=precision, threads=threads)
+    return model
+
+
 def _accepted(
     write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, number: int
 ) -> PieceVerb:
@@ -666,7 +696,7 @@ def _piece_of(result: Piece | tuple[Piece, Change]) -> Piece:
 
 def _by_distance(results: Sequence[tuple[Piece, Change]]) -> list[Piece]:
     """Variations from the closest to the farthest."""
-    return [piece for piece, _ in sorted(results, key=lambda result: result[1].distance)]
+    return Pieces(piece for piece, _ in sorted(results, key=lambda result: result[1].distance))
 
 
 def _raise(handle: Handle) -> None:

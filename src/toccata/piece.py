@@ -25,6 +25,7 @@ from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock as Lock
 from toccata.midi.locks import One, kept_notes
 from toccata.midi.read import read_bytes, read_score
+from toccata.midi.timeline import SongNote, song_notes
 
 ORIGIN = "toccata: "
 """What the text event that tells a piece's origin begins with."""
@@ -55,6 +56,15 @@ class Piece:
         """The music, as a symusic Score."""
         return read_score(self.midi)
 
+    @cached_property
+    def notes(self) -> tuple[SongNote, ...]:
+        """All notes by onset, in ticks, quarters and seconds; for whoever does not want to know symusic."""
+        return song_notes(self.score)
+
+    def __hash__(self) -> int:
+        """By the music."""
+        return hash((self.midi, self.prompt_end))
+
     @property
     def bars(self) -> int:
         """Bars in all, a prompt's included."""
@@ -79,7 +89,7 @@ class Piece:
             if force or not os.path.lexists(path):  # what is in the way is its folder's name
                 raise
             raise RequestError(
-                f"{path} exists already: choose another name, or say --force to replace it", path=path, kind="exists"
+                f"{path} exists already: choose another name, or replace it with force=True", path=path, kind="exists"
             ) from None
         return path
 
@@ -144,6 +154,14 @@ class Piece:
                 return b""  # a notebook that cannot play the piece still shows it
 
 
+class Pieces(list[Piece]):
+    """A list of pieces that a notebook shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        """The roll and the player of each."""
+        return "<hr>".join(piece._repr_mimebundle_()["text/html"] for piece in self)
+
+
 @checked
 def song(path: str | Path) -> Piece:
     """Open a MIDI file as a piece: to lock some of its notes, to show it, to write on it.
@@ -159,8 +177,14 @@ def song(path: str | Path) -> Piece:
     return Piece(midi, {**(read_origin(midi) or {}), "file": path.name})
 
 
-def read_origin(midi: bytes) -> dict[str, Any] | None:
-    """What a MIDI file that toccata wrote says of its origin; None if it says nothing."""
+def read_origin(midi: bytes | str | Path) -> dict[str, Any] | None:
+    """What a MIDI file that toccata wrote, or its bytes, says of its origin; None if it says nothing.
+
+    Raises:
+        MidiError: There is no such file, or it cannot be read.
+    """
+    if not isinstance(midi, bytes):
+        midi = read_bytes(Path(midi))
     if ORIGIN.encode() not in midi:
         return None
     try:
@@ -198,4 +222,4 @@ def _page(roll: str, sound: bytes) -> str:
 
 def _refuse_existing(path: Path, force: bool) -> None:
     if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
-        raise RequestError(f"{path} exists already: choose another name, or say --force to replace it", path=path)
+        raise RequestError(f"{path} exists already: choose another name, or replace it with force=True", path=path)

@@ -217,12 +217,15 @@ class Music(Place):
 class Several(Kind):
     """Some values of one kind, at least one; one alone is as good as a list of it."""
 
-    def __init__(self, kind: Kind, what: str, *, most: int = 10_000, none: bool = False) -> None:
-        self.kind, self.most, self.none = kind, most, none
+    def __init__(self, kind: Kind, what: str, *, most: int = 10_000, none: bool = False, commas: bool = False) -> None:
+        """``commas``: a text may have several, as on a command line."""
+        self.kind, self.most, self.none, self.commas = kind, most, none, commas
         self.allowed = f"{what}, each {kind.allowed}"
 
     def read(self, value: Any) -> tuple[Any, ...]:
         """As a tuple."""
+        if self.commas and isinstance(value, str) and "," in value:
+            value = [part.strip() for part in value.split(",") if part.strip()]
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             return (self.kind.read(value),)
         found = tuple(self._one(one) for one in islice(value, self.most + 1))
@@ -281,6 +284,24 @@ class Instance(Kind):
         return value
 
 
+class Made(Instance):
+    """An object of one of our classes, or the arguments that make it: ``{"temperature": 0.9}``."""
+
+    def __init__(self, name: str, where: str) -> None:
+        """``where`` is its module, loaded when it is first needed."""
+        super().__init__(name, allowed=f"a {name}, or its values by name")
+        self.where = f"{where}:{name}"
+
+    def read(self, value: Any) -> Any:
+        """As the object."""
+        if not isinstance(value, Mapping):
+            return super().read(value)
+        known = called(f"{self.where}.__dataclass_fields__.keys")
+        if unknown := next((name for name in value if name not in known), None):
+            raise Unfit(f"there is no {shown(unknown)}: there are {', '.join(known)}")
+        return called(self.where, **value)
+
+
 class Function(Kind):
     """Something that can be called."""
 
@@ -315,7 +336,7 @@ def is_instance(value: object, *names: str) -> bool:
     )
 
 
-def called(function: str, *values: Any) -> Any:
+def called(function: str, *values: Any, **named: Any) -> Any:
     """The result of a function that is named by its module and name (``toccata.midi.keys:Key.read``).
 
     Raises:
@@ -328,7 +349,7 @@ def called(function: str, *values: Any) -> Any:
     for part in name.split("."):
         target = getattr(target, part)
     try:
-        return target(*values)
+        return target(*values, **named)
     except RequestError as error:
         raise Unfit(error.message) from None
 

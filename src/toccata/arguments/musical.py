@@ -66,7 +66,9 @@ class Spans(Several):
         """As pairs of first and last."""
         if isinstance(value, str):
             value = value.split(",")
-        elif isinstance(value, tuple | list) and value and not isinstance(value[0], tuple | list | str):
+        elif not isinstance(value, str) and hasattr(value, "tolist"):
+            value = value.tolist()  # an array
+        if isinstance(value, tuple | list) and value and not isinstance(value[0], tuple | list | str):
             value = [value]  # one pair
         return super().read(value)
 
@@ -74,12 +76,13 @@ class Spans(Several):
 class FirstBars(Kind):
     """The first bars of a song (``4``), or some in its middle (``5-8``)."""
 
-    allowed = "a number of bars like 8, or bars like 5-8"
+    allowed = "a number of bars like 8, or bars like 5-8 or (5, 8)"
 
     def read(self, value: Any) -> tuple[int, int]:
         """As first and last bar."""
         first, last = Span().read(value)
-        return (first, last) if isinstance(value, str) and "-" in value else (1, last)
+        middle = "-" in value if isinstance(value, str) else isinstance(value, tuple | list)
+        return (first, last) if middle else (1, last)
 
 
 class Pitches(Kind):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 
-from toccata.cli.base import PATH, Face, Value, command, many
+from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, open_desk, tell, wishes, writing
 from toccata.errors import RequestError
 
@@ -36,7 +32,7 @@ from toccata.errors import RequestError
                  help="Sections; a prompt begins the first one."),
     click.option("--max-tokens", type=Value("max_tokens"), metavar="N",
                  help="End after N new tokens, not after 16 bars."),
-    click.option("--prompt-bars", type=Value("first_bars", "N|A-B"), help="Go on after the first N bars, or bars A-B."),
+    click.option("--prompt-bars", type=Value("prompt_bars", "N|A-B"), help="Go on after N bars, or bars A-B."),
     click.option("--prompt-tokens", type=Value("prompt_tokens"), metavar="N", help="... after its first N tokens."),
     click.option("--prompt-seconds", type=Value("prompt_seconds"), metavar="S", help="... after its first S seconds."),
     click.option("--continuation-only", is_flag=True, help="Write the new bars without the prompt."),
@@ -66,17 +62,17 @@ def generate(face: Face, **said: Any) -> None:
     accept = desk.judge.within(said["max_copy"]) if desk.judge is not None and said["max_copy"] is not None else None
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
-    with face.progress() as heard, _prompt(said) as (prompt, prompt_bars):
+    with face.progress() as heard:
         if said["model"] is None:
             heard.say(f"with {api.told(desk.path)}")
         for first in range(0, count, AT_ONCE):
             pieces = model.generate(
-                prompt,
+                said["prompt"],
                 n=min(AT_ONCE, count - first),
                 bars=bars,
                 seed=desk.seeds[first : first + AT_ONCE],
                 sampling=desk.sampling,
-                prompt_bars=prompt_bars,
+                prompt_bars=said["prompt_bars"],
                 prompt_tokens=said["prompt_tokens"],
                 prompt_seconds=said["prompt_seconds"],
                 continuation_only=said["continuation_only"],
@@ -114,28 +110,6 @@ def _refuse_no_prompt(said: dict[str, Any]) -> None:
         what = f"to take bar {first} of" if first == last else f"to take bars {first}-{last} of"
     if what is not None:
         raise RequestError(f"there is no prompt {what}: name a MIDI file to go on from")
-
-
-@contextmanager
-def _prompt(said: dict[str, Any]) -> Iterator[tuple[Path | None, int | None]]:
-    """The prompt's file, from the bar on that was asked for, and how many bars of it to go on from."""
-    from toccata import api
-
-    first, last = said["prompt_bars"] or (1, None)
-    if last is None:
-        yield said["prompt"], None
-        return
-    from toccata.piece import song
-
-    prompt, bars = said["prompt"], last - first + 1
-    if last > (there := song(prompt).bars):
-        gone = first if first > there else last
-        raise RequestError(f"{prompt} has {many(there, 'bar')}: there is no bar {gone} in it", path=prompt)
-    if first == 1:
-        yield prompt, bars
-        return
-    with tempfile.TemporaryDirectory(prefix="toccata-") as place:
-        yield api.from_bar(said["prompt"], first, place), bars
 
 
 def _new_bars(said: dict[str, Any]) -> int | None:

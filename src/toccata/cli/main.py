@@ -215,10 +215,24 @@ def _usage(error: click.UsageError, as_json: bool) -> int:
     return _fail(f"{said.rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
+_ARGUMENT = re.compile(r"\b(prompt_bars|bars|force|include_seen)=(\.\.\.|[\w-]+)")
+_OPTIONS = {"include_seen": "--all"}
+
+
+def as_options(message: str) -> str:
+    """A message that speaks of Python's arguments (``prompt_bars=4``) with the options of the command line."""
+
+    def option(found: re.Match[str]) -> str:
+        name = _OPTIONS.get(found[1], f"--{found[1].replace('_', '-')}")
+        return name if found[2] in ("True", "...") else f"{name} {found[2]}"
+
+    return _ARGUMENT.sub(option, message)
+
+
 def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
     """Message, kind and path of an error; ``place`` is where the command writes."""
     if isinstance(error, ToccataError):
-        return error.message, error.kind, None if error.path is None else str(error.path)
+        return as_options(error.message), error.kind, None if error.path is None else str(error.path)
     path = getattr(error, "filename", None)
     at = f"{path}: " if path else ""
     number = error.errno if isinstance(error, OSError) else None

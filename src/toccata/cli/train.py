@@ -87,7 +87,7 @@ def _train(
     parent: str | None,
     seed: int | None,
     backend: Literal["torch", "jax"] | None,
-    size: str | None = None,
+    size: Literal["nano", "micro", "small", "base"] | None = None,
     finetunes: bool = False,
 ) -> None:
     for text in settings:
@@ -112,7 +112,9 @@ def _train(
             midi_dir,
             out,
             recipe=setting("recipe", recipe) or "toccata",
-            settings=[*_flags(size, seed), *settings],
+            settings=settings,
+            size=size,
+            seed=seed,
             minutes=minutes,
             start_from=start_from,
             backend=backend or "torch",
@@ -131,12 +133,6 @@ def _train(
         "log": api.told(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
-
-
-def _flags(size: str | None, seed: int | None) -> list[str]:
-    """Flags as the settings that they stand for."""
-    said = {"model.size": size, "training.seed": seed}
-    return [f"{key}={value}" for key, value in said.items() if value is not None]
 
 
 def _made_at(out: Path) -> float:

@@ -70,6 +70,9 @@ class Sequence:
         watched = job.sampling.guards and not task.skip and self.cursor.limits.script is None
         self._guards = Guards(facts.guard_ids, self.cursor) if watched else None
         self._cut: int | None = None
+        # A bar that is announced with the next id, as its meter may stand behind its line; the first may be given.
+        first = self.cursor.state.bar - task.bar
+        self._begun = first if first >= 0 else None
 
     # -- what is read --------------------------------------------------------------------------------------------------
 
@@ -134,10 +137,12 @@ class Sequence:
         """
         cursor, task, events = self.cursor, self.job.task, list[object]()
         listener, before = self.job.listener, cursor.state.bar
-        if listener is not None and len(self.ids) == self._given and before >= task.bar:
-            events += listener.bar(before - task.bar, cursor)  # it has begun with what was given
+        kinds = cursor.grammar.scheme.kinds
         new = [token]
         for base in cursor.grammar.base(token):
+            if self._begun is not None and kinds[base] != Kind.TIME_SIG:
+                events += [] if listener is None else listener.bar(self._begun, cursor)
+                self._begun = None
             tempo = cursor.state.tempo
             cursor.read(base)
             if listener is not None and cursor.state.tempo != tempo:
@@ -150,8 +155,7 @@ class Sequence:
         self.ids.append(token)
         if cursor.state.bar != before:
             self._bars.append(bar_start(cursor.grammar, cursor.state, len(self.ids)))
-            if listener is not None:
-                events += listener.bar(cursor.state.bar - task.bar, cursor)
+            self._begun = cursor.state.bar - task.bar
             if not cursor.state.ended:
                 for bar in range(before + 1, cursor.state.bar + 1):
                     new += self._read_controls(task.cues.get(bar, ()))

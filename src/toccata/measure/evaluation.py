@@ -154,7 +154,7 @@ def _seen(made: ModelFolder, optional: bool) -> Seen | None:
     except ModelError as error:
         if optional:
             return None
-        message = f"{error.message}, or measure on all pieces (--all)"
+        message = f"{error.message}, or measure on all pieces (include_seen=True)"
         raise ModelError(message, path=error.path, kind=error.kind) from None
 
 

@@ -17,7 +17,7 @@ from toccata.midi.limits import SONG
 from toccata.midi.locks import Kept, Lock, kept_notes
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.smf import check_editable
-from toccata.midi.splice import new_file
+from toccata.midi.splice import drop_before, new_file
 from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
 from toccata.tokenizers.base import Tokenizer
@@ -92,7 +92,7 @@ def open_prompt(
     tokenizer: Tokenizer,
     source: Source | None,
     *,
-    bars: int | None = None,
+    bars: tuple[int, int] | None = None,
     tokens: int | None = None,
     seconds: float | None = None,
     edit: bool = False,
@@ -102,7 +102,7 @@ def open_prompt(
     Args:
         tokenizer: What counts the tokens.
         source: A MIDI file, its bytes, a Score, a Piece, or None.
-        bars: Use the first so many bars only.
+        bars: Use these bars only: the first and the last, counted from 1.
         tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among
             them.
         seconds: Use the first so many seconds only.
@@ -114,16 +114,10 @@ def open_prompt(
         RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or more bars than
             there are, or nothing to cut.
     """
-    given = [
-        (name, value) for name, value in (("bars", bars), ("tokens", tokens), ("seconds", seconds)) if value is not None
-    ]
-    if len(given) > 1:
-        raise RequestError(f"cut the prompt by {' or '.join(name for name, _ in given)}, not by both")
-    if given and not given[0][1] > 0:  # nor is a number that is none
-        raise RequestError(f"a prompt of {given[0][1]} {given[0][0]} is nothing to go on from")
+    part = _part(bars, tokens, seconds)
     if source is None:
-        if given:
-            raise RequestError(f"there is no prompt to take {given[0][1]} {given[0][0]} of")
+        if part:
+            raise RequestError(f"there is no prompt to take {part} of: name a MIDI file to go on from")
         return None
     seen = None
     if isinstance(source, str | Path):
@@ -148,16 +142,44 @@ def open_prompt(
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:
-        if bars > len(lines):
-            raise RequestError(f"{bars} bars of {name} are asked for to go on from, and there are {len(lines)}")
-        seam = int(lines.starts[bars])
+        first, last = bars
+        if last > len(lines):
+            gone = first if first > len(lines) else last
+            path = Path(source) if isinstance(source, str | Path) else None
+            raise RequestError(f"{path or name} has {len(lines)} bars: there is no bar {gone} in it", path=path)
+        if first > 1:  # what is in force there stands at the beginning of what is left
+            midi = drop_before(midi, int(lines.starts[first - 1]))
+            score = read_score(midi, SONG)
+            lines = bar_map(score)
+        seam = int(lines.starts[last - first + 1])
     elif seconds is not None:
         seam = _tick_at(score, seconds)
     elif tokens is not None:
         seam = _tick_of_token(tokenizer, score, tokens)
     seam = min(seam, lines.end)
-    about = name if not given else f"{name}, first {given[0][1]:g} {given[0][0]}"
+    about = f"{name}, {part}" if part else name
     return Prompt(midi, score, seam, None if seam >= score.end() else seam, about, seen)
+
+
+def _part(bars: tuple[int, int] | None, tokens: int | None, seconds: float | None) -> str:
+    """What of a prompt is to be used, in words; empty: all.
+
+    Raises:
+        RequestError: It is said in two ways.
+    """
+    said = []
+    if bars is not None:
+        first, last = bars
+        said.append(f"bar {first}" if first == last else f"bars {first}-{last}")
+    if tokens is not None:
+        said.append(f"the first {tokens:,} tokens")
+    if seconds is not None:
+        said.append(f"the first {seconds:g} seconds")
+        if not seconds > 0:  # nor is a number that is none
+            raise RequestError(f"a prompt of {seconds:g} seconds is nothing to go on from")
+    if len(said) > 1:
+        raise RequestError(f"cut the prompt in one way: {' or '.join(said)}, not both")
+    return said[0] if said else ""
 
 
 def _tick_at(score: Score, seconds: float) -> int:

@@ -20,7 +20,7 @@ from toccata.tasks.asked import limits_of, refuse_unruly, rules_of, shifted, tol
 from toccata.tasks.controls import Cues, cued
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
-from toccata.tasks.window import header
+from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
@@ -98,10 +98,12 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         if len(ids) <= room or first >= latest:
             break
         first += max(1, (latest - first) // 4)
-    ids = ids[-room:] if len(ids) > room else ids
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
     meter = bars.meters[min(whole, len(bars) - 1)]
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
+    if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
+        read = ids.tolist()
+        ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
     cursor = grammar.cursor(limits_of(request, grammar, known, None), meter=(4, 4) if own else meter)
     for token in ids.tolist():
         cursor.advance(token)
@@ -120,8 +122,8 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     begun = told.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
         cursor.advance(token)
-    read = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
-    return Task(read, cursor, start, seam, bar, prefix=len(told.prefix), cues=shifted(told, bar))
+    given = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
+    return Task(given, cursor, start, seam, bar, prefix=len(told.prefix), cues=shifted(told, bar))
 
 
 def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: Cues) -> Task:
@@ -196,7 +198,7 @@ def _refuse_silent(latest: int, seam: int) -> None:
     if seam - latest > _SILENT:
         raise RequestError(
             f"the prompt's last note begins in bar {latest + 1}, and the new music would in bar {seam + 1}: go on from "
-            f"a place at most {_SILENT} bars behind it (--prompt-bars {latest + 1})"
+            f"a place at most {_SILENT} bars behind it (prompt_bars={latest + 1})"
         )
 
 

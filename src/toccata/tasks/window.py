@@ -127,9 +127,10 @@ def latest_bars(
         return ids
     length = room - _HEADER - prefix
     # A bar that has only just begun is nothing to read: then the end of the bar before it is.
-    fitting = (bar for bar in bars if 1 < len(ids) - bar.first <= length)
-    start, offset = next(fitting, BarStart(len(ids) - length, 0))
+    whole = next((bar for bar in bars if 1 < len(ids) - bar.first <= length), None)
+    start = len(ids) - length if whole is None else whole.first
     state = (replay or Replay(grammar, meter)).before(ids, start)
+    offset = max(0, state.tick - state.bar_tick) if whole is None else whole.offset
     tempo = state.tempo / 1000 if len(grammar.scheme.vocabulary.of_kind[Kind.TEMPO]) else None
     quarters = Fraction(offset, grammar.scheme.timing.ticks_per_quarter)
     # The bar and its meter are in the header already; what is said of the bar comes right after its line.

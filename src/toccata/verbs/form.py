@@ -117,7 +117,7 @@ class Form:
         if given > length:
             raise RequestError(
                 f"the prompt has {given} bars, and {self.sections[0]} only {length}: take its first {length} "
-                f"(--prompt-bars {length}), or ask for {given * len(self.sections)} bars in all"
+                f"(prompt_bars={length}), or ask for {given * len(self.sections)} bars in all"
             )
         steps: list[Step] = []
         for number, name in enumerate(self.sections):
@@ -373,7 +373,7 @@ def _given(prompt: Prompt | None) -> int:
     starts = bar_map(prompt.score).starts
     given = int(np.searchsorted(starts, prompt.seam))
     if starts[given] != prompt.seam:
-        raise RequestError("a form is made of whole bars, and the prompt ends inside one: cut it with --prompt-bars")
+        raise RequestError("a form is made of whole bars, and the prompt ends inside one: cut it with prompt_bars=...")
     return given
 
 

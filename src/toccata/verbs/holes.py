@@ -91,8 +91,8 @@ def blocks(
     count = sum(max(0, min(last, len(bars)) - first) for first, last in spans)
     if count > MAX_BARS:
         raise RequestError(
-            f"{count:,} bars are asked for, and at most {MAX_BARS:,} are written at a time: name some of them (--bars "
-            f"1-{MAX_BARS})"
+            f"{count:,} bars are asked for, and at most {MAX_BARS:,} are written at a time: name some of them "
+            f"(bars=1-{MAX_BARS})"
         )
     for first, last in spans:
         if not 0 <= first < last <= len(bars):
