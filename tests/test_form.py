@@ -204,7 +204,7 @@ def test_a_prompt_is_the_first_section(model: Model) -> None:
     assert {(onset, pitch, velocity) for onset, _, pitch, velocity, *_ in whole} == begin
     assert max(onset + length for onset, length, *_ in whole) == 720  # what rings on ends with the section
     assert whole == bars(piece, 3, 4, lines) == bars(piece, 7, 8, lines) != bars(piece, 5, 6, lines)
-    assert (piece.prompt_end, piece.origin["prompt"]) == (720, "score, first 2 bars")
+    assert (piece.prompt_end, piece.origin["prompt"]) == (720, "score, bars 1-2")
     assert [(t.time, round(t.qpm)) for t in piece.score.tempos] == [(0, 90)]
     assert [(s.time, s.numerator) for s in piece.score.time_signatures] == [(0, 3)]
     low, high = sorted((t for t in piece.score.tracks if t.program == 40), key=lambda track: track.notes[0].pitch)

@@ -297,8 +297,8 @@ class Made(Instance):
         if not isinstance(value, Mapping):
             return super().read(value)
         known = called(f"{self.where}.__dataclass_fields__.keys")
-        if unknown := next((name for name in value if name not in known), None):
-            raise Unfit(f"there is no {shown(unknown)}: there are {', '.join(known)}")
+        if unknown := [name for name in value if name not in known]:
+            raise Unfit(f"there is no {shown(unknown[0])}: there are {', '.join(known)}")
         return called(self.where, **value)
 
 
