@@ -24,7 +24,7 @@ from toccata.errors import ModelError, RequestError
 from toccata.events import PieceFinished
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
-from toccata.musicmodel import Model
+from toccata.musicmodel import Model, plan
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tasks.fill import ANSWER, FILL, SEP
@@ -74,9 +74,7 @@ def verbs(model: Model) -> list[Callable[[], Verb]]:
     found: list[Callable[[], Verb]] = []
 
     def add(verb: str, *arguments: Any, **named: Any) -> None:
-        from toccata.musicmodel import _PLANS
-
-        found.append(lambda: _PLANS[verb](model, *arguments, **named).verbs[0])
+        found.append(lambda: plan(model, verb, *arguments, **named).verbs[0])
 
     add("generate", bars=2, seed=1, n=1, max_tokens=40)
     add(
@@ -197,9 +195,7 @@ def test_cancelling_frees_the_rows_at_the_next_step(model: Model, network: Netwo
 
 def test_more_rows_than_there_are_is_refused(model: Model, network: Network) -> None:
     cache = KeyValueCache(network, rows=1, features=model.tokenizer.features)
-    from toccata.musicmodel import _PLANS
-
-    verb = _PLANS["generate"](model, bars=2, controls={"density": 3}, n=1, seed=0).verbs[0]
+    verb = plan(model, "generate", bars=2, controls={"density": 3}, n=1, seed=0).verbs[0]
     handle = Scheduler(cache, model.tokenizer).submit(verb)
     with pytest.raises(RequestError, match="takes 2 rows of the model at a time, and there are 1"):
         raise handle.error or AssertionError

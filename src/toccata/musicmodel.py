@@ -90,10 +90,10 @@ class Plan:
 _PLANS: dict[str, Callable[..., Plan]] = {}
 
 
-def verb(plan: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
+def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
     """Make of a method that plans pieces one that writes them; :meth:`Model.stream` finds the plan by its name."""
-    planned = checked(plan)
-    _PLANS[plan.__name__] = planned
+    planned = checked(method)
+    _PLANS[method.__name__] = planned
 
     @wraps(planned)
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
@@ -105,6 +105,17 @@ def verb(plan: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
         return asked.sort(results)
 
     return write
+
+
+def plan(model: Model, verb: str, *args: Any, **arguments: Any) -> Plan:
+    """What a verb would write, with the arguments of the method of its name, for a scheduler of one's own.
+
+    Raises:
+        ArgumentError: There is no such verb, or an argument cannot have its value.
+    """
+    if verb not in _PLANS:
+        raise ArgumentError(f"verb must be one of {', '.join(sorted(_PLANS))}, not {shown(verb)}")
+    return _PLANS[verb](model, *args, **arguments)
 
 
 class Model:
@@ -503,9 +514,7 @@ class Model:
         Raises:
             ArgumentError: There is no such verb, or an argument cannot have its value.
         """
-        if verb not in _PLANS:
-            raise ArgumentError(f"verb must be one of {', '.join(sorted(_PLANS))}, not {shown(verb)}")
-        return self.carry_out(_PLANS[verb](self, *args, **arguments), [])
+        return self.carry_out(plan(self, verb, *args, **arguments), [])
 
     def compile(self, request: Request) -> Task:
         """A request for new music or a continuation as what the model reads, and the rules for what it writes.
