@@ -12,7 +12,7 @@ from toccata.errors import RequestError
 from toccata.midi.keys import Key, estimate, every_octave
 from toccata.tasks.cadence import Cadence
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
-from toccata.tokenizers.rulebook import Ends, Limits
+from toccata.tokenizers.rulebook import Constraints, Ends
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 
@@ -24,7 +24,7 @@ C, BAR, BEAT = Key.read("C"), 192, 48
 def state(*heard: int) -> State:
     """A state that has heard so much of each pitch class."""
     found = State(REMI.grammar().scheme)
-    found.heard = np.array(heard or [0] * 12, np.int64)
+    found.pitch_class_histogram = np.array(heard or [0] * 12, np.int64)
     return found
 
 
@@ -95,20 +95,20 @@ def test_what_is_written_comes_to_its_end(scheme: str, key: Key | None) -> None:
     rested = 0
     for seed in range(8):
         own = timing.clock is Clock.BAR_SHIFTS
-        limits = Limits(
+        constraints = Constraints(
             bars=None if own else 3,
             end=3 * bar if own else None,
             programs=np.isin(np.arange(129), [0, 40]),
             meter=False,
-            moving=(cadence,),
+            pitch_rules=(cadence,),
             ends=Ends.ON_A_NOTE,
         )
-        ids = write(grammar, limits, np.random.default_rng(seed))
+        ids = write(grammar, constraints, np.random.default_rng(seed))
         if key is not None:
-            assert_valid(tokenizer, ids, limits)
-        cursor = grammar.cursor(limits)
+            assert_valid(tokenizer, ids, constraints)
+        cursor = grammar.cursor(constraints)
         for token in ids:
-            before = cursor.state.heard
+            before = cursor.state.pitch_class_histogram
             cursor.advance(token)
             for note in cursor.state.made:
                 tick = note.onset if grammar.scheme.note_off else cursor.state.tick

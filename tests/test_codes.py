@@ -25,7 +25,7 @@ from toccata.tasks.request import Request, compile_request
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.tokenizers.rolls import notes, rolls
-from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.rulebook import Constraints
 
 CASES = int(os.environ.get("TOCCATA_CASES", "12"))
 OPTIONS = CodesOptions(codes=3, book=64)
@@ -110,8 +110,8 @@ def test_silence_is_said_where_a_passage_has_it(tokenizer: CodesTokenizer) -> No
 def test_whatever_codes_are_drawn_are_a_valid_piece_of_the_bars_asked_for(seed: int) -> None:
     tokenizer, rng = CodesTokenizer(OPTIONS, Table()), np.random.default_rng(seed)
     bars, meter = int(rng.integers(1, 6)), [(4, 4), (3, 4), (6, 8), (7, 8)][rng.integers(4)]
-    cursor = tokenizer.grammar().cursor(Limits(bars=bars), meter=meter)
-    ids = write(tokenizer.grammar(), Limits(bars=bars), rng, most=200) if meter == (4, 4) else []
+    cursor = tokenizer.grammar().cursor(Constraints(bars=bars), meter=meter)
+    ids = write(tokenizer.grammar(), Constraints(bars=bars), rng, most=200) if meter == (4, 4) else []
     while meter != (4, 4) and not cursor.state.ended:
         token = int(rng.choice(np.flatnonzero(cursor.allowed())))
         ids.append(token)

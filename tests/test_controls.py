@@ -23,11 +23,20 @@ from toccata.midi.keys import Key
 from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.controls import BOUNDS, ENDS, Controls, cued, cues, level, measured, wish_words
+from toccata.tasks.controls import (
+    BOUNDS,
+    ENDS,
+    Controls,
+    encode_controls,
+    guided_ids,
+    insert_control_tokens,
+    level,
+    measured,
+)
 from toccata.tasks.fill import Hole
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request, compile_request
-from toccata.tasks.wishes import part, wished
+from toccata.tasks.wishes import part, with_controls
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import build_tokenizer
@@ -113,8 +122,10 @@ def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> N
     score = read_score(find_midi(data / "quartets")[3])
     bars, grammar = bar_map(score), tokenizer.grammar()
     ids = passage(tokenizer, score, bars, 4, 12).ids.tolist()
-    told = cues(tokenizer, Controls(density=2, style=(3,)), {bar: Controls(density=bar + 1) for bar in range(8)})
-    head, rest = cued(grammar, ids[:2], ids[2:], bars.meters[4], told.bars)
+    told = encode_controls(
+        tokenizer, Controls(density=2, style=(3,)), {bar: Controls(density=bar + 1) for bar in range(8)}
+    )
+    head, rest = insert_control_tokens(grammar, ids[:2], ids[2:], bars.meters[4], told.bars)
     assert unsaid(tokenizer, head + rest) == ids
     state = State(grammar.scheme, bars.meters[4])
     heard: dict[int, list[int]] = {}
@@ -140,7 +151,9 @@ def test_the_first_new_bar_is_told_wherever_it_begins(scheme: str) -> None:
         task = compile_request(replace(request, bar_controls=wanted), tokenizer, 400, controls=True)
         now = said(tokenizer, task.ids.tolist())
         coming = [
-            said(tokenizer, list(words)) for bar, words in sorted(task.cues.items()) if bar > task.cursor.state.bar
+            said(tokenizer, list(words))
+            for bar, words in sorted(task.control_tokens.items())
+            if bar > task.cursor.state.bar
         ]
         assert (now or coming[0]) == first
         assert len(now) + sum(map(len, coming)) == 2
@@ -200,7 +213,7 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_model_reads_what_is_asked_for(model: Model) -> None:
-    request = wished(
+    request = with_controls(
         Request(bars=4, key="D minor", end=True), 4, model.styles, {"density": [2, 7], "length": 3}, ["CHOPIN"]
     )
     task = compile_request(request, model.tokenizer, 300, controls=True)
@@ -231,7 +244,7 @@ def test_prompts_and_holes_are_told_too(model: Model, data: Path) -> None:
     )
     assert piece.origin["style"] == ["bach"]
     assert piece.origin["controls"] == {"density": [1, 2, 3]}
-    assert part(wished(Request(), 3, [], {"density": [1, 2, 3]}), 1, 2).bar_controls == {
+    assert part(with_controls(Request(), 3, [], {"density": [1, 2, 3]}), 1, 2).bar_controls == {
         0: Controls(density=2), 1: Controls(density=3)
     }  # fmt: skip
 
@@ -285,15 +298,17 @@ def test_a_control_that_is_added_later_moves_no_word(monkeypatch: pytest.MonkeyP
     old = EventTokenizer.build(EventOptions("REMI"))
     old.save(tmp_path)
     asked = Controls(density=3, velocity=2, key=Key(2, True), style=(1,), ends=2)
-    before = cues(old, asked, {}).prefix
+    before = encode_controls(old, asked, {}).prefix
     words = list(SPECIALS)
     later = (*words[:6], "SWING1", "SWING2", *[word for word in words[6:] if word not in ("CONTROL126", "CONTROL127")])
     monkeypatch.setattr("toccata.tokenizers.options.SPECIALS", later)
-    assert cues(EventTokenizer.load(tmp_path), asked, {}).prefix == before
+    assert encode_controls(EventTokenizer.load(tmp_path), asked, {}).prefix == before
     new = EventTokenizer.build(EventOptions("REMI"))
     assert new.vocab_size == old.vocab_size
-    assert cues(new, asked, {}).prefix == tuple(one + 2 if one < later.index("STYLE0") else one for one in before)
-    assert wish_words(new).sum() == wish_words(old).sum() == 34 + 32
+    assert encode_controls(new, asked, {}).prefix == tuple(
+        one + 2 if one < later.index("STYLE0") else one for one in before
+    )
+    assert guided_ids(new).sum() == guided_ids(old).sum() == 34 + 32
     monkeypatch.setattr(Controls, "words", lambda _: ["SWING1"])
     with pytest.raises(RequestError, match="this model has no word for swing1"):
-        cues(old, asked, {})
+        encode_controls(old, asked, {})

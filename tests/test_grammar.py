@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from toccata.errors import RecipeError
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Ends, Limits
+from toccata.tokenizers.rulebook import Constraints, Ends
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -51,12 +51,12 @@ MOST = 400
 """Ids after which a random sequence is brought to its end by the shortest way."""
 
 
-def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int = MOST) -> list[int]:
+def write(grammar: Grammar, constraints: Constraints, rng: np.random.Generator, most: int = MOST) -> list[int]:
     """A random sequence within the grammar, some ids liked better than others.
 
     Asserts that there is always a next one.
     """
-    cursor = grammar.cursor(limits)
+    cursor = grammar.cursor(constraints)
     liked = rng.gamma(0.3, size=grammar.size) + 1e-9
     ids: list[int] = []
     while not cursor.state.ended:
@@ -75,38 +75,40 @@ def write(grammar: Grammar, limits: Limits, rng: np.random.Generator, most: int 
     return ids
 
 
-def assert_valid(tokenizer: EventTokenizer, ids: list[int], limits: Limits) -> None:
+def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constraints) -> None:
     """Decode with MidiTok and look.
 
     As many notes as were written, none hanging, doubled, overlapping or past the end.
     """
-    cursor = tokenizer.grammar().cursor(limits)
+    cursor = tokenizer.grammar().cursor(constraints)
     for token in ids:
         cursor.advance(token)
     score = tokenizer.decode(np.array(ids, np.int32))
     assert score.note_num() == cursor.state.notes
     assert score.ticks_per_quarter == tokenizer.grammar().scheme.timing.ticks_per_quarter
-    assert limits.bars is None or cursor.state.bar in (limits.bars - 1, limits.bars)
+    assert constraints.bars is None or cursor.state.bar in (constraints.bars - 1, constraints.bars)
     ended_early = len(ids) > MOST  # once a piece is brought to its end, nothing holds that up
-    promised = limits.bars is not None and limits.ends is not Ends.ANYHOW and not ended_early
-    if limits.pitches is None and not limits.moving and promised:
+    promised = constraints.bars is not None and constraints.ends is not Ends.ANYHOW and not ended_early
+    if constraints.pitches is None and not constraints.pitch_rules and promised:
         ends = [note.end for track in score.tracks for note in track.notes]
         last = cursor.end_tick - cursor.state.ticks_per_bar
         assert ends, "silence"
-        assert limits.ends is Ends.AFTER_A_NOTE or max(ends) > last
+        assert constraints.ends is Ends.AFTER_A_NOTE or max(ends) > last
         # Micro timing may move a note over the bar line; endings are refused to tokens that have it.
         early = tokenizer.grammar().scheme.has_micro
-        assert limits.ends is not Ends.ON_A_NOTE or early or cursor.state.onset >= last
+        assert constraints.ends is not Ends.ON_A_NOTE or early or cursor.state.onset >= last
     for track in score.tracks:
         program = DRUMS if track.is_drum else track.program
-        assert limits.programs is None or limits.programs[program]
+        assert constraints.programs is None or constraints.programs[program]
         free: dict[int, int] = {}
         for note in sorted(track.notes, key=lambda n: (n.time, n.pitch)):
             assert note.duration > 0
             assert note.time >= free.get(note.pitch, 0)
             assert note.time + note.duration <= cursor.end_tick
-            assert limits.pitches is None or track.is_drum or limits.pitches[note.pitch]
-            for rule in limits.moving if not track.is_drum and not tokenizer.grammar().scheme.has_micro else ():
+            assert constraints.pitches is None or track.is_drum or constraints.pitches[note.pitch]
+            for rule in (
+                constraints.pitch_rules if not track.is_drum and not tokenizer.grammar().scheme.has_micro else ()
+            ):
                 assert rule.pitches(cursor.state, np.array([note.time]))[0, note.pitch]
             free[note.pitch] = note.time + note.duration
 
@@ -128,7 +130,7 @@ class Turning:
         return found
 
 
-def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
+def constraints_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Constraints:
     """A request at random: bars, some programs, some pitches, down to a single one."""
     programs = None
     if tokenizer.grammar().scheme.has_programs and rng.random() < 0.5:
@@ -137,14 +139,14 @@ def limits_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Limits:
     tempo, meter = bool(rng.integers(2)), bool(rng.integers(2))
     # Where time passes only to a note, there must be one that it can pass to.
     ruled = rng.random() < 0.5 and not (tokenizer.grammar().shift_needs_note and pitches is not None)
-    return Limits(
+    return Constraints(
         bars=int(rng.integers(1, 5)),
         programs=programs,
         pitches=pitches,
         tempo=tempo,
         meter=meter,
         steady=bool(rng.integers(2)),
-        moving=tuple(Turning.of(rng, tokenizer.grammar()) for _ in range(int(rng.integers(1, 3)) if ruled else 0)),
+        pitch_rules=tuple(Turning.of(rng, tokenizer.grammar()) for _ in range(int(rng.integers(1, 3)) if ruled else 0)),
         ends=Ends(int(rng.integers(len(Ends)))),
     )
 
@@ -158,8 +160,8 @@ def test_a_program_at_the_last_moment_is_followed_by_a_note() -> None:
     """An instrument that is named a tick before the end of a piece that has none: time may not pass without a note."""
     tokenizer = EventTokenizer.build(EventOptions("MIDILike", {"program_changes": True}))
     rng = np.random.default_rng(2208695)
-    limits = limits_of(rng, tokenizer)
-    assert_valid(tokenizer, write(tokenizer.grammar(), limits, rng), limits)
+    constraints = constraints_of(rng, tokenizer)
+    assert_valid(tokenizer, write(tokenizer.grammar(), constraints, rng), constraints)
 
 
 @pytest.mark.parametrize(("scheme", "options"), TOKENIZERS)
@@ -172,8 +174,8 @@ def test_every_sequence_is_a_valid_piece(
     @given(st.integers(0, 2**32))
     def cases(seed: int) -> None:
         rng = np.random.default_rng(seed)
-        limits = limits_of(rng, tokenizer)
-        assert_valid(tokenizer, write(tokenizer.grammar(), limits, rng), limits)
+        constraints = constraints_of(rng, tokenizer)
+        assert_valid(tokenizer, write(tokenizer.grammar(), constraints, rng), constraints)
 
     cases()
 
@@ -183,16 +185,16 @@ def test_merged_ids_are_looked_through(merged: EventTokenizer) -> None:
     assert grammar.merges is not None  # else nothing is tested
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
-        limits = limits_of(rng, merged)
-        ids = write(grammar, limits, rng)
-        assert_valid(merged, ids, limits)
+        constraints = constraints_of(rng, merged)
+        ids = write(grammar, constraints, rng)
+        assert_valid(merged, ids, constraints)
     assert any(len(grammar.base(i)) > 1 for i in ids), "no merged id was ever drawn: nothing was tested"
 
 
 def test_a_piece_of_unlimited_bars_ends_when_it_is_told_to() -> None:
     tokenizer = EventTokenizer.build(EventOptions("REMI"))
-    ids = write(tokenizer.grammar(), Limits(), np.random.default_rng(1), most=100)
-    assert_valid(tokenizer, ids, Limits())
+    ids = write(tokenizer.grammar(), Constraints(), np.random.default_rng(1), most=100)
+    assert_valid(tokenizer, ids, Constraints())
 
 
 @pytest.mark.parametrize(("scheme", "options"), [(name, o) for name, group in UNSUPPORTED.items() for o in group])

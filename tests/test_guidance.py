@@ -17,7 +17,7 @@ from toccata.engine.scheduler import Scheduler
 from toccata.errors import RequestError
 from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.controls import Controls, style_words, wish_words
+from toccata.tasks.controls import Controls, guided_ids, style_ids
 from toccata.tasks.request import Request, Task, compile_request
 from toccata.tokenizers.events import EventOptions
 
@@ -64,7 +64,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
 def test_all_rows_have_the_same_music_in_their_context(
     model: Model, wishes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, words = asked(model, **wishes), wish_words(model.tokenizer)
+    task, words = asked(model, **wishes), guided_ids(model.tokenizer)
     contexts = watched(model, task, 3, monkeypatch)
     assert len(contexts) > 2 * CONTEXT, "the window is to move on, more than once"
     controlled = 0
@@ -87,7 +87,7 @@ def test_what_is_expected_follows_from_what_each_row_has_read(
     cache = ProbedCache(network, rows=4, features=model.tokenizer.features)
     scheduler = Scheduler(cache, model.tokenizer)
     scheduler.submit(one_job(DecodeJob(task, 5, Sampling(guidance=guidance), 200)))
-    styles, words = style_words(model.tokenizer), wish_words(model.tokenizer)
+    styles, words = style_ids(model.tokenizer), guided_ids(model.tokenizer)
     for step in range(90):
         scheduler.step()
         ((_, sequence),) = scheduler.running or [(None, None)]
@@ -104,10 +104,10 @@ def test_what_is_expected_follows_from_what_each_row_has_read(
 
 
 def test_only_what_can_but_be_wished_for_is_guided(model: Model) -> None:
-    wished = {"controls": Controls(density=3)}
+    with_controls = {"controls": Controls(density=3)}
     single = {"bar_controls": {5: Controls(polyphony=2)}}
     style = {"controls": Controls(style=(0,))}
-    for wishes in (wished, single, style):
+    for wishes in (with_controls, single, style):
         task = asked(model, **wishes)
         dropped, last = ControlIds(model.tokenizer).rows(task, 2)
         assert last

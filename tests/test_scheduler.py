@@ -165,7 +165,7 @@ def test_one_that_fails_ends_alone(model: Model, network: Network, alone: list[b
     bad = scheduler.submit(makes[1](), fails)
     worse = scheduler.submit(no_verb())
     task = compile_request(Request(bars=4), model.tokenizer, 64)
-    object.__setattr__(task.cursor.limits, "bars", 4)
+    object.__setattr__(task.cursor.constraints, "bars", 4)
     worst = scheduler.submit(one_job(DecodeJob(task, 1, Sampling(), -(10**6))))
     scheduler.run()
     assert [midi(handle) for handle in good] == [alone[0], alone[5]]

@@ -16,7 +16,7 @@ from toccata.tasks.script import PitchScript, slots, why_not
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import build_tokenizer
-from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.rulebook import Constraints
 from toccata.tokenizers.text import TextOptions
 
 KEEPERS = {"toccata": load("toccata").tokenizer, "TSD": EventOptions("TSD"), "PerTok": EventOptions("PerTok"),
@@ -91,7 +91,7 @@ def test_all_but_open_pitches_is_given(name: str) -> None:
     known = np.tile(grammar.scheme.pitches(False) & (np.arange(128) >= 60), (len(opened), 1))
     pitches = Pitches([found[n].pitch for n in opened], opened, known, [], [])
     script = PitchScript(grammar.scheme, base, voices, pitches)
-    cursor = grammar.cursor(Limits(script=script), meter=(4, 4))
+    cursor = grammar.cursor(Constraints(script=script), meter=(4, 4))
     rng = np.random.default_rng(1)
     written: list[int] = []
     while not cursor.state.ended:
@@ -124,7 +124,7 @@ def test_copies_of_a_cursor_do_not_disturb_each_other() -> None:
     order = [(n, n + 1) for n in range(count - 1) if found[n].pitch < found[n + 1].pitch]
     pitches = Pitches([slot.pitch for slot in found], list(range(count)), np.ones((count, 128), np.bool_), order, [])
     script = PitchScript(grammar.scheme, base, list(range(count)), pitches)
-    first = grammar.cursor(Limits(script=script), meter=(4, 4))
+    first = grammar.cursor(Constraints(script=script), meter=(4, 4))
     while grammar.scheme.kinds[base[first.place]] != grammar.scheme.start_kind:
         first.advance(base[first.place])
     other = copy.copy(first)
@@ -144,7 +144,7 @@ def test_something_changes_where_it_can() -> None:
     for changed in (False, True):
         pitches = Pitches([found[4].pitch], [4], np.ones((1, 128), np.bool_), [], [])
         script = PitchScript(grammar.scheme, base, voices, pitches, changed=changed)
-        cursor = grammar.cursor(Limits(script=script), meter=(4, 4))
+        cursor = grammar.cursor(Constraints(script=script), meter=(4, 4))
         while cursor.place < found[4].place:
             cursor.advance(base[cursor.place])
         assert cursor.allowed()[base[cursor.place]] == changed

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
-from test_grammar import limits_of, write
+from test_grammar import constraints_of, write
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.text import write_text_corpus
 from toccata.errors import ModelError, RecipeError, RequestError
@@ -188,7 +188,7 @@ def test_every_string_is_a_valid_piece(options: dict[str, Any], scores: list[Sco
     @settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=CASES == 12)
     def holds(seed: int) -> None:
         rng = np.random.default_rng(seed)
-        limits = limits_of(rng, tokenizer)
+        limits = constraints_of(rng, tokenizer)
         ids = write(tokenizer.grammar(), limits, rng, most=150)
         cursor = tokenizer.grammar().cursor(limits)
         for token in ids:

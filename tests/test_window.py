@@ -9,7 +9,7 @@ import pytest
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.recipes import load
-from toccata.tasks.controls import Controls, cued, cues
+from toccata.tasks.controls import Controls, encode_controls, insert_control_tokens
 from toccata.tasks.passage import passage
 from toccata.tasks.window import bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
@@ -40,9 +40,9 @@ def test_a_window_begins_as_a_passage_does(data: Path, tokenizer: Tokenizer, tol
         bars = bar_map(score)
         count = min(BARS, len(bars))
         levels = {bar: Controls(density=bar % 8 + 1) for bar in range(0, count, 2)} if told else {}
-        said = cues(tokenizer, Controls(), levels).bars
+        said = encode_controls(tokenizer, Controls(), levels).bars
         ids = passage(tokenizer, score, bars, 0, count, ended=False).ids.tolist()
-        first, ids = cued(grammar, [], ids, bars.meters[0], said)
+        first, ids = insert_control_tokens(grammar, [], ids, bars.meters[0], said)
         starts = bar_starts(grammar, ids, bars.meters[0])
         assert not first
         assert len(starts) == count
@@ -50,7 +50,7 @@ def test_a_window_begins_as_a_passage_does(data: Path, tokenizer: Tokenizer, tol
             found = latest_bars(tokenizer, ids, starts, len(ids) - starts[bar].first + HEADER, bars.meters[0])
             plain = passage(tokenizer, score, bars, bar, count, ended=False).ids.tolist()
             later = {number - bar: words for number, words in said.items() if number >= bar}
-            _, expected = cued(grammar, [], plain, bars.meters[bar], later)
+            _, expected = insert_control_tokens(grammar, [], plain, bars.meters[bar], later)
             assert found == expected, f"{path.name}, bar {bar + 1}"
             windows += 1
     assert windows > 50

@@ -36,7 +36,7 @@ from toccata.piece import Piece, Pieces
 from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, Task
 from toccata.tasks.vary import Change, Keep, span
-from toccata.tasks.wishes import Levels, wished
+from toccata.tasks.wishes import Levels, with_controls
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import load_tokenizer
 from toccata.verbs.form import Form, write_form
@@ -262,7 +262,7 @@ class Model:
             pitches=pitches,
             end=end,
         )
-        request = wished(request, bars, self.styles, controls, style, chords)
+        request = with_controls(request, bars, self.styles, controls, style, chords)
         accept = self._accepting(max_copy, accept)
         asked = NewMusic(request, opened, sampling, max_tokens, continuation_only)
         if form is None:
@@ -617,7 +617,7 @@ class Model:
         on_event: Callable[[Event], None] | None,
     ) -> Plan:
         """Versions of a song; controls and chords are counted through the bars asked for."""
-        request = wished(asked.request, len(asked.bars), self.styles, controls, style, chords)
+        request = with_controls(asked.request, len(asked.bars), self.styles, controls, style, chords)
         write = partial(write_infill, self._writer, replace(asked, request=request))
         verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
         return Plan(self, verbs, _rows(asked.sampling, controls, style), on_event)

@@ -21,7 +21,7 @@ from toccata.errors import CorpusError, RecipeError, shown
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import scale_tempo, scale_velocity, slice_ticks, transpose
 from toccata.midi.features import Sounding
-from toccata.tasks.controls import Cues, can_control, cued, cues, random_controls
+from toccata.tasks.controls import ControlTokens, can_control, encode_controls, insert_control_tokens, random_controls
 from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
@@ -192,7 +192,13 @@ class Examples:
             if hole is None:
                 return None
             found = filling(
-                self.tokenizer, teller.score, teller.bars, first, last, hole, cues=teller.cues_of_hole(hole, rng)
+                self.tokenizer,
+                teller.score,
+                teller.bars,
+                first,
+                last,
+                hole,
+                control_tokens=teller.cues_of_hole(hole, rng),
             )
             ids = np.concatenate([found.given, found.answer])
             if len(ids) <= tokens:
@@ -278,20 +284,20 @@ class _Teller:
         ends = int(found.ids[-1]) == self.tokenizer.eos
         told = self._cues(self.score, found.first, found.last, ends, rng)
         meter = self.bars.meters[found.first]
-        first, ids = cued(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
+        first, ids = insert_control_tokens(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
         return np.array([*told.prefix, *first, *ids], np.int32)
 
-    def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> Cues:
+    def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> ControlTokens:
         """What is told of the notes that a hole takes out."""
         if not self.tells:
-            return Cues()
+            return ControlTokens()
         taken = cut(self.score, self.bars, hole)[1]
         return self._cues(taken, hole.first, hole.last, False, rng)
 
-    def _cues(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> Cues:
+    def _cues(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> ControlTokens:
         lines = self.bars.starts[first : last + 1].tolist()
         whole, bars = random_controls(Sounding.of(score), lines, self.style, ends, rng)
-        return cues(self.tokenizer, whole, bars)
+        return encode_controls(self.tokenizer, whole, bars)
 
 
 @dataclass(frozen=True)

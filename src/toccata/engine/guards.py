@@ -283,7 +283,7 @@ class Guards:
 
     def __init__(self, ids: Ids, cursor: Cursor) -> None:
         """Guards of what is written from ``cursor`` on; ``ids`` are those of its grammar, shared by all pieces."""
-        state, wanted = cursor.state, cursor.limits.pitches
+        state, wanted = cursor.state, cursor.constraints.pitches
         self._ids, self._notes = ids, state.notes
         self._quarter = state.scheme.timing.ticks_per_quarter
         self._drum = -NEVER

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.engine.sampling import Floats
-from toccata.tasks.controls import style_words, wish_words
+from toccata.tasks.controls import guided_ids, style_ids
 from toccata.tasks.request import Task
 from toccata.tokenizers.base import Tokenizer
 
@@ -49,7 +49,7 @@ class ControlIds:
     """The ids of a tokenizer that guidance is about."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._controls, self._styles = wish_words(tokenizer), style_words(tokenizer)
+        self._controls, self._styles = guided_ids(tokenizer), style_ids(tokenizer)
 
     def rows(self, task: Task, guidance: float) -> GuidanceRows:
         """The rows in which a sequence of a task is read.
@@ -60,7 +60,7 @@ class ControlIds:
         """
         controls, styles = self._controls, self._styles
         prefix = task.ids[: task.prefix]
-        used = [*task.ids[controls[task.ids]].tolist(), *(one for ids in task.cues.values() for one in ids)]
+        used = [*task.ids[controls[task.ids]].tolist(), *(one for ids in task.control_tokens.values() for one in ids)]
         rows = []
         for style in prefix[styles[prefix]].tolist():
             others = styles.copy()

@@ -67,7 +67,7 @@ class Sequence:
         self._given, self._notes_before = len(self.ids), self.cursor.state.notes
         self._bars = bar_starts(self.cursor.grammar, self.ids, self.cursor.state.meter)
         # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a piece would not.
-        watched = job.sampling.guards and not task.skip and self.cursor.limits.script is None
+        watched = job.sampling.guards and not task.skip and self.cursor.constraints.script is None
         self._guards = Guards(facts.guard_ids, self.cursor) if watched else None
         self._cut: int | None = None
         # A bar that is announced with the next id, as its meter may stand behind its line; the first may be given.
@@ -158,7 +158,7 @@ class Sequence:
             self._begun = cursor.state.bar - task.bar
             if not cursor.state.ended:
                 for bar in range(before + 1, cursor.state.bar + 1):
-                    new += self._read_controls(task.cues.get(bar, ()))
+                    new += self._read_controls(task.control_tokens.get(bar, ()))
         self._watch_length()
         return new, events
 
@@ -173,7 +173,7 @@ class Sequence:
         written = len(self.ids) - self._given
         if written >= limit:
             cursor.closing = True
-        if written >= limit + WAY_OUT + A_BAR * (cursor.limits.bars or 0) and not cursor.state.ended:
+        if written >= limit + WAY_OUT + A_BAR * (cursor.constraints.bars or 0) and not cursor.state.ended:
             raise ModelError(
                 f"a piece has not come to its end {written - limit:,} tokens after it had to: the model's tokenizer "
                 "is damaged; copy the whole model folder again"
@@ -192,14 +192,17 @@ class Sequence:
 
     def _end_with_this_bar(self) -> None:
         """Let the bar that has begun be the last, if others were to follow and what is half written fits into it."""
-        state, limits = self.cursor.state, self.cursor.limits
+        state, constraints = self.cursor.state, self.cursor.constraints
         begin = self.job.task.cursor.state.bar_tick
         bars, end = max(state.bar, 0) + 1, state.bar_tick + state.ticks_per_bar
-        asked = limits.bars if limits.end is None else -(-(limits.end - begin) // state.ticks_per_bar)
+        asked = constraints.bars if constraints.end is None else -(-(constraints.end - begin) // state.ticks_per_bar)
         if asked is None or bars >= asked:
             return
         tried = copy.copy(self.cursor)
-        tried.limits = replace(limits, bars=bars) if limits.end is None else replace(limits, end=end)
+        if constraints.end is None:
+            tried.constraints = replace(constraints, bars=bars)
+        else:
+            tried.constraints = replace(constraints, end=end)
         if tried.allowed().any():
             self.cursor, self._cut = tried, bars
 
@@ -210,7 +213,7 @@ class Sequence:
         notes = self.cursor.state.notes - self._notes_before
         ids = np.array(self.ids, np.int32)
         whole = copy.copy(self.cursor)
-        whole.limits = self.job.task.cursor.limits
+        whole.constraints = self.job.task.cursor.constraints
         return Decoded(ids, len(ids) - self._given, self.nats, notes, self.cursor, whole.end_tick, self._cut)
 
 

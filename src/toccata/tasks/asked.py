@@ -1,4 +1,4 @@
-"""What is asked of a model, and what follows from it for every token: limits, rules for pitches, cues."""
+"""A request, and what follows from it for every token: constraints, pitch rules, control tokens."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
-from toccata.tasks.controls import ENDS, Controls, Cues, can_control, cues
+from toccata.tasks.controls import ENDS, Controls, ControlTokens, can_control, encode_controls
 from toccata.tasks.fill import Hole
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Ends, Limits, PitchRule, Script
+from toccata.tokenizers.rulebook import Constraints, Ends, PitchRule, Script
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
@@ -44,7 +44,7 @@ class Request:
         bar_controls: What it is told of single new bars, counted from 0.
         chords: What may begin when in the new bars, from the first on.
         end: The piece comes to its end, on a cadence, with the last bar asked for.
-        moving: Rules for the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
+        pitch_rules: For the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
             start of a new piece.
         script: What is given of the answer, token by token.
     """
@@ -62,7 +62,7 @@ class Request:
     bar_controls: Mapping[int, Controls] = field(default_factory=dict)
     chords: ChordChart | None = None
     end: bool = False
-    moving: tuple[PitchRule, ...] = ()
+    pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
 
 
@@ -72,13 +72,13 @@ class Task:
 
     Attributes:
         ids: ``int32[T]``, what the model reads before it writes.
-        cursor: Where the new music begins, and what it may be; copy it before moving it.
+        cursor: Where the new music begins, and what it may be; copy it before pitch_rules it.
         start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
         seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
         bar: Number of bars before the new ones, in the cursor's counting.
         skip: How many of ``ids`` come before those that are decoded with the new ones.
         prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
-        cues: What is said after the bar line of a bar, in the cursor's counting.
+        control_tokens: What is said after the bar line of a bar, in the cursor's counting.
         slides: Whether its beginning may be forgotten where the context is full: that of a continuation may, not what
             stands around a hole.
     """
@@ -90,11 +90,11 @@ class Task:
     bar: int
     skip: int = 0
     prefix: int = 0
-    cues: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    control_tokens: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     slides: bool = True
 
 
-def refuse_unruly(request: Request, grammar: Grammar) -> None:
+def validate_request(request: Request, grammar: Grammar) -> None:
     """Refuse what cannot be promised, whatever is written."""
     for name in ("bars", "tempo", "meter"):
         if (value := getattr(request, name)) is not None:
@@ -113,13 +113,13 @@ def refuse_unruly(request: Request, grammar: Grammar) -> None:
         request.chords.fit(request.bars)
 
 
-def rules_of(request: Request, state: State, first: int) -> tuple[PitchRule, ...]:
+def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRule, ...]:
     """What decides about pitches by the time: the chords and the ending, from bar ``first`` of the state's counting on.
 
     Raises:
         RequestError: They leave nothing of what else is asked for.
     """
-    rules = list(request.moving)
+    rules = list(request.pitch_rules)
     key = None if request.key is None else Key.read(request.key)
     left = _range(request) if key is None else _range(request) & every_octave(key.scale())
     if request.chords is not None:
@@ -131,7 +131,7 @@ def rules_of(request: Request, state: State, first: int) -> tuple[PitchRule, ...
             key = estimate(weights(request.prompt))
         Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
         rules.append(Ending(key, first + request.bars))
-        state.deaf_from = first + request.bars - 2
+        state.histogram_until_bar = first + request.bars - 2
     return tuple(rules)
 
 
@@ -142,7 +142,7 @@ def _range(request: Request) -> NDArray[np.bool_]:
     return inside
 
 
-def told_of(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
+def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: bool) -> ControlTokens:
     """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
     whole, bars = request.controls, dict(request.bar_controls)
     if not learned or not can_control(tokenizer):
@@ -150,22 +150,22 @@ def told_of(request: Request, tokenizer: Tokenizer, learned: bool) -> Cues:
             raise RequestError("this model's tokens have no words for controls: train one with recipe toccata")
         if whole != Controls() or bars:
             raise RequestError("this model has not learned controls: train one with examples.controls=0.5")
-        return Cues()
+        return ControlTokens()
     if request.key is not None and whole.key is None:
         whole = replace(whole, key=Key.read(request.key))
     if request.end and request.bars is not None:
         for left in range(1, min(ENDS, request.bars) + 1):
             bar = request.bars - left
             bars[bar] = replace(bars.get(bar, Controls()), ends=left)
-    return cues(tokenizer, whole, bars)
+    return encode_controls(tokenizer, whole, bars)
 
 
-def shifted(told: Cues, bars: int) -> dict[int, tuple[int, ...]]:
+def shift_bars(told: ControlTokens, bars: int) -> dict[int, tuple[int, ...]]:
     """What is said of the new bars, where so many come before them."""
     return {bars + bar: ids for bar, ids in told.bars.items()}
 
 
-def limits_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Limits:
+def constraints_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Constraints:
     """What may be written; after a prompt its meter and tempo carry on."""
     programs = None
     wanted = set(request.programs) if request.programs is not None else heard
@@ -187,7 +187,7 @@ def limits_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: 
     if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
         raise RequestError("no pitch is left that lies in the key and the range asked for")
     continued = heard is not None
-    return Limits(
+    return Constraints(
         bars=bars,
         programs=programs,
         pitches=pitches,

@@ -26,8 +26,8 @@ class Cadence:
     strong beats of the second half of the bar before, or on its last beat where there are none (3/4, 5/4), only tones
     of the dominant seventh. Elsewhere anything.
 
-    Without a key, it is that of ``state.heard``. So that it does not change halfway, the state must hear nothing that
-    begins at ``start`` or later.
+    Without a key, it is that of ``state.pitch_class_histogram``, which must not count what begins at ``start``
+    or later, so that the key does not change halfway.
 
     Attributes:
         key: Of the piece; None: the one that what was heard suggests, C major where nothing was.
@@ -73,7 +73,7 @@ class Cadence:
         here = rows[place]
         if not here.any():  # which key it is need not be known yet
             return np.ones((len(ticks), 128), np.bool_)
-        allowed: Mask = _chords(self.key or _key(state.heard.tobytes()))[here]
+        allowed: Mask = _chords(self.key or _key(state.pitch_class_histogram.tobytes()))[here]
         return allowed
 
     def contradictions(self, allowed: Mask, why: str = "the key and the range asked for") -> None:

@@ -90,7 +90,7 @@ class Controls:
 
 
 @dataclass(frozen=True)
-class Cues:
+class ControlTokens:
     """Controls as ids.
 
     Attributes:
@@ -108,12 +108,12 @@ def can_control(tokenizer: Tokenizer) -> bool:
     return scheme.has_notes and "DENSITY1" in scheme.vocabulary.specials
 
 
-def wish_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """Which ids tell a level or a style, ``bool[V]``: what can only be wished for, as no mask can promise it."""
-    return _ids_of(tokenizer, tuple(name.upper() for name in BOUNDS)) | style_words(tokenizer)
+def guided_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """Which ids tell a level or a style, ``bool[V]``: what guidance is about, as no mask can promise it."""
+    return _ids_of(tokenizer, tuple(name.upper() for name in BOUNDS)) | style_ids(tokenizer)
 
 
-def style_words(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+def style_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     """Which ids tell a style, ``bool[V]``."""
     return _ids_of(tokenizer, ("STYLE",))
 
@@ -128,7 +128,7 @@ def _ids_of(tokenizer: Tokenizer, names: tuple[str, ...]) -> NDArray[np.bool_]:
     return words
 
 
-def cues(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) -> Cues:
+def encode_controls(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) -> ControlTokens:
     """Controls in a tokenizer's ids.
 
     Raises:
@@ -143,10 +143,10 @@ def cues(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) ->
             raise RequestError(f"this model has no word for {unknown[0].lower()}: train one with this version")
         return tuple(grammar.single(specials[word]) for word in words)
 
-    return Cues(ids(whole), {bar: said for bar, controls in bars.items() if (said := ids(controls))})
+    return ControlTokens(ids(whole), {bar: said for bar, controls in bars.items() if (said := ids(controls))})
 
 
-def cued(
+def insert_control_tokens(
     grammar: Rulebook,
     head: Sequence[int],
     ids: Sequence[int],

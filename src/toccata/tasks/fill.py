@@ -23,7 +23,7 @@ from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
 from toccata.midi.locks import Kept as Kept
-from toccata.tasks.controls import Cues, cued
+from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.window import bar_starts, header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import SPECIALS
@@ -103,7 +103,7 @@ def filling(
     last: int,
     hole: Hole,
     programs: frozenset[int] | None = None,
-    cues: Cues | None = None,
+    control_tokens: ControlTokens | None = None,
 ) -> Filling:
     """Bars ``first`` to ``last - 1`` of a piece, with ``hole``, which lies in them.
 
@@ -115,9 +115,9 @@ def filling(
         last: The bar after the last one.
         hole: What is cut out.
         programs: The programs asked for, 128 the drums; None: those of the tracks that are cut, if not all are.
-        cues: What is told of the answer, and of its bars.
+        control_tokens: What is told of the answer, and of its bars.
     """
-    cues = cues or Cues()
+    control_tokens = control_tokens or ControlTokens()
     rest, taken = cut(score, bars, hole)
     if programs is None and hole.tracks is not None:
         programs = frozenset(DRUMS if t.is_drum else t.program for i, t in enumerate(score.tracks) if i in hole.tracks)
@@ -133,9 +133,9 @@ def filling(
     if answer[: len(head)] != head:
         head = [] if answer else head
     answer = answer[len(head) :]
-    head, answer = cued(grammar, head, answer, bars.meters[hole.first], cues.bars)
+    head, answer = insert_control_tokens(grammar, head, answer, bars.meters[hole.first], control_tokens.bars)
     context = _context(tokenizer, rest, bars, last, hole, programs)
-    given = [*cues.prefix, *context, grammar.single(SEP), *past, grammar.single(ANSWER), *head]
+    given = [*control_tokens.prefix, *context, grammar.single(SEP), *past, grammar.single(ANSWER), *head]
     return Filling(np.array(given, np.int32), np.array(answer, np.int32), len(head))
 
 
@@ -223,7 +223,7 @@ def window(
     hole: Hole,
     room: int,
     programs: frozenset[int] | None = None,
-    cues: Cues | None = None,
+    control_tokens: ControlTokens | None = None,
 ) -> tuple[Filling, int]:
     """The filling with as much music around ``hole`` as ``room`` ids hold, two thirds of it before.
 
@@ -236,7 +236,7 @@ def window(
     before, after = _at_most(score, bars, hole, room)
     while True:
         first, last = hole.first - before, hole.last + after
-        found = filling(tokenizer, score, bars, first, last, hole, programs, cues)
+        found = filling(tokenizer, score, bars, first, last, hole, programs, control_tokens)
         if len(found.given) <= room:
             return found, first
         if not before and not after:

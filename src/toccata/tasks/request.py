@@ -16,8 +16,8 @@ from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, bar_ticks
 from toccata.tasks.asked import Request as Request
 from toccata.tasks.asked import Task as Task
-from toccata.tasks.asked import limits_of, refuse_unruly, rules_of, shifted, told_of
-from toccata.tasks.controls import Cues, cued
+from toccata.tasks.asked import constraints_of, encode_request_controls, pitch_rules_of, shift_bars, validate_request
+from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.window import bar_starts, header, latest_bars
@@ -44,8 +44,8 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
         RequestError: The request contradicts itself or the model cannot do it; says which part and why.
     """
     grammar = tokenizer.grammar()
-    refuse_unruly(request, grammar)
-    told = told_of(request, tokenizer, controls)
+    validate_request(request, grammar)
+    told = encode_request_controls(request, tokenizer, controls)
     if request.prompt is None:
         task = _opening(request, tokenizer, grammar, told)
     elif request.hole is not None:
@@ -56,29 +56,29 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
     return task
 
 
-def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Cues) -> Task:
+def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: ControlTokens) -> Task:
     if request.chords is not None and request.meter is None:
         request = replace(request, meter=(4, 4))  # else the chart would not know its beats
     meter = request.meter or (4, 4)
-    limits = limits_of(request, grammar, None, request.bars)
+    constraints = constraints_of(request, grammar, None, request.bars)
     own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     if own and request.bars is not None:
-        limits = replace(limits, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
-    cursor = grammar.cursor(limits, meter=(4, 4) if own else meter)
+        constraints = replace(constraints, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
+    cursor = grammar.cursor(constraints, meter=(4, 4) if own else meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
         if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
         head += header(tokenizer, meter, request.tempo)
-    head, _ = cued(grammar, head, [], cursor.state.meter, told.bars)
+    head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, told.bars)
     for token in head:
         cursor.advance(token)
-    cursor.limits = replace(limits, moving=rules_of(request, cursor.state, 0))
+    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
     ids = np.array([*told.prefix, *head], np.int32)
-    return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), cues=told.bars)
+    return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), control_tokens=told.bars)
 
 
-def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, told: Cues) -> Task:
+def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, told: ControlTokens) -> Task:
     score = request.prompt
     assert score is not None
     room -= len(told.prefix)
@@ -104,29 +104,29 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
         read = ids.tolist()
         ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
-    cursor = grammar.cursor(limits_of(request, grammar, known, None), meter=(4, 4) if own else meter)
+    cursor = grammar.cursor(constraints_of(request, grammar, known, None), meter=(4, 4) if own else meter)
     for token in ids.tolist():
         cursor.advance(token)
     tpq = grammar.scheme.timing.ticks_per_quarter
     start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
-    limits = limits_of(request, grammar, known, None if request.bars is None else bar + request.bars)
+    constraints = constraints_of(request, grammar, known, None if request.bars is None else bar + request.bars)
     if own and request.bars is not None:
         line = seam if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
         line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
-        limits = replace(limits, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
+        constraints = replace(constraints, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     kept = replace(request, prompt=_before(score, seam))
-    cursor.limits, cursor.floor = replace(limits, moving=rules_of(kept, cursor.state, bar)), start
+    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules_of(kept, cursor.state, bar)), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
     begun = told.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
         cursor.advance(token)
     given = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
-    return Task(given, cursor, start, seam, bar, prefix=len(told.prefix), cues=shifted(told, bar))
+    return Task(given, cursor, start, seam, bar, prefix=len(told.prefix), control_tokens=shift_bars(told, bar))
 
 
-def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: Cues) -> Task:
+def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: ControlTokens) -> Task:
     score = request.prompt
     assert score is not None
     bars, grammar = bar_map(score), tokenizer.grammar()
@@ -144,17 +144,17 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         for number, track in enumerate(score.tracks)
         if len(track.notes) and (hole.tracks is None or number in hole.tracks)
     }
-    limits = limits_of(request, grammar, playing, hole.last - hole.first)
+    constraints = constraints_of(request, grammar, playing, hole.last - hole.first)
     ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
     if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):
         # Another meter begins before the last bar is whole: the new music ends where that bar does.
         end = round(ticks * grammar.scheme.timing.ticks_per_quarter / score.ticks_per_quarter)
-        limits = replace(limits, bars=None, end=max(1, end))
-    cursor = grammar.cursor(limits, meter=bars.meters[hole.first])
+        constraints = replace(constraints, bars=None, end=max(1, end))
+    cursor = grammar.cursor(constraints, meter=bars.meters[hole.first])
     skip = len(found.given) - found.header
     for token in found.given[skip:].tolist():
         cursor.advance(token)
-    cursor.limits = replace(limits, moving=rules_of(request, cursor.state, 0))
+    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
     start = int(bars.starts[hole.first])
     return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars, slides=False)
 

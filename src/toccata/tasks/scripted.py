@@ -19,7 +19,7 @@ from toccata.tasks.revoice import Freedom, Revoicing, Song, matched, revoicing
 from toccata.tasks.script import PitchScript, slots
 from toccata.tasks.vary import span
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.rulebook import Limits
+from toccata.tokenizers.rulebook import Constraints
 from toccata.tokenizers.scheme import Clock
 
 _HEADER = 8
@@ -95,7 +95,7 @@ def filled(
     told = [part for token in task.ids[task.skip :].tolist() for part in grammar.base(token)]
     skip = len(told) if base[: len(told)] == told else 0
     script = PitchScript(grammar.scheme, base, parts.voices, parts.pitches, skip=skip, changed=changed)
-    task.cursor.limits = replace(task.cursor.limits, script=script)
+    task.cursor.constraints = replace(task.cursor.constraints, script=script)
     return Scripted(task, parts, sum(slot.place < skip for slot in found))
 
 
@@ -134,12 +134,12 @@ def after(
         if known <= room or first == hole.first:
             break
         first += max(1, (hole.first - first) // 3)
-    cursor = grammar.cursor(Limits(), meter=meter)
+    cursor = grammar.cursor(Constraints(), meter=meter)
     for token in ids[:known]:
         cursor.advance(token)
     skip = ends[known - 1] if known else 0
     script = PitchScript(grammar.scheme, base, parts.voices, parts.pitches, skip=skip, changed=changed)
-    cursor.limits, cursor.place = Limits(script=script), 0
+    cursor.constraints, cursor.place = Constraints(script=script), 0
     read = ids[max(0, known - room) : known] or [tokenizer.bos]
     task = Task(np.array(read, np.int32), cursor, 0, int(bars.starts[hole.first]), max(cursor.state.bar, 0))
     return Scripted(task, parts, sum(slot.place < skip for slot in found))

@@ -1,4 +1,4 @@
-"""Wishes: controls, styles and chords as a musician says them, as a request has them."""
+"""Conditioning: controls, styles and chords as a musician says them, as a request has them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Levels = Mapping[str, int | Sequence[int]]
 """Controls by name: a level for the whole, or one for each bar, of which the last holds on."""
 
 
-def wished(
+def with_controls(
     request: Request,
     bars: int | None,
     known: Sequence[str],
@@ -22,7 +22,7 @@ def wished(
     style: Sequence[str] = (),
     chords: str | None = None,
 ) -> Request:
-    """``request`` with what is wished for besides.
+    """``request`` with controls, styles and chords.
 
     Args:
         request: What is asked.
@@ -61,7 +61,7 @@ def wished(
 
 
 def part(request: Request, first: int, bars: int) -> Request:
-    """What is wished for in ``bars`` of the bars asked for, from number ``first`` on, as a request of its own."""
+    """What is asked for in ``bars`` of the bars, from number ``first`` on, as a request of its own."""
     return replace(
         request,
         bars=bars,
@@ -71,7 +71,7 @@ def part(request: Request, first: int, bars: int) -> Request:
 
 
 def told(request: Request, known: Sequence[str]) -> dict[str, object]:
-    """What is wished for, as the origin of a piece says it."""
+    """Controls, styles and chords of a request, as the origin of a piece has them."""
     levels = {name: getattr(request.controls, name) for name in BOUNDS}
     single = {
         name: [getattr(said, name) for _, said in sorted(request.bar_controls.items())]

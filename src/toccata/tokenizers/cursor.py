@@ -22,7 +22,7 @@ class Cursor(Reach):
 
     Attributes:
         state: The music reached.
-        limits: What the request allows.
+        constraints: What the request allows.
         floor: No note may begin before this tick.
         closing: Whether to come to the end by the shortest way.
         place: How many base tokens have been read.
@@ -47,7 +47,7 @@ class Cursor(Reach):
         position = (state.position_tick - state.bar_tick) // step if state.position_tick >= 0 else -1
         whole: Mask = mask[grammar.merges.first] & self._within
         return whole & grammar.merges.fitting(
-            position, state.ticks_per_bar // step, self._meter_number(), self.limits.meter
+            position, state.ticks_per_bar // step, self._meter_number(), self.constraints.meter
         )
 
     def admits(self, token: int) -> bool:
@@ -105,8 +105,8 @@ class Cursor(Reach):
             only_end = np.zeros(len(grammar.scheme.vocabulary), np.bool_)
             only_end[grammar.scheme.eos] = True
             return only_end
-        if self.limits.script is not None:
-            return self.limits.script.allowed(self)
+        if self.constraints.script is not None:
+            return self.constraints.script.allowed(self)
         return self.unscripted()
 
     def unscripted(self) -> Mask:
@@ -144,15 +144,15 @@ class Cursor(Reach):
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _bar(self, mask: Mask) -> None:
-        bars, state = self.limits.bars, self.state
+        bars, state = self.constraints.bars, self.state
         if (bars is not None and state.bar + 1 >= bars) or self._next_bar_tick() >= self.end_tick:
             mask[self._ids(Kind.BAR)] = False
 
     def rule_end(self, mask: Mask) -> None:
-        bars, state = self.limits.bars, self.state
+        bars, state = self.constraints.bars, self.state
         early = state.bar < 0 if bars is None else state.bar < bars - 1
-        if self.limits.end is not None:
-            early = self._next_bar_tick() < self.limits.end
+        if self.constraints.end is not None:
+            early = self._next_bar_tick() < self.constraints.end
         if early or state.tick < self.floor or any(state.started.values()) or state.codes:
             mask[self.grammar.scheme.eos] = False
         elif self._waits():
@@ -171,12 +171,12 @@ class Cursor(Reach):
         at_bar = state.prev in _TIME_KINDS and state.untouched and state.tick == state.bar_tick
         if not at_bar or (Kind.TIME_SIG, 0) in state.seen or state.tick >= self.end_tick:
             return
-        bars = self.limits.bars
+        bars = self.constraints.bars
         for token in ids.tolist():
             meter = scheme.vocabulary.meters[scheme.values[token]]
             if meter == state.meter:
                 mask[token] = True
-            elif self.limits.meter and not (self.limits.steady and state.bar > 0):
+            elif self.constraints.meter and not (self.constraints.steady and state.bar > 0):
                 last = max(state.note_end, state.tick)
                 mask[token] = bars is None or state.bar_tick + (bars - state.bar) * scheme.timing.bar(meter) >= last
 
@@ -326,7 +326,7 @@ class Cursor(Reach):
         over = state.tick >= self.end_tick
         silent = over or not self._plays[state.program]
         for kind in (Kind.TEMPO, Kind.KEY_SIG):
-            if over or (kind is Kind.TEMPO and not self.limits.tempo) or state.once(kind, 0) in state.seen:
+            if over or (kind is Kind.TEMPO and not self.constraints.tempo) or state.once(kind, 0) in state.seen:
                 mask[self._ids(kind)] = False
         if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
             mask[self._ids(Kind.PITCH_BEND)] = False

@@ -21,7 +21,7 @@ import numpy as np
 
 from toccata.tokenizers.cursor import RULES, Cursor
 from toccata.tokenizers.merges import Merges
-from toccata.tokenizers.rulebook import Limits, Mask, Rule, Rulebook
+from toccata.tokenizers.rulebook import Constraints, Mask, Rule, Rulebook
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
@@ -59,9 +59,9 @@ class Grammar(Rulebook):
             program_values=vocabulary.values[vocabulary.of_kind[Kind.PROGRAM]],
         )
 
-    def cursor(self, limits: Limits | None = None, *, meter: tuple[int, int] = (4, 4)) -> Cursor:
+    def cursor(self, constraints: Constraints | None = None, *, meter: tuple[int, int] = (4, 4)) -> Cursor:
         """A cursor before the first token; ``meter`` counts for schemes that do not write meters."""
-        return Cursor(self, State(self.scheme, meter), limits or Limits())
+        return Cursor(self, State(self.scheme, meter), constraints or Constraints())
 
 
 def _mask(scheme: Scheme, kind: Kind, follows: Follows) -> Mask:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Ends, Limits, Mask, Rulebook
+from toccata.tokenizers.rulebook import Constraints, Ends, Mask, Rulebook
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -19,12 +19,12 @@ class Reach:
     """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
 
     __slots__ = (
-        "_free", "_plays", "_within", "begun", "closing", "floor", "grammar", "limits", "place", "reached", "state",
-        "struck", "struck_at",
+        "_free", "_plays", "_within", "begun", "closing", "constraints", "floor", "grammar", "place", "reached",
+        "state", "struck", "struck_at",
     )  # fmt: skip
 
-    def __init__(self, grammar: Rulebook, state: State, limits: Limits) -> None:
-        self.grammar, self.state, self.limits = grammar, state, limits
+    def __init__(self, grammar: Rulebook, state: State, constraints: Constraints) -> None:
+        self.grammar, self.state, self.constraints = grammar, state, constraints
         self.floor = 0
         self.closing = False
         self.place = 0
@@ -37,10 +37,10 @@ class Reach:
         # Which programs may play, bool[129]; a scheme that names none has one.
         self._plays = np.zeros(DRUMS + 1, np.bool_)
         self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
-        if limits.programs is not None and grammar.scheme.has_programs:
-            self._plays &= limits.programs
+        if constraints.programs is not None and grammar.scheme.has_programs:
+            self._plays &= constraints.programs
         if grammar.merges is not None:
-            self._within = grammar.merges.within(self._plays, limits.pitches)
+            self._within = grammar.merges.within(self._plays, constraints.pitches)
 
     def advance(self, token: int) -> None:
         """Read one id, legal or not: a prompt may hold what a generator may not write."""
@@ -50,7 +50,7 @@ class Reach:
     def read(self, base: int) -> None:
         """Read one base token."""
         ends = self.state.ends
-        if self.limits.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
+        if self.constraints.script is not None and self.grammar.scheme.kinds[base] in _STARTS:
             self._strike(self.grammar.scheme.values[base])
         self.state.read(base)
         self.place += 1
@@ -76,16 +76,16 @@ class Reach:
     @property
     def end_tick(self) -> int:
         """The tick at which the last bar asked for ends, if the meter stays."""
-        if self.limits.end is not None:
-            return self.limits.end
-        if self.limits.bars is None:
+        if self.constraints.end is not None:
+            return self.constraints.end
+        if self.constraints.bars is None:
             return NEVER
         state = self.state
-        return state.bar_tick + (self.limits.bars - max(state.bar, 0)) * state.ticks_per_bar
+        return state.bar_tick + (self.constraints.bars - max(state.bar, 0)) * state.ticks_per_bar
 
     def _waits(self) -> bool:
         """Whether the end still waits for a note (see :class:`~toccata.tokenizers.rulebook.Ends`)."""
-        ends, state = self.limits.ends, self.state
+        ends, state = self.constraints.ends, self.state
         if self.closing or ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
             return False  # once the end is called for, nothing holds it up
         if ends is Ends.AFTER_A_NOTE:
@@ -106,7 +106,7 @@ class Reach:
 
     def _playable(self, program: int) -> Mask:
         known = self.grammar.scheme.pitches(program == DRUMS)
-        return known if self.limits.pitches is None or program == DRUMS else known & self.limits.pitches
+        return known if self.constraints.pitches is None or program == DRUMS else known & self.constraints.pitches
 
     def free_pitches(self, program: int) -> Mask:
         """The pitches that a note of ``program`` may begin on at this tick, ``bool[128]``; none where it may not."""
@@ -119,11 +119,11 @@ class Reach:
         return free & self._ruled(np.array([self.state.tick]))[0] if self._is_ruled(program) else free
 
     def _is_ruled(self, program: int) -> bool:
-        return bool(self.limits.moving) and program != DRUMS
+        return bool(self.constraints.pitch_rules) and program != DRUMS
 
     def _ruled(self, ticks: NDArray[np.integer[Any]]) -> Mask:
-        """What the moving rules leave of the pitches at each of ``ticks``, ``bool[n, 128]``."""
-        first, *others = self.limits.moving
+        """What the pitch_rules rules leave of the pitches at each of ``ticks``, ``bool[n, 128]``."""
+        first, *others = self.constraints.pitch_rules
         left = first.pitches(self.state, ticks.astype(np.int64))
         for rule in others:
             left = left & rule.pitches(self.state, ticks.astype(np.int64))
@@ -133,7 +133,7 @@ class Reach:
         """Which programs have a pitch that they may begin at this tick, ``bool[129]``."""
         tick = self.state.tick
         free: Mask = self._free <= tick
-        if self.limits.moving:
+        if self.constraints.pitch_rules:
             left = self._ruled(np.array([tick]))[0] & self._playable(0)
             free[:DRUMS] = left.any()
             for program, ends in self.state.ends.items():
@@ -146,7 +146,7 @@ class Reach:
         latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
         if not len(latest):
             return np.zeros(len(ticks), np.bool_)
-        if self.limits.moving:
+        if self.constraints.pitch_rules:
             return self._some_ruled_note_fits(ticks)
         free, longest = self._free[self._plays], int(ticks.max(initial=0))
         if longest <= int(latest.min()):

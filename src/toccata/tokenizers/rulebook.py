@@ -1,4 +1,4 @@
-"""What cursors consult: the limits of a request, and the rules of a tokenizer as tables."""
+"""What cursors consult: the constraints of a request, and the rules of a tokenizer as tables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Ends(IntEnum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class Constraints:
     """What a request allows, as far as the grammar can promise it.
 
     Attributes:
@@ -68,7 +68,7 @@ class Limits:
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
-        moving: Pitches that pitched programs may play where the time decides; all of these rules hold.
+        pitch_rules: Pitches that pitched programs may play where the time decides; all of these rules hold.
         script: Every token is given but for what it leaves open; bars, tempo and meter are then its own.
         ends: What the end waits for, wherever it can be had.
     """
@@ -80,7 +80,7 @@ class Limits:
     tempo: bool = True
     meter: bool = True
     steady: bool = False
-    moving: tuple[PitchRule, ...] = ()
+    pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
     ends: Ends = Ends.ANYHOW
 

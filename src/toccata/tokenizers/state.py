@@ -47,10 +47,41 @@ class State:
     """
 
     __slots__ = (
-        "active_pedals", "bar", "bar_tick", "chord_pitch", "codes", "deaf_from", "ended", "ends", "heard", "held",
-        "made", "meter", "micro", "micro_said", "note_end", "notes", "onset", "onset_pitch", "pedal", "pitch",
-        "position_tick", "prev", "program", "program_known", "running", "scheme", "seen", "started", "tempo", "tick",
-        "ticks_per_bar", "ticks_per_beat", "ticks_per_position", "untouched", "velocity",
+        "active_pedals",
+        "bar",
+        "bar_tick",
+        "chord_pitch",
+        "codes",
+        "ended",
+        "ends",
+        "held",
+        "histogram_until_bar",
+        "made",
+        "meter",
+        "micro",
+        "micro_said",
+        "note_end",
+        "notes",
+        "onset",
+        "onset_pitch",
+        "pedal",
+        "pitch",
+        "pitch_class_histogram",
+        "position_tick",
+        "prev",
+        "program",
+        "program_known",
+        "running",
+        "scheme",
+        "seen",
+        "started",
+        "tempo",
+        "tick",
+        "ticks_per_bar",
+        "ticks_per_beat",
+        "ticks_per_position",
+        "untouched",
+        "velocity",
     )  # fmt: skip
 
     def __init__(self, scheme: Scheme, meter: tuple[int, int] = (4, 4)) -> None:
@@ -80,8 +111,8 @@ class State:
         self.notes = 0
         self.onset = -1  # of the note begun last
         # int64[12]: for how many ticks each pitch class of pitched programs has sounded
-        self.heard: NDArray[np.int64] = np.zeros(12, np.int64)
-        self.deaf_from = NEVER  # the bar from which on nothing is heard any more
+        self.pitch_class_histogram: NDArray[np.int64] = np.zeros(12, np.int64)
+        self.histogram_until_bar = NEVER  # the bar from which on nothing is heard any more
         self.velocity = 64
         self.made: tuple[Note, ...] = ()  # the notes that the token read last completed
         self.codes: tuple[int, ...] = ()  # of the quarter that is being said
@@ -246,10 +277,10 @@ class State:
             self.note_end = max(self.note_end, self.tick)
 
     def _hear(self, pitch: int, length: int) -> None:
-        if self.program != DRUMS and self.bar < self.deaf_from:
-            heard = self.heard.copy()
+        if self.program != DRUMS and self.bar < self.histogram_until_bar:
+            heard = self.pitch_class_histogram.copy()
             heard[pitch % 12] += length
-            self.heard = heard
+            self.pitch_class_histogram = heard
 
     def _read_micro(self, token: int, value: int) -> None:
         self.micro = value if self.pitch >= 0 else 0

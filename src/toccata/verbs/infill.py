@@ -136,7 +136,7 @@ def _request(asked: Infill, job: InfillJob, stands: Score) -> Request:
     request = part(asked.request, asked.bars.index(hole.first), hole.last - hole.first)
     request = replace(request, prompt=stands, hole=hole, programs=job.programs)
     if job.pitch_rules is not None:
-        request = replace(request, moving=(*request.moving, *job.pitch_rules(hole)))
+        request = replace(request, pitch_rules=(*request.pitch_rules, *job.pitch_rules(hole)))
     return request if job.template is None else replace(request, script=job.template(hole))
 
 
