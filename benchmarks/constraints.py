@@ -30,8 +30,9 @@ from toccata.engine.guards import Guards, Ids
 from toccata.engine.sampling import Sampling
 from toccata.musicmodel import Model
 from toccata.tasks.chords import ChordChart
+from toccata.tasks.compile import compile_request
 from toccata.tasks.controls import Controls
-from toccata.tasks.request import Request, Task, compile_request
+from toccata.tasks.request import Request, Task
 
 LIMIT = 8192
 """New ids that a piece may have."""

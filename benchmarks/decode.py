@@ -30,7 +30,8 @@ from toccata.model.config import DecoderConfig, sized
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
 from toccata.recipes import load
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.compile import compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.state import Note

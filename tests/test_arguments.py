@@ -30,7 +30,8 @@ from toccata.midi.clean import CleanOptions
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.compile import compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.training.options import TrainOptions

@@ -20,8 +20,9 @@ from test_grammar import write
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
+from toccata.tasks.compile import compile_request
 from toccata.tasks.passage import passage
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.tokenizers.rolls import notes, rolls

@@ -23,6 +23,8 @@ from toccata.midi.keys import Key
 from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model
 from toccata.recipes import load
+from toccata.tasks.compile import compile_request
+from toccata.tasks.conditioning import part, with_controls
 from toccata.tasks.controls import (
     BOUNDS,
     ENDS,
@@ -35,8 +37,7 @@ from toccata.tasks.controls import (
 )
 from toccata.tasks.fill import Hole
 from toccata.tasks.passage import passage
-from toccata.tasks.request import Request, compile_request
-from toccata.tasks.wishes import part, with_controls
+from toccata.tasks.request import Request
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import build_tokenizer

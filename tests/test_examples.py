@@ -18,7 +18,8 @@ from toccata.corpus.examples import ExampleOptions, Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, RecipeError
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.compile import compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
 BENT = ExampleOptions()

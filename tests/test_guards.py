@@ -23,8 +23,9 @@ from toccata.midi.bars import bar_map
 from toccata.midi.clean import clean
 from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model
+from toccata.tasks.compile import compile_request
 from toccata.tasks.passage import passage
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.state import Note as NewMade
 from toccata.tokenizers.state import State

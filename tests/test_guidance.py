@@ -17,8 +17,9 @@ from toccata.engine.scheduler import Scheduler
 from toccata.errors import RequestError
 from toccata.musicmodel import Model
 from toccata.recipes import load
+from toccata.tasks.compile import compile_request
 from toccata.tasks.controls import Controls, guided_ids, style_ids
-from toccata.tasks.request import Request, Task, compile_request
+from toccata.tasks.request import Request, Task
 from toccata.tokenizers.events import EventOptions
 
 CONTEXT = 128

@@ -17,7 +17,7 @@ from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.recipes import load
-from toccata.tasks.asked import scale
+from toccata.tasks.request import scale
 from toccata.tokenizers.events import EventOptions
 
 FOLDERS = ("quartets", "songs", "game", "choir", "orchestra")

@@ -13,7 +13,7 @@ from symusic import Note, Score, Track
 from toccata.errors import RequestError
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.midi.read import read_score
-from toccata.tasks.asked import scale
+from toccata.tasks.request import scale
 
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
 

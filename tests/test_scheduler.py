@@ -27,9 +27,10 @@ from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model, plan
 from toccata.piece import Piece
 from toccata.recipes import load
+from toccata.tasks.compile import compile_request
 from toccata.tasks.fill import ANSWER, FILL, SEP
 from toccata.tasks.prompt import open_prompt
-from toccata.tasks.request import Request, compile_request
+from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions
 from toccata.verbs.holes import InfillJob, blocks
 from toccata.verbs.infill import infill_of, write_infill

@@ -33,10 +33,10 @@ from toccata.midi.locks import Lock
 from toccata.midi.repitch import Keys
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, Pieces
+from toccata.tasks.conditioning import Levels, with_controls
 from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, Task
 from toccata.tasks.vary import Change, Keep, span
-from toccata.tasks.wishes import Levels, with_controls
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.load import load_tokenizer
 from toccata.verbs.form import Form, write_form

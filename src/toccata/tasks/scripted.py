@@ -12,9 +12,10 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
+from toccata.tasks.compile import compile_request
 from toccata.tasks.fill import TOO_LONG, Hole, cut
 from toccata.tasks.passage import passage
-from toccata.tasks.request import Request, Task, compile_request
+from toccata.tasks.request import Request, Task
 from toccata.tasks.revoice import Freedom, Revoicing, Song, matched, revoicing
 from toccata.tasks.script import PitchScript, slots
 from toccata.tasks.vary import span

@@ -20,9 +20,9 @@ from toccata.midi.read import read_score
 from toccata.midi.repeat import closed, repeated
 from toccata.midi.splice import add_text, drop_before
 from toccata.piece import Piece, origin_text
+from toccata.tasks.conditioning import part, told
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
-from toccata.tasks.wishes import part, told
 from toccata.verbs.new import NewMusic, NewNotes, decode_new
 from toccata.verbs.writer import PieceVerb, Writer, further_seed
 

@@ -18,10 +18,10 @@ from toccata.errors import RequestError
 from toccata.events import Announcer, Event, NoteKey, SongClock
 from toccata.midi.bars import BarMap, bar_map
 from toccata.piece import Piece, origin_text
+from toccata.tasks.conditioning import part, told
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
-from toccata.tasks.wishes import part, told
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS

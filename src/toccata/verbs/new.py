@@ -16,9 +16,9 @@ from toccata.events import Announcer, Event, NoteKey, SongClock, note_keys
 from toccata.midi.read import read_score
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.piece import Piece, origin_text
+from toccata.tasks.conditioning import told
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
-from toccata.tasks.wishes import told
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note

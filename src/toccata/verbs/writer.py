@@ -13,8 +13,9 @@ from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.events import Event, PieceRestarted
 from toccata.piece import Piece
+from toccata.tasks.compile import compile_request
 from toccata.tasks.fill import can_fill
-from toccata.tasks.request import Request, Task, compile_request
+from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 
 PieceVerb: TypeAlias = Generator[DecodeJob | Event, Decoded | None, Piece]

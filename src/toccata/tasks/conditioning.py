@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from toccata.errors import ArgumentError, RequestError, shown
-from toccata.tasks.asked import Request
 from toccata.tasks.chords import ChordChart
 from toccata.tasks.controls import BOUNDS, MOST_STYLES, Controls
+from toccata.tasks.request import Request
 
 Levels = Mapping[str, int | Sequence[int]]
 """Controls by name: a level for the whole, or one for each bar, of which the last holds on."""

@@ -1,0 +1,257 @@
+"""A request: what a model is asked for.
+
+Every verb compiles to one, and one function turns it into what the model reads and obeys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Note, Score
+
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap, bar_map, bar_ticks
+from toccata.tasks.controls import ControlTokens, insert_control_tokens
+from toccata.tasks.fill import Hole, window
+from toccata.tasks.passage import passage
+from toccata.tasks.request import (
+    Request,
+    Task,
+    constraints_of,
+    encode_request_controls,
+    pitch_rules_of,
+    shift_bars,
+    validate_request,
+)
+from toccata.tasks.window import bar_starts, header, latest_bars
+from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.cursor import Cursor
+from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.vocabulary import DRUMS
+
+_SILENT = 128
+"""Bars in which no note begins that a prompt may end with."""
+
+
+def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
+    """What the model reads for ``request``, and the rules for what it writes.
+
+    Args:
+        request: What is asked.
+        tokenizer: The model's.
+        room: The most ids the model may be given to read; the last part of a longer prompt is kept.
+        controls: Whether the model has learned what controls mean.
+
+    Raises:
+        RequestError: The request contradicts itself or the model cannot do it; says which part and why.
+    """
+    grammar = tokenizer.grammar()
+    validate_request(request, grammar)
+    told = encode_request_controls(request, tokenizer, controls)
+    if request.prompt is None:
+        task = _opening(request, tokenizer, grammar, told)
+    elif request.hole is not None:
+        task = _filling(request, request.hole, tokenizer, room, told)
+    else:
+        task = _continuation(request, tokenizer, grammar, room, told)
+    task.cursor.place = task.cursor.reached = 0
+    return task
+
+
+def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: ControlTokens) -> Task:
+    if request.chords is not None and request.meter is None:
+        request = replace(request, meter=(4, 4))  # else the chart would not know its beats
+    meter = request.meter or (4, 4)
+    constraints = constraints_of(request, grammar, None, request.bars)
+    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
+    if own and request.bars is not None:
+        constraints = replace(constraints, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
+    cursor = grammar.cursor(constraints, meter=(4, 4) if own else meter)
+    head = [tokenizer.bos]
+    if request.meter is not None or request.tempo is not None:
+        if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
+            raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
+        head += header(tokenizer, meter, request.tempo)
+    head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, told.bars)
+    for token in head:
+        cursor.advance(token)
+    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
+    ids = np.array([*told.prefix, *head], np.int32)
+    return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), control_tokens=told.bars)
+
+
+def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, told: ControlTokens) -> Task:
+    score = request.prompt
+    assert score is not None
+    room -= len(told.prefix)
+    bars = bar_map(score)
+    seam = bars.end if request.seam is None else request.seam
+    whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
+    inside = seam - int(bars.starts[min(whole, len(bars))])
+    known = _heard(score, seam)
+    if not known:
+        raise RequestError("the prompt has no notes before the place where the new music begins")
+    # Not past the last bar in which something begins: silence alone is nothing to read.
+    latest = bars.at(_last_onset(score, seam))
+    _refuse_silent(latest, whole)
+    first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
+    while True:
+        ids = _prompt_ids(tokenizer, score, bars, first, seam)
+        if len(ids) <= room or first >= latest:
+            break
+        first += max(1, (latest - first) // 4)
+    _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
+    meter = bars.meters[min(whole, len(bars) - 1)]
+    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
+    if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
+        read = ids.tolist()
+        ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
+    cursor = grammar.cursor(constraints_of(request, grammar, known, None), meter=(4, 4) if own else meter)
+    for token in ids.tolist():
+        cursor.advance(token)
+    tpq = grammar.scheme.timing.ticks_per_quarter
+    start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
+    start = max(start, cursor.state.tick)
+    bar = _bars_until(cursor, start)
+    constraints = constraints_of(request, grammar, known, None if request.bars is None else bar + request.bars)
+    if own and request.bars is not None:
+        line = seam if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
+        line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
+        constraints = replace(constraints, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
+    kept = replace(request, prompt=_before(score, seam))
+    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules_of(kept, cursor.state, bar)), start
+    # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
+    begun = told.bars.get(0, ()) if cursor.state.bar >= bar else ()
+    for token in begun:
+        cursor.advance(token)
+    given = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
+    return Task(given, cursor, start, seam, bar, prefix=len(told.prefix), control_tokens=shift_bars(told, bar))
+
+
+def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: ControlTokens) -> Task:
+    score = request.prompt
+    assert score is not None
+    bars, grammar = bar_map(score), tokenizer.grammar()
+    if not 0 <= hole.first < hole.last <= len(bars):
+        raise RequestError(f"there are no bars {hole.first + 1} to {hole.last}: the piece has {len(bars)}")
+    if len(set(bars.meters[hole.first : hole.last])) > 1:
+        raise RequestError(
+            f"the meter changes inside bars {hole.first + 1} to {hole.last}: ask for each part by itself"
+        )
+    _refuse_unknown_meters(grammar, bars, hole.first, hole.last)
+    programs = None if request.programs is None else {DRUMS if p == -1 else p for p in request.programs}
+    found, _ = window(tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), told)
+    playing = {
+        -1 if track.is_drum else int(track.program)
+        for number, track in enumerate(score.tracks)
+        if len(track.notes) and (hole.tracks is None or number in hole.tracks)
+    }
+    constraints = constraints_of(request, grammar, playing, hole.last - hole.first)
+    ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
+    if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):
+        # Another meter begins before the last bar is whole: the new music ends where that bar does.
+        end = round(ticks * grammar.scheme.timing.ticks_per_quarter / score.ticks_per_quarter)
+        constraints = replace(constraints, bars=None, end=max(1, end))
+    cursor = grammar.cursor(constraints, meter=bars.meters[hole.first])
+    skip = len(found.given) - found.header
+    for token in found.given[skip:].tolist():
+        cursor.advance(token)
+    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
+    start = int(bars.starts[hole.first])
+    return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars, slides=False)
+
+
+def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
+    """The prompt from bar ``first`` to the tick ``seam``."""
+    last = min(int(np.searchsorted(bars.starts, seam, side="left")), len(bars))
+    first = min(first, last - 1)
+    if seam < int(bars.starts[last]):
+        score = _before(score, seam)
+    return passage(tokenizer, score, bars, first, last, ended=False, until=seam).ids
+
+
+def _before(score: Score, tick: int) -> Score:
+    """``score`` without the notes that begin at ``tick`` or later."""
+    out = score.copy()
+    for track in out.tracks:
+        if len(track.notes):
+            columns = track.notes.numpy()
+            keep = columns["time"] < tick
+            track.notes = Note.from_numpy(**{name: column[keep] for name, column in columns.items()})
+    return out
+
+
+def _bars_that_fit(tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, room: int) -> int:
+    """A first guess, by counting notes: a note takes at least a token and a half."""
+    onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)]))
+    before = onsets[onsets < seam]
+    notes = int(room / 1.5)
+    first = int(before[-notes]) if len(before) > notes else 0
+    return bars.at(seam) - bars.at(first) + 1
+
+
+def _refuse_silent(latest: int, seam: int) -> None:
+    """Stop where nothing begins for longer than music rests; every silent bar has to be written before the new music.
+
+    Args:
+        latest: The bar in which the last note begins, counted from 0.
+        seam: The bar in which the new music begins.
+    """
+    if seam - latest > _SILENT:
+        raise RequestError(
+            f"the prompt's last note begins in bar {latest + 1}, and the new music would in bar {seam + 1}: go on from "
+            f"a place at most {_SILENT} bars behind it (prompt_bars={latest + 1})"
+        )
+
+
+def _bars_until(cursor: Cursor, tick: int) -> int:
+    """How many bars of the cursor's counting begin before ``tick``, if the meter stays."""
+    state = cursor.state
+    if tick <= state.bar_tick:
+        return max(state.bar, 0) + (
+            0 if tick == state.bar_tick and state.bar <= 0 and state.tick == 0 else 1 if tick > state.bar_tick else 0
+        )
+    return max(state.bar, 0) + -(-(tick - state.bar_tick) // state.ticks_per_bar)
+
+
+def _last_onset(score: Score, seam: int) -> int:
+    """The tick of the last note that begins before ``seam``."""
+    onsets = np.concatenate([track.notes.numpy()["time"] for track in score.tracks if len(track.notes)])
+    return int(onsets[onsets < seam].max())
+
+
+def _heard(score: Score, seam: int) -> set[int]:
+    """The programs that play before ``seam``; -1 is the drums."""
+    return {
+        -1 if track.is_drum else int(track.program)
+        for track in score.tracks
+        if len(track.notes) and int(track.notes.numpy()["time"].min()) < seam
+    }
+
+
+def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
+    """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in wrong places."""
+    known = grammar.scheme.vocabulary.meters
+    if not known:
+        return
+    lengths = {Fraction(n, d) for n, d in known}
+    for bar in range(first, last):
+        numerator, denominator = bars.meters[bar]
+        if Fraction(numerator, denominator) not in lengths:
+            raise RequestError(
+                f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it "
+                f"knows {_meters(grammar)}"
+            )
+
+
+def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
+    """Whether there is a word for a meter, or for one of the same length."""
+    return Fraction(*meter) in {Fraction(n, d) for n, d in grammar.scheme.vocabulary.meters}
+
+
+def _meters(grammar: Grammar) -> str:
+    return ", ".join(f"{n}/{d}" for n, d in grammar.scheme.vocabulary.meters)
