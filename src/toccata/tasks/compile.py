@@ -1,6 +1,6 @@
-"""A request: what a model is asked for.
+"""Compiling a request: what the model reads for it, and the rules for what it writes. Here a Task is made.
 
-Every verb compiles to one, and one function turns it into what the model reads and obeys.
+(A rhythm that is kept has its template in ``scripted.py``, which goes on from a task made here where a model can fill.)
 """
 
 from __future__ import annotations
