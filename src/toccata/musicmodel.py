@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
 from pathlib import Path
@@ -99,9 +99,10 @@ def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
         asked = planned(*args, **kwargs)
         results: list[Any] = []
-        for event in asked.model.carry_out(asked, results):
-            if asked.on_event is not None:
-                asked.on_event(event)
+        with closing(asked.model.carry_out(asked, results)) as events:  # its rows are free at once, whatever happens
+            for event in events:
+                if asked.on_event is not None:
+                    asked.on_event(event)
         return asked.sort(results)
 
     return write
@@ -578,7 +579,7 @@ class Model:
 
     # -- how it is done ------------------------------------------------------------------------------------------------
 
-    def carry_out(self, plan: Plan, results: list[Any]) -> Iterator[Event]:
+    def carry_out(self, plan: Plan, results: list[Any]) -> Generator[Event, None, None]:
         """Write the pieces of a plan, event by event; ``results`` gets what its verbs return, in their order."""
         stats = self.stats = Stats()  # another thread may set it to its own
         began = time.perf_counter()
