@@ -130,7 +130,9 @@ class Run:
 
     def wait(self) -> folder.ModelFolder:
         """What the other processes do while the main one exports: nothing."""
-        return folder.ModelFolder(self.out, {"name": folder.name_for(self.out), "files": {}})
+        return folder.ModelFolder(
+            self.out, {"name": folder.name_for(self.out), "files": {}, "recipe": {}, "lineage": {}}
+        )
 
     def tokenizer(self, corpus: Corpus, report: Callable[[str, int, int, str], None]) -> Tokenizer:
         """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split.
