@@ -239,11 +239,13 @@ def test_likelihood_is_the_models_own() -> None:
 
 
 def test_the_same_seed_gives_the_same_notes_whoever_is_beside(tmp_path: Path) -> None:
-    model: Model = opened(tmp_path / "m", EventOptions("REMI", {"use_programs": False}))
+    few = {"use_programs": False, "use_tempos": False, "use_time_signatures": False, "num_velocities": 1}
+    model: Model = opened(tmp_path / "m", EventOptions("REMI", few), seed=1)
+    asked: dict[str, Any] = {"bars": 12, "max_tokens": 900}
     sampling = Sampling(0.05)
-    alone = [model.generate(n=1, bars=8, seed=s, sampling=sampling, max_tokens=400)[0] for s in (5, 6, 7)]
-    together = model.generate(n=3, bars=8, seed=5, sampling=sampling, max_tokens=400)
-    plain = model.generate(n=3, bars=8, seed=5, sampling=Sampling(0.05, guards=False), max_tokens=400)
+    alone = [model.generate(n=1, seed=s, sampling=sampling, **asked)[0] for s in (5, 6, 7)]
+    together = model.generate(n=3, seed=5, sampling=sampling, **asked)
+    plain = model.generate(n=3, seed=5, sampling=Sampling(0.05, guards=False), **asked)
     assert [p.midi for p in alone] == [p.midi for p in together]
     assert [_notes(p.score) for p in together] != [_notes(p.score) for p in plain], "no guard had anything to do"
     assert together[0].origin["sampling"]["guards"] is True

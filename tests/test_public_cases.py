@@ -449,7 +449,7 @@ def test_what_cannot_be_changed_in_place_names_the_file_and_the_way_out(
 def test_a_prompt_of_another_clock_ends_where_it_is_cut(tmp_path: Path, model: Model, data: bytes) -> None:
     path = save(tmp_path, data)
     whole = read_score(path)
-    opened = open_prompt(model.tokenizer, path, bars=2)
+    opened = open_prompt(model.tokenizer, path, bars=(1, 2))
     assert opened is not None
     assert opened.keep_until == opened.seam
     (piece,) = model.generate(path, prompt_bars=2, bars=2, seed=3)
