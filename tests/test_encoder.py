@@ -100,6 +100,8 @@ def test_any_options_on_any_music(rng: random.Random) -> None:
     for _ in range(3):
         score = some_piece(rng)
         ids = tokenizer.encode(score, start=False, end=False).ids.tolist()
+        if not set(ids) - set(tokenizer.grammar().scheme.vocabulary.of_kind[Kind.BAR].tolist()):
+            continue  # MidiTok 3.1 fails on music of which it has nothing to say
         assert ids == theirs.encode(score)
         cuts = tokenizer._encoding.write(score).cuts.tolist()
         sequence = theirs.base(score)
@@ -190,7 +192,7 @@ def _sounding(score: Score) -> list[tuple[int, ...]]:
     ]
 
 
-@pytest.mark.parametrize("name", [*RECIPES, "TSD", "MIDILike", "PerTok"])
+@pytest.mark.parametrize("name", [*RECIPES, "TSD", "MIDILike"])
 def test_the_usual_tempo_comes_back_exactly(name: str) -> None:
     tokenizer = EventTokenizer.build(_options(name, 0) if name in RECIPES else EventOptions(name))
     again = tokenizer.decode(tokenizer.encode(_piece(120)))
@@ -246,15 +248,6 @@ def test_writing_needs_neither_miditok_nor_what_it_brings(merged: EventTokenizer
     assert done.stdout.split()[0] == "RunningStatus"  # of the recipe that inspect takes
 
 
-def test_what_needs_miditok_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    EventTokenizer.build(EventOptions("PerTok")).save(tmp_path)
-    monkeypatch.setitem(sys.modules, "miditok", None)
-    with pytest.raises(MissingExtra, match=r'PerTok needs MidiTok: pip install "toccata\[train\]"'):
-        EventTokenizer.load(tmp_path)
-    with pytest.raises(MissingExtra, match=r"toccata\[train\]"):
-        EventTokenizer.build(EventOptions("PerTok"))
-
-
 def test_other_merges_say_how_to_get_what_applies_them(
     scores: dict[str, Score], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,9 +259,12 @@ def test_other_merges_say_how_to_get_what_applies_them(
         EventTokenizer.load(tmp_path)
     with pytest.raises(MissingExtra, match=r"learning merges needs tokenizers"):
         EventTokenizer.build(EventOptions("REMI", merges=1_500)).fit([])
+    monkeypatch.setitem(sys.modules, "miditok", None)
+    with pytest.raises(MissingExtra, match=r'kind WordPiece needs MidiTok: pip install "toccata\[train\]"'):
+        EventTokenizer.build(EventOptions("REMI", merges=1_500, algorithm="WordPiece")).fit([])
 
 
-@pytest.mark.parametrize("name", [*RECIPES, *OWN, "PerTok"])
+@pytest.mark.parametrize("name", [*RECIPES, *OWN])
 def test_what_is_saved_is_what_miditok_saves(name: str) -> None:
     options = _options(name, 0) if name in RECIPES else EventOptions(name)
     tokenizer = EventTokenizer.build(options)
@@ -280,13 +276,11 @@ def test_what_is_saved_is_what_miditok_saves(name: str) -> None:
 
 
 def test_threads_leave_the_warnings_of_others_alone(merged: EventTokenizer, scores: dict[str, Score]) -> None:
-    per_tok = EventTokenizer.build(EventOptions("PerTok"))
     pieces = sorted(scores.values(), key=lambda score: score.note_num())[:3]
 
     def work() -> None:
         for score in pieces:
-            for tokenizer in (merged, per_tok):
-                tokenizer.decode(tokenizer.encode(score))
+            merged.decode(merged.encode(score))
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -361,14 +355,3 @@ def _options(recipe: str, merges: int) -> EventOptions:
     if found.scheme == "RunningStatus":  # toccata's own: REMI, which it stands on
         return EventOptions("REMI", {**found.options, "program_changes": True}, merges)
     return EventOptions(found.scheme, found.options, merges)
-
-
-def test_a_tokenizer_that_miditok_reads_has_limits_too(tmp_path: Path) -> None:
-    EventTokenizer.build(EventOptions("PerTok")).save(tmp_path)
-    EventTokenizer.load(tmp_path)
-    path = tmp_path / "tokenizer.json"
-    saved = json.loads(path.read_text())
-    saved["config"]["num_tempos"] = 10**9
-    path.write_text(json.dumps(saved))
-    with pytest.raises(ModelError, match=r"tokenizer\.json .*num_tempos is larger"):
-        EventTokenizer.load(tmp_path)

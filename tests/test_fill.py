@@ -132,6 +132,5 @@ def test_training_sees_holes_as_often_as_asked(data: Path, tmp_path: Path) -> No
     assert shares[2] > 0.8
 
 
-def test_tokenizers_without_bars_or_notes_cannot_fill() -> None:
+def test_tokenizers_without_notes_cannot_fill() -> None:
     assert can_fill(build_tokenizer(EventOptions("REMI")))
-    assert not can_fill(build_tokenizer(EventOptions("PerTok")))

@@ -36,7 +36,6 @@ SCHEMES = [
     EventOptions("TSD"),
     EventOptions("MIDILike"),
     EventOptions("Structured"),
-    EventOptions("PerTok"),
 ]
 NAMES = [f"{o.scheme}-{'-'.join(o.options)}" for o in SCHEMES]
 

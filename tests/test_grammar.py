@@ -36,7 +36,6 @@ OPTIONS: list[dict[str, Any]] = [
     {"use_note_duration_programs": list(range(60))},
 ]
 UNSUPPORTED = {
-    "PerTok": [{"use_rests": True, "use_chords": True}, {"use_sustain_pedals": True}],
     "RunningStatus": [*OPTIONS[1:3], *OPTIONS[6:10], OPTIONS[11]],
 }
 TOKENIZERS = [

@@ -96,7 +96,7 @@ WRONG = {
     "examples.tempo": "examples.tempo=-1",
     "training.schedule": "training.schedule=['wsd']",
     "section.key=value": "lr=0.1",
-    "REMI, RunningStatus, TSD, MIDILike, Structured, PerTok, text, codes": "tokenizer.scheme=Foo",
+    "REMI, RunningStatus, TSD, MIDILike, Structured, text, codes": "tokenizer.scheme=Foo",
     "BPE, Unigram, WordPiece": "tokenizer.algorithm=xyz",
     "tokenizer.merges must be from 0 to 1,000,000": "tokenizer.merges=-5",
     "training.seed must be at most 9223372036854775807": "training.seed=99999999999999999999999",

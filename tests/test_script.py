@@ -19,8 +19,7 @@ from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.rulebook import Constraints
 from toccata.tokenizers.text import TextOptions
 
-KEEPERS = {"toccata": load("toccata").tokenizer, "TSD": EventOptions("TSD"), "PerTok": EventOptions("PerTok"),
-           "text": TextOptions()}  # fmt: skip
+KEEPERS = {"toccata": load("toccata").tokenizer, "TSD": EventOptions("TSD"), "text": TextOptions()}
 
 
 @st.composite

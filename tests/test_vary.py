@@ -49,10 +49,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> list[Model]:
-    """Models that cannot fill: bars of their own, and music as text."""
+    """Models that cannot fill: one that has not learned to, and one of music as text."""
     folder = tmp_path_factory.mktemp("others")
     made = []
-    for name, options in (("pertok", EventOptions("PerTok")), ("text", TextOptions())):
+    for name, options in (("tsd", EventOptions("TSD")), ("text", TextOptions())):
         path = random_model(folder / name, tokenizer=build_tokenizer(options), context=256)  # type: ignore[arg-type]
         found = Model(path, precision="fp32")
         found.has_learned = lambda what: False  # type: ignore[method-assign]

@@ -306,7 +306,7 @@ class Guards:
             self._drum = tick
         elif state.program in state.chord_pitch:
             drums = tick - self._drum <= LoopGuard.LONGEST * self._quarter
-            note = Onset(state.program, state.chord_pitch[state.program], self._bin(tick + state.micro), drums)
+            note = Onset(state.program, state.chord_pitch[state.program], self._bin(tick), drums)
             self._loop.heard(note)
             self._note.heard(note)
             self._register.heard(note)

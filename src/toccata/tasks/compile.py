@@ -30,7 +30,6 @@ from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS
 
 _SILENT = 128
@@ -67,10 +66,7 @@ def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Con
         request = replace(request, meter=(4, 4))  # else the chart would not know its beats
     meter = request.meter or (4, 4)
     constraints = constraints_of(request, grammar, None, request.bars)
-    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
-    if own and request.bars is not None:
-        constraints = replace(constraints, bars=None, end=request.bars * grammar.scheme.timing.bar(meter))
-    cursor = grammar.cursor(constraints, meter=(4, 4) if own else meter)
+    cursor = grammar.cursor(constraints, meter=meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
         if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
@@ -106,11 +102,10 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
         first += max(1, (latest - first) // 4)
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
     meter = bars.meters[min(whole, len(bars) - 1)]
-    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
         read = ids.tolist()
         ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
-    cursor = grammar.cursor(constraints_of(request, grammar, known, None), meter=(4, 4) if own else meter)
+    cursor = grammar.cursor(constraints_of(request, grammar, known, None), meter=meter)
     for token in ids.tolist():
         cursor.advance(token)
     tpq = grammar.scheme.timing.ticks_per_quarter
@@ -118,10 +113,6 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
     constraints = constraints_of(request, grammar, known, None if request.bars is None else bar + request.bars)
-    if own and request.bars is not None:
-        line = seam if seam >= bars.end else int(bars.starts[np.searchsorted(bars.starts, seam)])
-        line = round((line - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
-        constraints = replace(constraints, bars=None, end=line + request.bars * grammar.scheme.timing.bar(meter))
     kept = replace(request, prompt=_before(score, seam))
     cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules_of(kept, cursor.state, bar)), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.

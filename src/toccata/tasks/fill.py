@@ -27,7 +27,6 @@ from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.window import bar_starts, header
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import SPECIALS
-from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 FILL, SEP, ANSWER = (SPECIALS.index(name) for name in ("FILL", "SEP", "ANSWER"))
@@ -72,7 +71,7 @@ def can_fill(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer has notes, words to ask for them, and the bars of the music."""
     scheme = tokenizer.grammar().scheme
     known = scheme.vocabulary.words[FILL].startswith("FILL")
-    return scheme.has_notes and known and scheme.timing.clock is not Clock.BAR_SHIFTS
+    return scheme.has_notes and known
 
 
 def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:

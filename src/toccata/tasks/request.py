@@ -21,7 +21,6 @@ from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Constraints, Ends, PitchRule, Script
-from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -105,7 +104,7 @@ def validate_request(request: Request, grammar: Grammar) -> None:
         return
     what = "a chord chart" if request.chords is not None else "an ending"
     scheme = grammar.scheme
-    if not scheme.has_notes or scheme.timing.clock is Clock.BAR_SHIFTS:
+    if not scheme.has_notes:
         raise RequestError(f"this model's tokens do not know the music's bars and beats, so it cannot keep to {what}")
     if request.bars is None:
         raise RequestError(f"{what} needs a number of bars")

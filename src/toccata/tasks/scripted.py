@@ -21,7 +21,6 @@ from toccata.tasks.script import PitchScript, slots
 from toccata.tasks.vary import span
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Constraints
-from toccata.tokenizers.scheme import Clock
 
 _HEADER = 8
 """Ids that belong to a script, and are read before it."""
@@ -116,13 +115,12 @@ def after(
     What the model reads is everything up to the first pitch that is open; the notes of other tracks are in the script.
     """
     grammar, room = tokenizer.grammar(), context * 2 // 3
-    own = grammar.scheme.timing.clock is Clock.BAR_SHIFTS
     first = max(0, hole.first - max(8, room // 32))
     while True:
         ids = passage(tokenizer, score, bars, first, hole.last).ids.tolist()
         ids = ids if ids and ids[-1] == tokenizer.eos else [*ids, tokenizer.eos]
         base = [part for token in ids for part in grammar.base(token)]
-        meter = (4, 4) if own else bars.meters[first]
+        meter = bars.meters[first]
         found = slots(grammar, base, meter)
         origin, stop = span(score, bars, Hole(first, hole.last))
         grid = song.ticks_per_quarter / grammar.scheme.timing.ticks_per_quarter

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -54,9 +53,8 @@ def why_not(tokenizer: Tokenizer) -> str:
     scheme = tokenizer.grammar().scheme
     if not scheme.has_notes:
         return "its tokens are not notes"
-    if scheme.note_off or not len(scheme.vocabulary.of_kind[Kind.DURATION]):
-        return "its tokens do not say how long a note is when it begins"
-    return "" if scheme.timing.clock is not Clock.BAR_SHIFTS else "its tokens do not know the music's bars"
+    waits = scheme.note_off or not len(scheme.vocabulary.of_kind[Kind.DURATION])
+    return "its tokens do not say how long a note is when it begins" if waits else ""
 
 
 def sung(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> list[tuple[int, int, int]]:

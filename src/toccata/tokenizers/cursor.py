@@ -112,10 +112,6 @@ class Cursor(Reach):
     def unscripted(self) -> Mask:
         """The base tokens that may come next, whatever a script says."""
         grammar, state = self.grammar, self.state
-        if grammar.scheme.has_micro and state.prev in _MICRO_KINDS and not state.micro_said:
-            micro: Mask = grammar.micro.copy()
-            self._micro(micro)
-            return micro
         mask: Mask = grammar.masks[state.prev].copy()
         for rule in grammar.rules[state.prev]:
             rule(self, mask)
@@ -191,10 +187,7 @@ class Cursor(Reach):
         state = self.state
         ids = self._ids(Kind.TIME_SHIFT)
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
-        if self.grammar.scheme.timing.clock is Clock.BAR_SHIFTS:
-            mask[ids] &= ticks < min(self._next_bar_tick(), self.end_tick)
-            self._keep_in_reach(mask, ids, ticks)
-        elif self.grammar.shift_needs_note:
+        if self.grammar.shift_needs_note:
             mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
             mask[ids] &= ticks <= self.end_tick
@@ -284,7 +277,7 @@ class Cursor(Reach):
 
     def _duration(self, mask: Mask) -> None:
         state, scheme, lengths = self.state, self.grammar.scheme, self._lengths(Kind.DURATION)
-        fits = state.tick + state.micro + lengths <= self.end_tick
+        fits = state.tick + lengths <= self.end_tick
         if scheme.running_status:
             fits &= self._ids(Kind.DURATION) != state.status.duration
             said = state.program_known and (state.status.velocity >= 0 or not scheme.has_velocities)
@@ -292,19 +285,6 @@ class Cursor(Reach):
         elif not fits.any():  # a pedal put down at the very end
             fits[np.argmin(lengths)] = True
         mask[self._ids(Kind.DURATION)] &= fits
-
-    def _micro(self, mask: Mask) -> None:
-        state = self.state
-        if state.pitch < 0:
-            return
-        ids = self._ids(Kind.MICRO_TIMING)
-        shifts = self.grammar.scheme.vocabulary.values[ids]
-        onsets = state.tick + shifts
-        free = int(state.ends[state.program][state.pitch]) if state.program in state.ends else 0
-        fits = (onsets >= max(free, self.floor)) & (onsets <= self.end_tick - self._shortest(state.program))
-        if not fits.any():
-            fits[np.argmin(np.abs(shifts))] = True
-        mask[ids] &= fits
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 
@@ -351,19 +331,6 @@ class Cursor(Reach):
 
 
 _TIME_KINDS = (Kind.BAR, Kind.REST, Kind.TIME_SHIFT, Kind.SPECIAL)
-_MICRO_KINDS = frozenset(
-    {
-        Kind.PITCH,
-        Kind.INTERVAL_CHORD,
-        Kind.PROGRAM,
-        Kind.PEDAL,
-        Kind.PEDAL_OFF,
-        Kind.PITCH_BEND,
-        Kind.CONTROL,
-        Kind.CHORD,
-    }
-)
-"""What PerTok gives a micro timing of its own."""
 RULES: tuple[tuple[set[Kind], Rule], ...] = (
     ({Kind.BAR}, Cursor._bar),
     ({Kind.TIME_SIG}, Cursor._meter),

@@ -1,10 +1,10 @@
-"""How the base tokens of a saved event tokenizer are written and read; who does it, and what it is made of."""
+"""Writing and reading the base tokens of a saved event tokenizer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from symusic import Score
 
@@ -18,32 +18,7 @@ from toccata.tokenizers.words import base_words
 from toccata.tokenizers.writer import Writer, Written
 
 
-class Encoding(Protocol):
-    """Writes music as base tokens and reads them."""
-
-    words: list[str]
-    """The base vocabulary in the order of its ids."""
-
-    @property
-    def scheme(self) -> Scheme:
-        """The vocabulary on its grid."""
-        ...
-
-    @property
-    def follows(self) -> Mapping[Kind, frozenset[Kind]]:
-        """What may come after what."""
-        ...
-
-    def write(self, score: Score) -> Written:
-        """The base tokens of music, from tick 0 on."""
-        ...
-
-    def read(self, tokens: Sequence[int]) -> Score:
-        """The music of base tokens, none of them a special one."""
-        ...
-
-
-class OwnEncoding:
+class Encoding:
     """REMI, RunningStatus, TSD, MIDI-like and Structured, without MidiTok."""
 
     def __init__(self, scheme: str, settings: Mapping[str, Any], words: Sequence[str] | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Event tokenizers: RunningStatus, and MidiTok's REMI, TSD, MIDI-like, Structured and PerTok; merges can be learned.
+"""Event tokenizers: RunningStatus, and MidiTok's REMI, TSD, MIDI-like and Structured; merges can be learned.
 
 RunningStatus is toccata's own: REMI in which program, velocity and duration stand before a pitch, and only where they
 change, as in MIDI's running status. The ids of the others are those of MidiTok 3.1, and its file is ours:
-``tokenizer/tokenizer.json`` opens in MidiTok as it is. But for PerTok they are written and read here, without MidiTok
+``tokenizer/tokenizer.json`` opens in MidiTok as it is. They are written and read here, without MidiTok
 (``writer.py``, ``reader.py``, ``bpe.py``). Around them stands what MidiTok leaves open: meters there is no token for
 are written as ones of the same length, meter changes inside a bar close that bar, pedals that are never lifted are
 lifted at the end, tempos come back as usual ones, merges never see held-out pieces, and the grammar (``grammar.py``).
@@ -25,13 +25,11 @@ from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import read_json, written_aside
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.bpe import Merged, merged_vocabulary
-from toccata.tokenizers.encoding import Encoding, OwnEncoding
+from toccata.tokenizers.encoding import Encoding
 from toccata.tokenizers.features import Features, has_features
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.learning import learned, texts_of
-from toccata.tokenizers.limits import refuse_large
 from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refusing
-from toccata.tokenizers.pertok import PerTokEncoding
 from toccata.tokenizers.vocabulary import Kind
 
 FILE = "tokenizer.json"
@@ -52,7 +50,6 @@ class EventTokenizer:
             algorithm: How it learns them.
 
         Raises:
-            MissingExtra: A scheme, or merges, for which a library is needed that is not installed.
             ValueError: A setting with a value that it cannot have; also KeyError and TypeError.
         """
         self.merges, self.algorithm = merges, algorithm
@@ -65,9 +62,7 @@ class EventTokenizer:
         words = None if base is None else sorted(base, key=base.__getitem__)
         if base is not None and sorted(base.values()) != list(range(len(base))):
             raise ValueError("the ids of its words have gaps")
-        self._encoding: Encoding = (
-            PerTokEncoding(document) if self.scheme == "PerTok" else OwnEncoding(self.scheme, document["config"], words)
-        )
+        self._encoding = Encoding(self.scheme, document["config"], words)
         self._learned: Merged | None = None
         if "_model" in document:
             ids = {word: i for i, word in enumerate(self._encoding.words)}
@@ -81,7 +76,6 @@ class EventTokenizer:
 
         Raises:
             RecipeError: An option that there is not, or a value that it cannot have.
-            MissingExtra: The scheme is PerTok, and MidiTok is not installed.
         """
         with refusing(options):  # some are wrong only when there is a note to write
             made = cls(document_of(options), options.merges, options.algorithm)
@@ -94,15 +88,12 @@ class EventTokenizer:
 
         Raises:
             ModelError: The file is missing or damaged, or names a scheme that toccata does not have.
-            MissingExtra: Its scheme, or its merges, need a library that is not installed.
         """
         path = folder / FILE
         again = "copy the whole model folder again"
         try:
             document = read_json(path, limit=_MOST_BYTES)
             scheme = document["tokenization"]
-            if scheme == "PerTok":  # MidiTok reads it, and looks at little before it computes
-                refuse_large(document["config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
             raise ModelError(f"{path} is {why}: {again}", path=path) from None

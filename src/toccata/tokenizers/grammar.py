@@ -53,7 +53,6 @@ class Grammar(Rulebook):
             masks=masks,
             rules={kind: _rules(scheme, mask) for kind, mask in masks.items()},
             closing=closing,
-            micro=vocabulary.kinds == Kind.MICRO_TIMING,
             shift_needs_note=Kind.TIME_SHIFT not in follows.get(Kind.TIME_SHIFT, frozenset()),
             program_before_note=scheme.start_kind not in follows.get(scheme.after_note, frozenset()),
             program_values=vocabulary.values[vocabulary.of_kind[Kind.PROGRAM]],

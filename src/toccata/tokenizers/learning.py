@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from toccata.errors import MissingExtra
-from toccata.tokenizers import pertok
 from toccata.tokenizers.bpe import characters_of
 
 Texts = Sequence[list[str]]
@@ -70,12 +71,25 @@ def _by_miditok(document: Mapping[str, Any], texts: Texts, size: int, algorithm:
     It warns and shows progress, neither of which can be turned off from here: both are kept off for the whole process
     while it learns. Learning is the main program's, before any thread writes.
     """
-    tokenizer = pertok.opened(document, f"learning merges of the kind {algorithm}")
+    tokenizer = _opened(document, f"learning merges of the kind {algorithm}")
     with warnings.catch_warnings(), _nothing_printed():
         warnings.simplefilter("ignore")
         tokenizer.train(vocab_size=size, model=algorithm, iterator=_Sized(texts))
     saved: dict[str, Any] = json.loads(json.dumps(tokenizer.to_dict()))
     return saved
+
+
+def _opened(document: Mapping[str, Any], what: str) -> Any:
+    """MidiTok's tokenizer for a saved one; ``what`` needs it."""
+    try:
+        import miditok
+    except ImportError:
+        raise MissingExtra(f'{what} needs MidiTok: pip install "toccata[train]"') from None
+    kind = getattr(miditok, document["tokenization"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        return kind(params=path)
 
 
 class _Sized:

@@ -82,8 +82,7 @@ class Merges:
         kinds = [Kind(self.scheme.kinds[b]) for b in parts]
         if Kind.SPECIAL in kinds:
             return len(kinds) == 1
-        spoken = [k for k in kinds if k is not Kind.MICRO_TIMING]
-        if not all(b in follows.get(a, ()) for a, b in pairwise(spoken)):
+        if not all(b in follows.get(a, ()) for a, b in pairwise(kinds)):
             return False
         position = -1
         for kind, base in zip(kinds, parts, strict=True):

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Any
 
 from toccata.errors import RecipeError, ToccataError, shown
-from toccata.tokenizers import pertok
 from toccata.tokenizers.checks import SettingError
 from toccata.tokenizers.settings import (
     ATTRIBUTE_CONTROLS,
@@ -22,7 +21,7 @@ from toccata.tokenizers.settings import (
     settled,
 )
 
-SCHEMES = ("REMI", RUNNING_STATUS, "TSD", "MIDILike", "Structured", "PerTok")
+SCHEMES = ("REMI", RUNNING_STATUS, "TSD", "MIDILike", "Structured")
 OTHERS = ("text", "codes")
 """The schemes that are not MidiTok's; see ``load.py``."""
 MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
@@ -71,15 +70,6 @@ _DEFAULTS: dict[str, Any] = {
 # Structured says every onset as a time shift from the last one: a coarse shift would put all that follows in the wrong
 # place.
 _STRUCTURED: dict[str, Any] = {"beat_res": {(0, 32): 12}}
-_PER_TOK: dict[str, Any] = {
-    "beat_res": {(0, 4): 4, (0, 32): 3},
-    "use_time_signatures": False,
-    "ticks_per_quarter": 96,
-    "use_microtiming": True,
-    "max_microtiming_shift": 0.125,
-    "num_microtiming_bins": 24,
-    "use_position_toks": False,
-}
 
 
 MOST_IDS = 1_000_000
@@ -87,9 +77,7 @@ MOST_IDS = 1_000_000
 _LARGEST, _LONGEST, _DEEPEST = 10_000, 1_000, 3
 """A number, the entries of a list or a section, and lists inside one another, in an option: what MidiTok makes of them
 takes memory in proportion."""
-_HIGHEST: dict[str, int] = {
-    "num_velocities": 127, "num_tempos": 1000, "ticks_per_quarter": 3840, "num_microtiming_bins": 1000,
-}  # fmt: skip
+_HIGHEST: dict[str, int] = {"num_velocities": 127, "num_tempos": 1000}
 _STEPS, _QUARTERS, _WORDS = 192, 1024, 20_000
 """Steps a quarter, quarters that a length has, and words for lengths."""
 _BEATS = 255
@@ -101,7 +89,7 @@ class EventOptions:
     """What a recipe says of an event tokenizer.
 
     Attributes:
-        scheme: REMI, RunningStatus, TSD, MIDILike, Structured or PerTok.
+        scheme: REMI, RunningStatus, TSD, MIDILike or Structured.
         options: MidiTok's ``TokenizerConfig`` fields; ranges are written ``"0-4" = 12``.
         merges: How many ids in all, learned merges included; 0: none are learned.
         algorithm: ``BPE``, ``Unigram`` or ``WordPiece``.
@@ -138,23 +126,17 @@ def document_of(options: EventOptions) -> dict[str, Any]:
 
     Raises:
         RecipeError: An option that there is not, or a value that it cannot have.
-        MissingExtra: The scheme is PerTok, and MidiTok is not installed.
     """
-    per_tok = options.scheme == "PerTok"
     given = {name: _from_toml(name, value) for name, value in options.options.items()}
     known = {*DEFAULTS, *ATTRIBUTE_CONTROLS, "max_bar_embedding", "add_trailing_bars"} - {"special_tokens"}
-    if unknown := set(given) - (known | set(_PER_TOK) if per_tok else known):
+    if unknown := set(given) - known:
         raise RecipeError(f"tokenizer.options.{min(unknown)} is not an option of {options.scheme}")
     for name, value in given.items():
         _refuse_value(name, value)
-    own = _PER_TOK if per_tok else _STRUCTURED if options.scheme == "Structured" else {}
+    own = _STRUCTURED if options.scheme == "Structured" else {}
     settings = {**_DEFAULTS, **own, **given, "special_tokens": list(SPECIALS)}
     if options.scheme in BAR_LINES and settings.get("max_bar_embedding") is not None:
         raise RecipeError("numbered bars (max_bar_embedding) end with the last number: leave the option out")
-    if per_tok:
-        _refuse_per_tok(settings)
-        with refusing(options):
-            return pertok.document_of(settings)
     settings |= {name: _saved(settings[name]) for name in ("beat_res", "beat_res_rest") if name in settings}
     settings["special_tokens"] = [f"{name}_None" for name in SPECIALS]
     try:
@@ -174,18 +156,6 @@ def document_of(options: EventOptions) -> dict[str, Any]:
 def _saved(ranges: Mapping[tuple[int, int], int]) -> dict[str, int]:
     """Ranges of beats as they are saved."""
     return {f"{low}_{high}": steps for (low, high), steps in ranges.items()}
-
-
-def _refuse_per_tok(settings: Mapping[str, Any]) -> None:
-    """Refuse what PerTok cannot write, or MidiTok cannot read of it."""
-    if settings["use_time_signatures"]:
-        raise RecipeError("PerTok counts in bars of four quarters: set tokenizer.options.use_time_signatures=false")
-    if settings.get("use_rests"):
-        raise RecipeError("PerTok says silence with time shifts: set tokenizer.options.use_rests=false")
-    if settings.get("use_sustain_pedals") and not settings.get("sustain_pedal_duration"):
-        raise RecipeError(
-            "MidiTok 3.1 cannot read PerTok's pedal-up tokens: set tokenizer.options.sustain_pedal_duration=true"
-        )
 
 
 @contextmanager

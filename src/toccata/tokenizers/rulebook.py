@@ -62,7 +62,7 @@ class Constraints:
 
     Attributes:
         bars: The piece has exactly this many bars, counted from the start of the sequence; None: as many as it likes.
-        end: The same as a tick, for schemes whose own bars are not those of the music (PerTok).
+        end: The tick at which it ends instead, inside a bar: where a new meter begins before the last bar is whole.
         programs: ``bool[129]``, programs that may play (128: drums); None: all.
         pitches: ``bool[128]``, pitches that pitched programs may play; None: all.
         tempo: Whether new tempo changes may be written.
@@ -95,7 +95,6 @@ class Rulebook:
         masks: For each kind the base tokens that may come right after it, ``bool[V]``.
         rules: For each kind the rules that can matter after it.
         closing: Base tokens that lead towards the end, ``bool[V]``.
-        micro: Micro timings, ``bool[V]``.
         shift_needs_note: Nothing but a note may follow a time shift (Structured), so it must lead to where one can
             stand.
         program_before_note: Every note names its program; otherwise a program holds until the next.
@@ -107,7 +106,6 @@ class Rulebook:
     masks: Mapping[Kind, Mask]
     rules: Mapping[Kind, tuple[Rule, ...]]
     closing: Mask
-    micro: Mask
     shift_needs_note: bool
     program_before_note: bool
     program_values: NDArray[np.int32]

@@ -19,7 +19,6 @@ class Clock(Enum):
 
     POSITIONS = "bars and positions in them (REMI)"
     SHIFTS = "time shifts alone (TSD, MIDI-like, Structured)"
-    BAR_SHIFTS = "bars and time shifts in them (PerTok)"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ class Scheme:
         self.has_programs = len(of_kind[Kind.PROGRAM]) > 0
         self.has_velocities = len(of_kind[Kind.VELOCITY]) > 0
         self.has_meters = bool(vocabulary.meters)
-        self.has_micro = len(of_kind[Kind.MICRO_TIMING]) > 0
         self.note_off = len(of_kind[Kind.NOTE_OFF]) > 0
         self.has_notes = len(of_kind[Kind.PITCH]) + len(of_kind[Kind.NOTE_ON]) > 0
         self.start_kind = Kind.NOTE_ON if self.note_off else Kind.PITCH

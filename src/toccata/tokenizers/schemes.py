@@ -12,7 +12,7 @@ from toccata.tokenizers.scheme import Clock, Timing
 from toccata.tokenizers.settings import Settings
 from toccata.tokenizers.vocabulary import Kind, Vocabulary
 
-INSIDE = frozenset({Kind.VELOCITY, Kind.DURATION, Kind.MICRO_TIMING})
+INSIDE = frozenset({Kind.VELOCITY, Kind.DURATION})
 """What belongs to a note that has begun."""
 
 

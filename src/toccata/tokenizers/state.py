@@ -58,8 +58,6 @@ class State:
         "histogram_until_bar",
         "made",
         "meter",
-        "micro",
-        "micro_said",
         "note_end",
         "notes",
         "onset",
@@ -96,8 +94,6 @@ class State:
         self.running: Mapping[int, Status] = {}  # program -> its running status
         self.pitch = -1  # of the note being said
         self.pedal = False  # whether a pedal, not a note, is being said
-        self.micro = 0
-        self.micro_said = False
         self.ends: dict[int, NDArray[np.int64]] = {}  # program -> int64[128], when each pitch is free again
         self.started: dict[
             int, dict[int, tuple[int, int]]
@@ -132,10 +128,7 @@ class State:
             return
         reader = _READERS.get(kind)
         previous = self.prev
-        if kind == Kind.MICRO_TIMING:
-            self.micro_said = True  # and what may follow is still what may follow the token it belongs to
-        else:
-            self.prev, self.micro_said = Kind(kind), False
+        self.prev = Kind(kind)
         if kind > Kind.REST:
             self.untouched = False
         if reader is not None:
@@ -149,9 +142,7 @@ class State:
 
     def _read_bar(self, token: int, value: int) -> None:
         self.bar += 1
-        if self.scheme.timing.clock is Clock.BAR_SHIFTS:
-            self.bar_tick = self.bar * self.ticks_per_bar
-        elif self.bar > 0:
+        if self.bar > 0:
             self.bar_tick += self.ticks_per_bar
         self.position_tick = -1
         self.untouched = True
@@ -171,9 +162,8 @@ class State:
         timing = self.scheme.timing
         since = max(self.note_end, self.tick) if timing.rest_from_note_end else self.tick
         self._move(since + self._length(token))
-        if timing.clock is not Clock.BAR_SHIFTS:
-            self.bar = max(self.bar, 0)
-            self._count_bars()
+        self.bar = max(self.bar, 0)
+        self._count_bars()
 
     def _read_meter(self, token: int, value: int) -> None:
         meter = self.scheme.vocabulary.meters[value]
@@ -205,7 +195,7 @@ class State:
         self._start_note(pitch)
 
     def _start_note(self, pitch: int) -> None:
-        self.pitch, self.pedal, self.micro = pitch, False, 0
+        self.pitch, self.pedal = pitch, False
         if self.scheme.running_status:
             self._start_running_note()
         elif self.scheme.after_note in (Kind.PITCH, Kind.NOTE_ON):
@@ -248,7 +238,7 @@ class State:
     def _finish_note(self, length: int | None = None) -> None:
         if self.pitch < 0:
             return
-        timing, onset = self.scheme.timing, self.tick + self.micro
+        timing, onset = self.scheme.timing, self.tick
         waits = self.scheme.note_off and self._program_number() in timing.duration_programs
         if length is None:
             length = int(timing.default_length * self.ticks_per_beat)
@@ -281,9 +271,6 @@ class State:
             heard = self.pitch_class_histogram.copy()
             heard[pitch % 12] += length
             self.pitch_class_histogram = heard
-
-    def _read_micro(self, token: int, value: int) -> None:
-        self.micro = value if self.pitch >= 0 else 0
 
     def _read_pedal(self, token: int, value: int) -> None:
         self.pedal = True
@@ -370,7 +357,6 @@ _READERS: dict[int, Callable[[State, int, int], None]] = {
     Kind.INTERVAL_CHORD: State._read_interval,
     Kind.VELOCITY: State._read_velocity,
     Kind.DURATION: State._read_duration,
-    Kind.MICRO_TIMING: State._read_micro,
     Kind.PEDAL: State._read_pedal,
     Kind.PEDAL_OFF: State._read_pedal_off,
     Kind.CODE: State._read_code,

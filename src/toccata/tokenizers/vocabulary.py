@@ -36,7 +36,6 @@ class Kind(IntEnum):
     INTERVAL_CHORD = auto()
     VELOCITY = auto()
     DURATION = auto()
-    MICRO_TIMING = auto()
     PEDAL = auto()
     PEDAL_OFF = auto()
     PITCH_BEND = auto()
@@ -64,7 +63,6 @@ KINDS: dict[str, Kind] = {
     "PitchIntervalChord": Kind.INTERVAL_CHORD,
     "Velocity": Kind.VELOCITY,
     "Duration": Kind.DURATION,
-    "MicroTiming": Kind.MICRO_TIMING,
     "Pedal": Kind.PEDAL,
     "PedalOff": Kind.PEDAL_OFF,
     "PitchBend": Kind.PITCH_BEND,
