@@ -93,9 +93,7 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
         last = cursor.end_tick - cursor.state.ticks_per_bar
         assert ends, "silence"
         assert constraints.ends is Ends.AFTER_A_NOTE or max(ends) > last
-        # Micro timing may move a note over the bar line; endings are refused to tokens that have it.
-        early = tokenizer.grammar().scheme.has_micro
-        assert constraints.ends is not Ends.ON_A_NOTE or early or cursor.state.onset >= last
+        assert constraints.ends is not Ends.ON_A_NOTE or cursor.state.onset >= last
     for track in score.tracks:
         program = DRUMS if track.is_drum else track.program
         assert constraints.programs is None or constraints.programs[program]
@@ -105,9 +103,7 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
             assert note.time >= free.get(note.pitch, 0)
             assert note.time + note.duration <= cursor.end_tick
             assert constraints.pitches is None or track.is_drum or constraints.pitches[note.pitch]
-            for rule in (
-                constraints.pitch_rules if not track.is_drum and not tokenizer.grammar().scheme.has_micro else ()
-            ):
+            for rule in () if track.is_drum else constraints.pitch_rules:
                 assert rule.pitches(cursor.state, np.array([note.time]))[0, note.pitch]
             free[note.pitch] = note.time + note.duration
 

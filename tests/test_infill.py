@@ -145,7 +145,9 @@ def test_what_cannot_be_is_refused_in_a_line(data: Path, model: Model, tmp_path:
     for nothing in (lambda: model.infill(path, []), lambda: model.accompany(path, [40], bars=[])):
         with pytest.raises(RequestError, match="no bars are asked for"):
             nothing()
-    other = Model(random_model(tmp_path / "m", EventOptions("TSD"), context=128, settings=("examples.fill=0",)), precision="fp32")
+    other = Model(
+        random_model(tmp_path / "m", EventOptions("TSD"), context=128, settings=("examples.fill=0",)), precision="fp32"
+    )
     with pytest.raises(RequestError, match=r"has not learned to fill: train a model with examples\.fill"):
         other.infill(path, [(1, 2)])
     alone = EventOptions("REMI", {"use_programs": False})

@@ -67,10 +67,11 @@ class FeatureInput:
         """Append one token to each of the first rows."""
         if self._table is None:
             return
-        for row, one in enumerate(ids.tolist()):
-            reader = self._readers[row]
+        rows = []
+        for reader, one in zip(self._readers, ids.tolist(), strict=False):
             reader.read(one)
-            self._table.take(reader.rows, axis=0).sum(axis=0, out=self._sums[row, 0])
+            rows.append(reader.rows)
+        self._table.take(np.array(rows), axis=0).sum(axis=1, out=self._sums[: len(ids), 0])
 
     def extend(self, row: int, ids: NDArray[np.integer[Any]]) -> dict[str, Floats]:
         """Append several tokens to one row; the input for them."""

@@ -99,7 +99,8 @@ class LoopGuard:
         again = np.unpackbits(bits, bitorder="little", count=size)
         age = self._age
         age += again * np.float32((1 + self.NOVELTY) * bins) - np.float32(self.NOVELTY * bins)
-        np.clip(age, 0, self._most, out=age)
+        np.maximum(age, 0, out=age)
+        np.minimum(age, self._most, out=age)
         old = age > self._patience
         if self.lags or old.any():
             old |= (self._pressed > 0) & (age > self._patience / 2)

@@ -56,36 +56,42 @@ def log_probabilities(logits: Floats, ids: Sequence[int]) -> Floats:
     return picked
 
 
+def masked(logits: Floats, allowed: NDArray[np.bool_]) -> Floats:
+    """The logits ``float[B, V]``, -inf where an id is not allowed."""
+    return np.where(allowed, logits, np.float32(-np.inf))
+
+
+def unsound(masked_logits: Floats) -> list[int]:
+    """The rows from which nothing can be drawn: nothing is allowed there, or what is allowed is not finite."""
+    found: list[int] = np.flatnonzero(~np.isfinite(masked_logits.max(axis=1, initial=-np.inf))).tolist()
+    return found
+
+
 def draw(
-    logits: Floats,
-    allowed: NDArray[np.bool_],
+    masked_logits: Floats,
     sampling: Sampling,
     generators: Sequence[np.random.Generator],
     admits: Sequence[Callable[[int], bool]],
 ) -> list[int]:
     """One id for each row.
 
-    Masked logits are drawn from; an id that turns out not to be admissible to its end (one of several base tokens) is
-    masked and the row is drawn again, which comes to the same as having masked it before.
+    An id that turns out not to be admissible to its end (one of several base tokens) is masked and the row is drawn
+    again, which comes to the same as having masked it before.
 
     Args:
-        logits: ``float[B, V]``.
-        allowed: ``bool[B, V]``; at least one in every row.
+        masked_logits: ``float[B, V]``, -inf where an id is not allowed; at least one of every row is finite.
         sampling: How.
         generators: One a row, so that a row draws the same whoever its neighbours are.
         admits: One a row: whether an id holds to its end.
 
     Raises:
-        ModelError: A row's logits are not finite, or nothing is allowed: the model or its tokenizer is damaged.
+        ModelError: Nothing that is allowed is admissible: the tokenizer is damaged.
     """
-    masked = np.where(allowed, logits, -np.inf)
-    if not np.isfinite(masked.max(axis=1)).all():
-        raise damaged(allowed)
-    weights = _weights(masked, sampling)
+    weights = _weights(masked_logits, sampling)
     picks = _picked(weights, generators)
     for row, pick in enumerate(picks):
         if not admits[row](pick):
-            picks[row] = _redrawn(masked[row], weights[row], pick, sampling, generators[row], admits[row])
+            picks[row] = _redrawn(masked_logits[row], weights[row], pick, sampling, generators[row], admits[row])
     return picks
 
 
@@ -114,7 +120,7 @@ def _redrawn(
         weights[pick] = 0
         if not weights.any():  # all that truncation had left were refused: truncate what remains
             if not np.isfinite(logits).any():
-                raise damaged(np.zeros((1, 1), np.bool_))  # never with a tokenizer of ours; see the property tests
+                raise damaged(np.zeros(1, np.bool_))  # never with a tokenizer of ours; see the property tests
             weights = _weights(logits[None], sampling)[0]
         pick = _picked(weights[None], [generator])[0]
         if admits(pick):
@@ -122,8 +128,8 @@ def _redrawn(
 
 
 def damaged(allowed: NDArray[np.bool_]) -> ModelError:
-    """What is wrong where no id can be drawn; ``allowed bool[B, V]``."""
-    if allowed.any(axis=1).all():
+    """What is wrong where no id can be drawn; ``allowed bool[V]``."""
+    if allowed.any():
         return ModelError(
             "the model is damaged: what it expects next is not finite. Copy the model folder again, or train it anew "
             "with a lower training.lr"

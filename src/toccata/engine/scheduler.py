@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from toccata.engine.cache import KeyValueCache
 from toccata.engine.guidance import ControlIds
 from toccata.engine.job import Decoded, DecodeJob
-from toccata.engine.sampling import Sampling, damaged, draw, log_probabilities
+from toccata.engine.sampling import Sampling, damaged, draw, log_probabilities, masked, unsound
 from toccata.engine.sequence import DecoderFacts
 from toccata.engine.sequence import Sequence as Decoding
 from toccata.errors import RequestError
@@ -48,6 +49,11 @@ class Handle:
         self.result: Any = None
         self.error: BaseException | None = None
         self.tokens = self.notes = 0
+
+    @property
+    def listens(self) -> bool:
+        """Whether anyone wants its events."""
+        return self._on_event is not None
 
     @property
     def done(self) -> bool:
@@ -179,7 +185,7 @@ class Scheduler:
                 )
             )
             return
-        decoding = Decoding(job, self._facts, rows)
+        decoding = Decoding(job if handle.listens else replace(job, listener=None), self._facts, rows)
         with self._lock:
             self._waiting.append((handle, decoding))
 
@@ -274,34 +280,43 @@ class Scheduler:
 
     def _draw(self) -> list[tuple[_Entry, int]]:
         """An id for every sequence; those for which there is none fail."""
-        groups: dict[Sampling, list[tuple[_Entry, Any]]] = {}
-        for entry in list(self.running):
-            decoding = entry[1]
+        groups: dict[Sampling, list[_Entry]] = {}
+        for entry in self.running:
+            groups.setdefault(entry[1].job.sampling, []).append(entry)
+        return [one for sampling, entries in groups.items() for one in self._draw_alike(entries, sampling)]
+
+    def _draw_alike(self, entries: list[_Entry], sampling: Sampling) -> list[tuple[_Entry, int]]:
+        """An id for every sequence of one sampling."""
+        drawn: list[_Entry] = []
+        shape = len(entries), len(entries[0][1].logits[0])
+        plain, seen, allowed = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.bool_)
+        for entry in entries:
+            decoding, row = entry[1], len(drawn)
             try:
-                allowed = decoding.cursor.allowed()
-                plain, seen = decoding.expected()
-                decoding.guard(seen, allowed)
-                if not np.isfinite(seen[allowed].max(initial=-np.inf)):
-                    raise damaged(allowed[None])
+                allowed[row] = decoding.cursor.allowed()
+                decoding.expect(plain[row], seen[row])
+                decoding.guard(seen[row], allowed[row])
             except Exception as error:
                 self._fail(entry, error)
                 continue
-            groups.setdefault(decoding.job.sampling, []).append((entry, (plain, seen, allowed)))
-        drawn: list[tuple[_Entry, int]] = []
-        for sampling, members in groups.items():
-            entries = [entry for entry, _ in members]
-            plain, seen, allowed = (np.stack(parts) for parts in zip(*(found for _, found in members), strict=True))
-            generators = [decoding.generator for _, decoding in entries]
-            try:
-                ids = draw(seen, allowed, sampling, generators, [decoding.cursor.admits for _, decoding in entries])
-            except Exception as error:
-                for entry in entries:
-                    self._fail(entry, error)
-                continue
-            for (_, decoding), nats in zip(entries, log_probabilities(plain, ids).tolist(), strict=True):
-                decoding.nats -= nats
-            drawn += zip(entries, ids, strict=True)
-        return drawn
+            drawn.append(entry)
+        rows = len(drawn)
+        logits = masked(seen[:rows], allowed[:rows])
+        if wrong := unsound(logits):
+            for row in wrong:
+                self._fail(drawn[row], damaged(allowed[row]))
+            sound = [row for row in range(rows) if row not in wrong]
+            drawn, plain, logits = [drawn[row] for row in sound], plain[sound], logits[sound]
+        generators = [decoding.generator for _, decoding in drawn]
+        try:
+            ids = draw(logits, sampling, generators, [decoding.cursor.admits for _, decoding in drawn])
+        except Exception as error:
+            for entry in drawn:
+                self._fail(entry, error)
+            return []
+        for (_, decoding), nats in zip(drawn, log_probabilities(plain[: len(ids)], ids).tolist(), strict=True):
+            decoding.nats -= nats
+        return list(zip(drawn, ids, strict=True))
 
     def _advance(self, entry: _Entry, token: int) -> list[int] | None:
         """Let a sequence read its id; its new ids, None if it has left the steps."""

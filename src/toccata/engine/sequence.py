@@ -97,32 +97,26 @@ class Sequence:
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
-    def expected(self) -> tuple[Floats, Floats]:
-        """What follows by the model alone, and what is drawn from, ``float[V]`` each; the second may be changed."""
+    def expect(self, plain: Floats, seen: Floats) -> None:
+        """Write what follows by the model alone, and what is drawn from, into ``plain`` and ``seen``, ``float[V]``."""
         sampling = self.job.sampling
-        plain = self.guidance.cond_logits(self.logits)
-        seen = self._merge_equivalent(plain)
+        plain[:] = seen[:] = self.guidance.cond_logits(self.logits)
+        same = self.cursor.synonym()
+        _merge(seen, same)
         if self.guidance.unconditional:
-            seen = guided(seen, self._merge_equivalent(self.logits[-1]), sampling.guidance)
+            without = self.logits[-1].copy()
+            _merge(without, same)
+            seen[:] = guided(seen, without, sampling.guidance)
         if sampling.repetition != 1:
             recent = np.unique(self.ids[-RECENT:])
             recent = recent[self._facts.pitched[recent]]
             values = seen[recent]
             seen[recent] = np.where(values > 0, values / sampling.repetition, values * sampling.repetition)
-        return plain, seen
 
     def guard(self, logits: Floats, allowed: NDArray[np.bool_]) -> None:
         """Turn ``logits`` away from loops, silence and the ends of the keyboard, in place."""
         if self._guards is not None:
             self._guards.steer(logits, allowed, self.cursor)
-
-    def _merge_equivalent(self, logits: Floats) -> Floats:
-        """A copy of the logits, with the probability of what means the same where it belongs (``Cursor.synonym``)."""
-        out = logits.copy()
-        if (same := self.cursor.synonym()) is not None:
-            target, others = same
-            out[target] = np.logaddexp.reduce(np.append(out[others], out[target]))
-        return out
 
     # -- going on ------------------------------------------------------------------------------------------------------
 
@@ -225,3 +219,11 @@ def _pitched(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     if grammar.merges is None:
         return pitched
     return np.array([any(pitched[base] for base in parts) for parts in grammar.merges.parts])
+
+
+def _merge(logits: Floats, same: tuple[int, NDArray[np.intp]] | None) -> None:
+    """Give the probability of ids that mean the same to the one of them that may be written (``Cursor.synonym``)."""
+    if same is not None:
+        target, others = same
+        together = logits[others[0]] if len(others) == 1 else np.logaddexp.reduce(logits[others])
+        logits[target] = np.logaddexp(together, logits[target])

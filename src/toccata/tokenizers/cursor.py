@@ -142,7 +142,7 @@ class Cursor(Reach):
     def _bar(self, mask: Mask) -> None:
         bars, state = self.constraints.bars, self.state
         if (bars is not None and state.bar + 1 >= bars) or self._next_bar_tick() >= self.end_tick:
-            mask[self._ids(Kind.BAR)] = False
+            mask[self.grammar.scheme.spans[Kind.BAR]] = False
 
     def rule_end(self, mask: Mask) -> None:
         bars, state = self.constraints.bars, self.state
@@ -162,26 +162,30 @@ class Cursor(Reach):
 
     def _meter(self, mask: Mask) -> None:
         state, scheme = self.state, self.grammar.scheme
-        ids = self._ids(Kind.TIME_SIG)
-        mask[ids] = False
+        span = scheme.spans[Kind.TIME_SIG]
+        mask[span] = False
         at_bar = state.prev in _TIME_KINDS and state.untouched and state.tick == state.bar_tick
         if not at_bar or (Kind.TIME_SIG, 0) in state.seen or state.tick >= self.end_tick:
             return
-        bars = self.constraints.bars
-        for token in ids.tolist():
-            meter = scheme.vocabulary.meters[scheme.values[token]]
-            if meter == state.meter:
-                mask[token] = True
-            elif self.constraints.meter and not (self.constraints.steady and state.bar > 0):
-                last = max(state.note_end, state.tick)
-                mask[token] = bars is None or state.bar_tick + (bars - state.bar) * scheme.timing.bar(meter) >= last
+        if self.constraints.meter and not (self.constraints.steady and state.bar > 0):
+            bars, last = self.constraints.bars, max(state.note_end, state.tick)
+            room = True if bars is None else state.bar_tick + (bars - state.bar) * scheme.meter_bars >= last
+            mask[span] = room
+        if (number := self._meter_number()) >= 0:
+            mask[self._ids(Kind.TIME_SIG)[number]] = True
 
     def _position(self, mask: Mask) -> None:
         state = self.state
-        ids = self._ids(Kind.POSITION)
-        ticks = state.bar_tick + self.grammar.scheme.vocabulary.values[ids] * state.ticks_per_position
+        scheme = self.grammar.scheme
+        ticks = state.bar_tick + scheme.position_ticks[state.ticks_per_position]
         first = max(state.position_tick + 1, state.tick, self.floor)
-        mask[ids] &= (ticks >= first) & (ticks < self._next_bar_tick()) & self._some_note_fits(ticks)
+        line = self._next_bar_tick()
+        if self._any_fits_before(line):
+            fits = ticks >= max(first, self._soonest)
+        else:
+            fits = (ticks >= first) & self._some_note_fits(ticks)
+        fits &= ticks < line
+        mask[scheme.spans[Kind.POSITION]] = fits
 
     def _shift(self, mask: Mask) -> None:
         state = self.state
@@ -219,23 +223,31 @@ class Cursor(Reach):
 
     def _program(self, mask: Mask) -> None:
         state, grammar = self.state, self.grammar
-        shortest = grammar.scheme.shortest_notes[state.ticks_per_beat][grammar.program_values]
-        in_time = self.floor <= state.tick
-        may = self._plays[grammar.program_values] & (shortest <= self.end_tick - state.tick) & in_time
-        may &= self._open_now()[grammar.program_values]
+        may = self._may_begin()
         if grammar.scheme.running_status and state.program_known:
-            may &= grammar.program_values != state.program
+            may[state.program] = False
         for program in state.started:
             if self._may_stop(program):
-                may[grammar.program_values == program] = True
-        mask[self._ids(Kind.PROGRAM)] &= may
+                may[program] = True
+        mask[grammar.scheme.spans[Kind.PROGRAM]] = may[grammar.program_span]
+
+    def _may_begin(self) -> Mask:
+        """The programs that may begin a note now, ``bool[129]``."""
+        state = self.state
+        if state.tick < self.floor:
+            return np.zeros(DRUMS + 1, np.bool_)
+        may = self._plays & self._open_now()
+        left = self.end_tick - state.tick
+        if left < self._longest_shortest():
+            may &= self.grammar.scheme.shortest_notes[state.ticks_per_beat] <= left
+        return may
 
     def _notes(self, mask: Mask) -> None:
         scheme, program = self.grammar.scheme, self.state.program
-        mask[self._ids(scheme.start_kind)] = False
+        mask[scheme.spans[scheme.start_kind]] = False
         if self._may_start(program) and self._status_fits():
             which = scheme.start_kind, program == DRUMS
-            mask[scheme.note_ids[which]] = self._free_pitches(program)[scheme.note_values[which]]
+            mask[scheme.note_spans[which]] = self._free_pitches(program)[scheme.pitch_spans[which]]
 
     def _status_fits(self) -> bool:
         """Whether a note can begin as its program's running status says; true where there is none."""
@@ -251,9 +263,10 @@ class Cursor(Reach):
         state, scheme = self.state, self.grammar.scheme
         if not scheme.running_status:
             return
-        ids = self._ids(Kind.VELOCITY)
-        may = state.program_known and self._may_start(state.program)
-        mask[ids] &= may & (scheme.vocabulary.values[ids] != state.status.velocity)
+        if not (state.program_known and self._may_start(state.program)):
+            mask[scheme.spans[Kind.VELOCITY]] = False
+        elif state.status.velocity in scheme.velocity_ids:
+            mask[scheme.velocity_ids[state.status.velocity]] = False
 
     def _intervals(self, mask: Mask) -> None:
         scheme, state = self.grammar.scheme, self.state
@@ -276,15 +289,19 @@ class Cursor(Reach):
         mask[scheme.note_ids[which]] = sounding[scheme.note_values[which]]
 
     def _duration(self, mask: Mask) -> None:
-        state, scheme, lengths = self.state, self.grammar.scheme, self._lengths(Kind.DURATION)
-        fits = state.tick + lengths <= self.end_tick
+        state, scheme = self.state, self.grammar.scheme
+        span, lengths = scheme.spans[Kind.DURATION], self._lengths(Kind.DURATION)
         if scheme.running_status:
-            fits &= self._ids(Kind.DURATION) != state.status.duration
             said = state.program_known and (state.status.velocity >= 0 or not scheme.has_velocities)
-            fits &= said and self._may_start(state.program)
-        elif not fits.any():  # a pedal put down at the very end
+            if not said or not self._may_start(state.program):
+                mask[span] = False
+                return
+        fits = lengths <= self.end_tick - state.tick
+        if not scheme.running_status and not fits.any():  # a pedal put down at the very end
             fits[np.argmin(lengths)] = True
-        mask[self._ids(Kind.DURATION)] &= fits
+        mask[span] = fits
+        if state.status.duration >= 0:
+            mask[state.status.duration] = False
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ import numpy as np
 from toccata.tokenizers.cursor import RULES, Cursor
 from toccata.tokenizers.merges import Merges
 from toccata.tokenizers.rulebook import Constraints, Mask, Rule, Rulebook
-from toccata.tokenizers.scheme import Clock, Scheme
+from toccata.tokenizers.scheme import Clock, Scheme, span
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
@@ -56,6 +56,7 @@ class Grammar(Rulebook):
             shift_needs_note=Kind.TIME_SHIFT not in follows.get(Kind.TIME_SHIFT, frozenset()),
             program_before_note=scheme.start_kind not in follows.get(scheme.after_note, frozenset()),
             program_values=vocabulary.values[vocabulary.of_kind[Kind.PROGRAM]],
+            program_span=span(vocabulary.values[vocabulary.of_kind[Kind.PROGRAM]]),
         )
 
     def cursor(self, constraints: Constraints | None = None, *, meter: tuple[int, int] = (4, 4)) -> Cursor:

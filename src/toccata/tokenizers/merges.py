@@ -26,12 +26,14 @@ class Merges:
     Attributes:
         parts: For each id the base tokens it stands for.
         first: ``intp[V]``, the first of them.
+        singles: The id that stands for each base token alone.
         sound: ``bool[V]``, whether they can ever stand side by side.
     """
 
     def __init__(self, scheme: Scheme, parts: Sequence[Sequence[int]], follows: Mapping[Kind, frozenset[Kind]]) -> None:
         self.scheme = scheme
         self.parts = [tuple(p) for p in parts]
+        self.singles = {p[0]: i for i, p in reversed(list(enumerate(self.parts))) if len(p) == 1}
         self.first = np.array([p[0] if p else 0 for p in self.parts], np.intp)
         self.sound = np.array([self._is_sound(p, follows) for p in self.parts])
         lengths = np.array([len(p) for p in self.parts])

@@ -19,8 +19,8 @@ class Reach:
     """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
 
     __slots__ = (
-        "_free", "_plays", "_within", "begun", "closing", "constraints", "floor", "grammar", "place", "reached",
-        "state", "struck", "struck_at",
+        "_free", "_longest", "_plays", "_soonest", "_within", "begun", "closing", "constraints", "floor", "grammar",
+        "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
 
     def __init__(self, grammar: Rulebook, state: State, constraints: Constraints) -> None:
@@ -39,6 +39,8 @@ class Reach:
         self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
         if constraints.programs is not None and grammar.scheme.has_programs:
             self._plays &= constraints.programs
+        self._soonest = 0  # the earliest of those of the programs that may play
+        self._longest: dict[int, int] = {}  # by ticks a beat, the longest of their shortest notes
         if grammar.merges is not None:
             self._within = grammar.merges.within(self._plays, constraints.pitches)
 
@@ -63,6 +65,7 @@ class Reach:
             free = self._free.copy()  # copies of this cursor share it
             free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
             self._free = free
+            self._soonest = int(free.min(where=self._plays, initial=NEVER))
 
     def _strike(self, pitch: int) -> None:
         """A note is about to begin."""
@@ -104,6 +107,13 @@ class Reach:
         """The length of the shortest note that ``program`` can play."""
         return int(self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][program])
 
+    def _longest_shortest(self) -> int:
+        """The longest of the shortest notes of the programs that may play; this long before the end any of them can."""
+        beat = self.state.ticks_per_beat
+        if beat not in self._longest:
+            self._longest[beat] = int(self.grammar.scheme.shortest_notes[beat].max(where=self._plays, initial=0))
+        return self._longest[beat]
+
     def _playable(self, program: int) -> Mask:
         known = self.grammar.scheme.pitches(program == DRUMS)
         return known if self.constraints.pitches is None or program == DRUMS else known & self.constraints.pitches
@@ -141,17 +151,19 @@ class Reach:
                     free[program] = (left & (ends <= tick)).any()
         return free
 
+    def _any_fits_before(self, tick: int) -> bool:
+        """Whether until ``tick`` a note fits as soon as a pitch is free, whichever the time and the program."""
+        return not self.constraints.pitch_rules and tick <= self.end_tick - self._longest_shortest()
+
     def _some_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
         """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
-        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
-        if not len(latest):
-            return np.zeros(len(ticks), np.bool_)
         if self.constraints.pitch_rules:
             return self._some_ruled_note_fits(ticks)
-        free, longest = self._free[self._plays], int(ticks.max(initial=0))
-        if longest <= int(latest.min()):
-            fits: Mask = ticks >= free.min()
+        if self._any_fits_before(int(ticks.max(initial=0))):
+            fits: Mask = ticks >= self._soonest
             return fits
+        latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat][self._plays]
+        free = self._free[self._plays]
         together: Mask = np.any((ticks[:, None] >= free) & (ticks[:, None] <= latest), axis=1)
         return together
 
@@ -182,7 +194,7 @@ class Reach:
 
     def _may_start(self, program: int) -> bool:
         tick = self.state.tick
-        if not (self._plays[program] and self.floor <= tick <= self.end_tick - self._shortest(program)):
+        if tick < self.floor or not self._plays[program] or tick > self.end_tick - self._shortest(program):
             return False
         return bool(self._free_pitches(program).any() if self._is_ruled(program) else self._free[program] <= tick)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.tokenizers.merges import Merges
-from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.scheme import Scheme, Span
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
@@ -99,6 +99,7 @@ class Rulebook:
             stand.
         program_before_note: Every note names its program; otherwise a program holds until the next.
         program_values: The programs there are tokens for.
+        program_span: Where they stand among the 129.
     """
 
     scheme: Scheme
@@ -109,6 +110,7 @@ class Rulebook:
     shift_needs_note: bool
     program_before_note: bool
     program_values: NDArray[np.int32]
+    program_span: Span
 
     @property
     def size(self) -> int:
@@ -121,4 +123,4 @@ class Rulebook:
 
     def single(self, part: int) -> int:
         """The id that stands for one base token alone."""
-        return part if self.merges is None else self.merges.parts.index((part,))
+        return part if self.merges is None else self.merges.singles[part]
