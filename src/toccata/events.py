@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -79,6 +80,58 @@ class PieceFinished:
 
 
 Event = NoteAdded | NoteRemoved | BarBegun | PieceRestarted | PieceFinished
+
+
+class EventBuffer:
+    """Events for a consumer that reads when it likes: who writes them never waits. Safe between threads.
+
+    It holds no more than the pieces do: a note that is removed before it was read leaves it, and a piece that begins
+    anew takes its earlier events away. Whoever reads all of it has the same notes as one who read every event.
+    """
+
+    def __init__(self) -> None:
+        self._some = threading.Condition()
+        self._events: dict[int, Event] = {}  # by number, ascending
+        self._notes: dict[tuple[int, SongNote], list[int]] = {}  # the numbers of the notes among them
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: Event) -> None:
+        """Add an event: what a verb's ``on_event`` can be."""
+        with self._some:
+            if isinstance(event, NoteRemoved) and (numbers := self._notes.get((event.piece, event.note))):
+                del self._events[numbers.pop()]
+                return
+            if isinstance(event, PieceRestarted):
+                self._forget(event.piece)
+            self._number += 1
+            self._events[self._number] = event
+            if isinstance(event, NoteAdded):
+                self._notes.setdefault((event.piece, event.note), []).append(self._number)
+            self._some.notify()
+
+    def take(self, timeout: float | None = 0) -> list[Event]:
+        """All events since the last time, in their order.
+
+        Args:
+            timeout: Seconds to wait where there are none; None: as long as it takes.
+        """
+        with self._some:
+            if not self._events:
+                self._some.wait_for(lambda: bool(self._events), timeout)
+            events = list(self._events.values())
+            self._events.clear()
+            self._notes.clear()
+        return events
+
+    def _forget(self, piece: int) -> None:
+        """Drop what waits of a piece."""
+        for number in [number for number, event in self._events.items() if event.piece == piece]:
+            del self._events[number]
+        for key in [key for key in self._notes if key[0] == piece]:
+            del self._notes[key]
 
 
 class NoteKey(NamedTuple):
