@@ -6,7 +6,7 @@ CASES ?= 200
 REQUESTS ?= 10000
 FUZZ ?= 100000
 GUIDED ?= 100000
-SCHEDULES ?= 2000
+SCHEDULES ?= 10000
 MINUTES ?= 3
 WORKERS ?= auto
 
@@ -53,7 +53,7 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, pytest (import-linter i
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
-nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (2,000) mixtures of verbs at once, FUZZ mutated files (100,000), and GUIDED more by coverage
+nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (10,000) mixtures of verbs at once, FUZZ mutated files (100,000), and GUIDED more by coverage
 	TOCCATA_SCHEDULES=$(SCHEDULES) TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	$(BIN)/python tests/fuzz_coverage.py --runs $(GUIDED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from toccata.verbs.infill import infill_of, write_infill
 
 CONTEXT = 192
 EXAMPLES = int(os.environ.get("TOCCATA_SCHEDULES", "300"))
+FILLS = max(12, EXAMPLES // 50)
 """How many mixtures of up to six verbs are tried."""
 
 
@@ -222,12 +224,16 @@ def test_an_infill_never_forgets(model: Model, network: Network, data: Path, mon
 
     given: set[tuple[int, ...]] = set()
     monkeypatch.setattr(ProbedCache, "watch", watch)
-    paths = [path for path in find_midi(data / "bach") if len(bar_map(read_score(path))) > 12][:12]
-    for number, path in enumerate(paths):
-        score, last = read_score(path), 9
+    paths = [path for path in find_midi(data / "bach") if len(bar_map(read_score(path))) > 12]
+    for number in range(FILLS):
+        dice = random.Random(number)
+        path, size = dice.choice(paths), dice.randint(7, 12)
+        score = read_score(path)
+        first = dice.randint(1, len(bar_map(score)) - size)
+        last = first + size - 1
         opened = open_prompt(model.tokenizer, path, edit=True)
         assert opened is not None
-        jobs = [InfillJob(hole) for hole in blocks(bar_map(opened.score), [(1, last)], None)]
+        jobs = [InfillJob(hole) for hole in blocks(bar_map(opened.score), [(first, last)], None)]
         asked = infill_of(opened, jobs, Request(), Sampling())
         verb = write_infill(model._writer, asked, number)
         cache = ProbedCache(network, rows=1, features=model.tokenizer.features)
@@ -236,9 +242,9 @@ def test_an_infill_never_forgets(model: Model, network: Network, data: Path, mon
         scheduler.run()
         piece = handle.result
         assert handle.error is None, handle.error
-        assert _outside(piece.score, score, 1, last) == _outside(score, score, 1, last)
+        assert _outside(piece.score, score, first, last) == _outside(score, score, first, last)
     assert checked > 1000
-    assert len(cut) > 5, "no fill came to the end of its room: nothing was tested"
+    assert len(cut) > FILLS // 3, "no fill came to the end of its room: nothing was tested"
 
 
 def _noting(verb: Verb, given: set[tuple[int, ...]], answer: int, cut: list[int]) -> Verb:
