@@ -135,7 +135,7 @@ class EventBuffer:
 
 
 class NoteKey(NamedTuple):
-    """What tells a note of a file from others; times in its ticks, and the program 0 for drums."""
+    """What distinguishes a note of a file from others; times in its ticks, and the program 0 for drums."""
 
     onset: int
     length: int

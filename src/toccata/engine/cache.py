@@ -308,9 +308,9 @@ class KeyValueCache:
     def _swap(self, a: Slot, b: Slot) -> None:
         n, m = a.row, b.row
         longest = max(a.length, b.length)
-        kept = self._cache[:, :, n, :, :longest].copy()
+        saved = self._cache[:, :, n, :, :longest].copy()
         self._cache[:, :, n, :, :longest] = self._cache[:, :, m, :, :longest]
-        self._cache[:, :, m, :, :longest] = kept
+        self._cache[:, :, m, :, :longest] = saved
         self._features.swap(n, m)
         a.row, b.row = m, n
         self.slots[n], self.slots[m] = b, a

@@ -1,6 +1,6 @@
 """Guards against what sampling falls into: a figure or a note for ever, silence for ever, the far end of the keyboard.
 
-Guards hear the notes of one piece as they are begun. Once a failure lasts, they take from the logits of the ids that
+Guards follow the notes of one piece as they are begun. Once a failure lasts, they take from the logits of the ids that
 would go on with it: finite amounts, more the longer they have to, so that the grammar's mask stays the only mask. Music
 that repeats itself as music does is left alone: ``benchmarks/rot.py`` says how often pieces by people would be touched.
 
@@ -71,13 +71,13 @@ class LoopGuard:
         self._bin = -1
         self._again = self._all  # lags at which all of the current onset's notes were begun, as bits
         # By program and pitch: the bin of its last onset, and how many bins before that one others were, as bits.
-        self._heard: dict[tuple[int, int], tuple[int, int]] = {}
+        self._started: dict[tuple[int, int], tuple[int, int]] = {}
         self._onsets: deque[tuple[int, list[tuple[int, int]]]] = deque()
         self.lags: list[tuple[int, float]] = []
         """The loops that are pressed against: bins, and for how many quarters already."""
 
-    def heard(self, note: Onset) -> None:
-        """Listen to a note that begins."""
+    def add(self, note: Onset) -> None:
+        """A note begins."""
         key = note.program, note.pitch
         if note.bin > self._bin:
             if self._bin >= 0:
@@ -87,10 +87,10 @@ class LoopGuard:
             while self._onsets[0][0] < note.bin - self.LONGEST * BINS:
                 self._onsets.popleft()
         self._onsets[-1][1].append(key)
-        last, back = self._heard.get(key, (0, 0))
+        last, back = self._started.get(key, (0, 0))
         back = (back << (self._bin - last)) & (self._all | 1)
         self._again &= back
-        self._heard[key] = self._bin, back | 1
+        self._started[key] = self._bin, back | 1
 
     def _grow(self, bins: float) -> None:
         """Count the time since the last onset."""
@@ -129,7 +129,7 @@ class NoteGuard:
     """One note for ever, or two: nothing else has begun for a long time, whatever the rhythm."""
 
     PATIENCE = (12, 20)
-    """Quarters without any note but the one, or the two, last heard."""
+    """Quarters without any note but the one, or the two, played last."""
     NOTES = (10, 20)
     """And so many notes begun in them."""
     FIRST, GROWTH = 2.0, 1.0
@@ -141,8 +141,8 @@ class NoteGuard:
         self.stuck: dict[int, float] = {}
         """What to take from which pitches."""
 
-    def heard(self, note: Onset) -> None:
-        """Listen to a note that begins."""
+    def add(self, note: Onset) -> None:
+        """A note begins."""
         last = self._last
         if not last:
             last[-1] = note.bin, 0  # before the first note there was none
@@ -189,8 +189,8 @@ class RegisterGuard:
         self.over = 0.0
         """Quarters that it has lasted too long; time on the keyboard's middle takes them away again."""
 
-    def heard(self, note: Onset) -> None:
-        """Listen to a note that begins."""
+    def add(self, note: Onset) -> None:
+        """A note begins."""
         self._mean += (note.pitch - self._mean) / self.OF_LATE
         quarters = min((note.bin - self._bin) / BINS, 4)
         self._bin = note.bin
@@ -228,7 +228,7 @@ class SilenceGuard:
         self.next = tick + self.BEFORE * ticks_per_quarter
         """No silence can have lasted too long before this tick."""
 
-    def heard(self, tick: int) -> None:
+    def add(self, tick: int) -> None:
         """A note begins, a drum perhaps."""
         self._onset, self._patience = tick, self.PATIENCE
         self.next = tick + self.PATIENCE * self._quarter
@@ -279,7 +279,7 @@ class Ids:
 class Guards:
     """All guards of one piece.
 
-    They hear the notes that are written, not those of the prompt: a figure that was given may be gone on with.
+    They follow the notes that are written, not those of the prompt: a figure that was given may be gone on with.
     """
 
     def __init__(self, ids: Ids, cursor: Cursor) -> None:
@@ -298,19 +298,19 @@ class Guards:
         self._pressing = False
 
     def read(self, state: State) -> None:
-        """Listen: a base token has been read into ``state``."""
+        """Follow on: a base token has been read into ``state``."""
         if state.notes == self._notes:
             return
         self._notes, tick = state.notes, state.tick
-        self._silence.heard(tick)
+        self._silence.add(tick)
         if state.program == DRUMS:
             self._drum = tick
         elif state.program in state.chord_pitch:
             drums = tick - self._drum <= LoopGuard.LONGEST * self._quarter
             note = Onset(state.program, state.chord_pitch[state.program], self._bin(tick), drums)
-            self._loop.heard(note)
-            self._note.heard(note)
-            self._register.heard(note)
+            self._loop.add(note)
+            self._note.add(note)
+            self._register.add(note)
             self._pressing = bool(self._loop.lags or self._note.stuck or self._register.over)
 
     def steer(self, logits: Floats, allowed: NDArray[np.bool_], cursor: Cursor) -> None:

@@ -41,9 +41,9 @@ class Graph:
     ) -> str:
         """Add an operator; returns the name of its first output, which is made up if ``outputs`` is empty."""
         outputs = outputs or [f"{op}.{len(self.nodes)}"]
-        said = [_text(1, name) for name in inputs] + [_text(2, name) for name in outputs] + [_text(4, op)]
-        said += [_message(5, _attribute(name, value)) for name, value in sorted(attributes.items())]
-        self.nodes.append(b"".join([*said, _text(7, domain)]))
+        fields = [_text(1, name) for name in inputs] + [_text(2, name) for name in outputs] + [_text(4, op)]
+        fields += [_message(5, _attribute(name, value)) for name, value in sorted(attributes.items())]
+        self.nodes.append(b"".join([*fields, _text(7, domain)]))
         return outputs[0]
 
     def weight(self, name: str, value: NDArray[Any]) -> str:
@@ -56,8 +56,8 @@ class Graph:
         """Add an input or an output; sizes that are known only when the graph is run have names."""
         sizes = (_number(1, size) if isinstance(size, int) else _text(2, size) for size in shape)
         tensor = _number(1, kind) + _message(2, b"".join(_message(1, size) for size in sizes))
-        said = _text(1, name) + _message(2, _message(1, tensor))
-        (self.outputs if output else self.inputs).append(said)
+        value = _text(1, name) + _message(2, _message(1, tensor))
+        (self.outputs if output else self.inputs).append(value)
 
     def to_bytes(self) -> bytes:
         """The whole model as one message, as an ``.onnx`` file holds it; at most 2 GiB."""
@@ -82,13 +82,13 @@ _IR_VERSION = 9
 
 
 def _tensor(name: str, array: NDArray[Any], *, external: bool) -> bytes:
-    said = [_number(1, size) for size in array.shape]
-    said += [_number(2, _TYPES[array.dtype.name]), _text(8, name)]
+    fields = [_number(1, size) for size in array.shape]
+    fields += [_number(2, _TYPES[array.dtype.name]), _text(8, name)]
     if not external:
-        return b"".join([*said, _message(9, array.tobytes())])
+        return b"".join([*fields, _message(9, array.tobytes())])
     place = {"location": "memory", "offset": "0", "length": str(array.nbytes)}
-    said += [_message(13, _text(1, key) + _text(2, value)) for key, value in place.items()]
-    return b"".join([*said, _number(14, _EXTERNAL)])
+    fields += [_message(13, _text(1, key) + _text(2, value)) for key, value in place.items()]
+    return b"".join([*fields, _number(14, _EXTERNAL)])
 
 
 def _attribute(name: str, value: float | str | Sequence[int]) -> bytes:

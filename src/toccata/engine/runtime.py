@@ -14,7 +14,7 @@ _SWITCH = "ORT_DISABLE_TELEMETRY"
 
 
 def onnxruntime() -> Any:
-    """ONNX Runtime's module; loaded with ``ORT_DISABLE_TELEMETRY=1``, whatever the environment said.
+    """ONNX Runtime's module; loaded with ``ORT_DISABLE_TELEMETRY=1``, whatever the environment says.
 
     ONNX Runtime reads the variable while it is imported: without it, importing writes a device id and a data base into
     the user's cache folder, and later tries to send what it collected. ``disable_telemetry_events`` stops neither.
@@ -51,7 +51,7 @@ def open_graph(graph: Graph, *, threads: int, shares: str | None = None) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # an error is told by what is raised, once
+    options.log_severity_level = 4  # an error is reported once, by what is raised
     if shares is not None:
         options.add_session_config_entry("session.dynamic_block_base", shares)
     content, weights = graph.apart()

@@ -26,7 +26,7 @@ class Sampling:
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
-        guidance: How much levels and styles count that the model is told; 1: as it has learned; else every piece is
+        guidance: How much control tokens and styles count; 1: as it has learned; else every piece is
             read once more without them; see `toccata.engine.guidance`.
     """
 

@@ -347,8 +347,8 @@ class Scheduler:
         array, decoding = np.array(ids, np.int64), entry[1]
         try:
             for row, slot in enumerate(decoding.slots):
-                kept = decoding.guidance.read_by(row, array)
-                if len(kept):
-                    decoding.logits[row] = self.cache.extend(slot, kept)
+                own = decoding.guidance.read_by(row, array)
+                if len(own):
+                    decoding.logits[row] = self.cache.extend(slot, own)
         except Exception as error:
             self._fail(entry, error)

@@ -19,7 +19,7 @@ from toccata.tasks.window import bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.vocabulary import Kind
 
-KEPT = 0.6
+KEPT_SHARE = 0.6
 """How much of the context a continuation keeps when it slides."""
 WAY_OUT, A_BAR = 50_000, 256
 """So many tokens at most does it take to end all notes that can sound at once, and to pass a bar in silence.
@@ -80,7 +80,7 @@ class Sequence:
         """What each row is to read: all ids, or the latest bars of a continuation that has no room for more."""
         ids = self.ids
         if len(ids) >= capacity:
-            room = int(KEPT * capacity)
+            room = int(KEPT_SHARE * capacity)
             meter, prefix = self.cursor.state.meter, self.job.task.prefix
             ids = latest_bars(self._facts.tokenizer, ids, self._bars, room, meter, prefix)
         array = np.array(ids, np.int64)

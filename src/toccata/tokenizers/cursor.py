@@ -250,7 +250,7 @@ class Cursor(Reach):
             mask[scheme.note_spans[which]] = self._free_pitches(program)[scheme.pitch_spans[which]]
 
     def _status_fits(self) -> bool:
-        """Whether a note can begin as its program's running status says; true where there is none."""
+        """Whether a note can begin with its program's running status; true where there is none."""
         state, scheme = self.state, self.grammar.scheme
         if not scheme.running_status:
             return True
@@ -292,8 +292,8 @@ class Cursor(Reach):
         state, scheme = self.state, self.grammar.scheme
         span, lengths = scheme.spans[Kind.DURATION], self._lengths(Kind.DURATION)
         if scheme.running_status:
-            said = state.program_known and (state.status.velocity >= 0 or not scheme.has_velocities)
-            if not said or not self._may_start(state.program):
+            known = state.program_known and (state.status.velocity >= 0 or not scheme.has_velocities)
+            if not known or not self._may_start(state.program):
                 mask[span] = False
                 return
         fits = lengths <= self.end_tick - state.tick
@@ -334,8 +334,10 @@ class Cursor(Reach):
         if silent:
             mask[controls] = False
         elif len(controls):
-            said = [value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program]
-            mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], said)
+            written = [
+                value // 256 for kind, value in state.seen if kind == Kind.CONTROL and value % 256 == state.program
+            ]
+            mask[controls] &= ~np.isin(self.grammar.scheme.vocabulary.values[controls], written)
 
     def _code(self, mask: Mask) -> None:
         if self.state.tick >= self.end_tick:

@@ -26,7 +26,7 @@ class Note(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What holds for the notes of a program until it changes (running status); -1 where nothing has been said yet.
+    """What holds for the notes of a program until it changes (running status); -1 where nothing has been written yet.
 
     Attributes:
         velocity: Of the notes.
@@ -90,28 +90,30 @@ class State:
         self.position_tick = -1
         self.prev: Kind = Kind.SPECIAL
         self.program = 0
-        self.program_known = not scheme.has_programs  # whether a program has been said that still holds
+        self.program_known = not scheme.has_programs  # whether a program has been written that still holds
         self.running: Mapping[int, Status] = {}  # program -> its running status
-        self.pitch = -1  # of the note being said
-        self.pedal = False  # whether a pedal, not a note, is being said
+        self.pitch = -1  # of the note being written
+        self.pedal = False  # whether a pedal, not a note, is being written
         self.ends: dict[int, NDArray[np.int64]] = {}  # program -> int64[128], when each pitch is free again
         self.started: dict[
             int, dict[int, tuple[int, int]]
         ] = {}  # program -> pitch -> onset and velocity, until the note-off
         self.active_pedals: frozenset[int] = frozenset()
-        self.seen: frozenset[tuple[int, int]] = frozenset()  # what was said at this tick and may not be said twice
+        self.seen: frozenset[tuple[int, int]] = (
+            frozenset()
+        )  # what was written at this tick and may not be written twice
         self.onset_pitch: dict[int, int] = {}
         self.chord_pitch: dict[int, int] = {}
-        self.untouched = True  # nothing but time has been said in this bar
+        self.untouched = True  # nothing but time has been written in this bar
         self.ended = False
         self.notes = 0
         self.onset = -1  # of the note begun last
         # int64[12]: for how many ticks each pitch class of pitched programs has sounded
         self.pitch_class_histogram: NDArray[np.int64] = np.zeros(12, np.int64)
-        self.histogram_until_bar = NEVER  # the bar from which on nothing is heard any more
+        self.histogram_until_bar = NEVER  # the bar from which on nothing is counted any more
         self.velocity = 64
         self.made: tuple[Note, ...] = ()  # the notes that the token read last completed
-        self.codes: tuple[int, ...] = ()  # of the quarter that is being said
+        self.codes: tuple[int, ...] = ()  # of the quarter that is being written
         self.held: Mapping[int, int] = {}  # pitch -> onset, of notes that the quarter before left sounding
         self.tempo = 120_000
         self._set_meter(meter)
@@ -249,7 +251,7 @@ class State:
         else:
             self.note_end = max(self.note_end, end)
             self.made = (Note(self.program, self.pitch, onset, length, self.velocity),)
-            self._hear(self.pitch, length)
+            self._count_pitch_class(self.pitch, length)
         self.onset = max(self.onset, onset)
         self._set_end(self.pitch, end)
         self.notes += 1
@@ -263,14 +265,14 @@ class State:
             self.made = (Note(self.program, value, onset, self.tick - onset, velocity),)
             self.started = {**self.started, self.program: held}
             self._set_end(value, self.tick)
-            self._hear(value, self.tick - onset)
+            self._count_pitch_class(value, self.tick - onset)
             self.note_end = max(self.note_end, self.tick)
 
-    def _hear(self, pitch: int, length: int) -> None:
+    def _count_pitch_class(self, pitch: int, length: int) -> None:
         if self.program != DRUMS and self.bar < self.histogram_until_bar:
-            heard = self.pitch_class_histogram.copy()
-            heard[pitch % 12] += length
-            self.pitch_class_histogram = heard
+            counts = self.pitch_class_histogram.copy()
+            counts[pitch % 12] += length
+            self.pitch_class_histogram = counts
 
     def _read_pedal(self, token: int, value: int) -> None:
         self.pedal = True
@@ -296,7 +298,7 @@ class State:
         self.made = tuple(Note(0, pitch, onset, end - onset, self.velocity) for pitch, onset, end in done)
         self.notes += begun
         for pitch, onset, end in done:
-            self._hear(pitch, end - onset)
+            self._count_pitch_class(pitch, end - onset)
         self._move(self.tick + self.scheme.timing.ticks_per_quarter)
         self.note_end = self.tick
         self._count_bars()
