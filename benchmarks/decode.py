@@ -1,7 +1,8 @@
 """Tokens per second of toccata's loop (8-bit graph) beside ``transformers.generate`` (fp32), on the same weights.
 
 The loop is the one users run: grammar masks, sampling, notes told as they are written. Prompt of about 32 tokens, 512
-new ones, temperature 1, top-p 0.95, 2 threads each; they take turns, the median turn counts.
+new ones, temperature 1, top-p 0.95, 2 threads each; they take turns, the median turn counts. ``of_bandwidth`` is a
+share: of the tokens per second that reading the weights alone would allow, at the speed of two threads over 400 MB.
 
     python benchmarks/decode.py [--json] [--quick]
 """
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,7 @@ from toccata.tasks.request import Request
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.state import Note
+from toccata.training.compute import processor
 
 THREADS = 2
 PROMPT = 32
@@ -57,6 +61,10 @@ def main() -> None:
     parser.add_argument("--bits", type=int, choices=(8, 32), default=8, help="which of toccata's graphs")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
+    speed = read_bandwidth()
+    machine = {"processor": processor(), "read_gb_s": round(speed / 1e9, 1)}
+    if not options.json:
+        print(f"{machine['processor']}, reads {machine['read_gb_s']} GB/s", flush=True)
     rows = []
     for name, config in MODELS.items():
         torch.manual_seed(0)
@@ -68,11 +76,28 @@ def main() -> None:
         theirs = transformers_loop(config, tensors)
         for batch in (1, 8):
             rows.append({"model": name, "batch": batch, **measure(ours, theirs, batch, options.quick)})
+            if batch == 1:
+                weights = sum(
+                    tensor.numel() for key, tensor in tensors.items() if tensor.ndim > 1 and "embed" not in key
+                )
+                rows[-1]["of_bandwidth"] = round(rows[-1]["toccata_tok_s"] * weights * options.bits / 8 / speed, 2)
             if not options.json:
                 print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     if options.json:
-        json.dump({"rows": rows}, sys.stdout)
+        json.dump({**machine, "rows": rows}, sys.stdout)
         print()
+
+
+def read_bandwidth() -> float:
+    """Bytes per second that the threads read together, at best."""
+    parts = [np.ones(400_000_000 // THREADS // 8) for _ in range(THREADS)]
+    best = math.inf
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(8):
+            start = time.perf_counter()
+            list(pool.map(np.sum, parts))
+            best = min(best, time.perf_counter() - start)
+    return sum(part.nbytes for part in parts) / best
 
 
 def measure(ours: Loop, theirs: Loop, batch: int, quick: bool) -> dict[str, float]:
@@ -107,7 +132,8 @@ def toccata_loop(config: DecoderConfig, tensors: dict[str, torch.Tensor], bits: 
     def loop(batch: int, new: int) -> int:
         scheduler, notes = Scheduler(cache, TOKENIZER), Notes()
         for seed in range(batch):
-            scheduler.submit(job(DecodeJob(task, seed, Sampling(1.0, TOP_P), 10**9, notes)))
+            one = DecodeJob(task, seed, Sampling(1.0, TOP_P), 10**9, notes)
+            scheduler.submit(job(one), lambda event: None)  # without anyone who listens, no notes are told
         while not cache.slots or cache.slots[0].length < len(task.ids) + new:
             scheduler.step()
         scheduler.close()

@@ -37,7 +37,7 @@ class DecodeJob:
         seed: Of its random numbers; the same seed gives the same ids, whatever else is decoded beside it.
         sampling: How to draw.
         limit: After this many new ids it comes to its end by the shortest legal way.
-        listener: Makes events of it; None: there are none before it is done.
+        listener: Makes events of it, where anyone wants them; None: there are none before it is done.
     """
 
     task: Task
