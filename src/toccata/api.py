@@ -39,7 +39,7 @@ from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
 from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
-from toccata.measure.usual import Usual
+from toccata.measure.reference import ReferenceStats
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
-    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
-    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "inspect", "is_remote", "load",
+    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
+    "Silent", "bach", "check", "clean", "doctor", "evaluate", "find_model", "finetune", "inspect", "is_remote", "load",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
     "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",
 ]  # fmt: skip

@@ -212,7 +212,7 @@ def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
     refuse_existing(files, said["force"])
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
-    best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
+    best = Best(api.Ranker(api.ReferenceStats.of_model(model.folder), judge), said["count"]) if ranked else None
     return Desk(model, sampling, seeds, places, said, path, soundfont, judge, best)
 
 
