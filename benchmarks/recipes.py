@@ -66,7 +66,7 @@ SEEDS: dict[str, tuple[str, ...]] = {
     # Heads of 25 numbers are not reached: 10 of 20, as in the project's later version. Its commitment of 0.25 counts
     # beside a mean over 88 x 32 cells, ours beside a sum.
     "bachsformer": (
-        *_AS_IT_WAS, "tokenizer.codes=16", "tokenizer.book=16", "tokenizer.steps=32", "codec.layout=grid",
+        *_AS_IT_WAS, "tokenizer.codes=16", "tokenizer.codebook=16", "tokenizer.steps=32", "codec.layout=grid",
         "codec.width=256", "codec.entry=256", "codec.layers=2", "codec.decay=0.99", "codec.commitment=1408.0",
         "codec.renew=0.0", "codec_training.lr=1e-4", "codec_training.rows=128", "codec_training.warmup=0",
         "codec_training.transpose=0", "codec_training.clip=0", "codec_training.patience=0", "model.layers=4",

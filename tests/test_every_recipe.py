@@ -25,7 +25,7 @@ MERGED = "tokenizer.merges=1100"
 """Few enough to be learned from six pieces in a moment; a recipe without merges stays without."""
 CODES = [
     "codec.width=32",
-    "tokenizer.book=64",
+    "tokenizer.codebook=64",
     "codec_training.steps=200",
     "codec_training.rows=32",
     "codec_training.evaluations=2",

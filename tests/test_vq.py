@@ -145,7 +145,7 @@ def test_agreement_counts_what_comes_back() -> None:
 
 # -- the model and its graphs ------------------------------------------------------------------------------------------
 
-SMALL = VqConfig(steps=12, codes=4, book=64, width=24, entry=8)
+SMALL = VqConfig(steps=12, codes=4, codebook=64, width=24, entry=8)
 SMALL_GRID = replace(SEED, width=8, entry=8, layers=1)
 
 
@@ -157,7 +157,7 @@ def _noise(config: VqConfig, quarters: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def _stirred(config: VqConfig) -> VqVae:
-    """A model whose every weight, book included, is far from where it began."""
+    """A model whose every weight, codebook included, is far from where it began."""
     torch.manual_seed(3)
     model = VqVae(config)
     model.put({name: torch.randn_like(tensor) * 0.3 for name, tensor in model.tensors().items()})
@@ -197,15 +197,15 @@ def test_graphs_compute_what_torch_computes(config: VqConfig, tmp_path: Path) ->
     assert len(np.unique(codes)) > 8
     np.testing.assert_array_equal(codes, ours.encode(slices))
     rng = np.random.default_rng(1)
-    anything = rng.integers(0, config.book, (600, config.codes), dtype=np.int32)
+    anything = rng.integers(0, config.codebook, (600, config.codes), dtype=np.int32)
     np.testing.assert_allclose(theirs.decode(anything), ours.decode(anything), atol=1e-4)
     assert theirs.decode(anything).dtype == np.float32
     assert theirs.encode(slices[:0]).shape == (0, config.codes)
     assert theirs.decode(anything[:0]).shape == (0, 2, 88, config.steps)
-    assert (theirs.steps, theirs.codes, theirs.book, theirs.threshold) == (
+    assert (theirs.steps, theirs.codes, theirs.codebook, theirs.threshold) == (
         config.steps,
         config.codes,
-        config.book,
+        config.codebook,
         0.4,
     )
 
@@ -267,7 +267,7 @@ def test_keys_are_told_from_low_to_high_and_the_outer_ones_always() -> None:
     [
         {"layout": "cloud"},
         {"codes": 0},
-        {"book": 1},
+        {"codebook": 1},
         {"decay": 1.0},
         {"layout": "grid"},
         {"layout": "grid", "steps": 32, "codes": 16, "width": 8},
@@ -283,7 +283,11 @@ def test_a_wrong_config_is_told_in_one_line(wrong: dict[str, Any]) -> None:
 def test_config_survives_json() -> None:
     assert VqConfig.from_json(json.loads(json.dumps(SEED.to_json()))) == SEED
     assert SEED.bits == 64
-    assert VqConfig(codes=6, book=1024).bits == 60
+    assert VqConfig(codes=6, codebook=1024).bits == 60
+    before = {"book" if name == "codebook" else name: value for name, value in SMALL.to_json().items()}
+    assert VqConfig.from_json(before) == SMALL
+    with pytest.raises(ModelError, match="book"):
+        VqConfig.from_json({**before, "codebook": 64})
 
 
 def test_missing_weights_and_files_are_told(tmp_path: Path) -> None:
@@ -318,7 +322,7 @@ def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Pa
     losses: list[float] = []
     state = train_codec(
         corpus,
-        replace(SMALL, codes=6, book=256, width=48),
+        replace(SMALL, codes=6, codebook=256, width=48),
         replace(QUICK, steps=200, lr=1e-2, evaluations=2, valid_rows=10**6),
         tmp_path,
         report=lambda step: losses.append(step.loss),
@@ -361,6 +365,10 @@ def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp
     assert replace(parts, seconds=0) == replace(whole, seconds=0)
     assert (tmp_path / "parts" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
     # What is there is not done again, and not mixed up with something else.
+    again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
+    assert again == whole
+    about = tmp_path / "whole" / ABOUT
+    about.write_text(about.read_text().replace('"codebook"', '"book"'))  # as it was called once
     again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
     assert again == whole
     with pytest.raises(ToccataError, match="other settings"):

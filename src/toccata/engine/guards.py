@@ -6,7 +6,7 @@ that repeats itself as music does is left alone: ``benchmarks/degeneration.py`` 
 touched.
 
 Drums are not listened to, as their loops are music; while they play, repetition counts for less, and they end a
-silence. Codes of a book are not steered: what notes they make is known only a quarter later. Time is in *bins*,
+silence. Codes of a codebook are not steered: what notes they make is known only a quarter later. Time is in *bins*,
 twelfths of a quarter.
 """
 

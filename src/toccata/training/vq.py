@@ -129,11 +129,20 @@ def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
     """The state of the run that ended in ``folder``, if it is this one."""
     try:
         about = read_json(folder / ABOUT)
-        state = CodecState(**about["state"])
+        state = _state(about["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if state.identity != identity:
         raise _other(folder, state.identity, identity)
+    return state
+
+
+def _state(saved: dict[str, Any]) -> CodecState:
+    """What a run has kept of its state, by the names that things have now."""
+    state = CodecState(**saved)
+    config = state.identity.get("config") or {}
+    if "book" in config:
+        config["codebook"] = config.pop("book")
     return state
 
 
@@ -309,7 +318,7 @@ class _Run:
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
             state.steps = max(1, int(left / sorted(took[1:])[len(took[1:]) // 2]))
         self.say(
-            f"Learning {self.config.codes} codes a quarter note, of a book of {self.config.book:,}, from "
+            f"Learning {self.config.codes} codes a quarter note, of a codebook of {self.config.codebook:,}, from "
             f"{len(self.train):,} quarter notes in {state.steps:,} steps"
         )
 
@@ -358,7 +367,7 @@ class _Run:
             return False
         try:
             with safe_open(path, framework="pt") as file:
-                saved = CodecState(**json.loads(file.metadata()["state"]))
+                saved = _state(json.loads(file.metadata()["state"]))
                 tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if saved.identity != self.state.identity:
                 raise _other(self.folder, saved.identity, self.state.identity)
