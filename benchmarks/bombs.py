@@ -35,7 +35,8 @@ STOP_SECONDS, STOP_BYTES = 20, 6 * 2**30
 """Where a run is ended, so that the machine survives code that fails."""
 TINY = (
     "model.width=32", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.ffn=64", "model.context=256",
-    "training.steps=4", "training.rows=2", "training.workers=0", "training.evaluations=1", "training.valid_rows=2",
+    "training.steps=4", "training.micro_batch_size=2", "training.workers=0", "training.evaluations=1",
+    "training.valid_rows=2",
 )  # fmt: skip
 
 # -- the files -----------------------------------------------------------------------------------------------------

@@ -196,7 +196,11 @@ def test_no_such_recipe(tmp_path: Path) -> None:
 
 # ---- keys that had another name once
 
-OLD = [("tokenizer.book", "tokenizer.codebook", 64)]
+OLD = [
+    ("tokenizer.book", "tokenizer.codebook", 64),
+    ("training.rows", "training.micro_batch_size", 3),
+    ("training.accumulate", "training.gradient_accumulation_steps", 3),
+]
 
 
 @pytest.mark.parametrize(("old", "new", "value"), OLD)
@@ -233,7 +237,7 @@ def test_what_was_saved_with_an_old_name_is_the_same(old: str, new: str, value: 
 TIMES = """extends = "toccata"
 [times.5]
 model = { layers = 2 }
-training = { rows = 4 }
+training = { micro_batch_size = 4 }
 [times.20.model]
 layers = 3
 """
@@ -254,7 +258,7 @@ def test_times(settings: list[str], layers: int | None, rows: int | None, tmp_pa
     (tmp_path / "mine.toml").write_text(TIMES)
     found, plain = load(str(tmp_path / "mine.toml"), settings), load("toccata", ["training.steps=5"])
     assert found.model["layers"] == (layers or plain.model["layers"])
-    assert found.training.rows == (rows or plain.training.rows)
+    assert found.training.micro_batch_size == (rows or plain.training.micro_batch_size)
 
 
 @pytest.mark.parametrize("wrong", ["times = 3", "[times.x]", "[times.3]\nclean = {}", "[times]\n3 = 4", "[times.0]"])

@@ -8,7 +8,10 @@ from typing import Any
 
 from toccata.errors import RecipeWarning
 
-RENAMED = {"tokenizer": {"book": "codebook"}}
+RENAMED = {
+    "tokenizer": {"book": "codebook"},
+    "training": {"rows": "micro_batch_size", "accumulate": "gradient_accumulation_steps"},
+}
 """The sections, and in each the new name of an old one."""
 
 

@@ -104,7 +104,7 @@ class Backend(Protocol):
 
     @property
     def devices(self) -> int:
-        """How many read ``training.rows`` rows each, in one batch."""
+        """How many read ``training.micro_batch_size`` rows each, in one batch."""
         ...
 
     def main_first(self) -> AbstractContextManager[None]:

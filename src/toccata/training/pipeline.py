@@ -346,7 +346,9 @@ class Run:
     def _plan(self, parameters: int, notes: int, steps: int, tokens_per_second: float) -> None:
         """Say, before the first step, what the run will be, and whether the model's size suits it."""
         options, context = self.recipe.training, self.recipe.model.get("context", 512)
-        tokens = steps * options.rows * options.accumulate * int(context) * self.backend.devices
+        tokens = (
+            steps * options.micro_batch_size * options.gradient_accumulation_steps * int(context) * self.backend.devices
+        )
         seconds = tokens / tokens_per_second
         self.say(
             f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about "
