@@ -192,7 +192,7 @@ def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenize
         assert ours[0] == theirs[0]
         losses = [learner.losses() for learner in both]
         assert losses[1] == pytest.approx(losses[0], abs=1e-4)
-    assert both[1].held_out() == pytest.approx(both[0].held_out(), abs=1e-4)
+    assert both[1].evaluate() == pytest.approx(both[0].evaluate(), abs=1e-4)
     expected, found = both[0].weights(), both[1].weights()
     assert sorted(expected) == sorted(found)
     assert max(float(np.abs(expected[name] - found[name]).max()) for name in expected) < 2e-3

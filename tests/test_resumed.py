@@ -93,6 +93,27 @@ def test_it_is_told_why_a_run_starts_over(corpus: Corpus, tmp_path: Path, monkey
     assert any("because there is no last.safetensors any more" in line for line in said)
 
 
+def test_a_run_of_before_goes_on_whatever_its_settings_were_called(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toccata.training.loop.EARLY", 0.0)
+    out = tmp_path / "m"
+    train(corpus, out, killed_at=3)
+    last = out / "training" / checkpoint.LAST
+    kept, arrays = checkpoint.load(last)
+    kept["stale"] = kept.pop("evals_since_best")
+    options = kept["identity"]["recipe"]["training"]
+    options["rows"], options["accumulate"] = (
+        options.pop(name) for name in ("micro_batch_size", "gradient_accumulation_steps")
+    )
+    checkpoint.save(last, arrays, kept)
+    state, said = train(corpus, out)
+    assert state is not None
+    assert state.step == 8
+    assert any(line.startswith("Going on after step 1 of 8") for line in said)
+    assert not [line for line in said if line.startswith("Learning the tokens anew")]
+
+
 def test_tokens_that_are_learned_anew_are_told(corpus: Corpus, tmp_path: Path) -> None:
     train(corpus, tmp_path / "m", killed_at=1)
     (tmp_path / "m" / "training" / checkpoint.LAST).unlink()

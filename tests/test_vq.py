@@ -16,7 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from symusic import Note, Score, Track
 
 from toccata.corpus.prepare import prepare
@@ -31,7 +32,7 @@ from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
 from toccata.tokenizers.rolls import LOWEST, notes, rolls
 from toccata.training.options import CodecOptions
-from toccata.training.vq import CodecStep, load_codec, train_codec
+from toccata.training.vq import LAST, CodecStep, load_codec, train_codec
 
 
 def _score(ticks: int, *tracks: list[tuple[int, int, int]], drum: bool = False) -> Score:
@@ -317,6 +318,18 @@ def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return prepare(music, tmp_path_factory.mktemp("corpus") / "bach")
 
 
+def _as_once_called(text: str) -> str:
+    """JSON of a run as earlier versions wrote it."""
+    assert '"codebook"' in text
+    assert '"evals_since_best"' in text
+    return text.replace('"codebook"', '"book"').replace('"evals_since_best"', '"stale"')
+
+
+def _state_of(path: Path) -> str:
+    with safe_open(path, framework="pt") as file:
+        return str(file.metadata()["state"])
+
+
 def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Path) -> None:
     lines: list[str] = []
     losses: list[float] = []
@@ -359,6 +372,8 @@ def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp
     with pytest.raises(KeyboardInterrupt):
         train_codec(corpus, config, options, tmp_path / "parts", report=stop)
     assert not (tmp_path / "parts" / ABOUT).exists()
+    before = _as_once_called(_state_of(tmp_path / "parts" / LAST))
+    save_file(load_file(tmp_path / "parts" / LAST), tmp_path / "parts" / LAST, {"state": before})
     steps: list[int] = []
     parts = train_codec(corpus, config, options, tmp_path / "parts", report=lambda step: steps.append(step.step))
     assert steps == [5, 6]
@@ -368,7 +383,7 @@ def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp
     again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
     assert again == whole
     about = tmp_path / "whole" / ABOUT
-    about.write_text(about.read_text().replace('"codebook"', '"book"'))  # as it was called once
+    about.write_text(_as_once_called(about.read_text()))
     again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
     assert again == whole
     with pytest.raises(ToccataError, match="other settings"):

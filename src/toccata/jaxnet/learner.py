@@ -117,7 +117,7 @@ class JaxLearner:
         taken, self._losses = self._losses, []
         return [float(loss) for loss in taken]
 
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on the held-out examples, of the averaged weights where there are any; nats a token."""
         if not self._valid:
             return None

@@ -56,7 +56,7 @@ class Learner(Protocol):
         """No more steps."""
         ...
 
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
         ...
 

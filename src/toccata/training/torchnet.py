@@ -234,7 +234,7 @@ class TorchLearner:
             average.lerp_(weights[name], 1 - decay)
 
     @torch.no_grad()
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
         if self.valid is None:
             return None

@@ -51,7 +51,7 @@ class CodecState:
     best_loss: float = float("inf")
     """Nats a quarter note, on pieces held back."""
     best_step: int = 0
-    stale: int = 0
+    evals_since_best: int = 0
     """Evaluations since the best one."""
     stopped: str = ""
     """Why the run ended before its last step, if it did."""
@@ -139,7 +139,8 @@ def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
 
 def _state(saved: dict[str, Any]) -> CodecState:
     """What a run has kept of its state, by the names that things have now."""
-    state = CodecState(**saved)
+    now = {"stale": "evals_since_best"}
+    state = CodecState(**{now.get(name, name): value for name, value in {**saved}.items()})
     config = state.identity.get("config") or {}
     if "book" in config:
         config["codebook"] = config.pop("book")
@@ -273,7 +274,7 @@ class _Run:
         return float(loss.detach())
 
     @torch.no_grad()
-    def _held_out(self) -> float:
+    def _held_out_loss(self) -> float:
         """Nats a quarter note on what was held back."""
         self.model.eval()
         total, rows = 0.0, self.options.rows
@@ -285,16 +286,16 @@ class _Run:
     def _evaluate(self) -> float:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
-        held_out = self._held_out()
+        held_out = self._held_out_loss()
         self._refuse_infinite(held_out, f"the held-out loss of the codes after step {state.step:,}")
         if held_out < state.best_loss:
             self._refuse_broken(self.model.tensors())
-            state.best_loss, state.best_step, state.stale = held_out, state.step, 0
+            state.best_loss, state.best_step, state.evals_since_best = held_out, state.step, 0
             write_bytes(self.folder / WEIGHTS, to_bytes(self.model.tensors()))
         else:
-            state.stale += 1
+            state.evals_since_best += 1
             patience = self.options.patience if len(self.valid.pieces) >= FEWEST else 0
-            if patience and state.stale >= patience:
+            if patience and state.evals_since_best >= patience:
                 state.stopped = f"the held-out loss has not fallen since step {state.best_step}"
         return held_out
 
@@ -311,7 +312,7 @@ class _Run:
                 took.append(time.monotonic() - before)
                 stop.check()
             before = time.monotonic()
-            self._held_out()
+            self._held_out_loss()
             evaluation = time.monotonic() - before
             self.model.load_state_dict(kept)
             self.optimizer = self._optimizer()
