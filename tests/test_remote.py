@@ -25,13 +25,13 @@ from toccata import folder, remote
 from toccata.errors import ModelError, RemoteError, ToccataError
 from toccata.files import write_json
 from toccata.folder_lock import locked
-from toccata.remote import Kind
+from toccata.remote import RemoteSpec
 from toccata.remote.copy import Copy
 
 pytest.importorskip("s3fs")
 moto_server = pytest.importorskip("moto.server")
 
-MODEL = remote.Kind(writes=True, leave=("training/corpus",), last="toccata.json")
+MODEL = remote.RemoteSpec(writes=True, leave=("training/corpus",), last="toccata.json")
 AWS = {
     "AWS_ACCESS_KEY_ID": "nobody",
     "AWS_SECRET_ACCESS_KEY": "nothing",
@@ -238,7 +238,7 @@ def test_an_interrupted_copy_is_completed(place: Path) -> None:
 
 def test_what_is_known_of_a_copy_is_not_written_anew_for_each_file(place: Path) -> None:
     """Of 40 files, what is written is a few times what is known of all, not 40 times; and torn, it costs one file."""
-    copy = Copy((place / "there").as_uri(), Kind(writes=True))
+    copy = Copy((place / "there").as_uri(), RemoteSpec(writes=True))
     folder = copy.fetch()
     for number in range(40):
         (folder / f"{number}.mid").write_bytes(bytes(number))
@@ -268,7 +268,7 @@ def test_what_a_killed_process_was_fetching_is_removed(place: Path) -> None:
     there = place / "there"
     there.mkdir()
     (there / "a.mid").write_bytes(b"music")
-    copy = Copy(there.as_uri(), Kind())
+    copy = Copy(there.as_uri(), RemoteSpec())
     dead, alive = copy.home / "aside-dead", copy.home / "aside-alive"
     for aside in (dead, alive):
         aside.mkdir(parents=True)
@@ -284,7 +284,7 @@ def test_what_a_killed_process_was_fetching_is_removed(place: Path) -> None:
 def test_no_name_leads_out_of_the_copy(place: Path, parts: list[str]) -> None:
     from toccata.remote.copy import _refuse_outside
 
-    name, kind = "/".join(parts), remote.Kind()
+    name, kind = "/".join(parts), remote.RemoteSpec()
     root = place / "cache" / "x"
     if not kind.wants(name):
         return

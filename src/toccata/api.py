@@ -53,7 +53,7 @@ from toccata.pace import recipe_table
 from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
-from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
+from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
 from toccata.training.info import command_line
 from toccata.training.place import refuse_foreign
 from toccata.training.threads import threads_that_wait_briefly
@@ -65,9 +65,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
     "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
-    "Silent", "bach", "check", "clean", "doctor", "evaluate", "find_model", "finetune", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",
+    "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "inspect",
+    "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table",
+    "refuse_output", "render", "seeds_of", "soundfont_folders", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -76,11 +76,11 @@ VALID_BARS = 8
 VALID_PIECES = 8
 
 # What a verb reads or writes may be in an object store; this is all that the verbs know of it.
-MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
-MODEL = Kind(leave=(folder.TRAINING,))
-WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
-WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
-find_model = reaching(name=MODEL)(find_model_here)
+MUSIC = RemoteSpec(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
+MODEL = RemoteSpec(leave=(folder.TRAINING,))
+WRITTEN_CORPUS = RemoteSpec(writes=True, last=CORPUS)
+WRITTEN_MODEL = RemoteSpec(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
+find_model = accepts_urls(name=MODEL)(find_model_here)
 
 
 class Progress(Protocol):
@@ -106,7 +106,7 @@ class Silent:
 
 
 @checked
-@reaching(path=MODEL)
+@accepts_urls(path=MODEL)
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
 
@@ -119,7 +119,7 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
 
 
 @checked
-@reaching(path=MUSIC)
+@accepts_urls(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
     heard = progress or Silent()
@@ -127,7 +127,7 @@ def check(path: str | Path, progress: Progress | None = None) -> Report:
 
 
 @checked
-@reaching(source=MUSIC, out=Kind(writes=True))
+@accepts_urls(source=MUSIC, out=RemoteSpec(writes=True))
 def clean(
     source: str | Path,
     out: str | Path,
@@ -163,13 +163,13 @@ def clean(
 
 
 @checked
-@reaching(source=MUSIC, out=WRITTEN_CORPUS)
+@accepts_urls(source=MUSIC, out=WRITTEN_CORPUS)
 def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
 ) -> Corpus:
     """Make a corpus of a folder of MIDI files, or bring it up to date."""
     heard = progress or Silent()
-    hear, name = (lambda d, t: heard.update("preparing", d, t)), told(Path(source).resolve())
+    hear, name = (lambda d, t: heard.update("preparing", d, t)), display_url(Path(source).resolve())
     return prepare_corpus(Path(source), Path(out), options, named=name, progress=hear)
 
 
@@ -182,7 +182,7 @@ def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]
 
 
 @checked
-@reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
+@accepts_urls(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
 @locks("out")
 def train(
     source: str | Path,
@@ -230,8 +230,8 @@ def train(
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
     before = None if parent is None else Seen.of_parent(parent, heard.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
-    model = None if start_from is None else told(start_from)
-    called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
+    model = None if start_from is None else display_url(start_from)
+    called = command_line(display_url(source), display_url(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, heard.say, computes, command=called)
     run.refuse_other_run()
     corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
@@ -248,7 +248,7 @@ def train(
     if state.stopped:
         heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     if (finished := run.finished(corpus, state)) is not None:
-        heard.say(f"{told(out)} is finished already: nothing to do")
+        heard.say(f"{display_url(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
     return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
@@ -355,7 +355,7 @@ def finetune(
 
 
 @checked
-@reaching(model=MODEL, source=MUSIC)
+@accepts_urls(model=MODEL, source=MUSIC)
 def evaluate(
     model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
 ) -> Evaluation:

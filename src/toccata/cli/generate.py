@@ -64,7 +64,7 @@ def generate(face: Face, **said: Any) -> None:
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as heard:
         if said["model"] is None:
-            heard.say(f"with {api.told(desk.path)}")
+            heard.say(f"with {api.display_url(desk.path)}")
         for first in range(0, count, AT_ONCE):
             pieces = model.generate(
                 said["prompt"],

@@ -122,7 +122,7 @@ def _run(face: Face, said: dict[str, Any], song: Path, total: int, verb: Any, **
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as heard:
         if said["model"] is None:
-            heard.say(f"with {api.told(desk.path)}")
+            heard.say(f"with {api.display_url(desk.path)}")
         for first in range(0, said["count"], AT_ONCE):
             seeds = desk.seeds[first : first + AT_ONCE]
             count = BarCount(heard, first, said["count"], total or None)

@@ -105,7 +105,7 @@ def _train(
     if finetunes or parent is not None:
         start_from = api.find_model(setting("model", parent) if finetunes else parent)
     face.place = out
-    face.kept = f"what was done so far is kept in {api.told(out)}: run the same command again to go on"
+    face.kept = f"what was done so far is kept in {api.display_url(out)}: run the same command again to go on"
     began = time.time()
     with face.progress() as heard:
         made = api.train(
@@ -124,13 +124,13 @@ def _train(
     curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
     value = {
         "model": made.about["name"],
-        "path": api.told(made.path),
+        "path": api.display_url(made.path),
         "recipe": made.about["recipe"].get("name"),
         "finished_before": _made_at(made.path) < began,
         "metrics": metrics,
         "lineage": lineage,
-        "loss_curve": api.told(curve) if curve.exists() else None,
-        "log": api.told(log) if log.exists() else None,
+        "loss_curve": api.display_url(curve) if curve.exists() else None,
+        "log": api.display_url(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
 

@@ -48,7 +48,7 @@ def vary(face: Face, song: Path, **said: Any) -> None:
         if said["model"] is None:
             from toccata import api
 
-            heard.say(f"with {api.told(desk.path)}")
+            heard.say(f"with {api.display_url(desk.path)}")
         pieces = desk.model.vary(
             song,
             keep=said["keep"],

@@ -17,7 +17,7 @@ from typing import Any
 from toccata.errors import MissingExtra, RemoteError, ToccataError
 from toccata.files import read_json, write_json, written_aside
 from toccata.folder_lock import locked
-from toccata.remote.place import Kind, cache
+from toccata.remote.place import RemoteSpec, cache
 
 Stamp = list[Any]
 """What tells whether a file changed: its size and its etag or time."""
@@ -42,7 +42,7 @@ _NO_NETWORK = {
 class Copy:
     """The copy of a folder, and what is known of both."""
 
-    def __init__(self, url: str, kind: Kind) -> None:
+    def __init__(self, url: str, kind: RemoteSpec) -> None:
         self.url, self.kind = url, kind
         # A copy to write to is another than one to read: what was not published yet must not be overwritten.
         mark = hashlib.sha256(json.dumps([url, kind.writes, kind.only]).encode()).hexdigest()[:16]
@@ -245,7 +245,7 @@ def copy_around(path: Path) -> Copy | None:
     if "url" not in record:
         return None
     kind = record["kind"]
-    return Copy(record["url"], Kind(kind["writes"], tuple(kind["leave"]), tuple(kind["only"]), kind["last"]))
+    return Copy(record["url"], RemoteSpec(kind["writes"], tuple(kind["leave"]), tuple(kind["only"]), kind["last"]))
 
 
 def _recorded(home: Path) -> dict[str, Any]:
