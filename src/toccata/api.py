@@ -122,8 +122,8 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
 @accepts_urls(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
-    heard = progress or Silent()
-    return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
+    listener = progress or Silent()
+    return check_folder(Path(path), progress=lambda done, total: listener.update("checking", done, total))
 
 
 @checked
@@ -151,14 +151,14 @@ def clean(
         CorpusError: There is no ``source``, or no MIDI file in it.
         RequestError: ``out`` lies in ``source`` or is no folder, or cannot be made.
     """
-    heard = progress or Silent()
+    listener = progress or Silent()
     return copy_cleaned(
         Path(source),
         Path(out),
         options,
         force=force,
         report=report,
-        progress=lambda d, t: heard.update("cleaning", d, t),
+        progress=lambda d, t: listener.update("cleaning", d, t),
     )
 
 
@@ -168,15 +168,15 @@ def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
 ) -> Corpus:
     """Make a corpus of a folder of MIDI files, or bring it up to date."""
-    heard = progress or Silent()
-    hear, name = (lambda d, t: heard.update("preparing", d, t)), display_url(Path(source).resolve())
-    return prepare_corpus(Path(source), Path(out), options, named=name, progress=hear)
+    listener = progress or Silent()
+    report, name = (lambda d, t: listener.update("preparing", d, t)), display_url(Path(source).resolve())
+    return prepare_corpus(Path(source), Path(out), options, named=name, progress=report)
 
 
 def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]:
     """Write a corpus as text to read, a note a character, into its ``text/`` folder; the files written."""
-    heard = progress or Silent()
-    written = write_text_corpus(corpus, progress=lambda d, t: heard.update("writing text", d, t))
+    listener = progress or Silent()
+    written = write_text_corpus(corpus, progress=lambda d, t: listener.update("writing text", d, t))
     publish(corpus.folder)
     return written
 
@@ -226,32 +226,32 @@ def train(
     refuse_two_lengths(minutes, settings)
     settings = [*_as_settings(size, seed), *settings]
     run_of, computes = _training(backend)
-    heard, out = progress or Silent(), Path(out)
+    listener, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
-    before = None if parent is None else Seen.of_parent(parent, heard.say)
+    before = None if parent is None else Seen.of_parent(parent, listener.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
     model = None if start_from is None else display_url(start_from)
     called = command_line(display_url(source), display_url(out), recipe, settings, minutes, model, backend)
-    run = run_of(chosen, out, parent, heard.say, computes, command=called)
+    run = run_of(chosen, out, parent, listener.say, computes, command=called)
     run.refuse_other_run()
-    corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
-    heard.say(corpus.summary())
-    tokenizer = run.tokenizer(corpus, heard.update)
+    corpus = _corpus(Path(source), out, chosen, run.main_first, listener)
+    listener.say(corpus.summary())
+    tokenizer = run.tokenizer(corpus, listener.update)
     state = run.train(
         corpus,
         tokenizer,
-        lambda step: heard.update("training", step.step, step.steps, str(step)),
-        kept=Publishing(out, heard.say),
+        lambda step: listener.update("training", step.step, step.steps, str(step)),
+        kept=Publishing(out, listener.say),
     )
     if not run.is_main:
         return run.wait()
     if state.stopped:
-        heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
+        listener.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     if (finished := run.finished(corpus, state)) is not None:
-        heard.say(f"{display_url(out)} is finished already: nothing to do")
+        listener.say(f"{display_url(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
+    return _measured(made, corpus, run.about(corpus, state), chosen, before, listener)
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:
@@ -295,11 +295,11 @@ def _recipe(
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
-def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
+def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], progress: Progress) -> Corpus:
     if (source / CORPUS).is_file():
         return Corpus(source).verify()
     with main_first():
-        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
+        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), progress)
 
 
 def _measured(
@@ -308,13 +308,13 @@ def _measured(
     about: dict[str, Any],
     recipe: Recipe,
     before: Seen | None,
-    heard: Progress,
+    progress: Progress,
 ) -> folder.ModelFolder:
     """Evaluate a model that was just exported, and write what was found into its folder."""
     from toccata.training.card import card
 
     made, metrics = measure_trained(
-        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=heard.say, update=heard.update
+        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=progress.say, update=progress.update
     )
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
     return folder.seal(made.path, {**made.about, "metrics": metrics})
@@ -373,7 +373,7 @@ def evaluate(
     Raises:
         CorpusError: There is no piece to measure on.
     """
-    heard = progress or Silent()
+    listener = progress or Silent()
     opened = load(model, precision="fp32")
     options = recipe_of(opened.folder).clean
     material = gather(
@@ -381,7 +381,7 @@ def evaluate(
         options,
         opened.folder,
         include_seen=include_seen,
-        progress=lambda done, files: heard.update("reading", done, files),
+        progress=lambda done, files: listener.update("reading", done, files),
     )
     scores = material.pieces
     if not scores:
@@ -391,7 +391,7 @@ def evaluate(
             f"{len(material.unread)} cannot be used)",
             path=source,
         )
-    found = likelihood_of(opened, scores, lambda done: heard.update("measuring", done, len(scores)))
+    found = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS)
     valid = written.valid / written.pieces
     return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
@@ -400,5 +400,5 @@ def evaluate(
 @checked
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
     """Write the Bach chorales that the music21 library carries to a folder here, as MIDI, for training of your own."""
-    heard = progress or Silent()
-    return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
+    listener = progress or Silent()
+    return write_bach(Path(out), limit=limit, progress=lambda done, total: listener.update("writing", done, total))

@@ -41,8 +41,8 @@ def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) ->
     from toccata import api
 
     _refuse_reports(reports, force)
-    with face.progress() as heard:
-        report = api.check(midi_dir, heard)
+    with face.progress() as progress:
+        report = api.check(midi_dir, progress)
         for path in reports:
             report.write(path)
     value = {**report.to_dict(), "reports": [str(path) for path in reports]}
@@ -170,8 +170,8 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     _refuse_reports(reports, force)
     face.place = out
     face.kept = f"the copies made so far are in {api.display_url(out)}, each whole: the same command goes on"
-    with face.progress() as heard:
-        made = api.clean(source, out, options, force=force, report=bool(reports), progress=heard)
+    with face.progress() as progress:
+        made = api.clean(source, out, options, force=force, report=bool(reports), progress=progress)
         if made.report is not None:
             for path in reports:
                 made.report.write(path)
@@ -219,11 +219,11 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
     refuse_file(out, "the corpus")
     face.place = out
     face.kept = f"what was read so far is kept in {api.display_url(out)}: run the same command again to go on"
-    with face.progress() as heard:
+    with face.progress() as progress:
         corpus = api.prepare(
-            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), heard
+            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), progress
         )
-        texts = api.prepare_text(corpus, heard) if text else []
+        texts = api.prepare_text(corpus, progress) if text else []
     about = corpus.about
     value = {
         "corpus": api.display_url(out),
@@ -273,8 +273,8 @@ def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     refuse_file(out, "the MIDI files")
     face.place = out
     face.kept = f"what was written so far is in {out}; the same command goes on"
-    with face.progress() as heard:
-        report = api.bach(out, limit=limit, progress=heard)
+    with face.progress() as progress:
+        report = api.bach(out, limit=limit, progress=progress)
     value = {"dataset": name, "path": str(out), **report}
     lines = [
         f"{report['files']:,} chorales, {report['notes']:,} notes in {out} ({report['written']:,} new); "

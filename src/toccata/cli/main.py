@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show(sys.stderr, *traceback.format_exc().rstrip("\n").split("\n"))
         face = context.get("face")
         wrong = isinstance(error, ArgumentError | RecipeError) or getattr(error, "kind", "") == "bad-settings"
-        return _fail(*_told(error, None if face is None else face.place, debug), 2 if wrong else 1, as_json)
+        return _fail(*_explained(error, None if face is None else face.place, debug), 2 if wrong else 1, as_json)
 
 
 def _run(args: list[str], context: dict[str, Any]) -> int:
@@ -230,7 +230,7 @@ def as_options(message: str) -> str:
     return _ARGUMENT.sub(option, message)
 
 
-def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
+def _explained(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
     """Message, kind and path of an error; ``place`` is where the command writes."""
     if isinstance(error, ToccataError):
         return as_options(error.message), error.kind, None if error.path is None else str(error.path)
@@ -239,8 +239,8 @@ def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, 
     number = error.errno if isinstance(error, OSError) else None
     text = " ".join(str(error).split())
     # safetensors tells of the disk in words of its own.
-    told = re.search(r"\(os error (\d+)\)", text)
-    if (int(told[1]) if told else number) in _FULL:
+    os_error = re.search(r"\(os error (\d+)\)", text)
+    if (int(os_error[1]) if os_error else number) in _FULL:
         where = path or (None if place is None else str(place))
         of = f" of {where}" if where else ""
         message = f"the disk{of} is full: make room and run the same command again; what is whole there is kept"

@@ -107,7 +107,7 @@ def _train(
     face.place = out
     face.kept = f"what was done so far is kept in {api.display_url(out)}: run the same command again to go on"
     began = time.time()
-    with face.progress() as heard:
+    with face.progress() as progress:
         made = api.train(
             midi_dir,
             out,
@@ -118,7 +118,7 @@ def _train(
             minutes=minutes,
             start_from=start_from,
             backend=backend or "torch",
-            progress=heard,
+            progress=progress,
         )
     metrics, lineage = made.metrics, made.about["lineage"]
     curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
@@ -199,8 +199,8 @@ def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None
     """
     from toccata import api
 
-    with face.progress() as heard:
-        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=heard)
+    with face.progress() as progress:
+        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=progress)
     value = found.to_dict()
     lines = [
         f"model        {value['model']}",

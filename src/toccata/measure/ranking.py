@@ -112,11 +112,11 @@ class Ranker:
         found = traits(score, piece.prompt_end or 0)
         if self._steps is not None and (nats := self._steps.nats(score, piece.prompt_end or 0)) is not None:
             found["steps"] = nats
-        told = [self._surprise(piece), self._traits(found), self._known(piece)]
-        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in told), strict=True))
+        judged = [self._surprise(piece), self._traits(found), self._known(piece)]
+        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in judged), strict=True))
         weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}
         total = sum(weights[name] * part for name, part in parts.items() if part is not None)
-        return Ranked(piece, total, parts, found, "; ".join(text for _, text in told if text))
+        return Ranked(piece, total, parts, found, "; ".join(text for _, text in judged if text))
 
     def _surprise(self, piece: Piece) -> tuple[float | None, str]:
         nats = piece.origin.get("nats_per_note")

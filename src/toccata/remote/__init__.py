@@ -42,13 +42,13 @@ def display_url(place: str | Path) -> str:
     return copy.url if inside == "." else f"{copy.url}/{inside}"
 
 
-def fetched(url: str, kind: RemoteSpec | None = None, heard: Any = None) -> Path:
+def fetched(url: str, kind: RemoteSpec | None = None, progress: Any = None) -> Path:
     """Bring the copy of ``url`` up to date.
 
     Args:
         url: The address of a folder.
         kind: What it is wanted for; by default to be read.
-        heard: A Progress that hears how it goes on.
+        progress: Hears how it goes on.
 
     Returns:
         The copy's folder.
@@ -57,7 +57,7 @@ def fetched(url: str, kind: RemoteSpec | None = None, heard: Any = None) -> Path
         MissingExtra: The libraries for such an address are not installed.
         RemoteError: There is nothing there, it may not be read, or cannot be reached.
     """
-    return Copy(address(url) or url, kind or RemoteSpec()).fetch(heard)
+    return Copy(address(url) or url, kind or RemoteSpec()).fetch(progress)
 
 
 def admit(place: str | Path, kind: RemoteSpec) -> None:

@@ -99,7 +99,7 @@ class Copy:
         names = {path.relative_to(self.folder).as_posix(): path for path in files}
         return {name: path for name, path in names.items() if self.kind.wants(name)}
 
-    def fetch(self, heard: Any = None) -> Path:
+    def fetch(self, progress: Any = None) -> Path:
         """Bring what is new there here."""
         self.folder.mkdir(parents=True, exist_ok=True)
         there = self._there()
@@ -116,8 +116,8 @@ class Copy:
             some = todo[first : first + _AT_ONCE]
             self._get(some, there)
             self._remember(*some)
-            if heard is not None:
-                heard.update("copying", first + len(some), len(todo))
+            if progress is not None:
+                progress.update("copying", first + len(some), len(todo))
         if todo:
             self._settle()
         return self.folder

@@ -285,14 +285,14 @@ def matched(song: Song, found: Sequence[Slot], seen: Sequence[int], origin: int,
         scale: Ticks of the song in one of the tokenizer's.
     """
     out: list[list[int]] = [[] for _ in found]
-    told: dict[tuple[int, int], list[int]] = defaultdict(list)
+    written: dict[tuple[int, int], list[int]] = defaultdict(list)
     for slot, note in enumerate(found):
-        told[note.program, note.pitch].append(slot)
+        written[note.program, note.pitch].append(slot)
     real: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number in seen:
         real[song.programs[number], song.pitches[number]].append(number)
     for name, numbers in real.items():
-        mine = told.get(name, [])
+        mine = written.get(name, [])
         numbers.sort(key=lambda n: int(song.start[n]))
         if len(mine) == len(numbers):
             for slot, number in zip(mine, numbers, strict=True):

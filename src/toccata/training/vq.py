@@ -345,9 +345,9 @@ class _Run:
         for length in self.valid.pieces:
             slices = self.valid.take(slice(start, start + length))
             start += length
-            truth, heard = notes(slices, self.config.steps), codec.decode(codec.encode(slices))
+            truth, decoded = notes(slices, self.config.steps), codec.decode(codec.encode(slices))
             for threshold in _THRESHOLDS:
-                totals[threshold] += agreement(truth, notes(heard, self.config.steps, threshold=threshold))
+                totals[threshold] += agreement(truth, notes(decoded, self.config.steps, threshold=threshold))
         best = max(_THRESHOLDS, key=lambda threshold: totals[threshold].f1)
         return totals[best], best
 

@@ -156,8 +156,8 @@ class Choir:
         before = [_last(stands, first + number, start) for number in range(len(self.voices))]
         program = int(self.song.tracks[self.melody].program)
         out = []
-        heard = [(n.time, n.end, n.pitch) for n in self.song.tracks[self.melody].notes]
-        for number, line in enumerate(deal(under(notes, heard), self.voices, before)):
+        melody = [(n.time, n.end, n.pitch) for n in self.song.tracks[self.melody].notes]
+        for number, line in enumerate(deal(under(notes, melody), self.voices, before)):
             some = tuple(Note(a, b - a, pitch, velocity) for a, b, pitch, velocity in line)
             if some:
                 out.append(Part(first + number, program, some, self.voices[number].name))
