@@ -110,8 +110,8 @@ def copied() -> Any:
     return mock.patch.object(Copy, "_get", autospec=True, side_effect=Copy._get)
 
 
-def asked(heard: Any) -> list[str]:
-    return sorted(name for one in heard.call_args_list for name in one.args[1])
+def asked(copies: Any) -> list[str]:
+    return sorted(name for one in copies.call_args_list for name in one.args[1])
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------
@@ -193,22 +193,22 @@ def test_only_what_changed_is_copied_again(bucket: Bucket, place: Path) -> None:
     for number in range(4):
         bucket.put(f"midi/deep/{number}.mid", bytes(number + 1))
     bucket.put("midi-of-others/x.mid", b"no")
-    with copied() as heard:
+    with copied() as copies:
         here = remote.fetched(f"s3://{bucket.name}/midi")
-    assert asked(heard) == [f"deep/{number}.mid" for number in range(4)]
-    assert sorted(p.relative_to(here).as_posix() for p in here.rglob("*.mid")) == asked(heard)
+    assert asked(copies) == [f"deep/{number}.mid" for number in range(4)]
+    assert sorted(p.relative_to(here).as_posix() for p in here.rglob("*.mid")) == asked(copies)
     bucket.put("midi/deep/1.mid", b"ne")  # same size, other content
     bucket.put("midi/new.mid", b"new")
     bucket.remove("midi/deep/3.mid")
     (here / "deep" / "0.mid").write_bytes(b"spoilt")
-    with copied() as heard:
+    with copied() as copies:
         assert remote.fetched(f"s3://{bucket.name}/midi/") == here
-    assert asked(heard) == ["deep/0.mid", "deep/1.mid", "new.mid"]
+    assert asked(copies) == ["deep/0.mid", "deep/1.mid", "new.mid"]
     assert (here / "deep" / "1.mid").read_bytes() == b"ne"
     assert not (here / "deep" / "3.mid").exists()
-    with copied() as heard:
+    with copied() as copies:
         remote.fetched(f"s3://{bucket.name}/midi")
-    assert asked(heard) == []
+    assert asked(copies) == []
 
 
 def test_an_interrupted_copy_is_completed(place: Path) -> None:
@@ -229,9 +229,9 @@ def test_an_interrupted_copy_is_completed(place: Path) -> None:
         pytest.raises(KeyboardInterrupt),
     ):
         remote.fetched(there.as_uri())
-    with copied() as heard:
+    with copied() as copies:
         here = remote.fetched(there.as_uri())
-    assert asked(heard) == ["3.mid", "4.mid"]
+    assert asked(copies) == ["3.mid", "4.mid"]
     assert [p.stat().st_size for p in sorted(here.iterdir())] == list(range(5))
     assert sorted(p.name for p in here.parent.iterdir()) == ["copy.json", "there"], "nothing is left aside"
 
@@ -302,11 +302,11 @@ def test_a_name_that_leads_out_is_not_copied(name: str, place: Path) -> None:
     listing = {f"{there}/good.mid": {"size": 1, "mtime": 1.0}, f"{there}/{name}": {"size": 1, "mtime": 1.0}}
     with (
         mock.patch("fsspec.implementations.local.LocalFileSystem.find", return_value=listing),
-        copied() as heard,
+        copied() as copies,
         contextlib.suppress(RemoteError),  # it may be refused or passed over
     ):
         remote.fetched(f"file://{there}")
-    assert not any("evil" in one for one in asked(heard))
+    assert not any("evil" in one for one in asked(copies))
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -437,10 +437,10 @@ def test_from_a_bucket_to_a_bucket(data: Path, bucket: Bucket, place: Path, monk
     assert str(place).encode() not in bucket.get("models/mine/toccata.json")
 
     other_machine(monkeypatch, place)
-    with copied() as heard:
+    with copied() as copies:
         done = call("generate", "--model", model, "--bars", "1", "-o", "x.mid", "--json")
     assert done.code == 0, done.err
-    assert not [name for name in asked(heard) if name.startswith("training/")], "writing needs no checkpoint"
+    assert not [name for name in asked(copies) if name.startswith("training/")], "writing needs no checkpoint"
     assert toccata.load(model).name == "mine"
     done = call("evaluate", model, music, "--all", "--json")
     assert done.code == 0, done.err

@@ -187,12 +187,12 @@ def started(trained: Path, tmp_path: Path) -> Path:
 
 
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
-    told: list[str] = say if say is not None else []
+    lines: list[str] = say if say is not None else []
     one = Run(
         load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]),
         out,
         None,
-        told.append,
+        lines.append,
         TorchBackend(),
     )
     return one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)

@@ -309,8 +309,8 @@ def test_the_command_writes_the_closest_first(data: Path, model: Model, tmp_path
     assert [Path(row["path"]).name for row in rows] == ["v-1.mid", "v-2.mid", "v-3.mid"]
     assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
     assert all(rhythm(Path(row["path"]).read_bytes()) == rhythm(song.read_bytes()) for row in rows)
-    told = call(*asked, "--keep", "melody", "-n", 2, "-o", tmp_path / "all")
-    assert told.out.count("distance 0.") == 2
+    result = call(*asked, "--keep", "melody", "-n", 2, "-o", tmp_path / "all")
+    assert result.out.count("distance 0.") == 2
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["m-5-1.mid", "m-5-2.mid"]
     assert (
         "--strength': it must be a number from 0 to 1, not '2'"

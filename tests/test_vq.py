@@ -64,9 +64,9 @@ def test_notes_come_back_from_rolls(entries: list[tuple[int, int, int]], ticks: 
         expected[pitch, onset] = max(end, expected.get((pitch, onset), 0))
     found = notes(rolls(_score(ticks, entries), steps), steps)
     assert found.ticks_per_quarter == steps
-    heard = _listed(found)
-    assert [(p, t) for t, p, _ in heard] == [(p, t) for t, p in sorted((t, p) for p, t in expected)]
-    for time, pitch, length in heard:
+    listed = _listed(found)
+    assert [(p, t) for t, p, _ in listed] == [(p, t) for t, p in sorted((t, p) for p, t in expected)]
+    for time, pitch, length in listed:
         later = min((t for p, t in expected if p == pitch and t > time), default=10**9)
         assert length == min(expected[pitch, time], later) - time
 
@@ -257,9 +257,9 @@ def test_keys_are_told_from_low_to_high_and_the_outer_ones_always() -> None:
         slices[0, :, key, 0] = 1
     for key in (1, 2, 3, 40, 50, 60, 70, 80):
         slices[1, :, key, 0] = 1
-    told = model.body.choose(slices)
-    assert told[0].nonzero().flatten().tolist() == [10, 20, 30]
-    assert told[1].nonzero().flatten().tolist() == [1, 40, 60, 80]
+    chosen = model.body.choose(slices)
+    assert chosen[0].nonzero().flatten().tolist() == [10, 20, 30]
+    assert chosen[1].nonzero().flatten().tolist() == [1, 40, 60, 80]
     assert (model.encode(slices) > 0).tolist() == [[True, True, True, False], [True] * 4]
 
 
@@ -353,9 +353,9 @@ def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Pa
         slices = rolls(corpus.score(number), 12)
         codes = played.encode(slices)
         np.testing.assert_array_equal(codes, trained.encode(slices))
-        heard = played.decode(codes)
-        np.testing.assert_allclose(heard, trained.decode(codes), atol=1e-4)
-        found += agreement(notes(slices, 12), notes(heard, 12, threshold=played.threshold))
+        decoded = played.decode(codes)
+        np.testing.assert_allclose(decoded, trained.decode(codes), atol=1e-4)
+        found += agreement(notes(slices, 12), notes(decoded, 12, threshold=played.threshold))
     assert found.f1 == pytest.approx(state.f1, abs=2e-3)
     assert found.duration_error == pytest.approx(state.duration_error, abs=2e-2)
 
