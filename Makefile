@@ -39,7 +39,7 @@ $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 
 demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new music out: MIDI, picture and sound
 	$(BIN)/toccata dataset bach demo/midi
-	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model training.rows=4
+	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model training.micro_batch_size=4
 	$(BIN)/toccata generate --model demo/model --bars 16 --audio --plot -o demo/idea.mid --force
 	@echo
 	@echo "The music:       demo/idea.mid"

@@ -35,7 +35,8 @@ STOP_SECONDS, STOP_BYTES = 20, 6 * 2**30
 """Where a run is ended, so that the machine survives code that fails."""
 TINY = (
     "model.width=32", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.ffn=64", "model.context=256",
-    "training.steps=4", "training.rows=2", "training.workers=0", "training.evaluations=1", "training.valid_rows=2",
+    "training.steps=4", "training.micro_batch_size=2", "training.workers=0", "training.evaluations=1",
+    "training.valid_rows=2",
 )  # fmt: skip
 
 # -- the files -----------------------------------------------------------------------------------------------------
@@ -342,14 +343,14 @@ class Run:
 def run(line: list[object], place: Path) -> Run:
     """Run a command line in a process forked off this one, in the folder ``place``."""
     place.mkdir(parents=True, exist_ok=True)
-    told = place / "told"
+    output = place / "output"
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if not child:
-        _as_child(line, place, told)
+        _as_child(line, place, output)
     _, status, used = os.wait4(child, 0)
-    text = told.read_text(errors="replace").splitlines()
+    text = output.read_text(errors="replace").splitlines()
     refusal = [row for row in text if row.startswith("error: ")]
     said = refusal[-1] if refusal else text[-1] if text else ""
     # Linux counts in kilobytes, macOS in bytes.
@@ -358,11 +359,11 @@ def run(line: list[object], place: Path) -> Run:
     return Run(used.ru_utime + used.ru_stime, used.ru_maxrss * scale, code, said, len(refusal))
 
 
-def _as_child(line: list[object], place: Path, told: Path) -> None:
+def _as_child(line: list[object], place: Path, output: Path) -> None:
     """The life of a forked process; does not return."""
     code = 99
     try:
-        out = os.open(told, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        out = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.chdir(place)

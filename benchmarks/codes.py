@@ -37,11 +37,11 @@ CODECS: dict[str, tuple[VqConfig, CodecOptions]] = {
         replace(SEED, width=64, entry=64, renew=0.2, decay=0.95, commitment=12.5),
         CodecOptions(rows=64, lr=2e-3, evaluations=4),
     ),
-    "slots-16x16": (VqConfig(codes=16, book=16), CodecOptions()),
-    "slots-6x1024": (VqConfig(codes=6, book=1024), CodecOptions()),
-    "slots-8x512": (VqConfig(codes=8, book=512), CodecOptions()),
-    "slots-8x1024": (VqConfig(codes=8, book=1024), CodecOptions()),
-    "slots-8x2048": (VqConfig(codes=8, book=2048), CodecOptions()),
+    "slots-16x16": (VqConfig(codes=16, codebook=16), CodecOptions()),
+    "slots-6x1024": (VqConfig(codes=6, codebook=1024), CodecOptions()),
+    "slots-8x512": (VqConfig(codes=8, codebook=512), CodecOptions()),
+    "slots-8x1024": (VqConfig(codes=8, codebook=1024), CodecOptions()),
+    "slots-8x2048": (VqConfig(codes=8, codebook=2048), CodecOptions()),
 }
 """``seed``: the first layout with its own learning rate and batch; ``seed-small``: the same in small, which gets
 further in a short time. The others are a code for each key that is used.
@@ -108,7 +108,7 @@ def main() -> None:
             config, training = CODECS[name]
             steps = steps_in(options.minutes, corpus, config, training)
             state = train_codec(corpus, config, replace(training, steps=steps), out / name)
-            row = {"codec": name, "codes": config.codes, "book": config.book, "steps": state.step}
+            row = {"codec": name, "codes": config.codes, "codebook": config.codebook, "steps": state.step}
             rows.append({**row, "minutes": options.minutes, **measure(corpus, OnnxCodec(out / name))})
             if not options.json:
                 r = rows[-1]

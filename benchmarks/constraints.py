@@ -62,8 +62,8 @@ def main() -> None:
     rows = []
     plain = Request(bars=options.bars, meter=(4, 4))
     for batch in options.batch:
-        for name, wishes in {"guards": {}, **KINDS}.items():
-            row = {"batch": batch, "constraint": name, **cost(model, plain, wishes, batch, options.rounds)}
+        for name, changes in {"guards": {}, **KINDS}.items():
+            row = {"batch": batch, "constraint": name, **cost(model, plain, changes, batch, options.rounds)}
             rows.append(row)
             if not options.json:
                 print(
@@ -81,15 +81,16 @@ def main() -> None:
         print()
 
 
-def cost(model: Model, plain: Request, wishes: dict[str, Any], batch: int, rounds: int) -> dict[str, float]:
+def cost(model: Model, plain: Request, changes: dict[str, Any], batch: int, rounds: int) -> dict[str, float]:
     """What a constraint takes for each id; no wishes: what the guards take."""
     room = model.config.context * 3 // 4
     asked, free = (
-        compile_request(request, model.tokenizer, room, controls=False) for request in (replace(plain, **wishes), plain)
+        compile_request(request, model.tokenizer, room, controls=False)
+        for request in (replace(plain, **changes), plain)
     )
-    written, micros = pieces(model, replace(plain, **wishes), batch, rounds)
+    written, micros = pieces(model, replace(plain, **changes), batch, rounds)
     count = sum(map(len, written))
-    guards = Ids(model.tokenizer.grammar()) if not wishes else None
+    guards = Ids(model.tokenizer.grammar()) if not changes else None
     with_it, without = [], []
     for _ in range(rounds):
         with_it.append(timed(lambda: [again(asked, ids, guards) for ids in written]))
@@ -139,13 +140,13 @@ def timed(work: Callable[[], object]) -> float:
 def guidance(model: Model, batch: int, bars: int, rounds: int) -> float:
     """How much longer an id takes where two rows are read for each piece; by the middle of pairs in turns."""
     request = Request(bars=bars, meter=(4, 4))
-    told = replace(request, controls=Controls(density=4))
+    controlled = replace(request, controls=Controls(density=4))
     ratios = []
     for turn in range(rounds + 1):
         each = []
         for strength in (1.0, 2.0):
             began, seeds = time.perf_counter(), range(100 * turn, 100 * turn + batch)
-            done = model.decode(model.compile(told), seeds, sampling=Sampling(guidance=strength), limit=LIMIT)
+            done = model.decode(model.compile(controlled), seeds, sampling=Sampling(guidance=strength), limit=LIMIT)
             each.append((time.perf_counter() - began) / sum(one.new_tokens for one in done))
         ratios.append(each[1] / each[0])
     return statistics.median(ratios[1:]) - 1

@@ -48,7 +48,7 @@ def batch(shape: DecoderConfig) -> Batch:
 def turn(backend: str, shape: DecoderConfig, precision: Precision, optimizer: Any) -> Callable[[], float]:
     """What trains one step and returns its loss."""
     options = TrainOptions(
-        optimizer=optimizer, steps=1000, rows=TOKENS // shape.context, workers=0, precision=precision
+        optimizer=optimizer, steps=1000, micro_batch_size=TOKENS // shape.context, workers=0, precision=precision
     )
     one = batch(shape)
     learner: Any

@@ -69,7 +69,7 @@ def main() -> None:
                 continue
     rows: list[dict[str, Any]] = []
     for name, judge in (("ours", estimate), ("krumhansl", by_krumhansl)):
-        found = [(key, judge(heard)) for key, heard in pairs]
+        found = [(key, judge(histogram)) for key, histogram in pairs]
         right = [a == b for a, b in found]
         relative = [a.minor != b.minor and (a.tonic + (3 if a.minor else 9)) % 12 == b.tonic for a, b in found]
         parallel = [a.minor != b.minor and a.tonic == b.tonic for a, b in found]

@@ -37,12 +37,12 @@ from toccata.tasks.controls import BOUNDS, Controls, measured
 BATCH = 16
 
 
-def written(model: Model, count: int, bars: int, seed: int, guidance: float = 1, **wishes: Any) -> Iterator[Piece]:
+def written(model: Model, count: int, bars: int, seed: int, guidance: float = 1, **options: Any) -> Iterator[Piece]:
     """``count`` pieces."""
     sampling = Sampling(guidance=guidance)
     for first in range(0, count, BATCH):
         yield from model.generate(
-            n=min(BATCH, count - first), bars=bars, seed=seed + first, sampling=sampling, **wishes
+            n=min(BATCH, count - first), bars=bars, seed=seed + first, sampling=sampling, **options
         )
 
 
@@ -168,13 +168,13 @@ def styles(model: Model, corpus: Corpus, pieces: int, bars: int, guidance: float
     def judge(row: NDArray[np.float64]) -> str:
         return min(known, key=lambda style: float((((row - mean) / spread - centres[style]) ** 2).sum()))
 
-    def told(asked: Sequence[str], count: int, seed: int) -> tuple[NDArray[np.float64], list[Piece]]:
+    def with_styles(asked: Sequence[str], count: int, seed: int) -> tuple[NDArray[np.float64], list[Piece]]:
         new = list(written(model, count, bars, seed, guidance, style=asked))
         rows = (features(piece.score, 0, int(bar_map(piece.score).starts[-1])) for piece in new)
         return np.array([row for row in rows if row is not None]), new
 
     human = [(style, row) for style in known for row in excerpts(corpus, "test", style, bars, 100)]
-    made = {s: told([s], pieces // len(known), 20_000 + 1000 * i) for i, s in enumerate(known)}
+    made = {s: with_styles([s], pieces // len(known), 20_000 + 1000 * i) for i, s in enumerate(known)}
     judged = [(style, judge(row)) for style, (rows, _) in made.items() for row in rows]
     yield {
         "control": "style", "guidance": guidance, "nats_a_note": surprise([p for _, new in made.values() for p in new]),
@@ -184,7 +184,7 @@ def styles(model: Model, corpus: Corpus, pieces: int, bars: int, guidance: float
         "by_style": {s: float(np.mean([b == s for a, b in judged if a == s] or [0])) for s in known},
     }  # fmt: skip
     for number, (one, other) in enumerate(itertools.combinations(known, 2)):
-        rows, new = told([one, other], pieces // 4, 30_000 + 1000 * number)
+        rows, new = with_styles([one, other], pieces // 4, 30_000 + 1000 * number)
         start, end = (((made[style][0] - mean) / spread).mean(axis=0) for style in (one, other))
         place = (((rows - mean) / spread).mean(axis=0) - start) @ (end - start) / ((end - start) ** 2).sum()
         yield {
@@ -208,7 +208,7 @@ def main() -> None:
     untold = [found(piece.score) for piece in written(model, options.pieces, options.bars, 50_000)]
     rows = []
 
-    def told(row: dict[str, Any]) -> None:
+    def report(row: dict[str, Any]) -> None:
         rows.append(row)
         if not options.json:
             near = f", within one {row['within_one']:.0%}" if "within_one" in row else ""
@@ -219,15 +219,15 @@ def main() -> None:
             what = f"{row['control']}{strength}"
             print(f"{what:38} {row['pieces']} pieces: {row['right']:.0%} right{near}{chance}  {more}", flush=True)
 
-    told(keys(model, options.pieces, options.bars, untold))
+    report(keys(model, options.pieces, options.bars, untold))
     corpus = options.corpus or options.model / "training" / "corpus"
     for guidance in options.guidance:
         for name in BOUNDS:
-            told(levels(model, name, options.pieces, options.bars, guidance, untold))
-        told(bar_by_bar(model, options.pieces // 4, options.bars, guidance))
+            report(levels(model, name, options.pieces, options.bars, guidance, untold))
+        report(bar_by_bar(model, options.pieces // 4, options.bars, guidance))
         if model.styles and corpus.exists():
             for row in styles(model, Corpus(corpus), options.pieces, options.bars, guidance):
-                told(row)
+                report(row)
     if options.json:
         json.dump({"rows": rows}, sys.stdout)
         print()

@@ -29,7 +29,7 @@ from toccata import folder
 from toccata.corpus.store import CORPUS, Corpus
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.ranking import Ranked, Ranker
-from toccata.measure.usual import drawn
+from toccata.measure.reference import drawn
 from toccata.midi.bars import bar_map
 from toccata.midi.edit import slice_bars
 from toccata.midi.splice import new_file

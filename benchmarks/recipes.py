@@ -35,8 +35,9 @@ SEEDS: dict[str, tuple[str, ...]] = {
     # Its tokens and its model but for the range of tempos; how it is trained and what it is shown are the seed's.
     "bach-gpt": (
         *_AS_IT_WAS, "tokenizer.options.tempo_range=[20, 100]", "training.optimizer=adamw", "training.lr=1e-4",
-        "training.schedule=cosine", "training.warmup=0.3", "training.rows=4", "training.accumulate=3",
-        "training.beta2=0.999", "training.weight_decay=0.01", "training.clip=3.0",
+        "training.schedule=cosine", "training.warmup=0.3", "training.micro_batch_size=4",
+        "training.gradient_accumulation_steps=3", "training.beta2=0.999", "training.weight_decay=0.01",
+        "training.clip=3.0",
     ),
     # Its batch of 7,000 windows is one step in a quarter of an hour here; 64 are kinder to it. Its activation, ReLU,
     # and the missing last norm are not reached.
@@ -46,7 +47,7 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "model.context=128", "model.layers=1", "model.width=768", "model.heads=8", "model.kv_heads=8", "model.ffn=3072",
         "model.norm=layer", "model.mlp=gelu", "model.positions=learned", "training.optimizer=adamw", "training.lr=9e-6",
         "training.schedule=linear", "training.floor=1", "training.warmup=0", "training.beta2=0.999",
-        "training.weight_decay=0.01", "training.clip=0", "training.rows=64",
+        "training.weight_decay=0.01", "training.clip=0", "training.micro_batch_size=64",
     ),
     # Rows of 1,024 here, chunks of 128 to 1,024 there; dropout of attention alone is not reached.
     "tchaikovsky": (
@@ -54,25 +55,25 @@ SEEDS: dict[str, tuple[str, ...]] = {
         "tokenizer.options.use_time_signatures=false", "tokenizer.options.use_sustain_pedals=false",
         "tokenizer.options.pitch_range=[21, 109]", "tokenizer.options.beat_res={ \"0-4\" = 8, \"4-12\" = 4 }",
         "training.optimizer=adamw", "training.lr=4e-4", "training.floor=0.0025", "training.beta2=0.999",
-        "training.rows=4", "training.accumulate=16",
+        "training.micro_batch_size=4", "training.gradient_accumulation_steps=16",
     ),
     # Lines are read whole here, not their first 32 tokens; ids that are never used are left out of its 50,257.
     "theremin": (
         *_AS_IT_WAS, "examples.starts=0", "tokenizer.layout=theremin", "tokenizer.velocities=3",
         "tokenizer.merges=31185", "model.layers=3", "model.width=48", "model.heads=3", "model.kv_heads=3",
         "model.ffn=192", "model.context=1024", "training.optimizer=adamw", "training.lr=3e-3",
-        "training.schedule=linear", "training.floor=1", "training.warmup=0", "training.rows=64",
+        "training.schedule=linear", "training.floor=1", "training.warmup=0", "training.micro_batch_size=64",
     ),
     # Heads of 25 numbers are not reached: 10 of 20, as in the project's later version. Its commitment of 0.25 counts
     # beside a mean over 88 x 32 cells, ours beside a sum.
     "bachsformer": (
-        *_AS_IT_WAS, "tokenizer.codes=16", "tokenizer.book=16", "tokenizer.steps=32", "codec.layout=grid",
+        *_AS_IT_WAS, "tokenizer.codes=16", "tokenizer.codebook=16", "tokenizer.steps=32", "codec.layout=grid",
         "codec.width=256", "codec.entry=256", "codec.layers=2", "codec.decay=0.99", "codec.commitment=1408.0",
         "codec.renew=0.0", "codec_training.lr=1e-4", "codec_training.rows=128", "codec_training.warmup=0",
         "codec_training.transpose=0", "codec_training.clip=0", "codec_training.patience=0", "model.layers=4",
         "model.width=200", "model.heads=10", "model.kv_heads=10", "model.ffn=800", "model.context=192",
         "training.optimizer=adamw", "training.lr=1e-5", "training.schedule=linear",
-        "training.floor=1", "training.warmup=0", "training.rows=128",
+        "training.floor=1", "training.warmup=0", "training.micro_batch_size=128",
     ),
 }  # fmt: skip
 """What turns a recipe into the settings of the project it follows, as far as settings reach."""

@@ -127,14 +127,14 @@ def served(model: Model, kinds: list[Callable[[int], Verb]], clients: int, secon
         nonlocal seed
         seed += 1
         began = time.perf_counter()
-        heard = deque[float]()
+        first_notes = deque[float]()
 
-        def hear(event: object) -> None:
-            if isinstance(event, NoteAdded) and not heard:
-                heard.append(time.perf_counter())
-                first.append(heard[0] - began)
+        def on_event(event: object) -> None:
+            if isinstance(event, NoteAdded) and not first_notes:
+                first_notes.append(time.perf_counter())
+                first.append(first_notes[0] - began)
 
-        return scheduler.submit(kinds[(client + seed) % len(kinds)](seed), hear)
+        return scheduler.submit(kinds[(client + seed) % len(kinds)](seed), on_event)
 
     with model.scheduler(ROWS) as scheduler:
         handles = [come(scheduler, client) for client in range(clients)]

@@ -82,7 +82,7 @@ def batch(shape: DecoderConfig, seed: int, *, packed: bool = False) -> Batch:
 
 def ours(shape: DecoderConfig) -> Turn:
     """The step of a run."""
-    options = TrainOptions(optimizer="adamw", minutes=18, rows=TOKENS // shape.context, workers=0)
+    options = TrainOptions(optimizer="adamw", minutes=18, micro_batch_size=TOKENS // shape.context, workers=0)
     options = choose(shape, options, lambda _: None).options(options)
     learner = TorchLearner(shape, None, _Numbers(), None, options)  # type: ignore[arg-type]
     learner.source = itertools.repeat(batch(shape, 0, packed=options.compile == "on"))
@@ -134,7 +134,7 @@ def ceiling(precision: str, size: int = 2048) -> float:
 def speed(model: str, context: int, turns: int) -> dict[str, Any]:
     """One row: both in turns."""
     shape = config(model, context)
-    how = choose(shape, TrainOptions(minutes=18, rows=TOKENS // context), lambda _: None)
+    how = choose(shape, TrainOptions(minutes=18, micro_batch_size=TOKENS // context), lambda _: None)
     both = {"toccata": ours(shape), "transformers": theirs(shape)}
     took: dict[str, list[float]] = {name: [] for name in both}
     for number in range(turns + 1):
@@ -203,7 +203,7 @@ def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
         for number in range(4, 4 + rows):
             made.row(number)
         rate = rows * context / (time.perf_counter() - before)
-        options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, rows=8)
+        options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, micro_batch_size=8)
         learner = TorchLearner(
             recipe.decoder(tokenizer.vocab_size, () if tokenizer.features is None else tokenizer.features.blocks),
             None,

@@ -33,7 +33,7 @@ BESIDE = {
 ELSEWHERE = {
     "prepare": {"clean"},
     "model": {"vocab", "features"},
-    'codec, for scheme = "codes"': {"steps", "codes", "book"},  # the tokenizer says them
+    'codec, for scheme = "codes"': {"steps", "codes", "codebook"},  # the tokenizer says them
 }
 """Fields that a recipe does not set in that section."""
 BEGIN, END = "<!-- fields: written by docs/generate.py -->\n", "<!-- end of fields -->\n"

@@ -20,7 +20,8 @@ from toccata.cli.main import main
 
 TINY = (
     "model.width=32", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.ffn=64", "model.context=128",
-    "training.steps=4", "training.rows=2", "training.workers=0", "training.evaluations=1", "training.valid_rows=2",
+    "training.steps=4", "training.micro_batch_size=2", "training.workers=0", "training.evaluations=1",
+    "training.valid_rows=2",
 )  # fmt: skip
 """Settings with which a model is made in seconds."""
 

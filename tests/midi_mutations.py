@@ -162,12 +162,12 @@ def random_event(dice: random.Random) -> bytes:
         meta = dice.choice(_METAS)
         size = _WELL.get(meta, 3) if dice.random() < 0.5 else dice.choice((0, 1, 2, 3, 4, 5, 6, 9, 130))
         body = dice.randbytes(size) if dice.random() < 0.7 else b"\xff" * size
-        told = number(size) if dice.random() < 0.8 else number(dice.choice(_SIZES) & 0xFFFFFFF)
-        return bytes((0xFF, meta)) + told + body
+        size_bytes = number(size) if dice.random() < 0.8 else number(dice.choice(_SIZES) & 0xFFFFFFF)
+        return bytes((0xFF, meta)) + size_bytes + body
     if kind < 0.92:
         body = dice.choice((b"", b"\xf7", b"\x7e\x7f\x09\x01\xf7", b"\x90\x3c\x40", b"\xff\x2f\x00", dice.randbytes(5)))
-        told = number(len(body)) if dice.random() < 0.8 else number(dice.choice(_SIZES) & 0xFFFFFFF)
-        return bytes((dice.choice((0xF0, 0xF7)),)) + told + body
+        size_bytes = number(len(body)) if dice.random() < 0.8 else number(dice.choice(_SIZES) & 0xFFFFFFF)
+        return bytes((dice.choice((0xF0, 0xF7)),)) + size_bytes + body
     return bytes((dice.randrange(0xF1, 0xFF),)) + dice.randbytes(dice.randrange(3))
 
 
@@ -228,8 +228,8 @@ def _resized(dice: random.Random, file: File) -> None:
         at = dice.choice(sized)
         delta, data = events[at]
         head = 2 if data[0] == 0xFF else 1
-        told = number(max(0, data[head] + dice.choice((-1, 1, -data[head], 3, 1 << 20, (1 << 28) - 200))))
-        events[at] = (delta, data[:head] + told + data[head + 1 :])
+        size_bytes = number(max(0, data[head] + dice.choice((-1, 1, -data[head], 3, 1 << 20, (1 << 28) - 200))))
+        events[at] = (delta, data[:head] + size_bytes + data[head + 1 :])
 
 
 def _redone(dice: random.Random, file: File) -> None:

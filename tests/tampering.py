@@ -30,7 +30,7 @@ from toccata.errors import ToccataError
 from toccata.files import digest
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
-from toccata.measure.usual import Usual
+from toccata.measure.reference import ReferenceStats
 from toccata.musicmodel import Model
 
 MEMORY, SECONDS = 1 << 30, 60
@@ -189,7 +189,7 @@ def use(path: Path) -> None:
     model = Model(path, threads=1)
     folder.open_folder(path).verify()
     model.generate(bars=1, max_tokens=24, seed=1)
-    Usual.of_model(model.folder)
+    ReferenceStats.of_model(model.folder)
     if Judge.has(model):
         pieces = model.generate(bars=1, max_tokens=24, seed=2)
         Judge(model).summary([piece for piece in pieces if piece.origin["notes"]])

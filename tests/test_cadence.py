@@ -21,10 +21,10 @@ KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
 C, BAR, BEAT = Key.read("C"), 192, 48
 
 
-def state(*heard: int) -> State:
+def state(*histogram: int) -> State:
     """A state that has heard so much of each pitch class."""
     found = State(REMI.grammar().scheme)
-    found.pitch_class_histogram = np.array(heard or [0] * 12, np.int64)
+    found.pitch_class_histogram = np.array(histogram or [0] * 12, np.int64)
     return found
 
 
@@ -63,11 +63,11 @@ def test_a_piece_of_one_bar_has_a_tonic() -> None:
 
 @given(KEYS)
 def test_without_a_key_it_is_the_one_that_was_heard(key: Key) -> None:
-    heard = key.scale().astype(np.int64) * 10 + key.triad() * 30
-    assert estimate(heard.astype(float)) == key
+    histogram = key.scale().astype(np.int64) * 10 + key.triad() * 30
+    assert estimate(histogram.astype(float)) == key
     open_key, given_key = Cadence(None, BAR, BAR, BEAT), Cadence(key, BAR, BAR, BEAT)
     ticks = np.arange(2 * BAR)
-    at = state(*heard.tolist())
+    at = state(*histogram.tolist())
     assert (open_key.pitches(at, ticks) == given_key.pitches(at, ticks)).all()
 
 

@@ -168,8 +168,8 @@ def test_instruments_keep_to_their_channels(data: Path, here: Path) -> None:
             programs[message.channel] = message.program
         elif message.type == "note_on":
             playing.setdefault(message.channel, set()).add(programs[message.channel])
-    heard = set().union(*(found for channel, found in playing.items() if channel != 9))
-    assert heard == {one.program for one in read_score(source).tracks if len(one.notes) and not one.is_drum}
+    used = set().union(*(found for channel, found in playing.items() if channel != 9))
+    assert used == {one.program for one in read_score(source).tracks if len(one.notes) and not one.is_drum}
 
 
 def test_nothing_is_replaced_without_force(folder: Path, here: Path) -> None:
@@ -208,9 +208,9 @@ def test_the_same_command_goes_on(folder: Path, here: Path) -> None:
     assert (here / "out" / "one.mid").read_bytes() == SONG
     whole = call("clean", "midi", "out", "--force", "--json")
     assert (whole.json["written"], whole.json["before"]) == (5, 0)
-    told = call("clean", "midi/one.mid", "out")
-    assert told.code == 0
-    assert "1 file with 32 notes written to out, 1 of them before; 0 files left out" in told.out
+    result = call("clean", "midi/one.mid", "out")
+    assert result.code == 0
+    assert "1 file with 32 notes written to out, 1 of them before; 0 files left out" in result.out
 
 
 def test_when_nothing_is_written_it_fails_and_says_why(folder: Path, here: Path) -> None:
@@ -357,9 +357,9 @@ def test_reports(folder: Path, here: Path) -> None:
     rows = {row["path"]: row for row in csv.DictReader(table)}
     assert len(rows) == 10
     assert {row["status"] for row in rows.values()} == {"accepted", "rejected"}
-    told = json.loads((here / "r.json").read_text(encoding="utf-8"))
-    assert told["notes"] == done.json["notes"]
-    assert told["rejected"] == done.json["rejected"]
+    written = json.loads((here / "r.json").read_text(encoding="utf-8"))
+    assert written["notes"] == done.json["notes"]
+    assert written["rejected"] == done.json["rejected"]
     assert call("clean", "midi", "other", "--report", "r.pdf").code == 2
     assert "--force" in call("clean", "midi", "other", "--report", "r.csv").error
     assert not (here / "other").exists()
@@ -373,14 +373,14 @@ def test_wrong_usage(folder: Path) -> None:
 
 
 def test_workers_and_this_process_do_the_same(folder: Path, here: Path) -> None:
-    heard: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     alone = copy_cleaned(folder, here / "a", CleanOptions(min_notes=1), processes=0)
     many = copy_cleaned(
-        folder, here / "b", CleanOptions(min_notes=1), processes=2, progress=lambda done, of: heard.append((done, of))
+        folder, here / "b", CleanOptions(min_notes=1), processes=2, progress=lambda done, of: calls.append((done, of))
     )
     assert files(here / "a") == files(here / "b")
     assert alone.rejected == many.rejected
-    assert heard == [(n, 10) for n in range(1, 11)]
+    assert calls == [(n, 10) for n in range(1, 11)]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")

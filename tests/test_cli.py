@@ -111,9 +111,9 @@ def test_wrong_usage_is_one_line_and_two(args: list[str], says: str) -> None:
     assert done.out == ""
     assert says in done.error
     assert done.error.strip().count("\n") == 0
-    told = call(*args, "--json")
-    assert told.code == 2
-    assert told.json["error"]["kind"] == "usage"
+    result = call(*args, "--json")
+    assert result.code == 2
+    assert result.json["error"]["kind"] == "usage"
 
 
 # -- generate --------------------------------------------------------------------------------------

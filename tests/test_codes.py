@@ -1,4 +1,4 @@
-"""Codes of a learned book: what the codec says is played, whatever the codes, and held notes stay held.
+"""Codes of a learned codebook: what the codec says is played, whatever the codes, and held notes stay held.
 
 The codec is the one thing that is made up here: a table that knows every quarter it was shown and plays noise for the
 others. The networks have tests of their own.
@@ -18,25 +18,27 @@ from symusic import Note, Score, Track
 
 from test_grammar import write
 from toccata.errors import ModelError, RecipeError, RequestError
+from toccata.files import write_json
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.tasks.compile import compile_request
 from toccata.tasks.passage import passage
 from toccata.tasks.request import Request
-from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
+from toccata.tokenizers.codes import FILE, CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.tokenizers.rolls import notes, rolls
 from toccata.tokenizers.rulebook import Constraints
 
 CASES = int(os.environ.get("TOCCATA_CASES", "12"))
-OPTIONS = CodesOptions(codes=3, book=64)
+OPTIONS = CodesOptions(codes=3, codebook=64)
+FINGERPRINT = "fe4de5065e7a46076c5ddccf492b8fb0a3bbee2e2f08d2c49c1cdb9f24de3c2c"
 
 
 class Table:
     """A codec that numbers the quarters it is shown; the codes are that number's digits."""
 
     fingerprint, threshold = "table", 0.5
-    steps, codes, book = OPTIONS.steps, OPTIONS.codes, OPTIONS.book
+    steps, codes, codebook = OPTIONS.steps, OPTIONS.codes, OPTIONS.codebook
 
     def __init__(self) -> None:
         self.seen: dict[bytes, int] = {}
@@ -137,6 +139,13 @@ def test_it_is_saved_and_loaded_with_the_codec_that_is_handed_in(tmp_path: Path,
     assert again.fingerprint == tokenizer.fingerprint
     with pytest.raises(ModelError, match="networks"):
         load_tokenizer(tmp_path)
+
+
+def test_files_of_before_are_read_and_the_fingerprint_is_what_it_was(tmp_path: Path, tokenizer: CodesTokenizer) -> None:
+    write_json(tmp_path / FILE, {"options": {"scheme": "codes", "codes": 3, "book": 64, "steps": 24, "merges": 0}})
+    again = load_tokenizer(tmp_path, lambda folder: tokenizer.codec)
+    assert again.options == OPTIONS  # type: ignore[attr-defined]
+    assert again.fingerprint == tokenizer.fingerprint == FINGERPRINT
 
 
 def test_faults_are_told_in_a_line(tokenizer: CodesTokenizer) -> None:

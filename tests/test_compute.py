@@ -19,9 +19,9 @@ from toccata.training.compute import Compute
 from toccata.training.options import TrainOptions
 
 CONFIG = DecoderConfig(vocab=40, context=32, layers=3, width=32, heads=2, kv_heads=1, ffn=48)
-SHORT = TrainOptions(steps=3, rows=2)
-LONG = TrainOptions(minutes=5, rows=2)
-HOUR = TrainOptions(minutes=60, rows=2)
+SHORT = TrainOptions(steps=3, micro_batch_size=2)
+LONG = TrainOptions(minutes=5, micro_batch_size=2)
+HOUR = TrainOptions(minutes=60, micro_batch_size=2)
 
 on_a_processor = pytest.mark.skipif(trial.device() != "cpu", reason="about processors, and there is something faster")
 

@@ -123,18 +123,18 @@ def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> N
     score = read_score(find_midi(data / "quartets")[3])
     bars, grammar = bar_map(score), tokenizer.grammar()
     ids = passage(tokenizer, score, bars, 4, 12).ids.tolist()
-    told = encode_controls(
+    controls = encode_controls(
         tokenizer, Controls(density=2, style=(3,)), {bar: Controls(density=bar + 1) for bar in range(8)}
     )
-    head, rest = insert_control_tokens(grammar, ids[:2], ids[2:], bars.meters[4], told.bars)
+    head, rest = insert_control_tokens(grammar, ids[:2], ids[2:], bars.meters[4], controls.bars)
     assert unsaid(tokenizer, head + rest) == ids
     state = State(grammar.scheme, bars.meters[4])
-    heard: dict[int, list[int]] = {}
+    by_bar: dict[int, list[int]] = {}
     for token in head + rest:
-        heard.setdefault(state.bar, []).extend(said(tokenizer, [token]))
+        by_bar.setdefault(state.bar, []).extend(said(tokenizer, [token]))
         for base in grammar.base(token):
             state.read(base)
-    assert {bar: tokens for bar, tokens in heard.items() if tokens} == {
+    assert {bar: tokens for bar, tokens in by_bar.items() if tokens} == {
         bar: base_of(Controls(density=bar + 1)) for bar in range(8)
     }
 
@@ -195,18 +195,18 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
     right = checked = 0
     for number in range(60):
         row = examples.row(number)
-        state, told, notes, length = State(grammar.scheme), 0, 0, 1
+        state, asked_level, notes, length = State(grammar.scheme), 0, 0, 1
         for token in row.inputs[: row.lengths[0]].tolist():
             (base,) = grammar.base(token)
             bar = state.bar
             state.read(base)
             if state.bar != bar:
-                if told:
+                if asked_level:
                     checked += 1
-                    right += told == level("density", notes * grammar.scheme.timing.ticks_per_quarter / length)
-                told, notes = 0, 0
+                    right += asked_level == level("density", notes * grammar.scheme.timing.ticks_per_quarter / length)
+                asked_level, notes = 0, 0
             elif state.bar >= 0 and base in levels:
-                told = levels[base]
+                asked_level = levels[base]
             notes += len(state.made)
             length = state.ticks_per_bar
     assert checked > 50
@@ -222,13 +222,13 @@ def test_the_model_reads_what_is_asked_for(model: Model) -> None:
     assert said(model.tokenizer, prefix) == base_of(Controls(length=3, key=Key(2, True), style=(1,)))
     done = decode_with(model, task, 3)
     grammar, state = model.tokenizer.grammar(), State(model.tokenizer.grammar().scheme)
-    heard: dict[int, list[int]] = {}
+    by_bar: dict[int, list[int]] = {}
     for token in done.ids.tolist():
         if state.bar >= 0:
-            heard.setdefault(state.bar, []).extend(said(model.tokenizer, [token]))
+            by_bar.setdefault(state.bar, []).extend(said(model.tokenizer, [token]))
         for base in grammar.base(token):
             state.read(base)
-    assert heard == {
+    assert by_bar == {
         0: base_of(Controls(density=2, ends=4)), 1: base_of(Controls(density=7, ends=3)),
         2: base_of(Controls(density=7, ends=2)), 3: base_of(Controls(density=7, ends=1)),
     }  # fmt: skip
@@ -266,7 +266,7 @@ def test_controls_leave_the_guarantees_alone(model: Model, seed: int) -> None:
 
 
 def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
-    for wishes, words in (
+    for options, words in (
         ({"controls": {"density": 9}}, "density goes from 1 to 8, not 9"),
         ({"controls": {"density": 3.5}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"density": [3.5]}}, "levels of 'density' are whole numbers, not 3.5"),
@@ -277,7 +277,7 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
         ({"chords": "F#", "key": "C major"}, "bar 1: no tone of F#"),
     ):
         with pytest.raises(RequestError, match=words):
-            model.generate(bars=8, **wishes)  # type: ignore[arg-type]
+            model.generate(bars=8, **options)  # type: ignore[arg-type]
     with pytest.raises(RequestError, match="an ending needs a number of bars"):
         model.generate(bars=None, end=True)
     plain = Model(random_model(tmp_path / "m", settings=["examples.controls=0"]), precision="fp32")

@@ -61,22 +61,27 @@ TORCHRUN = [
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
 def test_torchrun(corpus: Corpus, tmp_path: Path) -> None:
-    one = run([], corpus, tmp_path / "one", "training.rows=4")
-    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2")
+    one = run([], corpus, tmp_path / "one", "training.micro_batch_size=4")
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.micro_batch_size=2")
     assert same(one, two)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
 def test_accumulated(corpus: Corpus, tmp_path: Path) -> None:
-    settings = ("training.accumulate=2", "training.optimizer='adamw'", "training.ema=0.9")
-    one = run([], corpus, tmp_path / "one", "training.rows=4", *settings)
-    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", *settings)
+    settings = ("training.gradient_accumulation_steps=2", "training.optimizer='adamw'", "training.ema=0.9")
+    one = run([], corpus, tmp_path / "one", "training.micro_batch_size=4", *settings)
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.micro_batch_size=2", *settings)
     assert same(one, two)
 
 
 SHARDED = {
-    "muon": ("training.optimizer='muon'", "training.ema=0.9", "training.accumulate=2", "training.clip=0.3"),
+    "muon": (
+        "training.optimizer='muon'",
+        "training.ema=0.9",
+        "training.gradient_accumulation_steps=2",
+        "training.clip=0.3",
+    ),
     "uneven": ("training.optimizer='muon'", "model.width=18", "model.ffn=37", "model.heads=3", "model.mlp='gelu'"),
     "adamw": ("training.optimizer='adamw'", "model.tied=true", "model.bias=true", "model.norm='layer'"),
 }
@@ -88,8 +93,8 @@ SHARDED = {
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
 def test_sharded(kind: str, corpus: Corpus, tmp_path: Path) -> None:
     """Weights, gradients and optimiser states shared out by FSDP: the numbers are those of one process."""
-    one = run([], corpus, tmp_path / "one", "training.rows=4", *SHARDED[kind])
-    two = run(TORCHRUN, corpus, tmp_path / "two", "training.rows=2", "training.shard=true", *SHARDED[kind])
+    one = run([], corpus, tmp_path / "one", "training.micro_batch_size=4", *SHARDED[kind])
+    two = run(TORCHRUN, corpus, tmp_path / "two", "training.micro_batch_size=2", "training.shard=true", *SHARDED[kind])
     assert same(one, two)
     kept = [checkpoint.load(tmp_path / name / "training" / checkpoint.LAST)[1] for name in ("one", "two")]
     assert [p.name for p in (tmp_path / "two" / "training").glob("*.parts")] == [checkpoint.parts_of(10)]
@@ -103,7 +108,7 @@ def test_sharded(kind: str, corpus: Corpus, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="tried on Linux only")
 def test_one_process_begins_and_two_sharded_go_on(corpus: Corpus, tmp_path: Path) -> None:
-    settings = ("training.rows=4", "training.optimizer='muon'", "training.ema=0.9")
+    settings = ("training.micro_batch_size=4", "training.optimizer='muon'", "training.ema=0.9")
     whole = run([], corpus, tmp_path / "whole", *settings)
     command = [sys.executable, str(PART), str(corpus.folder), str(tmp_path / "m"), *SETTINGS, *settings]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as begun:
@@ -118,6 +123,11 @@ def test_one_process_begins_and_two_sharded_go_on(corpus: Corpus, tmp_path: Path
 def test_minutes_are_the_same_for_all(corpus: Corpus, tmp_path: Path) -> None:
     """The processes agree on how many steps to measure, and how many to do."""
     rows = run(
-        TORCHRUN, corpus, tmp_path / "two", "training.minutes=0.15", "training.rows=2", "training.precision='auto'"
+        TORCHRUN,
+        corpus,
+        tmp_path / "two",
+        "training.minutes=0.15",
+        "training.micro_batch_size=2",
+        "training.precision='auto'",
     )
     assert [r["step"] for r in rows] == list(range(1, len(rows) + 1))

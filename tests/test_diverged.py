@@ -142,7 +142,7 @@ def test_a_broken_checkpoint_is_not_gone_on_with(corpus: Corpus, tmp_path: Path)
 
 # ---- codes
 
-CODES = VqConfig(steps=12, codes=2, book=16, width=16, entry=4)
+CODES = VqConfig(steps=12, codes=2, codebook=16, width=16, entry=4)
 
 
 def test_codes_end_at_the_step_and_keep_the_state_before(

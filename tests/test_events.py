@@ -144,9 +144,9 @@ def test_bars_and_their_meters_are_those_of_the_piece(model: Model) -> None:
         events = list(model.stream(bars=4, seed=seed))
         [piece] = [event.music for event in events if isinstance(event, PieceFinished)]
         lines = bar_map(piece.score)
-        told = [(event.bar, event.onset, event.meter) for event in events if isinstance(event, BarBegun)]
-        assert told == [(n, int(lines.starts[n]), lines.meters[n]) for n in range(4)]
-        meters |= {meter for _, _, meter in told}
+        begun = [(event.bar, event.onset, event.meter) for event in events if isinstance(event, BarBegun)]
+        assert begun == [(n, int(lines.starts[n]), lines.meters[n]) for n in range(4)]
+        meters |= {meter for _, _, meter in begun}
     assert len(meters) > 2
 
 

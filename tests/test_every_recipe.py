@@ -18,14 +18,15 @@ from toccata.training import log
 STEPS = 50
 SMALL = (
     "model.context=128", "model.layers=1", "model.width=32", "model.heads=2", "model.kv_heads=1", "model.ffn=48",
-    "training.rows=2", "training.accumulate=1", "training.workers=0", "training.evaluations=2", "training.valid_rows=2",
+    "training.micro_batch_size=2", "training.gradient_accumulation_steps=1",
+    "training.workers=0", "training.evaluations=2", "training.valid_rows=2",
     "training.patience=0", "training.precision='fp32'",
 )  # fmt: skip
 MERGED = "tokenizer.merges=1100"
 """Few enough to be learned from six pieces in a moment; a recipe without merges stays without."""
 CODES = [
     "codec.width=32",
-    "tokenizer.book=64",
+    "tokenizer.codebook=64",
     "codec_training.steps=200",
     "codec_training.rows=32",
     "codec_training.evaluations=2",

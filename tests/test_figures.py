@@ -14,7 +14,7 @@ from cli_support import TINY, call, tiny
 from toccata.folder import ModelFolder
 from toccata.measure.figures import few, usual_range, with_interval
 from toccata.measure.ranking import Ranker
-from toccata.measure.usual import Spread, Usual
+from toccata.measure.reference import ReferenceStats, Spread
 from toccata.midi.read import read_score
 from toccata.midi.splice import new_file
 from toccata.piece import Piece
@@ -41,9 +41,9 @@ def test_an_interval_is_told_where_there_are_pieces_for_one() -> None:
 def test_ranking_says_what_the_usual_surprise_stands_on(pieces: int, data: Path) -> None:
     """0: a model made before that was counted."""
     spread = Spread(3.0, 0.5, (2.0, 2.5, 3.0, 3.5, 4.0))
-    kept = Usual(8, {}, 8, spread, pieces)
+    kept = ReferenceStats(8, {}, 8, spread, pieces)
     made = ModelFolder(data, {"usual": kept.to_dict()})
-    assert Usual.of_model(made) == kept
+    assert ReferenceStats.of_model(made) == kept
     score = read_score(sorted((data / "bach" / "mutopia").glob("*.mid"))[0])
     piece = Piece(new_file(score), {"notes": score.note_num(), "nats_per_note": 3.1})
     why = Ranker(kept, None).weigh(piece).why

@@ -253,9 +253,9 @@ def test_sections_keep_their_meters_and_tempos(tmp_path: Path) -> None:
         score, lines = piece.score, bar_lines(piece.score, 6)
         assert np.diff(lines[:3]).tolist() == np.diff(lines[4:]).tolist()
         assert bars(piece, 1, 2, lines) == bars(piece, 5, 6, lines)
-        heard = [_tempos(score, lines[a], lines[a + 2]) for a in (0, 4)]
-        assert heard[0] == heard[1]
-        found += len(set(heard[0])) > 1 or len(set(np.diff(lines))) > 1
+        tempos = [_tempos(score, lines[a], lines[a + 2]) for a in (0, 4)]
+        assert tempos[0] == tempos[1]
+        found += len(set(tempos[0])) > 1 or len(set(np.diff(lines))) > 1
     assert found, "no tempo and no meter changed: nothing was tested"
 
 
@@ -352,8 +352,8 @@ def test_a_passage_comes_again_as_it_was_and_ends_with_itself() -> None:
     assert sorted(notes) == [
         (0, 192, 60, 61, 5), (96, 304, 64, 62, 5), (392, 376, 70, 63, 9), (768, 192, 60, 61, 5), (864, 288, 64, 62, 5),
     ]  # fmt: skip
-    told = [(tick, m.type) for n, tick, m in messages(out) if n == 0]
-    assert told == [
+    listed = [(tick, m.type) for n, tick, m in messages(out) if n == 0]
+    assert listed == [
         (0, "track_name"), (0, "set_tempo"), (10, "lyrics"), (384, "set_tempo"), (768, "set_tempo"), (778, "lyrics"),
         (1152, "end_of_track"),
     ]  # fmt: skip

@@ -122,9 +122,9 @@ def test_a_long_piece_is_as_valid_at_its_end(model: Model) -> None:
 def test_notes_are_told_as_they_are_written(model: Model) -> None:
     seen: list[Event] = []
     [piece] = model.generate(bars=3, max_tokens=200, on_event=seen.append, seed=0)
-    told = [e.note for e in seen if isinstance(e, NoteAdded)]
+    added = [e.note for e in seen if isinstance(e, NoteAdded)]
     there = sorted((n.time, n.pitch) for t in piece.score.tracks for n in t.notes)
-    assert sorted((n.onset, n.pitch) for n in told) == there
+    assert sorted((n.onset, n.pitch) for n in added) == there
 
 
 def test_writing_can_be_stopped(model: Model) -> None:

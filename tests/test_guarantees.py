@@ -73,7 +73,7 @@ def song(rng: np.random.Generator) -> bytes:
     return new_file(score)
 
 
-def wishes(rng: np.random.Generator, bars: int) -> dict[str, Any]:
+def random_options(rng: np.random.Generator, bars: int) -> dict[str, Any]:
     """Some of what can be asked for besides."""
     said: dict[str, Any] = {}
     if rng.random() < 0.4:
@@ -131,7 +131,7 @@ def assert_ends(score: Score, lines: list[int], key: str) -> None:
 
 def check_new(model: Model, rng: np.random.Generator, seed: int) -> None:
     bars, meter, said = int(rng.integers(1, 4)), METERS[int(rng.integers(len(METERS)))], {}
-    said = wishes(rng, bars)
+    said = random_options(rng, bars)
     end = "key" in said and bool(rng.integers(2))
     programs = tuple(rng.choice(PROGRAMS, 2, replace=False).tolist()) if rng.random() < 0.5 else None
     (piece,) = model.generate(bars=bars, meter=meter, seed=seed, end=end, programs=programs, **said)
@@ -151,7 +151,7 @@ def check_new(model: Model, rng: np.random.Generator, seed: int) -> None:
 
 def check_continued(model: Model, rng: np.random.Generator, seed: int) -> None:
     prompt, bars = song(rng), int(rng.integers(1, 3))
-    said = wishes(rng, bars)
+    said = random_options(rng, bars)
     end = "key" in said and bool(rng.integers(2))
     (piece,) = model.generate(prompt, bars=bars, seed=seed, end=end, **said)
     before = Score.from_midi(prompt)
@@ -181,7 +181,7 @@ def check_infilled(model: Model, rng: np.random.Generator, seed: int) -> None:
     first, last = span_of(len(old), rng)
     locks = [Lock(pitches=(60, 72))] if rng.random() < 0.5 and onsets(score, 0, 10**9) else []
     locks = [lock for lock in locks if any(60 <= pitch <= 72 for _, pitch in onsets(score, 0, 10**9))]
-    said = wishes(rng, last - first + 1)
+    said = random_options(rng, last - first + 1)
     (piece,) = model.infill(before, [(first, last)], seed=seed, locks=locks, **said)
     kept = kept_notes(score, old, locks)
     end = int(old.starts[last]) if last < len(old) else 10**9
@@ -202,7 +202,7 @@ def check_accompanied(model: Model, rng: np.random.Generator, seed: int) -> None
     before = song(rng)
     old = bar_map(Score.from_midi(before))
     first, last = span_of(len(old), rng)
-    said = wishes(rng, last - first + 1)
+    said = random_options(rng, last - first + 1)
     (piece,) = model.accompany(before, [32, 48], bars=[(first, last)], seed=seed, **said)
     assert piece.bars == len(old)
     assert not untouched_outside(before, piece.midi, [])

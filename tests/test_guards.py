@@ -1,4 +1,4 @@
-"""Loops and rot: sources that say one thing for ever are steered away from it, music is left alone; and who judges."""
+"""Loops and degeneration: sources that say one thing for ever are steered away from it, music not; and who judges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toccata.engine.cache import Slot
 from toccata.engine.guards import MOST, Guards, Ids
 from toccata.engine.job import Decoded
 from toccata.engine.sampling import Sampling, log_probabilities
-from toccata.measure.rot import Rot, rot
+from toccata.measure.degeneration import Degeneration, degeneration
 from toccata.midi.bars import bar_map
 from toccata.midi.clean import clean
 from toccata.midi.read import find_midi, read_score
@@ -104,7 +104,7 @@ def written(
 
 
 def fallen(tokenizer: EventTokenizer, done: Decoded, bars: int = 24) -> tuple[str, ...]:
-    return rot(tokenizer.decode(done.ids), bars).kinds
+    return degeneration(tokenizer.decode(done.ids), bars).kinds
 
 
 def against(tokenizer: EventTokenizer, ids: Iterable[int]) -> set[str]:
@@ -289,7 +289,7 @@ def test_repetition_that_music_wants_is_left_alone(name: str) -> None:
 def test_drums_may_go_round_and_round() -> None:
     tokenizer = EventTokenizer.build(EventOptions("REMI", {"program_changes": True}))
     assert against(tokenizer, tokenizer.encode(tune([[36, 42, 38, 42]] * 32, drum=True)).ids.tolist()) == set()
-    assert rot(tune([[36, 42, 38, 42]] * 32, drum=True)) == Rot()
+    assert degeneration(tune([[36, 42, 38, 42]] * 32, drum=True)) == Degeneration()
 
 
 def test_music_by_people_is_left_alone(data: Path) -> None:
@@ -311,24 +311,24 @@ def test_music_by_people_is_left_alone(data: Path) -> None:
 @pytest.mark.parametrize(
     ("bars", "found"),
     [
-        ([[60, 62, 64, 65]] * 12, Rot(loop=12)),
-        ([[60, 62, 64, 65], [65, 67, 69, 71]] * 6, Rot(loop=12)),
-        (CHANGING[:3] * 3, Rot()),
-        (CHANGING[:3] * 4, Rot(loop=12)),
-        ([[60, 62, 64, 65]] * 9 + CHANGING, Rot()),
-        (CHANGING + [[60, 60, 60]] * 4 + [[60, 60]] * 2, Rot(one_note=6)),
-        (CHANGING + [[60, 60, 60]] * 4, Rot()),
-        (CHANGING[:4] + [[]] * 4 + CHANGING, Rot(silence=4)),
-        (CHANGING[:4] + [[]] * 3 + CHANGING, Rot()),
-        ([[100 + (5 * i + k) % 9 for k in range(4)] for i in range(7)] + CHANGING, Rot(register=7)),
-        ([[20 + (5 * i + k) % 9 for k in range(4)] for i in range(7)] + CHANGING, Rot(register=7)),
-        (CHANGING, Rot()),
+        ([[60, 62, 64, 65]] * 12, Degeneration(loop=12)),
+        ([[60, 62, 64, 65], [65, 67, 69, 71]] * 6, Degeneration(loop=12)),
+        (CHANGING[:3] * 3, Degeneration()),
+        (CHANGING[:3] * 4, Degeneration(loop=12)),
+        ([[60, 62, 64, 65]] * 9 + CHANGING, Degeneration()),
+        (CHANGING + [[60, 60, 60]] * 4 + [[60, 60]] * 2, Degeneration(one_note=6)),
+        (CHANGING + [[60, 60, 60]] * 4, Degeneration()),
+        (CHANGING[:4] + [[]] * 4 + CHANGING, Degeneration(silence=4)),
+        (CHANGING[:4] + [[]] * 3 + CHANGING, Degeneration()),
+        ([[100 + (5 * i + k) % 9 for k in range(4)] for i in range(7)] + CHANGING, Degeneration(register=7)),
+        ([[20 + (5 * i + k) % 9 for k in range(4)] for i in range(7)] + CHANGING, Degeneration(register=7)),
+        (CHANGING, Degeneration()),
     ],
 )
-def test_failures_are_told_from_music(bars: list[list[int]], found: Rot) -> None:
-    assert rot(tune(bars)) == found
+def test_failures_are_told_from_music(bars: list[list[int]], found: Degeneration) -> None:
+    assert degeneration(tune(bars)) == found
 
 
 def test_silence_after_the_last_note_counts_if_more_was_asked_for() -> None:
-    assert rot(tune(CHANGING[:8])) == Rot()
-    assert rot(tune(CHANGING[:8]), bars=16) == Rot(silence=8)
+    assert degeneration(tune(CHANGING[:8])) == Degeneration()
+    assert degeneration(tune(CHANGING[:8]), bars=16) == Degeneration(silence=8)

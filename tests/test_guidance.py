@@ -37,8 +37,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(place, precision="fp32")
 
 
-def asked(model: Model, **wishes: Any) -> Task:
-    return compile_request(Request(bars=BARS, meter=(4, 4), **wishes), model.tokenizer, 96, controls=True)
+def asked(model: Model, **options: Any) -> Task:
+    return compile_request(Request(bars=BARS, meter=(4, 4), **options), model.tokenizer, 96, controls=True)
 
 
 def watched(model: Model, task: Task, guidance: float, monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
@@ -61,11 +61,11 @@ CONTROLS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wishes", CONTROLS.values(), ids=CONTROLS.keys())
+@pytest.mark.parametrize("options", CONTROLS.values(), ids=CONTROLS.keys())
 def test_all_rows_have_the_same_music_in_their_context(
-    model: Model, wishes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    model: Model, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, words = asked(model, **wishes), guided_ids(model.tokenizer)
+    task, words = asked(model, **options), guided_ids(model.tokenizer)
     contexts = watched(model, task, 3, monkeypatch)
     assert len(contexts) > 2 * CONTEXT, "the window is to move on, more than once"
     controlled = 0
@@ -78,12 +78,12 @@ def test_all_rows_have_the_same_music_in_their_context(
 
 
 @pytest.mark.parametrize("guidance", [1, 3])
-@pytest.mark.parametrize("wishes", CONTROLS.values(), ids=CONTROLS.keys())
+@pytest.mark.parametrize("options", CONTROLS.values(), ids=CONTROLS.keys())
 def test_what_is_expected_follows_from_what_each_row_has_read(
-    model: Model, wishes: dict[str, Any], guidance: float
+    model: Model, options: dict[str, Any], guidance: float
 ) -> None:
     """Of two styles each is read alone, as in training, and the mean is expected."""
-    task, capacity = asked(model, **wishes), CONTEXT
+    task, capacity = asked(model, **options), CONTEXT
     network = Network.open(model.folder, model.config, bits=32, threads=1)
     cache = ProbedCache(network, rows=4, features=model.tokenizer.features)
     scheduler = Scheduler(cache, model.tokenizer)
@@ -109,8 +109,8 @@ def test_only_what_can_but_be_wished_for_is_guided(model: Model) -> None:
     with_controls = {"controls": Controls(density=3)}
     single = {"bar_controls": {5: Controls(polyphony=2)}}
     style = {"controls": Controls(style=(0,))}
-    for wishes in (with_controls, single, style):
-        task = asked(model, **wishes)
+    for options in (with_controls, single, style):
+        task = asked(model, **options)
         dropped, last = ControlIds(model.tokenizer).rows(task, 2)
         assert last
         assert dropped.any(axis=1).tolist() == [False, True]
@@ -123,21 +123,21 @@ def test_only_what_can_but_be_wished_for_is_guided(model: Model) -> None:
 
 
 def test_guidance_goes_from_untold_over_told_to_more() -> None:
-    told, untold = np.array([[2.0, 1.0]], np.float32), np.array([[1.0, 1.0]], np.float32)
-    assert np.array_equal(guided(told, untold, 0), untold)
-    assert np.array_equal(guided(told, untold, 1), told)
-    assert np.array_equal(guided(told, untold, 3), np.array([[4.0, 1.0]], np.float32))
+    controlled, untold = np.array([[2.0, 1.0]], np.float32), np.array([[1.0, 1.0]], np.float32)
+    assert np.array_equal(guided(controlled, untold, 0), untold)
+    assert np.array_equal(guided(controlled, untold, 1), controlled)
+    assert np.array_equal(guided(controlled, untold, 3), np.array([[4.0, 1.0]], np.float32))
     for wrong in (-0.1, 11, float("nan")):
         with pytest.raises(RequestError, match="guidance must be a number from 0 to 10"):
             Sampling(guidance=wrong)
 
 
 def test_the_same_seed_gives_the_same_piece_whoever_is_beside(model: Model) -> None:
-    wishes: dict[str, Any] = {"bars": 6, "controls": {"density": [2, 7], "register": 4}, "max_tokens": 600}
+    options: dict[str, Any] = {"bars": 6, "controls": {"density": [2, 7], "register": 4}, "max_tokens": 600}
     sampling = Sampling(guidance=3)
-    alone = [model.generate(n=1, seed=s, sampling=sampling, **wishes)[0] for s in (5, 6, 7)]
-    together = model.generate(n=3, seed=5, sampling=sampling, **wishes)
+    alone = [model.generate(n=1, seed=s, sampling=sampling, **options)[0] for s in (5, 6, 7)]
+    together = model.generate(n=3, seed=5, sampling=sampling, **options)
     assert [p.midi for p in alone] == [p.midi for p in together]
     assert together[0].origin["sampling"]["guidance"] == 3
-    plain = model.generate(n=1, seed=5, sampling=Sampling(guidance=1), **wishes)
+    plain = model.generate(n=1, seed=5, sampling=Sampling(guidance=1), **options)
     assert plain[0].midi != together[0].midi

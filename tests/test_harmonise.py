@@ -287,13 +287,13 @@ def test_a_slur_is_no_chord() -> None:
 def test_the_command(path: Path, tmp_path: Path) -> None:
     song, out = tmp_path / "tune.mid", tmp_path / "choir.mid"
     song.write_bytes(tune(*RISING[:8]))
-    told = call("harmonise", song, "--model", path, "--voices", "tenor,bass", "--seed", 2, "-o", out, "--json")
-    assert told.code == 0, told.err
-    assert told.json["pieces"][0]["bars"] == 2
+    result = call("harmonise", song, "--model", path, "--voices", "tenor,bass", "--seed", 2, "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["pieces"][0]["bars"] == 2
     assert [t.name for t in read_score(out).tracks] == ["Tune", "Tenor", "Bass"]
-    told = call("harmonise", song, "--model", path, "--melody", "oboe", "-o", out, "--force")
-    assert told.code != 0
-    assert "no track oboe; there are 1 tune" in told.error
+    result = call("harmonise", song, "--model", path, "--melody", "oboe", "-o", out, "--force")
+    assert result.code != 0
+    assert "no track oboe; there are 1 tune" in result.error
 
 
 # -- dealing notes out -------------------------------------------------------------------------------------------------

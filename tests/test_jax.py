@@ -176,7 +176,8 @@ def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenize
         vocab=tokenizer.vocab_size, context=48, layers=1, width=32, heads=2, kv_heads=1, ffn=48, **changes
     )
     options = TrainOptions(
-        optimizer=optimizer, steps=6, rows=3, accumulate=2, lr=0.01, clip=0.5, ema=0.9, weight_decay=0.3, warmup=0.4,
+        optimizer=optimizer, steps=6, micro_batch_size=3, gradient_accumulation_steps=2,
+        lr=0.01, clip=0.5, ema=0.9, weight_decay=0.3, warmup=0.4,
         precision="fp32", workers=0, valid_rows=4, seed=5,
     )  # fmt: skip
     train = Examples(corpus, tokenizer, "train", 48, ExampleOptions(), 5)
@@ -191,7 +192,7 @@ def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenize
         assert ours[0] == theirs[0]
         losses = [learner.losses() for learner in both]
         assert losses[1] == pytest.approx(losses[0], abs=1e-4)
-    assert both[1].held_out() == pytest.approx(both[0].held_out(), abs=1e-4)
+    assert both[1].evaluate() == pytest.approx(both[0].evaluate(), abs=1e-4)
     expected, found = both[0].weights(), both[1].weights()
     assert sorted(expected) == sorted(found)
     assert max(float(np.abs(expected[name] - found[name]).max()) for name in expected) < 2e-3
@@ -200,8 +201,8 @@ def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenize
 
 # ---- runs
 
-SETTINGS = ("training.precision='fp32'", "model.dropout=0.2", "training.ema=0.9", "training.accumulate=2",
-            "model.layers=1")  # fmt: skip
+SETTINGS = ("training.precision='fp32'", "model.dropout=0.2", "training.ema=0.9",
+            "training.gradient_accumulation_steps=2", "model.layers=1")  # fmt: skip
 
 
 def run(corpus: Corpus, out: Path, *settings: str, backend: Any = None) -> State:
@@ -253,7 +254,7 @@ def test_killed_and_resumed_is_as_unbroken(corpus: Corpus, whole: Path, tmp_path
 def test_two_devices_train_as_one(corpus: Corpus, whole: Path, tmp_path: Path) -> None:
     """Each with half of the rows."""
     flags = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    two = command(corpus, tmp_path / "m", "training.rows=2")
+    two = command(corpus, tmp_path / "m", "training.micro_batch_size=2")
     done = subprocess.run(two, env=flags, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "processes     2" in (tmp_path / "m" / "training" / "info.txt").read_text(encoding="utf-8")

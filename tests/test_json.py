@@ -76,7 +76,7 @@ def test_every_command_prints_what_the_page_says(data: Path, tmp_path: Path, mon
     (broken / "broken.mid").write_bytes(b"MThd no more")
     writing: list[object] = ["--model", model]
     short = [*writing, "--max-tokens", 40]
-    quick = ["training.steps=2", "training.rows=2", "training.workers=0", "--quiet"]
+    quick = ["training.steps=2", "training.micro_batch_size=2", "training.workers=0", "--quiet"]
     lines: dict[str, list[list[object]]] = {
         "generate": [["--bars", 1, *short], ["--bars", 1, "--best-of", 2, *short, "-o", "best.mid"]],
         "infill": [[song, "--bars", 1, *writing]],

@@ -61,8 +61,8 @@ def test_a_minor_key_has_both_its_sevenths() -> None:
 
 @given(st.integers(0, 2**32), st.integers(0, 11))
 def test_what_is_transposed_is_in_the_transposed_key(seed: int, up: int) -> None:
-    heard = np.random.default_rng(seed).random(12)
-    here, there = estimate(heard), estimate(np.roll(heard, up))
+    histogram = np.random.default_rng(seed).random(12)
+    here, there = estimate(histogram), estimate(np.roll(histogram, up))
     assert there == Key((here.tonic + up) % 12, here.minor)
 
 

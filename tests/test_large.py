@@ -179,12 +179,12 @@ class Seldom(TorchBackend):
 
 
 def train(corpus: Corpus, out: Path, backend: TorchBackend) -> list[int]:
-    told: list[int] = []
+    steps: list[int] = []
     settings = ["training.steps=12", "training.evaluations=2", "training.precision='fp32'", "training.workers=0",
                 "training.checkpoint_minutes=0"]  # fmt: skip
     run = Run(load("toccata", [*TINY, *settings]), out, None, lambda _: None, backend)
-    run.train(corpus, run.tokenizer(corpus, lambda *_: None), lambda step: told.append(step.step))
-    return told
+    run.train(corpus, run.tokenizer(corpus, lambda *_: None), lambda step: steps.append(step.step))
+    return steps
 
 
 def test_losses_that_are_read_later_are_the_same(corpus: Corpus, tmp_path: Path) -> None:

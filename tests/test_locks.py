@@ -236,9 +236,9 @@ def test_what_is_no_lock(text: str, path: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError) as caught:
         Lock.read(text)
     assert "\n" not in str(caught.value)
-    told = call("infill", tmp_path / "song.mid", "--bars", 1, "--lock", text, "--model", path)
-    assert told.code == 2
-    assert "--lock" in told.error
+    result = call("infill", tmp_path / "song.mid", "--bars", 1, "--lock", text, "--model", path)
+    assert result.code == 2
+    assert "--lock" in result.error
 
 
 def test_locks_that_make_no_sense() -> None:
@@ -263,10 +263,10 @@ def test_the_command_locks(data: Path, path: Path, tmp_path: Path) -> None:
     song = find_midi(data / "quartets")[3]
     out = tmp_path / "out.mid"
     asked = ["infill", song, "--bars", "3-4", "--model", path, "--seed", 1, "-o", out]
-    told = call(*asked, "--lock", "3:1", "--lock", "::C2-C3", "--json")
-    assert told.code == 0, told.err
+    result = call(*asked, "--lock", "3:1", "--lock", "::C2-C3", "--json")
+    assert result.code == 0, result.err
     kept = locked(song.read_bytes(), [Lock.read("3:1"), Lock.read("::C2-C3")])
     assert not kept - notes(out.read_bytes())
-    told = call(*asked, "--lock", "9000", "--force")
-    assert told.code != 0
-    assert "there is no bar 9000 to lock: the song has" in told.error
+    result = call(*asked, "--lock", "9000", "--force")
+    assert result.code != 0
+    assert "there is no bar 9000 to lock: the song has" in result.error

@@ -52,22 +52,22 @@ class Heard:
         self.events: list[tuple[str, Any]] = []
         self.fails_at, self.error = fails_at, error or RuntimeError("no network\nat all")
 
-    def _hear(self, what: str, value: Any = None) -> None:
+    def _record(self, what: str, value: Any = None) -> None:
         self.events.append((what, value))
         if what == self.fails_at:
             raise self.error
 
     def begin(self, about: About) -> None:
-        self._hear("begin", about)
+        self._record("begin", about)
 
     def step(self, values: Mapping[str, float]) -> None:
-        self._hear("step", values["step"])
+        self._record("step", values["step"])
 
     def evaluation(self, found: Evaluated) -> None:
-        self._hear("evaluation", found.step)
+        self._record("evaluation", found.step)
 
     def close(self) -> None:
-        self._hear("close")
+        self._record("close")
 
     @property
     def names(self) -> list[str]:
@@ -84,14 +84,14 @@ def found(step: int, **more: Any) -> Evaluated:
 
 
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None, stop: int = 0) -> Any:
-    told: list[str] = [] if say is None else say
+    lines: list[str] = [] if say is None else say
 
     def report(step: Step) -> None:
         if stop and step.step == stop:
             signal.raise_signal(signal.SIGINT)
 
     recipe = load("toccata", [*TINY, "training.precision='fp32'", *settings])
-    run = Run(recipe, out, None, told.append, TorchBackend(), command="me")
+    run = Run(recipe, out, None, lines.append, TorchBackend(), command="me")
     return run.train(corpus, run.tokenizer(corpus, lambda *_: None), report)
 
 

@@ -175,7 +175,9 @@ def test_times_grow_with_the_work() -> None:
 
     whole = seconds("training.evaluations=1")
     assert seconds("training.evaluations=1", "training.steps=4000") == pytest.approx(2 * whole, rel=0.02)
-    assert seconds("training.evaluations=1", "training.accumulate=2") == pytest.approx(2 * whole, rel=0.2)
+    assert seconds("training.evaluations=1", "training.gradient_accumulation_steps=2") == pytest.approx(
+        2 * whole, rel=0.2
+    )
     assert seconds("training.evaluations=100") > whole
     assert seconds("training.optimizer=adamw", "training.evaluations=1") < whole
     assert (

@@ -24,9 +24,9 @@ from toccata.errors import ModelError, RequestError
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.passages import Index
 from toccata.measure.ranking import Ranked, Ranker
+from toccata.measure.reference import FEW, USUAL, ReferenceStats, Spread, reference_stats
 from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
-from toccata.measure.usual import FEW, USUAL, Spread, Usual, usual
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
@@ -63,7 +63,7 @@ def known(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Model:
     path = random_model(tmp_path_factory.mktemp("rank") / "m")
     made = folder.open_folder(path)
     index = write_index(made, corpus)
-    found = usual(corpus, Model(path, precision="fp32"), index, passages=FEW)
+    found = reference_stats(corpus, Model(path, precision="fp32"), index, passages=FEW)
     about = {key: value for key, value in made.about.items() if key not in ("files", "format")}
     folder.seal(path, {**about, USUAL: found.to_dict()})
     return Model(path, precision="fp32")
@@ -141,7 +141,7 @@ def test_the_ends_of_the_usual_are_one_away() -> None:
 
 
 def test_the_usual_comes_back_from_a_model_folder(known: Model) -> None:
-    found = Usual.of_model(known.folder)
+    found = ReferenceStats.of_model(known.folder)
     assert found is not None
     assert found.surprise is not None
     assert found.surprise.low < found.surprise.high
@@ -150,14 +150,14 @@ def test_the_usual_comes_back_from_a_model_folder(known: Model) -> None:
 
 
 def test_the_same_corpus_is_looked_at_in_the_same_places(known: Model, corpus: Corpus) -> None:
-    again = usual(corpus, known, Judge(known).index, passages=FEW)
-    assert again.traits == Usual.of_model(known.folder).traits  # type: ignore[union-attr]
+    again = reference_stats(corpus, known, Judge(known).index, passages=FEW)
+    assert again.traits == ReferenceStats.of_model(known.folder).traits  # type: ignore[union-attr]
 
 
 def test_a_folder_that_says_nonsense_is_named(known: Model) -> None:
     said = {**known.folder.about, USUAL: {"excerpts": 1, "traits": {"density": 3}, "passages": 0, "surprise": None}}
     with pytest.raises(ModelError, match=r"toccata\.json says 'usual' in a way that cannot be read"):
-        Usual.of_model(replace(known.folder, about=said))
+        ReferenceStats.of_model(replace(known.folder, about=said))
 
 
 # -- ranking -----------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_music_goes_before_noise_and_loops(corpus: Corpus, known: Model) -> None
 
 
 def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -> None:
-    spread = Usual.of_model(known.folder).surprise  # type: ignore[union-attr]
+    spread = ReferenceStats.of_model(known.folder).surprise  # type: ignore[union-attr]
     assert spread is not None
     ranker = Ranker.of(known)
     middle, score = spread.quantiles[2], music(*[list(SCALE)] * 8)
@@ -198,7 +198,7 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
 
 def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> None:
     """The passages may be many: of one piece they are like one another."""
-    found, judge = Usual.of_model(known.folder), Judge(known)
+    found, judge = ReferenceStats.of_model(known.folder), Judge(known)
     assert found is not None
     assert found.surprise is not None
     assert judge.normal is not None
@@ -222,12 +222,12 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
 
 
 def test_the_pieces_that_what_is_usual_stands_on_are_counted(known: Model, corpus: Corpus) -> None:
-    found = Usual.of_model(known.folder)
+    found = ReferenceStats.of_model(known.folder)
     assert found is not None
     assert found.learned == len(corpus.split("train"))
     assert found.pieces == len(corpus.split("valid"))
     older = {key: value for key, value in known.folder.about[USUAL].items() if key not in ("pieces", "learned")}
-    before = Usual.of_model(replace(known.folder, about={**known.folder.about, USUAL: older}))
+    before = ReferenceStats.of_model(replace(known.folder, about={**known.folder.about, USUAL: older}))
     assert before is not None
     assert before.pieces == before.learned == 0
 
@@ -239,7 +239,7 @@ def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: M
     found = Ranker.of(known).weigh(copy)
     assert found.parts["known"] > 0  # type: ignore[operator]
     assert f"longest known passage {judge.of(copy).notes} notes (usual up to {judge.normal.notes_90})" in found.why
-    assert Ranker(Usual.of_model(known.folder), None).weigh(copy).total < found.total
+    assert Ranker(ReferenceStats.of_model(known.folder), None).weigh(copy).total < found.total
 
 
 def test_a_piece_without_notes_is_the_last(known: Model) -> None:
@@ -325,5 +325,5 @@ def test_training_writes_down_what_is_usual(model: Path) -> None:
 def test_nothing_else_is_needed_to_open_a_model_made_before(model: Path, tmp_path: Path) -> None:
     made = folder.open_folder(model)
     older = {key: value for key, value in made.about.items() if key != USUAL}
-    assert Usual.of_model(replace(made, about=older)) is None
+    assert ReferenceStats.of_model(replace(made, about=older)) is None
     assert isinstance(Ranked(piece(music([60])), 0.0, {}, {}, "").to_dict(), dict)

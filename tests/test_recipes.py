@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from toccata.errors import RecipeError
+from toccata.errors import RecipeError, RecipeWarning
 from toccata.recipes import FINETUNE, Recipe, for_finetuning, load, names, refuse_other_tokens, restore
 from toccata.recipes.settings import Settings
 from toccata.tokenizers.load import build_tokenizer
+from toccata.training.checkpoint import same_run
 
 
 @pytest.mark.parametrize("name", names())
@@ -193,13 +194,50 @@ def test_no_such_recipe(tmp_path: Path) -> None:
         load(str(tmp_path / "bytes.toml"))
 
 
+# ---- keys that had another name once
+
+OLD = [
+    ("tokenizer.book", "tokenizer.codebook", 64),
+    ("training.rows", "training.micro_batch_size", 3),
+    ("training.accumulate", "training.gradient_accumulation_steps", 3),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD)
+def test_an_old_name_is_read_and_its_new_one_is_told(old: str, new: str, value: int, tmp_path: Path) -> None:
+    now = load("bachsformer", [f"{new}={value}"])
+    section, _, key = old.partition(".")
+    mine = own(tmp_path, f'extends = "bachsformer"\n[{section}]\n{key} = {value}\n')
+    for given in (["bachsformer", [f" {old} = {value}"]], [mine]):
+        with pytest.warns(RecipeWarning) as said:
+            found = load(*given)  # type: ignore[arg-type]
+        assert replace(found, name=now.name) == now
+        assert [str(one.message) for one in said] == [f"{old} is now called {new}"]
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD)
+def test_what_was_saved_with_an_old_name_is_the_same(old: str, new: str, value: int, tmp_path: Path) -> None:
+    now = load("bachsformer", [f"{new}={value}"])
+    saved = json.loads(json.dumps(now.to_json()))
+    section, _, key = old.partition(".")
+    before = {**saved, section: {**saved[section], key: value}}
+    del before[section][new.partition(".")[2]]
+    assert before != saved
+    assert restore(before) == now
+    assert same_run({"recipe": before}, {"recipe": saved})
+    assert not same_run({"recipe": before}, {"recipe": load("bachsformer").to_json()})
+    refuse_other_tokens(restore(before), now, tmp_path)
+    with pytest.warns(RecipeWarning):
+        assert restore(before, [f"{old}=2"]) == restore(saved, [f"{new}=2"])
+
+
 # ---- by the minutes there are
 
 
 TIMES = """extends = "toccata"
 [times.5]
 model = { layers = 2 }
-training = { rows = 4 }
+training = { micro_batch_size = 4 }
 [times.20.model]
 layers = 3
 """
@@ -220,7 +258,7 @@ def test_times(settings: list[str], layers: int | None, rows: int | None, tmp_pa
     (tmp_path / "mine.toml").write_text(TIMES)
     found, plain = load(str(tmp_path / "mine.toml"), settings), load("toccata", ["training.steps=5"])
     assert found.model["layers"] == (layers or plain.model["layers"])
-    assert found.training.rows == (rows or plain.training.rows)
+    assert found.training.micro_batch_size == (rows or plain.training.micro_batch_size)
 
 
 @pytest.mark.parametrize("wrong", ["times = 3", "[times.x]", "[times.3]\nclean = {}", "[times]\n3 = 4", "[times.0]"])

@@ -25,13 +25,13 @@ from toccata import folder, remote
 from toccata.errors import ModelError, RemoteError, ToccataError
 from toccata.files import write_json
 from toccata.folder_lock import locked
-from toccata.remote import Kind
+from toccata.remote import RemoteSpec
 from toccata.remote.copy import Copy
 
 pytest.importorskip("s3fs")
 moto_server = pytest.importorskip("moto.server")
 
-MODEL = remote.Kind(writes=True, leave=("training/corpus",), last="toccata.json")
+MODEL = remote.RemoteSpec(writes=True, leave=("training/corpus",), last="toccata.json")
 AWS = {
     "AWS_ACCESS_KEY_ID": "nobody",
     "AWS_SECRET_ACCESS_KEY": "nothing",
@@ -110,8 +110,8 @@ def copied() -> Any:
     return mock.patch.object(Copy, "_get", autospec=True, side_effect=Copy._get)
 
 
-def asked(heard: Any) -> list[str]:
-    return sorted(name for one in heard.call_args_list for name in one.args[1])
+def asked(copies: Any) -> list[str]:
+    return sorted(name for one in copies.call_args_list for name in one.args[1])
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------
@@ -193,22 +193,22 @@ def test_only_what_changed_is_copied_again(bucket: Bucket, place: Path) -> None:
     for number in range(4):
         bucket.put(f"midi/deep/{number}.mid", bytes(number + 1))
     bucket.put("midi-of-others/x.mid", b"no")
-    with copied() as heard:
+    with copied() as copies:
         here = remote.fetched(f"s3://{bucket.name}/midi")
-    assert asked(heard) == [f"deep/{number}.mid" for number in range(4)]
-    assert sorted(p.relative_to(here).as_posix() for p in here.rglob("*.mid")) == asked(heard)
+    assert asked(copies) == [f"deep/{number}.mid" for number in range(4)]
+    assert sorted(p.relative_to(here).as_posix() for p in here.rglob("*.mid")) == asked(copies)
     bucket.put("midi/deep/1.mid", b"ne")  # same size, other content
     bucket.put("midi/new.mid", b"new")
     bucket.remove("midi/deep/3.mid")
     (here / "deep" / "0.mid").write_bytes(b"spoilt")
-    with copied() as heard:
+    with copied() as copies:
         assert remote.fetched(f"s3://{bucket.name}/midi/") == here
-    assert asked(heard) == ["deep/0.mid", "deep/1.mid", "new.mid"]
+    assert asked(copies) == ["deep/0.mid", "deep/1.mid", "new.mid"]
     assert (here / "deep" / "1.mid").read_bytes() == b"ne"
     assert not (here / "deep" / "3.mid").exists()
-    with copied() as heard:
+    with copied() as copies:
         remote.fetched(f"s3://{bucket.name}/midi")
-    assert asked(heard) == []
+    assert asked(copies) == []
 
 
 def test_an_interrupted_copy_is_completed(place: Path) -> None:
@@ -229,16 +229,16 @@ def test_an_interrupted_copy_is_completed(place: Path) -> None:
         pytest.raises(KeyboardInterrupt),
     ):
         remote.fetched(there.as_uri())
-    with copied() as heard:
+    with copied() as copies:
         here = remote.fetched(there.as_uri())
-    assert asked(heard) == ["3.mid", "4.mid"]
+    assert asked(copies) == ["3.mid", "4.mid"]
     assert [p.stat().st_size for p in sorted(here.iterdir())] == list(range(5))
     assert sorted(p.name for p in here.parent.iterdir()) == ["copy.json", "there"], "nothing is left aside"
 
 
 def test_what_is_known_of_a_copy_is_not_written_anew_for_each_file(place: Path) -> None:
     """Of 40 files, what is written is a few times what is known of all, not 40 times; and torn, it costs one file."""
-    copy = Copy((place / "there").as_uri(), Kind(writes=True))
+    copy = Copy((place / "there").as_uri(), RemoteSpec(writes=True))
     folder = copy.fetch()
     for number in range(40):
         (folder / f"{number}.mid").write_bytes(bytes(number))
@@ -268,7 +268,7 @@ def test_what_a_killed_process_was_fetching_is_removed(place: Path) -> None:
     there = place / "there"
     there.mkdir()
     (there / "a.mid").write_bytes(b"music")
-    copy = Copy(there.as_uri(), Kind())
+    copy = Copy(there.as_uri(), RemoteSpec())
     dead, alive = copy.home / "aside-dead", copy.home / "aside-alive"
     for aside in (dead, alive):
         aside.mkdir(parents=True)
@@ -284,7 +284,7 @@ def test_what_a_killed_process_was_fetching_is_removed(place: Path) -> None:
 def test_no_name_leads_out_of_the_copy(place: Path, parts: list[str]) -> None:
     from toccata.remote.copy import _refuse_outside
 
-    name, kind = "/".join(parts), remote.Kind()
+    name, kind = "/".join(parts), remote.RemoteSpec()
     root = place / "cache" / "x"
     if not kind.wants(name):
         return
@@ -302,11 +302,11 @@ def test_a_name_that_leads_out_is_not_copied(name: str, place: Path) -> None:
     listing = {f"{there}/good.mid": {"size": 1, "mtime": 1.0}, f"{there}/{name}": {"size": 1, "mtime": 1.0}}
     with (
         mock.patch("fsspec.implementations.local.LocalFileSystem.find", return_value=listing),
-        copied() as heard,
+        copied() as copies,
         contextlib.suppress(RemoteError),  # it may be refused or passed over
     ):
         remote.fetched(f"file://{there}")
-    assert not any("evil" in one for one in asked(heard))
+    assert not any("evil" in one for one in asked(copies))
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -437,10 +437,10 @@ def test_from_a_bucket_to_a_bucket(data: Path, bucket: Bucket, place: Path, monk
     assert str(place).encode() not in bucket.get("models/mine/toccata.json")
 
     other_machine(monkeypatch, place)
-    with copied() as heard:
+    with copied() as copies:
         done = call("generate", "--model", model, "--bars", "1", "-o", "x.mid", "--json")
     assert done.code == 0, done.err
-    assert not [name for name in asked(heard) if name.startswith("training/")], "writing needs no checkpoint"
+    assert not [name for name in asked(copies) if name.startswith("training/")], "writing needs no checkpoint"
     assert toccata.load(model).name == "mine"
     done = call("evaluate", model, music, "--all", "--json")
     assert done.code == 0, done.err

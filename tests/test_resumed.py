@@ -93,6 +93,27 @@ def test_it_is_told_why_a_run_starts_over(corpus: Corpus, tmp_path: Path, monkey
     assert any("because there is no last.safetensors any more" in line for line in said)
 
 
+def test_a_run_of_before_goes_on_whatever_its_settings_were_called(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toccata.training.loop.EARLY", 0.0)
+    out = tmp_path / "m"
+    train(corpus, out, killed_at=3)
+    last = out / "training" / checkpoint.LAST
+    kept, arrays = checkpoint.load(last)
+    kept["stale"] = kept.pop("evals_since_best")
+    options = kept["identity"]["recipe"]["training"]
+    options["rows"], options["accumulate"] = (
+        options.pop(name) for name in ("micro_batch_size", "gradient_accumulation_steps")
+    )
+    checkpoint.save(last, arrays, kept)
+    state, said = train(corpus, out)
+    assert state is not None
+    assert state.step == 8
+    assert any(line.startswith("Going on after step 1 of 8") for line in said)
+    assert not [line for line in said if line.startswith("Learning the tokens anew")]
+
+
 def test_tokens_that_are_learned_anew_are_told(corpus: Corpus, tmp_path: Path) -> None:
     train(corpus, tmp_path / "m", killed_at=1)
     (tmp_path / "m" / "training" / checkpoint.LAST).unlink()
@@ -148,7 +169,7 @@ COUNTS = st.integers(1, 12)
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
 def test_a_step_reads_as_many_rows_with_any_number_of_devices(rows: int, times: int, one: int, other: int) -> None:
-    options = TrainOptions(rows=rows, accumulate=times)
+    options = TrainOptions(micro_batch_size=rows, gradient_accumulation_steps=times)
     total = rows_a_step(options, one)
     if total % other:
         with pytest.raises(ToccataError, match="cannot share evenly: go on with 1") as error:
@@ -157,7 +178,7 @@ def test_a_step_reads_as_many_rows_with_any_number_of_devices(rows: int, times: 
         return
     found = shared(options, total, other)
     assert rows_a_step(found, other) == total
-    assert found.rows <= rows
+    assert found.micro_batch_size <= rows
     assert shared(options, total, one) is options
     assert rows_of({"batch": total}, 48) == total
     assert rows_of({"step": 7, "tokens": 7 * total * 48}, 48) == total  # a checkpoint from before it was kept
@@ -192,7 +213,7 @@ def pair(*args: object) -> Iterator[list[subprocess.Popen[str]]]:
 def test_a_signal_to_one_of_two_ends_both_and_one_alone_goes_on(shard: str, corpus: Corpus, tmp_path: Path) -> None:
     """The one that is signalled is not the one that writes; what is left is the whole batch for the one process."""
     same = ("training.steps=200", "training.precision='fp32'", "training.checkpoint_minutes=60")
-    with pair(PART, corpus.folder, tmp_path / "m", *same, "training.rows=2", f"training.shard={shard}") as (
+    with pair(PART, corpus.folder, tmp_path / "m", *same, "training.micro_batch_size=2", f"training.shard={shard}") as (
         first,
         second,
     ):
@@ -205,8 +226,8 @@ def test_a_signal_to_one_of_two_ends_both_and_one_alone_goes_on(shard: str, corp
     assert all("KeyboardInterrupt" in err for _, err in ends), ends
     step = reached(tmp_path / "m")
     assert 3 <= step < 200
-    whole, _ = train_alone(corpus, tmp_path / "whole", *same, "training.rows=4", until=step + 3)
-    went_on, said = train_alone(corpus, tmp_path / "m", *same, "training.rows=2", until=step + 3)
+    whole, _ = train_alone(corpus, tmp_path / "whole", *same, "training.micro_batch_size=4", until=step + 3)
+    went_on, said = train_alone(corpus, tmp_path / "m", *same, "training.micro_batch_size=2", until=step + 3)
     assert any(f"Going on after step {step} of 200" in line for line in said)
     assert [row["tokens"] for row in went_on] == [row["tokens"] for row in whole]
     assert max(abs(a["loss"] - b["loss"]) for a, b in zip(went_on, whole, strict=True)) < 1e-4

@@ -27,12 +27,12 @@ def puzzles(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]
     """Voices, which of them move, and orders and differences that hold as they stand."""
     count = draw(st.integers(1, 12))
     start = draw(st.lists(st.integers(50, 60), min_size=count, max_size=count))
-    turn = [n if draw(st.booleans()) else -1 for n in range(count)]
+    order = [n if draw(st.booleans()) else -1 for n in range(count)]
     pairs = draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=30))
     differ = [(a, b) for a, b in pairs if start[a] != start[b]]
     cut = draw(st.integers(0, len(differ)))
     below = [(a, b) if start[a] < start[b] else (b, a) for a, b in differ[:cut]]
-    return start, turn, below, differ[cut:], draw(st.integers(0, 2**32 - 1))
+    return start, order, below, differ[cut:], draw(st.integers(0, 2**32 - 1))
 
 
 @given(puzzles())
@@ -40,24 +40,24 @@ def puzzles(draw: st.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int]
 def test_what_must_hold_holds_whatever_is_chosen(
     puzzle: tuple[list[int], list[int], list[tuple[int, int]], list[tuple[int, int]], int],
 ) -> None:
-    start, turn, below, apart, seed = puzzle
+    start, order, below, apart, seed = puzzle
     rng = np.random.default_rng(seed)
     allowed = np.zeros((len(start), 128), np.bool_)
     allowed[:, rng.integers(48, 62, 9)] = True
-    pitches = Pitches(start, turn, allowed, below, apart)
-    way = pitches.start
-    for voice, when in enumerate(turn):
+    pitches = Pitches(start, order, allowed, below, apart)
+    assignment = pitches.start
+    for voice, when in enumerate(order):
         if when >= 0:
-            choices = pitches.choices(way, voice)
+            choices = pitches.choices(assignment, voice)
             assert choices
-            assert all(allowed[voice, pitch] for pitch in choices) or list(choices) == [way[voice]]
+            assert all(allowed[voice, pitch] for pitch in choices) or list(choices) == [assignment[voice]]
             pitch = int(rng.choice(list(choices)))
             assert choices[pitch][voice] == pitch
-            assert choices[pitch][:voice] == way[:voice]
-            way = choices[pitch]
-        assert all(way[low] < way[high] for low, high in below)
-        assert all(way[one] != way[other] for one, other in apart)
-    assert all(way[voice] == start[voice] for voice, when in enumerate(turn) if when < 0)
+            assert choices[pitch][:voice] == assignment[:voice]
+            assignment = choices[pitch]
+        assert all(assignment[low] < assignment[high] for low, high in below)
+        assert all(assignment[one] != assignment[other] for one, other in apart)
+    assert all(assignment[voice] == start[voice] for voice, when in enumerate(order) if when < 0)
 
 
 def test_others_are_pushed_out_of_the_way_while_there_is_room() -> None:

@@ -331,8 +331,8 @@ def test_more_instruments_than_channels() -> None:
     assert Counter(n[:4] for n in _symusic_notes(out)) == Counter(
         [(0, 96, 60, 80)] * 15 + [(96, 96, 48, 70), (192, 96, 50, 70)] * 30 + [(96, 4, 36, 90)]
     )
-    heard = Counter((p, program) for t, p, program in _as_a_player_hears(out) if t >= 96)
-    assert heard == Counter([(p, q) for p in (48, 50) for q in range(10, 40)] + [(36, -1)])
+    played = Counter((p, program) for t, p, program in _as_a_player_hears(out) if t >= 96)
+    assert played == Counter([(p, q) for p in (48, 50) for q in range(10, 40)] + [(36, -1)])
 
 
 def _as_a_player_hears(file: bytes) -> list[tuple[int, int, int]]:

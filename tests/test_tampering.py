@@ -64,12 +64,12 @@ def _weights(path: Path, vocab: int) -> None:
 def _codes(path: Path) -> int:
     """Write a tokenizer of codes; how many ids it has."""
     path.mkdir()
-    options = CodesOptions(codes=3, book=16, steps=12)
-    config = VqConfig(steps=12, codes=3, book=16, entry=4, width=8)
+    options = CodesOptions(codes=3, codebook=16, steps=12)
+    config = VqConfig(steps=12, codes=3, codebook=16, entry=4, width=8)
     save_file(VqVae(config).tensors(), path / WEIGHTS)
     write_json(path / ABOUT, {"config": config.to_json(), "threshold": 0.4})
-    write_json(path / "codes.json", {"options": {"codes": 3, "book": 16, "steps": 12}})
-    return options.book + 102
+    write_json(path / "codes.json", {"options": {"codes": 3, "codebook": 16, "steps": 12}})
+    return options.codebook + 102
 
 
 def _tampered(models: list[Path], *options: object) -> None:

@@ -80,7 +80,13 @@ def losses(out: Path, column: str = "loss") -> dict[int, float]:
 ALL = ("model.dropout=0.2", "training.ema=0.9")
 RUNS = {
     "muon": (*ALL, "training.optimizer='muon'", "training.schedule='wsd'"),
-    "adamw": (*ALL, "training.optimizer='adamw'", "training.accumulate=2", "training.rows=2", "model.tied=true"),
+    "adamw": (
+        *ALL,
+        "training.optimizer='adamw'",
+        "training.gradient_accumulation_steps=2",
+        "training.micro_batch_size=2",
+        "model.tied=true",
+    ),
 }
 
 
@@ -181,12 +187,12 @@ def started(trained: Path, tmp_path: Path) -> Path:
 
 
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
-    told: list[str] = say if say is not None else []
+    lines: list[str] = say if say is not None else []
     one = Run(
         load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]),
         out,
         None,
-        told.append,
+        lines.append,
         TorchBackend(),
     )
     return one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)
@@ -502,7 +508,7 @@ def test_the_picture_of_the_loss(started: Path) -> None:
 
 
 WRONG = ["steps=0", "lr=0", "minutes=-1", "beta1=1.0", "ema=1.5", "warmup=2", "optimizer='sgd'", "schedule='x'",
-         "rows=0", "precision='fp8'", "floor=-1", "clip=-0.5"]  # fmt: skip
+         "micro_batch_size=0", "precision='fp8'", "floor=-1", "clip=-0.5"]  # fmt: skip
 
 
 @pytest.mark.parametrize("setting", WRONG)

@@ -240,12 +240,12 @@ def test_distance_counts_pitches_lengths_and_notes_that_come_and_go() -> None:
     everywhere = [(0, 5000)]
     assert change(song, song, everywhere, None).distance == 0
     moved = change(song, keys((0, 480, 60), (0, 480, 67), (480, 480, 62), (960, 480, 60)), everywhere, None)
-    assert moved.told == "1 of 4 notes moved, by 3.0 semitones on average"
+    assert moved.summary == "1 of 4 notes moved, by 3.0 semitones on average"
     assert moved.distance == pytest.approx((1 / 2 + 3 / 24) / 4, abs=1e-4)
     longer = change(song, keys((0, 480, 60), (0, 480, 64), (480, 240, 62), (960, 480, 60)), everywhere, None)
-    assert (longer.told, longer.distance) == ("1 of another length", 0.0625)
+    assert (longer.summary, longer.distance) == ("1 of another length", 0.0625)
     gone = change(song, keys((0, 480, 60), (0, 480, 64), (500, 480, 62)), everywhere, None)
-    assert gone.told == "2 of 4 notes gone, 1 new"
+    assert gone.summary == "2 of 4 notes gone, 1 new"
     assert gone.distance == pytest.approx(3 / 7, abs=1e-4)
     assert change(song, keys((0, 480, 60)), [(0, 1)], None).distance == pytest.approx(1 / 3, abs=1e-4)
 
@@ -309,8 +309,8 @@ def test_the_command_writes_the_closest_first(data: Path, model: Model, tmp_path
     assert [Path(row["path"]).name for row in rows] == ["v-1.mid", "v-2.mid", "v-3.mid"]
     assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
     assert all(rhythm(Path(row["path"]).read_bytes()) == rhythm(song.read_bytes()) for row in rows)
-    told = call(*asked, "--keep", "melody", "-n", 2, "-o", tmp_path / "all")
-    assert told.out.count("distance 0.") == 2
+    result = call(*asked, "--keep", "melody", "-n", 2, "-o", tmp_path / "all")
+    assert result.out.count("distance 0.") == 2
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["m-5-1.mid", "m-5-2.mid"]
     assert (
         "--strength': it must be a number from 0 to 1, not '2'"

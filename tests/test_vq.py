@@ -16,7 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from symusic import Note, Score, Track
 
 from toccata.corpus.prepare import prepare
@@ -31,7 +32,7 @@ from toccata.model.vqvae import Codec, VqVae
 from toccata.tokenizers.agreement import Agreement, agreement
 from toccata.tokenizers.rolls import LOWEST, notes, rolls
 from toccata.training.options import CodecOptions
-from toccata.training.vq import CodecStep, load_codec, train_codec
+from toccata.training.vq import LAST, CodecStep, load_codec, train_codec
 
 
 def _score(ticks: int, *tracks: list[tuple[int, int, int]], drum: bool = False) -> Score:
@@ -63,9 +64,9 @@ def test_notes_come_back_from_rolls(entries: list[tuple[int, int, int]], ticks: 
         expected[pitch, onset] = max(end, expected.get((pitch, onset), 0))
     found = notes(rolls(_score(ticks, entries), steps), steps)
     assert found.ticks_per_quarter == steps
-    heard = _listed(found)
-    assert [(p, t) for t, p, _ in heard] == [(p, t) for t, p in sorted((t, p) for p, t in expected)]
-    for time, pitch, length in heard:
+    listed = _listed(found)
+    assert [(p, t) for t, p, _ in listed] == [(p, t) for t, p in sorted((t, p) for p, t in expected)]
+    for time, pitch, length in listed:
         later = min((t for p, t in expected if p == pitch and t > time), default=10**9)
         assert length == min(expected[pitch, time], later) - time
 
@@ -145,7 +146,7 @@ def test_agreement_counts_what_comes_back() -> None:
 
 # -- the model and its graphs ------------------------------------------------------------------------------------------
 
-SMALL = VqConfig(steps=12, codes=4, book=64, width=24, entry=8)
+SMALL = VqConfig(steps=12, codes=4, codebook=64, width=24, entry=8)
 SMALL_GRID = replace(SEED, width=8, entry=8, layers=1)
 
 
@@ -157,7 +158,7 @@ def _noise(config: VqConfig, quarters: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def _stirred(config: VqConfig) -> VqVae:
-    """A model whose every weight, book included, is far from where it began."""
+    """A model whose every weight, codebook included, is far from where it began."""
     torch.manual_seed(3)
     model = VqVae(config)
     model.put({name: torch.randn_like(tensor) * 0.3 for name, tensor in model.tensors().items()})
@@ -197,15 +198,15 @@ def test_graphs_compute_what_torch_computes(config: VqConfig, tmp_path: Path) ->
     assert len(np.unique(codes)) > 8
     np.testing.assert_array_equal(codes, ours.encode(slices))
     rng = np.random.default_rng(1)
-    anything = rng.integers(0, config.book, (600, config.codes), dtype=np.int32)
+    anything = rng.integers(0, config.codebook, (600, config.codes), dtype=np.int32)
     np.testing.assert_allclose(theirs.decode(anything), ours.decode(anything), atol=1e-4)
     assert theirs.decode(anything).dtype == np.float32
     assert theirs.encode(slices[:0]).shape == (0, config.codes)
     assert theirs.decode(anything[:0]).shape == (0, 2, 88, config.steps)
-    assert (theirs.steps, theirs.codes, theirs.book, theirs.threshold) == (
+    assert (theirs.steps, theirs.codes, theirs.codebook, theirs.threshold) == (
         config.steps,
         config.codes,
-        config.book,
+        config.codebook,
         0.4,
     )
 
@@ -256,9 +257,9 @@ def test_keys_are_told_from_low_to_high_and_the_outer_ones_always() -> None:
         slices[0, :, key, 0] = 1
     for key in (1, 2, 3, 40, 50, 60, 70, 80):
         slices[1, :, key, 0] = 1
-    told = model.body.choose(slices)
-    assert told[0].nonzero().flatten().tolist() == [10, 20, 30]
-    assert told[1].nonzero().flatten().tolist() == [1, 40, 60, 80]
+    chosen = model.body.choose(slices)
+    assert chosen[0].nonzero().flatten().tolist() == [10, 20, 30]
+    assert chosen[1].nonzero().flatten().tolist() == [1, 40, 60, 80]
     assert (model.encode(slices) > 0).tolist() == [[True, True, True, False], [True] * 4]
 
 
@@ -267,7 +268,7 @@ def test_keys_are_told_from_low_to_high_and_the_outer_ones_always() -> None:
     [
         {"layout": "cloud"},
         {"codes": 0},
-        {"book": 1},
+        {"codebook": 1},
         {"decay": 1.0},
         {"layout": "grid"},
         {"layout": "grid", "steps": 32, "codes": 16, "width": 8},
@@ -283,7 +284,11 @@ def test_a_wrong_config_is_told_in_one_line(wrong: dict[str, Any]) -> None:
 def test_config_survives_json() -> None:
     assert VqConfig.from_json(json.loads(json.dumps(SEED.to_json()))) == SEED
     assert SEED.bits == 64
-    assert VqConfig(codes=6, book=1024).bits == 60
+    assert VqConfig(codes=6, codebook=1024).bits == 60
+    before = {"book" if name == "codebook" else name: value for name, value in SMALL.to_json().items()}
+    assert VqConfig.from_json(before) == SMALL
+    with pytest.raises(ModelError, match="book"):
+        VqConfig.from_json({**before, "codebook": 64})
 
 
 def test_missing_weights_and_files_are_told(tmp_path: Path) -> None:
@@ -313,12 +318,24 @@ def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return prepare(music, tmp_path_factory.mktemp("corpus") / "bach")
 
 
+def _as_once_called(text: str) -> str:
+    """JSON of a run as earlier versions wrote it."""
+    assert '"codebook"' in text
+    assert '"evals_since_best"' in text
+    return text.replace('"codebook"', '"book"').replace('"evals_since_best"', '"stale"')
+
+
+def _state_of(path: Path) -> str:
+    with safe_open(path, framework="pt") as file:
+        return str(file.metadata()["state"])
+
+
 def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Path) -> None:
     lines: list[str] = []
     losses: list[float] = []
     state = train_codec(
         corpus,
-        replace(SMALL, codes=6, book=256, width=48),
+        replace(SMALL, codes=6, codebook=256, width=48),
         replace(QUICK, steps=200, lr=1e-2, evaluations=2, valid_rows=10**6),
         tmp_path,
         report=lambda step: losses.append(step.loss),
@@ -336,9 +353,9 @@ def test_training_learns_codes_that_give_music_back(corpus: Corpus, tmp_path: Pa
         slices = rolls(corpus.score(number), 12)
         codes = played.encode(slices)
         np.testing.assert_array_equal(codes, trained.encode(slices))
-        heard = played.decode(codes)
-        np.testing.assert_allclose(heard, trained.decode(codes), atol=1e-4)
-        found += agreement(notes(slices, 12), notes(heard, 12, threshold=played.threshold))
+        decoded = played.decode(codes)
+        np.testing.assert_allclose(decoded, trained.decode(codes), atol=1e-4)
+        found += agreement(notes(slices, 12), notes(decoded, 12, threshold=played.threshold))
     assert found.f1 == pytest.approx(state.f1, abs=2e-3)
     assert found.duration_error == pytest.approx(state.duration_error, abs=2e-2)
 
@@ -355,12 +372,18 @@ def test_a_broken_off_training_goes_on_as_if_it_had_not_been(corpus: Corpus, tmp
     with pytest.raises(KeyboardInterrupt):
         train_codec(corpus, config, options, tmp_path / "parts", report=stop)
     assert not (tmp_path / "parts" / ABOUT).exists()
+    before = _as_once_called(_state_of(tmp_path / "parts" / LAST))
+    save_file(load_file(tmp_path / "parts" / LAST), tmp_path / "parts" / LAST, {"state": before})
     steps: list[int] = []
     parts = train_codec(corpus, config, options, tmp_path / "parts", report=lambda step: steps.append(step.step))
     assert steps == [5, 6]
     assert replace(parts, seconds=0) == replace(whole, seconds=0)
     assert (tmp_path / "parts" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
     # What is there is not done again, and not mixed up with something else.
+    again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
+    assert again == whole
+    about = tmp_path / "whole" / ABOUT
+    about.write_text(_as_once_called(about.read_text()))
     again = train_codec(corpus, config, options, tmp_path / "whole", report=lambda step: pytest.fail("trained again"))
     assert again == whole
     with pytest.raises(ToccataError, match="other settings"):

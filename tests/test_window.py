@@ -31,15 +31,15 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return build_tokenizer(options)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_window_begins_as_a_passage_does(data: Path, tokenizer: Tokenizer, told: bool) -> None:
+@pytest.mark.parametrize("controlled", [False, True])
+def test_a_window_begins_as_a_passage_does(data: Path, tokenizer: Tokenizer, controlled: bool) -> None:
     grammar = tokenizer.grammar()
     windows = 0
     for path in find_midi(data / "quartets")[:30:6]:
         score = read_score(path)
         bars = bar_map(score)
         count = min(BARS, len(bars))
-        levels = {bar: Controls(density=bar % 8 + 1) for bar in range(0, count, 2)} if told else {}
+        levels = {bar: Controls(density=bar % 8 + 1) for bar in range(0, count, 2)} if controlled else {}
         said = encode_controls(tokenizer, Controls(), levels).bars
         ids = passage(tokenizer, score, bars, 0, count, ended=False).ids.tolist()
         first, ids = insert_control_tokens(grammar, [], ids, bars.meters[0], said)

@@ -17,8 +17,8 @@ from toccata.training.pipeline import Run
 
 TINY = (
     "model.context=48", "model.layers=2", "model.width=32", "model.heads=2", "model.kv_heads=1", "model.ffn=48",
-    "training.rows=4", "training.steps=12", "training.evaluations=4", "training.valid_rows=4", "training.workers=0",
-    "training.checkpoint_minutes=0", "training.patience=0",
+    "training.micro_batch_size=4", "training.steps=12", "training.evaluations=4", "training.valid_rows=4",
+    "training.workers=0", "training.checkpoint_minutes=0", "training.patience=0",
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
 from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
-from toccata.measure.usual import Usual
+from toccata.measure.reference import ReferenceStats
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -53,7 +53,7 @@ from toccata.pace import recipe_table
 from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
-from toccata.remote import Kind, Publishing, admit, is_remote, publish, reaching, told
+from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
 from toccata.training.info import command_line
 from toccata.training.place import refuse_foreign
 from toccata.training.threads import threads_that_wait_briefly
@@ -64,10 +64,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
-    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "Report", "Sampling", "Silent", "Usual", "bach",
-    "check", "clean", "doctor", "evaluate", "find_model", "finetune", "inspect", "is_remote", "load",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "render", "seeds_of", "soundfont_folders", "told", "train", "with_interval",
+    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
+    "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "inspect",
+    "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table",
+    "refuse_output", "render", "seeds_of", "soundfont_folders", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -76,11 +76,11 @@ VALID_BARS = 8
 VALID_PIECES = 8
 
 # What a verb reads or writes may be in an object store; this is all that the verbs know of it.
-MUSIC = Kind(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
-MODEL = Kind(leave=(folder.TRAINING,))
-WRITTEN_CORPUS = Kind(writes=True, last=CORPUS)
-WRITTEN_MODEL = Kind(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
-find_model = reaching(name=MODEL)(find_model_here)
+MUSIC = RemoteSpec(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
+MODEL = RemoteSpec(leave=(folder.TRAINING,))
+WRITTEN_CORPUS = RemoteSpec(writes=True, last=CORPUS)
+WRITTEN_MODEL = RemoteSpec(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
+find_model = accepts_urls(name=MODEL)(find_model_here)
 
 
 class Progress(Protocol):
@@ -106,7 +106,7 @@ class Silent:
 
 
 @checked
-@reaching(path=MODEL)
+@accepts_urls(path=MODEL)
 def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
     """Open a model folder for writing music. Needs no torch.
 
@@ -119,15 +119,15 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
 
 
 @checked
-@reaching(path=MUSIC)
+@accepts_urls(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
     """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
-    heard = progress or Silent()
-    return check_folder(Path(path), progress=lambda done, total: heard.update("checking", done, total))
+    listener = progress or Silent()
+    return check_folder(Path(path), progress=lambda done, total: listener.update("checking", done, total))
 
 
 @checked
-@reaching(source=MUSIC, out=Kind(writes=True))
+@accepts_urls(source=MUSIC, out=RemoteSpec(writes=True))
 def clean(
     source: str | Path,
     out: str | Path,
@@ -151,38 +151,38 @@ def clean(
         CorpusError: There is no ``source``, or no MIDI file in it.
         RequestError: ``out`` lies in ``source`` or is no folder, or cannot be made.
     """
-    heard = progress or Silent()
+    listener = progress or Silent()
     return copy_cleaned(
         Path(source),
         Path(out),
         options,
         force=force,
         report=report,
-        progress=lambda d, t: heard.update("cleaning", d, t),
+        progress=lambda d, t: listener.update("cleaning", d, t),
     )
 
 
 @checked
-@reaching(source=MUSIC, out=WRITTEN_CORPUS)
+@accepts_urls(source=MUSIC, out=WRITTEN_CORPUS)
 def prepare(
     source: str | Path, out: str | Path, options: PrepareOptions | None = None, progress: Progress | None = None
 ) -> Corpus:
     """Make a corpus of a folder of MIDI files, or bring it up to date."""
-    heard = progress or Silent()
-    hear, name = (lambda d, t: heard.update("preparing", d, t)), told(Path(source).resolve())
-    return prepare_corpus(Path(source), Path(out), options, named=name, progress=hear)
+    listener = progress or Silent()
+    report, name = (lambda d, t: listener.update("preparing", d, t)), display_url(Path(source).resolve())
+    return prepare_corpus(Path(source), Path(out), options, named=name, progress=report)
 
 
 def prepare_text(corpus: Corpus, progress: Progress | None = None) -> list[Path]:
     """Write a corpus as text to read, a note a character, into its ``text/`` folder; the files written."""
-    heard = progress or Silent()
-    written = write_text_corpus(corpus, progress=lambda d, t: heard.update("writing text", d, t))
+    listener = progress or Silent()
+    written = write_text_corpus(corpus, progress=lambda d, t: listener.update("writing text", d, t))
     publish(corpus.folder)
     return written
 
 
 @checked
-@reaching(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
+@accepts_urls(source=MUSIC, out=WRITTEN_MODEL, start_from=MODEL)
 @locks("out")
 def train(
     source: str | Path,
@@ -226,32 +226,32 @@ def train(
     refuse_two_lengths(minutes, settings)
     settings = [*_as_settings(size, seed), *settings]
     run_of, computes = _training(backend)
-    heard, out = progress or Silent(), Path(out)
+    listener, out = progress or Silent(), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
-    before = None if parent is None else Seen.of_parent(parent, heard.say)
+    before = None if parent is None else Seen.of_parent(parent, listener.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
-    model = None if start_from is None else told(start_from)
-    called = command_line(told(source), told(out), recipe, settings, minutes, model, backend)
-    run = run_of(chosen, out, parent, heard.say, computes, command=called)
+    model = None if start_from is None else display_url(start_from)
+    called = command_line(display_url(source), display_url(out), recipe, settings, minutes, model, backend)
+    run = run_of(chosen, out, parent, listener.say, computes, command=called)
     run.refuse_other_run()
-    corpus = _corpus(Path(source), out, chosen, run.main_first, heard)
-    heard.say(corpus.summary())
-    tokenizer = run.tokenizer(corpus, heard.update)
+    corpus = _corpus(Path(source), out, chosen, run.main_first, listener)
+    listener.say(corpus.summary())
+    tokenizer = run.tokenizer(corpus, listener.update)
     state = run.train(
         corpus,
         tokenizer,
-        lambda step: heard.update("training", step.step, step.steps, str(step)),
-        kept=Publishing(out, heard.say),
+        lambda step: listener.update("training", step.step, step.steps, str(step)),
+        kept=Publishing(out, listener.say),
     )
     if not run.is_main:
         return run.wait()
     if state.stopped:
-        heard.say(f"Stopped at step {state.step:,}: {state.stopped}.")
+        listener.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     if (finished := run.finished(corpus, state)) is not None:
-        heard.say(f"{told(out)} is finished already: nothing to do")
+        listener.say(f"{display_url(out)} is finished already: nothing to do")
         return finished
     made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, before, heard)
+    return _measured(made, corpus, run.about(corpus, state), chosen, before, listener)
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:
@@ -295,11 +295,11 @@ def _recipe(
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
-def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], heard: Progress) -> Corpus:
+def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], progress: Progress) -> Corpus:
     if (source / CORPUS).is_file():
         return Corpus(source).verify()
     with main_first():
-        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), heard)
+        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), progress)
 
 
 def _measured(
@@ -308,13 +308,13 @@ def _measured(
     about: dict[str, Any],
     recipe: Recipe,
     before: Seen | None,
-    heard: Progress,
+    progress: Progress,
 ) -> folder.ModelFolder:
     """Evaluate a model that was just exported, and write what was found into its folder."""
     from toccata.training.card import card
 
     made, metrics = measure_trained(
-        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=heard.say, update=heard.update
+        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=progress.say, update=progress.update
     )
     write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
     return folder.seal(made.path, {**made.about, "metrics": metrics})
@@ -355,7 +355,7 @@ def finetune(
 
 
 @checked
-@reaching(model=MODEL, source=MUSIC)
+@accepts_urls(model=MODEL, source=MUSIC)
 def evaluate(
     model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
 ) -> Evaluation:
@@ -373,7 +373,7 @@ def evaluate(
     Raises:
         CorpusError: There is no piece to measure on.
     """
-    heard = progress or Silent()
+    listener = progress or Silent()
     opened = load(model, precision="fp32")
     options = recipe_of(opened.folder).clean
     material = gather(
@@ -381,7 +381,7 @@ def evaluate(
         options,
         opened.folder,
         include_seen=include_seen,
-        progress=lambda done, files: heard.update("reading", done, files),
+        progress=lambda done, files: listener.update("reading", done, files),
     )
     scores = material.pieces
     if not scores:
@@ -391,7 +391,7 @@ def evaluate(
             f"{len(material.unread)} cannot be used)",
             path=source,
         )
-    found = likelihood_of(opened, scores, lambda done: heard.update("measuring", done, len(scores)))
+    found = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
     written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS)
     valid = written.valid / written.pieces
     return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
@@ -400,5 +400,5 @@ def evaluate(
 @checked
 def bach(out: str | Path, *, limit: int | None = None, progress: Progress | None = None) -> DatasetReport:
     """Write the Bach chorales that the music21 library carries to a folder here, as MIDI, for training of your own."""
-    heard = progress or Silent()
-    return write_bach(Path(out), limit=limit, progress=lambda done, total: heard.update("writing", done, total))
+    listener = progress or Silent()
+    return write_bach(Path(out), limit=limit, progress=lambda done, total: listener.update("writing", done, total))

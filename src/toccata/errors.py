@@ -49,6 +49,10 @@ class RecipeError(ToccataError):
     kind = "bad-recipe"
 
 
+class RecipeWarning(UserWarning):
+    """Something in a recipe or a setting goes by an old name."""
+
+
 class ModelError(ToccataError):
     """A model folder that is missing something, was changed, or is not one."""
 

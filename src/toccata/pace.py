@@ -98,7 +98,7 @@ def seconds(recipe: Recipe, config: DecoderConfig, found: dict[str, Any]) -> flo
     if options.minutes is not None:
         return options.minutes * 60
     rate = _rate(config.width, found["rates"])
-    tokens = options.rows * options.accumulate * config.context
+    tokens = options.micro_batch_size * options.gradient_accumulation_steps * config.context
     step = tokens * config.work(config.context) / rate + config.parameters * found["update"]
     if options.optimizer == "muon":
         step += _muon(config) / rate

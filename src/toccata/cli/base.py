@@ -180,8 +180,8 @@ def _address(path: Path) -> str | None:
     """The address that ``path`` is, with the slashes that a Path swallows; None: it is a path here."""
     from toccata import api
 
-    told = api.told(path)
-    return told if path.parts and "://" in told and told.startswith(path.parts[0]) else None
+    url = api.display_url(path)
+    return url if path.parts and "://" in url and url.startswith(path.parts[0]) else None
 
 
 def refuse_address(song: Path) -> None:

@@ -41,13 +41,13 @@ def check(face: Face, midi_dir: Path, reports: tuple[Path, ...], force: bool) ->
     from toccata import api
 
     _refuse_reports(reports, force)
-    with face.progress() as heard:
-        report = api.check(midi_dir, heard)
+    with face.progress() as progress:
+        report = api.check(midi_dir, progress)
         for path in reports:
             report.write(path)
     value = {**report.to_dict(), "reports": [str(path) for path in reports]}
-    value["rejected"] = [{**row, "path": api.told(row["path"])} for row in value["rejected"]]
-    value["duplicates"] = [[api.told(path) for path in group] for group in value["duplicates"]]
+    value["rejected"] = [{**row, "path": api.display_url(row["path"])} for row in value["rejected"]]
+    value["duplicates"] = [[api.display_url(path) for path in group] for group in value["duplicates"]]
     face.result(value, _checked(value, midi_dir))
 
 
@@ -94,7 +94,7 @@ def _short(path: str, folder: Path) -> str:
 
     whole = Path(path)
     inside = str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
-    return inside.removeprefix(f"{api.told(folder)}/")
+    return inside.removeprefix(f"{api.display_url(folder)}/")
 
 
 def _cleaning(min_notes: int) -> Callable[[F], F]:
@@ -169,9 +169,9 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     options = _clean_options(said)
     _refuse_reports(reports, force)
     face.place = out
-    face.kept = f"the copies made so far are in {api.told(out)}, each whole: the same command goes on"
-    with face.progress() as heard:
-        made = api.clean(source, out, options, force=force, report=bool(reports), progress=heard)
+    face.kept = f"the copies made so far are in {api.display_url(out)}, each whole: the same command goes on"
+    with face.progress() as progress:
+        made = api.clean(source, out, options, force=force, report=bool(reports), progress=progress)
         if made.report is not None:
             for path in reports:
                 made.report.write(path)
@@ -186,7 +186,7 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
         face.result({**value, "error": {"kind": "nothing-written", "message": message, "path": str(out)}}, [])
         show(sys.stderr, f"error: {message}")
         click.get_current_context().exit(1)
-    why, place = ", each with its reason above" if made.rejected else "", api.told(out)
+    why, place = ", each with its reason above" if made.rejected else "", api.display_url(out)
     before = f", {made.before:,} of them before" if made.before else ""
     line = (
         f"{many(len(made.written), 'file')} with {made.notes:,} notes written to {place}{before}; {left} left out{why}"
@@ -218,20 +218,23 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
 
     refuse_file(out, "the corpus")
     face.place = out
-    face.kept = f"what was read so far is kept in {api.told(out)}: run the same command again to go on"
-    with face.progress() as heard:
+    face.kept = f"what was read so far is kept in {api.display_url(out)}: run the same command again to go on"
+    with face.progress() as progress:
         corpus = api.prepare(
-            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), heard
+            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), progress
         )
-        texts = api.prepare_text(corpus, heard) if text else []
+        texts = api.prepare_text(corpus, progress) if text else []
     about = corpus.about
-    value = {"corpus": api.told(out), **{k: v for k, v in about.items() if k not in ("options", "format", "left_out")}}
+    value = {
+        "corpus": api.display_url(out),
+        **{k: v for k, v in about.items() if k not in ("options", "format", "left_out")},
+    }
     if face.as_json:
         value |= {"rejected": list(corpus.rejected()), "duplicates": corpus.duplicates()}
-    value |= {"text": [api.told(path) for path in texts]} if text else {}
+    value |= {"text": [api.display_url(path) for path in texts]} if text else {}
     splits, left_out = about["splits"], about["rejected"]
     lines = [
-        f"corpus       {api.told(out)}",
+        f"corpus       {api.display_url(out)}",
         f"music        {many(about['pieces'], 'piece')}, {about['notes']:,} notes, {hours(about['hours'])}",
         f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
         f"left out     {left_out:,} that cannot be used, {about['duplicates']:,} duplicates",
@@ -240,11 +243,10 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
     if left_out > _SHOWN:
         lines.append(f"  and {left_out - _SHOWN:,} more: {out / 'left-out.jsonl'} names all")
     if texts:
-        lines.append(
-            f"text         {api.told(texts[0].parent)}: a note a character; {texts[-1].name} says what each means"
-        )
+        place = api.display_url(texts[0].parent)
+        lines.append(f"text         {place}: a note a character; {texts[-1].name} says what each means")
     if not face.quiet:
-        lines += ["", "and now", f"  toccata train {api.told(out)} --minutes 10 -o models/{out.resolve().name}"]
+        lines += ["", "and now", f"  toccata train {api.display_url(out)} --minutes 10 -o models/{out.resolve().name}"]
     face.result(value, lines)
 
 
@@ -271,8 +273,8 @@ def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     refuse_file(out, "the MIDI files")
     face.place = out
     face.kept = f"what was written so far is in {out}; the same command goes on"
-    with face.progress() as heard:
-        report = api.bach(out, limit=limit, progress=heard)
+    with face.progress() as progress:
+        report = api.bach(out, limit=limit, progress=progress)
     value = {"dataset": name, "path": str(out), **report}
     lines = [
         f"{report['files']:,} chorales, {report['notes']:,} notes in {out} ({report['written']:,} new); "

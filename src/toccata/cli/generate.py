@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, open_desk, tell, wishes, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_desk, tell, writing
 from toccata.errors import RequestError
 
 """Pieces written at a time; those that are done are on disk before the next begin."""
@@ -62,9 +62,9 @@ def generate(face: Face, **said: Any) -> None:
     accept = desk.judge.within(said["max_copy"]) if desk.judge is not None and said["max_copy"] is not None else None
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
-    with face.progress() as heard:
+    with face.progress() as progress:
         if said["model"] is None:
-            heard.say(f"with {api.told(desk.path)}")
+            progress.say(f"with {api.display_url(desk.path)}")
         for first in range(0, count, AT_ONCE):
             pieces = model.generate(
                 said["prompt"],
@@ -76,7 +76,7 @@ def generate(face: Face, **said: Any) -> None:
                 prompt_tokens=said["prompt_tokens"],
                 prompt_seconds=said["prompt_seconds"],
                 continuation_only=said["continuation_only"],
-                **wishes(said),
+                **musical_options(said),
                 end=said["end"],
                 form=said["form"],
                 tempo=said["tempo"],
@@ -84,7 +84,7 @@ def generate(face: Face, **said: Any) -> None:
                 programs=said["programs"] or None,
                 max_tokens=said["max_tokens"],
                 accept=accept,
-                on_event=BarCount(heard, first, count, bars),
+                on_event=BarCount(progress, first, count, bars),
             )
             tokens, notes = tokens + model.stats.tokens, notes + model.stats.notes
             seconds += model.stats.seconds

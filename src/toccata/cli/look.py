@@ -163,8 +163,8 @@ def recipes(face: Face, no_time: bool, measure: bool) -> None:
         raise click.UsageError("--measure is for the times that --no-time leaves out: say one of them")
     from toccata import api
 
-    with face.progress() as heard:
-        found = api.recipe_table(times=not no_time, again=measure, say=heard.say)
+    with face.progress() as progress:
+        found = api.recipe_table(times=not no_time, again=measure, say=progress.say)
     rows, measured = found["recipes"], found["measured"]
     cells = [("recipe", "tokens", "parameters", "context", "trains here for", "follows")]
     cells += [
@@ -217,8 +217,8 @@ def doctor(face: Face) -> None:
     """Say what works on this machine, and how to get what is missing."""
     from toccata import api
 
-    with face.progress() as heard:
-        heard.say("looking around ...")
+    with face.progress() as progress:
+        progress.say("looking around ...")
         found = api.doctor()
     packages = found["packages"]
     memory = "" if found["memory_gb"] is None else f", {found['memory_gb']:g} GB memory"

@@ -22,7 +22,7 @@ import click
 from toccata import __version__
 from toccata.cli.screen import show, show_json
 from toccata.cli.settings import user_file
-from toccata.errors import ArgumentError, MidiWarning, RecipeError, ToccataError
+from toccata.errors import ArgumentError, MidiWarning, RecipeError, RecipeWarning, ToccataError
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, heading, what it does in a line)
@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             show(sys.stderr, *traceback.format_exc().rstrip("\n").split("\n"))
         face = context.get("face")
         wrong = isinstance(error, ArgumentError | RecipeError) or getattr(error, "kind", "") == "bad-settings"
-        return _fail(*_told(error, None if face is None else face.place, debug), 2 if wrong else 1, as_json)
+        return _fail(*_explained(error, None if face is None else face.place, debug), 2 if wrong else 1, as_json)
 
 
 def _run(args: list[str], context: dict[str, Any]) -> int:
@@ -191,6 +191,7 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MidiWarning)
+            warnings.simplefilter("always", RecipeWarning)
             warnings.showwarning = _note_shower()
         if as_json:
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
@@ -229,7 +230,7 @@ def as_options(message: str) -> str:
     return _ARGUMENT.sub(option, message)
 
 
-def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
+def _explained(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
     """Message, kind and path of an error; ``place`` is where the command writes."""
     if isinstance(error, ToccataError):
         return as_options(error.message), error.kind, None if error.path is None else str(error.path)
@@ -238,8 +239,8 @@ def _told(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, 
     number = error.errno if isinstance(error, OSError) else None
     text = " ".join(str(error).split())
     # safetensors tells of the disk in words of its own.
-    told = re.search(r"\(os error (\d+)\)", text)
-    if (int(told[1]) if told else number) in _FULL:
+    os_error = re.search(r"\(os error (\d+)\)", text)
+    if (int(os_error[1]) if os_error else number) in _FULL:
         where = path or (None if place is None else str(place))
         of = f" of {where}" if where else ""
         message = f"the disk{of} is full: make room and run the same command again; what is whole there is kept"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, open_desk, tell, wishes, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_desk, tell, writing
 
 
 @command(
@@ -120,14 +120,14 @@ def _run(face: Face, said: dict[str, Any], song: Path, total: int, verb: Any, **
     desk = open_desk(face, said, song)
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
-    with face.progress() as heard:
+    with face.progress() as progress:
         if said["model"] is None:
-            heard.say(f"with {api.told(desk.path)}")
+            progress.say(f"with {api.display_url(desk.path)}")
         for first in range(0, said["count"], AT_ONCE):
             seeds = desk.seeds[first : first + AT_ONCE]
-            count = BarCount(heard, first, said["count"], total or None)
+            count = BarCount(progress, first, said["count"], total or None)
             for event in desk.model.stream(
-                song, verb=verb, n=len(seeds), seed=seeds, sampling=desk.sampling, **wishes(said), **where
+                song, verb=verb, n=len(seeds), seed=seeds, sampling=desk.sampling, **musical_options(said), **where
             ):
                 count(event)
                 if isinstance(event, api.PieceFinished):

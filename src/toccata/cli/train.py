@@ -105,9 +105,9 @@ def _train(
     if finetunes or parent is not None:
         start_from = api.find_model(setting("model", parent) if finetunes else parent)
     face.place = out
-    face.kept = f"what was done so far is kept in {api.told(out)}: run the same command again to go on"
+    face.kept = f"what was done so far is kept in {api.display_url(out)}: run the same command again to go on"
     began = time.time()
-    with face.progress() as heard:
+    with face.progress() as progress:
         made = api.train(
             midi_dir,
             out,
@@ -118,19 +118,19 @@ def _train(
             minutes=minutes,
             start_from=start_from,
             backend=backend or "torch",
-            progress=heard,
+            progress=progress,
         )
     metrics, lineage = made.metrics, made.about["lineage"]
     curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
     value = {
         "model": made.about["name"],
-        "path": api.told(made.path),
+        "path": api.display_url(made.path),
         "recipe": made.about["recipe"].get("name"),
         "finished_before": _made_at(made.path) < began,
         "metrics": metrics,
         "lineage": lineage,
-        "loss_curve": api.told(curve) if curve.exists() else None,
-        "log": api.told(log) if log.exists() else None,
+        "loss_curve": api.display_url(curve) if curve.exists() else None,
+        "log": api.display_url(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
 
@@ -199,8 +199,8 @@ def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None
     """
     from toccata import api
 
-    with face.progress() as heard:
-        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=heard)
+    with face.progress() as progress:
+        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=progress)
     value = found.to_dict()
     lines = [
         f"model        {value['model']}",

@@ -33,7 +33,7 @@ from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
     click.option("--lock", type=Value("lock", "BARS:TRACKS:PITCHES"), multiple=True,
                  help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
     count=4,
-    told=False,
+    controls=False,
 )  # fmt: skip
 def vary(face: Face, song: Path, **said: Any) -> None:
     """Variations of SONG, or of some bars of it, the closest first; all else stays as it is, event for event.
@@ -44,11 +44,11 @@ def vary(face: Face, song: Path, **said: Any) -> None:
     bars = said["bars"]
     desk = open_desk(face, {**said, "in_order": True}, song)
     total = sum(last - first + 1 for first, last in bars) if bars else 0
-    with face.progress() as heard:
+    with face.progress() as progress:
         if said["model"] is None:
             from toccata import api
 
-            heard.say(f"with {api.told(desk.path)}")
+            progress.say(f"with {api.display_url(desk.path)}")
         pieces = desk.model.vary(
             song,
             keep=said["keep"],
@@ -60,7 +60,7 @@ def vary(face: Face, song: Path, **said: Any) -> None:
             seed=desk.seeds,
             sampling=desk.sampling,
             key=said["key"],
-            on_event=BarCount(heard, 0, said["count"], total or None),
+            on_event=BarCount(progress, 0, said["count"], total or None),
         )
         written = []
         for number, piece in enumerate(pieces):

@@ -28,7 +28,7 @@ BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--p
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
 
 
-def wishes(said: dict[str, Any]) -> dict[str, Any]:
+def musical_options(said: dict[str, Any]) -> dict[str, Any]:
     """What was said of how the music is to be, as all verbs take it."""
     names = [name for name, _ in said["control"]]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -56,13 +56,13 @@ _FILES: tuple[Callable[[Any], Any], ...] = (
 )  # fmt: skip
 
 
-def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Callable[[F], F]:
+def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -> Callable[[F], F]:
     """A command that writes music: the options all of them have, with ``own`` after the first few.
 
     Args:
         own: The command's.
         count: How many pieces it writes if nothing is said.
-        told: Whether levels, styles and chords may be asked for.
+        controls: Whether levels, styles and chords may be asked for.
     """
     first: tuple[Callable[[Any], Any], ...] = (
         click.option(
@@ -109,7 +109,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, told: bool = True) -> Ca
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for option in reversed((*first, *own, *how, *(levels if told else ()), *_FILES)):
+        for option in reversed((*first, *own, *how, *(levels if controls else ()), *_FILES)):
             decorated = option(decorated)
         return cast(F, decorated)
 
@@ -212,7 +212,7 @@ def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
     refuse_existing(files, said["force"])
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
-    best = Best(api.Ranker(api.Usual.of_model(model.folder), judge), said["count"]) if ranked else None
+    best = Best(api.Ranker(api.ReferenceStats.of_model(model.folder), judge), said["count"]) if ranked else None
     return Desk(model, sampling, seeds, places, said, path, soundfont, judge, best)
 
 
@@ -264,8 +264,8 @@ def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
 class BarCount:
     """Counts the bars of all pieces as they are written."""
 
-    def __init__(self, heard: Any, first: int, count: int, bars: int | None) -> None:
-        self.heard, self.first, self.bars = heard, first, bars
+    def __init__(self, progress: Any, first: int, count: int, bars: int | None) -> None:
+        self.progress, self.first, self.bars = progress, first, bars
         self.total = count * (bars or 0)
         self.reached: dict[int, int] = {}
 
@@ -279,7 +279,7 @@ class BarCount:
         else:
             return
         done = sum(self.reached.values()) + self.first * (self.bars or 0)
-        self.heard.update("writing bars", done, self.total)
+        self.progress.update("writing bars", done, self.total)
 
 
 def _places(

@@ -170,8 +170,8 @@ class Examples:
             found = passage_of_length(self.tokenizer, music, piece.bars, piece.onsets, first, tokens)
             if found.last <= last:
                 break
-        told = bool(self.options.controls) and rng.random() < self.options.controls
-        teller = _Teller(self.tokenizer, music, piece.bars, self._style(number) if told else None, told)
+        controlled = bool(self.options.controls) and rng.random() < self.options.controls
+        teller = _Teller(self.tokenizer, music, piece.bars, self._style(number) if controlled else None, controlled)
         if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
             filled = self._filled(teller, first, found.last, tokens, rng)
             if filled is not None:
@@ -282,10 +282,10 @@ class _Teller:
         if not self.tells or not can_control(self.tokenizer):
             return found.ids
         ends = int(found.ids[-1]) == self.tokenizer.eos
-        told = self._cues(self.score, found.first, found.last, ends, rng)
+        controls = self._cues(self.score, found.first, found.last, ends, rng)
         meter = self.bars.meters[found.first]
-        first, ids = insert_control_tokens(self.tokenizer.grammar(), [], found.ids.tolist(), meter, told.bars)
-        return np.array([*told.prefix, *first, *ids], np.int32)
+        first, ids = insert_control_tokens(self.tokenizer.grammar(), [], found.ids.tolist(), meter, controls.bars)
+        return np.array([*controls.prefix, *first, *ids], np.int32)
 
     def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> ControlTokens:
         """What is told of the notes that a hole takes out."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 512
 """Slices that are encoded or decoded together, so that a long piece takes no more memory than a short one."""
+_FIRST = {"codebook": "book"}
+"""What fields of the config were called at first, and still are in a fingerprint, which shall stay what it was."""
 
 
 class OnnxCodec:
@@ -35,7 +37,7 @@ class OnnxCodec:
         config: The VQ-VAE's shape.
         steps: Steps a quarter note.
         codes: Codes a quarter note.
-        book: How many codes there are to choose of.
+        codebook: How many codes there are to choose of.
         threshold: The least probability that counts as a note.
     """
 
@@ -59,7 +61,7 @@ class OnnxCodec:
         except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
             raise ModelError(f"{path} cannot be read ({error}): copy the model folder again", path=path) from None
         self.folder, self.threads = folder, threads
-        self.steps, self.codes, self.book = self.config.steps, self.config.codes, self.config.book
+        self.steps, self.codes, self.codebook = self.config.steps, self.config.codes, self.config.codebook
         self._sessions: tuple[Any, Any] | None = None
 
     @cached_property
@@ -70,7 +72,8 @@ class OnnxCodec:
             ModelError: The weights are missing or damaged.
         """
         digests = (hashlib.sha256(graph.to_bytes()).hexdigest() for graph in self._graphs())
-        content = [self.config.to_json(), self.threshold, *digests]
+        shape = {_FIRST.get(name, name): value for name, value in self.config.to_json().items()}
+        content = [shape, self.threshold, *digests]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def save(self, folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 Guards follow the notes of one piece as they are begun. Once a failure lasts, they take from the logits of the ids that
 would go on with it: finite amounts, more the longer they have to, so that the grammar's mask stays the only mask. Music
-that repeats itself as music does is left alone: ``benchmarks/rot.py`` says how often pieces by people would be touched.
+that repeats itself as music does is left alone: ``benchmarks/degeneration.py`` says how often pieces by people would be
+touched.
 
 Drums are not listened to, as their loops are music; while they play, repetition counts for less, and they end a
-silence. Codes of a book are not steered: what notes they make is known only a quarter later. Time is in *bins*,
+silence. Codes of a codebook are not steered: what notes they make is known only a quarter later. Time is in *bins*,
 twelfths of a quarter.
 """
 

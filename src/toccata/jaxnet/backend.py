@@ -17,7 +17,7 @@ from toccata.training.options import TrainOptions
 
 
 class JaxBackend:
-    """One process that uses every device JAX finds; each of them takes ``training.rows`` rows a batch."""
+    """One process that uses every device JAX finds; each of them takes ``training.micro_batch_size`` rows a batch."""
 
     name = "jax"
     is_main = True

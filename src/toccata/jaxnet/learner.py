@@ -38,7 +38,7 @@ class JaxLearner:
         weights: What to start from, by the names of a Decoder's parameters; None: from chance.
         train: Examples to learn from.
         valid: Examples to be measured on.
-        options: How; ``options.rows`` is for each device.
+        options: How; ``options.micro_batch_size`` is for each device.
     """
 
     is_main = True
@@ -55,7 +55,7 @@ class JaxLearner:
         mesh = Mesh(np.array(jax.devices()), ("rows",))
         self.everywhere = NamedSharding(mesh, PartitionSpec())  # type: ignore[no-untyped-call]
         self.by_rows = NamedSharding(mesh, PartitionSpec(None, "rows"))  # type: ignore[no-untyped-call]  # [A, B, T]
-        self.rows = options.rows * mesh.size
+        self.rows = options.micro_batch_size * mesh.size
         self.dtype = jnp.dtype(jnp.bfloat16 if options.precision == "bf16" else jnp.float32)
         self.key = jax.random.key(options.seed)
         model = Decoder(config, self.key)
@@ -80,7 +80,9 @@ class JaxLearner:
         if self.source is not None:
             self.source.close()  # type: ignore[attr-defined]  # a generator, with worker processes to end
         options = self.options
-        self.source = batches(self.train, self.rows, start=step * options.accumulate, workers=workers(options))
+        self.source = batches(
+            self.train, self.rows, start=step * options.gradient_accumulation_steps, workers=workers(options)
+        )
         if self.valid is not None and not self._valid:
             self._valid = self._valid_batches(self.valid)
             self._measure(self.model, self._valid[0])  # compiled now, so that an evaluation takes what it takes
@@ -99,7 +101,7 @@ class JaxLearner:
         """
         assert self.source is not None
         before = time.monotonic()
-        taken = [next(self.source) for _ in range(self.options.accumulate)]
+        taken = [next(self.source) for _ in range(self.options.gradient_accumulation_steps)]
         waiting = time.monotonic() - before
         key = jax.random.fold_in(self.key, number + 1)
         self.model, self.state, loss = self._update(self.model, self.state, self._spread(taken), key, lr)
@@ -115,7 +117,7 @@ class JaxLearner:
         taken, self._losses = self._losses, []
         return [float(loss) for loss in taken]
 
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on the held-out examples, of the averaged weights where there are any; nats a token."""
         if not self._valid:
             return None

@@ -16,7 +16,7 @@ from toccata.folder import LEARNED, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.learned import Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
-from toccata.measure.usual import USUAL, usual, without
+from toccata.measure.reference import USUAL, reference_stats, without
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
 from toccata.musicmodel import Model
@@ -203,8 +203,8 @@ def measure_trained(
     index = write_index(made, corpus, before, known)
     learned = Learned.of_training(made.name, corpus, before)
     learned.save(made.path)
-    found_usual = usual(corpus, model, index, known=known)
-    made = seal(made.path, {**about, LEARNED: learned.summary(), USUAL: found_usual.to_dict()})
+    reference = reference_stats(corpus, model, index, known=known)
+    made = seal(made.path, {**about, LEARNED: learned.summary(), USUAL: reference.to_dict()})
     metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     return made, metrics
 

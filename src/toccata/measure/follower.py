@@ -178,8 +178,8 @@ class Matcher:
             Notes in the longest passage that ends here and stands in the training data; 0 if it is none to speak of.
         """
         longest = 0
-        heard = sorted((note for note in notes if 0 <= note[0] < _PROGRAMS), key=lambda n: (n[0], n[1], -n[2]))
-        for program, group in groupby(heard, key=lambda n: n[0]):
+        followed = sorted((note for note in notes if 0 <= note[0] < _PROGRAMS), key=lambda n: (n[0], n[1], -n[2]))
+        for program, group in groupby(followed, key=lambda n: n[0]):
             ends: dict[int, int] = {}
             for _, pitch, length in group:
                 ends.setdefault(pitch, onset + length)

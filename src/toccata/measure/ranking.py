@@ -21,9 +21,9 @@ from typing import Any
 from toccata.arguments import checked
 from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
+from toccata.measure.reference import ReferenceStats
 from toccata.measure.steps import Steps
 from toccata.measure.traits import TRAITS, traits
-from toccata.measure.usual import Usual
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 
@@ -85,7 +85,7 @@ class Ranker:
         RequestError: Neither is there, so there is nothing to rank by.
     """
 
-    def __init__(self, usual: Usual | None, judge: Judge | None) -> None:
+    def __init__(self, usual: ReferenceStats | None, judge: Judge | None) -> None:
         self.usual, self.judge = usual, judge
         if usual is None and (judge is None or judge.normal is None):
             raise RequestError(
@@ -99,7 +99,7 @@ class Ranker:
     @classmethod
     def of(cls, model: Model) -> Ranker:
         """By what the folder of ``model`` says."""
-        return cls(Usual.of_model(model.folder), Judge(model) if Judge.has(model) else None)
+        return cls(ReferenceStats.of_model(model.folder), Judge(model) if Judge.has(model) else None)
 
     def weigh(self, piece: Piece) -> Ranked:
         """How good a piece is. Of a piece after a prompt the new part counts alone."""
@@ -112,11 +112,11 @@ class Ranker:
         found = traits(score, piece.prompt_end or 0)
         if self._steps is not None and (nats := self._steps.nats(score, piece.prompt_end or 0)) is not None:
             found["steps"] = nats
-        told = [self._surprise(piece), self._traits(found), self._known(piece)]
-        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in told), strict=True))
+        judged = [self._surprise(piece), self._traits(found), self._known(piece)]
+        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in judged), strict=True))
         weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}
         total = sum(weights[name] * part for name, part in parts.items() if part is not None)
-        return Ranked(piece, total, parts, found, "; ".join(text for _, text in told if text))
+        return Ranked(piece, total, parts, found, "; ".join(text for _, text in judged if text))
 
     def _surprise(self, piece: Piece) -> tuple[float | None, str]:
         nats = piece.origin.get("nats_per_note")
@@ -171,7 +171,7 @@ def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
     return sorted(map(Ranker.of(model).weigh, pieces), key=lambda ranked: ranked.total)
 
 
-def _odd(name: str, value: float, away: float, usual: Usual) -> str:
+def _odd(name: str, value: float, away: float, usual: ReferenceStats) -> str:
     """An unusual trait in words: ``a little thin: 1.1 notes a quarter (usual 1.6 to 4.0)``."""
     trait, spread = TRAITS[name], usual.traits[name]
     adverb = next(word for end, word in _ADVERBS if abs(away) < end)

@@ -142,12 +142,12 @@ def _copied(
         if progress is not None:
             progress(done, len(targets))
     left = tuple(sorted(rejected, key=lambda file: file.path))
-    told = (
+    copies_report = (
         Report(source.parent if source.is_file() else source, tuple(sorted(checked, key=lambda file: file.path)), left)
         if report
         else None
     )
-    return Copies(source, out, tuple(sorted(written)), notes, left, told, len(there.intersection(written)))
+    return Copies(source, out, tuple(sorted(written)), notes, left, copies_report, len(there.intersection(written)))
 
 
 def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path]:
@@ -156,10 +156,10 @@ def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path
         named = out.suffix.lower() in SUFFIXES and not _is_folder(out)
         return {source: out if named else out / _name(Path(source.name))}
 
-    def heard(error: OSError) -> None:
+    def on_error(error: OSError) -> None:
         closed.append(Rejected(Path(error.filename), f"cannot be opened: {error.strerror or error}"))
 
-    return {path: out / _name(path.relative_to(source)) for path in find_midi(source, heard)}
+    return {path: out / _name(path.relative_to(source)) for path in find_midi(source, on_error)}
 
 
 def _name(path: Path) -> Path:

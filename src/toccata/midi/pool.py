@@ -205,7 +205,7 @@ def _pooled(
                 workers.append(worker)
                 worker.give(batch)
                 batch = next_batch()
-            for worker in _heard(workers, timeout):
+            for worker in _speaking(workers, timeout):
                 try:
                     message = worker.pipe.recv()
                 except (EOFError, OSError):
@@ -242,14 +242,14 @@ def _pooled(
             worker.stop()
 
 
-def _heard(workers: list[_Worker], timeout: float) -> list[_Worker]:
+def _speaking(workers: list[_Worker], timeout: float) -> list[_Worker]:
     """The workers that have something to say, waited for until the next one's time is up."""
     if not workers:
         return []
     now = time.monotonic()
     patience = min((w.since + timeout - now for w in workers if w.ready), default=timeout)
-    heard = set(wait([w.pipe for w in workers], max(0.01, patience)))
-    return [w for w in workers if w.pipe in heard]
+    readable = set(wait([w.pipe for w in workers], max(0.01, patience)))
+    return [w for w in workers if w.pipe in readable]
 
 
 def _cannot_start() -> ToccataError:

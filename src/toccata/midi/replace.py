@@ -23,7 +23,7 @@ from toccata.midi.notes import Place, notes_of, score_places
 from toccata.midi.seam import Seam
 from toccata.midi.smf import MidiFile, MidiTrack
 from toccata.midi.splice import add_text, merged, named_track
-from toccata.midi.voices import Added, Rank, Voice, lay, track_voice
+from toccata.midi.voices import Added, Part, Rank, lay, track_voice
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def replace_notes(
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
     kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
     tracks = [_without(track, number, spans, kept, instruments) for number, track in enumerate(tracks)]
-    given: list[Voice] = []
-    fresh: list[Voice] = []
+    given: list[Part] = []
+    fresh: list[Part] = []
     for track, target in zip(new.tracks, targets, strict=True):
         voice = track_voice(track, at, file.division, new.ticks_per_quarter)
         if target is not None:
@@ -135,7 +135,7 @@ def _without(
 
 
 def _settle(
-    voices: Sequence[Voice], tracks: Sequence[MidiTrack], single: bool, drum_channels: frozenset[int]
+    voices: Sequence[Part], tracks: Sequence[MidiTrack], single: bool, drum_channels: frozenset[int]
 ) -> list[str]:
     """Give each of ``voices`` a track of its own and a channel; the names of the new tracks."""
     names: list[str] = []
@@ -208,7 +208,7 @@ class _Key:
         return out
 
 
-def _make_room(voices: Sequence[Voice], tracks: Sequence[MidiTrack]) -> None:
+def _make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
     """Shorten or leave out what would strike a key that sounds, or silence it."""
     keys: dict[tuple[int, int], _Key] = defaultdict(_Key)
     for number, voice in enumerate(voices):
@@ -230,7 +230,7 @@ def _make_room(voices: Sequence[Voice], tracks: Sequence[MidiTrack]) -> None:
         voice.notes.sort()
 
 
-def _laid(given: Sequence[Voice], fresh: Sequence[Voice], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
+def _laid(given: Sequence[Part], fresh: Sequence[Part], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
     """The events of voices in the file's tracks, and of those in tracks of their own, by track."""
     out: dict[int, list[Added]] = defaultdict(list)
     instruments = Instruments(tracks)
@@ -241,7 +241,7 @@ def _laid(given: Sequence[Voice], fresh: Sequence[Voice], tracks: Sequence[MidiT
     return out
 
 
-def _in_program(events: Iterable[Added], voice: Voice, instruments: Instruments) -> list[Added]:
+def _in_program(events: Iterable[Added], voice: Part, instruments: Instruments) -> list[Added]:
     """``events`` with program changes around note-ons that the file would give another program than the voice's.
 
     Args:

@@ -86,7 +86,7 @@ class Seam:
                 if when > tick:  # what is over by the seam is in nobody's way
                     home.sounding[event.data[1]].append((since, when))
             elif when <= tick:
-                seam._hear(event, home)
+                seam._update(event, home)
         for (number, channel, pitch), begun in open_notes.items():
             homes[number, channel].hanging[pitch] += len(begun)
         seam.homes = list(homes.values())
@@ -110,7 +110,7 @@ class Seam:
         """How many original notes of a key of a channel never end."""
         return sum(home.hanging[pitch] for home in self.homes if home.channel == channel)
 
-    def _hear(self, event: Event, home: Home) -> None:
+    def _update(self, event: Event, home: Home) -> None:
         channel, kind = event.channel, event.kind
         if kind == smf.PROGRAM:
             self.programs[channel] = home.program = event.data[1] & 0x7F

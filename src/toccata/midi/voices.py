@@ -41,7 +41,7 @@ _Note = tuple[int, int, int, int]
 
 
 @dataclass
-class Voice:
+class Part:
     """The notes of one new track, and the place they go to.
 
     Attributes:
@@ -67,13 +67,13 @@ class Voice:
     announced: bool = True
 
 
-def score_voices(score: Score, at: int, division: int) -> list[Voice]:
+def score_voices(score: Score, at: int, division: int) -> list[Part]:
     """The tracks of ``score`` that hold something, tick 0 moved to ``at``, in ``division`` ticks a quarter."""
     voices = [track_voice(track, at, division, score.ticks_per_quarter) for track in score.tracks]
     return [voice for voice in voices if voice.notes or voice.others]
 
 
-def track_voice(track: Track, at: int, division: int, tpq: int) -> Voice:
+def track_voice(track: Track, at: int, division: int, tpq: int) -> Part:
     """What ``track``, of ``tpq`` ticks a quarter, holds; in ``division`` ticks a quarter, tick 0 moved to ``at``."""
 
     def moved(tick: int) -> int:
@@ -92,10 +92,10 @@ def track_voice(track: Track, at: int, division: int, tpq: int) -> Voice:
     ]
     program = track.program & 0x7F
     name = track.name.strip() or track_name("", track.program, track.is_drum)
-    return Voice(name, program, track.is_drum, at, _apart(notes), others)
+    return Part(name, program, track.is_drum, at, _apart(notes), others)
 
 
-def place(voices: list[Voice], seam: Seam, first: int | None) -> list[str]:
+def place(voices: list[Part], seam: Seam, first: int | None) -> list[str]:
     """Give each voice its track and channel; see ``splice.continue_file`` for the rules.
 
     Voices that would collide with the original are split: what collides is appended to ``voices``, on a second channel.
@@ -133,7 +133,7 @@ def place(voices: list[Voice], seam: Seam, first: int | None) -> list[str]:
     return names
 
 
-def lay(voices: Sequence[Voice], seam: Seam) -> dict[int, list[Added]]:
+def lay(voices: Sequence[Part], seam: Seam) -> dict[int, list[Added]]:
     """The events of ``voices`` by track: in each list, events of one tick and rank are in their final order."""
     added: dict[int, list[Added]] = defaultdict(list)
     for channel in sorted({voice.channel for voice in voices}):
@@ -188,7 +188,7 @@ class _Channels:
         """Say which voices are to come: where they outnumber the free channels, those of one program share."""
         self.crowded = len(list(programs)) > len(self.free)
 
-    def take(self, voice: Voice) -> tuple[int, bool]:
+    def take(self, voice: Part) -> tuple[int, bool]:
         """A channel for ``voice``, and whether it needs a program change there."""
         if voice.drums:
             return self.seam.drum_channel, self.seam.drum_channel not in self.seam.busy
@@ -212,7 +212,7 @@ class _Channels:
         return min(playing, key=lambda c: abs(self.seam.programs[c] // 8 - program // 8)), False
 
 
-def _matched(voices: Sequence[Voice], seam: Seam) -> dict[int, Home]:
+def _matched(voices: Sequence[Part], seam: Seam) -> dict[int, Home]:
     """For each voice that the original has an instrument for, its home; no home is given twice."""
     out: dict[int, Home] = {}
     left = list(seam.homes)
@@ -229,7 +229,7 @@ def _matched(voices: Sequence[Voice], seam: Seam) -> dict[int, Home]:
     return out
 
 
-def _share_out(voices: list[Voice], homes: dict[int, Home], seam: Seam) -> None:
+def _share_out(voices: list[Part], homes: dict[int, Home], seam: Seam) -> None:
     """Where one voice is all the music there is for several parts of the original, deal its notes out to them.
 
     A model that knows instruments and not tracks writes a choir or two hands as one voice. Parts that have been silent
@@ -255,10 +255,10 @@ def _share_out(voices: list[Voice], homes: dict[int, Home], seam: Seam) -> None:
         for part, notes in zip(parts[1:], dealt[1:], strict=True):
             if notes:
                 homes[len(voices)] = part
-                voices.append(Voice(part.name, voice.program, False, voice.start, notes))
+                voices.append(Part(part.name, voice.program, False, voice.start, notes))
 
 
-def _fits(home: Home, voice: Voice, seam: Seam) -> bool:
+def _fits(home: Home, voice: Part, seam: Seam) -> bool:
     if voice.drums or home.drums:
         return voice.drums and home.drums
     if home.program is not None:
@@ -267,12 +267,12 @@ def _fits(home: Home, voice: Voice, seam: Seam) -> bool:
     return voice.program in (0, seam.programs[home.channel])
 
 
-def _likeness(home: Home, voice: Voice, seam: Seam) -> tuple[bool, ...]:
+def _likeness(home: Home, voice: Part, seam: Seam) -> tuple[bool, ...]:
     """How well a home fits, from what matters most."""
     return home.notes > 0, voice.program == home.program, voice.program == seam.programs[home.channel]
 
 
-def _twin(voice: Voice, home: Home, channels: _Channels, seam: Seam) -> Voice | None:
+def _twin(voice: Part, home: Home, channels: _Channels, seam: Seam) -> Part | None:
     """Take out of ``voice`` what original notes of its channel are in the way of, for a second channel."""
     if voice.drums or not channels.free:  # a drum rings as it rings: its note-off says nothing
         return None
@@ -285,13 +285,13 @@ def _twin(voice: Voice, home: Home, channels: _Channels, seam: Seam) -> Voice | 
     if not colliding:
         return None
     voice.notes = fine
-    twin = Voice(voice.name, voice.program, False, voice.start, colliding, track=home.track)
+    twin = Part(voice.name, voice.program, False, voice.start, colliding, track=home.track)
     twin.channel, twin.announced = channels.take(twin)
     twin.others = [(voice.start, data) for data in seam.mix(home.channel, twin.channel)]
     return twin
 
 
-def make_room(voices: Sequence[Voice], seam: Seam) -> None:
+def make_room(voices: Sequence[Part], seam: Seam) -> None:
     """Move, shorten or leave out new notes, so that no key of an instrument is struck while it sounds on its channel.
 
     A note waits until an original one of its key has ended, and ends where the next one of its key begins. Where the
@@ -307,7 +307,7 @@ def make_room(voices: Sequence[Voice], seam: Seam) -> None:
     for (channel, pitch), notes in keys.items():
         old = sorted(seam.sounding(channel, pitch))
         hanging = seam.hanging(channel, pitch)
-        latest: dict[int, Voice] = {}  # by program, whose note of this key was the last
+        latest: dict[int, Part] = {}  # by program, whose note of this key was the last
         for _, number, (start, end, _, velocity) in sorted(notes):
             voice = voices[number]
             if hanging:
@@ -365,7 +365,7 @@ def _others(track: Track) -> list[tuple[int, bytes]]:
     return sorted(out, key=lambda item: item[0])
 
 
-def _bank(voice: Voice) -> dict[int, bytes]:
+def _bank(voice: Part) -> dict[int, bytes]:
     """The bank that ``voice`` begins with, by controller: it has to stand before the program."""
     first = voice.notes[0][0] if voice.notes else voice.start
     return {
@@ -379,5 +379,5 @@ def _on_channel(data: bytes, channel: int) -> bytes:
     return data if data[0] >= 0xF0 else bytes((data[0] & 0xF0 | channel,)) + data[1:]
 
 
-def _program(voice: Voice) -> bytes:
+def _program(voice: Part) -> bytes:
     return bytes((smf.PROGRAM | voice.channel, voice.program))

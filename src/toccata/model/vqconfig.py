@@ -31,14 +31,14 @@ class VqConfig:
     """Steps a quarter note; 32 for ``grid``."""
     codes: int = 8
     """Codes a quarter note; 16 for ``grid``."""
-    book: int = 1024
-    """Entries of the book that every code is one of."""
+    codebook: int = 1024
+    """Entries of the codebook that every code is one of."""
     entry: int = 16
-    """Numbers an entry of the book is."""
+    """Numbers an entry of the codebook is."""
     width: int = 96
     """Features inside; of ``grid``, channels of the convolutions."""
     layers: int = 1
-    """Residual blocks before the book, and as many behind."""
+    """Residual blocks before the codebook, and as many behind."""
     decay: float = 0.95
     """Of the moving averages that the entries are."""
     commitment: float = 12.5
@@ -68,7 +68,7 @@ class VqConfig:
     @property
     def bits(self) -> float:
         """Bits a quarter note's codes can hold."""
-        return self.codes * log2(self.book)
+        return self.codes * log2(self.codebook)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -83,6 +83,8 @@ class VqConfig:
         """
         if not isinstance(config, Mapping):
             raise ModelError(f"the codes' config must be an object, not {str(config)[:60]!r}")
+        if "book" in config and "codebook" not in config:  # as it was called once
+            config = {"codebook" if name == "book" else name: value for name, value in config.items()}
         if unknown := set(config) - {f.name for f in fields(cls)}:
             raise ModelError(
                 f"codes have no setting {min(unknown)!r}; there are {', '.join(f.name for f in fields(cls))}"
@@ -91,7 +93,7 @@ class VqConfig:
 
 
 _BOUNDS = {
-    "steps": (1, 1024), "codes": (1, 256), "book": (2, 65_536), "entry": (1, 4096), "width": (1, 4096),
+    "steps": (1, 1024), "codes": (1, 256), "codebook": (2, 65_536), "entry": (1, 4096), "width": (1, 4096),
     "layers": (0, 64),
 }  # fmt: skip
 """More than this is a slip of the keys, or a file that wants memory."""
@@ -101,7 +103,7 @@ def shapes(config: VqConfig) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor of ``vq.safetensors``."""
     width, slots = config.width, config.layout == "slots"
     weights = _slots(config) if slots else _grid(config)
-    made: dict[str, tuple[int, ...]] = {"book": (config.book - 1 if slots else config.book, config.entry)}
+    made: dict[str, tuple[int, ...]] = {"book": (config.codebook - 1 if slots else config.codebook, config.entry)}
     for name, shape in weights.items():
         transposed = name.startswith("up.")  # weights of a transposed convolution lead with their inputs
         made |= {f"{name}.weight": shape, f"{name}.bias": (shape[1] if transposed else shape[0],)}
@@ -138,9 +140,18 @@ def _grid(config: VqConfig) -> dict[str, tuple[int, ...]]:
 
 
 SEED = VqConfig(
-    layout="grid", steps=32, codes=16, book=16, entry=256, width=256, layers=2, decay=0.99, commitment=1408.0, renew=0.0
+    layout="grid",
+    steps=32,
+    codes=16,
+    codebook=16,
+    entry=256,
+    width=256,
+    layers=2,
+    decay=0.99,
+    commitment=1408.0,
+    renew=0.0,
 )
-"""The layout this began with: 16 codes of a book of 16 a quarter note, by convolutions over a roll of 88 x 32.
+"""The layout this began with: 16 codes of a codebook of 16 a quarter note, by convolutions over a roll of 88 x 32.
 
 A mean over 88 x 32 x 2 numbers plus a commitment of 0.25 is, in nats a slice, a commitment of 1408.
 """

@@ -1,6 +1,7 @@
-"""The VQ-VAE: the piano roll of a quarter note becomes a few codes of a learned book, and comes back from them.
+"""The VQ-VAE: the piano roll of a quarter note becomes a few codes of a learned codebook, and comes back from them.
 
-After van den Oord et al. 2017 (arXiv 1711.00937); the book's entries are moving averages, by vector-quantize-pytorch.
+After van den Oord et al. 2017 (arXiv 1711.00937); the codebook's entries are moving averages, by
+vector-quantize-pytorch.
 Every slice stands for itself: the same notes are the same codes wherever they stand, and any codes can be played.
 
 Shape letters: Q slices (quarter notes), K codes a slice, S steps, D numbers an entry, C width, and 88 keys.
@@ -29,9 +30,11 @@ class VqVae(nn.Module):
         self.config = config
         slots = config.layout == "slots"
         self.body: Slots | Grid = Slots(config) if slots else Grid(config)
-        self.book = VectorQuantize(
+        self.book = VectorQuantize(  # called so in the states of runs
             config.entry,
-            config.book - 1 if slots else config.book,  # a slot without a key is code 0, which need not be learned
+            config.codebook - 1
+            if slots
+            else config.codebook,  # a slot without a key is code 0, which need not be learned
             decay=config.decay,
             commitment_weight=1.0,
             threshold_ema_dead_code=config.renew,
@@ -70,11 +73,11 @@ class VqVae(nn.Module):
 
     def entries(self) -> Tensor:
         """The entries that are learned, ``float[n, D]``."""
-        book: Tensor = self.book.codebook
-        return book
+        codebook: Tensor = self.book.codebook
+        return codebook
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored: the weights of the body and the book, float32 on the CPU."""
+        """What is stored: the weights of the body and the codebook, float32 on the CPU."""
         found = {**dict(self.body.named_parameters()), "book": self.entries()}
         return {name: tensor.detach().to("cpu", torch.float32).contiguous().clone() for name, tensor in found.items()}
 
@@ -103,7 +106,7 @@ class Codec:
 
     def __init__(self, model: VqVae, threshold: float) -> None:
         self.model, self.threshold = model.eval(), threshold
-        self.steps, self.codes, self.book = model.config.steps, model.config.codes, model.config.book
+        self.steps, self.codes, self.codebook = model.config.steps, model.config.codes, model.config.codebook
 
     def encode(self, rolls: NDArray[np.uint8]) -> NDArray[np.int32]:
         """``int32[Q, K]`` of ``uint8[Q, 2, 88, S]``."""
@@ -129,9 +132,9 @@ def _parts(array: NDArray[np.uint8] | NDArray[np.int32]) -> list[NDArray[np.uint
 class Slots(nn.Module):
     """A code for each key that is used, from low to high: which key, and its rhythm.
 
-    Told in order, the keys need no places of their own, so a code has all of its book to say which key it is and how it
-    is played. Where more keys are used than there are slots, the lowest and the highest are told, and of those between
-    as many as there is room for, evenly.
+    Told in order, the keys need no places of their own, so a code has all of its codebook to say which key it is and
+    how it is played. Where more keys are used than there are slots, the lowest and the highest are told, and of those
+    between as many as there is room for, evenly.
     """
 
     def __init__(self, config: VqConfig) -> None:

@@ -21,6 +21,7 @@ from toccata.errors import ModelError, RecipeError, shown
 from toccata.midi.clean import CleanOptions
 from toccata.model.config import SIZES, DecoderConfig, sized
 from toccata.model.vqconfig import VqConfig
+from toccata.recipes.renamed import renamed
 from toccata.recipes.settings import Settings, merged
 from toccata.recipes.times import for_minutes
 from toccata.tokenizers.codes import CodesOptions
@@ -76,7 +77,7 @@ class Recipe:
         if not isinstance(tokenizer, CodesOptions):
             raise RecipeError('[codec] is for tokenizers of codes: it needs tokenizer.scheme = "codes"')
         try:
-            return VqConfig(steps=tokenizer.steps, codes=tokenizer.codes, book=tokenizer.book, **self.codec)
+            return VqConfig(steps=tokenizer.steps, codes=tokenizer.codes, codebook=tokenizer.codebook, **self.codec)
         except ModelError as error:
             raise RecipeError(error.message) from None
 
@@ -122,7 +123,7 @@ def restore(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = ()) 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
     """
-    table = {key: value for key, value in saved.items() if key != "name"}
+    table = {key: value for key, value in renamed(saved).items() if key != "name"}
     table = _laid(table, Settings.of(overrides).change)
     return _recipe(str(saved.get("name", "")), table)
 
@@ -234,7 +235,7 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Setting
 def _read(name: str) -> dict[str, Any]:
     try:
         if name.endswith(".toml"):
-            return toml.parsed(toml.text_of(Path(name)))
+            return renamed(toml.parsed(toml.text_of(Path(name))), warn=True)
         if name in names():
             return toml.parsed(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     except ValueError as error:
@@ -316,7 +317,7 @@ def _tokenizer(table: Mapping[str, Any]) -> TokenizerOptions:
 def _codec(table: Mapping[str, Any]) -> dict[str, Any]:
     """The shape of the networks of codes, but for what the tokenizer says of them."""
     shape = get_type_hints(VqConfig)
-    _refuse_unknown(table, set(shape) - {"steps", "codes", "book"}, "codec")
+    _refuse_unknown(table, set(shape) - {"steps", "codes", "codebook"}, "codec")
     return {key: _typed(value, shape[key], f"codec.{key}") for key, value in table.items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from toccata.arguments import toml
 from toccata.errors import RecipeError, shown
+from toccata.recipes.renamed import renamed
 
 _DEEPEST = 6
 """The most keys of a setting."""
@@ -36,7 +37,7 @@ class Settings:
             return texts
         change: dict[str, Any] = {}
         for text in texts:
-            change = merged(change, _parsed(text))
+            change = merged(change, renamed(_parsed(text), warn=True))
         return cls(change)
 
     def has(self, key: str) -> bool:

@@ -20,15 +20,17 @@ from typing import Any, ParamSpec, TypeVar
 
 from toccata.errors import RemoteError, ToccataError
 from toccata.remote.copy import Copy, copy_around
-from toccata.remote.place import Kind, address, is_remote, no_address, refuse_no_address
+from toccata.remote.place import RemoteSpec, address, is_remote, no_address, refuse_no_address
 
-__all__ = ["Kind", "Publishing", "address", "admit", "fetched", "is_remote", "publish", "reaching", "told"]
+__all__ = [
+    "Publishing", "RemoteSpec", "accepts_urls", "address", "admit", "display_url", "fetched", "is_remote", "publish",
+]  # fmt: skip
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def told(place: str | Path) -> str:
+def display_url(place: str | Path) -> str:
     """A place as it is told to people: a copy, and what is in it, by the address that it is a copy of."""
     known = address(place) or no_address(place)
     if known is not None:
@@ -40,13 +42,13 @@ def told(place: str | Path) -> str:
     return copy.url if inside == "." else f"{copy.url}/{inside}"
 
 
-def fetched(url: str, kind: Kind | None = None, heard: Any = None) -> Path:
+def fetched(url: str, kind: RemoteSpec | None = None, progress: Any = None) -> Path:
     """Bring the copy of ``url`` up to date.
 
     Args:
         url: The address of a folder.
         kind: What it is wanted for; by default to be read.
-        heard: A Progress that hears how it goes on.
+        progress: Hears how it goes on.
 
     Returns:
         The copy's folder.
@@ -55,10 +57,10 @@ def fetched(url: str, kind: Kind | None = None, heard: Any = None) -> Path:
         MissingExtra: The libraries for such an address are not installed.
         RemoteError: There is nothing there, it may not be read, or cannot be reached.
     """
-    return Copy(address(url) or url, kind or Kind()).fetch(heard)
+    return Copy(address(url) or url, kind or RemoteSpec()).fetch(progress)
 
 
-def admit(place: str | Path, kind: Kind) -> None:
+def admit(place: str | Path, kind: RemoteSpec) -> None:
     """See that a place may be used as ``kind`` says, before anything is fetched or done.
 
     Raises:
@@ -103,7 +105,7 @@ class Publishing:
             self.say(f"{error.message}; training goes on, and the next checkpoint is tried again")
 
 
-def reaching(**kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def accepts_urls(**kinds: RemoteSpec) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let the arguments named take addresses, too: the function is given copies, and what it wrote is published.
 
     What an error says of a copy, it then says of the address.

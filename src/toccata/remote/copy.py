@@ -17,7 +17,7 @@ from typing import Any
 from toccata.errors import MissingExtra, RemoteError, ToccataError
 from toccata.files import read_json, write_json, written_aside
 from toccata.folder_lock import locked
-from toccata.remote.place import Kind, cache
+from toccata.remote.place import RemoteSpec, cache
 
 Stamp = list[Any]
 """What tells whether a file changed: its size and its etag or time."""
@@ -42,7 +42,7 @@ _NO_NETWORK = {
 class Copy:
     """The copy of a folder, and what is known of both."""
 
-    def __init__(self, url: str, kind: Kind) -> None:
+    def __init__(self, url: str, kind: RemoteSpec) -> None:
         self.url, self.kind = url, kind
         # A copy to write to is another than one to read: what was not published yet must not be overwritten.
         mark = hashlib.sha256(json.dumps([url, kind.writes, kind.only]).encode()).hexdigest()[:16]
@@ -99,7 +99,7 @@ class Copy:
         names = {path.relative_to(self.folder).as_posix(): path for path in files}
         return {name: path for name, path in names.items() if self.kind.wants(name)}
 
-    def fetch(self, heard: Any = None) -> Path:
+    def fetch(self, progress: Any = None) -> Path:
         """Bring what is new there here."""
         self.folder.mkdir(parents=True, exist_ok=True)
         there = self._there()
@@ -116,8 +116,8 @@ class Copy:
             some = todo[first : first + _AT_ONCE]
             self._get(some, there)
             self._remember(*some)
-            if heard is not None:
-                heard.update("copying", first + len(some), len(todo))
+            if progress is not None:
+                progress.update("copying", first + len(some), len(todo))
         if todo:
             self._settle()
         return self.folder
@@ -245,7 +245,7 @@ def copy_around(path: Path) -> Copy | None:
     if "url" not in record:
         return None
     kind = record["kind"]
-    return Copy(record["url"], Kind(kind["writes"], tuple(kind["leave"]), tuple(kind["only"]), kind["last"]))
+    return Copy(record["url"], RemoteSpec(kind["writes"], tuple(kind["leave"]), tuple(kind["only"]), kind["last"]))
 
 
 def _recorded(home: Path) -> dict[str, Any]:

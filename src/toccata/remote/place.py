@@ -16,7 +16,7 @@ _KINDS = ("s3", "gs", "file")
 
 
 @dataclass(frozen=True)
-class Kind:
+class RemoteSpec:
     """What a place is to a verb.
 
     Attributes:

@@ -126,5 +126,5 @@ def _chords(key: Key) -> Mask:
 
 
 @lru_cache(maxsize=256)
-def _key(heard: bytes) -> Key:
-    return estimate(np.frombuffer(heard, np.int64).astype(np.float64))
+def _key(histogram: bytes) -> Key:
+    return estimate(np.frombuffer(histogram, np.int64).astype(np.float64))

@@ -50,18 +50,18 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
     """
     grammar = tokenizer.grammar()
     validate_request(request, grammar)
-    told = encode_request_controls(request, tokenizer, controls)
+    control_tokens = encode_request_controls(request, tokenizer, controls)
     if request.prompt is None:
-        task = _opening(request, tokenizer, grammar, told)
+        task = _opening(request, tokenizer, grammar, control_tokens)
     elif request.hole is not None:
-        task = _filling(request, request.hole, tokenizer, room, told)
+        task = _filling(request, request.hole, tokenizer, room, control_tokens)
     else:
-        task = _continuation(request, tokenizer, grammar, room, told)
+        task = _continuation(request, tokenizer, grammar, room, control_tokens)
     task.cursor.place = task.cursor.reached = 0
     return task
 
 
-def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: ControlTokens) -> Task:
+def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, control_tokens: ControlTokens) -> Task:
     if request.chords is not None and request.meter is None:
         request = replace(request, meter=(4, 4))  # else the chart would not know its beats
     meter = request.meter or (4, 4)
@@ -72,23 +72,25 @@ def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, told: Con
         if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
         head += header(tokenizer, meter, request.tempo)
-    head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, told.bars)
+    head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, control_tokens.bars)
     for token in head:
         cursor.advance(token)
     cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
-    ids = np.array([*told.prefix, *head], np.int32)
-    return Task(ids, cursor, 0, 0, 0, prefix=len(told.prefix), control_tokens=told.bars)
+    ids = np.array([*control_tokens.prefix, *head], np.int32)
+    return Task(ids, cursor, 0, 0, 0, prefix=len(control_tokens.prefix), control_tokens=control_tokens.bars)
 
 
-def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, told: ControlTokens) -> Task:
+def _continuation(
+    request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, control_tokens: ControlTokens
+) -> Task:
     score = request.prompt
     assert score is not None
-    room -= len(told.prefix)
+    room -= len(control_tokens.prefix)
     bars = bar_map(score)
     seam = bars.end if request.seam is None else request.seam
     whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
     inside = seam - int(bars.starts[min(whole, len(bars))])
-    known = _heard(score, seam)
+    known = _programs_before(score, seam)
     if not known:
         raise RequestError("the prompt has no notes before the place where the new music begins")
     # Not past the last bar in which something begins: silence alone is nothing to read.
@@ -116,14 +118,22 @@ def _continuation(request: Request, tokenizer: Tokenizer, grammar: Grammar, room
     kept = replace(request, prompt=_before(score, seam))
     cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules_of(kept, cursor.state, bar)), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
-    begun = told.bars.get(0, ()) if cursor.state.bar >= bar else ()
+    begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
         cursor.advance(token)
-    given = np.array([*told.prefix, *ids.tolist(), *begun], np.int32)
-    return Task(given, cursor, start, seam, bar, prefix=len(told.prefix), control_tokens=shift_bars(told, bar))
+    given = np.array([*control_tokens.prefix, *ids.tolist(), *begun], np.int32)
+    return Task(
+        given,
+        cursor,
+        start,
+        seam,
+        bar,
+        prefix=len(control_tokens.prefix),
+        control_tokens=shift_bars(control_tokens, bar),
+    )
 
 
-def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told: ControlTokens) -> Task:
+def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, control_tokens: ControlTokens) -> Task:
     score = request.prompt
     assert score is not None
     bars, grammar = bar_map(score), tokenizer.grammar()
@@ -135,7 +145,9 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         )
     _refuse_unknown_meters(grammar, bars, hole.first, hole.last)
     programs = None if request.programs is None else {DRUMS if p == -1 else p for p in request.programs}
-    found, _ = window(tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), told)
+    found, _ = window(
+        tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), control_tokens
+    )
     playing = {
         -1 if track.is_drum else int(track.program)
         for number, track in enumerate(score.tracks)
@@ -153,7 +165,7 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, told
         cursor.advance(token)
     cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
     start = int(bars.starts[hole.first])
-    return Task(found.given, cursor, 0, start, 0, skip, len(told.prefix), told.bars, slides=False)
+    return Task(found.given, cursor, 0, start, 0, skip, len(control_tokens.prefix), control_tokens.bars, slides=False)
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
@@ -215,7 +227,7 @@ def _last_onset(score: Score, seam: int) -> int:
     return int(onsets[onsets < seam].max())
 
 
-def _heard(score: Score, seam: int) -> set[int]:
+def _programs_before(score: Score, seam: int) -> set[int]:
     """The programs that play before ``seam``; -1 is the drums."""
     return {
         -1 if track.is_drum else int(track.program)

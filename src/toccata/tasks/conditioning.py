@@ -70,7 +70,7 @@ def part(request: Request, first: int, bars: int) -> Request:
     )
 
 
-def told(request: Request, known: Sequence[str]) -> dict[str, object]:
+def origin_of(request: Request, known: Sequence[str]) -> dict[str, object]:
     """Controls, styles and chords of a request, as the origin of a piece has them."""
     levels = {name: getattr(request.controls, name) for name in BOUNDS}
     single = {

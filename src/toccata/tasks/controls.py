@@ -218,6 +218,6 @@ def random_controls(
             bars[bar] = measured(notes.between(a, b), b - a).only(names)
     if ends and rng.random() < 0.7:
         for left in range(1, min(ENDS, count) + 1):
-            told = bars.get(count - left, Controls())
-            bars[count - left] = Controls(told.density, told.polyphony, told.register, ends=left)
+            levels = bars.get(count - left, Controls())
+            bars[count - left] = Controls(levels.density, levels.polyphony, levels.register, ends=left)
     return whole, bars

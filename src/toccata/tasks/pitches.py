@@ -1,7 +1,7 @@
 """Pitches chosen one after the other, under what must hold between them; there is always one left to choose.
 
-What is kept is a way out: pitches that fulfil everything, at first those that stand already. A pitch may be chosen if
-the others, where they stand in its way, can be pushed up or down out of it; then that is the new way out.
+What is kept is an assignment: pitches that fulfil everything, at first those that stand already. A pitch may be chosen
+if the others, where they stand in its way, can be pushed up or down out of it; then that is the new assignment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Way = tuple[int, ...]
+Assignment = tuple[int, ...]
 """A pitch for every voice: all that must hold holds."""
 
 
@@ -20,13 +20,13 @@ class Pitches:
 
     Attributes:
         start: The pitches as they stand.
-        turn: When each is chosen; -1: it stays.
+        order: When each is chosen; -1: it stays.
     """
 
     def __init__(
         self,
         start: Sequence[int],
-        turn: Sequence[int],
+        order: Sequence[int],
         allowed: NDArray[np.bool_],
         below: Iterable[tuple[int, int]],
         apart: Iterable[tuple[int, int]],
@@ -35,12 +35,12 @@ class Pitches:
 
         Args:
             start: A pitch a voice, 0 to 127.
-            turn: The number of the choice that is a voice's; -1: it stays as it is.
+            order: The number of the choice that is a voice's; -1: it stays as it is.
             allowed: ``bool[voices, 128]``, what each may be; what it is at ``start`` need not be among them.
             below: Pairs of which the first is lower than the second.
             apart: Pairs whose pitches differ.
         """
-        self.start, self.turn = tuple(start), list(turn)
+        self.start, self.order = tuple(start), list(order)
         self._choices = [np.flatnonzero(row).tolist() for row in allowed]
         self._up = [_steps(row, 1) for row in allowed]
         self._down = [_steps(row, -1) for row in allowed]
@@ -54,27 +54,27 @@ class Pitches:
             self._apart[one].append(other)
             self._apart[other].append(one)
 
-    def choices(self, way: Way, voice: int) -> dict[int, Way]:
-        """The pitches that may be chosen for ``voice``, and the way out after each.
+    def choices(self, assignment: Assignment, voice: int) -> dict[int, Assignment]:
+        """The pitches that may be chosen for ``voice``, and the assignment after each.
 
         Args:
-            way: The way out so far: choices made are in it.
+            assignment: The one so far: choices made are in it.
             voice: Whose turn it is.
         """
-        found = {pitch: moved for pitch in self._choices[voice] if (moved := self._moved(way, voice, pitch))}
-        return found or {way[voice]: way}
+        found = {pitch: moved for pitch in self._choices[voice] if (moved := self._moved(assignment, voice, pitch))}
+        return found or {assignment[voice]: assignment}
 
-    def _moved(self, way: Way, voice: int, pitch: int) -> Way | None:
-        """``way`` with ``voice`` at ``pitch``, others pushed on where they stand in its way; None: they cannot be."""
-        now = self.turn[voice]
-        up = pitch >= way[voice]
-        order, step = (self._above, self._up) if up else (self._beneath, self._down)
-        new = list(way)
+    def _moved(self, assignment: Assignment, voice: int, pitch: int) -> Assignment | None:
+        """It with ``voice`` at ``pitch``, others pushed on where they stand in its way; None: they cannot be."""
+        now = self.order[voice]
+        up = pitch >= assignment[voice]
+        neighbours, step = (self._above, self._up) if up else (self._beneath, self._down)
+        new = list(assignment)
         new[voice] = pitch
         waiting = [voice]
 
         def pushed(other: int, past: int) -> bool:
-            if self.turn[other] <= now:  # chosen already, or fixed, or the voice itself
+            if self.order[other] <= now:  # chosen already, or fixed, or the voice itself
                 return False
             new[other] = step[other][past]
             waiting.append(other)
@@ -82,7 +82,7 @@ class Pitches:
 
         while waiting:
             mover = waiting.pop()
-            for other in order[mover]:
+            for other in neighbours[mover]:
                 beyond = new[other] > new[mover] if up else new[other] < new[mover]
                 if not beyond and not pushed(other, new[mover]):
                     return None
@@ -94,10 +94,10 @@ class Pitches:
         return tuple(new)
 
 
-def _steps(allowed: NDArray[np.bool_], way: int) -> list[int]:
+def _steps(allowed: NDArray[np.bool_], direction: int) -> list[int]:
     """For each pitch the next one that is allowed, upwards (1) or downwards (-1); -1 or 128 where there is none."""
-    out, last = [0] * 128, 128 if way == 1 else -1
-    for pitch in range(127, -1, -1) if way == 1 else range(128):
+    out, last = [0] * 128, 128 if direction == 1 else -1
+    for pitch in range(127, -1, -1) if direction == 1 else range(128):
         out[pitch] = last
         if allowed[pitch]:
             last = pitch

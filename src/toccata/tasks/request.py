@@ -159,15 +159,15 @@ def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: boo
     return encode_controls(tokenizer, whole, bars)
 
 
-def shift_bars(told: ControlTokens, bars: int) -> dict[int, tuple[int, ...]]:
+def shift_bars(control_tokens: ControlTokens, bars: int) -> dict[int, tuple[int, ...]]:
     """What is said of the new bars, where so many come before them."""
-    return {bars + bar: ids for bar, ids in told.bars.items()}
+    return {bars + bar: ids for bar, ids in control_tokens.bars.items()}
 
 
-def constraints_of(request: Request, grammar: Grammar, heard: set[int] | None, bars: int | None) -> Constraints:
+def constraints_of(request: Request, grammar: Grammar, playing: set[int] | None, bars: int | None) -> Constraints:
     """What may be written; after a prompt its meter and tempo carry on."""
     programs = None
-    wanted = set(request.programs) if request.programs is not None else heard
+    wanted = set(request.programs) if request.programs is not None else playing
     if wanted is not None and grammar.scheme.has_programs:
         if outside := {p for p in wanted if not -1 <= p <= 127}:
             raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {min(outside)}")
@@ -185,7 +185,7 @@ def constraints_of(request: Request, grammar: Grammar, heard: set[int] | None, b
         pitches = in_key if pitches is None else pitches & in_key
     if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
         raise RequestError("no pitch is left that lies in the key and the range asked for")
-    continued = heard is not None
+    continued = playing is not None
     return Constraints(
         bars=bars,
         programs=programs,

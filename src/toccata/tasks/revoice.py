@@ -110,7 +110,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
         owners: For each the notes of the song that it stands for.
         free: Which notes may move.
     """
-    groups = _Groups([list(numbers) for numbers in owners])
+    groups = _PitchGroups([list(numbers) for numbers in owners])
     near = _near(song, [n for n in free.notes if groups.of(n) >= 0])
     relations = _chords(found, groups)
     if free.contour:
@@ -124,7 +124,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
         groups.settle(slot, free)
     voice_of: dict[int, int] = {}
     start: list[int] = []
-    turn: list[int] = []
+    order: list[int] = []
     allowed: list[NDArray[np.bool_]] = []
     notes: dict[int, list[int]] = {}
 
@@ -136,7 +136,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
         if name not in voice_of:
             voice_of[name] = len(start)
             start.append(song.pitches[number])
-            turn.append(group if moves else -1)
+            order.append(group if moves else -1)
             row = free.pitches.copy()
             if moves:
                 notes[group] = groups.notes(group)
@@ -154,10 +154,10 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
         (voice(a), voice(b)) for a, b in near if (a in moving or b in moving) and song.pitches[a] != song.pitches[b]
     ]
     table = np.stack(allowed) if allowed else np.zeros((0, 128), np.bool_)
-    return Revoicing(Pitches(start, turn, table, below, apart), voices, notes)
+    return Revoicing(Pitches(start, order, table, below, apart), voices, notes)
 
 
-class _Groups:
+class _PitchGroups:
     """Slots that have one pitch; each goes by its first slot."""
 
     def __init__(self, owners: list[list[int]]) -> None:
@@ -247,7 +247,7 @@ def _near(song: Song, numbers: Sequence[int]) -> list[tuple[int, int]]:
     return out
 
 
-def _chords(found: Sequence[Slot], groups: _Groups) -> list[tuple[int, int]]:
+def _chords(found: Sequence[Slot], groups: _PitchGroups) -> list[tuple[int, int]]:
     """The order of pitches within each chord, as pairs of notes: the lower first."""
     out = []
     for number, (one, other) in enumerate(pairwise(found)):
@@ -257,7 +257,7 @@ def _chords(found: Sequence[Slot], groups: _Groups) -> list[tuple[int, int]]:
     return out
 
 
-def _contour(song: Song, free: Freedom, groups: _Groups) -> list[tuple[int, int]]:
+def _contour(song: Song, free: Freedom, groups: _PitchGroups) -> list[tuple[int, int]]:
     """The order of pitches along the lines of the tracks with free notes; notes on one pitch are tied."""
     out = []
     tracks: dict[int, list[int]] = defaultdict(list)
@@ -285,14 +285,14 @@ def matched(song: Song, found: Sequence[Slot], seen: Sequence[int], origin: int,
         scale: Ticks of the song in one of the tokenizer's.
     """
     out: list[list[int]] = [[] for _ in found]
-    told: dict[tuple[int, int], list[int]] = defaultdict(list)
+    written: dict[tuple[int, int], list[int]] = defaultdict(list)
     for slot, note in enumerate(found):
-        told[note.program, note.pitch].append(slot)
+        written[note.program, note.pitch].append(slot)
     real: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number in seen:
         real[song.programs[number], song.pitches[number]].append(number)
     for name, numbers in real.items():
-        mine = told.get(name, [])
+        mine = written.get(name, [])
         numbers.sort(key=lambda n: int(song.start[n]))
         if len(mine) == len(numbers):
             for slot, number in zip(mine, numbers, strict=True):

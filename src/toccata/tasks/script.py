@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tasks.pitches import Pitches, Way
+from toccata.tasks.pitches import Assignment, Pitches
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.scheme import Scheme
@@ -81,7 +81,7 @@ class PitchScript:
             scheme: The tokenizer's.
             base: All base tokens, the end last.
             voices: For each note among them the voice whose pitch it has; -1: it stays as it is.
-            pitches: The voices; the turn of one is the number of the first note it has.
+            pitches: The voices; the order of one is the number of the first note it has.
             skip: How many of ``base`` have been read before.
             changed: Whether something has changed already; else something shall, where it can.
         """
@@ -89,10 +89,10 @@ class PitchScript:
         starts = [place for place, token in enumerate(base) if scheme.kinds[token] == scheme.start_kind]
         begun = sum(place < skip for place in starts)
         self._voices, self._before, self._pitches = list(voices), begun, pitches
-        self._ways: dict[tuple[int, ...], Way] = {}
+        self._assignments: dict[tuple[int, ...], Assignment] = {}
         ids, values = (table[scheme.start_kind, False] for table in (scheme.note_ids, scheme.note_values))
         self._tokens = dict(zip(values.tolist(), ids.tolist(), strict=True))
-        self._last = -1 if changed else max(pitches.turn, default=-1)
+        self._last = -1 if changed else max(pitches.order, default=-1)
 
     def allowed(self, cursor: Any) -> NDArray[np.bool_]:
         """The base tokens that may come next, ``bool[V]``."""
@@ -107,29 +107,29 @@ class PitchScript:
         if voice < 0:
             mask[token] = True
             return mask
-        way = self._way(cursor.begun)
-        if self._pitches.turn[voice] == slot:
-            open_to = list(self._pitches.choices(way, voice))
-            if slot == self._last and way == self._pitches.start and len(open_to) > 1:
-                open_to = [pitch for pitch in open_to if pitch != way[voice]]
+        assignment = self._assignment(cursor.begun)
+        if self._pitches.order[voice] == slot:
+            open_to = list(self._pitches.choices(assignment, voice))
+            if slot == self._last and assignment == self._pitches.start and len(open_to) > 1:
+                open_to = [pitch for pitch in open_to if pitch != assignment[voice]]
         else:
-            open_to = [way[voice]]
+            open_to = [assignment[voice]]
         same = self._scheme.values[token]
         mask[[token if pitch == same else self._tokens[pitch] for pitch in open_to]] = True
         return mask
 
-    def _way(self, begun: tuple[int, ...]) -> Way:
-        """The way out after the pitches that have begun."""
+    def _assignment(self, begun: tuple[int, ...]) -> Assignment:
+        """The assignment after the pitches that have begun."""
         known = len(begun)
-        while known and begun[:known] not in self._ways:
+        while known and begun[:known] not in self._assignments:
             known -= 1
-        way = self._ways[begun[:known]] if known else self._pitches.start
+        assignment = self._assignments[begun[:known]] if known else self._pitches.start
         for number in range(known, len(begun)):
             slot = self._before + number
             voice = self._voices[slot]
-            if voice >= 0 and self._pitches.turn[voice] == slot:
-                way = self._pitches.choices(way, voice)[begun[number]]
-            if len(self._ways) >= _REMEMBERED:
-                self._ways.clear()
-            self._ways[begun[: number + 1]] = way
-        return way
+            if voice >= 0 and self._pitches.order[voice] == slot:
+                assignment = self._pitches.choices(assignment, voice)[begun[number]]
+            if len(self._assignments) >= _REMEMBERED:
+                self._assignments.clear()
+            self._assignments[begun[: number + 1]] = assignment
+        return assignment

@@ -92,8 +92,8 @@ def filled(
         room = context // 3  # a single bar of so many notes slides
     task = compile_request(Request(prompt=score, hole=hole, bars=hole.last - hole.first), tokenizer, room)
     task = replace(task, slides=True)
-    told = [part for token in task.ids[task.skip :].tolist() for part in grammar.base(token)]
-    skip = len(told) if base[: len(told)] == told else 0
+    given = [part for token in task.ids[task.skip :].tolist() for part in grammar.base(token)]
+    skip = len(given) if base[: len(given)] == given else 0
     script = PitchScript(grammar.scheme, base, parts.voices, parts.pitches, skip=skip, changed=changed)
     task.cursor.constraints = replace(task.cursor.constraints, script=script)
     return Scripted(task, parts, sum(slot.place < skip for slot in found))

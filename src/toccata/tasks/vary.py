@@ -173,7 +173,7 @@ class Change:
     distance: float
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words: ``12 of 31 notes moved, by 2.4 semitones on average``."""
         said = []
         if self.moved:

@@ -30,7 +30,7 @@ _MOVES = (Kind.POSITION, Kind.BAR, Kind.TIME_SHIFT, Kind.REST)
 
 
 @dataclass(frozen=True)
-class Voice:
+class ChoirVoice:
     """A voice of a choir.
 
     Attributes:
@@ -44,7 +44,7 @@ class Voice:
     high: int
 
 
-CHOIR = (Voice("Alto", 55, 74), Voice("Tenor", 48, 69), Voice("Bass", 40, 62))
+CHOIR = (ChoirVoice("Alto", 55, 74), ChoirVoice("Tenor", 48, 69), ChoirVoice("Bass", 40, 62))
 """The voices under a soprano, in the ranges that textbooks of four-part writing give them, from the highest down."""
 
 
@@ -78,12 +78,12 @@ def twice(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> int 
 
 
 @cache
-def _orders(voices: tuple[Voice, ...], count: int) -> list[tuple[Voice, ...]]:
+def _orders(voices: tuple[ChoirVoice, ...], count: int) -> list[tuple[ChoirVoice, ...]]:
     return list(combinations(voices, count))
 
 
 @cache
-def _fitting(voices: tuple[Voice, ...], sounding: tuple[int, ...], ceiling: int) -> NDArray[np.bool_]:
+def _fitting(voices: tuple[ChoirVoice, ...], sounding: tuple[int, ...], ceiling: int) -> NDArray[np.bool_]:
     """The pitches that may join ``sounding``, from the highest down, under a melody at ``ceiling``; ``bool[128]``.
 
     First of all those after which every voice still has something to sing, within an octave of its neighbour above
@@ -106,7 +106,7 @@ def _fitting(voices: tuple[Voice, ...], sounding: tuple[int, ...], ceiling: int)
     return found
 
 
-def _whole(voices: Sequence[Voice], given: dict[Voice, int], ceiling: int, apart: int) -> bool:
+def _whole(voices: Sequence[ChoirVoice], given: dict[ChoirVoice, int], ceiling: int, apart: int) -> bool:
     """Whether the voices that have no pitch yet can be given one, none further than ``apart`` below the one above."""
     reach = {ceiling}  # pitches the voice above may have
     for number, voice in enumerate(voices):
@@ -125,7 +125,9 @@ class Voicing:
     comes down to them or rests.
     """
 
-    def __init__(self, melody: Sequence[tuple[int, int, int]], voices: tuple[Voice, ...], shortest: int = 1) -> None:
+    def __init__(
+        self, melody: Sequence[tuple[int, int, int]], voices: tuple[ChoirVoice, ...], shortest: int = 1
+    ) -> None:
         """Hold on to what is given.
 
         Args:
@@ -288,7 +290,7 @@ class Voicing:
         return int(below[0]) if len(below) else NEVER
 
 
-def deal(notes: Sequence[Sung], voices: Sequence[Voice], before: Sequence[int | None] = ()) -> list[list[Sung]]:
+def deal(notes: Sequence[Sung], voices: Sequence[ChoirVoice], before: Sequence[int | None] = ()) -> list[list[Sung]]:
     """Notes dealt out to voices, one at a time each, in the order of the voices at every moment.
 
     A note that another voice has to go on with is struck again there. What no voice can sing is left out.
@@ -324,7 +326,7 @@ def deal(notes: Sequence[Sung], voices: Sequence[Voice], before: Sequence[int | 
 
 
 def _dealt(
-    chord: Sequence[Sung], voices: Sequence[Voice], lines: Sequence[int], where: dict[Sung, int]
+    chord: Sequence[Sung], voices: Sequence[ChoirVoice], lines: Sequence[int], where: dict[Sung, int]
 ) -> tuple[int, ...] | None:
     """A voice for each note of a chord from the highest down, by the smallest steps; None: there are none."""
     best: tuple[float, tuple[int, ...]] | None = None

@@ -135,10 +135,10 @@ def latest_bars(
     quarters = Fraction(offset, grammar.scheme.timing.ticks_per_quarter)
     # The bar and its meter are in the header already; what is said of the bar comes right after its line.
     opening, rest = _opened(grammar, ids[start:])
-    told = [token for token in opening if grammar.scheme.kinds[grammar.base(token)[0]] == Kind.SPECIAL]
+    specials = [token for token in opening if grammar.scheme.kinds[grammar.base(token)[0]] == Kind.SPECIAL]
     head = header(tokenizer, _meter_of(grammar, ids[start:][: len(opening) + 1], state.meter), tempo, quarters)
     line = next((i + 1 for i, token in enumerate(head) if grammar.scheme.kinds[grammar.base(token)[-1]] == Kind.BAR), 0)
-    head = head[:line] + told + head[line:]
+    head = head[:line] + specials + head[line:]
     if rest and rest[0] in head and _is(grammar, rest[0], (Kind.POSITION,)):
         rest = rest[1:]  # the header's, for the tempo
     if rest and _is(grammar, rest[0], (Kind.TEMPO,)) and head and _is(grammar, head[-1], (Kind.TEMPO,)):
@@ -167,10 +167,10 @@ def _restated(grammar: Rulebook, ids: list[int], state: State) -> list[int]:
             missing: list[int] = []
             if kind in _NOTE and known.program_known and not said.program_known:
                 missing.append(words[Kind.PROGRAM, known.program])
-            holds, told = known.status, said.status if said.program_known else UNSAID
-            if kind in _NOTE[1:] and told.velocity < 0 <= holds.velocity:
+            holds, stated = known.status, said.status if said.program_known else UNSAID
+            if kind in _NOTE[1:] and stated.velocity < 0 <= holds.velocity:
                 missing.append(words[Kind.VELOCITY, holds.velocity])
-            if kind == Kind.PITCH and told.duration < 0 <= holds.duration:
+            if kind == Kind.PITCH and stated.duration < 0 <= holds.duration:
                 missing.append(holds.duration)
             for word in missing:
                 said.read(word)

@@ -61,7 +61,7 @@ class Tokenizer(Protocol):
         ...
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Learn what has to be learned (merges, a code book) from ``scores``; a tokenizer without such does nothing."""
+        """Learn what has to be learned (merges, a codebook) from ``scores``; a tokenizer without such does nothing."""
         ...
 
     def encode(self, score: Score, *, start: bool = True, end: bool = True, length: int | None = None) -> Tokens:

@@ -1,4 +1,4 @@
-"""Codes of a learned book: a quarter note of music is a few of them.
+"""Codes of a learned codebook: a quarter note of music is a few of them.
 
 A codec (a VQ-VAE, see ``model/vqvae.py``) turns piano rolls of one quarter into codes and back. It is handed in, so
 this room needs neither torch nor ONNX Runtime. Every sequence of codes can be played: a note that sounds where a
@@ -32,6 +32,8 @@ from toccata.tokenizers.scheme import Clock, Scheme, Timing
 from toccata.tokenizers.vocabulary import Kind, read_vocabulary
 
 FILE = "codes.json"
+_NOW = {"book": "codebook"}
+"""Options that had another name once, and what they are called now."""
 _REMEMBERED = 4096
 """Quarters whose music is remembered: the same ones come again and again."""
 
@@ -42,12 +44,12 @@ class Codec(Protocol):
     Attributes:
         steps: Steps a quarter note.
         codes: Codes a quarter note.
-        book: How many different ones there are.
+        codebook: How many different ones there are.
     """
 
     steps: int
     codes: int
-    book: int
+    codebook: int
 
     @property
     def fingerprint(self) -> str:
@@ -83,19 +85,19 @@ class CodesOptions:
     Attributes:
         scheme: ``codes``.
         codes: Codes a quarter note.
-        book: How many different ones there are.
+        codebook: How many different ones there are.
         steps: Steps a quarter note, the finest time that is told apart.
         merges: 0; nothing is merged.
     """
 
     scheme: str = "codes"
     codes: int = 8
-    book: int = 512
+    codebook: int = 512
     steps: int = 24
     merges: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("codes", 1, 64), ("book", 2, 65536), ("steps", 4, 96), ("merges", 0, 0)):
+        for name, low, high in (("codes", 1, 64), ("codebook", 2, 65536), ("steps", 4, 96), ("merges", 0, 0)):
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"tokenizer.{name} goes from {low} to {high}, not {shown(getattr(self, name))}")
 
@@ -118,12 +120,13 @@ class CodesTokenizer:
         """
         path = folder / FILE
         try:
-            options = CodesOptions(**read_json(path)["options"])
+            saved = {**read_json(path)["options"]}
+            options = CodesOptions(**{_NOW.get(name, name): value for name, value in saved.items()})
         except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
         codec = open_codec(folder)
-        if (codec.steps, codec.codes, codec.book) != (options.steps, options.codes, options.book):
+        if (codec.steps, codec.codes, codec.codebook) != (options.steps, options.codes, options.codebook):
             raise ModelError(f"{path} is not that of its networks: copy the whole model folder again", path=path)
         return cls(options, codec)
 
@@ -149,12 +152,14 @@ class CodesTokenizer:
     @property
     def vocab_size(self) -> int:
         """Number of ids: the special ones, then the codes."""
-        return len(PLAIN_SPECIALS) + self.options.book
+        return len(PLAIN_SPECIALS) + self.options.codebook
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the shape and the codec's weights."""
-        content = [asdict(self.options), self.codec.fingerprint]
+        first = {now: name for name, now in _NOW.items()}  # a model made before keeps its fingerprint
+        options = {first.get(name, name): value for name, value in asdict(self.options).items()}
+        content = [options, self.codec.fingerprint]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
@@ -210,7 +215,7 @@ class CodesTokenizer:
     @cached_property
     def _grammar(self) -> Grammar:
         special = [f"{name}_None" for name in PLAIN_SPECIALS]
-        vocabulary = read_vocabulary([*special, *(f"Code_{code}" for code in range(self.options.book))], special)
+        vocabulary = read_vocabulary([*special, *(f"Code_{code}" for code in range(self.options.codebook))], special)
         steps, nothing = self.options.steps, np.zeros(0, np.int64)
         timing = Timing(
             clock=Clock.SHIFTS,
@@ -222,7 +227,7 @@ class CodesTokenizer:
             default_length=0.5,
             duration_programs=frozenset(range(-1, 128)),
         )
-        scheme = Scheme(vocabulary, timing, bos=self.bos, eos=self.eos, book=_Player(self))
+        scheme = Scheme(vocabulary, timing, bos=self.bos, eos=self.eos, codebook=_Player(self))
         follows = {Kind.SPECIAL: frozenset({Kind.CODE}), Kind.CODE: frozenset({Kind.CODE})}
         return Grammar.of(scheme, follows)
 
@@ -231,7 +236,7 @@ class CodesTokenizer:
 
 
 class _Player:
-    """Plays codes a quarter at a time: the ``book`` of the tokenizer's scheme."""
+    """Plays codes a quarter at a time: the ``codebook`` of the tokenizer's scheme."""
 
     def __init__(self, tokenizer: CodesTokenizer) -> None:
         self.tokenizer, self.codes = tokenizer, tokenizer.options.codes
@@ -240,7 +245,7 @@ class _Player:
     def play(
         self, codes: tuple[int, ...], tick: int, held: Mapping[int, int]
     ) -> tuple[list[tuple[int, int, int]], Mapping[int, int], int]:
-        """The quarter that begins at ``tick``; see :class:`~toccata.tokenizers.scheme.Book`."""
+        """The quarter that begins at ``tick``; see :class:`~toccata.tokenizers.scheme.Codebook`."""
         struck, stops = self._quarter(codes)
         steps = struck.shape[1]
         done, sounding, begun = [], {}, 0

@@ -49,7 +49,7 @@ class Timing:
         return self.ticks_per_quarter * 4 * meter[0] // meter[1]
 
 
-class Book(Protocol):
+class Codebook(Protocol):
     """What plays codes, a quarter note at a time."""
 
     codes: int
@@ -94,7 +94,7 @@ class Scheme:
         *,
         bos: int,
         eos: int,
-        book: Book | None = None,
+        codebook: Codebook | None = None,
         running_status: bool = False,
     ) -> None:
         """A vocabulary on a grid.
@@ -104,11 +104,11 @@ class Scheme:
             timing: The grid.
             bos: The token that opens a piece.
             eos: The token that closes it.
-            book: What plays codes, for vocabularies of codes.
+            codebook: What plays codes, for vocabularies of codes.
             running_status: Whether program, velocity and duration stand before a pitch, and hold until they change.
         """
         self.running_status = running_status
-        self.vocabulary, self.timing, self.bos, self.eos, self.book = vocabulary, timing, bos, eos, book
+        self.vocabulary, self.timing, self.bos, self.eos, self.codebook = vocabulary, timing, bos, eos, codebook
         # Plain lists: reading one element of an array takes ten times as long.
         self.kinds: list[int] = vocabulary.kinds.tolist()
         self.values: list[int] = vocabulary.values.tolist()

@@ -287,13 +287,13 @@ class State:
         self.note_end = max(self.note_end, self.tick)
 
     def _read_code(self, token: int, value: int) -> None:
-        """Of a code book: so many codes are a quarter note of music, known when the last of them has been read."""
-        book = self.scheme.book
-        assert book is not None
+        """Of a codebook: so many codes are a quarter note of music, known when the last of them has been read."""
+        codebook = self.scheme.codebook
+        assert codebook is not None
         self.codes = (*self.codes, value)
-        if len(self.codes) < book.codes:
+        if len(self.codes) < codebook.codes:
             return
-        done, self.held, begun = book.play(self.codes, self.tick, self.held)
+        done, self.held, begun = codebook.play(self.codes, self.tick, self.held)
         self.codes = ()
         self.made = tuple(Note(0, pitch, onset, end - onset, self.velocity) for pitch, onset, end in done)
         self.notes += begun

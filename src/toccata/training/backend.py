@@ -56,7 +56,7 @@ class Learner(Protocol):
         """No more steps."""
         ...
 
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
         ...
 
@@ -104,7 +104,7 @@ class Backend(Protocol):
 
     @property
     def devices(self) -> int:
-        """How many read ``training.rows`` rows each, in one batch."""
+        """How many read ``training.micro_batch_size`` rows each, in one batch."""
         ...
 
     def main_first(self) -> AbstractContextManager[None]:

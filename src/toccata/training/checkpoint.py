@@ -16,6 +16,7 @@ from safetensors.numpy import save as to_bytes
 
 from toccata.errors import ModelError, ToccataError
 from toccata.files import write_bytes
+from toccata.recipes.renamed import renamed
 from toccata.training.finite import infinite
 from toccata.training.place import BEST as BEST
 from toccata.training.place import LAST as LAST
@@ -142,7 +143,7 @@ def _short(value: Any) -> str:
 
 
 def _bare(identity: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = dict(identity.get("recipe") or {})
+    recipe = renamed(identity.get("recipe") or {})
     recipe["training"] = {key: value for key, value in (recipe.get("training") or {}).items() if key not in FREE}
     return {**identity, "recipe": recipe}
 

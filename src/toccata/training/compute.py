@@ -96,8 +96,8 @@ def workers(options: TrainOptions) -> int:
     """
     if options.workers != "auto":
         return options.workers
-    told = os.environ.get("LOCAL_WORLD_SIZE", "")
-    here = int(told) if told.isdecimal() else 1
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "")
+    here = int(processes) if processes.isdecimal() else 1
     return max(1, min(_MOST_WORKERS, cores() // max(1, here) // 2 - 1))
 
 

@@ -39,7 +39,7 @@ class State:
     seconds: float = 0.0
     best_loss: float = float("inf")
     best_step: int = 0
-    stale: int = 0
+    evals_since_best: int = 0
     """Evaluations since the best one."""
     stopped: str = ""
     """Why the run ended before its last step, if it did."""
@@ -47,6 +47,11 @@ class State:
     """Rows a step reads, over all processes; 0: written by a version that did not keep it."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Recipe and data; a run of other ones is another run."""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> State:
+        """What a checkpoint has kept; ``stale`` is what ``evals_since_best`` was called once."""
+        return cls(**{"evals_since_best" if name == "stale" else name: value for name, value in kept.items()})
 
 
 @dataclass(frozen=True)
@@ -248,15 +253,15 @@ class Trainer:
     def _evaluate(self, loss: float, logs: Loggers) -> float | None:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
-        held_out = self.learner.held_out()
+        held_out = self.learner.evaluate()
         measured = loss if held_out is None else held_out
         self._refuse_infinite(measured, f"the held-out loss after step {state.step:,}", logs)
         if measured < state.best_loss:
-            state.best_loss, state.best_step, state.stale = measured, state.step, 0
+            state.best_loss, state.best_step, state.evals_since_best = measured, state.step, 0
             self._save(checkpoint.BEST, logs)
         else:
-            state.stale += 1
-            if self.options.patience and state.stale >= self.options.patience and held_out is not None:
+            state.evals_since_best += 1
+            if self.options.patience and state.evals_since_best >= self.options.patience and held_out is not None:
                 state.stopped = (
                     f"the held-out loss has not fallen since step {state.best_step}: from here on the model would "
                     "memorise its data"
@@ -282,7 +287,7 @@ class Trainer:
             if learner.any(stop.asked):
                 raise KeyboardInterrupt
         before = time.monotonic()
-        learner.held_out()
+        learner.evaluate()
         evaluation = time.monotonic() - before
         learner.restore(unmoved)
         step = sorted(took[1:])[len(took[1:]) // 2]
@@ -301,7 +306,7 @@ class Trainer:
         if not path.exists():
             return False
         state, arrays = checkpoint.load(path)
-        saved = State(**state)
+        saved = State.of(state)
         if not checkpoint.same_run(saved.identity, self.state.identity):
             raise checkpoint.other_run(self.folder, saved.identity, self.state.identity)
         try:

@@ -27,9 +27,9 @@ class TrainOptions:
     """Updates of the weights, where ``minutes`` is not given."""
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
-    rows: int = 16
+    micro_batch_size: int = 16
     """Rows of ``model.context`` predictions a batch and process."""
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     """Batches a step."""
     lr: float = 2e-3
     """Learning rate at its highest."""
@@ -95,8 +95,8 @@ class TrainOptions:
 
 
 _LOWEST: dict[str, float] = {
-    "steps": 1, "rows": 1, "accumulate": 1, "warmup": 0, "floor": 0, "weight_decay": 0, "clip": 0, "ema": 0,
-    "evaluations": 1,
+    "steps": 1, "micro_batch_size": 1, "gradient_accumulation_steps": 1, "warmup": 0, "floor": 0, "weight_decay": 0,
+    "clip": 0, "ema": 0, "evaluations": 1,
     "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "seed": 0,
 }  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -153,9 +153,9 @@ _LOWEST_CODEC: dict[str, float] = {
 
 
 _HIGHEST: dict[str, float] = {
-    "steps": 10**9, "rows": 10**6, "accumulate": 10**6, "evaluations": 10**6, "valid_rows": 10**6, "patience": 10**6,
-    "workers": 1024, "minutes": 10**7, "checkpoint_minutes": 10**7, "lr": 100, "weight_decay": 1000, "clip": 10**9,
-    "transpose": 24,
+    "steps": 10**9, "rows": 10**6, "micro_batch_size": 10**6, "gradient_accumulation_steps": 10**6,
+    "evaluations": 10**6, "valid_rows": 10**6, "patience": 10**6, "workers": 1024, "minutes": 10**7,
+    "checkpoint_minutes": 10**7, "lr": 100, "weight_decay": 1000, "clip": 10**9, "transpose": 24,
 }  # fmt: skip
 """More than these is a slip of the keys."""
 

@@ -18,6 +18,7 @@ from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
 from toccata.recipes import Recipe, free_to_change
+from toccata.recipes.renamed import renamed
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
@@ -73,6 +74,16 @@ def _read(path: Path) -> Any:
         return read_json(path)
     except (OSError, ValueError):
         return None
+
+
+def _made_with(path: Path) -> Any:
+    """What a tokenizer was made with, its options by the names that they have now."""
+    made = _read(path)
+    try:
+        tokenizer, *others = made["options"]
+        return {**made, "options": [renamed({"tokenizer": tokenizer})["tokenizer"], *others]}
+    except (KeyError, TypeError, ValueError):
+        return made
 
 
 def _changed(made: Any, mark: dict[str, Any]) -> str:
@@ -154,7 +165,7 @@ class Run:
             asked = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
             mark = {"options": json.loads(json.dumps(asked)), "data": corpus.digest}
             known = place / "made-with.json"
-            if (made := _read(known)) == mark:
+            if (made := _made_with(known)) == mark:
                 return load_tokenizer(place, OnnxCodec)
             if made is not None and self.is_main:
                 self.say(f"Learning the tokens anew, because {_changed(made, mark)}")
@@ -335,7 +346,9 @@ class Run:
     def _plan(self, parameters: int, notes: int, steps: int, tokens_per_second: float) -> None:
         """Say, before the first step, what the run will be, and whether the model's size suits it."""
         options, context = self.recipe.training, self.recipe.model.get("context", 512)
-        tokens = steps * options.rows * options.accumulate * int(context) * self.backend.devices
+        tokens = (
+            steps * options.micro_batch_size * options.gradient_accumulation_steps * int(context) * self.backend.devices
+        )
         seconds = tokens / tokens_per_second
         self.say(
             f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about "

@@ -15,7 +15,7 @@ from toccata.training.options import TrainOptions
 
 def rows_a_step(options: TrainOptions, devices: int) -> int:
     """Rows that a step reads, B."""
-    return options.rows * options.accumulate * devices
+    return options.micro_batch_size * options.gradient_accumulation_steps * devices
 
 
 def rows_of(state: dict[str, Any], context: int) -> int:
@@ -34,7 +34,7 @@ def rows_of(state: dict[str, Any], context: int) -> int:
 def shared(options: TrainOptions, rows: int, devices: int) -> TrainOptions:
     """``options`` with which ``devices`` devices read ``rows`` rows a step.
 
-    Each takes at most ``options.rows`` at a time, as more may have no room there.
+    Each takes at most ``options.micro_batch_size`` at a time, as more may have no room there.
 
     Raises:
         ToccataError: The rows cannot be shared evenly.
@@ -49,5 +49,5 @@ def shared(options: TrainOptions, rows: int, devices: int) -> TrainOptions:
             kind="other-processes",
         )
     each = rows // devices
-    at_a_time = max(n for n in range(1, min(options.rows, each) + 1) if each % n == 0)
-    return replace(options, rows=at_a_time, accumulate=each // at_a_time)
+    at_a_time = max(n for n in range(1, min(options.micro_batch_size, each) + 1) if each % n == 0)
+    return replace(options, micro_batch_size=at_a_time, gradient_accumulation_steps=each // at_a_time)

@@ -38,7 +38,7 @@ READS = 10
 
 
 class TorchBackend:
-    """One process or several, each with a device and ``training.rows`` rows a batch."""
+    """One process or several, each with a device and ``training.micro_batch_size`` rows a batch."""
 
     name = "torch"
 
@@ -115,7 +115,7 @@ class TorchLearner:
         weights: What to start from, by the names of a Decoder's parameters; None: from chance.
         train: Examples to learn from.
         valid: Examples to be measured on.
-        options: How; ``options.rows`` is for each process.
+        options: How; ``options.micro_batch_size`` is for each process.
     """
 
     def __init__(
@@ -165,8 +165,8 @@ class TorchLearner:
         options = self.options
         self.source = batches(
             self.train,
-            options.rows,
-            start=step * options.accumulate,
+            options.micro_batch_size,
+            start=step * options.gradient_accumulation_steps,
             rank=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
             workers=workers(options),
@@ -188,13 +188,13 @@ class TorchLearner:
         options, accelerator = self.options, self.accelerator
         torch.manual_seed(((options.seed * 1_000_003 + number) * 64 + accelerator.process_index) & HIGHEST_SEED)
         total, tokens, waiting = torch.zeros((), device=accelerator.device), 0, 0.0
-        for micro in range(options.accumulate):
+        for micro in range(options.gradient_accumulation_steps):
             before = time.monotonic()
             batch = next(self.source)
             waiting += time.monotonic() - before
-            last = micro == options.accumulate - 1
+            last = micro == options.gradient_accumulation_steps - 1
             loss = self._loss(batch, sync=last)
-            total += loss.detach() / options.accumulate
+            total += loss.detach() / options.gradient_accumulation_steps
             tokens += batch.inputs.numel()
         if options.clip:
             accelerator.clip_grad_norm_(self.decoder.parameters(), options.clip)
@@ -220,7 +220,7 @@ class TorchLearner:
         context = nullcontext() if sync or self.sharded else self.accelerator.no_sync(self.model)
         with context, self.accelerator.autocast():
             loss: Tensor = self.model(batch.inputs, batch.packing, batch.targets, batch.features)
-            self.accelerator.backward(loss / self.options.accumulate)
+            self.accelerator.backward(loss / self.options.gradient_accumulation_steps)
         return loss
 
     @torch.no_grad()
@@ -234,13 +234,13 @@ class TorchLearner:
             average.lerp_(weights[name], 1 - decay)
 
     @torch.no_grad()
-    def held_out(self) -> float | None:
+    def evaluate(self) -> float | None:
         """The loss on held-out examples in nats a token, of the averaged weights where there are any."""
         if self.valid is None:
             return None
         if not self._valid_batches:
             rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
-            size = self.options.rows
+            size = self.options.micro_batch_size
             made = (stack(rows[i : i + size]) for i in range(0, len(rows), size))
             self._valid_batches = [batch.to(self.accelerator.device) for batch in made]
         weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}

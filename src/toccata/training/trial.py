@@ -75,14 +75,14 @@ def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
     """How long a run is likely to take, at the least."""
     if options.minutes is not None:
         return options.minutes * 60
-    tokens = options.steps * options.rows * options.accumulate * config.context
+    tokens = options.steps * options.micro_batch_size * options.gradient_accumulation_steps * config.context
     return tokens * config.work(config.context) / _SLOW
 
 
 def _name(config: DecoderConfig, options: TrainOptions, number: str) -> str:
     """What a trial holds for: the decoder's shape, and a batch."""
     shape = f"{config.width}x{config.layers} heads {config.heads}/{config.kv_heads} ffn {config.ffn} {config.mlp}"
-    return f"{shape} vocab {config.vocab} context {config.context} rows {options.rows} {number}"
+    return f"{shape} vocab {config.vocab} context {config.context} rows {options.micro_batch_size} {number}"
 
 
 def _kernels(config: DecoderConfig, options: TrainOptions, number: str) -> dict[str, float]:
@@ -123,13 +123,13 @@ def _step(
     """A forward and backward pass over packed rows of random ids."""
     with torch.random.fork_rng(devices=[]):  # whoever trains in this process finds chance as it was
         decoder = Decoder(config)
-        ids = torch.randint(config.vocab, (options.rows, config.context + 1))
+        ids = torch.randint(config.vocab, (options.micro_batch_size, config.context + 1))
     decoder.kernel = cast(Kernel, kernel)
     if compiled:
         decoder.compile_blocks()
     first = config.context // 3
-    whole = [(config.context,)] * (options.rows - 1)
-    features = torch.zeros(options.rows, config.context, 1, dtype=torch.int32) if config.features else None
+    whole = [(config.context,)] * (options.micro_batch_size - 1)
+    features = torch.zeros(options.micro_batch_size, config.context, 1, dtype=torch.int32) if config.features else None
     packing = Packing.always([(first, config.context - first), *whole] if first else [*whole, (config.context,)])
 
     def step() -> None:

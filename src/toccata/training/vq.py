@@ -51,7 +51,7 @@ class CodecState:
     best_loss: float = float("inf")
     """Nats a quarter note, on pieces held back."""
     best_step: int = 0
-    stale: int = 0
+    evals_since_best: int = 0
     """Evaluations since the best one."""
     stopped: str = ""
     """Why the run ended before its last step, if it did."""
@@ -129,11 +129,21 @@ def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
     """The state of the run that ended in ``folder``, if it is this one."""
     try:
         about = read_json(folder / ABOUT)
-        state = CodecState(**about["state"])
+        state = _state(about["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if state.identity != identity:
         raise _other(folder, state.identity, identity)
+    return state
+
+
+def _state(saved: dict[str, Any]) -> CodecState:
+    """What a run has kept of its state, by the names that things have now."""
+    now = {"stale": "evals_since_best"}
+    state = CodecState(**{now.get(name, name): value for name, value in {**saved}.items()})
+    config = state.identity.get("config") or {}
+    if "book" in config:
+        config["codebook"] = config.pop("book")
     return state
 
 
@@ -264,7 +274,7 @@ class _Run:
         return float(loss.detach())
 
     @torch.no_grad()
-    def _held_out(self) -> float:
+    def _held_out_loss(self) -> float:
         """Nats a quarter note on what was held back."""
         self.model.eval()
         total, rows = 0.0, self.options.rows
@@ -276,16 +286,16 @@ class _Run:
     def _evaluate(self) -> float:
         """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
         state = self.state
-        held_out = self._held_out()
+        held_out = self._held_out_loss()
         self._refuse_infinite(held_out, f"the held-out loss of the codes after step {state.step:,}")
         if held_out < state.best_loss:
             self._refuse_broken(self.model.tensors())
-            state.best_loss, state.best_step, state.stale = held_out, state.step, 0
+            state.best_loss, state.best_step, state.evals_since_best = held_out, state.step, 0
             write_bytes(self.folder / WEIGHTS, to_bytes(self.model.tensors()))
         else:
-            state.stale += 1
+            state.evals_since_best += 1
             patience = self.options.patience if len(self.valid.pieces) >= FEWEST else 0
-            if patience and state.stale >= patience:
+            if patience and state.evals_since_best >= patience:
                 state.stopped = f"the held-out loss has not fallen since step {state.best_step}"
         return held_out
 
@@ -302,14 +312,14 @@ class _Run:
                 took.append(time.monotonic() - before)
                 stop.check()
             before = time.monotonic()
-            self._held_out()
+            self._held_out_loss()
             evaluation = time.monotonic() - before
             self.model.load_state_dict(kept)
             self.optimizer = self._optimizer()
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
             state.steps = max(1, int(left / sorted(took[1:])[len(took[1:]) // 2]))
         self.say(
-            f"Learning {self.config.codes} codes a quarter note, of a book of {self.config.book:,}, from "
+            f"Learning {self.config.codes} codes a quarter note, of a codebook of {self.config.codebook:,}, from "
             f"{len(self.train):,} quarter notes in {state.steps:,} steps"
         )
 
@@ -335,9 +345,9 @@ class _Run:
         for length in self.valid.pieces:
             slices = self.valid.take(slice(start, start + length))
             start += length
-            truth, heard = notes(slices, self.config.steps), codec.decode(codec.encode(slices))
+            truth, decoded = notes(slices, self.config.steps), codec.decode(codec.encode(slices))
             for threshold in _THRESHOLDS:
-                totals[threshold] += agreement(truth, notes(heard, self.config.steps, threshold=threshold))
+                totals[threshold] += agreement(truth, notes(decoded, self.config.steps, threshold=threshold))
         best = max(_THRESHOLDS, key=lambda threshold: totals[threshold].f1)
         return totals[best], best
 
@@ -358,7 +368,7 @@ class _Run:
             return False
         try:
             with safe_open(path, framework="pt") as file:
-                saved = CodecState(**json.loads(file.metadata()["state"]))
+                saved = _state(json.loads(file.metadata()["state"]))
                 tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if saved.identity != self.state.identity:
                 raise _other(self.folder, saved.identity, self.state.identity)

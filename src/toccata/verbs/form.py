@@ -20,7 +20,7 @@ from toccata.midi.read import read_score
 from toccata.midi.repeat import closed, repeated
 from toccata.midi.splice import add_text, drop_before
 from toccata.piece import Piece, origin_text
-from toccata.tasks.conditioning import part, told
+from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
 from toccata.verbs.new import NewMusic, NewNotes, decode_new
@@ -314,7 +314,7 @@ class _Work:
         music = Score(1) if self.silent else read_score(self.midi)
         origin = {
             **self.said,
-            **told(request, self.writer.styles),
+            **origin_of(request, self.writer.styles),
             "seed": self.seed,
             "bars": request.bars,
             "meter": request.meter,

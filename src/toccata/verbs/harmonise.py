@@ -15,7 +15,7 @@ from toccata.midi.bars import BarMap, bar_map, rescaled_onset
 from toccata.tasks.fill import Hole
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
-from toccata.tasks.voicing import CHOIR, Voice, Voicing, deal, sung, twice, under, why_not
+from toccata.tasks.voicing import CHOIR, ChoirVoice, Voicing, deal, sung, twice, under, why_not
 from toccata.tokenizers.base import Tokenizer
 from toccata.verbs.holes import InfillJob, Part, bars_of, blocks
 from toccata.verbs.infill import Infill, infill_of
@@ -65,7 +65,7 @@ def harmony_of(
     return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), said=said)
 
 
-def _choir(names: Sequence[str]) -> tuple[Voice, ...]:
+def _choir(names: Sequence[str]) -> tuple[ChoirVoice, ...]:
     known = {voice.name.lower(): voice for voice in CHOIR}
     wanted = {name.strip().lower() for name in names}
     if unknown := sorted(wanted - set(known)):
@@ -123,7 +123,7 @@ class Choir:
     song: Score
     bars: BarMap
     melody: int
-    voices: tuple[Voice, ...]
+    voices: tuple[ChoirVoice, ...]
     tokenizer: Tokenizer
 
     def rule(self, hole: Hole) -> Voicing:
@@ -156,8 +156,8 @@ class Choir:
         before = [_last(stands, first + number, start) for number in range(len(self.voices))]
         program = int(self.song.tracks[self.melody].program)
         out = []
-        heard = [(n.time, n.end, n.pitch) for n in self.song.tracks[self.melody].notes]
-        for number, line in enumerate(deal(under(notes, heard), self.voices, before)):
+        melody = [(n.time, n.end, n.pitch) for n in self.song.tracks[self.melody].notes]
+        for number, line in enumerate(deal(under(notes, melody), self.voices, before)):
             some = tuple(Note(a, b - a, pitch, velocity) for a, b, pitch, velocity in line)
             if some:
                 out.append(Part(first + number, program, some, self.voices[number].name))

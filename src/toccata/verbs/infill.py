@@ -18,7 +18,7 @@ from toccata.errors import RequestError
 from toccata.events import Announcer, Event, NoteKey, SongClock
 from toccata.midi.bars import BarMap, bar_map
 from toccata.piece import Piece, origin_text
-from toccata.tasks.conditioning import part, told
+from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
@@ -116,7 +116,7 @@ def write_infill(writer: Writer, asked: Infill, seed: int, piece: int = 0) -> Pi
         "bars": [list(span) for span in dict.fromkeys((job.hole.first + 1, job.hole.last) for job in asked.jobs)],
         "tracks": sorted(asked.jobs[0].hole.tracks) if asked.jobs[0].hole.tracks is not None else None,
         "key": asked.request.key,
-        **told(asked.request, writer.styles),
+        **origin_of(asked.request, writer.styles),
         "programs": tuple(dict.fromkeys(program for job in asked.jobs for program in job.programs or ())) or None,
         "prompt": song.about,
         "tokens": tokens,

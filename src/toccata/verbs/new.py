@@ -16,7 +16,7 @@ from toccata.events import Announcer, Event, NoteKey, SongClock, note_keys
 from toccata.midi.read import read_score
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.piece import Piece, origin_text
-from toccata.tasks.conditioning import told
+from toccata.tasks.conditioning import origin_of
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
@@ -204,7 +204,7 @@ def _piece(writer: Writer, asked: NewMusic, task: Task, seed: int, done: Decoded
         "tempo": request.tempo,
         "meter": request.meter,
         "programs": request.programs,
-        **told(request, writer.styles),
+        **origin_of(request, writer.styles),
         "prompt": None if prompt is None else prompt.about,
         "tokens": done.new_tokens,
         "notes": done.notes,

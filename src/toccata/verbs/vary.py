@@ -114,7 +114,7 @@ def write_variation(
     write = _revoiced if asked.keep in PITCHES or not asked.strength else _around
     made, now = yield from write(writer, asked, keys, seed, piece)
     what = change(keys, now, asked.spans, asked.tracks)
-    return replace(made, origin={**made.origin, "distance": what.distance, "changed": what.told}), what
+    return replace(made, origin={**made.origin, "distance": what.distance, "changed": what.summary}), what
 
 
 _Version = Generator[DecodeJob | Event, Decoded | None, tuple[Piece, Keys]]

@@ -35,7 +35,7 @@ KINDS = ("loop", "one_note", "silence", "register")
 
 
 @dataclass(frozen=True)
-class Rot:
+class Degeneration:
     """The longest stretch of each failure in a piece, in bars; 0: too short to be one.
 
     Attributes:
@@ -56,7 +56,7 @@ class Rot:
         return tuple(kind for kind in KINDS if getattr(self, kind))
 
 
-def rot(score: Score, bars: int | None = None) -> Rot:
+def degeneration(score: Score, bars: int | None = None) -> Degeneration:
     """What a piece has fallen into.
 
     Args:
@@ -66,7 +66,7 @@ def rot(score: Score, bars: int | None = None) -> Rot:
     lines = bar_map(score)
     notes = pitched(score)
     where = np.searchsorted(lines.starts, notes.time, side="right") - 1
-    return Rot(
+    return Degeneration(
         loop=_loop(_bars(notes, where, lines, score.ticks_per_quarter)),
         one_note=_one_note(notes, where, len(lines)),
         silence=_silence(score, lines, bars),

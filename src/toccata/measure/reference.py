@@ -91,7 +91,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Usual:
+class ReferenceStats:
     """What is usual.
 
     Attributes:
@@ -136,7 +136,7 @@ class Usual:
         return usual_range(low, high, (self.pieces if held_out else self.learned) or None)
 
     @classmethod
-    def of_model(cls, made: ModelFolder) -> Usual | None:
+    def of_model(cls, made: ModelFolder) -> ReferenceStats | None:
         """What a model folder says; None if it was made without it.
 
         Raises:
@@ -158,7 +158,7 @@ class Usual:
             ) from None
 
 
-def usual(
+def reference_stats(
     corpus: Corpus,
     model: Model,
     index: Index,
@@ -166,7 +166,7 @@ def usual(
     excerpts: int = EXCERPTS,
     passages: int = PASSAGES,
     known: Collection[int] = (),
-) -> Usual:
+) -> ReferenceStats:
     """Look at passages of ``BARS`` bars of ``corpus``, the same ones each time.
 
     Args:
@@ -200,7 +200,7 @@ def usual(
             nats, count = piece_nats(model, part)
             read.append(nats / part.note_num())
             ids += count
-    return Usual(
+    return ReferenceStats(
         excerpts=looked,
         traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
         passages=len(read),

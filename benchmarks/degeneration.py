@@ -1,11 +1,11 @@
 """How often sampling falls into loops, one note, long silence or the far end of the keyboard, without guards and with.
 
 Pieces of so many bars at each temperature, the same seeds without and with guards; what they have fallen into is read
-off the finished pieces (`toccata.measure.rot`), not asked of the guards. At temperature 0 all seeds are one piece, so
-one is written. Then what the guards cost: speed with and without them, in turns, and their own time; and, with
-``--data``, how often passages of so many bars by people would set off a guard, and count as fallen.
+off the finished pieces (`toccata.measure.degeneration`), not asked of the guards. At temperature 0 all seeds are one
+piece, so one is written. Then what the guards cost: speed with and without them, in turns, and their own time; and,
+with ``--data``, how often passages of so many bars by people would set off a guard, and count as fallen.
 
-    python benchmarks/rot.py --model DIR [--pieces 200] [--bars 32] [--temperatures 1 0.9 0.7]
+    python benchmarks/degeneration.py --model DIR [--pieces 200] [--bars 32] [--temperatures 1 0.9 0.7]
         [--data DIR ...] [--json]
 """
 
@@ -29,7 +29,7 @@ import toccata
 from toccata.engine.guards import Guards, Ids
 from toccata.engine.sampling import Sampling
 from toccata.errors import MidiError
-from toccata.measure.rot import KINDS, Rot, rot
+from toccata.measure.degeneration import KINDS, Degeneration, degeneration
 from toccata.midi.bars import bar_map
 from toccata.midi.clean import clean
 from toccata.midi.edit import slice_bars
@@ -87,8 +87,8 @@ def sampled(model: Model, temperature: float, pieces: int, bars: int) -> list[di
 
     A piece in which no guard would have pressed is the same with guards, and is not written again.
     """
-    plain: list[Rot] = []
-    guarded: list[Rot] = []
+    plain: list[Degeneration] = []
+    guarded: list[Degeneration] = []
     nats, notes = np.zeros(2), np.zeros(2)
     for first in range(0, pieces, ROWS):
         off, on = Sampling(temperature, guards=False), Sampling(temperature)
@@ -107,19 +107,19 @@ def sampled(model: Model, temperature: float, pieces: int, bars: int) -> list[di
             nats += [origin["nats_per_note"] * origin["notes"] for origin in both]
     return [
         {"temperature": temperature, "guards": bool(number), "pieces": pieces}
-        | {kind: round(1000 * sum(kind in rot.kinds for rot in rots) / pieces, 1) for kind in KINDS}
-        | {"any": round(1000 * sum(bool(rot.kinds) for rot in rots) / pieces, 1)}
+        | {kind: round(1000 * sum(kind in found.kinds for found in written) / pieces, 1) for kind in KINDS}
+        | {"any": round(1000 * sum(bool(found.kinds) for found in written) / pieces, 1)}
         | {"nats_a_note": round(float(nats[number] / max(1, notes[number])), 3), "notes": int(notes[number])}
-        for number, rots in enumerate((plain, guarded))
+        for number, written in enumerate((plain, guarded))
     ]
 
 
-def fallen_into(piece: Piece, bars: int) -> Rot:
+def fallen_into(piece: Piece, bars: int) -> Degeneration:
     """What a piece has fallen into; one without a note is silent throughout."""
     try:
-        return rot(piece.score, bars)
+        return degeneration(piece.score, bars)
     except MidiError:
-        return Rot(silence=bars)
+        return Degeneration(silence=bars)
 
 
 def cost(model: Model, rows: int = 8, bars: int = 8, turns: int = 8) -> dict[str, float]:
@@ -176,7 +176,7 @@ def by_people(tokenizer: Tokenizer, folder: Path, most: int, bars: int) -> dict[
     for score in passages(folder, most, bars):
         drums = "drums" if any(track.is_drum and len(track.notes) for track in score.tracks) else "no drums"
         ids = passage(tokenizer, score, bar_map(score), 0, min(bars, len(bar_map(score))), ended=False).ids.tolist()
-        touched, fallen = pressed(tokenizer, ids), rot(score).kinds
+        touched, fallen = pressed(tokenizer, ids), degeneration(score).kinds
         counts.update(["passages", f"passages, {drums}"])
         counts.update([f"guard {name}, {drums}" for name in touched] + [f"{kind}, {drums}" for kind in fallen])
         counts[f"any guard, {drums}"] += bool(touched)
