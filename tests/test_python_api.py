@@ -77,6 +77,8 @@ def test_a_part_of_a_prompt_is_what_the_model_goes_on_from(model: Model) -> None
         ({"prompt_bars": 2, "prompt_seconds": 3}, "in one way: bars 1-2 or the first 3 seconds, not both"),
         ({"sampling": {"heat": 2}}, "sampling: there is no 'heat': there are temperature, top_p"),
         ({"sampling": {"temperature": -1}}, "sampling: temperature must be a number from 0 to 10"),
+        ({"best_of": 4}, "without what its pieces are ranked by: use toccata.load"),
+        ({"n": 3, "best_of": 2}, "best_of is 2, and the best 3 of fewer"),
         ({"max_copy": 20}, "without its training music's index: use toccata.load"),
     ],
 )

@@ -292,6 +292,8 @@ def test_the_best_are_kept_in_order_and_it_is_said_why(
     assert alone.midi == Path(best["path"]).read_bytes()
     opened = toccata.load(model)
     assert toccata.rank([alone], opened)[0].why == best["rank"]["why"]
+    both = toccata.load(model, precision="fp32").generate(bars=1, seed=5, n=2, best_of=6)
+    assert [piece.origin["seed"] for piece in both] == [piece["seed"] for piece in done["pieces"]]
 
 
 def test_a_person_reads_why(model: Path, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
     """
     model = Model(Path(path), precision=precision, threads=threads)
     model.copies_within = lambda most: Judge(model).within(most)
+    model.best_first = lambda: Ranker.of(model).best_first
     return model
 
 

@@ -99,7 +99,8 @@ def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
         asked = planned(*args, **kwargs)
         results: list[Any] = []
-        with closing(asked.model.carry_out(asked, results)) as events:  # its rows are free at once, whatever happens
+        watched = asked.on_event is not None
+        with closing(asked.model.carry_out(asked, results, watched)) as events:  # its rows are free at once
             for event in events:
                 if asked.on_event is not None:
                     asked.on_event(event)
@@ -129,6 +130,7 @@ class Model:
         stats: What the latest call took.
         copies_within: Makes what judges whether no passage of a piece is a copy of more notes than that of the training
             music; set by ``toccata.load``, as it is no part of writing.
+        best_first: Makes what orders pieces, the best first; set likewise.
     """
 
     @checked
@@ -159,6 +161,7 @@ class Model:
         self._lock = threading.Lock()
         self.stats = Stats()
         self.copies_within: Callable[[int], Callable[[Piece], bool]] | None = None
+        self.best_first: Callable[[], Callable[[Sequence[Piece]], list[Piece]]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its path: it is opened again where it is read."""
@@ -204,6 +207,7 @@ class Model:
         form: str | None = None,
         max_tokens: int | None = None,
         max_copy: int | None = None,
+        best_of: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -236,6 +240,7 @@ class Model:
                 begins, or all of A.
             max_tokens: Come to the end after about so many new tokens.
             max_copy: Write a piece again while more than so many notes in a row are known from the training music.
+            best_of: Write so many pieces and return the best ``n``, the best first; see ``toccata.rank``.
             accept: Judges every piece; one that is not accepted is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
@@ -264,15 +269,16 @@ class Model:
             end=end,
         )
         request = with_controls(request, bars, self.styles, controls, style, chords)
-        accept = self._accepting(max_copy, accept)
+        accept, sort = self._accepting(max_copy, accept), self._best(n, best_of)
         asked = NewMusic(request, opened, sampling, max_tokens, continuation_only)
         if form is None:
             task = self._writer.compile(request, self.config.context * 3 // 4)
             write = partial(write_new, self._writer, asked, task)
         else:
             write = partial(write_form, self._writer, Form.read(form), asked)
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
-        return Plan(self, verbs, _rows(sampling, controls, style), on_event)
+        seeds = seeds_of(seed, best_of or n)
+        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        return Plan(self, verbs, _rows(sampling, controls, style), on_event, sort)
 
     @verb
     def infill(
@@ -579,8 +585,14 @@ class Model:
 
     # -- how it is done ------------------------------------------------------------------------------------------------
 
-    def carry_out(self, plan: Plan, results: list[Any]) -> Generator[Event, None, None]:
-        """Write the pieces of a plan, event by event; ``results`` gets what its verbs return, in their order."""
+    def carry_out(self, plan: Plan, results: list[Any], watched: bool = True) -> Generator[Event, None, None]:
+        """Write the pieces of a plan, event by event.
+
+        Args:
+            plan: What to write.
+            results: Gets what its verbs return, in their order.
+            watched: Whether anyone wants events other than that a piece is finished: they cost a little time.
+        """
         stats = self.stats = Stats()  # another thread may set it to its own
         began = time.perf_counter()
         waiting: deque[Event] = deque()
@@ -589,7 +601,7 @@ class Model:
             handles: list[Handle] = []
             finished: set[int] = set()
             for written in plan.verbs:
-                handles.append(scheduler.submit(written, waiting.append))
+                handles.append(scheduler.submit(written, waiting.append if watched else None))
                 _raise(handles[-1])
             while True:
                 for number, handle in enumerate(handles):
@@ -631,6 +643,17 @@ class Model:
             raise RequestError(f"{self.name} was opened without its training music's index: use toccata.load")
         original = self.copies_within(most)
         return original if accept is None else lambda piece: original(piece) and accept(piece)
+
+    def _best(self, n: int, best_of: int | None) -> Callable[[Sequence[Any]], list[Piece]]:
+        """What makes of the pieces that were written those that are returned."""
+        if best_of is None:
+            return Pieces
+        if best_of < n:
+            raise ArgumentError(f"best_of is {best_of}, and the best {n} of fewer pieces cannot be had: give more")
+        if self.best_first is None:
+            raise RequestError(f"{self.name} was opened without what its pieces are ranked by: use toccata.load")
+        order = self.best_first()
+        return lambda pieces: Pieces(order(pieces)[:n])
 
     def _song(self, song: Source) -> Prompt:
         self._writer.refuse_no_fill()

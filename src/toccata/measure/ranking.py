@@ -101,6 +101,10 @@ class Ranker:
         """By what the folder of ``model`` says."""
         return cls(ReferenceStats.of_model(model.folder), Judge(model) if Judge.has(model) else None)
 
+    def best_first(self, pieces: Iterable[Piece]) -> list[Piece]:
+        """The pieces in order; equally good ones keep theirs."""
+        return [ranked.piece for ranked in sorted(map(self.weigh, pieces), key=lambda ranked: ranked.total)]
+
     def weigh(self, piece: Piece) -> Ranked:
         """How good a piece is. Of a piece after a prompt the new part counts alone."""
         try:
