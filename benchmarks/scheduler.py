@@ -2,8 +2,8 @@
 
 Clients ask for new music, continuations, infills and added parts in turn, each as soon as its last one is done. The
 weights are random, the shapes those of the recipes; nothing is different from one client to 32 but how many they are.
-Then: what a token of ``infill(n=8)`` takes beside one of ``generate(n=8)`` after the same song, and by how much a newcomer with a long
-prompt delays the others' next token.
+Then: what a token of ``infill(n=8)`` takes beside one of ``generate(n=8)`` after the same song, and by how much a
+newcomer with a long prompt delays the others' next token.
 
     python benchmarks/scheduler.py [--json] [--quick]
 """
@@ -162,7 +162,7 @@ def served(model: Model, kinds: list[Callable[[int], Verb]], clients: int, secon
 
 
 def fills(model: Model, turns: int) -> dict[str, float]:
-    """What a token of ``infill(n=8)`` takes beside one of ``generate(n=8)`` after the same song, in the middle of turns.
+    """What a token of ``infill(n=8)`` takes beside one of ``generate(n=8)`` after the same song: the middle of turns.
 
     Both read as much before they write: what a token costs depends on how many there are before it.
     """
