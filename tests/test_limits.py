@@ -120,6 +120,16 @@ def test_the_largest_real_pieces_are_well_within(data: Path) -> None:
         assert len(bar_map(score)) < SONG.bars / 2
 
 
+def test_a_file_of_more_events_than_a_song_has_is_refused() -> None:
+    """Keys that are struck and never let go are hardly notes, but a third of a million events."""
+    struck = b"\x00\x90\x3c\x40" + b"\x01\x3c\x40" * smf.MOST_EVENTS + b"\x00\xff\x2f\x00"
+    head = b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x01\xe0MTrk"
+    with pytest.raises(MidiError, match="has over 250,000 events, more than are worked on: take a part of the file"):
+        smf.read(head + len(struck).to_bytes(4, "big") + struck)
+    struck = struck[:4] + struck[7:]  # one fewer
+    assert len(smf.read(head + len(struck).to_bytes(4, "big") + struck).tracks[0].events) == smf.MOST_EVENTS
+
+
 def test_what_stands_far_behind_the_music_is_left_out(remi: EventTokenizer) -> None:
     """A tempo at the end of time is no hundred thousand empty bars."""
     data = file_of((0, b"\x90\x3c\x50"), (480, b"\x80\x3c\x00"), (2**27, smf.tempo(400_000)))

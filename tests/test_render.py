@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from symusic import ControlChange, Note, Pedal, Score, Tempo, TimeSignature, Track
@@ -21,8 +21,8 @@ from toccata.render import audio
 from toccata.render.audio import TAIL, VARIABLE, find_soundfont, synthesize, write_audio
 from toccata.render.colours import ACCENT, PROMPT, track_colours
 from toccata.render.layout import lay_out
-from toccata.render.roll import png, svg, write_roll
-from toccata.render.shapes import Line, Rect, Text
+from toccata.render.roll import _band, png, svg, write_roll
+from toccata.render.shapes import Line, Page, Rect, Text
 
 RATE = 44100
 FOLDERS = ("bach/mutopia", "orchestra", "game", "drums", "benchmark_only/giantmidi_performances")
@@ -152,6 +152,16 @@ def test_voices_in_unison_are_both_seen() -> None:
     (a,) = [s for s in shapes if isinstance(s, Rect) and s.colour == one and s.opacity < 1]
     (b,) = [s for s in shapes if isinstance(s, Rect) and s.colour == two and s.opacity < 1]
     assert a.y + a.height <= b.y + 1e-6 or b.y + b.height <= a.y + 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0, 300), st.floats(0, 0.2), st.floats(0, 0.2))
+@example(0.46, 0.02, 0.007)
+def test_shapes_thinner_than_a_pixel_can_be_drawn(y: float, height: float, radius: float) -> None:
+    """Notes that hundreds of tracks play in unison: stripes at places that no number holds exactly."""
+    page = Page(100, 320)
+    page.add(Rect(y, y, height, height, "#102030", 0.5, radius))
+    assert _band(page, 0, 320).size == (100, 320)
 
 
 def test_a_roll_is_written_by_suffix(tmp_path: Path) -> None:

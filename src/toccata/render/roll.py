@@ -106,7 +106,9 @@ def _band(page: Page, top: int, height: int) -> Any:
         if isinstance(shape, Rect):
             fill = (*bytes.fromhex(shape.colour[1:]), round(255 * shape.opacity))
             left, upper = shape.x * zoom, (shape.y - top) * zoom
-            box = (left, upper, left + max(1.0, shape.width * zoom) - 1, upper + max(1.0, shape.height * zoom) - 1)
+            # In this order: a fraction and one more, less one, may be less than the fraction.
+            right, lower = left + (max(1.0, shape.width * zoom) - 1), upper + (max(1.0, shape.height * zoom) - 1)
+            box = (left, upper, right, lower)
             if shape.radius:
                 draw.rounded_rectangle(box, shape.radius * zoom, fill)
             else:
