@@ -13,7 +13,6 @@ from toccata.midi.keys import Key, estimate, every_octave
 from toccata.tasks.cadence import Cadence
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.rulebook import Constraints, Ends
-from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import State
 
 REMI = EventTokenizer.build(EventOptions("REMI"))
@@ -94,10 +93,8 @@ def test_what_is_written_comes_to_its_end(scheme: str, key: Key | None) -> None:
     cadence = Cadence(key, 2 * bar, bar, timing.ticks_per_beat[4])
     rested = 0
     for seed in range(8):
-        own = timing.clock is Clock.BAR_SHIFTS
         constraints = Constraints(
-            bars=None if own else 3,
-            end=3 * bar if own else None,
+            bars=3,
             programs=np.isin(np.arange(129), [0, 40]),
             meter=False,
             pitch_rules=(cadence,),
