@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from toccata.corpus.groups import COMMON, FAMILIAR, NEAR, NEAR_LEAST, SHARED, SPREAD
 from toccata.corpus.sides import HELD_OUT, MANY
 from toccata.corpus.store import Split
-from toccata.midi.likeness import aligned, as_thin_as, hashes_of, place_of, rate_of
+from toccata.midi.likeness import _PITCH, _PLACE, aligned, as_thin_as, hashes_of, place_of
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+
+
+def rate_of(sketched: Hashes) -> int:
+    """How thin a sketch is: its hashes are all below ``2 ** (33 - rate)``."""
+    if not len(sketched):
+        return 0
+    return 64 - max(int(sketched[-1]).bit_length(), _PLACE + _PITCH)
 
 
 def thinned(passages: Hashes) -> Hashes:

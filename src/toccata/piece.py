@@ -218,8 +218,3 @@ def _page(roll: str, sound: bytes) -> str:
     if sound:
         page += f'<br><audio controls src="data:audio/mpeg;base64,{base64.b64encode(sound).decode()}"></audio>'
     return page
-
-
-def _refuse_existing(path: Path, force: bool) -> None:
-    if os.path.lexists(path) and not force:  # a link that leads nowhere is somebody's, too
-        raise RequestError(f"{path} exists already: choose another name, or replace it with force=True", path=path)

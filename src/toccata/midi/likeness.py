@@ -139,13 +139,6 @@ def hashes_of(sketched: Hashes) -> Hashes:
     return sketched >> np.uint64(_PLACE + _PITCH)
 
 
-def rate_of(sketched: Hashes) -> int:
-    """How thin a sketch is: its hashes are all below ``2 ** (33 - rate)``."""
-    if not len(sketched):
-        return 0
-    return 64 - max(int(sketched[-1]).bit_length(), _PLACE + _PITCH)
-
-
 def as_thin_as(sketched: Hashes, rate: int) -> Hashes:
     """What a sketch would be if it were as thin as ``rate`` says."""
     return sketched[: np.searchsorted(sketched, np.uint64((1 << 64 - rate) - 1), side="right")]
