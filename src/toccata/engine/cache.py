@@ -83,25 +83,22 @@ class KeyValueCache:
         self.slots: list[Slot] = []
         self.active = 0
         width = head_width(config)  # which may be wider than the config's
-        # Where rows come in pairs, one more row and one more place are written to, and never read.
-        self._pairs = network.pairs
-        places, most = self.capacity + self._pairs, rows + rows % 2 * self._pairs
         try:
-            self._cache = np.zeros((config.layers, 2, most, config.kv_heads, places, width), np.float32)
+            self._cache = np.zeros((config.layers, 2, rows, config.kv_heads, self.capacity, width), np.float32)
         except MemoryError:
             raise RequestError(
                 f"there is no memory for {rows} sequences of {self.capacity:,} tokens: write fewer pieces at a time, "
                 "or take a model with a shorter context"
             ) from None
-        self._cos, self._sin = _rotation(places, config.head_width, width)
+        self._cos, self._sin = _rotation(self.capacity, config.head_width, width)
         # What a step reads and writes; bound once for each number of rows, then only filled in.
-        self._ids = np.zeros((most, 1), np.int64)
-        self._positions = np.zeros((most, 1), np.int64)
-        self._features = FeatureInput(network, features, most)
-        self._last = np.zeros(most, np.int32)
+        self._ids = np.zeros((rows, 1), np.int64)
+        self._positions = np.zeros((rows, 1), np.int64)
+        self._features = FeatureInput(network, features, rows)
+        self._last = np.zeros(rows, np.int32)
         self._total = np.zeros((), np.int32)
         self._keep = np.zeros(1, np.int64)
-        self._logits = np.zeros((most, config.vocab), np.float32)
+        self._logits = np.zeros((rows, config.vocab), np.float32)
         self._steps: dict[int, Any] = {}
 
     def open(self, ids: Ids) -> Slot:
@@ -169,25 +166,22 @@ class KeyValueCache:
             raise RequestError(
                 f"row {int(lengths.argmax())} is full: {self.capacity} tokens; begin it anew with the latest"
             )
-        rows = active + active % 2 * self._pairs
-        if rows > active:  # behind the last row stands one that is read, if any: it is overwritten where it ends
-            lengths = np.append(lengths, self.slots[active].length if len(self.slots) > active else 0)
         self._ids[:active, 0] = ids
         self._features.append(ids)
-        self._last[:rows] = lengths
-        self._positions[:rows, 0] = np.minimum(lengths, self.capacity - 1)
-        self._total[...] = int(lengths.max()) + 1
-        binding = self._steps.get(rows)
+        self._last[:active] = lengths
+        self._positions[:active, 0] = lengths
+        self._total[...] = longest + 1
+        binding = self._steps.get(active)
         if binding is None:
             feeds: dict[str, NDArray[Any]] = {
-                "ids": self._ids[:rows],
+                "ids": self._ids[:active],
                 "keep": self._keep,
-                "last": self._last[:rows],
+                "last": self._last[:active],
                 "total": self._total,
-                **self._placed(self._positions[:rows]),
-                **self._features.latest(rows),
+                **self._placed(self._positions[:active]),
+                **self._features.latest(active),
             }
-            binding = self._steps[rows] = self._bind(slice(0, rows), feeds, self._logits[:rows])
+            binding = self._steps[active] = self._bind(slice(0, active), feeds, self._logits[:active])
         self._run(binding)
         for slot in self.slots[:active]:
             slot.length += 1
@@ -229,11 +223,11 @@ class KeyValueCache:
         empty = np.zeros((1, self.config.kv_heads, 0, self._cache.shape[-1]), np.float32)
         for i in range(self.config.layers):
             feeds[f"key_{i}"] = feeds[f"value_{i}"] = empty
-        return self._finite(self._session.run(["logits"], feeds)[0][:count])
+        return self._finite(self._session.run(["logits"], feeds)[0])
 
     def _chunk(self, slot: Slot, ids: NDArray[np.int64], features: dict[str, Floats]) -> Floats:
         """Append ids to one row; the logits ``float[V]`` after the last of them."""
-        logits = np.empty((1 + self._pairs, self.config.vocab), np.float32)
+        logits = np.empty((1, self.config.vocab), np.float32)
         feeds = self._whole(ids, slot.length, np.array([len(ids) - 1]), features)
         self._run(self._bind(slice(slot.row, slot.row + 1), feeds, logits))
         slot.length += len(ids)
@@ -265,18 +259,13 @@ class KeyValueCache:
         self, ids: NDArray[np.int64], before: int, keep: NDArray[np.int64], features: dict[str, Floats]
     ) -> dict[str, NDArray[Any]]:
         """The inputs for several ids of one row, which stand behind ``before`` others."""
-        if self._pairs and len(ids) % 2:  # one more id, which nobody reads
-            ids = np.append(ids, 0)
-            features = {name: np.concatenate([value, value[:, -1:]], axis=1) for name, value in features.items()}
-        if self._pairs and len(keep) % 2:
-            keep = np.append(keep, keep[-1])
         total = before + len(ids)
         return {
             "ids": ids[None],
             "keep": keep,
             "last": np.array([total - 1], np.int32),
             "total": np.array(total, np.int32),
-            **self._placed(np.minimum(np.arange(before, total), self.capacity - 1)[None]),
+            **self._placed(np.arange(before, total)[None]),
             **features,
         }
 

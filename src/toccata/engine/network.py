@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata import folder
-from toccata.engine.graph import build_graph, takes_pairs
+from toccata.engine.graph import build_graph
 from toccata.engine.runtime import onnxruntime, open_graph
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
@@ -32,14 +32,12 @@ class Network:
         runtime: ONNX Runtime's session.
         name: What an error calls the model by.
         features: ``float[rows, C]``, the embeddings of features, where the config has some.
-        pairs: Whether rows must come in pairs, so that their logits are the same in every batch.
     """
 
     config: DecoderConfig
     runtime: Any
     name: str = "the model"
     features: NDArray[np.float32] | None = None
-    pairs: bool = False
 
     @classmethod
     def of(
@@ -72,7 +70,7 @@ class Network:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{name} cannot be run by ONNX Runtime: {reason}") from None
         table = tensors[FEATURES] if config.features else None
-        return cls(config, runtime, name, table, takes_pairs(config, bits))
+        return cls(config, runtime, name, table)
 
     @classmethod
     def open(
