@@ -90,7 +90,7 @@ def main() -> None:
 
 def read_bandwidth() -> float:
     """Bytes per second that the threads read together, at best."""
-    parts = [np.ones(400_000_000 // THREADS // 8) for _ in range(THREADS)]
+    parts = [np.ones(25_000_000 // THREADS // 8) for _ in range(THREADS)]
     best = math.inf
     with ThreadPoolExecutor(THREADS) as pool:
         for _ in range(8):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from decoding import begun
-from toccata.engine.cache import KeyValueCache
+from toccata.engine.cache import KeyValueCache, Slot
 from toccata.engine.graph import build_graph, quantise
 from toccata.engine.network import Network
 from toccata.errors import ModelError, RequestError
@@ -162,7 +162,7 @@ def test_a_row_does_not_see_the_batch(make: Make, bits: Literal[32, 8], changes:
 
 
 @pytest.mark.parametrize("bits", [32, 8])
-@pytest.mark.parametrize("changes", [{}, CONFIGS["gpt2"], {"window": 9}])
+@pytest.mark.parametrize("changes", [{}, CONFIGS["gpt2"], {"window": 9}, {"width": 256, "ffn": 704}])
 def test_a_prompt_is_read_alike_in_any_chunks(make: Make, bits: Literal[32, 8], changes: dict[str, Any]) -> None:
     _, network, config = make(bits, threads=2, **changes)
     prompt, new = _ids(config, 61), _ids(config, 9, seed=4)
@@ -205,6 +205,35 @@ def test_a_beginning_that_is_shared_is_as_one_read_alone(make: Make, bits: Liter
     logits = _steps(cache, news[order])
     for row, number in enumerate(order):
         np.testing.assert_array_equal(logits[:, row], alone[number][1])
+
+
+@pytest.mark.parametrize("bits", [32, 8])
+@pytest.mark.parametrize("changes", [{}, {"width": 256, "ffn": 704}, {**CONFIGS["gpt2"], "width": 128}])
+def test_prompts_are_read_beside_any_number_of_rows(make: Make, bits: Literal[32, 8], changes: dict[str, Any]) -> None:
+    """An odd number of rows may need a partner, which is the row of a prompt that is half read: it stays whole."""
+    _, network, config = make(bits, **changes)
+    prompts = [_ids(config, 11 + 7 * row, seed=row) for row in range(5)]
+    news = _ids(config, 40, seed=9)
+    lonely = KeyValueCache(network, rows=1)
+    alone = []
+    for prompt in prompts:
+        lonely.clear()
+        alone.append((begun(lonely, prompt)[1], _steps(lonely, news[None])[:, 0]))
+    cache = KeyValueCache(network, rows=5)
+    taken: dict[Slot, tuple[int, int]] = {}  # for each sequence its number, and how many ids it has been given
+    for number, prompt in enumerate(prompts):
+        slot, logits = cache.open(prompt), None
+        while logits is None:
+            if cache.active:
+                found = cache.step(news[[taken[one][1] for one in cache.slots[: cache.active]]])
+                for row, one in enumerate(cache.slots[: cache.active]):
+                    of, given = taken[one]
+                    np.testing.assert_array_equal(found[row], alone[of][1][given])
+                    taken[one] = of, given + 1
+            logits = cache.read(slot, 3)
+        np.testing.assert_array_equal(logits, alone[number][0])
+        cache.activate(slot)
+        taken[slot] = number, 0
 
 
 @pytest.mark.parametrize("bits", [32, 8])
