@@ -9,6 +9,7 @@ they bring. What a sequence becomes does not depend on who is beside it, to the 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -28,8 +29,10 @@ from toccata.tokenizers.base import Tokenizer
 Verb: TypeAlias = Generator[DecodeJob | object, Decoded | None, Any]
 """Yields decode jobs and events; is sent what was decoded for each job, and None for each event."""
 _Entry: TypeAlias = "tuple[Handle, Decoding]"
-PREFILL = 48
-"""Ids of prompts that are read between two steps, where sequences wait for the next one."""
+PREFILL_SECONDS = 0.02
+"""So long are prompts read between two steps, about, where sequences wait for the next one."""
+_LEAST = 8
+"""And so many ids at least."""
 
 
 class Handle:
@@ -113,15 +116,17 @@ class Scheduler:
         running: The sequences that take steps, each with the handle it belongs to.
     """
 
-    def __init__(self, cache: KeyValueCache, tokenizer: Tokenizer, *, prefill: int = PREFILL) -> None:
+    def __init__(self, cache: KeyValueCache, tokenizer: Tokenizer, *, prefill: int | None = None) -> None:
         """Begin with nothing to do.
 
         Args:
             cache: Of the model.
             tokenizer: The model's.
-            prefill: Ids of prompts that are read between two steps, where sequences wait for the next one.
+            prefill: Ids of prompts that are read between two steps, where sequences wait for the next one; None: as
+                many as take ``PREFILL_SECONDS`` here. What is written does not depend on it.
         """
         self.cache, self._prefill = cache, prefill
+        self._seconds_an_id = PREFILL_SECONDS / 32  # of a prompt, as far as is known
         self._facts, self._controls = DecoderFacts(tokenizer), ControlIds(tokenizer)
         self._lock = threading.Lock()
         self._waiting: deque[_Entry] = deque()  # for rows
@@ -217,7 +222,7 @@ class Scheduler:
 
     def _read_prompts(self) -> None:
         """Read on in prompts, in the order in which they came; one of them whole, if nobody waits for the next step."""
-        left = self._prefill
+        left = self._prefill or max(_LEAST, int(PREFILL_SECONDS / self._seconds_an_id))
         while left > 0 or not self.running:
             entry = self._reading = self._reading or self._next_waiting()
             if entry is None:
@@ -248,11 +253,13 @@ class Scheduler:
             for ids in decoding.context(self.cache.capacity):
                 decoding.slots.append(self.cache.open(ids))
         slot = decoding.slots[len(decoding.logits)]
-        before = slot.unread
+        before, began = slot.unread, time.perf_counter()
         logits = self.cache.read(slot, most)
         if logits is not None:
             decoding.logits.append(logits)
-        return before - slot.unread
+        read = before - slot.unread
+        self._seconds_an_id += 0.25 * ((time.perf_counter() - began) / read - self._seconds_an_id)
+        return read
 
     # -- a step --------------------------------------------------------------------------------------------------------
 
