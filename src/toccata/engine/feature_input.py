@@ -17,6 +17,21 @@ _AT_ONCE = 64
 """Tokens of a prompt whose embeddings are gathered at a time: all of a long one would be hundreds of megabytes."""
 
 
+class _Prompt:
+    """Ids that rows begin with: what the graph is to be given for them, and a reader that reads on in them."""
+
+    def __init__(self, features: Features, ids: NDArray[np.integer[Any]], sums: Floats) -> None:
+        self.key, self.sums = ids.tobytes(), sums
+        self._reader, self._unread = Reader(features), ids.tolist()
+        self._unread.reverse()
+
+    def reader(self, stop: int) -> Reader | None:
+        """Read up to id ``stop``; once all are read, a reader that goes on from there by itself."""
+        for _ in range(len(self._unread) - (len(self.sums) - stop)):
+            self._reader.read(self._unread.pop())
+        return None if self._unread else self._reader.copy()
+
+
 class FeatureInput:
     """Feeds the input ``features`` of the graph, a row for each sequence; nothing for a model without features."""
 
@@ -37,23 +52,17 @@ class FeatureInput:
             )
         self._features = features
         self._readers = [Reader(features) for _ in range(rows)]
-        # The prompt of each row: its ids, a reader that has read them, and what the graph is to be given for them.
-        self._prompts: list[tuple[bytes, Reader, Floats] | None] = [None] * rows
+        self._prompts: list[_Prompt | None] = [None] * rows
         self._sums = np.zeros((rows, 1, config.width), np.float32)
 
     def begin(self, row: int, ids: NDArray[np.integer[Any]], like: int | None = None) -> None:
         """Begin a row anew with ``ids``; row ``like`` may have begun with the same."""
         if self._table is None:
             return
-        key = ids.tobytes()
         found = None if like is None else self._prompts[like]
-        if found is None or found[0] != key:
-            reader = Reader(self._features)
-            for one in ids.tolist():
-                reader.read(one)
-            found = key, reader, self._summed(self._features.of(ids))
+        if found is None or found.key != ids.tobytes():
+            found = _Prompt(self._features, ids, self._summed(self._features.of(ids)))
         self._prompts[row] = found
-        self._readers[row] = found[1].copy()
 
     def prompt(self, row: int, start: int, stop: int) -> dict[str, Floats]:
         """The input for ids ``start`` to ``stop - 1`` of a row's prompt."""
@@ -61,7 +70,9 @@ class FeatureInput:
             return {}
         found = self._prompts[row]
         assert found is not None
-        return {"features": np.ascontiguousarray(found[2][None, start:stop])}
+        if (reader := found.reader(stop)) is not None:
+            self._readers[row] = reader
+        return {"features": np.ascontiguousarray(found.sums[None, start:stop])}
 
     def append(self, ids: NDArray[np.integer[Any]]) -> None:
         """Append one token to each of the first rows."""

@@ -29,7 +29,7 @@ from toccata.tokenizers.base import Tokenizer
 Verb: TypeAlias = Generator[DecodeJob | object, Decoded | None, Any]
 """Yields decode jobs and events; is sent what was decoded for each job, and None for each event."""
 _Entry: TypeAlias = "tuple[Handle, Decoding]"
-PREFILL_SECONDS = 0.02
+PREFILL_SECONDS = 0.012
 """So long are prompts read between two steps, about, where sequences wait for the next one."""
 _LEAST = 8
 """And so many ids at least."""
@@ -126,7 +126,7 @@ class Scheduler:
                 many as take ``PREFILL_SECONDS`` here. What is written does not depend on it.
         """
         self.cache, self._prefill = cache, prefill
-        self._seconds_an_id = PREFILL_SECONDS / 32  # of a prompt, as far as is known
+        self._seconds_an_id = PREFILL_SECONDS / 16  # of a prompt, as far as is known
         self._facts, self._controls = DecoderFacts(tokenizer), ControlIds(tokenizer)
         self._lock = threading.Lock()
         self._waiting: deque[_Entry] = deque()  # for rows
