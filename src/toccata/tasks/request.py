@@ -39,8 +39,8 @@ class Request:
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
         hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
-        controls: What the model is told of the new music.
-        bar_controls: What it is told of single new bars, counted from 0.
+        controls: Levels and styles of the new music, as control tokens.
+        bar_controls: Those of single new bars, counted from 0.
         chords: What may begin when in the new bars, from the first on.
         end: The piece comes to its end, on a cadence, with the last bar asked for.
         pitch_rules: For the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
@@ -142,7 +142,7 @@ def _range(request: Request) -> NDArray[np.bool_]:
 
 
 def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: bool) -> ControlTokens:
-    """The request's controls in the tokenizer's words; the key asked for is told too, and that the end is near."""
+    """The request's controls in the tokenizer's words; the key is one of them too, and that the end is near."""
     whole, bars = request.controls, dict(request.bar_controls)
     if not learned or not can_control(tokenizer):
         if (whole != Controls() or bars) and not can_control(tokenizer):

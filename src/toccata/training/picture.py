@@ -18,7 +18,7 @@ class PlotLog:
     """``loss.png``, drawn anew at every evaluation from the run's ``log.csv``.
 
     Args:
-        table: The CSV, which must have been told of the step first.
+        table: The CSV, which must have the step already.
         picture: The PNG; it is always a whole one.
     """
 
