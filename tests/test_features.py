@@ -150,6 +150,29 @@ def test_what_is_known_of_a_chord() -> None:
     assert found[13]["next onset a bar ago"] == [0]  # nothing followed in that bar
 
 
+def test_a_figure_that_comes_back_on_another_step_is_guessed() -> None:
+    """Four notes, then their first three a fourth higher: what follows them is guessed a fourth higher, too."""
+    tokenizer, which = TOKENIZERS["RunningStatus"], features("RunningStatus")
+    words = tokenizer.words(np.arange(tokenizer.vocab_size))
+    notes = [f"Position_{12 * place} Pitch_{pitch}" for place, pitch in enumerate((60, 62, 59, 64))]
+    again = [f"Position_{12 * place} Pitch_{pitch + 5}" for place, pitch in enumerate((60, 62, 59, 64))]
+    text = [
+        "Bar TimeSig_4/4 Position_0 Program_0 Velocity_ Duration_1.0. Pitch_60",
+        *notes[1:],
+        "Bar",
+        "TimeSig_4/4",
+        *again,
+    ]
+    ids = [next(i for i, word in enumerate(words) if word.startswith(one)) for one in " ".join(text).split()]
+    found = names(which, which.of(ids[:-1])[-1])
+    assert found["after 4 tokens"] == found["after 3 tokens"] == [1 + ids[-1]]
+    assert found["after 3 steps"] == [0]  # with the step to its first note there are only two that were there before
+    assert words[ids[-1]] == "Pitch_69"
+    rhythm = names(which, which.of(ids[:-2])[-1])["after a rhythm of 4"]
+    assert rhythm == [1 + ids[-2]]
+    assert names(which, which.of(ids[:9])[-1])["after 3 tokens"] == [0]
+
+
 @pytest.fixture(scope="module")
 def model() -> tuple[Decoder, Network, Features]:
     which = features("RunningStatus")

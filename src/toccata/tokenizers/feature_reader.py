@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 
 from toccata.tokenizers.features import CYCLE, LONGEST, MOST, STEP, VOICES, Features
+from toccata.tokenizers.matches import Matches
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 
@@ -27,6 +28,7 @@ class Reader:
         self._first: dict[tuple[int, int], int] = {}  # by program and onset, the first pitch there
         self._counts: dict[int, int] = {}  # by onset, the notes
         self._onsets: list[int] = []  # ascending
+        self._matches = Matches(features.pitch_ids)
         self._note_place()
         self._note_player()
         self._note_moment()
@@ -35,7 +37,7 @@ class Reader:
     @property
     def rows(self) -> list[int]:
         """The rows of the table at the token that was read last, one for each column."""
-        values = *self._place, *self._player, *self._moment, *self._sounding
+        values = *self._place, *self._player, *self._moment, *self._matches.guesses, *self._sounding
         return [offset + value for offset, value in zip(self._features.columns, values, strict=True)]
 
     def copy(self) -> Reader:
@@ -44,10 +46,12 @@ class Reader:
         made.__dict__.update(self.__dict__)
         for name in ("_velocity", "_duration", "_played", "_notes", "_last", "_first", "_counts", "_onsets"):
             setattr(made, name, getattr(self, name).copy())
+        made._matches = self._matches.copy()
         return made
 
     def read(self, token: int) -> None:
         """Read the next token."""
+        self._matches.read(token)
         features = self._features
         kind, value = features.scheme.kinds[token], features.scheme.values[token]
         if kind in _TIME:

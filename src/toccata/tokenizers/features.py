@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.tokenizers.matches import PitchIds, guesses
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -62,6 +63,7 @@ class Features:
         for kind in (Kind.VELOCITY, Kind.DURATION):
             self.place[of_kind[kind]] = np.arange(1, len(of_kind[kind]) + 1)
         self.drums = scheme.vocabulary.drums
+        self.pitch_ids = PitchIds(scheme.vocabulary)
         positions = of_kind[Kind.POSITION]
         sizes = {
             # The place.
@@ -86,6 +88,8 @@ class Features:
             "gap": 2 + LONGEST,
             "top before": 1 + 128,
             "next onset a bar ago": 1 + LONGEST,
+            # What followed the last time.
+            **self.pitch_ids.blocks,
             # What sounds.
             "top": 1 + 128,
             "bass": 1 + 128,
@@ -144,6 +148,8 @@ class Features:
             found |= _since(here, notes) | _own(here, notes)
             more, rows[:, -VOICES:] = _sounding(here, notes)
             found |= more
+        followed = np.array(guesses(self.pitch_ids, ids.tolist()), np.int32).reshape(-1, len(self.pitch_ids.blocks))
+        found |= dict(zip(self.pitch_ids.blocks, followed.T, strict=True))
         for column, (name, _) in enumerate(self.blocks[:-1]):
             rows[:, column] = found.get(name, 0)
         rows += self.offsets
