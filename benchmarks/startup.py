@@ -99,7 +99,7 @@ def random_6m(path: Path) -> Path:
     recipe = load("toccata", [f"model.{name}={value}" for name, value in sizes.items()])
     tokenizer = build_tokenizer(recipe.tokenizer)
     torch.manual_seed(0)
-    shape = recipe.decoder(tokenizer.vocab_size, () if tokenizer.features is None else tokenizer.features.blocks)
+    shape = recipe.decoder(tokenizer.vocab_size, tokenizer.features)
     weights = to_arrays(Decoder(shape).state_dict())
     about = {"name": "random", "toccata": "0", "recipe": recipe.to_json(), "lineage": {}, "styles": []}
     return export(path, shape, weights, tokenizer, about, card="").path

@@ -205,7 +205,7 @@ def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
         rate = rows * context / (time.perf_counter() - before)
         options = TrainOptions(steps=steps, evaluations=1, valid_rows=1, workers=1, micro_batch_size=8)
         learner = TorchLearner(
-            recipe.decoder(tokenizer.vocab_size, () if tokenizer.features is None else tokenizer.features.blocks),
+            recipe.decoder(tokenizer.vocab_size, tokenizer.features),
             None,
             made,
             None,

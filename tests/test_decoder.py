@@ -209,7 +209,10 @@ MATRIX = [
         (3, "rms", "gelu", "learned", "parallel", False, False, None),
         (1, "layer", "swiglu", "learned", "parallel", True, True, 3),
     ]
-] + [DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, features=(("a", 9), ("b", 3)))]  # fmt: skip
+] + [
+    DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, features=(("a", 9), ("b", 3)), **more)
+    for more in ({}, {"intervals": ("b", "a"), "pitches": (5, 0, 12)})
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("config", MATRIX)

@@ -179,9 +179,11 @@ def model() -> tuple[Decoder, Network, Features]:
     torch.manual_seed(0)
     config = DecoderConfig(
         vocab=TOKENIZERS["RunningStatus"].vocab_size, context=64, layers=2, width=32, heads=2, kv_heads=2, ffn=64,
-        features=which.blocks,
+        features=which.blocks, intervals=which.intervals, pitches=which.pitches,
     )  # fmt: skip
     decoder = Decoder(config).eval()
+    assert decoder.intervals is not None
+    torch.nn.init.normal_(decoder.intervals.weight)  # nothing at the beginning
     tensors = {name: t.numpy() for name, t in to_tensors(config, decoder.state_dict()).items()}
     return decoder, Network.of(config, tensors), which
 
@@ -234,6 +236,45 @@ def test_other_features_are_refused(model: tuple[Decoder, Network, Features]) ->
 @pytest.mark.parametrize("scheme", ["TSD", "MIDILike", "Structured"])
 def test_tokens_without_bars_or_durations_have_none(scheme: str) -> None:
     assert EventTokenizer.build(EventOptions(scheme=scheme)).features is None
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_intervals_in_eight_bits_are_nearly_the_decoders(tied: bool) -> None:
+    which = features("RunningStatus")
+    torch.manual_seed(0)
+    vocab = TOKENIZERS["RunningStatus"].vocab_size
+    config = DecoderConfig(
+        vocab, 64, layers=1, width=64, heads=1, kv_heads=1, ffn=64, tied=tied, features=which.blocks,
+        intervals=which.intervals, pitches=which.pitches,
+    )  # fmt: skip
+    decoder = Decoder(config).eval()
+    assert decoder.intervals is not None
+    torch.nn.init.normal_(decoder.intervals.weight, std=0.1)
+    ids = np.array([which.pitches[0] + 40 + step for step in (0, 2, 4, 5, 7, 9, 11, 12)])
+    beside = torch.from_numpy(which.of(ids))[None]
+    with torch.no_grad():
+        logits = decoder(torch.from_numpy(ids)[None], features=beside)[0].numpy()
+    tensors = {name: t.numpy() for name, t in to_tensors(config, decoder.state_dict()).items()}
+    for bits, off in ((32, 1e-4), (8, 0.1)):
+        cache = KeyValueCache(Network.of(config, tensors, bits=bits), rows=1, features=which)  # type: ignore[arg-type]
+        assert float(np.abs(cache.logits(ids) - logits).max()) < off
+    assert float(logits.std()) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("intervals", "pitches"),
+    [
+        ("a", (0, 0, 9)),
+        (["b"], (0, 0, 9)),
+        ([1], (0, 0, 9)),
+        (["a"], (0, 0, 0)),
+        (["a"], (9, 0, 40)),
+        (["a"], (0, 120, 9)),
+    ],
+)
+def test_intervals_that_cannot_be(intervals: object, pitches: object) -> None:
+    with pytest.raises(ModelError, match=r"model\.(intervals|pitches)"):
+        DecoderConfig(vocab=30, features=(("a", 9),), intervals=intervals, pitches=pitches)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", ["all", [["a"]], [["a", 0]], [[1, 2]], [["a", 2.0]], [["a", 3]] * 65])

@@ -239,7 +239,7 @@ def recipe_rows() -> list[dict[str, Any]]:
         tokenizer = None if recipe.tokenizer.merges else build_tokenizer(recipe.tokenizer)  # merges are learned
         vocab = recipe.tokenizer.merges if tokenizer is None else tokenizer.vocab_size
         features = None if tokenizer is None else tokenizer.features
-        config = recipe.decoder(vocab, () if features is None else features.blocks)
+        config = recipe.decoder(vocab, features)
         rows.append(
             {
                 "name": name,

@@ -225,7 +225,7 @@ class KeyValueCache:
             feeds[f"key_{i}"] = feeds[f"value_{i}"] = empty
         return self._finite(self._session.run(["logits"], feeds)[0])
 
-    def _chunk(self, slot: Slot, ids: NDArray[np.int64], features: dict[str, Floats]) -> Floats:
+    def _chunk(self, slot: Slot, ids: NDArray[np.int64], features: dict[str, NDArray[Any]]) -> Floats:
         """Append ids to one row; the logits ``float[V]`` after the last of them."""
         logits = np.empty((1, self.config.vocab), np.float32)
         feeds = self._whole(ids, slot.length, np.array([len(ids) - 1]), features)
@@ -256,7 +256,7 @@ class KeyValueCache:
         return count
 
     def _whole(
-        self, ids: NDArray[np.int64], before: int, keep: NDArray[np.int64], features: dict[str, Floats]
+        self, ids: NDArray[np.int64], before: int, keep: NDArray[np.int64], features: dict[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
         """The inputs for several ids of one row, which stand behind ``before`` others."""
         total = before + len(ids)

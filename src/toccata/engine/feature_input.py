@@ -1,4 +1,8 @@
-"""The features of the sequences in a cache: read with each token, their embeddings summed up for the graph."""
+"""The features of the sequences in a cache: read with each token, and made into what the graph takes in.
+
+That is the sum of their embeddings, and for a model with intervals where the pitches stand among those from each known
+pitch. Both are a few numbers, and faster outside of the graph.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +13,54 @@ from numpy.typing import NDArray
 
 from toccata.engine.network import Network
 from toccata.errors import ModelError
+from toccata.model.config import REACH, DecoderConfig
 from toccata.tokenizers.feature_reader import Reader
 from toccata.tokenizers.features import Features
 
-Floats = NDArray[np.float32]
+Feeds = dict[str, NDArray[Any]]
 _AT_ONCE = 64
 """Tokens of a prompt whose embeddings are gathered at a time: all of a long one would be hundreds of megabytes."""
+_NOWHERE = -(2**20)
+
+
+class _Embedder:
+    """Makes rows of the table of features into inputs of the graph."""
+
+    def __init__(self, table: NDArray[np.float32], config: DecoderConfig) -> None:
+        self._table = table
+        columns = config.interval_columns
+        self._columns = [column for column, _ in columns]
+        self._offsets = np.array([offset for _, offset in columns], np.int64)
+        self._nearest = config.pitches[1] + REACH + 2  # of the lowest pitch id, with known pitches counted from 1
+
+    def of(self, rows: NDArray[np.integer[Any]]) -> Feeds:
+        """The inputs ``float[T, C]`` and ``int64[T, k]`` of ``rows int[T, columns]``."""
+        parts = [self._table[rows[at : at + _AT_ONCE]].sum(1) for at in range(0, len(rows), _AT_ONCE)]
+        feeds: Feeds = {"features": np.concatenate(parts)}
+        if self._columns:
+            known = rows[:, self._columns] - self._offsets
+            feeds["from"] = np.where((known >= 1) & (known <= 128), self._nearest - known, _NOWHERE)
+        return feeds
 
 
 class _Prompt:
     """Ids that rows begin with: what the graph is to be given for them, and a reader that reads on in them."""
 
-    def __init__(self, features: Features, ids: NDArray[np.integer[Any]], sums: Floats) -> None:
-        self.key, self.sums = ids.tobytes(), sums
+    def __init__(self, features: Features, ids: NDArray[np.integer[Any]], feeds: Feeds) -> None:
+        self.key, self.feeds = ids.tobytes(), feeds
         self._reader, self._unread = Reader(features), ids.tolist()
         self._unread.reverse()
+        self._length = len(ids)
 
     def reader(self, stop: int) -> Reader | None:
         """Read up to id ``stop``; once all are read, a reader that goes on from there by itself."""
-        for _ in range(len(self._unread) - (len(self.sums) - stop)):
+        for _ in range(len(self._unread) - (self._length - stop)):
             self._reader.read(self._unread.pop())
         return None if self._unread else self._reader.copy()
 
 
 class FeatureInput:
-    """Feeds the input ``features`` of the graph, a row for each sequence; nothing for a model without features."""
+    """Feeds the graph's inputs for features, a row for each sequence; nothing for a model without features."""
 
     def __init__(self, network: Network, features: Features | None, rows: int) -> None:
         """For so many sequences.
@@ -41,9 +68,9 @@ class FeatureInput:
         Raises:
             ModelError: The model has other features than those.
         """
-        self._table = network.features
+        self._embedder: _Embedder | None = None
         config = network.config
-        if self._table is None:
+        if network.features is None:
             return
         if features is None or features.blocks != config.features:
             raise ModelError(
@@ -51,70 +78,73 @@ class FeatureInput:
                 "version that made it, or train it anew"
             )
         self._features = features
+        self._embedder = _Embedder(network.features, config)
         self._readers = [Reader(features) for _ in range(rows)]
         self._prompts: list[_Prompt | None] = [None] * rows
-        self._sums = np.zeros((rows, 1, config.width), np.float32)
+        self._latest: Feeds = {"features": np.zeros((rows, 1, config.width), np.float32)}
+        if config.intervals:
+            self._latest["from"] = np.full((rows, 1, len(config.intervals)), _NOWHERE, np.int64)
 
     def begin(self, row: int, ids: NDArray[np.integer[Any]], like: int | None = None) -> None:
         """Begin a row anew with ``ids``; row ``like`` may have begun with the same."""
-        if self._table is None:
+        if self._embedder is None:
             return
         found = None if like is None else self._prompts[like]
         if found is None or found.key != ids.tobytes():
-            found = _Prompt(self._features, ids, self._summed(self._features.of(ids)))
+            found = _Prompt(self._features, ids, self._embedder.of(self._features.of(ids)))
         self._prompts[row] = found
 
-    def prompt(self, row: int, start: int, stop: int) -> dict[str, Floats]:
-        """The input for ids ``start`` to ``stop - 1`` of a row's prompt."""
-        if self._table is None:
+    def prompt(self, row: int, start: int, stop: int) -> Feeds:
+        """The inputs for ids ``start`` to ``stop - 1`` of a row's prompt."""
+        if self._embedder is None:
             return {}
         found = self._prompts[row]
         assert found is not None
         if (reader := found.reader(stop)) is not None:
             self._readers[row] = reader
-        return {"features": np.ascontiguousarray(found.sums[None, start:stop])}
+        return {name: np.ascontiguousarray(feed[None, start:stop]) for name, feed in found.feeds.items()}
 
     def append(self, ids: NDArray[np.integer[Any]]) -> None:
         """Append one token to each of the first rows."""
-        if self._table is None:
+        if self._embedder is None:
             return
         rows = []
         for reader, one in zip(self._readers, ids.tolist(), strict=False):
             reader.read(one)
             rows.append(reader.rows)
-        self._table.take(np.array(rows), axis=0).sum(axis=1, out=self._sums[: len(ids), 0])
+        for name, feed in self._embedder.of(np.array(rows)).items():
+            self._latest[name][: len(ids), 0] = feed
 
-    def extend(self, row: int, ids: NDArray[np.integer[Any]]) -> dict[str, Floats]:
-        """Append several tokens to one row; the input for them."""
-        if self._table is None:
+    def extend(self, row: int, ids: NDArray[np.integer[Any]]) -> Feeds:
+        """Append several tokens to one row; the inputs for them."""
+        if self._embedder is None:
             return {}
         reader, rows = self._readers[row], []
         for one in ids.tolist():
             reader.read(one)
             rows.append(reader.rows)
-        return {"features": self._summed(np.array(rows))[None]}
+        return _alone(self._embedder.of(np.array(rows)))
 
-    def latest(self, active: int) -> dict[str, Floats]:
-        """The input for the last token of each of the first rows; written anew in place by :meth:`append`."""
-        return {} if self._table is None else {"features": self._sums[:active]}
+    def latest(self, active: int) -> Feeds:
+        """The inputs for the last token of each of the first rows; written anew in place by :meth:`append`."""
+        return {} if self._embedder is None else {name: feed[:active] for name, feed in self._latest.items()}
 
-    def whole(self, ids: NDArray[np.integer[Any]]) -> dict[str, Floats]:
-        """The input for a sequence of its own."""
-        return {} if self._table is None else {"features": self._summed(self._features.of(ids))[None]}
+    def whole(self, ids: NDArray[np.integer[Any]]) -> Feeds:
+        """The inputs for a sequence of its own."""
+        return {} if self._embedder is None else _alone(self._embedder.of(self._features.of(ids)))
 
     def move(self, source: int, target: int) -> None:
         """Let row ``target`` be as ``source`` is, which will not be used any more."""
-        if self._table is not None:
+        if self._embedder is not None:
             self._readers[target], self._prompts[target] = self._readers[source], self._prompts[source]
 
     def swap(self, a: int, b: int) -> None:
         """Let two rows change places."""
-        if self._table is not None:
+        if self._embedder is not None:
             self._readers[a], self._readers[b] = self._readers[b], self._readers[a]
             self._prompts[a], self._prompts[b] = self._prompts[b], self._prompts[a]
 
-    def _summed(self, rows: NDArray[np.integer[Any]]) -> Floats:
-        """The sums ``float[T, C]`` of the embeddings of ``rows int[T, columns]``."""
-        assert self._table is not None
-        parts = [self._table[rows[at : at + _AT_ONCE]].sum(1) for at in range(0, len(rows), _AT_ONCE)]
-        return np.concatenate(parts)
+
+def _alone(feeds: Feeds) -> Feeds:
+    """The inputs of one sequence as a batch of it."""
+    return {name: feed[None] for name, feed in feeds.items()}

@@ -9,6 +9,8 @@ T new tokens a row, S places in the cache, K key-value heads, D head width and V
 - ``cos``, ``sin`` ``float[>= total, D / 2]`` (rotary), or ``positions int64[B, T]`` (learned)
 - ``features float[B, T, C]``, the sums of the features' embeddings (where the config has features): so few numbers are
   added up faster outside
+- ``from int64[B, T, k]``, for each known pitch the place of the lowest pitch id among the intervals from it, below 0
+  where that is out of reach or there is no known pitch (where the config has intervals)
 - ``key_i``, ``value_i`` ``float[B, K, S, D]`` for each layer i; ``key_i_out``, ``value_i_out``: the same with the new
   tokens written at their places. Bound to the same memory, nothing is copied.
 - ``logits float[B * n, V]``
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 
 from toccata.engine.message import FLOAT, INT32, INT64, MICROSOFT, Graph
 from toccata.errors import ModelError
-from toccata.model.config import NORM_EPS, DecoderConfig
+from toccata.model.config import INTERVALS, NORM_EPS, DecoderConfig
 
 _BLOCK = 64
 """Weights that share a scale, in the 8-bit graph.
@@ -107,13 +109,42 @@ class _Builder:
         x, normed = self.norm("model.norm", x, added)
         kept = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
         flat = self.node("Reshape", [kept, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
-        if c.tied and self.bits == 32:
-            self.node("Gemm", [flat, "embedding"], outputs=["logits"], transB=1)
-        else:
-            head = self.tensor("model.embed_tokens.weight" if c.tied else "lm_head.weight", c.vocab, c.width)
-            self.product("head", flat, head, outputs=["logits"])
+        self.head(flat)
         self._add_ports()
         return self.graph
+
+    def head(self, x: str) -> None:
+        """The logits of ``x [B * n, C]``."""
+        c = self.config
+        if c.tied and self.bits == 32 and not c.intervals:
+            self.node("Gemm", [x, "embedding"], outputs=["logits"], transB=1)
+            return
+        head = self.tensor("model.embed_tokens.weight" if c.tied else "lm_head.weight", c.vocab, c.width)
+        if not c.intervals:
+            self.product("head", x, head, outputs=["logits"])
+            return
+        more = self.tensor("interval_head.weight", len(c.intervals) * INTERVALS, c.width)
+        both = self.product("head", x, np.concatenate([head, more]))  # one product is faster than two
+        self.node(
+            "Split", [both, self.weight("parts", np.array([len(head), len(more)]))], outputs=["own", "rest"], axis=1
+        )
+        self.node("Add", ["own", self.intervals("rest")], outputs=["logits"])
+
+    def intervals(self, parts: str) -> str:
+        """The logits that pitches get for their intervals; see ``model.decoder.IntervalHead``."""
+        c, constant = self.config, self.weight
+        first, _, pitches = c.pitches
+        shape = constant("intervals", np.array([-1, len(c.intervals), INTERVALS]))
+        edges = constant("edges", np.array([0, 0, 1, 0, 0, 1]))  # what is too far away, on either side
+        table = self.node("Pad", [self.node("Reshape", [parts, shape]), edges])  # [N, k, INTERVALS + 2]
+        kept = self.node("Gather", ["from", "keep"], axis=1)  # [B, n, k]
+        start = self.node("Reshape", [kept, constant("starts", np.array([-1, len(c.intervals), 1]))])
+        place = self.node("Add", [start, constant("pitches", np.arange(pitches)[None, None])])  # [N, k, P]
+        place = self.node("Max", [place, constant("below", np.array(0))])
+        place = self.node("Min", [place, constant("above", np.array(INTERVALS + 1))])
+        found = self.node("GatherElements", [table, place], axis=2)
+        total = self.node("ReduceSum", [found, constant("known", np.array([1]))], keepdims=0)  # [N, P]
+        return self.node("Pad", [total, constant("others", np.array([0, first, 0, c.vocab - first - pitches]))])
 
     def block(self, i: int, x: str, added: str | None) -> tuple[str, str]:
         """One layer; returns the residual stream and what has to be added to it."""
@@ -258,6 +289,8 @@ class _Builder:
             port("positions", INT64, ["B", "T"])
         if c.features:
             port("features", FLOAT, ["B", "T", c.width])
+        if c.intervals:
+            port("from", INT64, ["B", "T", len(c.intervals)])
         cache = [f"{part}_{i}" for i in range(c.layers) for part in ("key", "value")]
         for name in cache:
             port(name, FLOAT, ["B", c.kv_heads, "S", width])

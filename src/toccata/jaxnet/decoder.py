@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
+from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, DecoderConfig
 
 
 class Packing(eqx.Module):
@@ -135,6 +135,7 @@ class Decoder(eqx.Module):
     blocks: tuple[Block, ...]
     norm: Norm
     head: Table | None  # None: the embedding, which is tied to it
+    intervals: Table | None
     config: DecoderConfig = eqx.field(static=True)
 
     def __init__(self, config: DecoderConfig, key: Array) -> None:
@@ -148,6 +149,7 @@ class Decoder(eqx.Module):
         self.blocks = tuple(_block(config, one) for one in jax.random.split(inner, config.layers))
         self.norm = _norm(config)
         self.head = None if config.tied else Table(_normal(keys[2], (config.vocab, C)))
+        self.intervals = Table(jnp.zeros((len(config.intervals) * INTERVALS, C))) if config.intervals else None
 
     def __call__(
         self,
@@ -194,7 +196,31 @@ class Decoder(eqx.Module):
             x = block(x, rotation, mask, own, dtype)  # [B, T, C]
         table = self.embedding if self.head is None else self.head
         x = self.norm(x).astype(dtype)
-        return (x @ table.weight.T.astype(dtype)).astype(jnp.float32)  # [B, T, V]
+        logits = x @ table.weight.T.astype(dtype)  # [B, T, V]
+        if self.intervals is not None and features is not None:
+            first, _, pitches = config.pitches
+            found = _of_intervals(x @ self.intervals.weight.T.astype(dtype), features, config)
+            logits = logits.at[..., first : first + pitches].add(found)
+        return logits.astype(jnp.float32)
+
+
+def _of_intervals(parts: Array, features: Array, config: DecoderConfig) -> Array:
+    """The logits ``[B, T, P]`` that pitches get for their intervals from known pitches.
+
+    Args:
+        parts: ``[B, T, k * INTERVALS]``.
+        features: ``int32[B, T, n]``.
+        config: Says which features are pitches, and which ids.
+    """
+    columns, offsets = (np.array(values) for values in zip(*config.interval_columns, strict=True))
+    parts = parts.reshape(*parts.shape[:2], len(columns), INTERVALS)
+    parts = jnp.pad(parts, ((0, 0), (0, 0), (0, 0), (1, 1)))  # what is too far away, on either side
+    known = features[..., columns] - offsets  # [B, T, k]: from 1; 0 is none, from 129 on drums
+    _, lowest, pitches = config.pitches
+    interval = np.arange(lowest, lowest + pitches) - (known - 1)[..., None] + REACH + 1  # [B, T, k, P]
+    there = ((known >= 1) & (known <= 128))[..., None]
+    place = jnp.where(there, jnp.clip(interval, 0, INTERVALS + 1), 0)
+    return jnp.take_along_axis(parts, place, axis=-1).sum(2)
 
 
 def nats(logits: Array, targets: Array) -> tuple[Array, Array]:

@@ -12,6 +12,9 @@ ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
 NORM_EPS = 1e-5
 """Added to the variance in every norm."""
+REACH = 24
+"""Semitones up and down that intervals have a part of the logits; wider ones do not."""
+INTERVALS = 2 * REACH + 1
 MOST_PARAMETERS, LONGEST_CONTEXT, MOST_LAYERS = 20_000_000_000, 131_072, 1_000
 """More than this is a slip of the keys: no machine that toccata is for could hold it."""
 _MOST = {"vocab": 1_000_000, "layers": 512, "width": 65_536, "heads": 4096, "kv_heads": 4096, "ffn": 1_000_000}
@@ -73,9 +76,17 @@ class DecoderConfig:
     dropout: float = 0.0
     features: tuple[tuple[str, int], ...] = ()
     """Name and number of values of each feature that is an input beside each token (``tokenizers.features``)."""
+    intervals: tuple[str, ...] = ()
+    """Features that are pitches: the logits of pitches have a part for the interval from each of them, so that a step
+    is one thing to learn wherever it begins.
+    """
+    pitches: tuple[int, int, int] = (0, 0, 0)
+    """For ``intervals``, the ids that are pitches: the first, the pitch that it is, and how many there are."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", _features(self.features))  # JSON has lists
+        object.__setattr__(self, "intervals", _intervals(self.intervals, self.features))
+        object.__setattr__(self, "pitches", _pitches(self.pitches, self.vocab if self.intervals else None))
         for name in ("vocab", "context", "layers", "width", "heads", "kv_heads", "ffn"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
@@ -131,6 +142,13 @@ class DecoderConfig:
         return sum(rows for _, rows in self.features)
 
     @property
+    def interval_columns(self) -> tuple[tuple[int, int], ...]:
+        """For each of ``intervals``, its column among the features, and the first row of its block of the table."""
+        names = [name for name, _ in self.features]
+        columns = [names.index(name) for name in self.intervals]
+        return tuple((column, sum(rows for _, rows in self.features[:column])) for column in columns)
+
+    @property
     def parameters(self) -> int:
         """Number of trainable numbers, a tied head counted once."""
         linear = 1 if self.bias else 0
@@ -142,6 +160,7 @@ class DecoderConfig:
         embeddings = self.vocab * self.width * (1 if self.tied else 2)
         embeddings += self.context * self.width if self.positions == "learned" else 0
         embeddings += self.feature_rows * self.width
+        embeddings += len(self.intervals) * INTERVALS * self.width
         return self.layers * (attention + mlp + 2 * norm) + norm + embeddings
 
     def work(self, length: int) -> float:
@@ -220,6 +239,28 @@ class DecoderConfig:
             return cls(**own)
         except ModelError as error:
             raise ModelError(f"{where}: {error.message[:300]}", path=path) from None
+
+
+def _intervals(value: object, features: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    """``intervals`` as a tuple, checked."""
+    known = {name for name, _ in features}
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) and name in known for name in value):
+        raise ModelError(f"model.intervals must be names of model.features, not {shown(value)}")
+    return tuple(value)
+
+
+def _pitches(value: object, vocab: int | None) -> tuple[int, int, int]:
+    """``pitches`` as a tuple, checked against the size of a vocabulary that has them."""
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 3
+        or not all(type(one) is int and one >= 0 for one in value)
+    ):
+        raise ModelError(f"model.pitches must be three whole numbers, not {shown(value)}")
+    first, lowest, count = value
+    if vocab is not None and not (0 < count <= vocab - first and lowest + count <= 128):
+        raise ModelError(f"model.pitches must be ids and pitches that there are, not {shown(value)}")
+    return first, lowest, count
 
 
 def _features(value: object) -> tuple[tuple[str, int], ...]:

@@ -9,6 +9,7 @@ A pre-norm, decoder-only transformer (Vaswani et al. 2017; Radford et al. 2019).
 - Query, key and value come out of one matrix, as do SwiGLU's gate and value: fewer, larger products are faster on a
   CPU. ``weights.py`` knows the names they have in a file.
 - ``features`` adds, to the embedding of each token, those of what is known where it stands (tokenizers/features.py).
+- ``intervals`` adds, to the logits of pitches, those of the intervals from pitches that are known.
 - Several sequences may lie packed in one row without padding. Attention alone cares (``attention.py``): it masks them
   from one another.
 
@@ -26,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toccata.model.attention import Kernel, Packing, Seen
-from toccata.model.config import NORM_EPS, ROPE_THETA, DecoderConfig
+from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, DecoderConfig
 
 
 class Decoder(nn.Module):
@@ -50,8 +51,11 @@ class Decoder(nn.Module):
         self.head = nn.Linear(config.width, config.vocab, bias=False)
         if config.tied:
             self.head.weight = self.embedding.weight
+        self.intervals = IntervalHead(config) if config.intervals else None
         self.dropout = nn.Dropout(config.dropout)
         self.apply(_initialise)
+        if self.intervals is not None:
+            nn.init.zeros_(self.intervals.weight)
         for name, weight in self.named_parameters():  # the residual stream keeps its size at any depth (GPT-2)
             if name.endswith(("attention.out.weight", "mlp.down.weight")):
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)
@@ -110,10 +114,49 @@ class Decoder(nn.Module):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, rotation, seen)  # [B, T, C]
-        logits: Tensor = self.head(self.norm(x))  # [B, T, V]
+        x = self.norm(x)
+        logits: Tensor = self.head(x)  # [B, T, V]
+        if self.intervals is not None and features is not None:
+            logits = logits + self.intervals(x, features)
         if targets is None:
             return logits
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten().long(), ignore_index=-100)
+
+
+class IntervalHead(nn.Module):
+    """A part of the logits for what a pitch is beside pitches that are known: their intervals.
+
+    A pitch's logit gets, for each known pitch k, ``x . weight[k, pitch - k]``; nothing where there is no known pitch,
+    or it is further away than :data:`REACH`.
+    """
+
+    columns: Tensor
+    offsets: Tensor
+    pitches: Tensor
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.count, self.vocab = len(config.intervals), config.vocab
+        self.first, lowest, pitches = config.pitches
+        self.weight = nn.Parameter(torch.empty(self.count * INTERVALS, config.width))
+        columns, offsets = zip(*config.interval_columns, strict=True)
+        for name, values in (
+            ("columns", columns),
+            ("offsets", offsets),
+            ("pitches", range(lowest, lowest + pitches)),
+        ):
+            self.register_buffer(name, torch.tensor(tuple(values)), persistent=False)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """Logits ``[B, T, V]``, 0 for all that is no pitch, of ``x [B, T, C]`` and ``features int32[B, T, n]``."""
+        parts = F.linear(x, self.weight).view(*x.shape[:2], self.count, INTERVALS)
+        parts = F.pad(parts, (1, 1))  # what is too far away, on either side
+        known = features[..., self.columns] - self.offsets  # [B, T, k]: from 1; 0 is none, from 129 on drums
+        interval = self.pitches - (known - 1)[..., None] + REACH + 1  # [B, T, k, P]
+        there = ((known >= 1) & (known <= 128))[..., None]
+        place = torch.where(there, interval.clamp(0, INTERVALS + 1), 0)
+        found = parts.gather(-1, place).sum(2)  # [B, T, P]
+        return F.pad(found, (self.first, self.vocab - self.first - found.shape[-1]))
 
 
 class Block(nn.Module):

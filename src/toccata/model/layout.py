@@ -1,7 +1,7 @@
 """The names a Decoder's weights have in ``model.safetensors``: Mistral's, so that transformers reads them as they are.
 
-What Mistral does not have (biases, LayerNorm, learned positions, features) is named in the same manner. The file
-holds query, key and value apart, and gate and up apart; a Decoder keeps them stacked. Free of torch.
+What Mistral does not have (biases, LayerNorm, learned positions, features, intervals) is named in the same manner. The
+file holds query, key and value apart, and gate and up apart; a Decoder keeps them stacked. Free of torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.errors import ModelError
-from toccata.model.config import DecoderConfig
+from toccata.model.config import INTERVALS, DecoderConfig
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -31,6 +31,8 @@ def layout(config: DecoderConfig) -> dict[str, tuple[tuple[str, int], ...]]:
         made["places.weight"] = (("model.embed_positions.weight", config.context),)
     if config.features:
         made["features.weight"] = (("model.embed_features.weight", config.feature_rows),)
+    if config.intervals:
+        made["intervals.weight"] = (("interval_head.weight", len(config.intervals) * INTERVALS),)
     if config.norm == "layer":
         made["norm.bias"] = (("model.norm.bias", C),)
     for i in range(config.layers):

@@ -26,6 +26,7 @@ from toccata.recipes.settings import Settings, merged
 from toccata.recipes.times import for_minutes
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
+from toccata.tokenizers.features import Features
 from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
@@ -58,14 +59,19 @@ class Recipe:
         """How the corpus is made."""
         return PrepareOptions(clean=self.clean, **self.prepare)
 
-    def decoder(self, vocab: int, features: tuple[tuple[str, int], ...] = ()) -> DecoderConfig:
+    def decoder(self, vocab: int, features: Features | None = None) -> DecoderConfig:
         """The model for a vocabulary of this many ids.
 
         Args:
             vocab: How many.
-            features: The blocks of the tokenizer's, for a model that takes them (``model.features``).
+            features: The tokenizer's, for a model that takes them (``model.features``, ``model.intervals``).
         """
-        return DecoderConfig(vocab=vocab, **{**self.model, "features": features if self.model.get("features") else ()})
+        shape: dict[str, Any] = {**self.model, "features": (), "intervals": ()}
+        if features is not None and self.model.get("features"):
+            shape["features"] = features.blocks
+            if self.model.get("intervals"):
+                shape |= {"intervals": features.intervals, "pitches": features.pitches}
+        return DecoderConfig(vocab=vocab, **shape)
 
     def vq(self) -> VqConfig:
         """The networks of a tokenizer of codes, which says itself how many codes there are.
@@ -163,7 +169,11 @@ def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
     Raises:
         RecipeError: The recipe says another shape.
     """
-    asked = recipe.decoder(kept.vocab, kept.features)
+    asked = recipe.decoder(kept.vocab)
+    if recipe.model.get("features"):  # of a trained model, they are those that it was trained with
+        asked = replace(asked, features=kept.features)
+        if recipe.model.get("intervals"):
+            asked = replace(asked, intervals=kept.intervals, pitches=kept.pitches)
     if asked == free_to_change(kept, asked):
         return
     if asked.size and asked.size != kept.size:
@@ -269,8 +279,9 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)} - {"name"}
     _refuse_unknown(table, known, f"recipe {name}")
     model = table.get("model", {})
-    shape = {**get_type_hints(DecoderConfig), "features": bool}  # which there are, the tokenizer knows
-    _refuse_unknown(model, (set(shape) | {"size"}) - {"vocab"}, "model")
+    # Which features and intervals there are, the tokenizer knows.
+    shape = {**get_type_hints(DecoderConfig), "features": bool, "intervals": bool}
+    _refuse_unknown(model, (set(shape) | {"size"}) - {"vocab", "pitches"}, "model")
     model = _expanded(model)
     recipe = Recipe(
         name=name,

@@ -44,7 +44,13 @@ class Features:
 
     Attributes:
         blocks: Name and number of rows of each feature's block of the table.
+        intervals: Names of those that are pitches from which the next one may be reached by a step.
+        pitches: The ids that are pitches: the first, the pitch that it is, and how many there are.
     """
+
+    intervals: tuple[str, ...] = (
+        "own pitch", "pitch", "a bar ago", "top", "bass", "a beat ago", "two bars ago", "pitch before",
+    )  # fmt: skip
 
     def __init__(self, scheme: Scheme) -> None:
         """The features of a scheme; :func:`has_features` says whether it has any."""
@@ -100,6 +106,10 @@ class Features:
             "sounding": 1 + 128,
         }
         self.blocks = tuple(sizes.items())
+        named = sorted((token, pitch) for pitch, token in self.pitch_ids.ids.items())
+        self.pitches = (*named[0], len(named))
+        if named != [(named[0][0] + i, named[0][1] + i) for i in range(len(named))]:
+            self.intervals = ()  # no vocabulary that toccata builds
         ends = np.cumsum([0, *sizes.values()])
         columns = [*range(len(sizes)), *[len(sizes) - 1] * (VOICES - 1)]
         self.offsets = ends[columns].astype(np.int32)

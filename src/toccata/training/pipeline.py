@@ -323,7 +323,7 @@ class Run:
                 "model.features needs tokens of bars, positions and durations, none of them merged: set it to false, "
                 "or choose another tokenizer.scheme"
             )
-        shape = self.recipe.decoder(tokenizer.vocab_size, () if features is None else features.blocks)
+        shape = self.recipe.decoder(tokenizer.vocab_size, features)
         if self.parent is None:
             return shape, None
         theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)

@@ -129,7 +129,8 @@ def _step(
         decoder.compile_blocks()
     first = config.context // 3
     whole = [(config.context,)] * (options.micro_batch_size - 1)
-    features = torch.zeros(options.micro_batch_size, config.context, 1, dtype=torch.int32) if config.features else None
+    beside = options.micro_batch_size, config.context, len(config.features)
+    features = torch.zeros(beside, dtype=torch.int32) if config.features else None
     packing = Packing.always([(first, config.context - first), *whole] if first else [*whole, (config.context,)])
 
     def step() -> None:
