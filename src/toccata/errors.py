@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ToccataError(Exception):
-    """An error that is the user's to mend, told in one line.
+    """An error that the user can fix, described in one line.
 
     Attributes:
         kind: A stable word for scripts, e.g. ``"unreadable-midi"``.
@@ -66,7 +66,7 @@ class CorpusError(ToccataError):
 
 
 class RequestError(ToccataError):
-    """Something asked of a model that it cannot do."""
+    """A request that a model cannot fulfil."""
 
     kind = "bad-request"
 

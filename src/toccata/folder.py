@@ -81,11 +81,11 @@ class ModelFolder:
     def learned(self) -> list[dict[str, Any]]:
         """How many ``pieces`` the model, the one it was finetuned from, and so on to the first were trained on.
 
-        Each has its name, ``model``, and its ``digest``; pieces are None where nobody knows them. Empty where the
-        folder does not say it, or not in a way that can be read.
+        Each has its name, ``model``, and its ``digest``; pieces are None where they are unknown. Empty where the
+        folder does not record them, or the record is damaged.
         """
-        said = self.about.get(LEARNED)
-        return said if isinstance(said, list) and all(map(_is_generation, said)) else []
+        learned = self.about.get(LEARNED)
+        return learned if isinstance(learned, list) and all(map(_is_generation, learned)) else []
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.
@@ -205,11 +205,11 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
-def _is_generation(said: Any) -> bool:
-    if not isinstance(said, dict) or not isinstance(said.get("model"), str) or not said["model"].isprintable():
+def _is_generation(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("model"), str) or not value["model"].isprintable():
         return False
-    digest, pieces = said.get("digest"), said.get("pieces")
-    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
+    digest, pieces = value.get("digest"), value.get("pieces")
+    return {"digest", "pieces"} <= value.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
 
 
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:

@@ -31,7 +31,7 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 CHECKED = RECORD.itemsize - 8
 """Bytes of a record that its checksum is of, besides the marks."""
-_FEW = 2**16  # digests that are kept as Python objects
+_FEW = 2**16  # digests that are held as Python objects
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Places:
         self._last: dict[int, tuple[int, int, int]] = {}
 
     def get(self, digest: str) -> tuple[int, int, int] | None:
-        """The shard, the offset and the length; None: they lie nowhere. Digests are told apart by half their bits."""
+        """The shard, the offset and the length; None: unknown. Digests are compared by half their bits."""
         key = int.from_bytes(bytes.fromhex(digest)[:8], "little")
         if (place := self._last.get(key)) is not None:
             return place

@@ -42,14 +42,14 @@ _CHUNK = 2**16  # numbers that are made Python's own at a time
 
 
 class Corpus:
-    """A finished corpus, opened for reading. Cheap to open; pieces are read when they are asked for.
+    """A finished corpus, opened for reading. Cheap to open; pieces are read on access.
 
-    A process that gets one from another maps the index anew: what is sent is the folder.
+    Pickled, it is its folder: the process that unpickles it maps the index again.
 
     Attributes:
         folder: Where it is.
         about: What ``corpus.json`` says.
-        pieces: Its index: columns, and a sequence of entries that are made when they are asked for.
+        pieces: Its index: columns, and a sequence of entries that are made on access.
 
     Raises:
         CorpusError: The folder is no corpus, is not finished, or was written by another version; or its index is
@@ -148,7 +148,7 @@ class Corpus:
         return (one for one in self._left_out() if "reason" in one)
 
     def duplicates(self) -> list[list[str]]:
-        """The paths of files that hold one piece of music, that of the piece that is kept first; sorted."""
+        """Return the paths of files with the same music, that of the corpus's piece first; sorted."""
         groups: dict[str, list[str]] = {}
         for one in self._left_out():
             if "same_as" in one:
@@ -160,8 +160,8 @@ class Corpus:
         try:
             with path.open(encoding="utf-8", newline="\n") as file:
                 for line in file:
-                    said = json.loads(line)
-                    yield {name: str(said[name]) for name in ("path", "reason", "same_as") if name in said}
+                    entry = json.loads(line)
+                    yield {name: str(entry[name]) for name in ("path", "reason", "same_as") if name in entry}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise CorpusError(f"{path} is missing or damaged: prepare the corpus again", path=path) from None
 
@@ -231,7 +231,7 @@ class Corpus:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.pieces = Columns.load(self.folder / INDEX, checked=False)  # checked by whoever opened it
+        self.pieces = Columns.load(self.folder / INDEX, checked=False)  # checked by the process that opened it
         self._refuse_other(self.digest)
 
 

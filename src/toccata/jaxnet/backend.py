@@ -29,7 +29,7 @@ class JaxBackend:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """There is one process: nobody waits."""
+        """A block that runs at once: there is one process only."""
         yield
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:

@@ -127,7 +127,7 @@ class Block(eqx.Module):
 
 
 class Decoder(eqx.Module):
-    """Token ids in, logits out. Every leaf is a weight; the config is kept as ``.config``."""
+    """Token ids in, logits out. Every leaf is a weight; the config is ``.config``."""
 
     embedding: Table
     places: Table | None

@@ -21,7 +21,7 @@ FIGURE = 4
 LOOP = 10
 """A loop is as many bars at least, the figure's first appearance among them,"""
 ROUNDS = 4
-"""in which the figure is heard so many times."""
+"""in which the figure occurs at least so many times."""
 ALIKE = 0.9
 """Two bars are the same if they share so much of their notes (pitch, program and place in the bar)."""
 ONE_NOTE = 5

@@ -1,7 +1,7 @@
 """How much of a piece stands in the music that a model was trained on, and how much does in music by people.
 
 The longest passage of a piece that also stands in the training data, in any key, at any tempo, on any instrument, with
-the file and the bar where it stands there; what counts as the same passage, and what is not found, is said in
+the file and the bar where it stands there; what counts as the same passage, and what is not found, is described in
 ``measure.lines``. Two things are no copies: a passage that for the most part repeats what was a few notes before (a
 scale, a figure, a chord again and again), and one that stands in more than ``corpus.groups.COMMON`` pieces, which is
 idiom. Passages of fewer than ``SHORT`` notes say nothing; pieces by different people share some of a dozen, which is
@@ -47,7 +47,7 @@ class Originality:
         bar: The bar of that piece in which it begins, from 1.
         piece_bar: The bar of the piece looked at in which it begins, from 1.
         share: Share of the new pitched notes, 0 to 1, that lie in passages of ``COPIED`` new notes and more.
-        model: The model that learned the training piece, where it is not the model asked but one it was finetuned from.
+        model: The ancestor that learned the training piece; empty for the model itself.
     """
 
     notes: int = 0
@@ -107,7 +107,7 @@ def build_index(
         corpus: What the model is trained on.
         held_out: At how many of the other pieces to look, at most.
         inherited: The name and the index of the model that it was finetuned from; their pieces are in the index, too.
-        unknown: The models before it whose training pieces nobody knows.
+        unknown: The ancestors whose training pieces are unknown.
         known: Other pieces that those models have seen: they are not looked at.
     """
     index = Index.of((corpus.pieces.path(i), corpus.score(i)) for i in corpus.numbers("train").tolist())
@@ -136,9 +136,9 @@ def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
 
 
 def normal_of(index: Index) -> Normal | None:
-    """What is normal, as it was found when the index was built; None if there were no held-out pieces."""
-    said = index.about.get("normal")
-    return Normal(**said) if isinstance(said, Mapping) else None
+    """Return what is normal for held-out pieces, as saved in the index; None if there were none."""
+    saved = index.about.get("normal")
+    return Normal(**saved) if isinstance(saved, Mapping) else None
 
 
 def originality(

@@ -1,4 +1,4 @@
-"""An index of all passages of some pieces: what a model was trained on, to be asked what it holds, and where.
+"""An index of all passages of a model's training pieces, in which a passage can be looked up.
 
 It is a suffix array: the symbols of all lines (see ``measure.lines``) one after another, and the places at which
 passages can begin, sorted by what follows. So any passage is found by bisection, however long, and what is found stands
@@ -137,10 +137,10 @@ class Index:
 
     @property
     def models(self) -> list[tuple[str, int | None]]:
-        """Whose training pieces these are: names of models, and how many of the ``paths``, in their order, are theirs.
+        """The models whose training pieces these are: names, and how many of the ``paths``, in order, belong to each.
 
-        The name of the model that the index belongs to is empty. The count is None where nobody knows what a model was
-        trained on: its pieces are missing.
+        The name of the model that the index belongs to is empty. The count is None where the training pieces of a
+        model are unknown, and missing.
         """
         return [(name, count) for name, count in self.about.get("models", [["", len(self.paths)]])]
 
@@ -278,11 +278,11 @@ class Index:
         )
 
 
-def _is_normal(said: Any) -> bool:
-    """Whether it is what `toccata.measure.originality.Normal` is made of, or nothing."""
-    if said is None:
+def _is_normal(value: Any) -> bool:
+    """Whether ``value`` has the fields of `toccata.measure.originality.Normal`, or is None."""
+    if value is None:
         return True
-    return isinstance(said, dict) and set(said) == _NORMAL and all(type(n) in (int, float) for n in said.values())
+    return isinstance(value, dict) and set(value) == _NORMAL and all(type(n) in (int, float) for n in value.values())
 
 
 class _Builder:
@@ -294,7 +294,7 @@ class _Builder:
         self._sizes: dict[str, list[int]] = {"starts": [0], "bar_starts": [0], "owners": [], "first_bars": []}
 
     def add(self, owner: int, text: NDArray[np.uint8], bar_notes: NDArray[np.uint8], first_bar: int) -> None:
-        """Add a line of piece ``owner``; see `Index` for what is said of it."""
+        """Add a line of piece ``owner``; see `Index` for the arguments."""
         sizes = self._sizes
         self._text.append(text)
         self._bar_notes.append(bar_notes)

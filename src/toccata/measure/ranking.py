@@ -41,8 +41,8 @@ MOST = 5.0
 """A trait counts no more than this: what is six times as far off as is usual is no better than what is sixty times."""
 LEAST_NATS, LEAST_NOTES = 0.2, 4.0
 """The usual is taken to be no narrower, on each side."""
-ODD, TOLD = 1.1, 3
-"""Traits that are farther off than this are told, and so many of them."""
+ODD, MOST_LISTED = 1.1, 3
+"""Traits that are farther off than ``ODD`` are listed, at most ``MOST_LISTED`` of them."""
 _ADVERBS = ((2.0, "a little "), (4.0, ""), (math.inf, "very "))
 
 
@@ -75,14 +75,14 @@ class Ranked:
 
 
 class Ranker:
-    """Says of pieces how good they are.
+    """Scores pieces by how good they are.
 
     Args:
-        usual: What is usual in the music that their model learned from; None: nobody knows.
-        judge: Finds what they have in common with that music; None: nobody looks.
+        usual: The reference statistics of their model's data; None: it has none.
+        judge: Finds passages in common with their model's training pieces; None: they are not compared.
 
     Raises:
-        RequestError: Neither is there, so there is nothing to rank by.
+        RequestError: There is neither, so there is nothing to rank by.
     """
 
     def __init__(self, usual: ReferenceStats | None, judge: Judge | None) -> None:
@@ -98,7 +98,7 @@ class Ranker:
 
     @classmethod
     def of(cls, model: Model) -> Ranker:
-        """By what the folder of ``model`` says."""
+        """Return the ranker for pieces of ``model``, from its folder."""
         return cls(ReferenceStats.of_model(model.folder), Judge(model) if Judge.has(model) else None)
 
     def best_first(self, pieces: Iterable[Piece]) -> list[Piece]:
@@ -144,20 +144,20 @@ class Ranker:
             return None, ""
         squares = sum(weights[name] * min(abs(z), MOST) ** 2 for name, z in away.items())
         odd = sorted((n for n in away if abs(away[n]) > ODD), key=lambda n: -weights[n] * min(abs(away[n]), MOST))
-        texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:TOLD]]
-        if len(odd) > TOLD:
-            texts.append(f"{len(odd) - TOLD} more unusual trait{'s' if len(odd) - TOLD > 1 else ''}")
+        texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:MOST_LISTED]]
+        if len(odd) > MOST_LISTED:
+            texts.append(f"{len(odd) - MOST_LISTED} more unusual trait{'s' if len(odd) - MOST_LISTED > 1 else ''}")
         return math.sqrt(squares / sum(weights.values())), "; ".join(texts) or "nothing unusual in how it moves"
 
     def _known(self, piece: Piece) -> tuple[float | None, str]:
         if self.judge is None:
             return None, ""
         notes, normal = self.judge.of(piece).notes, self.judge.normal
-        said = f"longest known passage {notes} notes" if notes else "no known passage"
+        longest = f"longest known passage {notes} notes" if notes else "no known passage"
         if normal is None:
-            return None, said
+            return None, longest
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)
-        return min(max(0.0, beyond), MOST), f"{said} ({normal.most})"
+        return min(max(0.0, beyond), MOST), f"{longest} ({normal.most})"
 
 
 @checked

@@ -1,4 +1,4 @@
-"""How familiar the steps of a piece are: foretold, each from the one before it, as they follow each other elsewhere."""
+"""How familiar the steps of a piece are: each is predicted from the one before it, by their frequencies in an index."""
 
 from __future__ import annotations
 

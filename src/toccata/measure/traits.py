@@ -22,14 +22,14 @@ _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 @dataclass(frozen=True)
 class Trait:
-    """A number that says something of a passage.
+    """A measured property of a passage.
 
     Attributes:
-        unit: What it counts, as it stands after the number.
-        low: What a piece is called that has too little of it.
-        high: And one that has too much.
-        least: A difference that nobody hears: no music's spread is taken for smaller.
-        percent: Whether it is a share, told in percent.
+        unit: The unit, as printed after the number.
+        low: The word for a piece with too little of it.
+        high: The word for a piece with too much of it.
+        least: An inaudible difference: the usual range is taken to be no narrower, on each side.
+        percent: Whether it is a share, printed in percent.
     """
 
     unit: str

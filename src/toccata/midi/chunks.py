@@ -52,7 +52,7 @@ def split(data: bytes) -> Chunks:
     """Take a MIDI file apart into its chunks; a RIFF (RMID) or other wrapping is looked through.
 
     A track whose header claims a wrong number of bytes ends where its end-of-track event says, if another track or the
-    end of the file follows there. A last track of which the file has only a part is kept up to its last whole event.
+    end of the file follows there. A last track that is cut short is used up to its last whole event.
 
     Raises:
         MidiError: This is no MIDI file, or it has no tracks or too many; the message is the bare reason.

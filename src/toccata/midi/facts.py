@@ -17,7 +17,7 @@ GRAM = 24
 """Notes in a passage: about six chords of four voices."""
 
 SAMPLED = 8
-"""One passage in this many is kept, chosen by its own hash, so that every copy keeps the same ones."""
+"""One passage in this many is used, chosen by its hash, so that copies use the same ones."""
 
 REPEATS = (1, 2, 3, 4)
 """A passage that mostly repeats what was this many notes before (a scale, a figure, one note) says nothing."""

@@ -21,7 +21,7 @@ Hashes = NDArray[np.uint64]
 STEP_GRID = 48
 """Steps between onsets are rounded to this part of a note value that is about as long as they are on average."""
 SKETCH = 256
-"""Constellations that are kept of a piece, at most."""
+"""The most constellations in a sketch."""
 
 _BETWEEN = 0.37  # where one note value ends and the next begins: no simple ratio
 _CELLS = 4  # onsets are rounded to 16ths: they may move by up to an eighth of a quarter and mostly stay in their cell
@@ -70,10 +70,10 @@ def _unit(ticks: Ints, ticks_per_quarter: int) -> float:
 
 
 def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
-    """A sample of the constellations of four notes in a piece, by which copies that are not exact are known.
+    """Return a sample of the constellations of four notes in a piece, by which inexact copies are recognised.
 
-    A constellation is known by intervals and by distances in 16ths, so it is the same in another key and at another
-    tempo. Which are kept is decided by their own hashes: copies keep the same ones.
+    A constellation is described by intervals and by distances in 16ths, so it is the same in another key and at another
+    tempo. The sample is chosen by hash, so that copies have the same one.
 
     Args:
         time: Onsets in ticks, of the pitched notes.
@@ -95,9 +95,9 @@ def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
     first = first[np.append(True, np.diff(hashes[first]) != 0)]
     hashes, notes = hashes[first], notes[first]
     rate = next(r for r in range(_HASH + 1) if np.searchsorted(hashes, np.uint64(1 << _HASH - r)) <= SKETCH)
-    kept = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
-    place = (order[notes[: len(kept)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
-    packed: Hashes = kept << np.uint64(_PLACE + _PITCH) | place
+    sampled = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
+    place = (order[notes[: len(sampled)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
+    packed: Hashes = sampled << np.uint64(_PLACE + _PITCH) | place
     return packed
 
 
@@ -121,8 +121,8 @@ def _constellations(cells: Ints, pitches: Ints) -> Iterator[tuple[Hashes, Ints]]
         rises = np.sort(np.concatenate([np.zeros((1, len(note)), np.int64), up[lags[row].T, note]]), axis=0)
         onsets = 1 + (np.diff(steps, axis=0, prepend=0) > 0).sum(axis=0)
         different = 1 + (np.diff(rises, axis=0) != 0).sum(axis=0)
-        kept = (onsets >= _ONSETS) & (different >= _PITCHES)
-        yield _mixed(hashes[row[kept], note[kept]]) >> np.uint64(_PLACE + _PITCH), note[kept]
+        varied = (onsets >= _ONSETS) & (different >= _PITCHES)
+        yield _mixed(hashes[row[varied], note[varied]]) >> np.uint64(_PLACE + _PITCH), note[varied]
 
 
 def _mixed(hashes: Hashes) -> Hashes:

@@ -94,5 +94,7 @@ def without_tail(score: Score) -> Score:
 
 def _until(events: Any, factory: Any, last: int) -> Any:
     columns = events.numpy()
-    kept: Any = columns["time"] <= last
-    return events if np.all(kept) else factory.from_numpy(**{name: column[kept] for name, column in columns.items()})
+    within: Any = columns["time"] <= last
+    return (
+        events if np.all(within) else factory.from_numpy(**{name: column[within] for name, column in columns.items()})
+    )

@@ -60,7 +60,7 @@ def notes_of(
     Args:
         track: The track.
         number: Its number in the file, from 0.
-        instruments: What plays where in the file; by default a channel's program is the one that this track names.
+        instruments: The file's instruments; by default a channel's program is the one set in this track.
     """
     programs = [0] * 16
     shared = instruments if instruments is not None and instruments.need_parts else None

@@ -60,7 +60,7 @@ class Seam:
 
     @classmethod
     def of(cls, tracks: Sequence[MidiTrack], tick: int) -> Seam:
-        """Listen to ``tracks`` until ``tick``."""
+        """Return the state of ``tracks`` at ``tick``."""
         instruments = Instruments(tracks)
         seam = cls(tick, drums=instruments.drum_channels)
         homes: dict[tuple[int, int], Home] = {}
@@ -83,7 +83,7 @@ class Seam:
             elif event.ends_note:
                 begun = open_notes[number, event.channel, event.data[1]]
                 since = begun.popleft() if begun else when
-                if when > tick:  # what is over by the seam is in nobody's way
+                if when > tick:  # notes that end by the seam block nothing
                     home.sounding[event.data[1]].append((since, when))
             elif when <= tick:
                 seam._update(event, home)

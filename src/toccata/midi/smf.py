@@ -1,7 +1,7 @@
-"""Standard MIDI files as they are: every event with its absolute tick and its own bytes.
+"""Standard MIDI files without interpretation: every event with its absolute tick and its own bytes.
 
 Libraries that model MIDI messages lose what they do not model (escaped sysex packets, odd meta events, chunks of other
-makers). What has to survive untouched is therefore kept as bytes, and only looked into where needed.
+makers). Here events stay bytes, which are decoded only where needed, so nothing is lost.
 """
 
 from __future__ import annotations

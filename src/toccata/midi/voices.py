@@ -153,13 +153,13 @@ def lay(voices: Sequence[Part], seam: Seam) -> dict[int, list[Added]]:
             for _, end, pitch, _ in voice.notes:
                 added[voice.track].append((end, Rank.NOTE_OFF, bytes((smf.NOTE_OFF | channel, pitch, 0))))
         current = -1 if shared else here[0].program
-        said: set[int] = set()  # each track names its program at least once, for those who read it alone
+        announced: set[int] = set()  # each track has its program at least once, as some readers go by tracks
         onsets = [(note[0], n, note) for n, voice in enumerate(here) for note in voice.notes]
         for start, n, (_, _, pitch, velocity) in sorted(onsets):
             voice = here[n]
-            if voice.program != current or (shared and n not in said):
+            if voice.program != current or (shared and n not in announced):
                 current = voice.program
-                said.add(n)
+                announced.add(n)
                 if any(banks):  # a voice without a bank of its own is not to play the one before
                     numbers = {number for other in banks for number in other}
                     bank = {number: bytes((smf.CONTROL | channel, number, 0)) for number in numbers} | banks[n]
@@ -333,7 +333,7 @@ def make_room(voices: Sequence[Part], seam: Seam) -> None:
 
 
 def _apart(notes: Iterable[_Note]) -> list[_Note]:
-    """``notes`` by onset, at least a tick long, those of one pitch kept from overlapping."""
+    """``notes`` by onset, at least a tick long, without overlaps of one pitch."""
     by_pitch: dict[int, list[_Note]] = defaultdict(list)
     for note in notes:
         by_pitch[note[2]].append(note)

@@ -21,7 +21,7 @@ ABOUT, WEIGHTS = "vq.json", "vq.safetensors"
 class VqConfig:
     """A VQ-VAE, as sizes and choices.
 
-    Two layouts. ``slots``: the keys that are used in a quarter note are told from low to high, and each becomes one
+    Two layouts. ``slots``: the keys that are used in a quarter note are encoded from low to high, each as one
     code, its rhythm included; where there are more keys than codes, some between the outer ones are left out. ``grid``:
     convolutions over the roll as a picture, which leave 8 x 2 places, one code each.
     """

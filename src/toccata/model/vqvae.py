@@ -23,7 +23,7 @@ _AT_A_TIME = 512
 
 
 class VqVae(nn.Module):
-    """Rolls in, codes out, and back. The config is kept as ``.config``."""
+    """Rolls in, codes out, and back. The config is ``.config``."""
 
     def __init__(self, config: VqConfig) -> None:
         super().__init__()
@@ -132,9 +132,9 @@ def _parts(array: NDArray[np.uint8] | NDArray[np.int32]) -> list[NDArray[np.uint
 class Slots(nn.Module):
     """A code for each key that is used, from low to high: which key, and its rhythm.
 
-    Told in order, the keys need no places of their own, so a code has all of its codebook to say which key it is and
-    how it is played. Where more keys are used than there are slots, the lowest and the highest are told, and of those
-    between as many as there is room for, evenly.
+    As keys are in order, slots need no position of their own, so all of the codebook encodes which key it is and how it
+    is played. Where more keys are used than there are slots, the lowest and the highest are encoded, and as many of
+    those between as there is room for, evenly.
     """
 
     def __init__(self, config: VqConfig) -> None:
@@ -179,14 +179,14 @@ class Slots(nn.Module):
         return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum")
 
     def share(self, rolls: Tensor) -> Tensor:
-        """The key that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
+        """Return the key in each slot, ``float[Q, K, 88]`` of zeros and ones."""
         chosen = self.choose(rolls)
         slot = torch.where(chosen, chosen.long().cumsum(1) - 1, -1)
         places = torch.arange(self.codes, device=rolls.device)[:, None]
         return (slot[:, None] == places).float()
 
     def choose(self, rolls: Tensor) -> Tensor:
-        """Which keys are told, ``bool[Q, 88]``: at most K a slice."""
+        """Return which keys are encoded, ``bool[Q, 88]``: at most K a slice."""
         active = rolls.amax(3).amax(1) > 0
         rank = active.long().cumsum(1) - 1
         number = active.sum(1, keepdim=True)

@@ -23,7 +23,7 @@ class Learner(Protocol):
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         ...
 
     def begin(self, step: int) -> None:
@@ -37,7 +37,7 @@ class Learner(Protocol):
 
     @property
     def reads(self) -> int:
-        """So many steps are taken before their losses are read; 1 where reading them makes nobody wait."""
+        """The number of steps after which losses are read; 1 where reading them does not stall the device."""
         ...
 
     def step(self, number: int, lr: float) -> tuple[int, float]:
@@ -99,7 +99,7 @@ class Backend(Protocol):
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Backend(Protocol):
         ...
 
     def main_first(self) -> AbstractContextManager[None]:
-        """The main process goes through the block before the others."""
+        """A block that the main process runs before the others."""
         ...
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
@@ -117,7 +117,7 @@ class Backend(Protocol):
         Args:
             config: The decoder.
             options: Of the run.
-            say: Hears that something is tried, and takes a while.
+            say: Called with a message before a trial, which takes a while.
         """
         ...
 

@@ -125,8 +125,8 @@ def worth_compiling(trial: Mapping[str, Any]) -> bool:
 def remembered(torch: str) -> dict[str, dict[str, Any]]:
     """The trials of this machine, by what was tried (see ``trial.py``); empty where there are none."""
     try:
-        kept = read_json(user_cache() / FILE)
-        trials = kept["trials"] if kept["machine"] == machine(torch) else {}
+        saved = read_json(user_cache() / FILE)
+        trials = saved["trials"] if saved["machine"] == machine(torch) else {}
         return {str(name): dict(trial) for name, trial in trials.items() if _is_trial(trial)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ToccataError):
         return {}

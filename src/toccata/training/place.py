@@ -23,7 +23,7 @@ _BEGUN = {"corpus", folder.TOKENIZER, "precision.json"}
 
 
 def holds(names: Iterable[str]) -> Holds:
-    """What a folder is, told by the names in it.
+    """Return what a folder holds, judged by the names of its files.
 
     Args:
         names: Files, and folders with a slash at their end, relative to it, with forward slashes: all of them, or

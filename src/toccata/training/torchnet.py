@@ -44,13 +44,13 @@ class TorchBackend:
 
     def __init__(self) -> None:
         self.processes = processes()
-        # Beside the group that trains, which gives up on a process that is not heard of for minutes.
+        # A second process group, as the one that trains times out when a process is silent for minutes.
         several = self.devices > 1 and dist.is_initialized()
         self._waiting: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         return bool(self.processes.is_main_process)
 
     @property
@@ -157,7 +157,7 @@ class TorchLearner:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         return bool(self.accelerator.is_main_process)
 
     def begin(self, step: int) -> None:

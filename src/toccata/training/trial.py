@@ -37,7 +37,7 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
     Args:
         config: The decoder.
         options: Of the run.
-        say: Hears that something is tried, and takes a while.
+        say: Called with a message before a trial, which takes a while.
     """
     where, number = device(), precision(options)
     seconds = _seconds(config, options)
@@ -121,7 +121,7 @@ def _step(
     config: DecoderConfig, options: TrainOptions, number: str, kernel: str, *, compiled: bool = False
 ) -> Callable[[], None]:
     """A forward and backward pass over packed rows of random ids."""
-    with torch.random.fork_rng(devices=[]):  # whoever trains in this process finds chance as it was
+    with torch.random.fork_rng(devices=[]):  # so that the process's random state is unchanged
         decoder = Decoder(config)
         ids = torch.randint(config.vocab, (options.micro_batch_size, config.context + 1))
     decoder.kernel = cast(Kernel, kernel)
