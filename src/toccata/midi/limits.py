@@ -94,7 +94,5 @@ def without_tail(score: Score) -> Score:
 
 def _until(events: Any, factory: Any, last: int) -> Any:
     columns = events.numpy()
-    within: Any = columns["time"] <= last
-    return (
-        events if np.all(within) else factory.from_numpy(**{name: column[within] for name, column in columns.items()})
-    )
+    mask: Any = columns["time"] <= last
+    return events if np.all(mask) else factory.from_numpy(**{name: column[mask] for name, column in columns.items()})

@@ -2,9 +2,9 @@
 
 A codec (a VQ-VAE, see ``model/vqvae.py``) turns piano rolls of one quarter into codes and back. It is handed in, so
 this room needs neither torch nor ONNX Runtime. Every sequence of codes can be played: a note that sounds where a
-quarter ends goes on in the next one if that says so, and no note overlaps itself.
+quarter ends continues if the codes of the next one continue it, and no note overlaps itself.
 
-What a roll does not hold is not kept: loudness, instruments, tempo, meter (see ``rolls.py``).
+Loudness, instruments, tempo and meter are lost, as a roll does not hold them (see ``rolls.py``).
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ OpenCodec = Callable[[Path], Codec]
 
 @dataclass(frozen=True)
 class CodesOptions:
-    """What a recipe says of a tokenizer of codes; the network's own shape stands in ``[codec]``.
+    """The recipe's options for a tokenizer of codes; the shape of the network is in ``[codec]``.
 
     Attributes:
         scheme: ``codes``.
         codes: Codes a quarter note.
         codebook: How many different ones there are.
-        steps: Steps a quarter note, the finest time that is told apart.
+        steps: Steps a quarter note, the time resolution.
         merges: 0; nothing is merged.
     """
 
@@ -196,7 +196,7 @@ class CodesTokenizer:
         return Tokens(np.concatenate(ids).astype(np.int32), self.fingerprint)
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
-        """The music of ``ids``, ``steps`` ticks a quarter; special ids say nothing, nor does a quarter half said.
+        """Return the music of ``ids``, ``steps`` ticks a quarter; special ids and an incomplete quarter are ignored.
 
         Raises:
             RequestError: Tokens of another tokenizer, or an id that does not exist.

@@ -103,8 +103,8 @@ class EventTokenizer:
             made = cls(document)
             made.grammar()
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            said = f": {error}" if isinstance(error, ValueError) else ""
-            raise ModelError(f"{path} is damaged{said}: {again}", path=path) from None
+            reason = f": {error}" if isinstance(error, ValueError) else ""
+            raise ModelError(f"{path} is damaged{reason}: {again}", path=path) from None
         return made
 
     def save(self, folder: Path) -> None:
@@ -171,11 +171,11 @@ class EventTokenizer:
     # -- learning ------------------------------------------------------------------------------------------------------
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Learn merges from ``scores`` if the recipe asks for any; a merge never crosses a bar line.
+        """Learn merges from ``scores`` if the recipe requests any; a merge never crosses a bar line.
 
         Raises:
-            RecipeError: Fewer ids are asked for than there are base tokens.
-            MissingExtra: What learns them is not installed.
+            RecipeError: Fewer ids are requested than there are base tokens.
+            MissingExtra: A library for learning them is not installed.
         """
         if not self.merges:
             return

@@ -39,7 +39,7 @@ def nearest(choices: NDArray[np.generic], values: NDArray[np.generic]) -> NDArra
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one piece: its ticks, and how finely time is told where.
+    """The time grid of one piece: its ticks, and its resolution in each meter.
 
     The piece's finest meter has a tick for every position; in coarser ones a position is several ticks.
 

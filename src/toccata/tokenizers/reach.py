@@ -78,7 +78,7 @@ class Reach:
 
     @property
     def end_tick(self) -> int:
-        """The tick at which the last bar asked for ends, if the meter stays."""
+        """The tick at which the last requested bar ends, if the meter stays."""
         if self.constraints.end is not None:
             return self.constraints.end
         if self.constraints.bars is None:
@@ -90,7 +90,7 @@ class Reach:
         """Whether the end still waits for a note (see :class:`~toccata.tokenizers.rulebook.Ends`)."""
         ends, state = self.constraints.ends, self.state
         if self.closing or ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
-            return False  # once the end is called for, nothing holds it up
+            return False  # the end is requested, so nothing delays it
         if ends is Ends.AFTER_A_NOTE:
             return state.onset < self.floor
         last = self.end_tick - state.ticks_per_bar

@@ -1,6 +1,6 @@
 """Base tokens to music, for REMI, TSD, MIDI-like and Structured: the notes that MidiTok 3.1 reads in them.
 
-Any sequence can be read, well formed or not: a note that is not said to its end is none.
+Any sequence can be read, well formed or not: an incomplete note is ignored.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class _Reading:
         return score
 
     def _usual_tempo(self) -> float:
-        """The tempo where none is said."""
+        """Return the default tempo."""
         vocabulary = self.scheme.vocabulary
         known = vocabulary.values[vocabulary.of_kind[Kind.TEMPO]] / 1000
         return float(known[np.argmin(np.abs(known - 120))]) if len(known) else 120.0
@@ -298,7 +298,7 @@ class _Reading:
         self._part(self.program).controls.append((self.tick, int(number), int(value)))
 
     def _chord(self, token: int) -> None:
-        """What a chord is called is heard in its notes."""
+        """Ignore the token: the notes of a chord are tokens of their own."""
 
 
 _SOUNDING = (Kind.PITCH, Kind.VELOCITY, Kind.DURATION, Kind.PITCH_BEND, Kind.CONTROL, Kind.PEDAL)
