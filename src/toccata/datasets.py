@@ -52,7 +52,7 @@ names no tempo, one velocity, no fermatas.
 
 
 class DatasetReport(TypedDict):
-    """What ``write_bach`` did: files in the folder now, their notes, files left out and why, and the licence."""
+    """The result of ``write_bach``: files in the folder, their notes, files left out and why, and the licence."""
 
     files: int
     written: int
@@ -240,7 +240,7 @@ def _score(
 def _signatures(
     meters: list[tuple[int, int]], lengths: list[Fraction], starts: list[Fraction]
 ) -> list[tuple[Fraction, tuple[int, int]]]:
-    """Where which meter begins, so that bar lines fall where the score has them.
+    """Return where each meter begins, so that bar lines are where the score has them.
 
     A short measure whose rest comes in the next one (a repeat inside a bar) makes one bar with it. One that stays short
     or is long gets a meter of its own length.

@@ -111,7 +111,7 @@ class _Short(reprlib.Repr):
         return f"a number of about {digits:,} digits"
 
     def repr_instance(self, value: object, level: int) -> str:
-        """What an object says of itself; where that fails, its type."""
+        """Return the ``repr`` of an object; where that fails, its type."""
         try:
             text = repr(value)
         except Exception:  # it is a stranger's, and the message is about something else

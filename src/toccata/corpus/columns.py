@@ -156,7 +156,7 @@ class Columns(Sequence[CorpusEntry]):
         return bytes(self.arrays["midi"][DIGEST * number : DIGEST * (number + 1)]).hex()
 
     def bounds(self, split: Split) -> slice:
-        """Which part of ``order`` and of ``note_ends`` a split is."""
+        """Return the part of ``order`` and of ``note_ends`` that a split is."""
         sizes = [int(self.header["splits"][name]) for name in SPLITS]
         number = SPLITS.index(split)
         return slice(sum(sizes[:number]), sum(sizes[: number + 1]))

@@ -1,4 +1,4 @@
-"""Which pieces belong together: those that hold the same music, or parts of it, or nearly the same.
+"""Groups related pieces: those with the same music, or parts of it, or nearly the same.
 
 Pieces are compared by hashes. Pairs that share some are counted slice by slice of the hashes, and added up slice by
 slice of the pairs; each slice has a bounded size and is in a file meanwhile (``corpus.buckets``). So memory holds a few
@@ -50,7 +50,7 @@ class Marks(Protocol):
     """The hashes by which some pieces are known."""
 
     def __len__(self) -> int:
-        """How many pieces."""
+        """The number of pieces."""
         ...
 
     def read(self, kind: str) -> Iterator[tuple[int, Hashes]]:
@@ -105,7 +105,7 @@ def related(passages: Sequence[Hashes], sketches: Sequence[Hashes] = (), steps: 
 def groups_of(
     marks: Marks, steps: NDArray[np.integer] | None = None, folder: Path | None = None, size: int = _SLICE
 ) -> Ints:
-    """As `related`, of any number of pieces.
+    """Group related pieces as `related` does, for any number of pieces.
 
     Args:
         marks: The hashes of the pieces.
@@ -203,7 +203,7 @@ def _levels(sketch: Hashes) -> Ints:
 
 
 def _is_rare(sketch: Hashes, idioms: Hashes) -> NDArray[np.bool_]:
-    """Which constellations of a sketch are none of those that stand in very many pieces."""
+    """Return which constellations of a sketch are not among those of very many pieces."""
     if not len(idioms):
         return np.ones(len(sketch), bool)
     hashes = hashes_of(sketch)

@@ -1,4 +1,4 @@
-"""What a corpus has read so far: a record a file, and the pieces' bytes in shards. A rerun reads only what is new.
+"""The journal of a corpus: a record per file read, and the pieces' bytes in shards. A rerun reads only new files.
 
 journal.bin      records of fixed width (``RECORD``), one a file read, in the order they were done; the last one counts
 marks-0000.bin   what is not of fixed width: paths, reasons, and the hashes by which relatives are known

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """What a corpus is made with; a corpus made with other options is another corpus.
+    """The options for preparing a corpus; with other options it is another corpus.
 
     Attributes:
         clean: What to keep of each piece, and which pieces.

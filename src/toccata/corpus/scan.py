@@ -1,4 +1,4 @@
-"""Which files a folder of music holds, and whether they have changed: a few numbers a file."""
+"""Lists the files of a folder of music and detects changes, with a few numbers per file."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ __all__ = ["SPLITS", "Corpus", "CorpusEntry", "Split", "piece_digest", "shard_na
 
 FORMAT = 4
 FORMATS = (2, 3)
-"""Those that `prepare` brings up to date."""
+"""Older formats, which `prepare` converts."""
 CORPUS, INDEX, LEFT_OUT = "corpus.json", "index.bin", "left-out.jsonl"
 JOURNAL, PREPARED = "journal.bin", "prepared.json"
 PIECES = "pieces.jsonl"
 """The index of formats 2 and 3."""
 VERIFIED = 20_000
-"""Of more pieces than this, so many are read before a training."""
+"""The most pieces that are read to verify a corpus before a training."""
 
 _LARGEST = 512 << 20  # bytes of corpus.json: in format 3, what was left out of a million files was in it
 _CHUNK = 2**16  # numbers that are made Python's own at a time
@@ -91,7 +91,7 @@ class Corpus:
         return [self.pieces.style(number) for number in range(1, len(self.pieces.arrays["style_starts"]))]
 
     def summary(self) -> str:
-        """What is in it, in a line."""
+        """Return a one-line summary of the corpus."""
         about = self.about
         splits, twice = about["splits"], about["duplicates"]
         text = (

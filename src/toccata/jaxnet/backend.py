@@ -24,7 +24,7 @@ class JaxBackend:
 
     @property
     def devices(self) -> int:
-        """How many train together."""
+        """The number of devices."""
         return len(jax.devices())
 
     @contextmanager
@@ -33,7 +33,7 @@ class JaxBackend:
         yield
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
+        """Return how a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
         usual: Literal["bf16", "fp32"] = "fp32" if jax.default_backend() == "cpu" else "bf16"
         return Compute(usual if options.precision == "auto" else options.precision)
 

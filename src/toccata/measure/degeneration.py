@@ -52,12 +52,12 @@ class Degeneration:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Which of ``KINDS`` the piece has."""
+        """The kinds of degeneration that the piece has, of ``KINDS``."""
         return tuple(kind for kind in KINDS if getattr(self, kind))
 
 
 def degeneration(score: Score, bars: int | None = None) -> Degeneration:
-    """What a piece has fallen into.
+    """Find the degeneration of a piece.
 
     Args:
         score: The piece.

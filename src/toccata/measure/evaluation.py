@@ -1,4 +1,4 @@
-"""What an evaluation found, and what it measures on: the pieces that a model has not seen."""
+"""Evaluation of a model on pieces that it has not seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from toccata.midi.clean import CleanOptions
 from toccata.musicmodel import Model
 
 MEASURED = 1000
-"""So many held-out pieces a model that was just trained is measured on, at most: more would say little more."""
+"""The most held-out pieces that a newly trained model is measured on: more would add little."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found.
+    """The result of ``evaluate``.
 
     Attributes:
         model: The model's name.
@@ -71,7 +71,7 @@ class Evaluation:
     faults: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, the keys of DESIGN's ``evaluate``."""
+        """Return plain JSON values, with the keys of DESIGN's ``evaluate``."""
         found, material = self.likelihood, self.material
         return {
             "model": self.model,

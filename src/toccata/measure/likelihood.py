@@ -1,4 +1,4 @@
-"""How well a model expects music it has never seen: nats a note over whole pieces."""
+"""The likelihood of unseen music under a model: nats per note over whole pieces."""
 
 from __future__ import annotations
 

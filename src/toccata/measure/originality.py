@@ -30,10 +30,10 @@ COPIED = 12
 """A note is counted as copied if it lies in a passage of so many notes."""
 
 BARS = 64
-"""How much of each held-out piece is looked at: longer pieces have longer passages in common with others."""
+"""Bars of each held-out piece that are compared: longer pieces have longer passages in common with others."""
 
 HELD_OUT = 100
-"""How many held-out pieces are looked at, at most."""
+"""The most held-out pieces that are compared."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Originality:
     model: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Normal:
-    """What is found in pieces that are no copies: the notes and the share of `Originality`.
+    """The `Originality` of pieces that are no copies, as statistics of its notes and share.
 
     Attributes:
         pieces: How many were looked at.
@@ -83,12 +83,12 @@ class Normal:
 
     @property
     def most(self) -> str:
-        """What nine in ten have, in words: ``usual up to 14``, or on how few pieces that stands."""
+        """The limit of nine pieces in ten, in words: ``usual up to 14``, or of how few pieces it is."""
         return f"up to {self.notes_90} in {few(self.pieces)}" if few(self.pieces) else f"usual up to {self.notes_90}"
 
     @property
     def middle(self) -> str:
-        """What the piece in the middle has, in words: ``in music by people 9 are usual``, or on how few that stands."""
+        """The median, in words: ``in music by people 9 are usual``, or of how few pieces it is."""
         usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
         return f"in music by people {self.notes} {usual}"
 
@@ -123,7 +123,7 @@ def build_index(
 
 
 def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
-    """What is found in the first bars of ``scores``, which are no training pieces: the middle, and nine in ten."""
+    """Return what is normal in the first bars of ``scores``, which are no training pieces: median, 90th percentile."""
     found = []
     for score in scores:
         starts = bar_map(score).starts
@@ -234,7 +234,7 @@ class _Search:
 
 
 def _new_notes(notes: Notes, score: Score, new: Score | None) -> NDArray[np.bool_]:
-    """Which of the notes of ``score`` are new, by where they begin and their pitch."""
+    """Return which notes of ``score`` are new, compared by onset and pitch."""
     if new is None:
         return np.ones(len(notes), bool)
     if new.ticks_per_quarter != score.ticks_per_quarter:
@@ -245,7 +245,7 @@ def _new_notes(notes: Notes, score: Score, new: Score | None) -> NDArray[np.bool
 
 
 def _bar_at(bars: BarMap, tick: int) -> float:
-    """Where ``tick`` is, in bars from the beginning."""
+    """Return the place of ``tick`` in bars from the beginning."""
     bar = bars.at(tick)
     start, end = int(bars.starts[bar]), int(bars.starts[bar + 1])
     return bar + (tick - start) / (end - start)

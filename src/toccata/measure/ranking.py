@@ -1,4 +1,4 @@
-"""Which of several pieces are the best, as far as that can be counted: none is strange, and none is a copy.
+"""Ranks pieces by measurable quality: the best are neither strange nor copies.
 
 Three things are looked at, each in one unit: 0 is the middle of what is usual in the music that the model learned from,
 1 is where the usual ends (nine passages in ten are nearer).
@@ -28,7 +28,7 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 SURPRISE, KNOWN = 0.5, 1.0
-"""What the parts weigh beside the traits.
+"""The weights of the other parts, where traits weigh 1.
 
 Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
 it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
@@ -36,7 +36,7 @@ it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as 
 TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "steps"))
 """The traits that tell music from damaged music."""
 OTHERS = 0.25
-"""What the other traits weigh beside one of these: they say what kind of music it is rather than how good it is."""
+"""The weight of the other traits, which describe the kind of music rather than its quality."""
 MOST = 5.0
 """A trait counts no more than this: what is six times as far off as is usual is no better than what is sixty times."""
 LEAST_NATS, LEAST_NOTES = 0.2, 4.0
@@ -65,7 +65,7 @@ class Ranked:
     why: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, without the piece."""
+        """Return plain JSON values, without the piece."""
         return {
             "total": round(self.total, 4) if math.isfinite(self.total) else None,
             "parts": {name: None if part is None else round(part, 4) for name, part in self.parts.items()},
@@ -106,7 +106,7 @@ class Ranker:
         return [ranked.piece for ranked in sorted(map(self.weigh, pieces), key=lambda ranked: ranked.total)]
 
     def weigh(self, piece: Piece) -> Ranked:
-        """How good a piece is. Of a piece after a prompt the new part counts alone."""
+        """Score a piece; of a piece with a prompt, only its new part."""
         try:
             score = piece.score if piece.origin.get("notes", 1) else None
         except MidiError:

@@ -1,4 +1,4 @@
-"""What of a piece tells good from bad at a glance: how full it is, how it moves, how much of it comes again."""
+"""Traits of a piece that separate good from bad at a glance: texture, motion, repetition."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _silence(part: Sounding, start: int, end: int) -> float:
 
 
 def _sameness(bars: list[NDArray[np.int64]]) -> float:
-    """How much of a bar was there before: the share in common with the bar before it that is likest, on average."""
+    """Return the average share that a bar has in common with the most similar bar before it."""
     sets = [frozenset(bar.tolist()) for bar in bars if len(bar)]
     return float(np.mean([max(len(a & b) / len(a | b) for b in sets[:i]) for i, a in enumerate(sets) if i]))
 

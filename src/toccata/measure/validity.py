@@ -12,7 +12,7 @@ from toccata.piece import Piece
 
 @dataclass(frozen=True)
 class Validity:
-    """Of some pieces written without a prompt.
+    """The validity of some pieces written without a prompt.
 
     Attributes:
         pieces: How many.

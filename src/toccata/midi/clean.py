@@ -30,7 +30,7 @@ def _is_whole(value: object) -> bool:
 
 @dataclass(frozen=True)
 class CleanOptions:
-    """What to keep of a piece, and which pieces.
+    """Which parts of a piece, and which pieces, cleaning preserves.
 
     Attributes:
         drop_drums: Leave the drums out.

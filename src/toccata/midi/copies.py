@@ -27,7 +27,7 @@ _PLAIN = (".mid", ".midi", ".kar")  # suffixes of plain MIDI files: a copy has n
 
 @dataclass(frozen=True)
 class Copies:
-    """What became of the files of a folder.
+    """The result of copying the files of a folder.
 
     Attributes:
         source: The folder, or the one file.
@@ -53,7 +53,7 @@ class Copies:
         return len(self.written) + len(self.rejected)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; paths as text."""
+        """Return plain JSON values; paths as text."""
         return {
             "source": str(self.source),
             "out": str(self.out),
@@ -151,7 +151,7 @@ def _copied(
 
 
 def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path]:
-    """Where each file's copy goes; folders that may not be opened are added to ``closed``."""
+    """Return the path of each file's copy; folders that may not be opened are added to ``closed``."""
     if source.is_file():
         named = out.suffix.lower() in SUFFIXES and not _is_folder(out)
         return {source: out if named else out / _name(Path(source.name))}
@@ -169,7 +169,7 @@ def _name(path: Path) -> Path:
 
 
 def _refuse_own(source: Path, out: Path, targets: dict[Path, Path]) -> None:
-    """Nothing of what is read may be written to."""
+    """Refuse to write to any file that is read."""
     real = Path(os.path.realpath(source))
     if source.is_file():
         if any(os.path.realpath(target) == str(real) for target in targets.values()):

@@ -1,4 +1,4 @@
-"""How two pieces are known to be the same, or nearly: hashes of notes that do not depend on how a piece is dressed.
+"""Hashes by which equal and nearly equal pieces are recognised, whatever their key, tempo and instruments.
 
 `exact` is one hash of all notes, rhythm and drums included. `sketch` is a sample of small constellations of notes, each
 with its place: a copy whose notes were moved a little or of which some are missing still has many of them, all at one
@@ -135,22 +135,22 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 
 def hashes_of(sketched: Hashes) -> Hashes:
-    """What the constellations of a sketch are known by, without their places."""
+    """Return the hashes of the constellations of a sketch, without their places."""
     return sketched >> np.uint64(_PLACE + _PITCH)
 
 
 def as_thin_as(sketched: Hashes, rate: int) -> Hashes:
-    """What a sketch would be if it were as thin as ``rate`` says."""
+    """Return a sketch thinned to ``rate``."""
     return sketched[: np.searchsorted(sketched, np.uint64((1 << 64 - rate) - 1), side="right")]
 
 
 def place_of(sketched: Hashes) -> Ints:
-    """Where the constellations of a sketch stand, in 16ths."""
+    """Return the places of the constellations of a sketch, in 16ths."""
     return (sketched & np.uint64((1 << _PLACE + _PITCH) - 1)).astype(np.int64) >> _PITCH
 
 
 def aligned(one: Hashes, other: Hashes) -> NDArray[np.bool_]:
-    """Which constellations of ``one`` stand in ``other``, too, at the distance in time and pitch that most have."""
+    """Return which constellations of ``one`` are in ``other``, too, at the most frequent shift in time and pitch."""
     found = np.zeros(len(one), bool)
     _, a, b = np.intersect1d(hashes_of(one), hashes_of(other), assume_unique=True, return_indices=True)
     if not len(a):

@@ -86,7 +86,7 @@ class Lock:
         return cls(_span(bars, "bars", _bar), words, _span(pitches, "pitches", pitch_number))
 
     def __str__(self) -> str:
-        """As :meth:`read` takes it."""
+        """The lock as text that :meth:`read` parses."""
         bars, pitches = ("" if span is None else f"{span[0]}-{span[1]}" for span in (self.bars, self.pitches))
         return f"{bars}:{','.join(map(str, self.tracks or ()))}:{pitches}".rstrip(":")
 

@@ -20,7 +20,7 @@ from typing import TypeVar
 from toccata.errors import MidiError, ToccataError
 
 WORKER_NAME = "toccata-files"
-"""How the names of worker processes begin."""
+"""The prefix of the names of worker processes."""
 
 Result = TypeVar("Result")
 

@@ -23,7 +23,7 @@ from toccata.midi.pool import map_files
 __all__ = ["MAX_BYTES", "MAX_QUARTERS", "SUFFIXES", "find_midi", "map_files", "read_score"]
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
-"""What MIDI files are called, in lower case."""
+"""The suffixes of MIDI files, in lower case."""
 
 MAX_QUARTERS = 100_000
 """The longest music read, in quarter notes: about 14 hours at 120 a minute."""

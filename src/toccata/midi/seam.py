@@ -1,4 +1,4 @@
-"""What holds in a MIDI file at a tick: instruments, controllers, notes still sounding."""
+"""The state of a MIDI file at a tick: instruments, controllers, notes still sounding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Home:
 
 @dataclass
 class Seam:
-    """What holds in the original at the seam.
+    """The state of the original at the seam.
 
     Attributes:
         tick: The seam.
@@ -98,7 +98,7 @@ class Seam:
         return DRUM_CHANNEL if DRUM_CHANNEL in self.drums or not self.drums else min(self.drums)
 
     def sounding(self, channel: int, pitch: int) -> list[tuple[int, int, int]]:
-        """When a key of a channel sounds after the seam: from, to, track."""
+        """Return when a key of a channel sounds after the seam: from, to, track."""
         return [
             (*span, home.track)
             for home in self.homes
@@ -107,7 +107,7 @@ class Seam:
         ]
 
     def hanging(self, channel: int, pitch: int) -> int:
-        """How many original notes of a key of a channel never end."""
+        """Return the number of original notes of a key of a channel that never end."""
         return sum(home.hanging[pitch] for home in self.homes if home.channel == channel)
 
     def _update(self, event: Event, home: Home) -> None:
@@ -127,7 +127,7 @@ class Seam:
             self.controls[channel, kind] = event.data[1]
 
     def resets(self, channel: int) -> list[bytes]:
-        """What brings ``channel`` to rest before new notes; nothing where original notes still need its state."""
+        """Return the events that reset ``channel`` before new notes; none where original notes still need its state."""
         if channel in self.busy:
             return []
         out = [bytes((smf.CONTROL | channel, n, 0)) for n in _RELEASED if self.controls.get((channel, n))]
@@ -142,7 +142,7 @@ class Seam:
         return out
 
     def defaults(self, channel: int) -> list[bytes]:
-        """What makes a channel that another instrument has left like a fresh one."""
+        """Return the events that reset a channel that another instrument has used to its defaults."""
         return [
             bytes((smf.CONTROL | channel, number, value))
             for number, value in _DEFAULTS.items()

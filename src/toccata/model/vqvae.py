@@ -77,7 +77,7 @@ class VqVae(nn.Module):
         return codebook
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored: the weights of the body and the codebook, float32 on the CPU."""
+        """Return the weights to save: those of the body and the codebook, float32 on the CPU."""
         found = {**dict(self.body.named_parameters()), "book": self.entries()}
         return {name: tensor.detach().to("cpu", torch.float32).contiguous().clone() for name, tensor in found.items()}
 
@@ -154,7 +154,7 @@ class Slots(nn.Module):
         nn.init.constant_(self.key_out.bias, -3.0)  # most keys are not the one
 
     def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each slot is, ``[Q, K, D]``; whether it has a key, ``bool[Q, K]``; and which, ``[Q, K, 88]``."""
+        """Return slot embeddings ``[Q, K, D]``, which slots have a key, ``bool[Q, K]``, and their keys, ``[Q, K, 88]``."""
         given = self.share(rolls)
         rows = rolls.transpose(1, 2).flatten(2)  # [Q, 88, 2 * S]
         rhythms = given @ rows
@@ -175,7 +175,7 @@ class Slots(nn.Module):
         return logits.reshape(-1, KEYS, CHANNELS, self.steps).transpose(1, 2), claims
 
     def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
-        """How far the claimed keys are from those that each slot was given, in nats."""
+        """Return the cross-entropy of the predicted keys of the slots, in nats."""
         return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum")
 
     def share(self, rolls: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class Grid(nn.Module):
         )
 
     def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each place is, ``[Q, 16, C]``, and that all of them count, twice."""
+        """Return the embedding of each place, ``[Q, 16, C]``, and masks that select all of them, twice."""
         x = rolls
         for i, layer in enumerate(self.down):
             x = layer(F.relu(x) if i else x)
@@ -256,7 +256,7 @@ class Grid(nn.Module):
         return x, x
 
     def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
-        """Nothing leads it but its loss."""
+        """Return no auxiliary loss."""
         return claims.new_zeros(())
 
 

@@ -39,7 +39,7 @@ _REMEMBERED = 4096
 
 
 class Codec(Protocol):
-    """What turns piano rolls into codes and back.
+    """The codec, which turns piano rolls into codes and back.
 
     Attributes:
         steps: Steps a quarter note.
@@ -138,7 +138,7 @@ class CodesTokenizer:
 
     @property
     def codec(self) -> Codec:
-        """What turns rolls into codes.
+        """The codec.
 
         Raises:
             ModelError: None was handed in.
@@ -183,7 +183,7 @@ class CodesTokenizer:
         return [base[int(i)].removesuffix("_None") for i in ids_of(self, ids)]
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Nothing: the codec has learned before it is handed in."""
+        """Do nothing: the codec was trained before it was passed in."""
 
     # -- music to ids and back -----------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class CodesTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property
@@ -264,7 +264,7 @@ class _Player:
         return done, sounding, begun
 
     def _quarter(self, codes: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Where keys are struck, and where what sounded stops: ``bool[88, S]`` each."""
+        """Return where keys are struck, and where sounding notes stop: ``bool[88, S]`` each."""
         if codes not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

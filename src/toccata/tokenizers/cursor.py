@@ -118,7 +118,7 @@ class Cursor(Reach):
         return self._shortest_way(mask) if self.closing else mask
 
     def _shortest_way(self, mask: Mask) -> Mask:
-        """Of what is allowed, what leads to the end soonest.
+        """Return those of the allowed ids that lead to the end soonest.
 
         The end, else notes ended, else the longest step of time.
         """
@@ -207,7 +207,7 @@ class Cursor(Reach):
         self._keep_in_reach(mask, ids, ticks)
 
     def _keep_in_reach(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
-        """Where the end still waits for a note, time does not pass to where none can begin any more."""
+        """While the end waits for a note, forbid moving time to where none can begin any more."""
         if not self._waits():
             return
         fits = mask[ids] & self._some_note_fits(ticks)

@@ -158,7 +158,7 @@ class EventTokenizer:
 
     @cached_property
     def features(self) -> Features | None:
-        """What a model can be given beside each token; None where tokens are merged, or do not write durations."""
+        """The features that a model can read beside each token; None where tokens are merged, or have no durations."""
         scheme = self._encoding.scheme
         return Features(scheme) if self._merged is None and has_features(scheme) else None
 
@@ -213,7 +213,7 @@ class EventTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property

@@ -16,7 +16,7 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 
 class Reach:
-    """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
+    """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
         "_free", "_longest", "_plays", "_soonest", "_within", "begun", "closing", "constraints", "floor", "grammar",
@@ -132,7 +132,7 @@ class Reach:
         return bool(self.constraints.pitch_rules) and program != DRUMS
 
     def _ruled(self, ticks: NDArray[np.integer[Any]]) -> Mask:
-        """What the pitch_rules rules leave of the pitches at each of ``ticks``, ``bool[n, 128]``."""
+        """Return the pitches that all ``pitch_rules`` allow at each of ``ticks``, ``bool[n, 128]``."""
         first, *others = self.constraints.pitch_rules
         left = first.pitches(self.state, ticks.astype(np.int64))
         for rule in others:
@@ -140,7 +140,7 @@ class Reach:
         return left
 
     def _open_now(self) -> Mask:
-        """Which programs have a pitch that they may begin at this tick, ``bool[129]``."""
+        """Return which programs have a pitch that they may begin at this tick, ``bool[129]``."""
         tick = self.state.tick
         free: Mask = self._free <= tick
         if self.constraints.pitch_rules:

@@ -22,7 +22,7 @@ _LOUDNESS = 100
 
 
 class _Part:
-    """What one program plays, as lists to make a track of."""
+    """The events of one program, as lists to make a track of."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[int, int, int, int]] = []
@@ -122,7 +122,7 @@ class _Reading:
         return bool(self.settings.use_programs or part.notes or part.bends or part.controls)
 
     def _part(self, program: int) -> _Part:
-        """What ``program`` plays; without programs there is one part."""
+        """Return the part of ``program``; without programs there is one part."""
         return self.parts.setdefault(program if self.settings.use_programs else 0, _Part())
 
     # -- time ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a piece says, as rows of tokens with their times: everything but the tokens of time itself."""
+"""Encodes a piece as rows of tokens with their times, without the tokens of time itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cursors consult: the constraints of a request, and the rules of a tokenizer as tables."""
+"""The data of cursors: the constraints of a request, and the rules of a tokenizer as tables."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Ends(IntEnum):
     """The condition for the end of a piece, which prevents silent pieces."""
 
     ANYHOW = 0
-    """Nothing."""
+    """No condition."""
     AFTER_A_NOTE = 1
-    """A note."""
+    """Some note has begun."""
     SOUNDING = 2
-    """That something sounds in the last bar."""
+    """Some note sounds in the last bar."""
     ON_A_NOTE = 3
-    """That a note begins in the last bar."""
+    """Some note begins in the last bar."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """What a tokenizer's cursors consult; shared by all of them, never changed.
+    """The tables of a tokenizer's cursors; shared by all of them, never changed.
 
     Attributes:
         scheme: The base tokens and their grid.

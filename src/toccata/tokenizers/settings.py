@@ -171,7 +171,7 @@ class Settings:
 
     @property
     def ticks_per_quarter(self) -> int:
-        """Of the tokenizer's own grid."""
+        """Ticks a quarter of the tokenizer's own grid."""
         return self.ticks_per_beat[4]
 
 
@@ -277,7 +277,7 @@ _NOTES_ALONE = (
     "use_chords", "use_rests", "use_sustain_pedals", "use_pitch_bends", "use_control_changes", "use_pitch_intervals",
     "program_changes",
 )  # fmt: skip
-"""What the scheme of running status does not have."""
+"""Settings that the scheme of running status does not have."""
 
 
 def _refuse_pairs(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Which token says what: lookups from pitches, velocities, lengths and tempos to ids, for one tokenizer."""
+"""Lookup tables of a tokenizer, from pitches, velocities, lengths and tempos to ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toccata.tokenizers.settings import Settings
 from toccata.tokenizers.vocabulary import DRUMS
 
 NONE = -1
-"""Where there is no token."""
+"""The entry for values without a token."""
 _REMEMBERED = 4096
 """Waits whose tokens are remembered."""
 _PITCHES = range(128)

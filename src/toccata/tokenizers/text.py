@@ -41,7 +41,7 @@ _RARE = 3
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What a recipe says of a text tokenizer.
+    """The recipe's options for a text tokenizer.
 
     Attributes:
         scheme: ``text``.
@@ -240,7 +240,7 @@ class TextTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property
@@ -252,7 +252,7 @@ class TextTokenizer:
 
 
 def _learned(lines: list[str], characters: str, size: int, algorithm: str) -> bytes:
-    """What SentencePiece learns from ``lines``: at most ``size`` pieces, all ``characters`` among them."""
+    """Return the model that SentencePiece learns from ``lines``: at most ``size`` pieces, with all ``characters``."""
     from sentencepiece import SentencePieceTrainer
 
     out = io.BytesIO()

@@ -80,7 +80,7 @@ class Writer:
         return Written(ids, self._cuts(times, grid, rows.last))
 
     def _cuts(self, times: Ints, grid: Grid, last: int) -> Ints:
-        """Where tokens are cut before they are merged."""
+        """Return the places where tokens are split before they are merged."""
         if self.settings.encode_ids_split == "no":
             return np.zeros(1, np.int64)
         return quantise.cuts(times, grid.lines(last, beats=self.settings.encode_ids_split == "beat")[1:])

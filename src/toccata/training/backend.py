@@ -1,4 +1,4 @@
-"""What a run needs of whatever computes: torch and JAX are each one of these. Free of both."""
+"""The interface of training backends, which torch and JAX implement. Free of both."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Learner(Protocol):
 
 
 class Backend(Protocol):
-    """What computes, and with how many."""
+    """A training backend: torch or JAX, with its devices."""
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class Backend(Protocol):
 
     @property
     def devices(self) -> int:
-        """How many read ``training.micro_batch_size`` rows each, in one batch."""
+        """The number of devices, each of which reads ``training.micro_batch_size`` rows of a batch."""
         ...
 
     def main_first(self) -> AbstractContextManager[None]:
@@ -112,7 +112,7 @@ class Backend(Protocol):
         ...
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes on this machine: what its options say, and what they leave open as it is fastest.
+        """Return how a run computes on this machine; options left on ``auto`` are set to what is fastest.
 
         Args:
             config: The decoder.

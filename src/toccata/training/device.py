@@ -23,7 +23,7 @@ def processes() -> PartialState:
 
 
 def precision(options: TrainOptions) -> Literal["bf16", "fp32"]:
-    """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
+    """Return the precision on this machine; with ``auto``, it is measured."""
     if options.precision == "auto":
         return "bf16" if computes_bf16(device()) else "fp32"
     return options.precision

@@ -102,7 +102,7 @@ class CsvLog:
         self._file.flush()
 
     def evaluation(self, found: Evaluated) -> None:
-        """Nothing: the held-out loss is in the step's line."""
+        """Do nothing: the held-out loss is in the step's line."""
 
     def close(self) -> None:
         """Close the file."""

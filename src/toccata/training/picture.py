@@ -29,7 +29,7 @@ class PlotLog:
         self._not_before = 0.0
 
     def begin(self, about: log.About) -> None:
-        """Nothing: there is no point to draw yet."""
+        """Do nothing: there is no point to draw yet."""
 
     def step(self, values: Mapping[str, float]) -> None:
         """Remember that the picture is behind."""

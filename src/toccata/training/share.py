@@ -1,4 +1,4 @@
-"""How the rows of a step are shared by the processes or devices that train together. Free of torch.
+"""Divides the rows of a step among the processes or devices that train together. Free of torch.
 
 Examples are numbered over all of them: step n reads those from n * B to (n + 1) * B - 1, where B is the rows of a step.
 So a run that goes on with another number of processes reads what it would have read, as long as B stays.

@@ -1,4 +1,4 @@
-"""What torch does in a run: the processes that train together, and a training step on Accelerate."""
+"""The torch backend: processes that train together, and a training step with Accelerate."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TorchBackend:
 
     @property
     def devices(self) -> int:
-        """How many processes train together."""
+        """The number of processes that train together."""
         return int(self.processes.num_processes)
 
     @contextmanager
@@ -86,7 +86,7 @@ class TorchBackend:
             ) from None
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes on this machine; what its options leave open is found out by trying."""
+        """Return how a run computes on this machine; options left on ``auto`` are set by a trial."""
         return choose(config, options, say)
 
     def facts(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ class TorchLearner:
         self._valid_batches: list[Batch] = []
 
     def _compile(self) -> None:
-        """As one graph on a GPU; block by block on a processor, which compiles faster, and where it is sharded."""
+        """Compile the decoder: as one graph on a GPU; block by block on a processor, or if it is sharded."""
         if self.accelerator.device.type != "cuda" or self.sharded:
             self.decoder.compile_blocks()
             return

@@ -41,7 +41,7 @@ _THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 @dataclass
 class CodecState:
-    """What a run remembers besides weights."""
+    """The state of a run besides its weights."""
 
     steps: int
     """Steps in all; fixed when the run begins."""
@@ -58,7 +58,7 @@ class CodecState:
     threshold: float = 0.5
     """The least probability that counts as a note; found at the end."""
     f1: float = 0.0
-    """Of onsets and pitches that come back, on pieces held back."""
+    """The F1 score of reconstructed onsets and pitches, on held-out pieces."""
     duration_error: float = 0.0
     """Mean difference of the durations that come back, in quarters."""
     identity: dict[str, Any] = field(default_factory=dict)
@@ -339,7 +339,7 @@ class _Run:
         )
 
     def _agreement(self) -> tuple[Agreement, float]:
-        """What comes back of the pieces held back, and the threshold with which most does."""
+        """Return how well held-out pieces are reconstructed, with the threshold that is best, and that threshold."""
         codec, start = Codec(self.model, 0.5), 0
         totals = dict.fromkeys(_THRESHOLDS, Agreement())
         for length in self.valid.pieces:
