@@ -154,7 +154,7 @@ class Slots(nn.Module):
         nn.init.constant_(self.key_out.bias, -3.0)  # most keys are not the one
 
     def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return slot embeddings ``[Q, K, D]``, whether each has a key, ``bool[Q, K]``, and the keys, ``[Q, K, 88]``."""
+        """Return slot embeddings ``[Q, K, D]``, which have a key, ``bool[Q, K]``, and the keys, ``[Q, K, 88]``."""
         given = self.share(rolls)
         rows = rolls.transpose(1, 2).flatten(2)  # [Q, 88, 2 * S]
         rhythms = given @ rows
