@@ -137,7 +137,7 @@ def inside(data: bytes, holes: Sequence[AnyHole]) -> list[Heard]:
     programs = programs_of(tracks)
     notes = [note for number, track in enumerate(tracks) for note in heard(track, number, programs)]
     numbers = _score_tracks(data, notes)
-    kept = {note for hole in holes for note in getattr(hole, "kept", ())}
+    kept = {note for hole in holes for note in getattr(hole, "preserved", ())}
     out = []
     for note in notes:
         if kept and (numbers.get(note[:3]), note.start, note.pitch) in kept:

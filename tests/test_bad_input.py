@@ -18,7 +18,7 @@ import pytest
 from cli_support import TINY, call, some_bach, start, tiny
 from random_model import random_model
 from toccata.errors import RequestError
-from toccata.midi.pool import interrupts_kept, main_left_alone
+from toccata.midi.pool import interrupts_deferred, main_left_alone
 from toccata.musicmodel import Model
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.events import EventOptions
@@ -409,7 +409,7 @@ def test_ctrl_c_does_not_reach_processes_that_are_still_starting() -> None:
     context = multiprocessing.get_context("spawn")
     for _ in range(3):
         helper = context.Process(target=os.getpid)
-        with main_left_alone(os.getpid), interrupts_kept():
+        with main_left_alone(os.getpid), interrupts_deferred():
             helper.start()
         os.kill(helper.pid or 0, signal.SIGINT)
         helper.join(60)

@@ -19,7 +19,7 @@ from outside import heard, new_notes, read, untouched_outside
 from random_model import random_model
 from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key
-from toccata.midi.locks import Lock, kept_notes
+from toccata.midi.locks import Lock, locked_notes
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
@@ -183,7 +183,7 @@ def check_infilled(model: Model, rng: np.random.Generator, seed: int) -> None:
     locks = [lock for lock in locks if any(60 <= pitch <= 72 for _, pitch in onsets(score, 0, 10**9))]
     said = random_options(rng, last - first + 1)
     (piece,) = model.infill(before, [(first, last)], seed=seed, locks=locks, **said)
-    kept = kept_notes(score, old, locks)
+    kept = locked_notes(score, old, locks)
     end = int(old.starts[last]) if last < len(old) else 10**9
     hole = Hole(int(old.starts[first - 1]), end, None, frozenset(tuple(note) for note in kept))
     assert piece.bars == len(old)

@@ -18,7 +18,7 @@ from test_replace import A_NOTE, FILES, midi, off, on, program, score
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
-from toccata.midi.locks import Lock, kept_notes
+from toccata.midi.locks import Lock, locked_notes
 from toccata.midi.notes import score_places
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole, replace_notes
@@ -51,7 +51,7 @@ def locked(data: bytes, locks: list[Lock], *, ticks: tuple[int, int] = (0, 10**9
     """What of a file is locked, told by its Score's notes: their track, channel, tick, length, pitch and velocity."""
     whole = Score.from_midi(data)
     places = score_places(smf.read(data).tracks)
-    kept = kept_notes(whole, bar_map(whole), locks)
+    kept = locked_notes(whole, bar_map(whole), locks)
     return Counter(
         (*places[n], note.time, note.end, note.pitch, note.velocity)
         for n, track in enumerate(whole.tracks)
@@ -156,7 +156,7 @@ def test_any_song_any_locks(
     assert not kept - notes(piece.midi)
     whole = read_score(data)
     start, end = int(lines.starts[bars[0][0] - 1]), int(lines.starts[bars[0][1]])
-    hole = Hole(start, end, None, kept_notes(whole, lines, [lock]))
+    hole = Hole(start, end, None, locked_notes(whole, lines, [lock]))
     assert untouched_outside(data, piece.midi, [hole]) == []
 
 
@@ -175,7 +175,7 @@ def test_locks_of_real_songs(data: Path, model: Model) -> None:
         kept = locked(midi, locks, ticks=inside_bars)
         assert kept, path.name
         assert not kept - notes(piece.midi), path.name
-        hole = Hole(*inside_bars, None, kept_notes(whole, lines, locks))
+        hole = Hole(*inside_bars, None, locked_notes(whole, lines, locks))
         assert untouched_outside(midi, piece.midi, [hole]) == [], path.name
         assert inside(midi, [hole]) or len(locks) > 1, path.name
         assert piece.origin["locks"] == [str(lock) for lock in locks]
@@ -184,7 +184,7 @@ def test_locks_of_real_songs(data: Path, model: Model) -> None:
 def _holds(path: Path, locks: list[Lock]) -> bool:
     try:
         whole = read_score(path)
-        return bool(kept_notes(whole, bar_map(whole), locks))
+        return bool(locked_notes(whole, bar_map(whole), locks))
     except (MidiError, RequestError):
         return False
 

@@ -137,7 +137,7 @@ def test_a_stop_waits_for_the_step() -> None:
     with Stop() as stop:
         stop.check()
         term()
-        assert stop.asked
+        assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             stop.check()
         with pytest.raises(KeyboardInterrupt):  # who asks twice does not want to wait

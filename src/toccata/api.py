@@ -242,7 +242,7 @@ def train(
         corpus,
         tokenizer,
         lambda step: listener.update("training", step.step, step.steps, str(step)),
-        kept=Publishing(out, listener.say),
+        on_checkpoint=Publishing(out, listener.say),
     )
     if not run.is_main:
         return run.wait()

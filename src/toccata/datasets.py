@@ -1,4 +1,4 @@
-"""Music to train on for those who have none at hand: the chorales of J. S. Bach, out of the music21 library.
+"""A dataset to train on without music of one's own: the chorales of J. S. Bach, from the music21 library.
 
 music21 only carries the files (compressed MusicXML); it is found but not imported, as reading them here takes a
 fraction of its time and gives MIDI that is fit for training: bar lines where the score has them, upbeats at the end of
@@ -52,7 +52,7 @@ names no tempo, one velocity, no fermatas.
 
 
 class DatasetReport(TypedDict):
-    """What ``write_bach`` did: files in the folder now, their notes, files left out and why, and the licence."""
+    """The result of ``write_bach``: files in the folder, their notes, files left out and why, and the licence."""
 
     files: int
     written: int
@@ -213,11 +213,11 @@ def _score(
     starts = [shift + sum(lengths[:n], Fraction(0)) for n in range(len(lengths))]
     for start, (numerator, denominator) in _signatures(meters, lengths, starts):
         score.time_signatures.append(TimeSignature(_ticks(start), numerator, denominator))
-    said: tuple[int, int] | None = None
+    previous: tuple[int, int] | None = None
     for index, fifths, minor in keys:
-        if (fifths, minor) != said:
+        if (fifths, minor) != previous:
             score.key_signatures.append(KeySignature(_ticks(starts[index] if index else Fraction(0)), fifths, minor))
-        said = fifths, minor
+        previous = fifths, minor
     named = {0: _TEMPO, **dict(tempos)}
     score.tempos.extend([Tempo(_ticks(starts[n] if n else Fraction(0)), qpm=qpm) for n, qpm in sorted(named.items())])
     for voice in voices:
@@ -240,7 +240,7 @@ def _score(
 def _signatures(
     meters: list[tuple[int, int]], lengths: list[Fraction], starts: list[Fraction]
 ) -> list[tuple[Fraction, tuple[int, int]]]:
-    """Where which meter begins, so that bar lines fall where the score has them.
+    """Return where each meter begins, so that bar lines are where the score has them.
 
     A short measure whose rest comes in the next one (a repeat inside a bar) makes one bar with it. One that stays short
     or is long gets a meter of its own length.

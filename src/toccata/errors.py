@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class ToccataError(Exception):
-    """An error that is the user's to mend, told in one line.
+    """An error that the user can fix, described in one line.
 
     Attributes:
         kind: A stable word for scripts, e.g. ``"unreadable-midi"``.
@@ -66,7 +66,7 @@ class CorpusError(ToccataError):
 
 
 class RequestError(ToccataError):
-    """Something asked of a model that it cannot do."""
+    """A request that a model cannot fulfil."""
 
     kind = "bad-request"
 
@@ -111,7 +111,7 @@ class _Short(reprlib.Repr):
         return f"a number of about {digits:,} digits"
 
     def repr_instance(self, value: object, level: int) -> str:
-        """What an object says of itself; where that fails, its type."""
+        """Return the ``repr`` of an object; where that fails, its type."""
         try:
             text = repr(value)
         except Exception:  # it is a stranger's, and the message is about something else

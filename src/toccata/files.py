@@ -21,15 +21,15 @@ from typing import Any
 
 _ASIDE = "-aside-"
 _OLD = 86_400.0
-"""Seconds after which a file left aside is nobody's, where the system cannot say whether a process holds it."""
+"""Seconds after which a file left aside is removed, where the system has no locks to find out whether it is in use."""
 
 
 @contextmanager
 def written_aside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """A path beside ``path`` to write to; renamed over ``path`` if the block succeeds.
 
-    The suffix is kept, as some libraries choose a format by it. On any error, Ctrl-C included, what was written aside
-    is removed and ``path`` is as it was. A link at ``path`` is replaced itself; the file that it points to is not
+    The suffix is the same, as some libraries choose a format by it. On any error, Ctrl-C included, what was written
+    aside is removed and ``path`` is unchanged. A link at ``path`` is replaced itself; the file that it points to is not
     touched.
 
     Args:
@@ -114,7 +114,7 @@ def _locked(handle: int) -> int:
     try:
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX)  # whoever looks whether it is locked holds it for a moment only
+        fcntl.flock(handle, fcntl.LOCK_EX)  # a process that tests the lock holds it for a moment only
     except (ImportError, OSError):
         os.close(handle)
         return -1
@@ -170,7 +170,7 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
 
 def read_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
-    """The content of a JSON file, whoever wrote it: it costs memory in proportion to ``limit``, and nothing else.
+    """Return the content of a JSON file from any source, safely: the memory used is bounded by ``limit``.
 
     Args:
         path: The file.
@@ -185,7 +185,7 @@ def read_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):  # reading a pipe would wait, and a device may have no end
             raise ValueError("no regular file")
-        data = file.read(min(limit, about.st_size) + 1)  # room is made for all that is asked for
+        data = file.read(min(limit, about.st_size) + 1)  # a buffer of the requested size is allocated
     return parse_json(data, limit=limit)
 
 
@@ -237,7 +237,7 @@ def _refuse_odd(value: Any) -> None:
 def user_cache() -> Path:
     """The folder for what can be made or fetched again: TOCCATA_CACHE, or toccata's own in the user's cache.
 
-    It may be deleted at any time. Beside it, toccata writes nothing that was not asked for.
+    It may be deleted at any time. Everything else that toccata writes goes where the user says.
     """
     if named := os.environ.get("TOCCATA_CACHE"):
         return Path(named).absolute()

@@ -32,7 +32,7 @@ DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
 LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
-"""What no name of a model has: files are called after it, and a name is no way to other folders."""
+"""Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
 _TOKENIZERS: dict[str, tuple[str, ...]] = {
     "tokenizer.json": (),
     "text.json": (),
@@ -59,12 +59,12 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """What the model is called."""
+        """The model's name."""
         return str(self.about["name"])
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What was measured of the model when it was made; empty where nothing was."""
+        """The results of the evaluation after training; empty where there are none."""
         return self.about.get("metrics") or {}
 
     @property
@@ -79,13 +79,13 @@ class ModelFolder:
 
     @property
     def learned(self) -> list[dict[str, Any]]:
-        """How many ``pieces`` the model, the one it was finetuned from, and so on to the first were trained on.
+        """The number of training ``pieces`` of the model, of the one it was finetuned from, and so on to the first.
 
-        Each has its name, ``model``, and its ``digest``; pieces are None where nobody knows them. Empty where the
-        folder does not say it, or not in a way that can be read.
+        Each has its name, ``model``, and its ``digest``; pieces are None where they are unknown. Empty where the
+        folder does not record them, or the record is damaged.
         """
-        said = self.about.get(LEARNED)
-        return said if isinstance(said, list) and all(map(_is_generation, said)) else []
+        learned = self.about.get(LEARNED)
+        return learned if isinstance(learned, list) and all(map(_is_generation, learned)) else []
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.
@@ -196,7 +196,7 @@ def open_parent(path: Path, out: Path) -> ModelFolder:
 
 
 def name_for(path: Path) -> str:
-    """What a model in the folder ``path`` is called."""
+    """Return the name of a model in the folder ``path``."""
     name = path.name if _is_plain(path.name) else path.resolve().name
     return _UNFIT.sub("-", name) or "model"
 
@@ -205,11 +205,11 @@ def _is_plain(name: str) -> bool:
     return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
-def _is_generation(said: Any) -> bool:
-    if not isinstance(said, dict) or not isinstance(said.get("model"), str) or not said["model"].isprintable():
+def _is_generation(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("model"), str) or not value["model"].isprintable():
         return False
-    digest, pieces = said.get("digest"), said.get("pieces")
-    return {"digest", "pieces"} <= said.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
+    digest, pieces = value.get("digest"), value.get("pieces")
+    return {"digest", "pieces"} <= value.keys() and isinstance(digest, str | None) and type(pieces) in (int, type(None))
 
 
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
@@ -225,7 +225,7 @@ def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
 
 
 def _wrong(about: dict[str, Any]) -> str | None:
-    """What is wrong with the content of ``toccata.json``, but for the model's name."""
+    """Return what is wrong with the content of ``toccata.json``, apart from the model's name; None if nothing is."""
     for key, kind in (("name", str), ("files", dict), ("recipe", dict), ("lineage", dict)):
         if not isinstance(about.get(key), kind):
             return f"lacks {key!r}"

@@ -1,9 +1,9 @@
-"""A lock on a folder: one process writes to it at a time, and a second one is told which that is.
+"""A lock on a folder: one process writes to it at a time; the error in a second one names the first.
 
 The lock is the operating system's own (``flock``; on Windows ``msvcrt.locking``) on a small file in the folder, so it
-ends with the process that holds it, however that ends: there are no stale locks. The file says who holds it and is
-removed afterwards; one that a killed process left is nobody's. Where the file system has no locks (some network disks),
-nothing is locked.
+ends with the process that holds it, however that ends: there are no stale locks. The file names its holder and is
+removed afterwards; a file that a killed process left is not locked. Where the file system has no locks (some network
+disks), nothing is locked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the lock on ``folder`` while the block runs; the folder is made if it is not there.
 
     Of several processes that train together (``RANK``), only the first one locks. A folder that cannot be made or
-    written to is not locked: whoever writes to it will meet the error. One that was made for the lock, and in which
+    written to is not locked: writing to it will raise the error. A folder that was made for the lock, and in which
     nothing was written, is removed again.
 
     Raises:
@@ -65,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def locks(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator that runs a function while it holds the lock on the folder that its argument ``name`` names."""
+    """Return a decorator that holds the lock on the folder in the argument ``name`` while the function runs."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
@@ -81,7 +81,7 @@ def locks(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def _acquire(folder: Path) -> int | None:
-    """The handle that holds the lock; None where there are no locks."""
+    """Return the file handle that holds the lock; None where the file system has no locks."""
     path = folder / LOCK
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
@@ -108,7 +108,7 @@ def _acquire(folder: Path) -> int | None:
 
 
 def _try_lock(handle: int) -> bool:
-    """Whether the lock was free, and now is ours."""
+    """Take the lock if it is free; return whether it was."""
     try:
         import fcntl
     except ImportError:
@@ -144,7 +144,7 @@ def _release(handle: int, path: Path) -> None:
 
 
 def _self() -> dict[str, Any]:
-    """Who this process is."""
+    """Return a description of this process, which is written to the lock file."""
     program = Path(sys.argv[0]).name if sys.argv else ""
     if program in ("__main__.py", "toccata.exe"):
         program = "toccata"
@@ -158,16 +158,16 @@ def _self() -> dict[str, Any]:
 
 
 def _holder(path: Path) -> str:
-    """Who holds a lock, in words."""
+    """Return the holder of a lock in words."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        host = "" if said["host"] == socket.gethostname() else f" on {_shown(said['host'])}"
-        return f"process {int(said['pid'])}{host} ({_shown(said['command'])}) since {_shown(said['since'])}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        host = "" if holder["host"] == socket.gethostname() else f" on {_shown(holder['host'])}"
+        return f"process {int(holder['pid'])}{host} ({_shown(holder['command'])}) since {_shown(holder['since'])}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"  # which has only just begun, and not said yet
+        return "another process"  # which has not written the file yet
 
 
 def _shown(text: Any) -> str:
-    """A text as one short line without control characters."""
+    """Return a text as one short line without control characters."""
     line = "".join(sign if sign.isprintable() else " " for sign in str(text))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

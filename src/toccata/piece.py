@@ -23,7 +23,7 @@ from toccata.midi.chunks import split
 from toccata.midi.facts import facts
 from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock as Lock
-from toccata.midi.locks import One, kept_notes
+from toccata.midi.locks import One, locked_notes
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.timeline import SongNote, song_notes
 
@@ -114,7 +114,7 @@ class Piece:
             RequestError: There are no such bars, tracks or notes.
         """
         new = Lock.of(bars, tracks, pitches)
-        kept_notes(self.score, bar_map(self.score), [new])
+        locked_notes(self.score, bar_map(self.score), [new])
         return replace(self, locks=(*self.locks, new))
 
     @checked

@@ -31,9 +31,9 @@ _LARGEST_HEADER = 128 << 20  # bytes; about 50 a piece
 def write_arrays(path: Path, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], types: Types) -> None:
     """Write arrays to ``path``, wholly or not at all."""
     shapes = {name: [arrays[name].dtype.str, len(arrays[name])] for name in types}
-    said = json.dumps({**header, "arrays": shapes}, ensure_ascii=True).encode()
+    encoded = json.dumps({**header, "arrays": shapes}, ensure_ascii=True).encode()
     with written_aside(path) as aside, aside.open("wb") as file:
-        file.write(_MAGIC + len(said).to_bytes(8, "little") + said)
+        file.write(_MAGIC + len(encoded).to_bytes(8, "little") + encoded)
         for name in types:
             file.write(b"\0" * (-file.tell() % _ALIGN))
             file.write(np.ascontiguousarray(arrays[name]).data)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from toccata.corpus.examples import Examples, Row
 from toccata.errors import ToccataError
-from toccata.midi.pool import interrupts_kept as interrupts_kept  # training starts processes too
+from toccata.midi.pool import interrupts_deferred as interrupts_deferred  # training starts processes too
 from toccata.midi.pool import main_left_alone
 
 AHEAD = 8
-"""So many batches a worker makes before they are asked for."""
+"""The number of batches that a worker makes ahead."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def batches(examples: Examples, rows: int, *, start: int = 0, workers: int = 1) 
         for i in range(workers)
     ]
     try:
-        with main_left_alone(_work), interrupts_kept():
+        with main_left_alone(_work), interrupts_deferred():
             for helper in helpers:
                 helper.start()
         batch = start
@@ -107,7 +107,7 @@ def _work(examples: Examples, rows: int, first: int, step: int, made: Any) -> No
     """The life of a worker: every ``step``-th batch from ``first`` on, until its parent has gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent's to handle, which finishes its step first
-    made.cancel_join_thread()  # nobody may be left to read what was made
+    made.cancel_join_thread()  # the reader may have ended before it has read all
     batch = first
     while True:
         found: Batch | Exception
@@ -123,7 +123,7 @@ def _work(examples: Examples, rows: int, first: int, step: int, made: Any) -> No
 
 
 def _put(made: Any, found: Batch | Exception) -> bool:
-    """Hand over what was made; False if the parent was killed, which tells nobody."""
+    """Put an item into the queue; return False if the parent process has ended."""
     parent = multiprocessing.parent_process()
     while parent is None or parent.is_alive():
         with suppress(queue.Full):

@@ -1,4 +1,4 @@
-"""What an earlier `prepare` left: the sides its pieces were on, and which of its files are as it left them."""
+"""The result of an earlier `prepare`: the split of its pieces, and which of its files are unchanged."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FILES = 2**20  # bytes of ``prepared.json``; about 60 a shard
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """The sides that pieces were on.
+    """The sides of the split that pieces were on.
 
     Attributes:
         contents: ``uint64[n]``, sorted: content hashes.
         of_contents: ``int8[n]``, the side of each.
-        steps: ``uint64[m]``, sorted: hashes of steps, which is all that format 2 knew of its pieces.
+        steps: ``uint64[m]``, sorted: hashes of steps, the only hashes in format 2.
         of_steps: ``int8[m]``, the side of each.
     """
 
@@ -41,10 +41,10 @@ class Sides:
 
     @classmethod
     def read(cls, out: Path) -> Sides:
-        """The sides that the index in ``out`` says, of this format or an earlier one; none if there is no index.
+        """Return the sides recorded in the index in ``out``, of this format or an earlier one; none without an index.
 
-        By the index, not by ``corpus.json``: an interruption between writing the two must not make a piece change
-        sides.
+        The index is read, not ``corpus.json``, so that an interruption between writing the two does not make a piece
+        change sides.
 
         Raises:
             CorpusError: The index is damaged.
@@ -57,17 +57,17 @@ class Sides:
             try:
                 with (out / PIECES).open(encoding="utf-8", newline="\n") as file:
                     for line in file:
-                        said = json.loads(line)
-                        contents, sides = known["steps" in said]
-                        contents.append(int(said["content"], 16))
-                        sides.append(SPLITS.index(said["split"]))
+                        piece = json.loads(line)
+                        contents, sides = known["steps" in piece]
+                        contents.append(int(piece["content"], 16))
+                        sides.append(SPLITS.index(piece["split"]))
             except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 path = out / PIECES
                 raise CorpusError(f"{path} is damaged: delete {out} and prepare it again", path=out) from None
         return cls(*_sorted(*known[True]), *_sorted(*known[False]))
 
     def of(self, contents: NDArray[np.uint64], steps: NDArray[np.uint64]) -> NDArray[np.int8]:
-        """The side that each piece was on; ``NEW`` where it was on none."""
+        """Return the side that each piece was on; ``NEW`` for a new piece."""
         by_content = _looked_up(contents, self.contents, self.of_contents)
         return np.where(by_content == NEW, _looked_up(steps, self.steps, self.of_steps), by_content)
 
@@ -81,19 +81,19 @@ def _sorted(hashes: Any, sides: Any) -> tuple[NDArray[np.uint64], NDArray[np.int
 def _looked_up(hashes: NDArray[np.uint64], known: NDArray[np.uint64], sides: NDArray[np.int8]) -> NDArray[np.int8]:
     if not len(known):
         return np.full(len(hashes), NEW, np.int8)
-    at = np.searchsorted(known, hashes, side="right") - 1  # of several, the last one said
+    at = np.searchsorted(known, hashes, side="right") - 1  # of several, the last
     found: NDArray[np.int8] = np.where((at >= 0) & (known[at] == hashes), sides[at], np.int8(NEW))
     return found
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the last `prepare` that came to its end left.
+    """The result of the last `prepare` that finished.
 
     Attributes:
         files: The digest of the files that it found; see ``corpus.scan.Files``.
-        whole: Those of its own files that are as it left them, by their size and time.
-        is_all: Whether these are all there are.
+        whole: Names of the corpus files whose size and time are unchanged.
+        is_all: Whether all corpus files are unchanged, and none is missing or new.
     """
 
     files: str
@@ -102,10 +102,10 @@ class Prepared:
 
     @classmethod
     def read(cls, out: Path) -> Prepared:
-        """What ``prepared.json`` in ``out`` says; nothing if there is none, or it is damaged."""
+        """Return the content of ``prepared.json`` in ``out``; an empty one if it is missing or damaged."""
         try:
-            said = read_json(out / PREPARED, limit=_FILES)
-            files, stamps = str(said["files"]), dict(said["stamps"])
+            saved = read_json(out / PREPARED, limit=_FILES)
+            files, stamps = str(saved["files"]), dict(saved["stamps"])
         except (OSError, ValueError, LookupError, TypeError):
             return cls("", frozenset(), False)
         now = _stamps(out)
@@ -114,18 +114,18 @@ class Prepared:
 
 
 def write_prepared(out: Path, files: str) -> None:
-    """Note that ``out`` is finished, of the files with this digest; nothing is written if that is known."""
-    said = {"files": files, "stamps": _stamps(out)}
+    """Record that ``out`` was prepared from the files with this digest; nothing is written if that is recorded."""
+    prepared = {"files": files, "stamps": _stamps(out)}
     try:
-        if read_json(out / PREPARED, limit=_FILES) == said:
+        if read_json(out / PREPARED, limit=_FILES) == prepared:
             return
     except (OSError, ValueError):
         pass
-    write_json(out / PREPARED, said)
+    write_json(out / PREPARED, prepared)
 
 
 def _stamps(out: Path) -> dict[str, list[int]]:
-    """Size and time, in nanoseconds, of the files of a corpus."""
+    """Return the size and time, in nanoseconds, of the files of a corpus."""
     paths: Iterable[Path] = (*(out / name for name in _NEEDED), *shards(out).values(), *marks_of(out).values())
     abouts = {path.name: path.stat() for path in paths if path.is_file()}
     return {name: [about.st_size, about.st_mtime_ns] for name, about in abouts.items()}

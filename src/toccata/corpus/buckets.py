@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PREFIX = ".grouping-"
-"""How the names of the folders begin that hold the files. A killed process leaves one behind."""
+"""The prefix of the folders that hold the files. A killed process leaves one behind."""
 
 _MOST = 256  # files at a time
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -34,7 +34,7 @@ TYPES: Types = {
 pieces of ``train``, then those of ``valid``, then those of ``test``, and ``note_ends`` the notes of a split up to the
 end of each of these. ``paths`` and ``styles``: text in UTF-8, one after another, which begin at the ``*_starts``."""
 
-_LONGEST = 2**28  # bytes of a piece: room is made for all that is asked for
+_LONGEST = 2**28  # bytes of a piece: a buffer of the requested size is allocated
 _A_PIECE = (
     "notes", "bars", "seconds", "shard", "offset", "length", "split", "style", "content", "steps", "group", "order",
     "note_ends",
@@ -45,7 +45,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class CorpusEntry:
-    """What the index says of one piece; made when it is asked for.
+    """The entry of one piece in the index, made on access.
 
     Attributes:
         path: The source file, relative to the folder it was found in, with forward slashes.
@@ -79,11 +79,11 @@ class CorpusEntry:
 
 
 class Columns(Sequence[CorpusEntry]):
-    """The columns of an index; as a sequence, its entries, each made when it is asked for.
+    """The columns of an index; as a sequence, its entries, each made on access.
 
     Attributes:
         arrays: By name, see ``TYPES``.
-        header: What the file says besides.
+        header: The other values of the file.
     """
 
     def __init__(self, header: Mapping[str, Any], arrays: Arrays) -> None:
@@ -156,7 +156,7 @@ class Columns(Sequence[CorpusEntry]):
         return bytes(self.arrays["midi"][DIGEST * number : DIGEST * (number + 1)]).hex()
 
     def bounds(self, split: Split) -> slice:
-        """Which part of ``order`` and of ``note_ends`` a split is."""
+        """Return the part of ``order`` and of ``note_ends`` that a split is."""
         sizes = [int(self.header["splits"][name]) for name in SPLITS]
         number = SPLITS.index(split)
         return slice(sum(sizes[:number]), sum(sizes[: number + 1]))

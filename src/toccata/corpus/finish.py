@@ -1,4 +1,4 @@
-"""From what was read of the files to an index: leave out duplicates, group, split, write."""
+"""Makes an index from the journal: leaves out duplicates, groups pieces, splits the groups, and writes it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from toccata.files import read_json, write_json, written_aside
 _CHUNK = 2**14
 
 
-class Kept(Marks):
-    """The hashes of the pieces that are kept, read from a journal as they are needed."""
+class JournalMarks(Marks):
+    """The passages and sketches of some records of a journal, read from disk when they are needed."""
 
     def __init__(self, journal: Journal, rows: Ints) -> None:
         self._journal, self._rows = journal, rows
@@ -35,7 +35,7 @@ class Kept(Marks):
         return len(self._rows)
 
     def read(self, kind: str) -> Iterator[tuple[int, Hashes]]:
-        """Each piece's number with its passages or its sketch, in the order in which they lie on the disk."""
+        """Yield each piece's number with its passages or its sketch, in the order in which they lie on disk."""
         which = ("passages", "sketch").index(kind)
         for first in range(0, len(self), _CHUNK):
             order = self._order[first : first + _CHUNK]
@@ -43,45 +43,45 @@ class Kept(Marks):
                 yield number, marks[which]
 
     def sketch(self, number: int) -> Hashes:
-        """The sketch of one piece."""
+        """Return the sketch of one piece."""
         return next(self._journal.marks(self._rows[number : number + 1]))[1]
 
 
 @dataclass(frozen=True, eq=False)
-class _Sorted:
-    """The files by what becomes of them: numbers of records.
+class _Partition:
+    """Numbers of journal records, by what becomes of the files.
 
     Attributes:
-        kept: Of the pieces, in their order.
-        rejected: Of those that cannot be used.
-        twice: Of those that hold the music of a piece before them,
-        same_as: and of that piece.
+        pieces: The pieces of the corpus, in their order.
+        rejected: Files that cannot be used.
+        duplicates: Files with the same music as a piece of the corpus.
+        originals: For each duplicate, that piece.
     """
 
-    kept: Ints
+    pieces: Ints
     rejected: Ints
-    twice: Ints
-    same_as: Ints
+    duplicates: Ints
+    originals: Ints
 
 
 def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, shares: tuple[float, float]) -> None:
-    """Leave out duplicates, group, split, and write the index; nothing is touched if it would be the same.
+    """Leave out duplicates, group, split, and write the index; nothing is written if nothing has changed.
 
     Args:
         out: The folder of the corpus.
-        made_with: What it is made of, and how.
-        journal: What was read of the files.
-        rows: The records of those that are there, in the order of their paths.
-        shares: Of the pieces to validate and to test on.
+        made_with: The source and the options, for ``corpus.json``.
+        journal: The journal of the files that were read.
+        rows: The records of the files that exist, in the order of their paths.
+        shares: The shares of the pieces for validation and for testing.
 
     Raises:
         CorpusError: None of the files can be used.
     """
-    found = _sorted(journal, rows)
-    if not len(found.kept):
+    found = _partition(journal, rows)
+    if not len(found.pieces):
         why = "".join(f"; the first, {path}: {reason}" for path, reason in journal.texts(found.rejected[:1]))
         raise CorpusError(f"none of the {len(rows)} files below {made_with['source']} can be used{why}", path=out)
-    columns = _columns(out, journal, found.kept, shares)
+    columns = _columns(out, journal, found.pieces, shares)
     arrays = columns.arrays
     left_out = hashlib.blake2b(digest_size=16)
     for text in _left_out(journal, found):
@@ -95,33 +95,33 @@ def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, s
         "hours": round(float(arrays["seconds"].sum()) / 3600, 3),
         "splits": columns.header["splits"],
         "rejected": len(found.rejected),
-        "duplicates": len(found.twice),
+        "duplicates": len(found.duplicates),
         "left_out": left_out.hexdigest(),
     }
-    if _is_there(out, about, columns):
+    if _is_written(out, about, columns):
         return
-    (out / CORPUS).unlink(missing_ok=True)  # the files are of one piece: no reader may meet some of each
+    (out / CORPUS).unlink(missing_ok=True)  # so that no reader sees old and new files together
     columns.save(out / INDEX)
     with written_aside(out / LEFT_OUT) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(_left_out(journal, found))
     write_json(out / CORPUS, about)
 
 
-def _sorted(journal: Journal, rows: Ints) -> _Sorted:
+def _partition(journal: Journal, rows: Ints) -> _Partition:
     is_piece = journal.records["is_piece"][rows] == 1
     pieces = rows[is_piece]
     _, first, which = np.unique(journal.records["content"][pieces], return_index=True, return_inverse=True)
-    kept = first[which]
-    twice = np.flatnonzero(kept != np.arange(len(pieces)))
-    return _Sorted(pieces[np.sort(first)], rows[~is_piece], pieces[twice], pieces[kept[twice]])
+    original = first[which]
+    duplicates = np.flatnonzero(original != np.arange(len(pieces)))
+    return _Partition(pieces[np.sort(first)], rows[~is_piece], pieces[duplicates], pieces[original[duplicates]])
 
 
 def _columns(out: Path, journal: Journal, rows: Ints, shares: tuple[float, float]) -> Columns:
-    """The index of the pieces that are kept."""
+    """Return the index of the records ``rows``."""
     records = journal.records
     taken = {name: records[name][rows] for name in ("notes", "bars", "seconds", "shard", "offset", "length")}
     content, steps = records["content"][rows], records["steps"][rows]
-    _, groups = np.unique(groups_of(Kept(journal, rows), steps, out), return_inverse=True)
+    _, groups = np.unique(groups_of(JournalMarks(journal, rows), steps, out), return_inverse=True)
     names = np.full(int(groups.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(names, groups, content)
     places = np.fromiter((place(as_text(name)) for part in _parts(names) for name in part.tolist()), float, len(names))
@@ -142,7 +142,7 @@ def _columns(out: Path, journal: Journal, rows: Ints, shares: tuple[float, float
 
 
 def _texts(journal: Journal, rows: Ints) -> dict[str, NDArray[Any]]:
-    """The columns of paths and styles."""
+    """Return the columns of paths and styles."""
     starts = np.zeros(len(rows) + 1, "<u8")
     np.cumsum(journal.records["path"][rows], out=starts[1:])
     paths = np.empty(int(starts[-1]), np.uint8)
@@ -166,7 +166,7 @@ def _texts(journal: Journal, rows: Ints) -> dict[str, NDArray[Any]]:
 
 
 def _digest(arrays: dict[str, NDArray[Any]]) -> str:
-    """SHA-256 over every piece's path, split and bytes; where these lie does not count."""
+    """Return the SHA-256 of all pieces' paths, splits and bytes, wherever the bytes are stored."""
     whole = hashlib.sha256()
     text, midi = arrays["paths"].tobytes(), arrays["midi"].tobytes().hex()
     starts = arrays["path_starts"]
@@ -182,16 +182,17 @@ def _parts(numbers: NDArray[Any]) -> Iterator[NDArray[Any]]:
     return (numbers[first : first + _CHUNK] for first in range(0, len(numbers), _CHUNK))
 
 
-def _left_out(journal: Journal, found: _Sorted) -> Iterator[str]:
-    """The lines of the list of files that are no pieces of the corpus."""
+def _left_out(journal: Journal, found: _Partition) -> Iterator[str]:
+    """Yield the lines of the list of files that are not pieces of the corpus."""
     for path, reason in journal.texts(found.rejected):
         yield json.dumps({"path": path, "reason": reason}, ensure_ascii=False) + "\n"
-    for (path, _), (kept, _) in zip(journal.texts(found.twice), journal.texts(found.same_as), strict=True):
-        yield json.dumps({"path": path, "same_as": kept}, ensure_ascii=False) + "\n"
+    duplicates, originals = journal.texts(found.duplicates), journal.texts(found.originals)
+    for (path, _), (original, _) in zip(duplicates, originals, strict=True):
+        yield json.dumps({"path": path, "same_as": original}, ensure_ascii=False) + "\n"
 
 
-def _is_there(out: Path, about: dict[str, Any], columns: Columns) -> bool:
-    """Whether just this is written already."""
+def _is_written(out: Path, about: dict[str, Any], columns: Columns) -> bool:
+    """Whether ``out`` holds exactly these files already."""
     try:
         if read_json(out / CORPUS, limit=2**20) != json.loads(json.dumps(about)):
             return False

@@ -1,8 +1,8 @@
-"""Which pieces belong together: those that hold the same music, or parts of it, or nearly the same.
+"""Groups related pieces: those with the same music, or parts of it, or nearly the same.
 
-Pieces are known by hashes. Which pairs share some is counted slice by slice of the hashes, and pairs are added up slice
-by slice of the pairs, each slice of a bounded size and kept in a file meanwhile (``corpus.buckets``): what is held in
-memory are a few numbers a piece, and never all hashes or all pairs.
+Pieces are compared by hashes. Pairs that share some are counted slice by slice of the hashes, and added up slice by
+slice of the pairs; each slice has a bounded size and is in a file meanwhile (``corpus.buckets``). So memory holds a few
+numbers per piece, and never all hashes or all pairs.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ Hashes = NDArray[np.uint64]
 
 
 def thinned(passages: Hashes) -> Hashes:
-    """A quarter of the passages, chosen by themselves, so that every piece that holds them chooses the same ones."""
-    kept: Hashes = passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
-    return kept
+    """Return a quarter of the passages, chosen by their hashes, so that all pieces with a passage choose alike."""
+    chosen: Hashes = passages[(passages >> np.uint64(3)) % np.uint64(4) == 0]
+    return chosen
 
 
 class Marks(Protocol):
     """The hashes by which some pieces are known."""
 
     def __len__(self) -> int:
-        """How many pieces."""
+        """The number of pieces."""
         ...
 
     def read(self, kind: str) -> Iterator[tuple[int, Hashes]]:
@@ -105,7 +105,7 @@ def related(passages: Sequence[Hashes], sketches: Sequence[Hashes] = (), steps: 
 def groups_of(
     marks: Marks, steps: NDArray[np.integer] | None = None, folder: Path | None = None, size: int = _SLICE
 ) -> Ints:
-    """As `related`, of any number of pieces.
+    """Group related pieces as `related` does, for any number of pieces.
 
     Args:
         marks: The hashes of the pieces.
@@ -165,8 +165,8 @@ def _join_sharing(forest: _Forest, marks: Marks, folder: Path | None, size: int)
 def _join_near(forest: _Forest, marks: Marks, folder: Path | None, size: int) -> None:
     """Join pieces that are near copies by their sketches.
 
-    A sketch of a long piece is thinner: two have in common only what the thinner one would have kept. Candidates are
-    pairs that share enough constellations that do not stand in very many pieces.
+    A sketch of a long piece is thinner: two sketches are compared as if both were as thin as the thinner one.
+    Candidates are pairs that share enough constellations that are not in very many pieces.
     """
     rates, total = np.zeros(len(marks), np.int8), 0
     for piece, sketch in marks.read("sketch"):
@@ -197,13 +197,13 @@ def _join_near(forest: _Forest, marks: Marks, folder: Path | None, size: int) ->
 
 
 def _levels(sketch: Hashes) -> Ints:
-    """Up to which rate a sketch can be thinned that each of its constellations is kept; see ``midi.likeness``."""
+    """Return, for each constellation, the highest rate of thinning at which it remains; see ``midi.likeness``."""
     bits = np.searchsorted(_POWERS, sketch, side="right")
     return np.minimum(64 - bits, _RATES - 1)
 
 
 def _is_rare(sketch: Hashes, idioms: Hashes) -> NDArray[np.bool_]:
-    """Which constellations of a sketch are none of those that stand in very many pieces."""
+    """Return which constellations of a sketch are not among those of very many pieces."""
     if not len(idioms):
         return np.ones(len(sketch), bool)
     hashes = hashes_of(sketch)

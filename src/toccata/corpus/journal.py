@@ -1,12 +1,12 @@
-"""What a corpus has read so far: a record a file, and the pieces' bytes in shards. A rerun reads only what is new.
+"""The journal of a corpus: a record per file read, and the pieces' bytes in shards. A rerun reads only new files.
 
 journal.bin      records of fixed width (``RECORD``), one a file read, in the order they were done; the last one counts
 marks-0000.bin   what is not of fixed width: paths, reasons, and the hashes by which relatives are known
 shard-0000.bin   the pieces' bytes
 
 Bytes are written before the record that names them, so a torn end is only forgotten. Each record has a checksum of
-itself and of its marks, and the digest of its piece's bytes. When the journal is opened, files that nobody vouches for
-are read and checked; records whose bytes are gone or damaged are forgotten, and their files are read again.
+itself and of its marks, and the digest of its piece's bytes. When the journal is opened, files without a known stamp
+are read and checked; records whose bytes are missing or damaged are dropped, and their files are read again.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Journal:
         for number, path in sorted(shards(self.out).items(), reverse=True):
             here = ends[(numbers == number) & (ends <= path.stat().st_size)]
             if len(here):
-                # Behind what no piece needs any more, too: whoever has the index of then open may be reading it.
+                # Also behind bytes that no piece needs any more: a process with an old index open may be reading them.
                 self._shard, self._offset = number, int(here.max())
                 break
         self._marks_number = max([0, *marks_of(self.out)])
@@ -95,9 +95,9 @@ class Journal:
             self._check_pieces(whole, set(vouched))
         torn = self.path.is_file() and self.path.stat().st_size != len(self.records) * RECORD.itemsize
         if torn or not whole.all():
-            kept = self.records[whole]
+            valid = self.records[whole]
             with written_aside(self.path) as aside, aside.open("wb") as file:
-                file.write(kept.tobytes())
+                file.write(valid.tobytes())
                 _finish(file)
             self.refresh()
 
@@ -228,12 +228,12 @@ class Journal:
             return rows
         before = {*shards(self.out).values(), *marks_of(self.out).values()}
         try:
-            kept = self.records[rows]
+            records = self.records[rows]
             if is_thin:
                 places = self._written_anew(unique)[back]
-                of_pieces = np.flatnonzero(kept["is_piece"] == 1)
-                kept["shard"][of_pieces], kept["offset"][of_pieces] = places[:, 0], places[:, 1]
-            self._rewrite(rows, kept)
+                of_pieces = np.flatnonzero(records["is_piece"] == 1)
+                records["shard"][of_pieces], records["offset"][of_pieces] = places[:, 0], places[:, 1]
+            self._rewrite(rows, records)
         except OSError:  # the disk is too full for it: all is as it was
             for path in {*shards(self.out).values(), *marks_of(self.out).values()} - before:
                 path.unlink(missing_ok=True)
@@ -270,19 +270,19 @@ class Journal:
                 source.close()
         return found
 
-    def _rewrite(self, rows: Ints, kept: Records) -> None:
+    def _rewrite(self, rows: Ints, records: Records) -> None:
         """Write a journal of some records, with marks of a new number."""
         number, at = max(marks_of(self.out), default=-1) + 1, 0
         with (self.out / marks_name(number)).open("wb") as file:
             for place, (_, text) in enumerate(self._with_marks(rows)):
                 data = text or b""
                 file.write(data)
-                kept["marks"][place], kept["at"][place] = number, at
-                kept["check"][place] = checksum(kept[place].tobytes(), data)
+                records["marks"][place], records["at"][place] = number, at
+                records["check"][place] = checksum(records[place].tobytes(), data)
                 at += len(data)
             _finish(file)
         with written_aside(self.path) as aside, aside.open("wb") as file:
-            file.write(kept.tobytes())
+            file.write(records.tobytes())
             _finish(file)
 
     def remove_unused(self) -> None:

@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """What a corpus is made with; a corpus made with other options is another corpus.
+    """The options for preparing a corpus; with other options it is another corpus.
 
     Attributes:
         clean: What to keep of each piece, and which pieces.
@@ -63,16 +63,16 @@ class PrepareOptions:
 
 
 def options_of_corpus(corpus: Corpus) -> PrepareOptions:
-    """What a finished corpus was made with.
+    """Return the options that a finished corpus was made with.
 
     Raises:
-        CorpusError: It does not say so.
+        CorpusError: The corpus does not record them.
     """
     try:
-        said = corpus.about["options"]
-        programs = said["clean"].get("programs")
-        cleaned = CleanOptions(**{**said["clean"], "programs": None if programs is None else tuple(programs)})
-        return PrepareOptions(cleaned, said["valid"], said["test"])
+        options = corpus.about["options"]
+        programs = options["clean"].get("programs")
+        cleaned = CleanOptions(**{**options["clean"], "programs": None if programs is None else tuple(programs)})
+        return PrepareOptions(cleaned, options["valid"], options["test"])
     except (KeyError, TypeError, AttributeError, RecipeError):
         path = corpus.folder / CORPUS
         raise CorpusError(f"{path} does not say how it was cleaned: prepare the corpus again", path=path) from None

@@ -1,4 +1,4 @@
-"""What a journal is made of: its records, the names of its files, and where the bytes of pieces lie."""
+"""The parts of a journal: its records, the names of its files, and the places of the pieces' bytes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 CHECKED = RECORD.itemsize - 8
 """Bytes of a record that its checksum is of, besides the marks."""
-_FEW = 2**16  # digests that are kept as Python objects
+_FEW = 2**16  # digests that are held as Python objects
 
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of a file.
+    """The content of a file that was read.
 
     Attributes:
         content: The number of its content hash.
@@ -60,7 +60,7 @@ class Read:
 
 
 class Places:
-    """Where bytes lie, by their digest: numbers in sorted arrays, and as Python objects only the last few."""
+    """The places of bytes by their digest: in sorted arrays, and only the last few as Python objects."""
 
     def __init__(self, records: Records) -> None:
         rows = np.flatnonzero(records["is_piece"] == 1)
@@ -70,7 +70,7 @@ class Places:
         self._last: dict[int, tuple[int, int, int]] = {}
 
     def get(self, digest: str) -> tuple[int, int, int] | None:
-        """The shard, the offset and the length; None: they lie nowhere. Digests are told apart by half their bits."""
+        """The shard, the offset and the length; None: unknown. Digests are compared by half their bits."""
         key = int.from_bytes(bytes.fromhex(digest)[:8], "little")
         if (place := self._last.get(key)) is not None:
             return place

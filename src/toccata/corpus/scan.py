@@ -1,4 +1,4 @@
-"""Which files a folder of music holds, and whether they have changed: a few numbers a file."""
+"""Lists the files of a folder of music and detects changes, with a few numbers per file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Files:
         return whole.hexdigest()
 
     def stamp(self, path: Path) -> tuple[str, tuple[int, int]]:
-        """A file's name in the index, and the size and time by which it is told whether it changed."""
+        """Return a file's name in the index, and the size and time by which changes are detected."""
         name = readable(path.relative_to(self.source).as_posix())
         at = self._order[np.searchsorted(self.names, np.uint64(name_hash(name)), sorter=self._order)]
         return name, (int(self.sizes[at]), int(self.mtimes[at]))

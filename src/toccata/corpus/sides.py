@@ -63,7 +63,7 @@ def assign(
 
 
 def _wanted(share: float, total: int) -> int:
-    """How many of ``total`` pieces a held-out side shall have, at least."""
+    """Return the least number of ``total`` pieces for a held-out side."""
     if share <= 0:
         return 0
     return max(math.ceil(share * total - 1e-9), HELD_OUT if total >= MANY else 1)
@@ -107,5 +107,5 @@ def _fill(sides: NDArray[np.int8], fresh: Ints, sizes: Ints, count: list[int], w
 
 
 def place(name: str) -> float:
-    """Where in [0, 1) a group falls, by its name alone."""
+    """Return the place of a group in [0, 1), a hash of its name."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64

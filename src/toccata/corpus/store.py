@@ -29,27 +29,27 @@ __all__ = ["SPLITS", "Corpus", "CorpusEntry", "Split", "piece_digest", "shard_na
 
 FORMAT = 4
 FORMATS = (2, 3)
-"""Those that `prepare` brings up to date."""
+"""Older formats, which `prepare` converts."""
 CORPUS, INDEX, LEFT_OUT = "corpus.json", "index.bin", "left-out.jsonl"
 JOURNAL, PREPARED = "journal.bin", "prepared.json"
 PIECES = "pieces.jsonl"
 """The index of formats 2 and 3."""
 VERIFIED = 20_000
-"""Of more pieces than this, so many are read before a training."""
+"""The most pieces that are read to verify a corpus before a training."""
 
 _LARGEST = 512 << 20  # bytes of corpus.json: in format 3, what was left out of a million files was in it
 _CHUNK = 2**16  # numbers that are made Python's own at a time
 
 
 class Corpus:
-    """A finished corpus, opened for reading. Cheap to open; pieces are read when they are asked for.
+    """A finished corpus, opened for reading. Cheap to open; pieces are read on access.
 
-    A process that gets one from another maps the index anew: what is sent is the folder.
+    Pickled, it is its folder: the process that unpickles it maps the index again.
 
     Attributes:
         folder: Where it is.
         about: What ``corpus.json`` says.
-        pieces: Its index: columns, and a sequence of entries that are made when they are asked for.
+        pieces: Its index: columns, and a sequence of entries that are made on access.
 
     Raises:
         CorpusError: The folder is no corpus, is not finished, or was written by another version; or its index is
@@ -91,7 +91,7 @@ class Corpus:
         return [self.pieces.style(number) for number in range(1, len(self.pieces.arrays["style_starts"]))]
 
     def summary(self) -> str:
-        """What is in it, in a line."""
+        """Return a one-line summary of the corpus."""
         about = self.about
         splits, twice = about["splits"], about["duplicates"]
         text = (
@@ -148,7 +148,7 @@ class Corpus:
         return (one for one in self._left_out() if "reason" in one)
 
     def duplicates(self) -> list[list[str]]:
-        """The paths of files that hold one piece of music, that of the piece that is kept first; sorted."""
+        """Return the paths of files with the same music, that of the corpus's piece first; sorted."""
         groups: dict[str, list[str]] = {}
         for one in self._left_out():
             if "same_as" in one:
@@ -160,8 +160,8 @@ class Corpus:
         try:
             with path.open(encoding="utf-8", newline="\n") as file:
                 for line in file:
-                    said = json.loads(line)
-                    yield {name: str(said[name]) for name in ("path", "reason", "same_as") if name in said}
+                    entry = json.loads(line)
+                    yield {name: str(entry[name]) for name in ("path", "reason", "same_as") if name in entry}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise CorpusError(f"{path} is missing or damaged: prepare the corpus again", path=path) from None
 
@@ -231,7 +231,7 @@ class Corpus:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.pieces = Columns.load(self.folder / INDEX, checked=False)  # checked by whoever opened it
+        self.pieces = Columns.load(self.folder / INDEX, checked=False)  # checked by the process that opened it
         self._refuse_other(self.digest)
 
 

@@ -70,19 +70,19 @@ def _piece(corpus: Corpus, number: int, tokenizer: TextTokenizer, used: set[str]
 
 
 def meaning(layout: Layout, character: str) -> str:
-    """What a character says, in words: ``"C4, 1/2, velocity 80"``; lengths in quarters."""
+    """Return the meaning of a character in words: ``"C4, 1/2, velocity 80"``; lengths in quarters."""
     scheme = layout.scheme
-    said = []
+    parts = []
     for base in layout.parts(character):
         kind, value = scheme.kinds[base], scheme.values[base]
         word = scheme.vocabulary.words[base].split("_", 1)[1]
         if kind == Kind.PITCH:
-            said.append(f"{_NAMES[value % 12]}{value // 12 - 1}")
+            parts.append(f"{_NAMES[value % 12]}{value // 12 - 1}")
         elif kind in (Kind.DURATION, Kind.TIME_SHIFT):
             length = Fraction(int(word), scheme.timing.ticks_per_quarter)
-            said.append(f"{'wait ' if kind == Kind.TIME_SHIFT else ''}{length}")
+            parts.append(f"{'wait ' if kind == Kind.TIME_SHIFT else ''}{length}")
         elif kind == Kind.VELOCITY:
-            said.append(f"velocity {value}")
+            parts.append(f"velocity {value}")
         else:
-            said.append(f"{'tempo' if kind == Kind.TEMPO else 'meter'} {word}")
-    return ", ".join(said)
+            parts.append(f"{'tempo' if kind == Kind.TEMPO else 'meter'} {word}")
+    return ", ".join(parts)

@@ -24,16 +24,16 @@ class JaxBackend:
 
     @property
     def devices(self) -> int:
-        """How many train together."""
+        """The number of devices."""
         return len(jax.devices())
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """There is one process: nobody waits."""
+        """A block that runs at once: there is one process only."""
         yield
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
+        """Return how a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
         usual: Literal["bf16", "fp32"] = "fp32" if jax.default_backend() == "cpu" else "bf16"
         return Compute(usual if options.precision == "auto" else options.precision)
 

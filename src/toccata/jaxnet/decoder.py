@@ -20,7 +20,7 @@ from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, Decoder
 
 
 class Packing(eqx.Module):
-    """Where the passages lie that were packed into the rows of a batch, end to end, without padding.
+    """The boundaries of passages that are packed into the rows of a batch, end to end, without padding.
 
     Attributes:
         positions: ``int32[B, T]``, each token's place in its own passage.
@@ -127,7 +127,7 @@ class Block(eqx.Module):
 
 
 class Decoder(eqx.Module):
-    """Token ids in, logits out. Every leaf is a weight; the config is kept as ``.config``."""
+    """Token ids in, logits out. Every leaf is a weight; the config is ``.config``."""
 
     embedding: Table
     places: Table | None
@@ -265,7 +265,7 @@ def _dropped(x: Array, share: float, key: Array | None) -> Array:
 
 
 def _visible(passages: Array, window: int | None) -> Array:
-    """Which keys each query sees, ``bool[B, 1, T, T]``: those of its passage, before it, inside the window."""
+    """Return the mask, which keys each query sees, ``bool[B, 1, T, T]``: of its passage, before it, in the window."""
     T = passages.shape[1]
     behind = jnp.arange(T)[:, None] - jnp.arange(T)  # [T, T]
     seen = behind >= 0 if window is None else (behind >= 0) & (behind < window)

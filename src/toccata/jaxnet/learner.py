@@ -1,4 +1,4 @@
-"""What a training step is in JAX: compiled once, its batch spread over all the devices there are.
+"""A training step in JAX: compiled once, its batch divided among all devices.
 
 A step is a pure function of weights, optimiser state, batch, learning rate and a key made of seed and step number. So a
 run resumed from step n does at every later step exactly what the unbroken run does.
@@ -143,7 +143,7 @@ class JaxLearner:
         return {f"{part}.{name}": array for part, tree in parts.items() for name, array in named(tree).items()}
 
     def save_parts(self, folder: Path) -> bool:
-        """Nothing is written: there is one process, which has all of it."""
+        """Write nothing: there is one process, which has all of the state."""
         return False
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -14,7 +14,7 @@ from toccata.training.options import TrainOptions
 
 
 class Momentum(NamedTuple):
-    """What Muon remembers: a running sum of each matrix's gradients."""
+    """The state of Muon: a running sum of each matrix's gradients."""
 
     momentum: Any
 

@@ -21,7 +21,7 @@ FIGURE = 4
 LOOP = 10
 """A loop is as many bars at least, the figure's first appearance among them,"""
 ROUNDS = 4
-"""in which the figure is heard so many times."""
+"""in which the figure occurs at least so many times."""
 ALIKE = 0.9
 """Two bars are the same if they share so much of their notes (pitch, program and place in the bar)."""
 ONE_NOTE = 5
@@ -52,12 +52,12 @@ class Degeneration:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Which of ``KINDS`` the piece has."""
+        """The kinds of degeneration that the piece has, of ``KINDS``."""
         return tuple(kind for kind in KINDS if getattr(self, kind))
 
 
 def degeneration(score: Score, bars: int | None = None) -> Degeneration:
-    """What a piece has fallen into.
+    """Find the degeneration of a piece.
 
     Args:
         score: The piece.

@@ -1,4 +1,4 @@
-"""What an evaluation found, and what it measures on: the pieces that a model has not seen."""
+"""Evaluation of a model on pieces that it has not seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from toccata.midi.clean import CleanOptions
 from toccata.musicmodel import Model
 
 MEASURED = 1000
-"""So many held-out pieces a model that was just trained is measured on, at most: more would say little more."""
+"""The most held-out pieces that a newly trained model is measured on: more would add little."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Material:
     Attributes:
         pieces: Those to measure on, as MIDI.
         seen: How many others, or of those if the seen ones are measured too, the model was trained on or validated on;
-            None: nobody knows.
+            None: unknown.
         shared: How many more share long passages with pieces that it was trained on or validated on: excerpts,
-            arrangements, near copies; None: nobody knows.
+            arrangements, near copies; None: unknown.
         duplicates: Files left out because another one holds the same piece.
         unread: Files left out because they cannot be read, or by the cleaning, each with its reason.
-        unknown: The models it was finetuned from of which nobody knows what they were trained on.
+        unknown: The models it was finetuned from whose training data is unknown.
     """
 
     pieces: tuple[bytes, ...]
@@ -50,7 +50,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found.
+    """The result of ``evaluate``.
 
     Attributes:
         model: The model's name.
@@ -71,7 +71,7 @@ class Evaluation:
     faults: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, the keys of DESIGN's ``evaluate``."""
+        """Return plain JSON values, with the keys of DESIGN's ``evaluate``."""
         found, material = self.likelihood, self.material
         return {
             "model": self.model,
@@ -144,10 +144,10 @@ def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int
 
 
 def _seen(made: ModelFolder, optional: bool) -> Seen | None:
-    """What a model has seen; None: nobody knows, and it need not be known.
+    """Return what a model has seen; None: it is unknown, and ``optional``.
 
     Raises:
-        ModelError: It does not say: measured on its own pieces, it would look far better than it is.
+        ModelError: It is unknown: measured on its own pieces, the model would look far better than it is.
     """
     try:
         return Seen.of_model(made)
@@ -178,8 +178,8 @@ def measure_trained(
         before: What the model that it started from has seen: held-out pieces that it knows are not measured on.
         pieces: How many pieces it writes, for their validity.
         bars: How long these are.
-        say: Hears what is worth a line.
-        update: Hears of a task how far it has come: its name, done, and total.
+        say: Called with each message for the user.
+        update: Called with the progress of a task: its name, done, and total.
 
     Returns:
         The folder, with what was written into it, and the metrics.

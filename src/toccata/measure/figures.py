@@ -1,11 +1,11 @@
-"""Figures that are told to people: with the interval they have, or with how few pieces they stand on."""
+"""Figures as text for people: with their confidence interval, or with a note on how few pieces they come from."""
 
 from __future__ import annotations
 
 from typing import Any
 
 ENOUGH = 3
-"""Of fewer pieces no interval and no "usual" is told: one or two say nothing of how others differ."""
+"""The least number of pieces for which an interval or a usual range is printed: one or two show no variation."""
 _FEW = {0: "no piece", 1: "one piece only", 2: "two pieces only"}
 
 

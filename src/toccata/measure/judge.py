@@ -55,7 +55,7 @@ class Judge:
 
     @property
     def beside(self) -> str:
-        """What is said beside a number of known notes: what is usual, and what was not compared; may be empty."""
+        """The text after a number of known notes: what is usual, and what was not compared; may be empty."""
         usual = "" if self.normal is None else f"; {self.normal.middle}"
         if self.unindexed:
             usual += f"; what {' and '.join(self.unindexed)} learned is not known, and not compared"

@@ -1,9 +1,9 @@
-"""What a model was trained on, and what the models it was finetuned from were: kept in its folder, and looked up.
+"""The pieces that a model, and the models it was finetuned from, were trained on: saved in its folder, and looked up.
 
 ``data.json`` names, for each generation of a model's lineage, the content hashes of the pieces it was trained on and
-validated on; ``fingerprints.idx`` has, of the same pieces in the same order, that by which pieces are grouped before
-they are split (see ``corpus.groups``). A model folder is all that is needed: what its ancestors learned is copied into
-it, and their folders may be gone.
+validated on; ``fingerprints.idx`` has the fingerprints of the same pieces in the same order, by which pieces are
+grouped before they are split (see ``corpus.groups``). The data of all ancestors is copied into the model folder, so
+their own folders are not needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint
 
 UNNAMED = "a model without a name"
-"""What a parent is called that a model folder does not name in a way that can be read."""
+"""The name of a parent whose own name cannot be read."""
 FORMAT, MARKS_FORMAT = 2, 1
 EXACT, STEPS = "exact-2", "steps-1"
 """Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
@@ -43,8 +43,8 @@ MOST_BYTES = 2**30
 """A larger ``data.json`` is not read."""
 
 Kind = Literal["whole", "passages", "new"]
-"""How a model knows a piece: it was trained on it or validated on it; it shares long passages with such pieces, or is
-nearly one of them; or not at all."""
+"""How a model knows a piece: it was trained or validated on it; it shares long passages with such pieces, or is nearly
+one of them; or not at all."""
 
 TYPES: Types = {
     "steps": ("<u8",),
@@ -53,25 +53,25 @@ TYPES: Types = {
     "starts": ("<u8",),
     "sketch_starts": ("<u8",),
 }
-"""The arrays of ``fingerprints.idx``: of each piece its steps as one number, its passages and its sketch."""
+"""The arrays of ``fingerprints.idx``: the hash of each piece's steps, its passages and its sketch."""
 
 
 def hashes(mark: Fingerprint) -> dict[str, str]:
-    """The content hashes of a piece by their kind, as far as this version computes them."""
+    """Return the content hashes of a piece that this version computes, by their kind."""
     return {EXACT: mark.content, STEPS: mark.steps}
 
 
 @dataclass(frozen=True, eq=False)
 class Generation:
-    """What one model of a lineage was trained on.
+    """The training data of one model of a lineage.
 
     Attributes:
         model: The model's name.
-        digest: The model's digest; None for the model that the folder is of.
+        digest: The model's digest; None for the folder's own model.
         hash: The kind of the content hashes.
-        pieces: The content hashes of each side of the split; None where nobody knows what the model was trained on.
+        pieces: The content hashes of each side of the split; None where the training data is unknown.
         marks: The fingerprint of each piece, those of ``train`` before those of ``valid``; None where they were not
-            kept. Their passages are those that a corpus keeps.
+            saved. Their passages are thinned as in a corpus.
     """
 
     model: str
@@ -82,19 +82,19 @@ class Generation:
 
     @classmethod
     def of_corpus(cls, model: str, corpus: Corpus) -> Generation:
-        """What a model learns that is trained on ``corpus``."""
+        """Return the training data of a model that is trained on ``corpus``."""
         hashed = corpus.column("content")
         sides = {side: (n := corpus.numbers(side))[np.argsort(hashed[n], kind="stable")].tolist() for side in SIDES}
         pieces = {side: [as_text(number) for number in hashed[sides[side]].tolist()] for side in SIDES}
-        return cls(model, None, EXACT, pieces, [_kept(marked(corpus, i)) for i in chain(*sides.values())])
+        return cls(model, None, EXACT, pieces, [_thinned(marked(corpus, i)) for i in chain(*sides.values())])
 
     @property
     def contents(self) -> list[str]:
-        """All content hashes, in the order of the fingerprints; none where nobody knows them."""
+        """All content hashes, in the order of the fingerprints; empty where they are unknown."""
         return [content for content, _ in self.of_sides(SIDES)]
 
     def of_sides(self, sides: Sequence[Split]) -> Iterator[tuple[str, Fingerprint | None]]:
-        """The content hash of each piece of some sides, and its fingerprint where it was kept."""
+        """Yield the content hash of each piece of some sides, and its fingerprint where it was saved."""
         marks = iter(self.marks or ())
         for side in SIDES:
             for content in () if self.pieces is None else self.pieces[side]:
@@ -103,48 +103,48 @@ class Generation:
                     yield content, mark
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values, without the fingerprints."""
+        """Return plain JSON values, without the fingerprints."""
         pieces: dict[str, Any] = {side: None if self.pieces is None else list(self.pieces[side]) for side in SIDES}
         return {"model": self.model, "digest": self.digest, "hash": self.hash, **pieces}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Generation:
-        """From the content of the file.
+    def from_json(cls, data: Mapping[str, Any]) -> Generation:
+        """Return the generation that ``data``, a part of ``data.json``, describes.
 
         Raises:
-            ValueError: It cannot be understood; a KeyError, a TypeError or an AttributeError says the same.
+            ValueError: ``data`` is invalid. A KeyError, TypeError or AttributeError means the same.
         """
         pieces: dict[Split, list[str]] | None = None
-        if any(said[side] is not None for side in SIDES):
-            pieces = {side: [str(content) for content in said[side]] for side in SIDES}
-        digest = said.get("digest")
-        if not str(said["model"]).isprintable():  # it is told, and written into other files
-            raise ValueError("a name that cannot be told")
-        return cls(str(said["model"]), None if digest is None else str(digest), str(said["hash"]), pieces)
+        if any(data[side] is not None for side in SIDES):
+            pieces = {side: [str(content) for content in data[side]] for side in SIDES}
+        digest = data.get("digest")
+        if not str(data["model"]).isprintable():  # it is printed, and written into other files
+            raise ValueError("a name that cannot be printed")
+        return cls(str(data["model"]), None if digest is None else str(digest), str(data["hash"]), pieces)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a model and those before it were trained on.
+    """The training data of a model and of its ancestors.
 
     Attributes:
-        generations: The model itself, the one it started from, and so on to the first.
+        generations: The model itself, its parent, and so on to the first.
     """
 
     generations: tuple[Generation, ...]
 
     @classmethod
     def of_training(cls, model: str, corpus: Corpus, before: Seen | None) -> Learned:
-        """What a model learns that is trained on ``corpus``; ``before`` is what the model it starts from has seen."""
+        """Return the training data of a new model; ``before`` is that of its parent, if it has one."""
         generations = () if before is None else before.learned.generations
         return cls((Generation.of_corpus(model, corpus), *generations))
 
     @classmethod
     def of_parent(cls, parent: ModelFolder) -> Learned:
-        """What a model that another one starts from has learned; nothing is known of it where it has no such file.
+        """Return the training data of a parent model; unknown where its folder has no ``data.json``.
 
         Raises:
-            ModelError: The file is there, and damaged.
+            ModelError: The file is damaged.
         """
         if not (parent.path / folder.DATA).is_file():
             return cls(tuple(Generation(name, digest) for name, digest in lineage(parent)))
@@ -153,26 +153,28 @@ class Learned:
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> Learned:
-        """What a model folder tells.
+        """Return the training data that a model folder records.
 
         Raises:
-            ModelError: It does not tell, or not in a way that can be read.
+            ModelError: The file is missing or damaged.
         """
         path = made.path / folder.DATA
         try:
             if made.has(folder.DATA):  # folders of older versions have no digest of it
                 made.file(folder.DATA)
-            said = read_json(path, limit=MOST_BYTES)
-            if "format" not in said:
-                # Format 1 knew of no other generation: what those before it learned is lost.
-                own = Generation.from_json({"model": made.name, "hash": STEPS, **{side: said[side] for side in SIDES}})
+            document = read_json(path, limit=MOST_BYTES)
+            if "format" not in document:
+                # Format 1 recorded no other generation: the training data of the ancestors is lost.
+                own = Generation.from_json(
+                    {"model": made.name, "hash": STEPS, **{side: document[side] for side in SIDES}}
+                )
                 return cls((own, *(Generation(name, digest) for name, digest in lineage(made)[1:])))
-            if said["format"] != FORMAT:
+            if document["format"] != FORMAT:
                 raise ModelError(
-                    f"{path} has format {said['format']!r}, this version of toccata reads {FORMAT}: update toccata",
+                    f"{path} has format {document['format']!r}, this version of toccata reads {FORMAT}: update toccata",
                     path=path,
                 )
-            found = [Generation.from_json(generation) for generation in said["generations"]]
+            found = [Generation.from_json(generation) for generation in document["generations"]]
             if not found or found[0].pieces is None:
                 raise ValueError("nothing of the model itself")
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -187,15 +189,15 @@ class Learned:
 
     def save(self, path: Path) -> None:
         """Write ``data.json`` and ``fingerprints.idx`` into the model folder ``path``."""
-        said = [generation.to_json() for generation in self.generations]
-        write_json(path / folder.DATA, {"format": FORMAT, "generations": said})
+        generations = [generation.to_json() for generation in self.generations]
+        write_json(path / folder.DATA, {"format": FORMAT, "generations": generations})
         counts = [None if g.marks is None else len(g.marks) for g in self.generations]
         header = {"format": MARKS_FORMAT, "kind": MARKS, "generations": counts}
         marks = [mark for g in self.generations for mark in g.marks or ()]
         write_arrays(path / folder.FINGERPRINTS, header, _arrays(marks), TYPES)
 
     def summary(self) -> list[dict[str, Any]]:
-        """For ``toccata.json``: of each generation its name, its digest, and how many pieces it was trained on."""
+        """Return the name, digest and number of training pieces of each generation, for ``toccata.json``."""
         return [
             {"model": g.model, "digest": g.digest, "pieces": None if g.pieces is None else len(g.pieces["train"])}
             for g in self.generations
@@ -203,28 +205,26 @@ class Learned:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The models of the lineage of which nobody knows what they were trained on.
-
-        Those are among them whose hashes this version cannot compute.
-        """
+        """The models of the lineage whose training data is unknown, or hashed in a way this version cannot compute."""
         return tuple(g.model for g in self.generations if g.pieces is None or g.hash not in hashes(_NOTHING))
 
     def kinds(self, marks: Sequence[Fingerprint], sides: Sequence[Split] = SIDES) -> list[Kind]:
-        """How the pieces with these fingerprints are known.
+        """Return how the model knows each of some pieces.
 
-        Two pieces share long passages if the split of a corpus would keep them together: see ``corpus.groups.related``.
+        Two pieces share long passages if the split of a corpus would put them on one side: see
+        ``corpus.groups.related``.
 
         Args:
-            marks: Of the pieces.
-            sides: ``train`` alone: as pieces that were trained on; what was validated on does not count.
+            marks: The fingerprints of the pieces.
+            sides: The sides of the split to compare with; ``train`` alone leaves out validation pieces.
         """
         learned = [(g.hash, *piece) for g in self.generations for piece in g.of_sides(sides)]
         contents = {(kind, content) for kind, content, _ in learned}
         found: list[Kind] = ["whole" if not contents.isdisjoint(hashes(m).items()) else "new" for m in marks]
         others = [number for number, kind in enumerate(found) if kind == "new"]
-        # Each piece once, whichever generations learned it: what is in many pieces counts as an idiom.
+        # Each piece once, though several generations may have learned it: a passage of many pieces counts as an idiom.
         known = {(kind, content): mark for kind, content, mark in learned if mark is not None}
-        every = [*known.values(), *(_kept(marks[number]) for number in others)]
+        every = [*known.values(), *(_thinned(marks[number]) for number in others)]
         roots = related([m.passages for m in every], [m.sketch for m in every], [m.steps for m in every])
         theirs = set(roots[: len(known)])
         for number, root in zip(others, roots[len(known) :], strict=True):
@@ -234,13 +234,13 @@ class Learned:
 
 
 class Seen:
-    """Tells which pieces a model, or one before it, has seen, whole or in part.
+    """Finds out which pieces a model or its ancestors have seen, whole or in part.
 
     Attributes:
-        learned: What it was trained on.
-        index: Of its training pieces; None: it has none.
-        unknown: The models of the lineage of which nobody knows what they were trained on.
-        unindexed: Those whose training pieces are not in the index.
+        learned: The training data of the model and its ancestors.
+        index: The index of its training pieces; None: it has none.
+        unknown: The models of the lineage whose training data is unknown.
+        unindexed: The models of the lineage whose training pieces are not in the index.
     """
 
     def __init__(self, made: ModelFolder, learned: Learned, index: Index | None) -> None:
@@ -250,24 +250,24 @@ class Seen:
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> Seen:
-        """What a model has seen.
+        """Return what a model has seen.
 
         Raises:
-            ModelError: Its folder does not tell what it was trained on, or its index is damaged.
+            ModelError: Its folder does not record its training data, or its index is damaged.
         """
         has_index = made.has(folder.ORIGINALITY)
         return cls(made, Learned.of_model(made), Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
 
     @classmethod
     def of_parent(cls, parent: ModelFolder, say: Callable[[str], None] | None = None) -> Seen:
-        """What a model that another one starts from has seen, as far as its folder tells it.
+        """Return what the parent of a new model has seen, as far as its folder records it.
 
         Args:
-            parent: The model.
-            say: Hears, before anything is trained, of what nobody knows.
+            parent: The model to start from.
+            say: Called with a message about training data that is unknown.
 
         Raises:
-            ModelError: A file that tells it is damaged.
+            ModelError: A file is damaged.
         """
         has_index = parent.has(folder.ORIGINALITY) and (parent.path / folder.ORIGINALITY).is_file()
         index = Index.load(parent.file(folder.ORIGINALITY)) if has_index else None
@@ -280,10 +280,10 @@ class Seen:
         return seen
 
     def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]], sides: Sequence[Split] = SIDES) -> list[Kind]:
-        """How each piece, given by its fingerprint and as MIDI, is known; see `Learned.kinds`.
+        """Return how the model knows each piece, given by its fingerprint and as MIDI; see `Learned.kinds`.
 
-        Those that no group holds are looked up in the index of training pieces, too, which knows shorter excerpts: a
-        quarter of their notes in passages of 24 notes is what makes a group, and is enough there as well.
+        Pieces that are new by their fingerprints are also looked up in the index of training pieces, which finds
+        shorter excerpts. The threshold is that of groups: a quarter of the notes in passages of 24 notes.
         """
         found = self.learned.kinds([mark for mark, _ in pieces], sides)
         for number, (_, midi) in enumerate(pieces):
@@ -293,9 +293,9 @@ class Seen:
         return found
 
     def held_out(self, corpus: Corpus) -> frozenset[int]:
-        """The pieces that ``corpus`` holds out and the model has seen all the same: they prove nothing.
+        """Return the held-out pieces of ``corpus`` that the model has seen: its score on them proves nothing.
 
-        Those for validation are none of them if it was only validated on them, too.
+        Validation pieces that the model was only validated on are not among them.
         """
         known: set[int] = set()
         sides: dict[Split, Sequence[Split]] = {"valid": ("train",), "test": SIDES}
@@ -307,33 +307,33 @@ class Seen:
 
 
 def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
-    """The models of a lineage whose training pieces are not in the index of the last of them."""
+    """Return the models of a lineage whose training pieces are not in the model's index."""
     names = tuple(name for name, _ in lineage(made))
     if index is None:
         return names
-    if not index.is_merged:  # as every index was once: of the training pieces of the model alone
+    if not index.is_merged:  # older indexes hold the training pieces of the model alone
         return names[1:]
     return tuple(name or made.name for name, count in index.models if count is None)
 
 
 def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
-    """Names and digests of a model and those before it, as far as its ``toccata.json`` tells them."""
+    """Return the names and digests of a model and its ancestors, as far as its ``toccata.json`` has them."""
     before: list[tuple[str, str | None]] = [(g["model"], g["digest"]) for g in made.learned[1:]]
     parent = made.about["lineage"].get("parent")
     if not made.learned and parent is not None:
-        said = parent if isinstance(parent, dict) else {}
-        name = said.get("name")
-        before = [(name, said.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
+        about = parent if isinstance(parent, dict) else {}
+        name = about.get("name")
+        before = [(name, about.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
     return [(made.name, made.digest), *before]
 
 
-def _kept(mark: Fingerprint) -> Fingerprint:
-    """A fingerprint with the passages that a corpus keeps."""
+def _thinned(mark: Fingerprint) -> Fingerprint:
+    """Return a fingerprint with its passages thinned as in a corpus."""
     return replace(mark, passages=thinned(mark.passages)) if len(mark.passages) > FEW else mark
 
 
 def _arrays(marks: Sequence[Fingerprint]) -> dict[str, NDArray[Any]]:
-    """Fingerprints as the arrays of a file."""
+    """Return fingerprints as the arrays of a file."""
 
     def joined(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
         return np.concatenate([np.empty(0, np.uint64), *parts]).astype("<u8")
@@ -352,7 +352,7 @@ def _arrays(marks: Sequence[Fingerprint]) -> dict[str, NDArray[Any]]:
 
 
 def _with_marks(generations: Sequence[Generation], path: Path) -> Iterator[Generation]:
-    """Generations with the fingerprints in the file at ``path``; without, if those are of another kind.
+    """Yield the generations with their fingerprints from the file at ``path``; without, if it has another kind of them.
 
     Raises:
         ModelError: The file is damaged, of another format, or not of these pieces.

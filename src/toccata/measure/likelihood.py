@@ -1,4 +1,4 @@
-"""How well a model expects music it has never seen: nats a note over whole pieces."""
+"""The likelihood of unseen music under a model: nats per note over whole pieces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Likelihood:
     Attributes:
         pieces: How many.
         notes: How many notes they have.
-        tokens: How many ids say them.
+        tokens: How many ids they are encoded in.
         nats_per_note: The sum over all pieces, divided by all notes.
         ci95: The middle 95 % of that figure when pieces are drawn anew with replacement.
         nats_per_token: The sum, divided by all ids.
@@ -39,7 +39,7 @@ class Likelihood:
     each: tuple[tuple[float, int], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """What is told of it, as plain JSON values."""
+        """Return the figures that are reported, as plain JSON values."""
         return {
             "nats_per_note": round(self.nats_per_note, 4),
             "nats_per_note_ci95": [round(x, 4) for x in self.ci95],

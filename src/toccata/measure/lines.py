@@ -1,4 +1,4 @@
-"""What a passage is known by, whatever its key, its tempo and its instruments: the lines of a piece, as steps.
+"""The lines of a piece as steps, by which passages are compared whatever their key, tempo and instruments.
 
 Music is many notes at once, so a piece is not one sequence but several, its *lines*:
 
@@ -120,7 +120,7 @@ def ratio(step: int, before: int) -> int:
 
 
 class TopLine:
-    """Which notes of a track are its top line; the highest of each onset are offered in order of time."""
+    """Return which notes of a track are its top line, from the highest of each onset in order of time."""
 
     def __init__(self) -> None:
         self._over: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
 """How much of a piece stands in the music that a model was trained on, and how much does in music by people.
 
 The longest passage of a piece that also stands in the training data, in any key, at any tempo, on any instrument, with
-the file and the bar where it stands there; what counts as the same passage, and what is not found, is said in
+the file and the bar where it stands there; what counts as the same passage, and what is not found, is described in
 ``measure.lines``. Two things are no copies: a passage that for the most part repeats what was a few notes before (a
 scale, a figure, a chord again and again), and one that stands in more than ``corpus.groups.COMMON`` pieces, which is
 idiom. Passages of fewer than ``SHORT`` notes say nothing; pieces by different people share some of a dozen, which is
@@ -30,10 +30,10 @@ COPIED = 12
 """A note is counted as copied if it lies in a passage of so many notes."""
 
 BARS = 64
-"""How much of each held-out piece is looked at: longer pieces have longer passages in common with others."""
+"""Bars of each held-out piece that are compared: longer pieces have longer passages in common with others."""
 
 HELD_OUT = 100
-"""How many held-out pieces are looked at, at most."""
+"""The most held-out pieces that are compared."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Originality:
         bar: The bar of that piece in which it begins, from 1.
         piece_bar: The bar of the piece looked at in which it begins, from 1.
         share: Share of the new pitched notes, 0 to 1, that lie in passages of ``COPIED`` new notes and more.
-        model: The model that learned the training piece, where it is not the model asked but one it was finetuned from.
+        model: The ancestor that learned the training piece; empty for the model itself.
     """
 
     notes: int = 0
@@ -59,13 +59,13 @@ class Originality:
     model: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Normal:
-    """What is found in pieces that are no copies: the notes and the share of `Originality`.
+    """The `Originality` of pieces that are no copies, as statistics of its notes and share.
 
     Attributes:
         pieces: How many were looked at.
@@ -83,12 +83,12 @@ class Normal:
 
     @property
     def most(self) -> str:
-        """What nine in ten have, in words: ``usual up to 14``, or on how few pieces that stands."""
+        """The limit of nine pieces in ten, in words: ``usual up to 14``, or of how few pieces it is."""
         return f"up to {self.notes_90} in {few(self.pieces)}" if few(self.pieces) else f"usual up to {self.notes_90}"
 
     @property
     def middle(self) -> str:
-        """What the piece in the middle has, in words: ``in music by people 9 are usual``, or on how few that stands."""
+        """The median, in words: ``in music by people 9 are usual``, or of how few pieces it is."""
         usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
         return f"in music by people {self.notes} {usual}"
 
@@ -107,7 +107,7 @@ def build_index(
         corpus: What the model is trained on.
         held_out: At how many of the other pieces to look, at most.
         inherited: The name and the index of the model that it was finetuned from; their pieces are in the index, too.
-        unknown: The models before it whose training pieces nobody knows.
+        unknown: The ancestors whose training pieces are unknown.
         known: Other pieces that those models have seen: they are not looked at.
     """
     index = Index.of((corpus.pieces.path(i), corpus.score(i)) for i in corpus.numbers("train").tolist())
@@ -123,7 +123,7 @@ def build_index(
 
 
 def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
-    """What is found in the first bars of ``scores``, which are no training pieces: the middle, and nine in ten."""
+    """Return what is normal in the first bars of ``scores``, which are no training pieces: median, 90th percentile."""
     found = []
     for score in scores:
         starts = bar_map(score).starts
@@ -136,9 +136,9 @@ def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
 
 
 def normal_of(index: Index) -> Normal | None:
-    """What is normal, as it was found when the index was built; None if there were no held-out pieces."""
-    said = index.about.get("normal")
-    return Normal(**said) if isinstance(said, Mapping) else None
+    """Return what is normal for held-out pieces, as saved in the index; None if there were none."""
+    saved = index.about.get("normal")
+    return Normal(**saved) if isinstance(saved, Mapping) else None
 
 
 def originality(
@@ -234,7 +234,7 @@ class _Search:
 
 
 def _new_notes(notes: Notes, score: Score, new: Score | None) -> NDArray[np.bool_]:
-    """Which of the notes of ``score`` are new, by where they begin and their pitch."""
+    """Return which notes of ``score`` are new, compared by onset and pitch."""
     if new is None:
         return np.ones(len(notes), bool)
     if new.ticks_per_quarter != score.ticks_per_quarter:
@@ -245,7 +245,7 @@ def _new_notes(notes: Notes, score: Score, new: Score | None) -> NDArray[np.bool
 
 
 def _bar_at(bars: BarMap, tick: int) -> float:
-    """Where ``tick`` is, in bars from the beginning."""
+    """Return the place of ``tick`` in bars from the beginning."""
     bar = bars.at(tick)
     start, end = int(bars.starts[bar]), int(bars.starts[bar + 1])
     return bar + (tick - start) / (end - start)

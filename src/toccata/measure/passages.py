@@ -1,4 +1,4 @@
-"""An index of all passages of some pieces: what a model was trained on, to be asked what it holds, and where.
+"""An index of all passages of a model's training pieces, in which a passage can be looked up.
 
 It is a suffix array: the symbols of all lines (see ``measure.lines``) one after another, and the places at which
 passages can begin, sorted by what follows. So any passage is found by bisection, however long, and what is found stands
@@ -44,7 +44,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a passage stands.
+    """The place of a passage.
 
     Attributes:
         path: The piece, as its corpus calls it.
@@ -137,10 +137,10 @@ class Index:
 
     @property
     def models(self) -> list[tuple[str, int | None]]:
-        """Whose training pieces these are: names of models, and how many of the ``paths``, in their order, are theirs.
+        """The models whose training pieces these are: names, and how many of the ``paths``, in order, belong to each.
 
-        The name of the model that the index belongs to is empty. The count is None where nobody knows what a model was
-        trained on: its pieces are missing.
+        The name of the model that the index belongs to is empty. The count is None where the training pieces of a
+        model are unknown, and missing.
         """
         return [(name, count) for name, count in self.about.get("models", [["", len(self.paths)]])]
 
@@ -171,7 +171,7 @@ class Index:
         return index
 
     def find(self, passage: bytes) -> tuple[int, int]:
-        """Which of the sorted places begin with a passage of up to ``DEEP`` notes: from one to before another.
+        """Return the range of sorted places that begin with a passage of up to ``DEEP`` notes.
 
         Args:
             passage: The interval to its second note, then rhythm and interval of each further one.
@@ -183,7 +183,7 @@ class Index:
         return self.narrow(passage, *slots) if len(passage) > _HEAD else slots
 
     def narrow(self, passage: bytes, low: int, high: int) -> tuple[int, int]:
-        """As `find`, among the places from ``low`` to before ``high``, which `find` named for its beginning."""
+        """Find ``passage`` among the places from ``low`` to before ``high``, the result of `find` for its beginning."""
         (low_bits, high_bits), text, length = self._places, self._text, len(passage)
 
         def here(slot: int) -> bytes:
@@ -200,7 +200,7 @@ class Index:
         return low, bisect_right(slots, passage, low + step // 2, min(low + step, high), key=here)
 
     def places(self, slots: tuple[int, int]) -> NDArray[np.uint32]:
-        """The notes of the text that are the places that `find` named."""
+        """Return the notes of the text at the places that `find` returned."""
         low, high = self.arrays["low"][slice(*slots)], self.arrays["high"][slice(*slots)]
         found: NDArray[np.uint32] = high.astype(np.uint32) << np.uint32(16) | low
         return found
@@ -214,7 +214,7 @@ class Index:
         return bytes(self._text[2 * (at + notes) : 2 * (at + notes) + 2]) == symbol
 
     def place(self, at: int) -> Place:
-        """Where the passage stands whose second note is note ``at`` of the text."""
+        """Return the place of the passage whose second note is note ``at`` of the text."""
         arrays = self.arrays
         line = int(np.searchsorted(arrays["starts"], at, side="right")) - 1
         before = at - 1 - int(arrays["starts"][line])
@@ -225,7 +225,7 @@ class Index:
         return Place(self.paths[owner], int(arrays["first_bars"][line]) + bar + 1, self._model_of(owner))
 
     def pieces(self, at: NDArray[Any]) -> int:
-        """How many pieces the notes ``at`` of the text are from."""
+        """Return the number of pieces that the notes ``at`` of the text are from."""
         line = np.searchsorted(self.arrays["starts"], at, side="right") - 1
         return len(np.unique(self.arrays["owners"][line]))
 
@@ -237,7 +237,7 @@ class Index:
         return ""
 
     def _slice(self, values: str, starts: str, line: int, size: int = 1) -> NDArray[Any]:
-        """What an array holds of a line."""
+        """Return the part of an array that belongs to a line."""
         first, last = self.arrays[starts][line : line + 2].tolist()
         part: NDArray[Any] = self.arrays[values][size * first : size * last]
         return part
@@ -278,11 +278,11 @@ class Index:
         )
 
 
-def _is_normal(said: Any) -> bool:
-    """Whether it is what `toccata.measure.originality.Normal` is made of, or nothing."""
-    if said is None:
+def _is_normal(value: Any) -> bool:
+    """Whether ``value`` has the fields of `toccata.measure.originality.Normal`, or is None."""
+    if value is None:
         return True
-    return isinstance(said, dict) and set(said) == _NORMAL and all(type(n) in (int, float) for n in said.values())
+    return isinstance(value, dict) and set(value) == _NORMAL and all(type(n) in (int, float) for n in value.values())
 
 
 class _Builder:
@@ -294,7 +294,7 @@ class _Builder:
         self._sizes: dict[str, list[int]] = {"starts": [0], "bar_starts": [0], "owners": [], "first_bars": []}
 
     def add(self, owner: int, text: NDArray[np.uint8], bar_notes: NDArray[np.uint8], first_bar: int) -> None:
-        """Add a line of piece ``owner``; see `Index` for what is said of it."""
+        """Add a line of piece ``owner``; see `Index` for the arguments."""
         sizes = self._sizes
         self._text.append(text)
         self._bar_notes.append(bar_notes)

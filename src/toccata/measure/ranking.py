@@ -1,4 +1,4 @@
-"""Which of several pieces are the best, as far as that can be counted: none is strange, and none is a copy.
+"""Ranks pieces by measurable quality: the best are neither strange nor copies.
 
 Three things are looked at, each in one unit: 0 is the middle of what is usual in the music that the model learned from,
 1 is where the usual ends (nine passages in ten are nearer).
@@ -28,7 +28,7 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 SURPRISE, KNOWN = 0.5, 1.0
-"""What the parts weigh beside the traits.
+"""The weights of the other parts, where traits weigh 1.
 
 Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
 it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
@@ -36,13 +36,13 @@ it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as 
 TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "steps"))
 """The traits that tell music from damaged music."""
 OTHERS = 0.25
-"""What the other traits weigh beside one of these: they say what kind of music it is rather than how good it is."""
+"""The weight of the other traits, which describe the kind of music rather than its quality."""
 MOST = 5.0
 """A trait counts no more than this: what is six times as far off as is usual is no better than what is sixty times."""
 LEAST_NATS, LEAST_NOTES = 0.2, 4.0
 """The usual is taken to be no narrower, on each side."""
-ODD, TOLD = 1.1, 3
-"""Traits that are farther off than this are told, and so many of them."""
+ODD, MOST_LISTED = 1.1, 3
+"""Traits that are farther off than ``ODD`` are listed, at most ``MOST_LISTED`` of them."""
 _ADVERBS = ((2.0, "a little "), (4.0, ""), (math.inf, "very "))
 
 
@@ -65,7 +65,7 @@ class Ranked:
     why: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, without the piece."""
+        """Return plain JSON values, without the piece."""
         return {
             "total": round(self.total, 4) if math.isfinite(self.total) else None,
             "parts": {name: None if part is None else round(part, 4) for name, part in self.parts.items()},
@@ -75,14 +75,14 @@ class Ranked:
 
 
 class Ranker:
-    """Says of pieces how good they are.
+    """Scores pieces by how good they are.
 
     Args:
-        usual: What is usual in the music that their model learned from; None: nobody knows.
-        judge: Finds what they have in common with that music; None: nobody looks.
+        usual: The reference statistics of their model's data; None: it has none.
+        judge: Finds passages in common with their model's training pieces; None: they are not compared.
 
     Raises:
-        RequestError: Neither is there, so there is nothing to rank by.
+        RequestError: There is neither, so there is nothing to rank by.
     """
 
     def __init__(self, usual: ReferenceStats | None, judge: Judge | None) -> None:
@@ -98,7 +98,7 @@ class Ranker:
 
     @classmethod
     def of(cls, model: Model) -> Ranker:
-        """By what the folder of ``model`` says."""
+        """Return the ranker for pieces of ``model``, from its folder."""
         return cls(ReferenceStats.of_model(model.folder), Judge(model) if Judge.has(model) else None)
 
     def best_first(self, pieces: Iterable[Piece]) -> list[Piece]:
@@ -106,7 +106,7 @@ class Ranker:
         return [ranked.piece for ranked in sorted(map(self.weigh, pieces), key=lambda ranked: ranked.total)]
 
     def weigh(self, piece: Piece) -> Ranked:
-        """How good a piece is. Of a piece after a prompt the new part counts alone."""
+        """Score a piece; of a piece with a prompt, only its new part."""
         try:
             score = piece.score if piece.origin.get("notes", 1) else None
         except MidiError:
@@ -144,20 +144,20 @@ class Ranker:
             return None, ""
         squares = sum(weights[name] * min(abs(z), MOST) ** 2 for name, z in away.items())
         odd = sorted((n for n in away if abs(away[n]) > ODD), key=lambda n: -weights[n] * min(abs(away[n]), MOST))
-        texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:TOLD]]
-        if len(odd) > TOLD:
-            texts.append(f"{len(odd) - TOLD} more unusual trait{'s' if len(odd) - TOLD > 1 else ''}")
+        texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:MOST_LISTED]]
+        if len(odd) > MOST_LISTED:
+            texts.append(f"{len(odd) - MOST_LISTED} more unusual trait{'s' if len(odd) - MOST_LISTED > 1 else ''}")
         return math.sqrt(squares / sum(weights.values())), "; ".join(texts) or "nothing unusual in how it moves"
 
     def _known(self, piece: Piece) -> tuple[float | None, str]:
         if self.judge is None:
             return None, ""
         notes, normal = self.judge.of(piece).notes, self.judge.normal
-        said = f"longest known passage {notes} notes" if notes else "no known passage"
+        longest = f"longest known passage {notes} notes" if notes else "no known passage"
         if normal is None:
-            return None, said
+            return None, longest
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)
-        return min(max(0.0, beyond), MOST), f"{said} ({normal.most})"
+        return min(max(0.0, beyond), MOST), f"{longest} ({normal.most})"
 
 
 @checked

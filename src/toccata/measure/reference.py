@@ -1,4 +1,4 @@
-"""What is usual in the music that a model learned from: its traits, and how much music it has not seen surprises it."""
+"""Reference statistics of a model's data: the traits of its training pieces, and its surprise at held-out pieces."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from toccata.midi.features import Sounding
 from toccata.musicmodel import Model
 
 USUAL = "usual"
-"""The key of a model's ``toccata.json``."""
+"""The key of the reference statistics in ``toccata.json``."""
 EXCERPTS = 400
-"""How many passages of the training pieces are looked at, at most."""
+"""The most passages of training pieces whose traits are measured."""
 PASSAGES = 48
-"""How many held-out passages the model reads, at most."""
+"""The most held-out passages on which the model's surprise is measured."""
 IDS = 30_000
-"""Once it has read so many ids it reads no further passage: those of orchestras would take minutes."""
+"""The number of ids after which no further passage is read: those of orchestras would take minutes."""
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The quantiles that are kept. What lies between the outer ones is called usual: nine passages in ten."""
+"""The quantiles that are saved. Values between the outer ones are called usual: nine passages in ten."""
 FEW = 8
-"""Of fewer passages nothing is called usual."""
+"""The least number of passages from which a range is called usual."""
 HELD_OUT: tuple[Split, ...] = ("valid", "test")
-"""The sides of the split that passages of unseen pieces are drawn from: of the first that has any."""
+"""The sides of the split from which held-out passages are drawn: the first that has any."""
 
-_PARSED = 32  # pieces that are kept while passages are drawn
+_PARSED = 32  # pieces that are cached while passages are drawn
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How a number is spread over many passages.
+    """The distribution of a number over many passages.
 
     Attributes:
         mean: Its mean.
         sd: Its standard deviation.
-        quantiles: At ``SHARES``.
+        quantiles: Its quantiles at ``SHARES``.
     """
 
     mean: float
@@ -58,32 +58,32 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of some values, one at least."""
+        """Return the distribution of some values, at least one."""
         quantiles = np.quantile(values, SHARES).tolist()
         return cls(
             round(float(np.mean(values)), 4), round(float(np.std(values)), 4), tuple(round(q, 4) for q in quantiles)
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {"mean": self.mean, "sd": self.sd, "quantiles": list(self.quantiles)}
 
     @property
     def low(self) -> float:
-        """Where the usual begins."""
+        """The lower end of the usual range."""
         return self.quantiles[0]
 
     @property
     def high(self) -> float:
-        """Where the usual ends."""
+        """The upper end of the usual range."""
         return self.quantiles[-1]
 
     def away(self, value: float, least: float) -> float:
-        """How far ``value`` is from the middle: -1 and 1 are where the usual ends.
+        """Return how far ``value`` is from the median, where -1 and 1 are the ends of the usual range.
 
         Args:
-            value: In the unit of the spread.
-            least: No side is taken to be narrower.
+            value: The value, in the unit of the distribution.
+            least: The least distance of an end from the median that is assumed.
         """
         middle = self.quantiles[len(SHARES) // 2]
         side = self.high - middle if value > middle else middle - self.low
@@ -92,7 +92,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class ReferenceStats:
-    """What is usual.
+    """Statistics of the training and held-out passages of a model's data.
 
     Attributes:
         excerpts: How many passages of training pieces the traits are of.
@@ -113,7 +113,7 @@ class ReferenceStats:
     learned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {
             "bars": BARS,
             "excerpts": self.excerpts,
@@ -125,32 +125,32 @@ class ReferenceStats:
         }
 
     def range_of(self, name: str, low: str, high: str) -> str:
-        """What is usual in words, ``usual 1.6 to 4.0``, or that it stands on too few pieces to be called so.
+        """Return the usual range in words, ``usual 1.6 to 4.0``, or that there were too few pieces to call it so.
 
         Args:
             name: The trait, or ``surprise``.
-            low: Where the usual begins, written out.
-            high: Where it ends.
+            low: The lower end, as text.
+            high: The upper end.
         """
         held_out = name in ("steps", "surprise")  # the other traits are those of training pieces
         return usual_range(low, high, (self.pieces if held_out else self.learned) or None)
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> ReferenceStats | None:
-        """What a model folder says; None if it was made without it.
+        """Return the statistics saved in a model folder; None if it was made without them.
 
         Raises:
-            ModelError: It cannot be understood.
+            ModelError: They are damaged.
         """
-        said = made.about.get(USUAL)
-        if said is None:
+        saved = made.about.get(USUAL)
+        if saved is None:
             return None
         try:
-            surprise = None if said["surprise"] is None else _spread(said["surprise"])
-            # What another version knows of and this one does not is left out.
-            known = {name: _spread(spread) for name, spread in said["traits"].items() if name in TRAITS}
-            counts = {key: int(said.get(key, 0)) for key in ("pieces", "learned")}
-            return cls(int(said["excerpts"]), known, int(said["passages"]), surprise, **counts)
+            surprise = None if saved["surprise"] is None else _spread(saved["surprise"])
+            # Traits of other versions, which this one does not compute, are left out.
+            known = {name: _spread(spread) for name, spread in saved["traits"].items() if name in TRAITS}
+            counts = {key: int(saved.get(key, 0)) for key in ("pieces", "learned")}
+            return cls(int(saved["excerpts"]), known, int(saved["passages"]), surprise, **counts)
         except (KeyError, TypeError, ValueError, AttributeError):
             path = made.path / ABOUT
             raise ModelError(
@@ -211,7 +211,7 @@ def reference_stats(
 
 
 def without(numbers: NDArray[np.uint32], known: Collection[int]) -> NDArray[np.uint32]:
-    """Those of some pieces that are none of others."""
+    """Return ``numbers`` without those in ``known``."""
     return numbers[~np.isin(numbers, np.array(sorted(known), np.uint32))] if known else numbers
 
 
@@ -239,8 +239,8 @@ def drawn(
         yield score, bars, int(rng.integers(max(1, len(bars) - BARS + 1)))
 
 
-def _spread(said: Mapping[str, Any]) -> Spread:
-    quantiles = tuple(float(q) for q in said["quantiles"])
+def _spread(saved: Mapping[str, Any]) -> Spread:
+    quantiles = tuple(float(q) for q in saved["quantiles"])
     if len(quantiles) != len(SHARES):
         raise ValueError("quantiles of other shares")
-    return Spread(float(said["mean"]), float(said["sd"]), quantiles)
+    return Spread(float(saved["mean"]), float(saved["sd"]), quantiles)

@@ -1,4 +1,4 @@
-"""How familiar the steps of a piece are: foretold, each from the one before it, as they follow each other elsewhere."""
+"""How familiar the steps of a piece are: each is predicted from the one before it, by their frequencies in an index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toccata.measure.lines import BEGIN, lines, pitched
 from toccata.measure.passages import Index
 
 ALONE = 20.0
-"""So many times a step has to have been seen before what follows it counts as much as what is frequent anyway."""
+"""The pseudo-count of the overall frequencies, against which the continuations of a step are weighed."""
 UNSEEN = 1000.0
 """Steps that were never seen are as likely, all together, as so many that were."""
 

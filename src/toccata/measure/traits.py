@@ -1,4 +1,4 @@
-"""What of a piece tells good from bad at a glance: how full it is, how it moves, how much of it comes again."""
+"""Traits of a piece that separate good from bad at a glance: texture, motion, repetition."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 @dataclass(frozen=True)
 class Trait:
-    """A number that says something of a passage.
+    """A measured property of a passage.
 
     Attributes:
-        unit: What it counts, as it stands after the number.
-        low: What a piece is called that has too little of it.
-        high: And one that has too much.
-        least: A difference that nobody hears: no music's spread is taken for smaller.
-        percent: Whether it is a share, told in percent.
+        unit: The unit, as printed after the number.
+        low: The word for a piece with too little of it.
+        high: The word for a piece with too much of it.
+        least: An inaudible difference: the usual range is taken to be no narrower, on each side.
+        percent: Whether it is a share, printed in percent.
     """
 
     unit: str
@@ -111,7 +111,7 @@ def _silence(part: Sounding, start: int, end: int) -> float:
 
 
 def _sameness(bars: list[NDArray[np.int64]]) -> float:
-    """How much of a bar was there before: the share in common with the bar before it that is likest, on average."""
+    """Return the average share that a bar has in common with the most similar bar before it."""
     sets = [frozenset(bar.tolist()) for bar in bars if len(bar)]
     return float(np.mean([max(len(a & b) / len(a | b) for b in sets[:i]) for i, a in enumerate(sets) if i]))
 

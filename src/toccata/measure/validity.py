@@ -1,4 +1,4 @@
-"""Whether what a model writes is what was asked for: read back from the file, not believed."""
+"""Whether the pieces that a model writes obey the request, checked by reading them back from their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from toccata.piece import Piece
 
 @dataclass(frozen=True)
 class Validity:
-    """Of some pieces written without a prompt.
+    """The validity of some pieces written without a prompt.
 
     Attributes:
         pieces: How many.

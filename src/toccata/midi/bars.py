@@ -1,4 +1,4 @@
-"""Where the bars of a Score begin: everything that speaks of bars asks here."""
+"""The bars of a Score, as all other code computes them."""
 
 from __future__ import annotations
 

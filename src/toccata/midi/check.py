@@ -1,4 +1,4 @@
-"""What is in a folder of MIDI: what can be used, what cannot and why, and what is there twice."""
+"""The data check of a folder of MIDI files: which can be used, which cannot and why, and duplicates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Checked", "Rejected", "Report", "check", "instrument", "reason"]
 
 
 class Report(Contents):
-    """What is in a folder of MIDI files, and how to write it down."""
+    """The result of a data check, and its forms as text and JSON."""
 
     def write(self, path: Path) -> None:
         """Write the report to ``path``: ``.json``, ``.csv`` (a row for each file) or ``.html``, by its suffix.
@@ -73,7 +73,7 @@ def check(
 
 
 def reason(error: MidiError, path: Path) -> str:
-    """What is wrong with the file, without its name in front."""
+    """Return what is wrong with the file, without its name in front."""
     return error.message.removeprefix(f"{path}: ")
 
 

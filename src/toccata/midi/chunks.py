@@ -52,7 +52,7 @@ def split(data: bytes) -> Chunks:
     """Take a MIDI file apart into its chunks; a RIFF (RMID) or other wrapping is looked through.
 
     A track whose header claims a wrong number of bytes ends where its end-of-track event says, if another track or the
-    end of the file follows there. A last track of which the file has only a part is kept up to its last whole event.
+    end of the file follows there. A last track that is cut short is used up to its last whole event.
 
     Raises:
         MidiError: This is no MIDI file, or it has no tracks or too many; the message is the bare reason.
@@ -128,7 +128,7 @@ def _unwrapped(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class _Extent:
-    """Where a track's events begin and end, where the next chunk begins, and whether the file has all of the track."""
+    """Return where a track's events begin and end, where the next chunk begins, and whether the track is whole."""
 
     start: int
     stop: int
@@ -137,7 +137,7 @@ class _Extent:
 
 
 def _extent(data: bytes, at: int, size: int) -> _Extent:
-    """How far the track chunk at ``at`` goes, whose header claims ``size`` bytes."""
+    """Return the end of the track chunk at ``at``, whose header claims ``size`` bytes."""
     start, claimed = at + 8, at + 8 + size
     fits = claimed <= len(data)
     followed = claimed == len(data) or _is_chunk(data, claimed)
@@ -168,7 +168,7 @@ def _find(data: bytes, at: int) -> int:
 
 
 def _track_end(data: bytes, at: int, size: int) -> tuple[int, bool]:
-    """Where a track whose events begin at ``at`` ends, past its end-of-track event, if that is before ``size``.
+    """Return where a track whose events begin at ``at`` ends, after its end-of-track event, if that is before ``size``.
 
     Without one: where its last whole event ends, and False.
     """

@@ -30,7 +30,7 @@ def _is_whole(value: object) -> bool:
 
 @dataclass(frozen=True)
 class CleanOptions:
-    """What to keep of a piece, and which pieces.
+    """Which parts of a piece, and which pieces, cleaning preserves.
 
     Attributes:
         drop_drums: Leave the drums out.
@@ -75,8 +75,8 @@ def clean(score: Score, options: CleanOptions | None = None) -> Score:
     Whatever the options: tracks without notes go (their lyrics move to the track of the same name, else to the first);
     pitched notes of no length go, drum hits of no length get an eighth of a quarter; of notes of one pitch that begin
     together in a track the longest stays, and one that is struck again ends there; of identical tempo, meter or key
-    events at one tick one stays. Tempo, meter, key, markers, controls, pedals, lyrics and track names are kept; pitch
-    bends too, unless several tracks are merged.
+    events at one tick one stays. Tempo, meter, key, markers, controls, pedals, lyrics and track names are preserved;
+    pitch bends too, unless several tracks are merged.
 
     Raises:
         MidiError: The piece falls out; the message is the bare reason, e.g. ``"too short: 3 bars"``.
@@ -92,9 +92,9 @@ def clean(score: Score, options: CleanOptions | None = None) -> Score:
     for track in score.tracks:
         notes = _tidy(track.notes.numpy(), track.is_drum, tpq, options.quantize)
         if len(notes["time"]) and _wanted(track, options):
-            kept = track.copy()
-            kept.notes = Note.from_numpy(**notes)
-            tracks.append(kept)
+            cleaned = track.copy()
+            cleaned.notes = Note.from_numpy(**notes)
+            tracks.append(cleaned)
     if not tracks:
         raise MidiError("no notes of the instruments asked for" if score.note_num() else "no notes")
     _save_lyrics(score, tracks)
@@ -196,7 +196,7 @@ def _save_lyrics(score: Score, tracks: list[Track]) -> None:
     """Bring the lyrics of tracks without notes to one that stays; the parser puts lyrics on tracks of their own."""
     for track in score.tracks:
         if len(track.lyrics) and not len(track.notes):
-            home = next((kept for kept in tracks if kept.name == track.name and not kept.is_drum), tracks[0])
+            home = next((one for one in tracks if one.name == track.name and not one.is_drum), tracks[0])
             home.lyrics.extend(track.copy().lyrics)
             home.lyrics.sort(lambda lyric: lyric.time)
 

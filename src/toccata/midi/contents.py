@@ -1,4 +1,4 @@
-"""What was found in a folder of MIDI: each file that can be used, each that cannot, and what they hold together."""
+"""The contents of a folder of MIDI files: those that can be used, those that cannot, and totals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a folder of MIDI files.
+    """The contents of a folder of MIDI files.
 
     Attributes:
         folder: The folder.
@@ -83,7 +83,7 @@ class Contents:
         return dict(Counter(meter for file in self.accepted for meter in file.facts.meters).most_common())
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; paths as text."""
+        """Return plain JSON values; paths as text."""
         return {
             "folder": str(self.folder),
             "files": len(self.accepted) + len(self.rejected),

@@ -22,12 +22,12 @@ from toccata.midi.read import SUFFIXES, find_midi
 from toccata.midi.splice import new_file
 
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-_KEPT = (".mid", ".midi", ".kar")  # a copy is plain MIDI, whatever held the original
+_PLAIN = (".mid", ".midi", ".kar")  # suffixes of plain MIDI files: a copy has no wrapping, whatever the original is
 
 
 @dataclass(frozen=True)
 class Copies:
-    """What became of the files of a folder.
+    """The result of copying the files of a folder.
 
     Attributes:
         source: The folder, or the one file.
@@ -35,7 +35,7 @@ class Copies:
         written: The copies, by path.
         notes: The notes in them.
         rejected: The files that were left out, by path; folders too that may not be opened.
-        report: What is in the copies, if that was asked for.
+        report: The data check of the copies, if requested.
         before: How many of the copies were there already, the same to the byte.
     """
 
@@ -53,7 +53,7 @@ class Copies:
         return len(self.written) + len(self.rejected)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; paths as text."""
+        """Return plain JSON values; paths as text."""
         return {
             "source": str(self.source),
             "out": str(self.out),
@@ -83,9 +83,9 @@ def copy_cleaned(
     Args:
         source: A folder of MIDI files, however deep, or one file.
         out: The folder for the copies; for one file also the name of its copy, ending in .mid, .midi or .kar.
-        options: How to clean, and which pieces to leave out; by default all that have notes are kept.
-        force: Replace files that are in ``out`` already; otherwise they are left as they are, and said to be, unless
-            they are the copies that would be written: these count as written, by a run before this one.
+        options: How to clean, and which pieces to leave out; by default none that has notes.
+        force: Replace files that are in ``out`` already; otherwise they are unchanged and reported as left out, unless
+            they are the copies that would be written: these count as written, by an earlier run.
         report: Look into the copies too, as the data check does.
         progress: Called with (files done, files in all).
         processes: See `map_files`.
@@ -151,7 +151,7 @@ def _copied(
 
 
 def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path]:
-    """Where each file's copy goes; folders that may not be opened are added to ``closed``."""
+    """Return the path of each file's copy; folders that may not be opened are added to ``closed``."""
     if source.is_file():
         named = out.suffix.lower() in SUFFIXES and not _is_folder(out)
         return {source: out if named else out / _name(Path(source.name))}
@@ -163,13 +163,13 @@ def _targets(source: Path, out: Path, closed: list[Rejected]) -> dict[Path, Path
 
 
 def _name(path: Path) -> Path:
-    if path.suffix.lower() in _KEPT:
+    if path.suffix.lower() in _PLAIN:
         return path
     return path.with_suffix(".mid") if path.suffix.lower() in SUFFIXES else path.with_name(path.name + ".mid")
 
 
 def _refuse_own(source: Path, out: Path, targets: dict[Path, Path]) -> None:
-    """Nothing of what is read may be written to."""
+    """Refuse to write to any file that is read."""
     real = Path(os.path.realpath(source))
     if source.is_file():
         if any(os.path.realpath(target) == str(real) for target in targets.values()):

@@ -23,7 +23,7 @@ def slice_ticks(score: Score, start: int, end: int) -> Score:
     """The music whose notes begin in ``[start, end)``, moved to tick 0.
 
     Tempo, meter and key in force at ``start`` stand at tick 0. Notes keep their length, also past ``end``; notes that
-    began before ``start`` are left out. Tracks without notes in the range are kept, so that track numbers hold.
+    began before ``start`` are left out. Tracks without notes in the range stay, so that track numbers do not change.
     """
     out = Score(score.ticks_per_quarter)
     out.tempos = [Tempo(t, mspq=e.mspq) for t, e in _in_force(score.tempos, start, end)]
@@ -89,7 +89,7 @@ def scale_tempo(score: Score, factor: float) -> Score:
 
 
 def scale_velocity(score: Score, factor: float) -> Score:
-    """``score`` with every velocity times ``factor``, kept within 1..127."""
+    """Return ``score`` with every velocity multiplied by ``factor``, clamped to 1..127."""
     out = score.copy()
     for track in out.tracks:
         if len(track.notes):

@@ -1,4 +1,4 @@
-"""What a Score holds, in numbers, and how to know it again under another name, key, tempo or dress."""
+"""Statistics of a Score, and its fingerprint, by which it is recognised in another key, tempo or instrumentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRAM = 24
 """Notes in a passage: about six chords of four voices."""
 
 SAMPLED = 8
-"""One passage in this many is kept, chosen by its own hash, so that every copy keeps the same ones."""
+"""One passage in this many is used, chosen by its hash, so that copies use the same ones."""
 
 REPEATS = (1, 2, 3, 4)
 """A passage that mostly repeats what was this many notes before (a scale, a figure, one note) says nothing."""
@@ -30,7 +30,7 @@ _MULTIPLIER = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class Facts:
-    """What a Score holds.
+    """Statistics of a Score.
 
     Attributes:
         notes: Number of notes.
@@ -60,13 +60,13 @@ class Facts:
     polyphony: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """How to know a piece again.
+    """The fingerprint of a piece: hashes by which it is recognised.
 
     Attributes:
         content: 16 hexadecimal digits, the same for every copy of the piece: whatever its file name, key, tempo, ticks
@@ -111,7 +111,7 @@ def facts(score: Score) -> Facts:
 
 
 def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """When ``ticks`` of ``score`` sound, in seconds, by its tempo map; 120 quarters a minute before the first tempo."""
+    """Return the times of ``ticks`` of ``score`` in seconds; the tempo before the first tempo event is 120."""
     starts, mspq = _tempos(score, None)
     rate = mspq / (1e6 * score.ticks_per_quarter)  # seconds a tick
     passed = np.concatenate([[0.0], np.cumsum(np.diff(starts) * rate[:-1])])
@@ -121,7 +121,7 @@ def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def fingerprint(score: Score) -> Fingerprint:
-    """How to know ``score`` again; see `Fingerprint`.
+    """Return the fingerprint of ``score``; see `Fingerprint`.
 
     For steps and passages pitched notes are put in order of onset, then of pitch, doublings left out; what is hashed is
     each note's interval from the note before it and whether it begins a new onset. Lengths, and how long onsets lie
@@ -191,7 +191,7 @@ def shared(one: Fingerprint, other: Fingerprint) -> float:
 
 
 def novel(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the tokens a piece is known by say something: those that are none of the few before them again."""
+    """Return which tokens of a passage are informative: those that do not repeat one of the few before them."""
     repeats = np.zeros(len(tokens), bool)
     for lag in REPEATS:
         repeats[lag:] |= tokens[lag:] == tokens[:-lag]

@@ -43,7 +43,7 @@ class Sounding:
         return cls(onsets, lengths, pitches, velocities, drums[order], score.ticks_per_quarter)
 
     def between(self, start: int, end: int) -> Sounding:
-        """Those that begin in ``[start, end)``, in ticks."""
+        """Return the notes that begin in ``[start, end)``, in ticks."""
         a, b = np.searchsorted(self.onsets, [start, end]).tolist()
         return Sounding(
             self.onsets[a:b], self.lengths[a:b], self.pitches[a:b], self.velocities[a:b], self.drums[a:b],
@@ -58,7 +58,7 @@ class Sounding:
         return len(self) * self.ticks_per_quarter / max(1, ticks)
 
     def polyphony(self) -> float | None:
-        """How many pitched notes sound at once where any sounds, on average over time; None: none does."""
+        """Return the average number of pitched notes that sound at once, where any does; None: none does."""
         pitched = ~self.drums & (self.lengths > 0)
         if not pitched.any():
             return None

@@ -30,7 +30,7 @@ DRUM_CHANNEL = 9
 
 
 def track_name(name: str, program: int, is_drum: bool) -> str:
-    """What to call a track: its own name, readable, or that of its instrument where it has none."""
+    """Return a track's name, made readable, or that of its instrument where it has none."""
     return readable(name).strip() or ("Drums" if is_drum else PROGRAMS[program % 128])
 
 
@@ -45,7 +45,7 @@ DRUMS: dict[int, str] = dict(enumerate(" ".join(_DRUMS.split()).split(", "), sta
 """The drum keys of General MIDI by pitch."""
 
 _EVERYDAY = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65, "saxophone": 65}
-"""What musicians call instruments of which General MIDI has several."""
+"""Common names of instruments that General MIDI has several programs for."""
 
 
 def program_number(text: str) -> int:

@@ -1,11 +1,11 @@
-"""Which instrument plays each note of a MIDI file: the program in force, and what the file makes drums of.
+"""The instrument of each note of a MIDI file: its program, and whether its channel plays drums.
 
-A program belongs to a channel of a port, whichever track names it: many files name all programs in a first track
-without notes. But where tracks that share a channel begin with different programs, as notation programs write
-them that put a whole choir on one channel, each track keeps its own.
+A program change applies to a channel of a port, whichever track it is in: many files set all programs in a first track
+without notes. But where tracks that share a channel begin with different programs, as notation software writes a whole
+choir on one channel, each track has its own program.
 
-Drums are channel 10, and what the file says: "use for rhythm part" messages (Roland GS), bank 127 or 126 after an XG
-System On (Yamaha XG), bank 120 after a GM2 System On.
+Drums are channel 10, and the channels that the file itself makes drums: by "use for rhythm part" messages (Roland GS),
+bank 127 or 126 after an XG System On (Yamaha XG), or bank 120 after a GM2 System On.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BANKS = (0, 32)
 """The controllers that select a bank: its high and its low part."""
 
 MOST = 2_000_000
-"""Programs, banks and states of a channel times the tracks they hold for; in real files a few thousand."""
+"""The limit of a channel's events times the tracks they apply to; real files have a few thousand."""
 
 _PORT = 0x21
 _GS, _XG_ON, _GM2_ON = b"\x41", b"\x43", b"\x7e"
@@ -35,11 +35,11 @@ _NOTE_STATE = (smf.CONTROL, smf.CHANNEL_PRESSURE, smf.BEND)
 
 @dataclass(frozen=True)
 class Selected:
-    """What a channel plays from some moment on.
+    """The program and bank selected on a channel from some moment on.
 
     Attributes:
         program: 0 to 127.
-        bank: The bank's high and low part; None where the file names none.
+        bank: The bank's high and low part; None where the file selects none.
     """
 
     program: int = 0
@@ -47,22 +47,22 @@ class Selected:
 
 
 @dataclass
-class _Said:
-    """What the tracks say of one channel of one port.
+class _ChannelEvents:
+    """The events of all tracks on one channel of one port.
 
     Attributes:
-        events: Programs and banks: tick, track, number among the track's events, the bytes.
+        selections: Program changes and bank selects: tick, track, number among the track's events, the bytes.
         first_note: By track, the number of its first note-on.
         states: By track, its controllers, bends and pressure: tick, number among the track's events, the bytes.
     """
 
-    events: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    selections: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     first_note: dict[int, int] = field(default_factory=dict)
     states: dict[int, list[tuple[int, int, bytes]]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def setup(self) -> int:
-        """How many states stand in tracks that have no notes there: they hold for all that have."""
+        """The number of states in tracks without notes on this channel; they apply to all tracks with notes."""
         return sum(len(states) for number, states in self.states.items() if number not in self.first_note)
 
 
@@ -70,37 +70,37 @@ class Instruments:
     """The instruments of a file's tracks.
 
     Attributes:
-        need_parts: Whether a reader that goes by tracks alone would miss some of them.
+        need_parts: Whether reading each track on its own would give some notes a wrong instrument.
 
     Raises:
-        MidiError: So much is said of so many tracks that sorting it out would take minutes; the message is the bare
-            reason.
+        MidiError: So many events apply to so many tracks that resolving them would take minutes; the message is the
+            bare reason.
     """
 
     def __init__(self, tracks: Sequence[MidiTrack]) -> None:
         self.ports = [_port(track) for track in tracks]
-        self._said: dict[tuple[int, int], _Said] = defaultdict(_Said)
+        self._channels: dict[tuple[int, int], _ChannelEvents] = defaultdict(_ChannelEvents)
         self._drums: dict[tuple[int, int], bool] = {}
         self._timelines: dict[tuple[int, int], tuple[list[tuple[int, int, int]], list[Selected]]] = {}
         self._initials: dict[tuple[int, int], dict[int, int]] = {}
-        system = self._gather(tracks)
-        for (_, channel), said in self._said.items():
-            if (len(said.events) + said.setup) * len(said.first_note) > MOST:
+        system = self._collect(tracks)
+        for (_, channel), found in self._channels.items():
+            if (len(found.selections) + found.setup) * len(found.first_note) > MOST:
                 raise MidiError(f"is absurd: all that is said of channel {channel + 1} holds for too many tracks")
         self._find_drums(system)
-        self.need_parts = self._differ()
+        self.need_parts = self._any_hidden()
 
     def at(self, track: int, channel: int, tick: int, index: int) -> Selected:
-        """What plays a note of ``track`` that begins at ``tick``, as event number ``index`` of the track."""
+        """Return the program and bank of a note of ``track`` at ``tick``, which is the track's event ``index``."""
         moments, selected = self._timeline(track, channel)
         return selected[bisect_right(moments, (tick, 1, index))]
 
     def program(self, track: int, channel: int, tick: int, index: int) -> int:
-        """The program of such a note, 0 to 127."""
+        """Return the program, 0 to 127, of a note as in :meth:`at`."""
         return self.at(track, channel, tick, index).program
 
     def after(self, track: int, channel: int, tick: int) -> int:
-        """The program in force on ``channel`` for ``track`` after all that the file's tracks say at ``tick``."""
+        """Return the program on ``channel`` for ``track`` after all events of all tracks at ``tick``."""
         moments, selected = self._timeline(track, channel)
         return selected[bisect_right(moments, (tick, 2, 0))].program
 
@@ -110,7 +110,7 @@ class Instruments:
 
     @property
     def drum_channels(self) -> frozenset[int]:
-        """The channels that play drums, on whichever port."""
+        """The channels that play drums on any port."""
         return frozenset({c for (_, c), drums in self._drums.items() if drums} | ({DRUM_CHANNEL} - self._pitched))
 
     @property
@@ -118,39 +118,39 @@ class Instruments:
         return {channel for (_, channel), drums in self._drums.items() if not drums}
 
     def states(self, track: int, channel: int) -> list[tuple[int, int, int, bytes]]:
-        """The controllers, bends and pressure that hold for the notes of ``track`` on ``channel``, in order.
+        """Return the controllers, bends and pressure that apply to the notes of ``track`` on ``channel``, in order.
 
-        They are those of the track itself, and of tracks that have no notes there.
+        They come from the track itself, and from tracks without notes on the channel.
 
         Returns:
-            For each its tick; 0 if another track says it and 1 if the track itself does; its place among those; its
+            For each event its tick; 0 if it is in another track and 1 if it is in ``track``; its place among those; its
             bytes.
         """
-        said = self._said[self.ports[track], channel]
-        own = [(tick, 1, index, data) for tick, index, data in said.states.get(track, ())]
+        found = self._channels[self.ports[track], channel]
+        own = [(tick, 1, index, data) for tick, index, data in found.states.get(track, ())]
         others = [
             (tick, 0, number, data)
-            for number, states in sorted(said.states.items())
-            if number not in said.first_note
+            for number, states in sorted(found.states.items())
+            if number not in found.first_note
             for tick, _, data in states
         ]
         # Stable: events of another track at one tick stay in that track's order.
         return sorted(others + own, key=lambda state: state[:3])
 
-    def _gather(self, tracks: Sequence[MidiTrack]) -> str:
-        """Collect what is said of channels; whether the file is written for ``"xg"`` or ``"gm2"``, else empty."""
+    def _collect(self, tracks: Sequence[MidiTrack]) -> str:
+        """Collect the events of each channel; return ``"xg"`` or ``"gm2"`` if the file turns it on, else ``""``."""
         system = ""
         for number, (track, port) in enumerate(zip(tracks, self.ports, strict=True)):
             for index, (tick, data) in enumerate(track.events):
                 status = data[0]
                 if status < 0xF0:
-                    kind, said = status & 0xF0, self._said[port, status & 0x0F]
+                    kind, found = status & 0xF0, self._channels[port, status & 0x0F]
                     if kind == smf.NOTE_ON and data[2]:
-                        said.first_note.setdefault(number, index)
+                        found.first_note.setdefault(number, index)
                     elif kind == smf.PROGRAM or (kind == smf.CONTROL and data[1] in BANKS):
-                        said.events.append((tick, number, index, data))
+                        found.selections.append((tick, number, index, data))
                     if kind in _NOTE_STATE:
-                        said.states[number].append((tick, index, data))
+                        found.states[number].append((tick, index, data))
                 elif status == 0xF0:
                     system = _system(data) or system
                     if (part := _rhythm_part(data)) is not None:
@@ -158,23 +158,25 @@ class Instruments:
         return system
 
     def _find_drums(self, system: str) -> None:
-        for key, said in self._said.items() if system else ():
+        for key, found in self._channels.items() if system else ():
             banks = [
-                data[2] for *_, data in sorted(said.events) if data[0] & 0xF0 == smf.CONTROL and data[1] == BANKS[0]
+                data[2]
+                for *_, data in sorted(found.selections)
+                if data[0] & 0xF0 == smf.CONTROL and data[1] == BANKS[0]
             ]
             if banks:
                 self._drums[key] = banks[-1] in _DRUM_BANKS[system]
 
     def _timeline(self, track: int, channel: int) -> tuple[list[tuple[int, int, int]], list[Selected]]:
-        """From when on which selection holds: the moments, and one selection more than there are moments."""
+        """Return the moments at which the selection changes, and the selections: one before each, and the last."""
         key = (track, channel)
         if key not in self._timelines:
-            said = self._said[self.ports[track], channel]
+            found = self._channels[self.ports[track], channel]
             own = self._keeps_own(self.ports[track], channel)
-            # What another track says at a tick holds for the notes of that tick.
+            # Selections of another track at a tick apply to the notes of that tick.
             events = [
                 (tick, int(number == track), index if number == track else number, data)
-                for tick, number, index, data in said.events
+                for tick, number, index, data in found.selections
                 if number == track or not own
             ]
             events.sort(key=lambda event: event[:3])
@@ -190,44 +192,44 @@ class Instruments:
         return self._timelines[key]
 
     def _initial(self, port: int, channel: int) -> dict[int, int]:
-        """By track, the program that it names for a channel before its first note there."""
+        """Return, by track, the program that it sets on a channel before its first note there."""
         key = (port, channel)
         if key not in self._initials:
-            said = self._said[key]
+            found = self._channels[key]
             first: dict[int, int] = {}
-            for _, number, index, data in sorted(said.events, key=lambda event: event[:3]):
-                if data[0] & 0xF0 == smf.PROGRAM and index < said.first_note.get(number, index + 1):
+            for _, number, index, data in sorted(found.selections, key=lambda event: event[:3]):
+                if data[0] & 0xF0 == smf.PROGRAM and index < found.first_note.get(number, index + 1):
                     first[number] = min(data[1], 127)
             self._initials[key] = first
         return self._initials[key]
 
     def _keeps_own(self, port: int, channel: int) -> bool:
-        """Whether the tracks of a channel begin with different programs, so that each keeps its own."""
+        """Whether the tracks of a channel begin with different programs, so that each has its own."""
         return len(set(self._initial(port, channel).values())) > 1
 
-    def _differ(self) -> bool:
-        return any(self._is_hidden(*key, said) for key, said in self._said.items() if said.first_note)
+    def _any_hidden(self) -> bool:
+        return any(self._is_hidden(*key, found) for key, found in self._channels.items() if found.first_note)
 
-    def _is_hidden(self, port: int, channel: int, said: _Said) -> bool:
-        """Whether a reader that goes by tracks alone would miss what plays on a channel."""
+    def _is_hidden(self, port: int, channel: int, found: _ChannelEvents) -> bool:
+        """Whether reading each track on its own would give notes of a channel a wrong instrument."""
         programs: dict[int, set[int]] = defaultdict(set)
-        for _, number, _, data in said.events:
+        for _, number, _, data in found.selections:
             if data[0] & 0xF0 == smf.PROGRAM:
                 programs[number].add(min(data[1], 127))
         if programs and not self._keeps_own(port, channel):
-            unnamed = set(said.first_note) - set(self._initial(port, channel))
+            unnamed = set(found.first_note) - set(self._initial(port, channel))
             if unnamed - set(programs) or (len(programs) > 1 and (unnamed or len(set().union(*programs.values())) > 1)):
                 return True
-        banks = any(data[0] & 0xF0 == smf.CONTROL for *_, data in said.events)
+        banks = any(data[0] & 0xF0 == smf.CONTROL for *_, data in found.selections)
         if banks and any(len(own) > 1 for own in programs.values()):
             return True
-        if said.setup:
+        if found.setup:
             return True
         return self._drums.get((port, channel), channel == DRUM_CHANNEL) != (channel == DRUM_CHANNEL)
 
 
 def selects_drums(sysex: bytes) -> bool:
-    """Whether a system-exclusive message (without its status and length) can make drums of a channel."""
+    """Whether a system-exclusive message (without its status and length) can make a channel play drums."""
     return sysex[:1] == _GS or (sysex[:1] == _XG_ON and sysex[2:3] == b"\x4c") or sysex[:3] == b"\x7e\x7f\x09"
 
 
@@ -240,7 +242,7 @@ def _body(data: bytes) -> bytes:
 
 
 def _system(data: bytes) -> str:
-    """What a system-exclusive message switches on: ``"xg"``, ``"gm2"`` or nothing."""
+    """Return the system that a system-exclusive message switches on: ``"xg"``, ``"gm2"`` or ``""``."""
     body = _body(data)
     if body[:1] == _XG_ON and body[2:7] == b"\x4c\x00\x00\x7e\x00":
         return "xg"
@@ -248,7 +250,7 @@ def _system(data: bytes) -> str:
 
 
 def _rhythm_part(data: bytes) -> tuple[int, bool] | None:
-    """The channel, and whether it becomes drums, of a GS message "use for rhythm part"."""
+    """Return the channel of a GS message "use for rhythm part", and whether it becomes drums; else None."""
     body = _body(data)
     if body[:1] != _GS or body[2:5] != b"\x42\x12\x40" or len(body) < 8 or body[5] & 0xF0 != 0x10 or body[6] != 0x15:
         return None

@@ -116,7 +116,7 @@ def estimate(weights: NDArray[np.float64]) -> Key:
     much as in its relative one may be taken for either.
 
     Args:
-        weights: ``float64[12]``, e.g. from :func:`weights`; where nothing was heard, C major.
+        weights: ``float64[12]``, e.g. from :func:`weights`; C major if all are zero.
     """
     minor, tonic = divmod(int((_KEYS @ _centred(np.asarray(weights, np.float64))).argmax()), 12)
     return Key(tonic, bool(minor))

@@ -1,4 +1,4 @@
-"""How two pieces are known to be the same, or nearly: hashes of notes that do not depend on how a piece is dressed.
+"""Hashes by which equal and nearly equal pieces are recognised, whatever their key, tempo and instruments.
 
 `exact` is one hash of all notes, rhythm and drums included. `sketch` is a sample of small constellations of notes, each
 with its place: a copy whose notes were moved a little or of which some are missing still has many of them, all at one
@@ -21,7 +21,7 @@ Hashes = NDArray[np.uint64]
 STEP_GRID = 48
 """Steps between onsets are rounded to this part of a note value that is about as long as they are on average."""
 SKETCH = 256
-"""Constellations that are kept of a piece, at most."""
+"""The most constellations in a sketch."""
 
 _BETWEEN = 0.37  # where one note value ends and the next begins: no simple ratio
 _CELLS = 4  # onsets are rounded to 16ths: they may move by up to an eighth of a quarter and mostly stay in their cell
@@ -70,10 +70,10 @@ def _unit(ticks: Ints, ticks_per_quarter: int) -> float:
 
 
 def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
-    """A sample of the constellations of four notes in a piece, by which copies that are not exact are known.
+    """Return a sample of the constellations of four notes in a piece, by which inexact copies are recognised.
 
-    A constellation is known by intervals and by distances in 16ths, so it is the same in another key and at another
-    tempo. Which are kept is decided by their own hashes: copies keep the same ones.
+    A constellation is described by intervals and by distances in 16ths, so it is the same in another key and at another
+    tempo. The sample is chosen by hash, so that copies have the same one.
 
     Args:
         time: Onsets in ticks, of the pitched notes.
@@ -95,9 +95,9 @@ def sketch(time: Ints, pitch: Ints, ticks_per_quarter: int) -> Hashes:
     first = first[np.append(True, np.diff(hashes[first]) != 0)]
     hashes, notes = hashes[first], notes[first]
     rate = next(r for r in range(_HASH + 1) if np.searchsorted(hashes, np.uint64(1 << _HASH - r)) <= SKETCH)
-    kept = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
-    place = (order[notes[: len(kept)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
-    packed: Hashes = kept << np.uint64(_PLACE + _PITCH) | place
+    sampled = hashes[: np.searchsorted(hashes, np.uint64(1 << _HASH - rate))]
+    place = (order[notes[: len(sampled)]] & ((1 << _PLACE + _PITCH) - 1)).astype(np.uint64)
+    packed: Hashes = sampled << np.uint64(_PLACE + _PITCH) | place
     return packed
 
 
@@ -121,8 +121,8 @@ def _constellations(cells: Ints, pitches: Ints) -> Iterator[tuple[Hashes, Ints]]
         rises = np.sort(np.concatenate([np.zeros((1, len(note)), np.int64), up[lags[row].T, note]]), axis=0)
         onsets = 1 + (np.diff(steps, axis=0, prepend=0) > 0).sum(axis=0)
         different = 1 + (np.diff(rises, axis=0) != 0).sum(axis=0)
-        kept = (onsets >= _ONSETS) & (different >= _PITCHES)
-        yield _mixed(hashes[row[kept], note[kept]]) >> np.uint64(_PLACE + _PITCH), note[kept]
+        varied = (onsets >= _ONSETS) & (different >= _PITCHES)
+        yield _mixed(hashes[row[varied], note[varied]]) >> np.uint64(_PLACE + _PITCH), note[varied]
 
 
 def _mixed(hashes: Hashes) -> Hashes:
@@ -135,22 +135,22 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 
 def hashes_of(sketched: Hashes) -> Hashes:
-    """What the constellations of a sketch are known by, without their places."""
+    """Return the hashes of the constellations of a sketch, without their places."""
     return sketched >> np.uint64(_PLACE + _PITCH)
 
 
 def as_thin_as(sketched: Hashes, rate: int) -> Hashes:
-    """What a sketch would be if it were as thin as ``rate`` says."""
+    """Return a sketch thinned to ``rate``."""
     return sketched[: np.searchsorted(sketched, np.uint64((1 << 64 - rate) - 1), side="right")]
 
 
 def place_of(sketched: Hashes) -> Ints:
-    """Where the constellations of a sketch stand, in 16ths."""
+    """Return the places of the constellations of a sketch, in 16ths."""
     return (sketched & np.uint64((1 << _PLACE + _PITCH) - 1)).astype(np.int64) >> _PITCH
 
 
 def aligned(one: Hashes, other: Hashes) -> NDArray[np.bool_]:
-    """Which constellations of ``one`` stand in ``other``, too, at the distance in time and pitch that most have."""
+    """Return which constellations of ``one`` are in ``other``, too, at the most frequent shift in time and pitch."""
     found = np.zeros(len(one), bool)
     _, a, b = np.intersect1d(hashes_of(one), hashes_of(other), assume_unique=True, return_indices=True)
     if not len(a):

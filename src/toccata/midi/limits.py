@@ -1,4 +1,4 @@
-"""How much music there may be in a file: what is more is no music, or made to be dear.
+"""Limits on the size of the music in a file; beyond them it is no music, or made to exhaust memory.
 
 Two doors: what is read at all, and what is worked on as one song (continued, filled, varied, drawn, shown). The largest
 of some eleven thousand real files, symphonies among them, has 50,452 notes, 3,720 bars, 201 tempos, 142 meters and nine
@@ -17,7 +17,7 @@ from toccata.errors import MidiError
 from toccata.midi.bars import MAX_BARS, bar_map
 
 MAX_TAIL = 10_000
-"""What comes more than so many quarters after the last note has ended says nothing of the music, and is left out."""
+"""Quarters after the end of the last note beyond which events are dropped."""
 
 _MAPS: tuple[tuple[str, Any], ...] = (
     ("tempos", Tempo),
@@ -63,10 +63,10 @@ class Limits:
 
 
 READ = Limits(notes=500_000, bars=MAX_BARS, changes=50_000, does="are read")
-"""What is read at all."""
+"""The limits for reading a file."""
 
 SONG = Limits(notes=75_000, bars=10_000, changes=10_000, does="are worked on: take a part of the file")
-"""What is worked on as one song."""
+"""The limits for a song to write for or to edit."""
 
 
 def without_tail(score: Score) -> Score:
@@ -94,5 +94,5 @@ def without_tail(score: Score) -> Score:
 
 def _until(events: Any, factory: Any, last: int) -> Any:
     columns = events.numpy()
-    kept: Any = columns["time"] <= last
-    return events if np.all(kept) else factory.from_numpy(**{name: column[kept] for name, column in columns.items()})
+    mask: Any = columns["time"] <= last
+    return events if np.all(mask) else factory.from_numpy(**{name: column[mask] for name, column in columns.items()})

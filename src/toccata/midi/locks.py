@@ -1,4 +1,4 @@
-"""Locks: notes of a song that stay, whatever is written around them."""
+"""Locks: notes of a song that are preserved, whatever is generated around them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toccata.midi.bars import BarMap
 from toccata.midi.tracks import chosen_tracks
 
 One = int | str
-"""A bar, a track or a pitch, as it is easily written."""
+"""A bar, a track or a pitch, as a number or as text."""
 _NUMBER = re.compile("[0-9]{1,9}")
 _PITCH = re.compile(r"([A-Ga-g])([#b♯♭]*)(-?\d)")
 _ONE = r"(\d+|[A-Ga-g][#b♯♭]*-?\d)"
@@ -22,12 +22,12 @@ _SPAN = re.compile(rf"{_ONE}(?:\s*-\s*{_ONE})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
-class Kept(NamedTuple):
-    """A note that stays.
+class NoteRef(NamedTuple):
+    """A reference to a note of a song.
 
     Attributes:
         track: The number of its track.
-        tick: Where it begins.
+        tick: The tick at which it begins.
         pitch: Its pitch.
     """
 
@@ -38,7 +38,7 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Lock:
-    """Which notes of a song stay: those that begin in some bars, of some tracks, between some pitches.
+    """A selection of notes to preserve: those that begin in some bars, of some tracks, between some pitches.
 
     Attributes:
         bars: First and last bar, counted from 1; None: all.
@@ -52,10 +52,10 @@ class Lock:
 
     @classmethod
     def read(cls, text: str) -> Lock:
-        """``BARS:TRACKS:PITCHES``, each of which may be empty: ``5-6``, ``5-8:melody``, ``::C5-G9``, ``:1,bass``.
+        """Parse ``BARS:TRACKS:PITCHES``, each optional: ``5-6``, ``5-8:melody``, ``::C5-G9``, ``:1,bass``.
 
         Raises:
-            RequestError: It does not read like this.
+            RequestError: It has another form.
         """
         parts = [part.strip() for part in text.split(":")]
         if len(parts) > 3 or not any(parts):
@@ -73,10 +73,10 @@ class Lock:
         tracks: One | Sequence[One] | None = None,
         pitches: One | tuple[One, One] | None = None,
     ) -> Lock:
-        """A lock of one bar or some, one track or some, one pitch or a range of them, pitches as 72 or ``"C5"``.
+        """Return a lock of one bar or some, one track or some, one pitch or a range of them, pitches as 72 or ``"C5"``.
 
         Raises:
-            RequestError: Nothing is named, or it makes no sense.
+            RequestError: All are None, or a value is invalid.
         """
         if bars is None and tracks is None and pitches is None:
             raise RequestError("a lock needs bars, tracks or pitches")
@@ -86,7 +86,7 @@ class Lock:
         return cls(_span(bars, "bars", _bar), words, _span(pitches, "pitches", pitch_number))
 
     def __str__(self) -> str:
-        """As :meth:`read` takes it."""
+        """The lock as text that :meth:`read` parses."""
         bars, pitches = ("" if span is None else f"{span[0]}-{span[1]}" for span in (self.bars, self.pitches))
         return f"{bars}:{','.join(map(str, self.tracks or ()))}:{pitches}".rstrip(":")
 
@@ -165,13 +165,13 @@ def pitch_number(word: One) -> int:
     return number
 
 
-def kept_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[Kept]:
-    """The notes of a song that ``locks`` hold.
+def locked_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[NoteRef]:
+    """Return the notes of a song that ``locks`` preserve.
 
     Raises:
         RequestError: There are no such bars or tracks, or a lock holds no note.
     """
-    kept: set[Kept] = set()
+    locked: set[NoteRef] = set()
     for lock in locks:
         first, last = lock.bars or (1, len(bars))
         if last > len(bars):
@@ -182,12 +182,12 @@ def kept_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[Ke
         low, high = lock.pitches or (0, 127)
         chosen = range(len(song.tracks)) if lock.tracks is None else chosen_tracks(song, lock.tracks)
         held = {
-            Kept(number, note.time, note.pitch)
+            NoteRef(number, note.time, note.pitch)
             for number in chosen
             for note in song.tracks[number].notes
             if start <= note.time < end and low <= note.pitch <= high
         }
         if not held:
             raise RequestError(f"the lock {lock} holds no note")
-        kept |= held
-    return frozenset(kept)
+        locked |= held
+    return frozenset(locked)

@@ -44,7 +44,7 @@ class SanitizedMidi:
 
 @dataclass
 class _Walk:
-    """What was found on the way through a track.
+    """The findings of a walk through a track.
 
     Attributes:
         patches: What has to be replaced: from, to, new bytes.
@@ -268,7 +268,7 @@ def _walk_long(track: bytes, start: int, at: int, tick: int, walk: _Walk) -> tup
 
 
 def _mended_meta(kind: int, body: bytes) -> bytes | None:
-    """What has to stand for a meta event, None if it is well as it is."""
+    """Return the replacement of a meta event; None if it is valid."""
     if kind < 0x10:
         if kind == 0 or body.isascii():
             return None

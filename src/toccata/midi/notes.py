@@ -16,7 +16,7 @@ _LYRICS = 15  # the low half of 0xFF, the status of a meta event
 
 
 class Place(NamedTuple):
-    """What a Score has as one track.
+    """The place in a file of a track of its Score.
 
     Attributes:
         track: The file's track, from 0; a file of type 0 has one.
@@ -60,7 +60,7 @@ def notes_of(
     Args:
         track: The track.
         number: Its number in the file, from 0.
-        instruments: What plays where in the file; by default a channel's program is the one that this track names.
+        instruments: The file's instruments; by default a channel's program is the one set in this track.
     """
     programs = [0] * 16
     shared = instruments if instruments is not None and instruments.need_parts else None
@@ -91,7 +91,7 @@ def notes_of(
 
 
 def score_places(tracks: Sequence[MidiTrack], instruments: Instruments | None = None) -> list[Place]:
-    """Where the tracks of the Score that ``read_score`` makes of a file of type 0 or 1 are in it, in their order.
+    """Return the places in a file of type 0 or 1 of the tracks of its Score (see ``read_score``), in their order.
 
     A Score has a track for each program that begins notes in a channel of a file's track: in the order of the file's
     tracks, then of channels, then of programs. Where the file's instruments are plain (see `Instruments.need_parts`),

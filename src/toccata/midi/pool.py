@@ -20,7 +20,7 @@ from typing import TypeVar
 from toccata.errors import MidiError, ToccataError
 
 WORKER_NAME = "toccata-files"
-"""How the names of worker processes begin."""
+"""The prefix of the names of worker processes."""
 
 Result = TypeVar("Result")
 
@@ -95,7 +95,7 @@ class _Worker:
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs, work), name=f"{WORKER_NAME}-{number}", daemon=True
         )
-        with main_left_alone(work), interrupts_kept():
+        with main_left_alone(work), interrupts_deferred():
             self.process.start()
         theirs.close()
         self.pending: deque[Path] = deque()
@@ -118,10 +118,10 @@ class _Worker:
 
 
 @contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Processes started in the block never hear Ctrl-C, not even before their first line; this one hears it after it.
+def interrupts_deferred() -> Iterator[None]:
+    """A block in which this process defers Ctrl-C until the end, and whose child processes never receive it.
 
-    In a terminal it reaches every process, and one that is still loading its modules would tell a story about it.
+    In a terminal it reaches every process, and one that is still importing modules would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

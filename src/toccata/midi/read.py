@@ -23,7 +23,7 @@ from toccata.midi.pool import map_files
 __all__ = ["MAX_BYTES", "MAX_QUARTERS", "SUFFIXES", "find_midi", "map_files", "read_score"]
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
-"""What MIDI files are called, in lower case."""
+"""The suffixes of MIDI files, in lower case."""
 
 MAX_QUARTERS = 100_000
 """The longest music read, in quarter notes: about 14 hours at 120 a minute."""
@@ -43,8 +43,8 @@ def read_score(
     """Read a MIDI file of type 0, 1 or 2, of any resolution, up to 100 MB.
 
     The bytes are checked, and mended where that is harmless (see `toccata.midi.mend.mend`), before the native parser
-    sees them. Tempo, meter and key events that several tracks repeat are kept once; where tracks disagree at a tick
-    (transposing instruments have keys of their own), the value most of them give is kept. The tracks of a type 2 file
+    sees them. Tempo, meter and key events that several tracks repeat are read once; where tracks disagree at a tick
+    (transposing instruments have keys of their own), the value most of them give is used. The tracks of a type 2 file
     are laid one after the other, each from a bar line. Time in film frames becomes ticks at a constant tempo. A note
     that is never released is left out. Text keeps its bytes (see `toccata.midi.text`).
 
@@ -80,7 +80,7 @@ def find_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> 
 
     Args:
         folder: Where to look.
-        closed: Hears of each folder that may not be read; it is passed over.
+        closed: Called with the error of each folder that may not be read, which is skipped.
 
     Raises:
         CorpusError: There is no such folder, or no MIDI file in it.
@@ -162,7 +162,7 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file that is not too large.
 
     Pipes, sockets and devices, and links to them, are refused before anything is read: they may never end, or wait for
-    ever. What a file's size is said to be is not relied on; reading stops past the limit.
+    ever. The size that the system reports is not relied on; reading stops past the limit.
 
     Raises:
         MidiError: As :func:`read_score`, the message being the bare reason.
@@ -243,7 +243,7 @@ def _joined(scores: list[Score]) -> Score:
             continue
         _refuse_absurd(score)
         length = bar_map(score).end
-        # What holds by default at the start of a file has to be said in the middle of one.
+        # The defaults at the start of a file have to be explicit in the middle of one.
         if start and not any(t.time == 0 for t in score.tempos):
             score.tempos.append(Tempo(0, qpm=120.0))
         if start and not any(t.time == 0 for t in score.time_signatures):
@@ -262,7 +262,7 @@ def _joined(scores: list[Score]) -> Score:
 
 
 def _agreed(events: Any, factory: Any) -> Any:
-    """At most one event a tick: the one given most often there, the last of them where that is a tie."""
+    """Return at most one event per tick: the most frequent one there, in a tie the last."""
     if len(events) < 2:
         return events
     columns: dict[str, Any] = dict(events.numpy())
@@ -271,11 +271,11 @@ def _agreed(events: Any, factory: Any) -> Any:
     votes: dict[int, Counter[tuple[int, ...]]] = {}
     for time, *value in zip(*(column.tolist() for column in columns.values()), strict=True):
         votes.setdefault(time, Counter())[tuple(value)] += 1
-    kept = [(time, *_winner(counter)) for time, counter in sorted(votes.items())]
+    agreed = [(time, *_winner(counter)) for time, counter in sorted(votes.items())]
     return factory.from_numpy(
         **{
             name: np.array(values, dtype=columns[name].dtype)
-            for name, values in zip(columns, zip(*kept, strict=True), strict=True)
+            for name, values in zip(columns, zip(*agreed, strict=True), strict=True)
         }
     )
 

@@ -11,22 +11,22 @@ from toccata.midi.text import to_bytes
 
 _CUE, _RESET = 0x07, 121
 _MOMENTS = (smf.LYRIC, smf.MARKER, _CUE)
-# What holds before a file has said anything: of the music as a whole, and of a channel's controllers.
+# The defaults of a MIDI file: of the music as a whole, and of a channel's controllers.
 _MAPS = {smf.TEMPO: smf.tempo(500_000), smf.METER: smf.meter(4, 4), smf.KEY: smf.key(0, 0)}
 _CONTROLS = {1: 0, 7: 100, 10: 64, 11: 127, 64: 0, 65: 0, 66: 0, 67: 0}
 _RELEASED = (1, 64, 65, 66, 67)
 
 _State = tuple[int, int, int]
-"""Something that holds until it is said otherwise: track, status, and which controller or meta event."""
+"""A state that an event sets until the next such event: track, status, and which controller or meta event."""
 
 
 def closed(data: bytes, tick: int, *, text: str | None = None) -> bytes:
-    """What a MIDI file holds before ``tick``; notes that still sound there end with it, those without any end go.
+    """Return a MIDI file that ends at ``tick``; notes still sounding end there, notes without a note-off are dropped.
 
     Args:
         data: The file.
-        tick: Where it is cut.
-        text: A text event that goes, too.
+        tick: The tick at which it is cut.
+        text: The text of a text event to drop, too.
 
     Raises:
         MidiError: ``data`` is no MIDI file that can be taken apart; the message is the bare reason.
@@ -34,34 +34,33 @@ def closed(data: bytes, tick: int, *, text: str | None = None) -> bytes:
     """
     if tick < 0:
         raise ValueError(f"a cut at tick {tick}")
-    gone = None if text is None else smf.meta(smf.TEXT, to_bytes(text))
+    dropped = None if text is None else smf.meta(smf.TEXT, to_bytes(text))
     file = smf.read(data)
     for track in file.tracks:
         notes = notes_of(track)[0]
         offs = {note.off for note in notes if note.start < tick}
         hanging = {note.on for note in notes if note.off is None}
-        kept = [
+        remaining = [
             Event(min(event.tick, tick), event.data)
             for n, event in enumerate(track.events)
-            if n in offs or (event.tick < tick and n not in hanging and event.data != gone)
+            if n in offs or (event.tick < tick and n not in hanging and event.data != dropped)
         ]
-        track.events, track.end = sorted(kept, key=lambda event: event.tick), tick
+        track.events, track.end = sorted(remaining, key=lambda event: event.tick), tick
     return smf.write(file)
 
 
 def repeated(data: bytes, start: int, end: int, at: int) -> bytes:
-    """What a MIDI file holds from ``start`` to ``end``, once more from ``at`` on; the file ends with it.
+    """Return a MIDI file with its passage from ``start`` to ``end`` repeated at ``at``, after which it ends.
 
-    Notes that begin in the passage come again with their velocities, and end with it at the latest; so do programs,
-    controllers, bends, lyrics and markers. Tempo, meter and key are what they were, and what was set before the passage
-    and has changed since is set again. Names, texts and system exclusive messages are not repeated. Of what stood from
-    ``at`` on, nothing stays; see :func:`closed`.
+    Repeated are the notes that begin in the passage, which end with it at the latest, programs, controllers, bends,
+    lyrics and markers; not names, texts and system exclusive messages. Tempo, meter, key and other states from before
+    the passage that have changed since are set again. Everything from ``at`` on is dropped; see :func:`closed`.
 
     Args:
         data: The file.
         start: The passage's first tick.
         end: The tick after its last.
-        at: Where it stands again, at ``end`` or later.
+        at: The tick of the repetition, at ``end`` or later.
 
     Raises:
         MidiError: ``data`` is no MIDI file that can be taken apart; the message is the bare reason.
@@ -70,19 +69,19 @@ def repeated(data: bytes, start: int, end: int, at: int) -> bytes:
     if not 0 <= start < end <= at:
         raise ValueError(f"ticks {start} to {end} once more at {at}")
     file = smf.read(closed(data, at))
-    then, now = _force(file.tracks, start), _force(file.tracks, at)
+    then, now = _in_force(file.tracks, start), _in_force(file.tracks, at)
     passage = [(tick, n, what) for n, track in enumerate(file.tracks) for tick, what in _events(track, start, end)]
     passage.sort(key=lambda event: event[:2])
-    said = {_state(number, Event(tick, what)) for tick, number, what in passage if tick == start}
+    restated = {_state(number, Event(tick, what)) for tick, number, what in passage if tick == start}
     first = [
         (start, state[0], value)
-        for state in sorted({*then, *now} - said, key=lambda state: state[1] != smf.PROGRAM)
-        if (value := then.get(state) or _unsaid(state)) and now.get(state, _unsaid(state)) != value
+        for state in sorted({*then, *now} - restated, key=lambda state: state[1] != smf.PROGRAM)
+        if (value := then.get(state) or _default(state)) and now.get(state, _default(state)) != value
     ]
     for tick, number, what in first + passage:
         sets = _state(number, Event(tick, what))
         if sets is not None and what[0] == 0xFF:
-            if now.get(sets, _unsaid(sets)) == what:
+            if now.get(sets, _default(sets)) == what:
                 continue
             now[sets] = what
         file.tracks[number].events.append(Event(tick - start + at, what))
@@ -92,7 +91,7 @@ def repeated(data: bytes, start: int, end: int, at: int) -> bytes:
 
 
 def _events(track: MidiTrack, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """The events of a passage that are repeated."""
+    """Yield the events of a passage that are repeated."""
     notes = [note for note in notes_of(track)[0] if start <= note.start < end]
     theirs = {note.on for note in notes} | {note.off for note in notes}
     late = []
@@ -105,8 +104,8 @@ def _events(track: MidiTrack, start: int, end: int) -> Iterator[tuple[int, bytes
     yield from ((end, event.data) for event in late)
 
 
-def _force(tracks: Sequence[MidiTrack], tick: int) -> dict[_State, bytes]:
-    """What has been said last before ``tick``."""
+def _in_force(tracks: Sequence[MidiTrack], tick: int) -> dict[_State, bytes]:
+    """Return the states in force before ``tick``, each with the event that set it."""
     found: dict[_State, bytes] = {}
     events = [(event.tick, number, event) for number, track in enumerate(tracks) for event in track.events]
     for when, number, event in sorted(events, key=lambda item: item[:2]):
@@ -123,7 +122,7 @@ def _force(tracks: Sequence[MidiTrack], tick: int) -> dict[_State, bytes]:
 
 
 def _state(track: int, event: Event) -> _State | None:
-    """What an event sets; tempo and meter are one for all tracks. None for events that set nothing."""
+    """Return the state that an event sets, tempo and meter for all tracks; None for events that set none."""
     if event.meta in _MAPS:
         return track if event.meta == smf.KEY else 0, 0xFF, event.meta
     if event.kind == smf.CONTROL:
@@ -133,8 +132,8 @@ def _state(track: int, event: Event) -> _State | None:
     return None
 
 
-def _unsaid(state: _State) -> bytes:
-    """The event that sets what holds where nothing was said; empty where nobody knows."""
+def _default(state: _State) -> bytes:
+    """Return the event that sets a state to its default; empty if the default is unknown."""
     _, status, which = state
     kind = status & 0xF0
     if status == 0xFF:

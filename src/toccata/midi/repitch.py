@@ -53,7 +53,7 @@ class Keys:
         return other
 
     def clash(self, one: int, other: int) -> bool:
-        """Whether two notes could not have one pitch and both be heard as they are written."""
+        """Whether two notes would cut each other short if they had the same pitch."""
         a, b = self.notes[one], self.notes[other]
         if a.place.channel != b.place.channel:
             return False

@@ -1,7 +1,7 @@
-"""Notes of a MIDI file exchanged for others; all its other events stay as they are.
+"""Replaces notes of a MIDI file; all its other events are preserved.
 
-Which notes go is said by tick and by track of the parsed Score; ``notes.score_places`` knows where those tracks are in
-the file. What stays is never decoded (see ``splice``).
+Notes to remove are given by tick and by track of the parsed Score; ``notes.score_places`` finds those tracks in the
+file. What is preserved is never decoded (see ``splice``).
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from toccata.midi.voices import Added, Part, Rank, lay, track_voice
 
 @dataclass(frozen=True)
 class Hole:
-    """A place in a file whose notes go.
+    """A range of a file whose notes are removed.
 
     Attributes:
-        start: The tick of the file from which notes that begin go.
-        end: The tick from which they stay again.
+        start: The first tick: notes that begin from here on are removed.
+        end: The tick after the last.
         tracks: The numbers of the tracks, from 0, as the Score that ``read_score`` makes of the file has them; None:
             all of them.
-        kept: Notes that stay all the same: the number of the track, the tick where the note begins, its pitch.
+        preserved: Notes that are not removed: the number of the track, the tick where the note begins, its pitch.
     """
 
     start: int
     end: int
     tracks: frozenset[int] | None = None
-    kept: frozenset[tuple[int, int, int]] = frozenset()
+    preserved: frozenset[tuple[int, int, int]] = frozenset()
 
 
 def replace_notes(
     midi: bytes, holes: Sequence[Hole], new: Score, targets: Sequence[int | None], *, at: int = 0, text: str = ""
 ) -> bytes:
-    """Take the notes out of ``holes`` and put those of ``new`` in; everything else stays event for event.
+    """Replace the notes in ``holes`` with those of ``new``; every other event is preserved.
 
-    What goes are the note-ons in the holes and the note-offs that end them, if there are any, wherever they stand.
-    A note that began before a hole stays whole. Controllers, pedals, bends, texts and lyrics stay, also in the holes.
+    Removed are the note-ons in the holes and their note-offs, wherever they are. A note that began before a hole is
+    unchanged. Controllers, pedals, bends, texts and lyrics are preserved, also in the holes.
 
     A new note stands at ``at + round(tick * ticks a quarter of the file / those of new)``, in the holes or not:
 
@@ -66,7 +66,7 @@ def replace_notes(
 
     Args:
         midi: The bytes of a MIDI file of type 0 or 1, any ticks per quarter.
-        holes: What goes; they may overlap.
+        holes: The ranges whose notes are removed; they may overlap.
         new: The new notes, any ticks per quarter. Its tempo, meter and keys are not used.
         targets: For each track of ``new`` the number, as in a hole, of the file's track that it goes to; None: a new
             one.
@@ -86,8 +86,8 @@ def replace_notes(
     places = score_places(tracks, instruments)
     _refuse_absurd(holes, targets, new, len(places), at)
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
-    kept = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.kept}
-    tracks = [_without(track, number, spans, kept, instruments) for number, track in enumerate(tracks)]
+    preserved = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.preserved}
+    tracks = [_without(track, number, spans, preserved, instruments) for number, track in enumerate(tracks)]
     given: list[Part] = []
     fresh: list[Part] = []
     for track, target in zip(new.tracks, targets, strict=True):
@@ -121,58 +121,58 @@ def _without(
     track: MidiTrack,
     number: int,
     spans: Sequence[tuple[int, int, set[Place] | None]],
-    kept: set[tuple[Place, int, int]],
+    preserved: set[tuple[Place, int, int]],
     instruments: Instruments,
 ) -> MidiTrack:
-    """``track`` without the notes that begin in ``spans`` (start, end, places; None: all), but for those ``kept``."""
-    gone = set()
+    """Return ``track`` without the notes that begin in ``spans`` (start, end, places) and not in ``preserved``."""
+    removed = set()
     for note in notes_of(track, number, instruments)[0]:
-        if (note.place, note.start, note.pitch) in kept:
+        if (note.place, note.start, note.pitch) in preserved:
             continue
         if any(start <= note.start < end and (own is None or note.place in own) for start, end, own in spans):
-            gone |= {note.on, note.off}
-    return MidiTrack([event for n, event in enumerate(track.events) if n not in gone], track.end)
+            removed |= {note.on, note.off}
+    return MidiTrack([event for n, event in enumerate(track.events) if n not in removed], track.end)
 
 
 def _settle(
     voices: Sequence[Part], tracks: Sequence[MidiTrack], single: bool, drum_channels: frozenset[int]
 ) -> list[str]:
-    """Give each of ``voices`` a track of its own and a channel; the names of the new tracks."""
+    """Give each of ``voices`` a track of its own and a channel; return the names of the new tracks."""
     names: list[str] = []
-    spoken: dict[int, float] = {}  # until when something is said on a channel
+    busy: dict[int, float] = {}  # by channel, the tick of its last event
     for number, track in enumerate(tracks if voices else ()):
         for event in track.events:
             if event.channel >= 0:
-                spoken[event.channel] = max(spoken.get(event.channel, 0), event.tick)
-        spoken |= {note.place.channel: inf for note in notes_of(track, number)[0] if note.end is None}
+                busy[event.channel] = max(busy.get(event.channel, 0), event.tick)
+        busy |= {note.place.channel: inf for note in notes_of(track, number)[0] if note.end is None}
     for voice in voices:
         voice.start = min([voice.notes[0][0]] + [tick for tick, _ in voice.others])
         voice.track = 0 if single else len(tracks) + len(names)
         names += [] if single else [voice.name]
         if voice.drums:
             voice.channel = DRUM_CHANNEL if DRUM_CHANNEL in drum_channels else min(drum_channels, default=DRUM_CHANNEL)
-            voice.announced = voice.channel not in spoken
+            voice.announced = voice.channel not in busy
         else:
             melodic = [channel for channel in range(16) if channel not in drum_channels]
-            free = [c for c in melodic if c not in spoken] + [c for c in melodic if spoken.get(c, inf) < voice.start]
+            free = [c for c in melodic if c not in busy] + [c for c in melodic if busy.get(c, inf) < voice.start]
             if not free:
                 raise MidiError(f"has no channel left for {voice.name}: there are 15, and the file uses them all")
             voice.channel = free[0]
-            if voice.channel in spoken:
+            if voice.channel in busy:
                 seam = Seam.of(tracks, voice.start)
                 rest = seam.resets(voice.channel) + seam.defaults(voice.channel)
                 voice.others[:0] = [(voice.start, data) for data in rest]
-        spoken[voice.channel] = inf
+        busy[voice.channel] = inf
     return names
 
 
 @dataclass
 class _Key:
-    """What a key of a channel is asked to do.
+    """The notes of one pitch on one channel.
 
     Attributes:
         sounding: The file's notes: start, end, track.
-        stray: Note-offs of the file that end nothing: tick and track.
+        stray: Note-offs of the file that end no note: tick and track.
         new: New notes: start, number of the voice, end, velocity.
     """
 
@@ -181,7 +181,7 @@ class _Key:
     new: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def fitted(self, track_of: Sequence[int]) -> list[tuple[int, int, int, int]]:
-        """The new notes that can sound, as long as they can; ``track_of`` has the track of each voice."""
+        """Return the new notes that can sound, shortened where necessary; ``track_of`` has the track of each voice."""
         out = []
         old = sorted(self.sounding)
         onsets = [(start, track) for start, _, track in old]
@@ -209,7 +209,7 @@ class _Key:
 
 
 def _make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
-    """Shorten or leave out what would strike a key that sounds, or silence it."""
+    """Shorten or drop new notes that would collide with a sounding note of the same pitch and channel."""
     keys: dict[tuple[int, int], _Key] = defaultdict(_Key)
     for number, voice in enumerate(voices):
         for start, end, pitch, velocity in voice.notes:
@@ -231,7 +231,7 @@ def _make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
 
 
 def _laid(given: Sequence[Part], fresh: Sequence[Part], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
-    """The events of voices in the file's tracks, and of those in tracks of their own, by track."""
+    """Return the events of the new notes, by track: those in the file's tracks, and those in tracks of their own."""
     out: dict[int, list[Added]] = defaultdict(list)
     instruments = Instruments(tracks)
     for voice in given:
@@ -242,7 +242,7 @@ def _laid(given: Sequence[Part], fresh: Sequence[Part], tracks: Sequence[MidiTra
 
 
 def _in_program(events: Iterable[Added], voice: Part, instruments: Instruments) -> list[Added]:
-    """``events`` with program changes around note-ons that the file would give another program than the voice's.
+    """Return ``events`` with program changes around note-ons where another program than the voice's is in force.
 
     Args:
         events: The voice's.
@@ -251,10 +251,10 @@ def _in_program(events: Iterable[Added], voice: Part, instruments: Instruments) 
     """
     out: list[Added] = []
     for (tick, rank), group in groupby(events, key=lambda event: event[:2]):
-        force = instruments.after(voice.track, voice.channel, tick)
-        if rank != Rank.NOTE_ON or force == voice.program:
+        in_force = instruments.after(voice.track, voice.channel, tick)
+        if rank != Rank.NOTE_ON or in_force == voice.program:
             out += group
             continue
         change = smf.PROGRAM | voice.channel
-        out += [(tick, rank, bytes((change, voice.program))), *group, (tick, rank, bytes((change, force)))]
+        out += [(tick, rank, bytes((change, voice.program))), *group, (tick, rank, bytes((change, in_force)))]
     return out

@@ -1,4 +1,4 @@
-"""What holds in a MIDI file at a tick: instruments, controllers, notes still sounding."""
+"""The state of a MIDI file at a tick: instruments, controllers, notes still sounding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Home:
 
 @dataclass
 class Seam:
-    """What holds in the original at the seam.
+    """The state of the original at the seam.
 
     Attributes:
         tick: The seam.
@@ -60,7 +60,7 @@ class Seam:
 
     @classmethod
     def of(cls, tracks: Sequence[MidiTrack], tick: int) -> Seam:
-        """Listen to ``tracks`` until ``tick``."""
+        """Return the state of ``tracks`` at ``tick``."""
         instruments = Instruments(tracks)
         seam = cls(tick, drums=instruments.drum_channels)
         homes: dict[tuple[int, int], Home] = {}
@@ -83,7 +83,7 @@ class Seam:
             elif event.ends_note:
                 begun = open_notes[number, event.channel, event.data[1]]
                 since = begun.popleft() if begun else when
-                if when > tick:  # what is over by the seam is in nobody's way
+                if when > tick:  # notes that end by the seam block nothing
                     home.sounding[event.data[1]].append((since, when))
             elif when <= tick:
                 seam._update(event, home)
@@ -98,7 +98,7 @@ class Seam:
         return DRUM_CHANNEL if DRUM_CHANNEL in self.drums or not self.drums else min(self.drums)
 
     def sounding(self, channel: int, pitch: int) -> list[tuple[int, int, int]]:
-        """When a key of a channel sounds after the seam: from, to, track."""
+        """Return when a key of a channel sounds after the seam: from, to, track."""
         return [
             (*span, home.track)
             for home in self.homes
@@ -107,7 +107,7 @@ class Seam:
         ]
 
     def hanging(self, channel: int, pitch: int) -> int:
-        """How many original notes of a key of a channel never end."""
+        """Return the number of original notes of a key of a channel that never end."""
         return sum(home.hanging[pitch] for home in self.homes if home.channel == channel)
 
     def _update(self, event: Event, home: Home) -> None:
@@ -127,7 +127,7 @@ class Seam:
             self.controls[channel, kind] = event.data[1]
 
     def resets(self, channel: int) -> list[bytes]:
-        """What brings ``channel`` to rest before new notes; nothing where original notes still need its state."""
+        """Return the events that reset ``channel`` before new notes; none where original notes still need its state."""
         if channel in self.busy:
             return []
         out = [bytes((smf.CONTROL | channel, n, 0)) for n in _RELEASED if self.controls.get((channel, n))]
@@ -142,7 +142,7 @@ class Seam:
         return out
 
     def defaults(self, channel: int) -> list[bytes]:
-        """What makes a channel that another instrument has left like a fresh one."""
+        """Return the events that reset a channel that another instrument has used to its defaults."""
         return [
             bytes((smf.CONTROL | channel, number, value))
             for number, value in _DEFAULTS.items()

@@ -1,7 +1,7 @@
-"""Standard MIDI files as they are: every event with its absolute tick and its own bytes.
+"""Standard MIDI files without interpretation: every event with its absolute tick and its own bytes.
 
 Libraries that model MIDI messages lose what they do not model (escaped sysex packets, odd meta events, chunks of other
-makers). What has to survive untouched is therefore kept as bytes, and only looked into where needed.
+makers). Here events stay bytes, which are decoded only where needed, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST_DELTA = (1 << 28) - 1
 
 
 MOST_EVENTS = 250_000
-"""Of a file that is changed in place: each takes a few hundred bytes of memory. Songs of 75,000 notes have fewer."""
+"""The most events of a file that is edited: each takes a few hundred bytes. Songs of 75,000 notes have fewer."""
 
 
 class Event(NamedTuple):
@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
     @property
     def payload(self) -> bytes:
-        """What a meta event says, without its length."""
+        """The data of a meta event, without its length."""
         size, start = number_at(self.data, 2)
         return self.data[start : start + size]
 

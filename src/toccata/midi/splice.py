@@ -1,6 +1,6 @@
 """New music into a MIDI file whose own events stay as they were, and MIDI files from nothing.
 
-The original is never decoded into a Score and written again: its events are kept as bytes (see ``smf``) and new ones
+The original is never decoded into a Score and written again: its events stay bytes (see ``smf``) and new ones
 are merged between them, at one tick in the order note-offs, the original, the rest, note-ons.
 """
 
@@ -38,7 +38,7 @@ def continue_file(
       then one of the same program or family that the original goes on using, with the original's program.
 
     A file of type 0 stays of type 0: all is merged into its one track, by the same rules for channels. Notes of ``new``
-    that repeat or overlap one of the same pitch in their track are merged or shortened, as MIDI cannot say them apart.
+    that repeat or overlap one of the same pitch in their track are merged or shortened, as MIDI cannot separate them.
     A new note whose pitch the original still holds in that place goes to a second channel in the same track (or, where
     none is free, begins when the old one ends).
 
@@ -62,7 +62,7 @@ def continue_file(
     if at < 0 or (keep_until is not None and keep_until < 0):
         raise ValueError(f"a seam at tick {at}, keeping until {keep_until}")
     file = smf.read(original)
-    tracks = [_kept(track, keep_until) for track in file.tracks] or [MidiTrack()]
+    tracks = [_before(track, keep_until) for track in file.tracks] or [MidiTrack()]
     single = file.format == 0 and len(tracks) == 1
     voices = score_voices(new, at, file.division)
     seam = Seam.of(tracks, at)
@@ -83,7 +83,7 @@ def new_file(score: Score, *, text: str | None = None) -> bytes:
     Each track is named (after its instrument where it has no name) and has a channel of its own as long as there are
     enough: beyond 15, tracks of one program share; beyond 15 programs, channels are shared with program changes between
     the notes. Drums are on channel 9. Notes of one pitch that overlap in their track are merged or shortened. Ticks a
-    quarter stay as they are, up to the 32,767 that a MIDI file can say.
+    quarter are unchanged, up to the 32,767 that a MIDI file can have.
     """
     division = min(max(1, score.ticks_per_quarter), 0x7FFF)
     voices = score_voices(score, 0, division)
@@ -99,11 +99,11 @@ def new_file(score: Score, *, text: str | None = None) -> bytes:
 
 
 def drop_before(data: bytes, tick: int) -> bytes:
-    """What a MIDI file holds from ``tick`` on, moved to tick 0.
+    """Return a MIDI file without its events before ``tick``, which becomes tick 0.
 
-    Notes that began before are left out, with their ends. What is in force at ``tick`` stands at tick 0, in the tracks
-    it came from: programs, controllers, bends, tempo, meter and key; so do names and texts of tick 0 and sysex. Lyrics
-    and markers before ``tick`` are left out.
+    Notes that began before are dropped, with their note-offs. The programs, controllers, bends, tempo, meter and key in
+    force at ``tick`` are set at tick 0, in the tracks they were set in; names and texts of tick 0 and sysex are
+    preserved. Lyrics and markers before ``tick`` are dropped.
 
     Raises:
         MidiError: ``data`` is no MIDI file that can be taken apart; the message is the bare reason.
@@ -115,7 +115,7 @@ def drop_before(data: bytes, tick: int) -> bytes:
     before = [
         (e.tick, n, e) for n, track in enumerate(file.tracks) for e in track.events if e.meta >= 0 and e.tick < tick
     ]
-    # Tracks may speak of the tempo in turns: what was said last, in any of them, holds in all.
+    # Several tracks may change the tempo: the last change in any of them applies to all.
     last = {e.meta: e.data for _, _, e in sorted(before, key=lambda item: item[:2])}
     for track in file.tracks:
         track.events = _carried(track, tick, last) + _after(track, tick)
@@ -123,8 +123,8 @@ def drop_before(data: bytes, tick: int) -> bytes:
     return smf.write(file)
 
 
-def _kept(track: MidiTrack, until: int | None) -> MidiTrack:
-    """The part of ``track`` before ``until``, with the ends of its notes wherever they lie."""
+def _before(track: MidiTrack, until: int | None) -> MidiTrack:
+    """Return the part of ``track`` before ``until``, with the note-offs of its notes, wherever they are."""
     if until is None:
         return track
     ends = {note.off for note in notes_of(track)[0] if note.start < until}
@@ -161,43 +161,43 @@ def _maps(score: Score, at: int, division: int) -> list[tuple[int, bytes]]:
 
 
 def _changes(tracks: Sequence[MidiTrack], new: Iterable[tuple[int, bytes]]) -> Iterator[Added]:
-    """Those of ``new`` that say something else than what is in force in ``tracks`` when they come."""
-    said: dict[int, list[tuple[int, int, bytes]]] = {
+    """Yield those events of ``new`` that change what is in force in ``tracks`` at their tick."""
+    changes: dict[int, list[tuple[int, int, bytes]]] = {
         smf.TEMPO: [(0, -1, smf.tempo(500_000))],
         smf.METER: [(0, -1, smf.meter(4, 4))],
         smf.KEY: [(0, -1, smf.key(0, 0))],
     }
     for number, track in enumerate(tracks):
         for event in track.events:
-            if event.meta in said:
-                said[event.meta].append((event.tick, number, event.data))
-    for events in said.values():
+            if event.meta in changes:
+                changes[event.meta].append((event.tick, number, event.data))
+    for events in changes.values():
         events.sort(key=lambda item: item[:2])
-    place = dict.fromkeys(said, 0)  # how many of them have come by the tick that is looked at
-    force: dict[int, dict[int, bytes]] = {kind: {} for kind in said}  # what each track said last
+    place = dict.fromkeys(changes, 0)  # how many of them are before the current tick
+    in_force: dict[int, dict[int, bytes]] = {kind: {} for kind in changes}  # the last change in each track
     latest: dict[int, bytes] = {}
     for tick, data in sorted(new, key=lambda item: item[0]):
         kind = data[1]
-        events, at = said[kind], place[kind]
+        events, at = changes[kind], place[kind]
         while at < len(events) and events[at][0] <= tick:
-            latest[kind] = force[kind][events[at][1]] = _meaning(events[at][2])
+            latest[kind] = in_force[kind][events[at][1]] = _meaning(events[at][2])
             at += 1
         place[kind] = at
-        # Each part of an orchestra has its own key; tempo and meter are one for all.
-        apart = kind == smf.KEY and len(tracks) not in force[kind]
+        # Each part of an orchestra has its own key; tempo and meter are common to all.
+        apart = kind == smf.KEY and len(tracks) not in in_force[kind]
         meaning = _meaning(data)
-        if meaning not in (force[kind].values() if apart else (latest[kind],)):
-            latest[kind] = force[kind][len(tracks)] = meaning
+        if meaning not in (in_force[kind].values() if apart else (latest[kind],)):
+            latest[kind] = in_force[kind][len(tracks)] = meaning
             yield tick, Rank.META, data
 
 
 def _meaning(data: bytes) -> bytes:
-    """The part of a tempo, meter or key event that matters: of a meter, not the metronome."""
+    """Return the part of a tempo, meter or key event that is compared: of a meter, without the metronome."""
     return data[3:5] if data[1] == smf.METER else data[3:]
 
 
 def _state(event: Event) -> tuple[int, ...] | None:
-    """What an event sets until it is set again; None for events that set nothing."""
+    """Return which state an event sets; None for events that set none."""
     if event.meta in (smf.TEMPO, smf.METER, smf.KEY):
         return (event.meta,)
     kind = event.kind
@@ -207,7 +207,7 @@ def _state(event: Event) -> tuple[int, ...] | None:
 
 
 def _carried(track: MidiTrack, tick: int, last: dict[int, bytes]) -> list[Event]:
-    """What stands at tick 0 of a track that lost its part before ``tick``."""
+    """Return the events for tick 0 of a track whose part before ``tick`` is dropped: names, texts and states."""
     restated = {_state(event) for event in track.events if event.tick == tick}
     states: dict[tuple[int, ...], bytes] = {}
     others = []
@@ -215,7 +215,7 @@ def _carried(track: MidiTrack, tick: int, last: dict[int, bytes]) -> list[Event]
         if event.tick >= tick:
             break
         if state := _state(event):
-            states.pop(state, None)  # what was said last comes last: banks before programs
+            states.pop(state, None)  # the last change comes last: banks before programs
             states[state] = last[event.meta] if event.meta in (smf.TEMPO, smf.METER) else event.data
         else:
             of_the_start = event.meta >= 0 and event.tick == 0 and event.meta not in _MOMENTS
@@ -225,6 +225,6 @@ def _carried(track: MidiTrack, tick: int, last: dict[int, bytes]) -> list[Event]
 
 
 def _after(track: MidiTrack, tick: int) -> list[Event]:
-    """The events from ``tick`` on, moved, without the ends of notes that began before it."""
+    """Return the events from ``tick`` on, moved to tick 0, without the note-offs of notes that began before it."""
     ends = {note.off for note in notes_of(track)[0] if note.start < tick}
     return [Event(e.tick - tick, e.data) for n, e in enumerate(track.events) if e.tick >= tick and n not in ends]

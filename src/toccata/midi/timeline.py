@@ -55,7 +55,7 @@ class SongClock:
 
     @classmethod
     def of(cls, score: Score) -> SongClock:
-        """That of a score."""
+        """Return the timeline of a score."""
         return cls(score.ticks_per_quarter, sorted((int(t.time), float(t.qpm)) for t in score.tempos))
 
     def change(self, tick: int, tempo: float) -> None:

@@ -1,4 +1,4 @@
-"""Where new notes go in a MIDI file: which track, which channel, after which program change."""
+"""Assigns new notes to tracks and channels of a MIDI file, with program changes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def score_voices(score: Score, at: int, division: int) -> list[Part]:
 
 
 def track_voice(track: Track, at: int, division: int, tpq: int) -> Part:
-    """What ``track``, of ``tpq`` ticks a quarter, holds; in ``division`` ticks a quarter, tick 0 moved to ``at``."""
+    """Return the part of ``track``, converted from ``tpq`` to ``division`` ticks a quarter, with tick 0 at ``at``."""
 
     def moved(tick: int) -> int:
         return at + round(tick * division / tpq)
@@ -153,13 +153,13 @@ def lay(voices: Sequence[Part], seam: Seam) -> dict[int, list[Added]]:
             for _, end, pitch, _ in voice.notes:
                 added[voice.track].append((end, Rank.NOTE_OFF, bytes((smf.NOTE_OFF | channel, pitch, 0))))
         current = -1 if shared else here[0].program
-        said: set[int] = set()  # each track names its program at least once, for those who read it alone
+        announced: set[int] = set()  # each track has its program at least once, as some readers go by tracks
         onsets = [(note[0], n, note) for n, voice in enumerate(here) for note in voice.notes]
         for start, n, (_, _, pitch, velocity) in sorted(onsets):
             voice = here[n]
-            if voice.program != current or (shared and n not in said):
+            if voice.program != current or (shared and n not in announced):
                 current = voice.program
-                said.add(n)
+                announced.add(n)
                 if any(banks):  # a voice without a bank of its own is not to play the one before
                     numbers = {number for other in banks for number in other}
                     bank = {number: bytes((smf.CONTROL | channel, number, 0)) for number in numbers} | banks[n]
@@ -185,7 +185,7 @@ class _Channels:
         self.crowded = False
 
     def expect(self, programs: Iterable[int]) -> None:
-        """Say which voices are to come: where they outnumber the free channels, those of one program share."""
+        """Announce the voices to come: where they outnumber the free channels, those of one program share a channel."""
         self.crowded = len(list(programs)) > len(self.free)
 
     def take(self, voice: Part) -> tuple[int, bool]:
@@ -230,7 +230,7 @@ def _matched(voices: Sequence[Part], seam: Seam) -> dict[int, Home]:
 
 
 def _share_out(voices: list[Part], homes: dict[int, Home], seam: Seam) -> None:
-    """Where one voice is all the music there is for several parts of the original, deal its notes out to them.
+    """Divide the notes of one voice among several parts of the original, where it is the only voice for them.
 
     A model that knows instruments and not tracks writes a choir or two hands as one voice. Parts that have been silent
     for the last quarter of the music before the seam get nothing. What is dealt out is appended to ``voices``.
@@ -268,7 +268,7 @@ def _fits(home: Home, voice: Part, seam: Seam) -> bool:
 
 
 def _likeness(home: Home, voice: Part, seam: Seam) -> tuple[bool, ...]:
-    """How well a home fits, from what matters most."""
+    """Return a sort key for how well a part of the original fits, most important criterion first."""
     return home.notes > 0, voice.program == home.program, voice.program == seam.programs[home.channel]
 
 
@@ -333,7 +333,7 @@ def make_room(voices: Sequence[Part], seam: Seam) -> None:
 
 
 def _apart(notes: Iterable[_Note]) -> list[_Note]:
-    """``notes`` by onset, at least a tick long, those of one pitch kept from overlapping."""
+    """``notes`` by onset, at least a tick long, without overlaps of one pitch."""
     by_pitch: dict[int, list[_Note]] = defaultdict(list)
     for note in notes:
         by_pitch[note[2]].append(note)

@@ -28,7 +28,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the sequences lie that were packed into the rows of a batch, end to end, without padding.
+    """The boundaries of sequences that are packed into the rows of a batch, end to end, without padding.
 
     Attributes:
         positions: ``int32[B, T]``, each token's place in its own sequence.
@@ -64,7 +64,7 @@ class Packing:
 
 
 def visible(tokens: int, packing: Packing | None, window: int | None, device: torch.device | str = "cpu") -> Tensor:
-    """Which tokens each token sees, itself included: ``bool[1 or B, T, T]``.
+    """Return the attention mask, which tokens each token sees, itself included: ``bool[1 or B, T, T]``.
 
     Args:
         tokens: T.
@@ -81,7 +81,7 @@ def visible(tokens: int, packing: Packing | None, window: int | None, device: to
 
 
 class Seen:
-    """What the tokens of a batch see, in the form that a kernel takes; made once for all layers.
+    """The attention mask of a batch, in the form that a kernel takes; made once for all layers.
 
     Args:
         kernel: That will read it.

@@ -58,7 +58,7 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
 
 
 def _places(header: Any, shapes: Mapping[str, tuple[int, ...]], size: int) -> dict[str, tuple[int, int]]:
-    """Where each array lies in the file's data, of ``size`` bytes."""
+    """Return the range of each array in the file's data, which has ``size`` bytes."""
     if not isinstance(header, dict):
         raise ValueError("its header is no object")
     header.pop("__metadata__", None)
@@ -68,13 +68,13 @@ def _places(header: Any, shapes: Mapping[str, tuple[int, ...]], size: int) -> di
         raise ValueError(f"it has arrays that config.json does not describe, the first {min(foreign)[:100]!r}")
     places: dict[str, tuple[int, int]] = {}
     for name, shape in shapes.items():
-        said = header[name]
-        if not isinstance(said, dict) or said.get("dtype") != "F32":
+        entry = header[name]
+        if not isinstance(entry, dict) or entry.get("dtype") != "F32":
             raise ValueError(f"{name} is not float32")
-        if said.get("shape") != list(shape):
-            found = ascii(said.get("shape"))[:60]
+        if entry.get("shape") != list(shape):
+            found = ascii(entry.get("shape"))[:60]
             raise ValueError(f"{name} has the shape {found}, but config.json says {list(shape)}")
-        offsets = said.get("data_offsets")
+        offsets = entry.get("data_offsets")
         if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(at) is int for at in offsets)):
             raise ValueError(f"{name} has no place")
         places[name] = (offsets[0], offsets[1])

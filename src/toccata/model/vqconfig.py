@@ -21,7 +21,7 @@ ABOUT, WEIGHTS = "vq.json", "vq.safetensors"
 class VqConfig:
     """A VQ-VAE, as sizes and choices.
 
-    Two layouts. ``slots``: the keys that are used in a quarter note are told from low to high, and each becomes one
+    Two layouts. ``slots``: the keys that are used in a quarter note are encoded from low to high, each as one
     code, its rhythm included; where there are more keys than codes, some between the outer ones are left out. ``grid``:
     convolutions over the roll as a picture, which leave 8 x 2 places, one code each.
     """
@@ -40,9 +40,9 @@ class VqConfig:
     layers: int = 1
     """Residual blocks before the codebook, and as many behind."""
     decay: float = 0.95
-    """Of the moving averages that the entries are."""
+    """The decay of the moving averages that the codebook's entries are."""
     commitment: float = 12.5
-    """How much the distance between a code and what it stands for weighs, in nats a slice."""
+    """The weight of the distance between a code and its encoder output, in nats a slice."""
     renew: float = 0.05
     """Entries that are chosen less often than this, on average in a batch, are moved to where they are needed; 0: none
     is."""
@@ -71,7 +71,7 @@ class VqConfig:
         return self.codes * log2(self.codebook)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod

@@ -23,7 +23,7 @@ _AT_A_TIME = 512
 
 
 class VqVae(nn.Module):
-    """Rolls in, codes out, and back. The config is kept as ``.config``."""
+    """Rolls in, codes out, and back. The config is ``.config``."""
 
     def __init__(self, config: VqConfig) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class VqVae(nn.Module):
         return codebook
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is stored: the weights of the body and the codebook, float32 on the CPU."""
+        """Return the weights to save: those of the body and the codebook, float32 on the CPU."""
         found = {**dict(self.body.named_parameters()), "book": self.entries()}
         return {name: tensor.detach().to("cpu", torch.float32).contiguous().clone() for name, tensor in found.items()}
 
@@ -132,9 +132,9 @@ def _parts(array: NDArray[np.uint8] | NDArray[np.int32]) -> list[NDArray[np.uint
 class Slots(nn.Module):
     """A code for each key that is used, from low to high: which key, and its rhythm.
 
-    Told in order, the keys need no places of their own, so a code has all of its codebook to say which key it is and
-    how it is played. Where more keys are used than there are slots, the lowest and the highest are told, and of those
-    between as many as there is room for, evenly.
+    As keys are in order, slots need no position of their own, so all of the codebook encodes which key it is and how it
+    is played. Where more keys are used than there are slots, the lowest and the highest are encoded, and as many of
+    those between as there is room for, evenly.
     """
 
     def __init__(self, config: VqConfig) -> None:
@@ -154,7 +154,7 @@ class Slots(nn.Module):
         nn.init.constant_(self.key_out.bias, -3.0)  # most keys are not the one
 
     def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each slot is, ``[Q, K, D]``; whether it has a key, ``bool[Q, K]``; and which, ``[Q, K, 88]``."""
+        """Return slot embeddings ``[Q, K, D]``, which have a key, ``bool[Q, K]``, and the keys, ``[Q, K, 88]``."""
         given = self.share(rolls)
         rows = rolls.transpose(1, 2).flatten(2)  # [Q, 88, 2 * S]
         rhythms = given @ rows
@@ -175,18 +175,18 @@ class Slots(nn.Module):
         return logits.reshape(-1, KEYS, CHANNELS, self.steps).transpose(1, 2), claims
 
     def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
-        """How far the claimed keys are from those that each slot was given, in nats."""
+        """Return the cross-entropy of the predicted keys of the slots, in nats."""
         return F.binary_cross_entropy_with_logits(claims[used], given[used], reduction="sum")
 
     def share(self, rolls: Tensor) -> Tensor:
-        """The key that each slot is given, ``float[Q, K, 88]`` of zeros and ones."""
+        """Return the key in each slot, ``float[Q, K, 88]`` of zeros and ones."""
         chosen = self.choose(rolls)
         slot = torch.where(chosen, chosen.long().cumsum(1) - 1, -1)
         places = torch.arange(self.codes, device=rolls.device)[:, None]
         return (slot[:, None] == places).float()
 
     def choose(self, rolls: Tensor) -> Tensor:
-        """Which keys are told, ``bool[Q, 88]``: at most K a slice."""
+        """Return which keys are encoded, ``bool[Q, 88]``: at most K a slice."""
         active = rolls.amax(3).amax(1) > 0
         rank = active.long().cumsum(1) - 1
         number = active.sum(1, keepdim=True)
@@ -236,7 +236,7 @@ class Grid(nn.Module):
         )
 
     def encode(self, rolls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each place is, ``[Q, 16, C]``, and that all of them count, twice."""
+        """Return the embedding of each place, ``[Q, 16, C]``, and masks that select all of them, twice."""
         x = rolls
         for i, layer in enumerate(self.down):
             x = layer(F.relu(x) if i else x)
@@ -256,7 +256,7 @@ class Grid(nn.Module):
         return x, x
 
     def lead(self, given: Tensor, claims: Tensor, used: Tensor) -> Tensor:
-        """Nothing leads it but its loss."""
+        """Return no auxiliary loss."""
         return claims.new_zeros(())
 
 

@@ -1,6 +1,6 @@
-"""Recipes: everything that decides how a model is made, in one TOML file.
+"""Recipes: all settings of a training run, in one TOML file.
 
-``extends`` takes another recipe and changes some of it.
+``extends`` names another recipe, of which this one overrides some values.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ from toccata.training.options import CodecOptions, TrainOptions
 
 Section = TypeVar("Section")
 FINETUNE = 0.2
-"""The learning rate of a finetuning, as a share of that of the training before it."""
+"""The learning rate of finetuning, as a fraction of the learning rate of the training before it."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe, checked. ``model`` lacks the vocabulary's size, which the tokenizer tells."""
+    """A validated recipe. ``model`` has no vocabulary size: that comes from the tokenizer."""
 
     name: str
     about: str
-    """What it is, in a line."""
+    """A one-line description."""
     seed: str = ""
-    """The public project it follows, where it does."""
+    """The public project that it reproduces, if any."""
     clean: CleanOptions = field(default_factory=CleanOptions)
     prepare: Mapping[str, float] = field(default_factory=dict)
     tokenizer: TokenizerOptions = field(default_factory=EventOptions)
     codec: Mapping[str, Any] = field(default_factory=dict)
     """The networks of a tokenizer of codes."""
     codec_training: CodecOptions = field(default_factory=CodecOptions)
-    """How they learn, before the model does."""
+    """How these networks are trained, before the model."""
     model: Mapping[str, Any] = field(default_factory=dict)
     examples: ExampleOptions = field(default_factory=ExampleOptions)
     training: TrainOptions = field(default_factory=TrainOptions)
 
     def prepare_options(self) -> PrepareOptions:
-        """How the corpus is made."""
+        """Return the options for preparing the corpus."""
         return PrepareOptions(clean=self.clean, **self.prepare)
 
     def decoder(self, vocab: int, features: Features | None = None) -> DecoderConfig:
-        """The model for a vocabulary of this many ids.
+        """Return the decoder's config for a tokenizer.
 
         Args:
-            vocab: How many.
-            features: The tokenizer's, for a model that takes them (``model.features``, ``model.intervals``).
+            vocab: The size of the vocabulary.
+            features: The tokenizer's, used where the model has some (``model.features``, ``model.intervals``).
         """
         shape: dict[str, Any] = {**self.model, "features": (), "intervals": ()}
         if features is not None and self.model.get("features"):
@@ -74,10 +74,10 @@ class Recipe:
         return DecoderConfig(vocab=vocab, **shape)
 
     def vq(self) -> VqConfig:
-        """The networks of a tokenizer of codes, which says itself how many codes there are.
+        """Return the VQ-VAE's config; the number of codes and the codebook's size come from the tokenizer.
 
         Raises:
-            RecipeError: A value that cannot be, or the tokenizer is of another kind.
+            RecipeError: A value is invalid, or the tokenizer does not use codes.
         """
         tokenizer = self.tokenizer
         if not isinstance(tokenizer, CodesOptions):
@@ -88,15 +88,15 @@ class Recipe:
             raise RecipeError(error.message) from None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, for a model folder and for telling one run from another."""
+        """Return the recipe as plain values, for the model folder and the identity of a run."""
         values = asdict(self)
-        # To whom a run is reported is nothing of the model's: whoever goes on from it did not ask for that.
+        # The Weights & Biases project belongs to the run, not to the model: finetuning does not inherit it.
         del values["training"]["wandb"]
         return values
 
 
 def names() -> list[str]:
-    """The recipes that come with toccata."""
+    """Return the names of the recipes that come with toccata."""
     found = (entry.name for entry in resources.files(__name__).iterdir())
     return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
@@ -116,119 +116,120 @@ def load(name: str, overrides: Sequence[str] | Settings = ()) -> Recipe:
         base = _read(str(parent))
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
-        table = _laid(base, table)
+        table = _overlaid(base, table)
     change = Settings.of(overrides).change
-    table = _laid(table, for_minutes(table.pop("times", {}), _minutes(change, table)))
-    table = _laid(table, change)
+    table = _overlaid(table, for_minutes(table.pop("times", {}), _minutes(change, table)))
+    table = _overlaid(table, change)
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
 
 def restore(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = ()) -> Recipe:
-    """The recipe a model was made with, from its folder, with some values changed.
+    """Return the recipe that a model was made with, as saved in its folder, with some values overridden.
 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
     """
     table = {key: value for key, value in renamed(saved).items() if key != "name"}
-    table = _laid(table, Settings.of(overrides).change)
+    table = _overlaid(table, Settings.of(overrides).change)
     return _recipe(str(saved.get("name", "")), table)
 
 
 def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = (), *, first: bool) -> Recipe:
-    """The recipe of a model that starts from another one: the other's, but for what belongs to that one run.
+    """Return the recipe for finetuning a model: the model's own, without the values that belong to that run alone.
 
-    The first learning rate of a new model would make it forget what it knows, so a lower one is taken. How long the
-    other was trained says nothing about how long this one shall be.
+    The learning rate of training from scratch would make the model forget what it knows, so it is multiplied by
+    ``FINETUNE``. The time limit of the earlier training is dropped.
 
     Args:
         saved: The recipe of the model to start from, from its folder.
-        overrides: Settings, which hold over both.
-        first: Whether that model was trained from nothing; one that was finetuned itself has the low rate already.
+        overrides: Settings that override the result.
+        first: Whether that model was trained from scratch; a finetuned model has the lower learning rate already.
 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
     """
-    asked = Settings.of(overrides)
-    recipe = restore(saved, asked)
+    settings = Settings.of(overrides)
+    recipe = restore(saved, settings)
     training = recipe.training
-    if first and not asked.has("training.lr"):
+    if first and not settings.has("training.lr"):
         training = replace(training, lr=training.lr * FINETUNE)
-    if not asked.has("training.minutes"):
+    if not settings.has("training.minutes"):
         training = replace(training, minutes=None)
     return replace(recipe, training=training)
 
 
-def refuse_other_shape(recipe: Recipe, kept: DecoderConfig, path: Path) -> None:
-    """A model that another one starts from keeps its shape, but for its dropout, and its context if positions rotate.
+def refuse_other_shape(recipe: Recipe, parent: DecoderConfig, path: Path) -> None:
+    """Refuse to finetune with another shape; only dropout, and the context of rotary positions, may change.
 
     Args:
-        recipe: What the new one shall be made with.
-        kept: The shape of the model to start from.
-        path: Where that one is.
+        recipe: The recipe of the new model.
+        parent: The shape of the model to start from.
+        path: The folder of the model to start from.
 
     Raises:
-        RecipeError: The recipe says another shape.
+        RecipeError: The recipe requests another shape.
     """
-    asked = recipe.decoder(kept.vocab)
-    if recipe.model.get("features"):  # of a trained model, they are those that it was trained with
-        asked = replace(asked, features=kept.features)
+    requested = recipe.decoder(parent.vocab)
+    if recipe.model.get("features"):  # those that the parent was trained with
+        requested = replace(requested, features=parent.features)
         if recipe.model.get("intervals"):
-            asked = replace(asked, intervals=kept.intervals, pitches=kept.pitches)
-    if asked == free_to_change(kept, asked):
+            requested = replace(requested, intervals=parent.intervals, pitches=parent.pitches)
+    allowed = finetuned_shape(parent, requested)
+    if requested == allowed:
         return
-    if asked.size and asked.size != kept.size:
-        own = kept.size or f"{kept.layers} layers of {kept.width}"
+    if requested.size and requested.size != parent.size:
+        own = parent.size or f"{parent.layers} layers of {parent.width}"
         raise RecipeError(
-            f"{path} is {own}, and what starts from it stays so: leave out the size {asked.size}", path=path
+            f"{path} is {own}, and what starts from it stays so: leave out the size {requested.size}", path=path
         )
-    kept = free_to_change(kept, asked)
-    wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(asked, f.name))
-    raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {path}, and stays so", path=path)
+    wrong = next(f.name for f in fields(allowed) if getattr(allowed, f.name) != getattr(requested, f.name))
+    raise RecipeError(f"model.{wrong} is {getattr(allowed, wrong)!r} in {path}, and stays so", path=path)
 
 
-def free_to_change(kept: DecoderConfig, asked: DecoderConfig) -> DecoderConfig:
-    """The shape of a model to start from, with what ``asked`` says of all that its weights do not depend on."""
-    context = asked.context if kept.positions == "rope" else kept.context
-    return replace(kept, dropout=asked.dropout, context=context)
+def finetuned_shape(parent: DecoderConfig, requested: DecoderConfig) -> DecoderConfig:
+    """Return the parent's shape with the requested values that its weights do not depend on."""
+    context = requested.context if parent.positions == "rope" else parent.context
+    return replace(parent, dropout=requested.dropout, context=context)
 
 
-def refuse_other_tokens(recipe: Recipe, kept: Recipe, path: Path) -> None:
-    """A model that another one starts from keeps its tokenizer, and the codes that one has learned.
+def refuse_other_tokens(recipe: Recipe, parent: Recipe, path: Path) -> None:
+    """Refuse to finetune with another tokenizer, or with other learned codes.
 
     Args:
-        recipe: What the new one shall be made with.
-        kept: What the model to start from was made with.
-        path: Where that one is.
+        recipe: The recipe of the new model.
+        parent: The recipe of the model to start from.
+        path: The folder of the model to start from.
 
     Raises:
-        RecipeError: The recipe says another tokenizer.
+        RecipeError: The recipe requests another tokenizer.
     """
-    asked, own = recipe.to_json(), kept.to_json()
+    requested, own = recipe.to_json(), parent.to_json()
     for section in ("tokenizer", "codec", "codec_training"):
-        _refuse_other(asked[section], own[section], section, path)
+        _refuse_changes(requested[section], own[section], section, path)
 
 
-def _refuse_other(asked: Mapping[str, Any], kept: Mapping[str, Any], where: str, path: Path) -> None:
-    for key in sorted({*asked, *kept}, key=lambda key: (key != "scheme", key)):  # all else follows from the scheme
-        one, other = asked.get(key), kept.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            _refuse_other(one, other, f"{where}.{key}", path)
-        elif one != other:
-            own = "not set" if other is None else repr(other)
+def _refuse_changes(requested: Mapping[str, Any], parent: Mapping[str, Any], where: str, path: Path) -> None:
+    # The scheme is compared first: all other values follow from it.
+    for key in sorted({*requested, *parent}, key=lambda key: (key != "scheme", key)):
+        new, old = requested.get(key), parent.get(key)
+        if isinstance(new, Mapping) and isinstance(old, Mapping):
+            _refuse_changes(new, old, f"{where}.{key}", path)
+        elif new != old:
+            own = "not set" if old is None else repr(old)
             raise RecipeError(f"{where}.{key} is {own} in {path}, and stays so", path=path)
 
 
 def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Settings = ()) -> Recipe:
-    """The recipe as a prepared corpus makes it true: cleaned and split as the corpus was.
+    """Return the recipe with the cleaning and split options that a prepared corpus was made with.
 
     Args:
-        recipe: How a model is made of it; its own cleaning comes too late.
-        corpus: What it is made of.
-        overrides: The settings that were given with the recipe.
+        recipe: The recipe; its own cleaning and split options are replaced.
+        corpus: The prepared corpus to train on.
+        overrides: The settings given with the recipe.
 
     Raises:
-        RecipeError: A setting says how to clean or to split.
-        CorpusError: The corpus does not say how it was made.
+        RecipeError: A setting overrides cleaning or splitting.
+        CorpusError: The corpus does not record how it was made.
     """
     for section, values in Settings.of(overrides).change.items():
         if section in ("clean", "prepare"):
@@ -236,9 +237,11 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Setting
             raise RecipeError(
                 f"{corpus.folder} is cleaned and split already: prepare it anew, or leave out {key}", path=corpus.folder
             )
-    made, asked = options_of_corpus(corpus), recipe.prepare_options()
-    # Only what is otherwise: a run whose recipe was right all along is the same run as before.
-    shares = {name: getattr(made, name) for name in ("valid", "test") if getattr(made, name) != getattr(asked, name)}
+    made, requested = options_of_corpus(corpus), recipe.prepare_options()
+    # Only values that differ, so that the identity of a run whose recipe already agrees does not change.
+    shares = {
+        name: getattr(made, name) for name in ("valid", "test") if getattr(made, name) != getattr(requested, name)
+    }
     return replace(recipe, clean=made.clean, prepare={**recipe.prepare, **shares})
 
 
@@ -255,7 +258,7 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _minutes(*tables: Mapping[str, Any]) -> object:
-    """``training.minutes`` of the first table that says it."""
+    """Return ``training.minutes`` of the first table that sets it."""
     for table in tables:
         training = table.get("training")
         if isinstance(training, Mapping) and "minutes" in training:
@@ -263,10 +266,10 @@ def _minutes(*tables: Mapping[str, Any]) -> object:
     return None
 
 
-def _laid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe with a change laid over it; a size in the change takes the place of what was said before of the shape.
+def _overlaid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe with a change merged over it; a ``model.size`` in the change first removes all shape values.
 
-    What the change itself says of the shape holds beside its size, as does all that is said later.
+    Shape values in the change itself, or in a later one, override its size.
     """
     model, new = base.get("model"), change.get("model")
     if isinstance(model, Mapping) and isinstance(new, Mapping) and "size" in new:
@@ -279,7 +282,7 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)} - {"name"}
     _refuse_unknown(table, known, f"recipe {name}")
     model = table.get("model", {})
-    # Which features and intervals there are, the tokenizer knows.
+    # A recipe only turns features and intervals on.
     shape = {**get_type_hints(DecoderConfig), "features": bool, "intervals": bool}
     _refuse_unknown(model, (set(shape) | {"size"}) - {"vocab", "pitches"}, "model")
     model = _expanded(model)
@@ -301,14 +304,14 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
     if recipe.codec or isinstance(recipe.tokenizer, CodesOptions):
         recipe.vq()
     try:
-        recipe.decoder(vocab=1)  # says what is wrong with the sizes now, not after an hour of preparing
+        recipe.decoder(vocab=1)  # reports invalid sizes now, not after an hour of preparing
     except ModelError as error:
         raise RecipeError(error.message) from None
     return recipe
 
 
 def _expanded(model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The model section with what its size stands for in the size's place, under what it says itself."""
+    """Return the model section with its ``size`` expanded to shape values, which its own values override."""
     if "size" not in model:
         return model
     try:
@@ -319,14 +322,14 @@ def _expanded(model: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _tokenizer(table: Mapping[str, Any]) -> TokenizerOptions:
-    """The options of the family of tokenizers that ``scheme`` belongs to."""
+    """Return the options of the tokenizer family that ``scheme`` belongs to."""
     scheme = table.get("scheme", "") if isinstance(table, Mapping) else ""
     options: TokenizerOptions = _section(options_of(str(scheme)), table, "tokenizer")
     return options
 
 
 def _codec(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The shape of the networks of codes, but for what the tokenizer says of them."""
+    """Return the VQ-VAE's options, without those that the tokenizer sets."""
     shape = get_type_hints(VqConfig)
     _refuse_unknown(table, set(shape) - {"steps", "codes", "codebook"}, "codec")
     return {key: _typed(value, shape[key], f"codec.{key}") for key, value in table.items()}
@@ -340,12 +343,12 @@ def _section(cls: type[Section], table: Mapping[str, Any], where: str) -> Sectio
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """``value``, checked against the annotation ``hint`` as far as TOML values go."""
+    """Return ``value``, checked against the type annotation ``hint`` and converted where TOML has no such type."""
     if get_origin(hint) is Literal:
-        return value  # the section itself says which there are
+        return value  # checked by the section's own class
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if value is None and type(None) in options:
-        return None  # TOML has none of these, a model folder's JSON has
+        return None  # TOML has no null, the JSON of a model folder has
     for option in options:
         if get_origin(option) is Literal and value in get_args(option):
             return value
@@ -357,7 +360,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
             try:
                 if math.isfinite(value):
                     return float(value)
-            except OverflowError:  # a whole number beyond all others
+            except OverflowError:  # an integer too large for a float
                 pass
             break
         if option in (int, bool, str) and type(value) is option:

@@ -1,4 +1,4 @@
-"""Settings as they stand in a command, ``section.key=value``: parsed here and nowhere else, and asked by their keys."""
+"""Settings as given in a command, ``section.key=value``: parsed only here, and looked up by key."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from symusic import Note, Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.midi.edit import slice_ticks
-from toccata.midi.locks import Kept as Kept
+from toccata.midi.locks import NoteRef as NoteRef
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.window import bar_starts, header
 from toccata.tokenizers.base import Tokenizer
@@ -49,7 +49,7 @@ class Hole:
     first: int
     last: int
     tracks: frozenset[int] | None = None
-    kept: frozenset[Kept] = frozenset()
+    kept: frozenset[NoteRef] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -202,14 +202,14 @@ def random_hole(score: Score, bars: BarMap, first: int, last: int, rng: np.rando
     return hole
 
 
-def _some_kept(taken: Score, rng: np.random.Generator) -> frozenset[Kept]:
+def _some_kept(taken: Score, rng: np.random.Generator) -> frozenset[NoteRef]:
     """The highest or the lowest notes of what would be cut out, or some of its notes at random."""
-    notes = [Kept(n, note.time, note.pitch) for n, track in enumerate(taken.tracks) for note in track.notes]
+    notes = [NoteRef(n, note.time, note.pitch) for n, track in enumerate(taken.tracks) for note in track.notes]
     kind = rng.integers(3)
     if kind == 2:
         share = rng.random()
         return frozenset(note for note in notes if rng.random() < share)
-    outer: dict[int, Kept] = {}
+    outer: dict[int, NoteRef] = {}
     for note in sorted(notes, key=lambda note: note.pitch if kind == 0 else -note.pitch):
         outer[note.tick] = note
     return frozenset(outer.values())

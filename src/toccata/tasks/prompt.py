@@ -14,7 +14,7 @@ from toccata.errors import MidiError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import SONG
-from toccata.midi.locks import Kept, Lock, kept_notes
+from toccata.midi.locks import Lock, NoteRef, locked_notes
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.smf import check_editable
 from toccata.midi.splice import drop_before, new_file
@@ -73,7 +73,7 @@ class Prompt:
         numbers = [n for n, track in enumerate(self.seen.tracks) if len(track.notes)]
         return frozenset(numbers.index(number) for number in chosen)
 
-    def locked(self, locks: Sequence[Lock]) -> frozenset[Kept]:
+    def locked(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
         """The notes of ``score`` that locks hold.
 
         Raises:
@@ -85,7 +85,7 @@ class Prompt:
             else replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(lock.tracks))))
             for lock in locks
         ]
-        return kept_notes(self.score, bar_map(self.score), known)
+        return locked_notes(self.score, bar_map(self.score), known)
 
 
 def open_prompt(

@@ -16,7 +16,7 @@ from symusic import Score
 from toccata.midi.bars import BarMap
 from toccata.midi.notes import Place, Struck
 from toccata.midi.repitch import Keys
-from toccata.tasks.fill import Hole, Kept
+from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.state import State
 
 Keep = Literal["rhythm", "contour", "melody", "harmony"]
@@ -60,7 +60,7 @@ def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> s
     return {(start, pitch) for start, _, pitch in line}
 
 
-def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> frozenset[Kept]:
+def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> frozenset[NoteRef]:
     """The notes of the melody in some spans of ticks: the top line of the track that lies highest there.
 
     Args:
@@ -79,7 +79,7 @@ def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int
         return frozenset()
     columns = ((n.time, n.end, n.pitch) for n in score.tracks[best[1]].notes)
     line = top_line(columns, score.ticks_per_quarter)
-    return frozenset(Kept(best[1], *note) for note in line if within(note[0], spans))
+    return frozenset(NoteRef(best[1], *note) for note in line if within(note[0], spans))
 
 
 def within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:

@@ -1,4 +1,4 @@
-"""How much of a piece came back: onsets and pitches, and how long the notes are."""
+"""Compares a reconstructed piece with the original: onsets and pitches, and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every tokenizer is: music in, ids out, and back."""
+"""The interface of all tokenizers: music in, ids out, and back."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Tokenizer(Protocol):
 
     @property
     def features(self) -> Features | None:
-        """What a model can be given beside each token; None where there is nothing of the kind."""
+        """The features that a model can read beside each token; None where there are none."""
         ...
 
     def fit(self, scores: Iterable[Score]) -> None:
@@ -84,7 +84,7 @@ class Tokenizer(Protocol):
         ...
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id."""
+        """Return the grammar: which ids may follow which."""
         ...
 
     def words(self, ids: NDArray[np.int32] | Tokens) -> list[str]:

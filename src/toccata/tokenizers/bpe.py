@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from toccata.errors import MissingExtra
 
 _MARK = "\u2581"
-"""What Hugging Face's Metaspace puts before every bar."""
+"""The character that Hugging Face's Metaspace puts before every bar."""
 _REMEMBERED = 8192
 """Bars whose ids are remembered: music repeats itself."""
 _MOST = 1 << 20
@@ -109,7 +109,7 @@ class Bpe:
 
     @cached_property
     def _made(self) -> list[int]:
-        """What each merge makes."""
+        """The result of each merge."""
         return [made for _, _, made in self._merges]
 
     def encode(self, ids: NDArray[np.int64], cuts: NDArray[np.int64]) -> list[int]:

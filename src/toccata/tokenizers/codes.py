@@ -2,9 +2,9 @@
 
 A codec (a VQ-VAE, see ``model/vqvae.py``) turns piano rolls of one quarter into codes and back. It is handed in, so
 this room needs neither torch nor ONNX Runtime. Every sequence of codes can be played: a note that sounds where a
-quarter ends goes on in the next one if that says so, and no note overlaps itself.
+quarter ends continues if the codes of the next one continue it, and no note overlaps itself.
 
-What a roll does not hold is not kept: loudness, instruments, tempo, meter (see ``rolls.py``).
+Loudness, instruments, tempo and meter are lost, as a roll does not hold them (see ``rolls.py``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REMEMBERED = 4096
 
 
 class Codec(Protocol):
-    """What turns piano rolls into codes and back.
+    """The codec, which turns piano rolls into codes and back.
 
     Attributes:
         steps: Steps a quarter note.
@@ -80,13 +80,13 @@ OpenCodec = Callable[[Path], Codec]
 
 @dataclass(frozen=True)
 class CodesOptions:
-    """What a recipe says of a tokenizer of codes; the network's own shape stands in ``[codec]``.
+    """The recipe's options for a tokenizer of codes; the shape of the network is in ``[codec]``.
 
     Attributes:
         scheme: ``codes``.
         codes: Codes a quarter note.
         codebook: How many different ones there are.
-        steps: Steps a quarter note, the finest time that is told apart.
+        steps: Steps a quarter note, the time resolution.
         merges: 0; nothing is merged.
     """
 
@@ -138,7 +138,7 @@ class CodesTokenizer:
 
     @property
     def codec(self) -> Codec:
-        """What turns rolls into codes.
+        """The codec.
 
         Raises:
             ModelError: None was handed in.
@@ -183,7 +183,7 @@ class CodesTokenizer:
         return [base[int(i)].removesuffix("_None") for i in ids_of(self, ids)]
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Nothing: the codec has learned before it is handed in."""
+        """Do nothing: the codec was trained before it was passed in."""
 
     # -- music to ids and back -----------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class CodesTokenizer:
         return Tokens(np.concatenate(ids).astype(np.int32), self.fingerprint)
 
     def decode(self, ids: NDArray[np.int32] | Tokens) -> Score:
-        """The music of ``ids``, ``steps`` ticks a quarter; special ids say nothing, nor does a quarter half said.
+        """Return the music of ``ids``, ``steps`` ticks a quarter; special ids and an incomplete quarter are ignored.
 
         Raises:
             RequestError: Tokens of another tokenizer, or an id that does not exist.
@@ -209,7 +209,7 @@ class CodesTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property
@@ -264,7 +264,7 @@ class _Player:
         return done, sounding, begun
 
     def _quarter(self, codes: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Where keys are struck, and where what sounded stops: ``bool[88, S]`` each."""
+        """Return where keys are struck, and where sounding notes stop: ``bool[88, S]`` each."""
         if codes not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

@@ -26,9 +26,9 @@ class Cursor(Reach):
         floor: No note may begin before this tick.
         closing: Whether to come to the end by the shortest way.
         place: How many base tokens have been read.
-        begun: The pitches of the notes begun, where a script is kept to.
-        struck: Those begun at tick ``struck_at``, where a script is kept to: each pitch, and whether a note of it had
-            ended just there.
+        begun: With a script, the pitches of the notes begun.
+        struck: With a script, the notes begun at tick ``struck_at``: each pitch, and whether a note of it had ended
+            just there.
     """
 
     __slots__ = ()
@@ -64,14 +64,14 @@ class Cursor(Reach):
         return True
 
     def synonym(self) -> tuple[int, NDArray[np.intp]] | None:
-        """An id that is as likely as some others together, because here they mean the same.
+        """Return an id to which the probabilities of some others are added, as here they mean the same.
 
-        In the last bar a bar line is the end: to a model that knows nothing of the number of bars asked for, what it is
-        about to say is that this bar is over. Were its probability only taken away, the notes of the last bar would get
-        it. Before the last bar, an end means a bar line.
+        In the last bar a bar line is the end: a model does not know the requested number of bars, and both say that
+        this bar is over. If the bar line were only masked, its probability would go to the notes of the last bar.
+        Before the last bar, an end means a bar line.
 
         Returns:
-            The id, and those whose probability it also has; None where there are none.
+            The id, and the ids whose probabilities are added to it; None where there are none.
         """
         grammar, state, scheme = self.grammar, self.state, self.grammar.scheme
         after = grammar.masks[state.prev]
@@ -118,7 +118,7 @@ class Cursor(Reach):
         return self._shortest_way(mask) if self.closing else mask
 
     def _shortest_way(self, mask: Mask) -> Mask:
-        """Of what is allowed, what leads to the end soonest.
+        """Return those of the allowed ids that lead to the end soonest.
 
         The end, else notes ended, else the longest step of time.
         """
@@ -207,7 +207,7 @@ class Cursor(Reach):
         self._keep_in_reach(mask, ids, ticks)
 
     def _keep_in_reach(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
-        """Where the end still waits for a note, time does not pass to where none can begin any more."""
+        """While the end waits for a note, forbid moving time to where none can begin any more."""
         if not self._waits():
             return
         fits = mask[ids] & self._some_note_fits(ticks)

@@ -49,7 +49,7 @@ class Encoding:
 
     @property
     def follows(self) -> Mapping[Kind, frozenset[Kind]]:
-        """What may come after what."""
+        """The grammar: which ids may follow which."""
         return follows_of(self.settings, self.scheme.vocabulary)
 
     def write(self, score: Score) -> Written:

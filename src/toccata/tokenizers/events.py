@@ -103,8 +103,8 @@ class EventTokenizer:
             made = cls(document)
             made.grammar()
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            said = f": {error}" if isinstance(error, ValueError) else ""
-            raise ModelError(f"{path} is damaged{said}: {again}", path=path) from None
+            reason = f": {error}" if isinstance(error, ValueError) else ""
+            raise ModelError(f"{path} is damaged{reason}: {again}", path=path) from None
         return made
 
     def save(self, folder: Path) -> None:
@@ -158,7 +158,7 @@ class EventTokenizer:
 
     @cached_property
     def features(self) -> Features | None:
-        """What a model can be given beside each token; None where tokens are merged, or do not write durations."""
+        """The features that a model can read beside each token; None where tokens are merged, or have no durations."""
         scheme = self._encoding.scheme
         return Features(scheme) if self._merged is None and has_features(scheme) else None
 
@@ -171,11 +171,11 @@ class EventTokenizer:
     # -- learning ------------------------------------------------------------------------------------------------------
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Learn merges from ``scores`` if the recipe asks for any; a merge never crosses a bar line.
+        """Learn merges from ``scores`` if the recipe requests any; a merge never crosses a bar line.
 
         Raises:
-            RecipeError: Fewer ids are asked for than there are base tokens.
-            MissingExtra: What learns them is not installed.
+            RecipeError: Fewer ids are requested than there are base tokens.
+            MissingExtra: A library for learning them is not installed.
         """
         if not self.merges:
             return
@@ -213,7 +213,7 @@ class EventTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What is known where a token stands: features that a decoder is given beside each token.
+"""Features that a decoder reads beside each token, computed from the tokens before it.
 
 A token of an event tokenizer says little by itself. Where in the bar it stands, who plays, how long and how loud, what
 sounds and since when: all of that was written before it, and a small decoder spends much of what it can learn on
@@ -191,7 +191,7 @@ class Features:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where tokens stand, each ``int32[T]``: number, tick, length of the bar, program (-1: not known)."""
+    """The place of each token, each ``int32[T]``: number, tick, length of the bar, program (-1: not known)."""
 
     at: Ints
     now: Ints

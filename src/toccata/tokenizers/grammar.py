@@ -1,12 +1,12 @@
-"""What may come next: the grammar that makes every generated sequence a valid piece.
+"""The grammar: which ids may come next, so that every generated sequence is a valid piece.
 
 A :class:`Grammar` knows a token scheme; a :class:`~toccata.tokenizers.cursor.Cursor` walks along one sequence.
 ``cursor.allowed()`` is the set of ids after which a valid piece can still be reached:
 
-- tokens in the order their decoder reads them, no note left half said;
-- time that only goes forward, within its bar; exactly the bars asked for, with every note ended by then;
+- tokens in the order their decoder reads them, no note incomplete;
+- time that only goes forward, within its bar; exactly the requested bars, with every note ended by then;
 - no note begun while the same pitch sounds in the same program, so none is doubled and none overlaps itself;
-- programs and pitches asked for, and no others.
+- only the requested programs and pitches.
 
 The set is never empty, because nothing is allowed that leaves no way to the end: a time is offered only if some allowed
 pitch is free then and a shortest note still fits, and a meter only if the notes that sound fit into the bars that
@@ -75,7 +75,7 @@ def _mask(scheme: Scheme, kind: Kind, follows: Follows) -> Mask:
 
 
 def _rules(scheme: Scheme, mask: Mask) -> tuple[Rule, ...]:
-    """The rules that can matter where ``mask`` is what may follow: those whose own kinds are in it."""
+    """Return the rules that apply to some token in ``mask``, the tokens that may follow."""
     present = {Kind(int(k)) for k in np.unique(scheme.vocabulary.kinds[mask])}
     chosen = [rule for kinds, rule in RULES if present & kinds]
     return (*chosen, Cursor.rule_end) if mask[scheme.eos] else tuple(chosen)

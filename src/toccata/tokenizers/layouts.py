@@ -88,10 +88,10 @@ class Layout(ABC):
 
 
 class Rhythm(Layout):
-    """Ours: time in twelfths of a quarter, meters and tempos kept, nothing clipped but lengths over four bars.
+    """Our own layout: time in twelfths of a quarter, with meters and tempos; only lengths over four bars are clipped.
 
-    A note character says pitch, velocity and length; time passes in characters of its own, so that a chord is its notes
-    side by side.
+    A note character encodes pitch, velocity and length; time shifts are characters of their own, so a chord is its
+    notes side by side.
     """
 
     TICKS = 12
@@ -165,11 +165,11 @@ class Rhythm(Layout):
             base = ids[meters.index((signature.numerator, signature.denominator))]
             events.append((round(signature.time * grid), 0, 0, self.own[base]))
         ids = self._of_kind(Kind.TEMPO)
-        said: dict[int, int] = {0: self._tempo(120.0)}
+        tempos: dict[int, int] = {0: self._tempo(120.0)}
         for tempo in sorted(score.tempos, key=lambda t: t.time):
-            said[round(tempo.time * grid)] = self._tempo(tempo.qpm)
+            tempos[round(tempo.time * grid)] = self._tempo(tempo.qpm)
         before = -1
-        for tick, number in sorted(said.items()):
+        for tick, number in sorted(tempos.items()):
             if number != before:
                 events.append((tick, 1, 0, self.own[ids[number]]))
             before = number
@@ -226,8 +226,8 @@ class Theremin(Layout):
         if not 1 <= velocity <= 3:
             return ()
         pitches, louds, lengths, steps = self._tables
-        said = pitches[pitch], louds[velocity - 1], lengths[length]
-        return (steps[step - 1], *said) if step else said
+        tokens = pitches[pitch], louds[velocity - 1], lengths[length]
+        return (steps[step - 1], *tokens) if step else tokens
 
     @cached_property
     def _tables(self) -> tuple[list[int], list[int], list[int], list[int]]:

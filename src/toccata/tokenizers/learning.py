@@ -22,10 +22,10 @@ Texts = Sequence[list[str]]
 def learned(
     document: Mapping[str, Any], words: Sequence[str], texts: Texts, size: int, algorithm: str
 ) -> dict[str, Any]:
-    """What is saved of a tokenizer when it has learned ``size`` ids from ``texts``.
+    """Return the saved form of a tokenizer after learning ``size`` ids from ``texts``.
 
     Args:
-        document: What is saved of it before.
+        document: Its saved form before.
         words: Its base vocabulary.
         texts: What to learn from.
         size: How many ids in all.
@@ -66,10 +66,10 @@ def learned(
 
 
 def _by_miditok(document: Mapping[str, Any], texts: Texts, size: int, algorithm: str) -> dict[str, Any]:
-    """MidiTok treats special tokens as each algorithm needs it.
+    """Learn with MidiTok, which treats special tokens as each algorithm needs it.
 
-    It warns and shows progress, neither of which can be turned off from here: both are kept off for the whole process
-    while it learns. Learning is the main program's, before any thread writes.
+    Its warnings and progress bar cannot be turned off by an argument, so both are suppressed for the whole process
+    while it learns. Learning happens in the main thread, before other threads print.
     """
     tokenizer = _opened(document, f"learning merges of the kind {algorithm}")
     with warnings.catch_warnings(), _nothing_printed():
@@ -93,7 +93,7 @@ def _opened(document: Mapping[str, Any], what: str) -> Any:
 
 
 class _Sized:
-    """Texts with a length, which MidiTok asks for."""
+    """Texts with a length, which MidiTok requires."""
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
@@ -107,11 +107,11 @@ class _Sized:
 
 @contextmanager
 def _nothing_printed() -> Iterator[None]:
-    """Keep the tokenizers library off the standard output, which may be another program's input."""
+    """Suppress the standard output of the tokenizers library, as ours may be another program's input."""
     try:
         sys.stdout.flush()
-        kept = os.dup(1)
-    except (OSError, ValueError, AttributeError):  # there is no standard output to keep clean
+        stdout = os.dup(1)
+    except (OSError, ValueError, AttributeError):  # there is no standard output
         yield
         return
     try:
@@ -119,8 +119,8 @@ def _nothing_printed() -> Iterator[None]:
             os.dup2(nowhere.fileno(), 1)
         yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def texts_of(written: Iterable[tuple[Sequence[int], Sequence[int]]], words: Sequence[str]) -> list[list[str]]:

@@ -1,8 +1,8 @@
 """Merged ids, seen as the base tokens they stand for, all at once.
 
-To know whether a merged id holds to its end, its parts have to be read one by one (``Cursor.admits``). What is here
-tells of most that they do not, with a few array operations over the whole vocabulary: parts that can never stand side
-by side, positions that lie behind or past the bar, programs, pitches and meters that were not asked for.
+To know whether a merged id is allowed to its end, its parts have to be read one by one (``Cursor.admits``). This module
+rules most others out with a few array operations over the whole vocabulary: parts that can never be side by side,
+positions in the past or beyond the bar, and programs, pitches and meters that were not requested.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a recipe says of an event tokenizer, and what is saved of the tokenizer made of it."""
+"""The recipe's options for an event tokenizer, and the saved form of the tokenizer made from them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ SPECIALS = (
     *(f"CONTROL{i}" for i in range(len(CONTROL_WORDS), MOST_CONTROLS)),
     *(f"STYLE{i}" for i in range(MOST_STYLES)),
 )
-"""Special tokens of a new event tokenizer; the numbered controls are kept free for what a model may learn later."""
+"""Special tokens of a new event tokenizer; the numbered controls are reserved for later models."""
 PLAIN_SPECIALS = (*_MARKS, *(f"CONTROL{i}" for i in range(64)), *(f"STYLE{i}" for i in range(32)))
-"""Those of the tokenizers that read no controls: how many they are is part of what their saved ids mean."""
-# No halves and no wholes: MidiTok divides a meter's beat, so in 2/2 it would hear no sixteenths. 2/2 is written as 4/4.
+"""Special tokens of tokenizers without controls; their number must not change, as saved ids depend on it."""
+# No halves and no wholes: MidiTok divides a meter's beat, so in 2/2 it would have no sixteenths. 2/2 is written as 4/4.
 _METERS: dict[int, list[int]] = {
     4: list(range(1, 17)),
     8: list(range(1, 25)),
@@ -81,12 +81,12 @@ _HIGHEST: dict[str, int] = {"num_velocities": 127, "num_tempos": 1000}
 _STEPS, _QUARTERS, _WORDS = 192, 1024, 20_000
 """Steps a quarter, quarters that a length has, and words for lengths."""
 _BEATS = 255
-"""Of a meter: its number is a byte in MIDI."""
+"""The highest numerator of a meter, a byte in MIDI."""
 
 
 @dataclass(frozen=True)
 class EventOptions:
-    """What a recipe says of an event tokenizer.
+    """The recipe's options for an event tokenizer.
 
     Attributes:
         scheme: REMI, RunningStatus, TSD, MIDILike or Structured.
@@ -122,7 +122,7 @@ def refuse_merges(merges: int) -> None:
 
 
 def document_of(options: EventOptions) -> dict[str, Any]:
-    """What is saved of a tokenizer for ``options`` before it has learned anything, as MidiTok would save it.
+    """Return the saved form of a new tokenizer for ``options``, before learning, as MidiTok would save it.
 
     Raises:
         RecipeError: An option that there is not, or a value that it cannot have.
@@ -160,20 +160,20 @@ def _saved(ranges: Mapping[tuple[int, int], int]) -> dict[str, int]:
 
 @contextmanager
 def refusing(options: EventOptions) -> Iterator[None]:
-    """Whatever goes wrong in MidiTok with these options is theirs: it looks at few of them before it computes."""
+    """A block in which errors of MidiTok become RecipeErrors, as it checks few of its options before it computes."""
     try:
         yield
     except ToccataError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        why = said if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {said}"
+        text = " ".join(str(error).split())
+        why = text if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {text}"
         names = ", ".join(sorted(options.options)) or "MidiTok's own"
         raise RecipeError(f"tokenizer.options: one of {names} is wrong, MidiTok says: {why}") from None
 
 
 def _refuse_value(name: str, value: Any) -> None:
-    """Refuse what MidiTok would take, and stumble over later."""
+    """Refuse values that MidiTok accepts, but fails on later."""
     where = f"tokenizer.options.{name}"
     _refuse_large(where, value, _DEEPEST)
     if (most := _HIGHEST.get(name)) is not None and not (type(value) is int and 1 <= value <= most):

@@ -12,13 +12,13 @@ from toccata.tokenizers.vocabulary import Kind
 
 
 def play(scheme: Scheme, base: Iterable[int], *, meter: tuple[int, int] = (4, 4), tempo: float | None = None) -> Score:
-    """The music of base tokens, one piano track, in the scheme's ticks.
+    """Return the music of base tokens, one piano track, in the scheme's ticks.
 
     Args:
         scheme: The tokens' own.
         base: Base tokens.
         meter: For schemes that write none.
-        tempo: Quarters a minute, for schemes that write none; None: none is said.
+        tempo: Quarters a minute, for schemes that write none; None: the Score has none.
     """
     state = State(scheme, meter)
     score = Score(scheme.timing.ticks_per_quarter)

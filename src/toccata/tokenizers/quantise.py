@@ -39,7 +39,7 @@ def nearest(choices: NDArray[np.generic], values: NDArray[np.generic]) -> NDArra
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one piece: its ticks, and how finely time is told where.
+    """The time grid of one piece: its ticks, and its resolution in each meter.
 
     The piece's finest meter has a tick for every position; in coarser ones a position is several ticks.
 
@@ -75,7 +75,7 @@ class Grid:
         return ticks_per_beat(unit, self.ticks_per_quarter)
 
     def sections(self) -> tuple[Ints, Ints]:
-        """Where the length of a beat changes: the first tick of each section, and its ticks a beat."""
+        """Return where the length of a beat changes: the first tick of each section, and its ticks a beat."""
         starts, beats = [0], [self.beat(self.meters[0].unit)]
         for meter in self.meters[1:]:
             if (beat := self.beat(meter.unit)) != beats[-1]:
@@ -84,7 +84,7 @@ class Grid:
         return np.array(starts, np.int64), np.array(beats, np.int64)
 
     def steps(self) -> tuple[Ints, Ints] | None:
-        """Where the ticks of a position change, likewise; None if they are the same throughout."""
+        """Return where the ticks of a position change, likewise; None if they are the same throughout."""
         if len({m.unit for m in self.meters}) == 1:
             return None
         starts, sizes = [0], [self._step(self.meters[0].unit)]
@@ -178,7 +178,7 @@ def ordered(columns: Columns, *names: str) -> Columns:
 
 
 def cuts(times: Ints, lines: Ints) -> Ints:
-    """Where tokens are cut at ``lines``: at the first token from each of them on; the first cut is 0."""
+    """Return where tokens are split at ``lines``: at the first token from each of them on; the first is 0."""
     found = np.searchsorted(np.maximum.accumulate(times), lines, side="left")
     return np.append(0, found[found < len(times)])
 

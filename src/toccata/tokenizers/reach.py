@@ -16,7 +16,7 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 
 class Reach:
-    """What :class:`~toccata.tokenizers.cursor.Cursor` knows of the notes that are still to come."""
+    """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
         "_free", "_longest", "_plays", "_soonest", "_within", "begun", "closing", "constraints", "floor", "grammar",
@@ -78,7 +78,7 @@ class Reach:
 
     @property
     def end_tick(self) -> int:
-        """The tick at which the last bar asked for ends, if the meter stays."""
+        """The tick at which the last requested bar ends, if the meter stays."""
         if self.constraints.end is not None:
             return self.constraints.end
         if self.constraints.bars is None:
@@ -90,7 +90,7 @@ class Reach:
         """Whether the end still waits for a note (see :class:`~toccata.tokenizers.rulebook.Ends`)."""
         ends, state = self.constraints.ends, self.state
         if self.closing or ends is Ends.ANYHOW or not self.grammar.scheme.has_notes:
-            return False  # once the end is called for, nothing holds it up
+            return False  # the end is requested, so nothing delays it
         if ends is Ends.AFTER_A_NOTE:
             return state.onset < self.floor
         last = self.end_tick - state.ticks_per_bar
@@ -132,7 +132,7 @@ class Reach:
         return bool(self.constraints.pitch_rules) and program != DRUMS
 
     def _ruled(self, ticks: NDArray[np.integer[Any]]) -> Mask:
-        """What the pitch_rules rules leave of the pitches at each of ``ticks``, ``bool[n, 128]``."""
+        """Return the pitches that all ``pitch_rules`` allow at each of ``ticks``, ``bool[n, 128]``."""
         first, *others = self.constraints.pitch_rules
         left = first.pitches(self.state, ticks.astype(np.int64))
         for rule in others:
@@ -140,7 +140,7 @@ class Reach:
         return left
 
     def _open_now(self) -> Mask:
-        """Which programs have a pitch that they may begin at this tick, ``bool[129]``."""
+        """Return which programs have a pitch that they may begin at this tick, ``bool[129]``."""
         tick = self.state.tick
         free: Mask = self._free <= tick
         if self.constraints.pitch_rules:

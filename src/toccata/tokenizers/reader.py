@@ -1,6 +1,6 @@
 """Base tokens to music, for REMI, TSD, MIDI-like and Structured: the notes that MidiTok 3.1 reads in them.
 
-Any sequence can be read, well formed or not: a note that is not said to its end is none.
+Any sequence can be read, well formed or not: an incomplete note is ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOUDNESS = 100
 
 
 class _Part:
-    """What one program plays, as lists to make a track of."""
+    """The events of one program, as lists to make a track of."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[int, int, int, int]] = []
@@ -112,7 +112,7 @@ class _Reading:
         return score
 
     def _usual_tempo(self) -> float:
-        """The tempo where none is said."""
+        """Return the default tempo."""
         vocabulary = self.scheme.vocabulary
         known = vocabulary.values[vocabulary.of_kind[Kind.TEMPO]] / 1000
         return float(known[np.argmin(np.abs(known - 120))]) if len(known) else 120.0
@@ -122,7 +122,7 @@ class _Reading:
         return bool(self.settings.use_programs or part.notes or part.bends or part.controls)
 
     def _part(self, program: int) -> _Part:
-        """What ``program`` plays; without programs there is one part."""
+        """Return the part of ``program``; without programs there is one part."""
         return self.parts.setdefault(program if self.settings.use_programs else 0, _Part())
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ class _Reading:
         self._part(self.program).controls.append((self.tick, int(number), int(value)))
 
     def _chord(self, token: int) -> None:
-        """What a chord is called is heard in its notes."""
+        """Ignore the token: the notes of a chord are tokens of their own."""
 
 
 _SOUNDING = (Kind.PITCH, Kind.VELOCITY, Kind.DURATION, Kind.PITCH_BEND, Kind.CONTROL, Kind.PEDAL)

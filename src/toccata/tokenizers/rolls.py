@@ -22,7 +22,7 @@ LOWEST, KEYS = 21, 88
 STEPS = 24
 """Steps a quarter: triplets, sextuplets and thirty-seconds stand on this grid."""
 VELOCITY = 80
-"""Of every note that comes out of a roll."""
+"""The velocity of every note that is decoded from a roll."""
 LONGEST = 20_000
 """The most quarters that become a roll at a time, 85 MB of them; nearly three hours at 120 quarters a minute."""
 

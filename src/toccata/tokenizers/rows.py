@@ -1,4 +1,4 @@
-"""What a piece says, as rows of tokens with their times: everything but the tokens of time itself."""
+"""Encodes a piece as rows of tokens with their times, without the tokens of time itself."""
 
 from __future__ import annotations
 
@@ -138,10 +138,10 @@ class RowWriter:
         keys = sorted(self.score.key_signatures, key=lambda k: k.time)
         times = quantise.rescaled(np.array([k.time for k in keys], np.int64), self.before, self.grid.ticks_per_quarter)
         found = dict(zip(quantise.snapped(times, self.steps).tolist(), keys, strict=True))  # the last at each tick
-        said = [(time, self.tables.key(key.key, key.tonality)) for time, key in found.items()]
-        if not said or said[0][0] != 0:
-            said.insert(0, (0, self.tables.key(0, 0)))
-        columns = np.array(said, np.int64)
+        rows = [(time, self.tables.key(key.key, key.tonality)) for time, key in found.items()]
+        if not rows or rows[0][0] != 0:
+            rows.insert(0, (0, self.tables.key(0, 0)))
+        columns = np.array(rows, np.int64)
         self._add(columns[:, 0], columns[:, 1], 0, _GLOBAL)
         return columns[:, 0]
 
@@ -171,8 +171,8 @@ class RowWriter:
         if settings.use_control_changes:
             self._event_rows(program, controls["time"], controls["token"], _CONTROL)
         if settings.use_chords and program != -1:
-            when, said = chords_in(notes, self.starts, self.beats, settings, self.tables.words)
-            self._event_rows(program, np.array(when, np.int64), np.array(said, np.int64), _NOTE)
+            when, tokens = chords_in(notes, self.starts, self.beats, settings, self.tables.words)
+            self._event_rows(program, np.array(when, np.int64), np.array(tokens, np.int64), _NOTE)
         self._note_rows(program, notes)
 
     def _quantised(self, notes: Columns, program: int) -> Columns:
@@ -338,5 +338,5 @@ class RowWriter:
         keep[1:] &= ~again
         found = self._rescaled(quantise.chosen(controls, keep))
         found["time"] = quantise.snapped(found["time"], self.steps)
-        said = zip(found["number"].tolist(), found["value"].tolist(), strict=True)
-        return {"time": found["time"], "token": np.array([tables.control(n, v) for n, v in said], np.int64)}
+        pairs = zip(found["number"].tolist(), found["value"].tolist(), strict=True)
+        return {"time": found["time"], "token": np.array([tables.control(n, v) for n, v in pairs], np.int64)}

@@ -1,4 +1,4 @@
-"""What cursors consult: the constraints of a request, and the rules of a tokenizer as tables."""
+"""The data of cursors: the constraints of a request, and the rules of a tokenizer as tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Rule = Callable[[Any, Mask], None]
 
 
 class PitchRule(Protocol):
-    """Which pitches may begin when: a chord chart, a cadence, a harmony that is kept. Rules hold together.
+    """A time-dependent pitch constraint: a chord chart, a cadence, a preserved harmony. Several rules all apply.
 
     Where a rule leaves no pitch, nothing pitched begins. In schemes where time passes only to a note (Structured),
     rules together must leave some pitch in every bar.
@@ -37,28 +37,28 @@ class PitchRule(Protocol):
 
 
 class Script(Protocol):
-    """What is written, token by token, but for what is left open: a rhythm that is kept."""
+    """A template for the tokens, of which only some are left open: a preserved rhythm."""
 
     def allowed(self, cursor: Any) -> Mask:
-        """The base tokens that may come next, ``bool[V]``; ``cursor.place`` says how many have been written."""
+        """Return the base tokens that may come next, ``bool[V]``, after ``cursor.place`` of them."""
 
 
 class Ends(IntEnum):
-    """What the end of a piece waits for, so that nobody gets silence."""
+    """The condition for the end of a piece, which prevents silent pieces."""
 
     ANYHOW = 0
-    """Nothing."""
+    """No condition."""
     AFTER_A_NOTE = 1
-    """A note."""
+    """Some note has begun."""
     SOUNDING = 2
-    """That something sounds in the last bar."""
+    """Some note sounds in the last bar."""
     ON_A_NOTE = 3
-    """That a note begins in the last bar."""
+    """Some note begins in the last bar."""
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What a request allows, as far as the grammar can promise it.
+    """The constraints of a request that the grammar can guarantee.
 
     Attributes:
         bars: The piece has exactly this many bars, counted from the start of the sequence; None: as many as it likes.
@@ -68,9 +68,9 @@ class Constraints:
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
-        pitch_rules: Pitches that pitched programs may play where the time decides; all of these rules hold.
-        script: Every token is given but for what it leaves open; bars, tempo and meter are then its own.
-        ends: What the end waits for, wherever it can be had.
+        pitch_rules: Time-dependent constraints on the pitches of pitched programs; all of them apply.
+        script: A template for all tokens, which also sets bars, tempo and meter.
+        ends: The condition for the end, wherever it can be met.
     """
 
     bars: int | None = None
@@ -87,7 +87,7 @@ class Constraints:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """What a tokenizer's cursors consult; shared by all of them, never changed.
+    """The tables of a tokenizer's cursors; shared by all of them, never changed.
 
     Attributes:
         scheme: The base tokens and their grid.

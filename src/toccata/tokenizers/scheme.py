@@ -15,7 +15,7 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind, Vocabulary
 
 
 class Clock(Enum):
-    """How a token scheme tells time."""
+    """How a token scheme encodes time."""
 
     POSITIONS = "bars and positions in them (REMI)"
     SHIFTS = "time shifts alone (TSD, MIDI-like, Structured)"
@@ -50,7 +50,7 @@ class Timing:
 
 
 class Codebook(Protocol):
-    """What plays codes, a quarter note at a time."""
+    """The function that decodes codes to notes, a quarter note at a time."""
 
     codes: int
     """Codes a quarter."""

@@ -1,4 +1,4 @@
-"""How the schemes tell time, and what they let follow what: from their settings."""
+"""The time encoding and the order of tokens of each scheme, from its settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from toccata.tokenizers.settings import Settings
 from toccata.tokenizers.vocabulary import Kind, Vocabulary
 
 INSIDE = frozenset({Kind.VELOCITY, Kind.DURATION})
-"""What belongs to a note that has begun."""
+"""The kinds that belong to a note that has begun."""
 
 
 def timing(settings: Settings, vocabulary: Vocabulary) -> Timing:
-    """How a scheme tells time with these settings."""
+    """Return how a scheme encodes time with these settings."""
     beats = settings.ticks_per_beat if settings.use_time_signatures else {4: settings.ticks_per_quarter}
     lengths: dict[tuple[Kind, int], NDArray[np.int64]] = {}
     for beat in set(beats.values()):

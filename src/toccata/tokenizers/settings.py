@@ -69,7 +69,7 @@ DEFAULTS: Mapping[str, Any] = {
     "pitch_intervals_max_time_dist": 1,
     "drums_pitch_range": (27, 88),
 }
-"""Every setting and its value where nothing is said, in the order in which MidiTok saves them."""
+"""Every setting and its default, in the order in which MidiTok saves them."""
 ATTRIBUTE_CONTROLS: Mapping[str, bool | int] = {
     "ac_polyphony_track": False,
     "ac_polyphony_bar": False,
@@ -171,14 +171,14 @@ class Settings:
 
     @property
     def ticks_per_quarter(self) -> int:
-        """Of the tokenizer's own grid."""
+        """Ticks a quarter of the tokenizer's own grid."""
         return self.ticks_per_beat[4]
 
 
 def settled(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """``given`` with all that is not said, as MidiTok saves the settings of ``scheme``.
+    """Return ``given`` completed with defaults, as MidiTok saves the settings of ``scheme``.
 
-    Settings that rule each other out are put right in the way that MidiTok does it.
+    Settings that exclude each other are corrected as MidiTok does it.
     """
     known = {**DEFAULTS, **ATTRIBUTE_CONTROLS}
     full = {name: given.get(name, value) for name, value in known.items()}
@@ -277,7 +277,7 @@ _NOTES_ALONE = (
     "use_chords", "use_rests", "use_sustain_pedals", "use_pitch_bends", "use_control_changes", "use_pitch_intervals",
     "program_changes",
 )  # fmt: skip
-"""What the scheme of running status does not have."""
+"""Settings that the scheme of running status does not have."""
 
 
 def _refuse_pairs(settings: Settings) -> None:

@@ -313,7 +313,7 @@ class State:
         return -1 if self.program == DRUMS else self.program
 
     def once(self, kind: int, value: int) -> tuple[int, int]:
-        """What is remembered in ``seen`` of an event that may come only once at a tick."""
+        """Return the key in ``seen`` of an event that may come only once at a tick."""
         if kind in (Kind.CHORD, Kind.PITCH_BEND):
             return kind, self.program
         return kind, value * 256 + self.program if kind == Kind.CONTROL else 0

@@ -1,4 +1,4 @@
-"""Which token says what: lookups from pitches, velocities, lengths and tempos to ids, for one tokenizer."""
+"""Lookup tables of a tokenizer, from pitches, velocities, lengths and tempos to ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toccata.tokenizers.settings import Settings
 from toccata.tokenizers.vocabulary import DRUMS
 
 NONE = -1
-"""Where there is no token."""
+"""The entry for values without a token."""
 _REMEMBERED = 4096
 """Waits whose tokens are remembered."""
 _PITCHES = range(128)
@@ -74,9 +74,9 @@ class Tables:
         slowest_last = 60_000_000 / tempos[::-1]
         self.tempo_lengths: NDArray[np.float64] = np.sort(slowest_last)
         whole = self.tempo_lengths.astype(np.int64)
-        said = [f"Tempo_{round(60_000_000 / length, 2)}" for length in whole.tolist()]
+        rounded = [f"Tempo_{round(60_000_000 / length, 2)}" for length in whole.tolist()]
         named = [f"Tempo_{tempo}" for tempo in tempos[::-1]]
-        self.tempo = np.array([self.words.get(a, self.id(b)) for a, b in zip(said, named, strict=True)], np.int64)
+        self.tempo = np.array([self.words.get(a, self.id(b)) for a, b in zip(rounded, named, strict=True)], np.int64)
         usual = float(tempos[np.argmin(np.abs(tempos - 120))])
         self.default_tempo = self.id(f"Tempo_{usual}")
         self.is_default = np.array([60_000_000 / length == usual for length in whole.tolist()])

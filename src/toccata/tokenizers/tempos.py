@@ -1,4 +1,4 @@
-"""Which tempo a tempo token stands for: a usual one where there is one."""
+"""The tempo that a tempo token is decoded to: a common one where there is one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _USUAL = (
 
 
 def usual_tempos(known: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each tempo that there is a token for the one that is played for it.
+    """Return, for the tempo of each tempo token, the tempo it is decoded to.
 
-    A tempo is written as the nearest one there is a token for. Of all that are written by the same token the most usual
-    is played, so that 120 comes back as 120 and not as 120.82. What is played is written by the same token again.
+    A tempo is encoded as the nearest one that has a token. Of all tempos with the same token the most common is
+    decoded, so that 120 comes back as 120 and not as 120.82. The decoded tempo is encoded as the same token again.
 
     Args:
         known: ``int32[T]``, in thousandths of a quarter a minute.
@@ -34,20 +34,20 @@ def usual_tempos(known: NDArray[np.int32]) -> NDArray[np.int32]:
         return out
     free = np.ones(len(tempos), np.bool_)
     for usual in _USUAL:
-        asked = np.array([tempo for tempo in usual if tempos[0] <= tempo <= tempos[-1]], np.float64)
-        tokens = _tokens_of(asked, tempos)
+        common = np.array([tempo for tempo in usual if tempos[0] <= tempo <= tempos[-1]], np.float64)
+        tokens = _tokens_of(common, tempos)
         # Of several for one token the nearest: written last, it stays.
-        far = np.abs(asked - tempos[tokens])
+        far = np.abs(common - tempos[tokens])
         for place in np.argsort(-far, kind="stable").tolist():
             token = int(tokens[place])
             if token >= 0 and free[token]:
-                out[order[token]] = round(float(asked[place]) * 1000)
+                out[order[token]] = round(float(common[place]) * 1000)
         free[tokens[tokens >= 0]] = False
     return out
 
 
-def _tokens_of(asked: NDArray[np.float64], tempos: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The place of the tempo that each is written as; -1 where comparing lengths and comparing ratios do not agree."""
-    by_length = np.abs(1 / tempos[:, None] - 1 / asked).argmin(axis=0)
-    by_ratio = np.abs(np.log(tempos[:, None] / asked)).argmin(axis=0)
+def _tokens_of(common: NDArray[np.float64], tempos: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the place of the tempo that each is encoded as; -1 where comparing lengths and comparing ratios differ."""
+    by_length = np.abs(1 / tempos[:, None] - 1 / common).argmin(axis=0)
+    by_ratio = np.abs(np.log(tempos[:, None] / common)).argmin(axis=0)
     return np.where(by_length == by_ratio, by_length, -1)

@@ -1,8 +1,8 @@
 """Music as text: a note is a character, and SentencePiece learns the words.
 
 Score -> characters (see ``layouts.py``) -> SentencePiece's pieces. A piece stands for the base tokens of its
-characters, so what is known of merged event tokens (``grammar.py``, ``merges.py``) holds here as it is: every string
-that is generated can be played, and obeys what was asked for.
+characters, so the rules for merged event tokens (``grammar.py``, ``merges.py``) apply unchanged: every generated string
+can be played, and obeys the request.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _RARE = 3
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What a recipe says of a text tokenizer.
+    """The recipe's options for a text tokenizer.
 
     Attributes:
         scheme: ``text``.
@@ -180,10 +180,10 @@ class TextTokenizer:
     # -- learning ------------------------------------------------------------------------------------------------------
 
     def fit(self, scores: Iterable[Score]) -> None:
-        """Learn pieces from ``scores`` if the recipe asks for any; a piece never crosses a bar line.
+        """Learn pieces from ``scores`` if the recipe requests any; a piece never crosses a bar line.
 
         Raises:
-            RecipeError: Fewer ids are asked for than there are base tokens.
+            RecipeError: Fewer ids are requested than there are base tokens.
         """
         if not self.options.merges:
             return
@@ -240,7 +240,7 @@ class TextTokenizer:
     # -- the grammar ---------------------------------------------------------------------------------------------------
 
     def grammar(self) -> Grammar:
-        """What may follow what, for every id; built once."""
+        """Return the grammar, which ids may follow which; built once."""
         return self._grammar
 
     @cached_property
@@ -252,7 +252,7 @@ class TextTokenizer:
 
 
 def _learned(lines: list[str], characters: str, size: int, algorithm: str) -> bytes:
-    """What SentencePiece learns from ``lines``: at most ``size`` pieces, all ``characters`` among them."""
+    """Return the model that SentencePiece learns from ``lines``: at most ``size`` pieces, with all ``characters``."""
     from sentencepiece import SentencePieceTrainer
 
     out = io.BytesIO()

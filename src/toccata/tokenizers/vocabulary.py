@@ -1,4 +1,4 @@
-"""What each base token of an event tokenizer means, as numbers a grammar can compute with."""
+"""The meaning of each base token of an event tokenizer, as numbers a grammar can compute with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRUMS = 128
 
 
 class Kind(IntEnum):
-    """What a base token does. The names are those of MidiTok, where drums and pitched notes share a kind."""
+    """The kind of a base token. The names are those of MidiTok, where drums and pitched notes share a kind."""
 
     SPECIAL = 0
     BAR = auto()

@@ -14,7 +14,7 @@ Length = tuple[int, int, int]
 """Beats, steps, and steps a beat: ``(2, 5, 8)`` is two beats and five eighths of one."""
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 UNKNOWN_CHORD = "ukn"
-"""How the name of a chord begins that is none of those in the settings."""
+"""The prefix of the names of chords that are not in the settings."""
 CONTINUOUS = frozenset({1, 2, 4, 5, 7, 8, 10, 11, 64, 67, *range(71, 79), *range(91, 96)})
 """Controllers whose values lie on a scale, and are rounded to ``control_change_n_bins`` of them."""
 SWITCHES = frozenset({65, 66, 68, 69, 122})

@@ -80,7 +80,7 @@ class Writer:
         return Written(ids, self._cuts(times, grid, rows.last))
 
     def _cuts(self, times: Ints, grid: Grid, last: int) -> Ints:
-        """Where tokens are cut before they are merged."""
+        """Return the places where tokens are split before they are merged."""
         if self.settings.encode_ids_split == "no":
             return np.zeros(1, np.int64)
         return quantise.cuts(times, grid.lines(last, beats=self.settings.encode_ids_split == "beat")[1:])
@@ -88,13 +88,13 @@ class Writer:
     # -- programs ------------------------------------------------------------------------------------------------------
 
     def _with_programs(self, rows: Rows) -> Rows:
-        """Rows with one more wherever the program changes."""
+        """Return rows with a program token wherever the program changes."""
         kinds = self._kinds[rows.token]
         counts = ~np.isin(kinds, _NO_PROGRAM)
         counts[1:] &= ~((kinds[1:] == Kind.DURATION) & (kinds[:-1] == Kind.PEDAL))
-        asked = np.flatnonzero(counts)
-        programs = rows.program[asked]
-        changed = asked[np.append(True, np.diff(programs) != 0)[: len(asked)]]
+        counted = np.flatnonzero(counts)
+        programs = rows.program[counted]
+        changed = counted[np.append(True, np.diff(programs) != 0)[: len(counted)]]
         own = rows.program[changed]
         tokens = self.tables.program[np.where(own < 0, DRUMS, own)]
         nothing = np.zeros(len(changed), np.int64)
@@ -103,7 +103,7 @@ class Writer:
         return Rows(time, token, end, program, np.zeros_like(time), rows.last)
 
     def _with_status(self, rows: Rows) -> Rows:
-        """Rows in which programs, and each program's velocities and durations, are said where they change."""
+        """Return rows with programs, and each program's velocities and durations, only where they change."""
         kinds, programs = self._kinds[rows.token], rows.program
         keep = np.ones(len(kinds), np.bool_)
         for kind in (Kind.VELOCITY, Kind.DURATION):
@@ -149,7 +149,7 @@ class Writer:
     def _bar_lines(
         self, out: _Inserted, bars: Ints, before: Ints, sections: _Sections, section: Ints, is_meter: NDArray[np.bool_]
     ) -> None:
-        """The lines of ``bars`` new bars before each row, with their meters; a row that is a meter says its own."""
+        """Insert the bar lines of ``bars`` new bars before each row, with meters unless the row itself is the meter."""
         owner = np.repeat(np.arange(len(bars)), bars)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(bars) - bars, bars)
         ticks = sections.start_of(section[owner], before[owner] + 1 + within)
@@ -158,9 +158,9 @@ class Writer:
             out.add(owner, line, ticks)
             return
         meter = sections.token(self.tables)[section[owner]]
-        said = ~(is_meter[owner] & (within + 1 == bars[owner]))
+        with_meter = ~(is_meter[owner] & (within + 1 == bars[owner]))
         pairs = np.stack([line, meter], 1).ravel()
-        both = np.stack([np.ones_like(said), said], 1).ravel()
+        both = np.stack([np.ones_like(with_meter), with_meter], 1).ravel()
         out.add(np.repeat(owner, 2)[both], pairs[both], np.repeat(ticks, 2)[both])
 
     def _positions(self) -> NDArray[np.intp]:
@@ -208,7 +208,7 @@ class Writer:
         return out.done()
 
     def _note_ends(self, rows: Rows) -> Ints:
-        """How far what has been said by the end of each row reaches."""
+        """Return the latest end of notes and other events up to each row."""
         until = np.where(self._touching[rows.token], rows.time, rows.end)
         return np.maximum.accumulate(np.maximum(until, 0))
 

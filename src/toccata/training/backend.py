@@ -1,4 +1,4 @@
-"""What a run needs of whatever computes: torch and JAX are each one of these. Free of both."""
+"""The interface of training backends, which torch and JAX implement. Free of both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Learner(Protocol):
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         ...
 
     def begin(self, step: int) -> None:
@@ -37,7 +37,7 @@ class Learner(Protocol):
 
     @property
     def reads(self) -> int:
-        """So many steps are taken before their losses are read; 1 where reading them makes nobody wait."""
+        """The number of steps after which losses are read; 1 where reading them does not stall the device."""
         ...
 
     def step(self, number: int, lr: float) -> tuple[int, float]:
@@ -90,7 +90,7 @@ class Learner(Protocol):
 
 
 class Backend(Protocol):
-    """What computes, and with how many."""
+    """A training backend: torch or JAX, with its devices."""
 
     @property
     def name(self) -> str:
@@ -99,25 +99,25 @@ class Backend(Protocol):
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         ...
 
     @property
     def devices(self) -> int:
-        """How many read ``training.micro_batch_size`` rows each, in one batch."""
+        """The number of devices, each of which reads ``training.micro_batch_size`` rows of a batch."""
         ...
 
     def main_first(self) -> AbstractContextManager[None]:
-        """The main process goes through the block before the others."""
+        """A block that the main process runs before the others."""
         ...
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes on this machine: what its options say, and what they leave open as it is fastest.
+        """Return how a run computes on this machine; options left on ``auto`` are set to what is fastest.
 
         Args:
             config: The decoder.
             options: Of the run.
-            say: Hears that something is tried, and takes a while.
+            say: Called with a message before a trial, which takes a while.
         """
         ...
 

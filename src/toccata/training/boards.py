@@ -1,4 +1,4 @@
-"""Loggers that belong to other programs: TensorBoard, and Weights & Biases where it is asked for."""
+"""Loggers for other programs: TensorBoard, and Weights & Biases where the recipe sets it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def require_wandb() -> None:
 class WandbLog:
     """A run on Weights & Biases, or beside it with ``WANDB_MODE=offline``.
 
-    A run that is resumed goes on under its id, which is kept in ``folder``.
+    A resumed run has the same id, which is saved in ``folder``.
 
     Args:
         project: The project's name.
@@ -114,7 +114,7 @@ class WandbLog:
         def finish() -> None:
             try:
                 self._run.finish()
-            except Exception as error:  # told by the thread that waits
+            except Exception as error:  # raised by the thread that waits
                 failed.append(error)
 
         sender = threading.Thread(target=finish, daemon=True)

@@ -20,15 +20,15 @@ def card(
     figure: Callable[[dict[str, Any], int], str],
     few: Callable[[int], str],
 ) -> str:
-    """The card of a model, as Markdown.
+    """Return the card of a model, as Markdown.
 
     Args:
         made: The model.
-        recipe: How it was made.
-        corpus: Of what.
-        metrics: What was measured.
-        figure: Says the likelihood in ``metrics``, with so many digits, and how sure it is.
-        few: Says that so many pieces are too few to say anything by; empty where they are not.
+        recipe: Its recipe.
+        corpus: The corpus it was trained on.
+        metrics: The results of its evaluation.
+        figure: Returns the likelihood in ``metrics`` as text, with so many digits and its confidence interval.
+        few: Returns a text if so many pieces are too few for a statement; else an empty one.
     """
     about, lineage, name = made.about, made.about["lineage"], _inline(made.about["name"])
     splits = corpus.about["splits"]
@@ -58,7 +58,7 @@ def card(
     if lineage["parent"]:
         parent = lineage["parent"]
         lines += ["", f"It started from `{_inline(parent['name'])}` (digest `{parent['digest'][:16]}`)."]
-    lines += [f"- {_generation(said)}" for said in made.learned[1:]]
+    lines += [f"- {_generation(data)}" for data in made.learned[1:]]
     lines += ["", "## How good it is", ""]
     if "nats_per_note" in metrics:
         which = (
@@ -87,15 +87,15 @@ def card(
     return "\n".join(lines)
 
 
-def _generation(said: dict[str, Any]) -> str:
-    """What a model before this one was trained on."""
-    if said["pieces"] is None:
-        return f"What `{_inline(said['model'])}` learned from is not known: pieces of it count as new to this model."
-    return f"`{_inline(said['model'])}` had learned from {said['pieces']:,} pieces; this model knows them again."
+def _generation(data: dict[str, Any]) -> str:
+    """Return a line about the training data of an ancestor."""
+    if data["pieces"] is None:
+        return f"What `{_inline(data['model'])}` learned from is not known: pieces of it count as new to this model."
+    return f"`{_inline(data['model'])}` had learned from {data['pieces']:,} pieces; this model knows them again."
 
 
 def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str]:
-    """Whether what it writes stands in what it was trained on."""
+    """Return the section on how much the model copies from its training pieces."""
     if found is None:
         return ["Whether it repeats its training pieces was not checked: it wrote no notes."]
     people = found["people"]
@@ -122,5 +122,5 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
 
 
 def _inline(text: str) -> str:
-    """A name as a word of the page: on one line, without what steers a terminal or begins something in Markdown."""
+    """Return a name for use in Markdown: on one line, without control characters and markup."""
     return " ".join(printable(text).split()).replace("`", "'").replace("<", "(").replace(">", ")")

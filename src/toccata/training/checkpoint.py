@@ -1,4 +1,4 @@
-"""The state of a run, in one file that is written whole or not at all; safetensors and JSON, nothing pickled."""
+"""Checkpoints: the state of a run in one file, written atomically; safetensors and JSON, nothing pickled."""
 
 from __future__ import annotations
 
@@ -22,50 +22,50 @@ from toccata.training.place import BEST as BEST
 from toccata.training.place import LAST as LAST
 
 PARTS = ".parts"
-"""How the name of a folder ends in which processes write their parts of a state."""
+"""The suffix of a folder in which processes write their parts of a checkpoint."""
 MODEL = "model."
-"""What the names of weights begin with; other names are the backend's own."""
+"""The prefix of the names of weights; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes", "shard")
-"""Training options that say how a run is run, not what it computes: they may be others when it goes on."""
+"""Training options that do not change what a run computes: a resumed run may have other values."""
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], state: dict[str, Any], parts: str = "") -> None:
-    """Write what a backend keeps, and ``state`` (JSON), to ``path``.
+    """Write a checkpoint to ``path``.
 
     Args:
         path: The file.
-        arrays: What a backend keeps.
-        state: What the run remembers besides.
-        parts: The folder beside it in which the arrays lie already, in parts, if they do not go into the file itself.
+        arrays: The backend's arrays: weights, optimizer state.
+        state: The run's other state, as JSON values.
+        parts: The folder beside the file that holds the arrays in parts, if they are not in the file itself.
     """
-    # By way of bytes: safetensors, writing for itself, has errors of its own for a disk that is full.
+    # Through bytes, as safetensors' own writer raises other errors when the disk is full.
     metadata = {"state": json.dumps(state), **({"parts": parts} if parts else {})}
     write_bytes(path, to_bytes(dict(arrays), metadata=metadata))
 
 
 def parts_of(step: int) -> str:
-    """The name of the folder in which the processes of a sharded run write their parts of its state."""
+    """Return the name of the folder in which the processes of a sharded run write their parts of a checkpoint."""
     return f"last-{step:09}{PARTS}"
 
 
-def remove_parts(folder: Path, but: str = "") -> None:
-    """Remove what processes wrote for checkpoints that are there no more, or never were finished.
+def remove_parts(folder: Path, current: str = "") -> None:
+    """Remove the parts of checkpoints that were replaced or never finished.
 
     Args:
         folder: The run's ``training`` folder.
-        but: The one that is kept; empty: the one that the checkpoint there says.
+        current: The folder of parts that stays; empty: the one that the checkpoint in ``folder`` names.
     """
     last = folder / LAST
-    if not but and last.exists():
+    if not current and last.exists():
         with safe_open(last, framework="np") as file:
-            but = file.metadata().get("parts", "")
+            current = file.metadata().get("parts", "")
     for one in folder.glob(f"*{PARTS}"):
-        if one.name != but:
+        if one.name != current:
             shutil.rmtree(one, ignore_errors=True)
 
 
 def _joined(folder: Path) -> dict[str, NDArray[Any]]:
-    """Whole arrays from the parts that processes wrote, each with its place in the file's header."""
+    """Return whole arrays, joined from the parts of all processes, whose places are in the files' headers."""
     pieces: dict[str, list[tuple[list[int], NDArray[Any]]]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="np") as file:
@@ -85,35 +85,35 @@ def _joined(folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two identities are of one run: equal but for what changes no number in it (``FREE``)."""
+    """Whether two identities are of one run: equal but for the options in ``FREE``."""
     return _bare(one) == _bare(other)
 
 
-def other_run(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> ToccataError:
-    """The refusal of a run that was begun with something else.
+def other_run(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> ToccataError:
+    """Return the error for a folder that holds another run.
 
     Args:
         folder: The run's ``training`` folder.
-        kept: The identity it was begun with.
-        now: The identity it would be gone on with.
+        saved: The identity saved in its checkpoint.
+        now: The identity of the run to be resumed.
     """
     return ToccataError(
-        f"{folder.parent} holds a run with another recipe or other data ({differences(kept, now)}): choose another "
+        f"{folder.parent} holds a run with another recipe or other data ({differences(saved, now)}): choose another "
         "folder, or delete this one",
         path=folder.parent,
         kind="other-run",
     )
 
 
-def differences(kept: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
-    """In what two identities differ, in words: ``training.lr is 0.1 and was 0.002``.
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
+    """Return the differences between two identities in words: ``training.lr is 0.1 and was 0.002``.
 
     Args:
-        kept: What a run was begun with.
-        now: What it would be gone on with.
-        most: So many differences are told, and the number of the others.
+        saved: The identity saved in a checkpoint.
+        now: The identity of the run to be resumed.
+        most: The most differences listed; the others are counted.
     """
-    one, other = _bare(kept), _bare(now)
+    one, other = _bare(saved), _bare(now)
     texts = [
         f"{key} is {_short(value)} and was {_short(was)}"
         for key, was, value in _differing(one["recipe"], other["recipe"])
@@ -129,7 +129,7 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) 
 
 
 def _differing(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The leaves in which two trees of plain values differ: key, value here, value there."""
+    """Yield the leaves in which two trees of plain values differ: key, value in one, value in the other."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in [*one, *(key for key in other if key not in one)]:
             yield from _differing(one.get(key), other.get(key), f"{where}.{key}" if where else str(key))
@@ -149,12 +149,12 @@ def _bare(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state(path: Path) -> dict[str, Any]:
-    """The JSON state of the checkpoint at ``path``; its ``identity`` is the run's recipe, data and parent.
+    """Return the JSON state of the checkpoint at ``path``; its ``identity`` is the run's recipe, data and parent.
 
     Raises:
         ModelError: The file is damaged.
     """
-    path.open("rb").close()  # safetensors calls what may not be read missing
+    path.open("rb").close()  # safetensors reports a file without read permission as missing
     try:
         with safe_open(path, framework="np") as file:
             found = dict(json.loads(file.metadata()["state"]))
@@ -164,7 +164,7 @@ def state(path: Path) -> dict[str, Any]:
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """What the checkpoint at ``path`` is one of: its run's recipe, data and parent.
+    """Return the identity of the run of the checkpoint at ``path``: its recipe, data and parent.
 
     Raises:
         ModelError: The file is damaged.
@@ -174,12 +174,12 @@ def identity(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The JSON state and the arrays of ``path``.
+    """Return the JSON state and the arrays of the checkpoint at ``path``.
 
     Raises:
         ModelError: The file is damaged, or a number in it is not finite.
     """
-    path.open("rb").close()  # safetensors calls what may not be read missing
+    path.open("rb").close()  # safetensors reports a file without read permission as missing
     try:
         with safe_open(path, framework="np") as file:
             found = dict(json.loads(file.metadata()["state"]))
@@ -198,11 +198,11 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def refused(path: Path, error: Exception) -> ModelError:
-    """Whatever is wrong with it, from a torn file to shapes of another model, the user's way out is the same."""
+    """Return the error for a checkpoint that cannot be used: torn, or with shapes of another model."""
     reason = " ".join(str(error).split())[:200]
     return ModelError(f"{path} cannot be resumed from ({reason}): delete it to begin anew", path=path)
 
 
 def part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin with ``prefix``, without it."""
+    """Return the arrays whose names begin with ``prefix``, without the prefix."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""How a run computes: number format, attention kernel, compiled or not; and what was found out about this machine.
+"""How a run computes: number format, attention kernel, compiled or not; and the cached trials of this machine.
 
 Nothing here is tuned for one processor: what is fastest is tried, once for each shape of decoder, and remembered in the
 user's cache (:data:`FILE`). Free of torch; ``trial.py`` does the trying.
@@ -23,7 +23,7 @@ from toccata.training.options import KERNELS, Kernel, TrainOptions
 _GAIN = 1.05
 """A compiled step has to be so much faster: compiling takes a while in every run."""
 _MOST_WORKERS = 16
-"""Of one process that trains, with ``auto``; each holds a few hundred megabytes."""
+"""The most workers of a training process with ``auto``; each takes a few hundred megabytes."""
 FILE = "compute.json"
 """The file in the user's cache that remembers what was tried."""
 
@@ -52,12 +52,12 @@ class Compute:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Any) -> Compute | None:
-        """What :meth:`to_json` gave; None where it is something else."""
+        """Parse the result of :meth:`to_json`; None if it is invalid."""
         try:
             made = cls(**found)
         except TypeError:
@@ -67,7 +67,7 @@ class Compute:
 
 
 def machine(torch: str) -> dict[str, Any]:
-    """What a measurement holds for: a version of toccata and of torch, a machine, its processor and cores.
+    """Return the key of a measurement: the versions of toccata and torch, the machine, its processor and cores.
 
     Args:
         torch: Its version.
@@ -84,12 +84,12 @@ def machine(torch: str) -> dict[str, Any]:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def workers(options: TrainOptions) -> int:
-    """How many processes make the examples of one process that trains.
+    """Return the number of workers that make the examples of a training process.
 
     With ``auto``, half of its cores but one, which is 1 on up to five cores; at most 16. Processes that torchrun
     started on one machine share its cores.
@@ -125,8 +125,8 @@ def worth_compiling(trial: Mapping[str, Any]) -> bool:
 def remembered(torch: str) -> dict[str, dict[str, Any]]:
     """The trials of this machine, by what was tried (see ``trial.py``); empty where there are none."""
     try:
-        kept = read_json(user_cache() / FILE)
-        trials = kept["trials"] if kept["machine"] == machine(torch) else {}
+        saved = read_json(user_cache() / FILE)
+        trials = saved["trials"] if saved["machine"] == machine(torch) else {}
         return {str(name): dict(trial) for name, trial in trials.items() if _is_trial(trial)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ToccataError):
         return {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from toccata.corpus.batches import interrupts_kept
+from toccata.corpus.batches import interrupts_deferred
 from toccata.corpus.examples import Examples, Row
 from toccata.model.attention import Packing
 
@@ -128,7 +128,7 @@ def batches(
         worker_init_fn=_leave_interrupts if workers else None,
         pin_memory=pinned,
     )
-    with interrupts_kept():
+    with interrupts_deferred():
         return iter(loader)
 
 

@@ -1,4 +1,4 @@
-"""Where to compute, and in which precision: found out, not asked for."""
+"""The device and the precision of a training, detected rather than configured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def processes() -> PartialState:
 
 
 def precision(options: TrainOptions) -> Literal["bf16", "fp32"]:
-    """What ``options.precision`` comes to on this machine; ``auto`` is found out by trying."""
+    """Return the precision on this machine; with ``auto``, it is measured."""
     if options.precision == "auto":
         return "bf16" if computes_bf16(device()) else "fp32"
     return options.precision
@@ -38,7 +38,7 @@ def accelerator(options: TrainOptions) -> Accelerator:
 
 
 def computes_bf16(device: str) -> bool:
-    """Whether bf16 is faster than float32 on ``device``; processors are asked by doing it."""
+    """Whether bf16 is faster than float32 on ``device``; on a processor, this is measured."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":

@@ -30,7 +30,7 @@ def export(
         raise ModelError(
             f"{path} cannot be exported: {name} is not finite; train it again, with a lower training.lr", path=path
         )
-    # Whoever reads the folder meanwhile must not take it for finished.
+    # So that a process that reads the folder meanwhile does not take it for finished.
     (path / folder.ABOUT).unlink(missing_ok=True)
     write_json(path / folder.CONFIG, {**config.to_json(), "bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos})
     tensors = apart(config, weights)

@@ -1,4 +1,4 @@
-"""Numbers that are not finite: where they come up a training stops, and nothing made of them is kept or exported."""
+"""Detects numbers that are not finite: they end a training, and are never saved or exported."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class NotFiniteError(ToccataError):
 
 
 def infinite(arrays: Mapping[str, NDArray[Any]]) -> str | None:
-    """The name of the first array that holds NaN or infinity; None if there is none."""
+    """Return the name of the first array that holds NaN or infinity; None if there is none."""
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
 
 def diverged(
-    what: str, section: str, options: TrainOptions | CodecOptions, kept: int | None, place: Path
+    what: str, section: str, options: TrainOptions | CodecOptions, saved_step: int | None, place: Path
 ) -> ToccataError:
-    """The error that ends such a training: what is wrong, what is kept, and what to change.
+    """Return the error that ends such a training: what is wrong, which step is saved, and what to change.
 
     Args:
         what: What is not finite, and at which step.
-        section: The recipe's section that ``options`` are, e.g. ``training``.
-        options: How it was trained.
-        kept: The step of the checkpoint on disk; None: there is none.
-        place: Where that is.
+        section: The recipe's section of ``options``, e.g. ``training``.
+        options: The options of the training.
+        saved_step: The step of the checkpoint on disk; None: there is none.
+        place: The folder of the checkpoint.
     """
     changes = [f"a lower {section}.lr (it was {options.lr:g})", *_changes(section, options)]
-    state = "no state was kept" if kept is None else f"the state after step {kept:,} is kept"
+    state = "no state was kept" if saved_step is None else f"the state after step {saved_step:,} is kept"
     return NotFiniteError(
         f"{what} is not a finite number, so the training ends here, and {state}: try {' or '.join(changes)}, in "
         f"another folder or after deleting {place}",

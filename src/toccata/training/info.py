@@ -1,4 +1,4 @@
-"""A page that says what a run is and how it stands, for whoever finds the folder later."""
+"""The info page of a run, ``info.txt``: its recipe, data, model and machine, and its progress."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class InfoLog:
         self._started = self._resumed = ""
 
     def begin(self, about: About) -> None:
-        """Write the page; a run that goes on keeps the time at which it first began."""
+        """Write the page; a resumed run preserves the time at which it was started."""
         self._about = about
         now = _now()
-        before = self._kept("started") if about.step else ""
+        before = self._saved("started") if about.step else ""
         self._started, self._resumed = (before, f"{now}, after step {about.step:,}") if before else (now, "")
         self._write("the first steps")
 
@@ -60,7 +60,7 @@ class InfoLog:
         else:
             self._write("finished" if step >= self._about.steps else "interrupted; the same command goes on")
 
-    def _kept(self, name: str) -> str:
+    def _saved(self, name: str) -> str:
         try:
             found = re.search(rf"^{name} +(.+)$", self.path.read_text(encoding="utf-8"), re.MULTILINE)
         except (OSError, UnicodeDecodeError):
@@ -89,7 +89,7 @@ class InfoLog:
 
 
 def page(about: About, stands: Mapping[str, Any]) -> str:
-    """The page: how the run stands, then its facts, section by section."""
+    """Return the page: the run's progress, then its facts, section by section."""
     name = " ".join(printable(about.name).split())
     lines = [name, "=" * len(name), "", *_rows(stands)]
     for section, values in about.facts.items():
@@ -106,7 +106,7 @@ def command_line(
     start_from: str | None = None,
     backend: str = "torch",
 ) -> str:
-    """A training as a command, which goes on with it, too."""
+    """Return the command line that starts a training, and also resumes it."""
     words = ["toccata", "train", source, "-o", out]
     words += ["--recipe", recipe] if start_from is None else ["--from", start_from]
     words += [] if minutes is None else ["--minutes", str(minutes)]
@@ -115,7 +115,7 @@ def command_line(
 
 
 def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
-    """The machine that this runs on, without anything that tells whose it is; ``facts`` are what computes there."""
+    """Return a description of this machine, without anything personal; ``facts`` describe the backend."""
     return {
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "processors": os.cpu_count() or 0,
@@ -126,18 +126,18 @@ def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _rows(values: Mapping[str, Any]) -> list[str]:
-    rows = [(" ".join(printable(name).split()), _said(value)) for name, value in values.items()]
+    rows = [(" ".join(printable(name).split()), _as_text(value)) for name, value in values.items()]
     width = max([_WIDTH, *(len(name) + 2 for name, _ in rows)])
     return [f"{name:{width}}{value}" for name, value in rows]
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{printable(name)} {_said(one)}" for name, one in value.items()) or "none"
+        return ", ".join(f"{printable(name)} {_as_text(one)}" for name, one in value.items()) or "none"
     return " ".join(printable(str(value)).split()) or "none"
 
 

@@ -1,4 +1,4 @@
-"""What a run tells of itself, and the CSV that every run writes."""
+"""The events of a run that loggers receive, and the CSV log that every run writes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def printable(text: str) -> str:
 
 @dataclass(frozen=True)
 class About:
-    """What a run is, told before its first step.
+    """A description of a run, passed to loggers before its first step.
 
     Attributes:
-        name: The model's.
-        step: The run goes on after this step; 0: it begins.
-        steps: Steps in all.
+        name: The model's name.
+        step: The step after which the run resumes; 0: it is new.
+        steps: The total number of steps.
         facts: Recipe, data, sizes, machine: plain values by section and name.
     """
 
@@ -41,7 +41,7 @@ class About:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """How a run stands when the held-out loss has been measured.
+    """The state of a run after an evaluation.
 
     Losses are in nats a token. ``valid_loss`` is None where no piece is held back; then the training loss decides what
     is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does;
@@ -61,22 +61,22 @@ class Evaluated:
 
 
 class Logger(Protocol):
-    """Hears how a run goes on. What it raises costs the run this logger, nothing else."""
+    """Receives the events of a run. A logger that raises is dropped; the run goes on."""
 
     def begin(self, about: About) -> None:
-        """Once, before all else; what was written after step ``about.step`` of an earlier go is to be dropped."""
+        """Called once, first; what was logged after step ``about.step`` must be dropped: those steps are repeated."""
         ...
 
     def step(self, values: Mapping[str, float]) -> None:
-        """After each step: ``values`` by the names in :data:`COLUMNS`; those without a value are left out."""
+        """Called after each step, with ``values`` by the names in :data:`COLUMNS`; missing values are left out."""
         ...
 
     def evaluation(self, found: Evaluated) -> None:
-        """After each evaluation, when :meth:`step` has been told of its step."""
+        """Called after each evaluation, after :meth:`step` was called for its step."""
         ...
 
     def close(self) -> None:
-        """No more is to come; the run is over, or interrupted."""
+        """Called at the end: the run has finished, or was interrupted."""
         ...
 
 
@@ -102,7 +102,7 @@ class CsvLog:
         self._file.flush()
 
     def evaluation(self, found: Evaluated) -> None:
-        """Nothing: the held-out loss is in the step's line."""
+        """Do nothing: the held-out loss is in the step's line."""
 
     def close(self) -> None:
         """Close the file."""

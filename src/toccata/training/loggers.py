@@ -1,4 +1,4 @@
-"""All loggers of a run as one, of which none can end the run."""
+"""All loggers of a run as one; an error in a logger does not end the run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from toccata.training.options import TrainOptions
 from toccata.training.picture import PlotLog
 
 FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""How systems say that there is no room: the disk's, a file's, the user's."""
+"""The error numbers of a full disk, a full file system and an exceeded quota."""
 
 
 class Loggers:
-    """Several loggers that are told the same.
+    """Passes each event of a run to several loggers.
 
-    One that fails is dropped, with a line; the run goes on. Only a disk without room is passed on, as the run's own
-    state has no room there either.
+    A logger that fails is dropped, with a message; the run goes on. Only the error of a full disk is raised, as the
+    run's checkpoints would fail as well.
 
     Args:
         chosen: The loggers, each with its name.
-        say: Hears of one that is dropped.
+        say: Called with a message about a logger that is dropped.
     """
 
     def __init__(self, chosen: Sequence[tuple[str, Logger]], say: Callable[[str], None] | None = None) -> None:
@@ -33,7 +33,7 @@ class Loggers:
         self._say = say
 
     def begin(self, about: About) -> None:
-        """Tell all.
+        """Pass the begin of the run to all loggers.
 
         Raises:
             OSError: The disk is full.
@@ -41,7 +41,7 @@ class Loggers:
         self._each(lambda logger: logger.begin(about))
 
     def step(self, values: Mapping[str, float]) -> None:
-        """Tell all.
+        """Pass a step to all loggers.
 
         Raises:
             OSError: The disk is full.
@@ -49,7 +49,7 @@ class Loggers:
         self._each(lambda logger: logger.step(values))
 
     def evaluation(self, found: Evaluated) -> None:
-        """Tell all.
+        """Pass an evaluation to all loggers.
 
         Raises:
             OSError: The disk is full.
@@ -57,37 +57,37 @@ class Loggers:
         self._each(lambda logger: logger.evaluation(found))
 
     def close(self) -> None:
-        """Tell all, each of them, whatever the others do; this never fails."""
+        """Close all loggers, also if some of them fail; this raises nothing."""
         for name, logger in self._live:
             try:
                 logger.close()
             except Exception as error:
-                self._tell(name, error)
+                self._say_dropped(name, error)
         self._live = []
 
-    def _each(self, tell: Callable[[Logger], None]) -> None:
+    def _each(self, call: Callable[[Logger], None]) -> None:
         for name, logger in list(self._live):
             try:
-                tell(logger)
+                call(logger)
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in FULL:
                     raise
                 self._live.remove((name, logger))
-                self._tell(name, error)
+                self._say_dropped(name, error)
                 with contextlib.suppress(Exception):
                     logger.close()
 
-    def _tell(self, name: str, error: Exception) -> None:
+    def _say_dropped(self, name: str, error: Exception) -> None:
         if self._say is not None:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             self._say(f"{name} is left out from here on; all else goes on ({reason})")
 
 
 def loggers(folder: Path, options: TrainOptions, say: Callable[[str], None] | None = None) -> Loggers:
-    """The loggers of a run whose ``training`` folder this is.
+    """Return the loggers of a run whose ``training`` folder this is.
 
-    Always a CSV, a picture of the loss and a page to read; TensorBoard where it is installed; Weights & Biases where it
-    is asked for, and never else.
+    Always a CSV, an info page and a plot of the loss; TensorBoard where it is installed; Weights & Biases only where
+    the recipe sets ``training.wandb``.
     """
     table = folder / "log.csv"
     chosen: list[tuple[str, Logger]] = [

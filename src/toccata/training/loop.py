@@ -1,7 +1,7 @@
-"""The training loop: one for pretraining and fine-tuning, for torch and JAX, killed and resumed as one likes.
+"""The training loop, for pretraining and finetuning with torch or JAX; a run can be interrupted and resumed.
 
-Everything a step does follows from its number: its examples, its learning rate, its dropout. So a run resumed from step
-n does at every later step exactly what the unbroken run does.
+A step's examples, learning rate and dropout depend on its number alone, so a run resumed from step n repeats exactly
+what an uninterrupted run does.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from toccata.training.stop import EARLY, Stop
 
 @dataclass
 class State:
-    """What a run remembers besides weights."""
+    """The state of a run besides weights and optimizer, as saved in a checkpoint."""
 
     steps: int
-    """Steps in all; fixed when the run begins."""
+    """The total number of steps; fixed when the run begins."""
     step: int = 0
     """Steps done."""
     tokens: int = 0
@@ -44,19 +44,19 @@ class State:
     stopped: str = ""
     """Why the run ended before its last step, if it did."""
     batch: int = 0
-    """Rows a step reads, over all processes; 0: written by a version that did not keep it."""
+    """Rows per step, over all processes; 0: written by a version that did not save it."""
     identity: dict[str, Any] = field(default_factory=dict)
-    """Recipe and data; a run of other ones is another run."""
+    """Recipe and data, which a resumed run must match."""
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> State:
-        """What a checkpoint has kept; ``stale`` is what ``evals_since_best`` was called once."""
-        return cls(**{"evals_since_best" if name == "stale" else name: value for name, value in kept.items()})
+    def from_json(cls, saved: Mapping[str, Any]) -> State:
+        """Return the state saved in a checkpoint; older versions wrote ``evals_since_best`` as ``stale``."""
+        return cls(**{"evals_since_best" if name == "stale" else name: value for name, value in saved.items()})
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the caller is told after each step, to show progress."""
+    """Progress, passed to the caller's ``report`` after each step."""
 
     step: int
     steps: int
@@ -72,8 +72,8 @@ class Step:
         return f"loss {self.loss:.3f}, {self.tokens_per_second:,.0f} tokens/s, {text} left"
 
 
-class _Taken(NamedTuple):
-    """A step that was taken, and whose loss is still to be read."""
+class _PendingStep(NamedTuple):
+    """A step that was computed, but whose loss has not been read yet."""
 
     lr: float
     tokens: int
@@ -81,19 +81,19 @@ class _Taken(NamedTuple):
 
 
 class Trainer:
-    """Trains a Decoder; its state lives in ``folder`` and is continued if it is there.
+    """Trains a decoder; resumes from the checkpoint in ``folder`` if there is one.
 
     Args:
-        learner: The Decoder, with what moves its weights.
-        options: How.
-        folder: Where checkpoints and logs go.
-        identity: What makes this run this run (recipe, data); kept with the checkpoint.
-        report: Called after each step, on the first process.
-        say: Called before the first step with the number of steps and the tokens a second that were measured.
-        facts: What the run is, by section and name, for whoever reads its logs.
-        tell: Hears of a logger that fails.
-        kept: Called when a checkpoint was written that the run can be gone on from, on the first process.
-        batch: Rows a step reads, over all processes.
+        learner: The decoder and its optimizer.
+        options: The training options.
+        folder: The folder for checkpoints and logs.
+        identity: Recipe and data, saved in the checkpoint; a resumed run must have the same.
+        report: Called with each step, on the main process.
+        on_plan: Called before the first step with the number of steps and the measured tokens per second.
+        facts: The run's recipe, data, model and machine for its logs, by section and name.
+        say: Called with each message for the user, e.g. about a logger that fails.
+        on_checkpoint: Called on the main process after a checkpoint was written from which the run can be resumed.
+        batch: Rows per step, over all processes.
     """
 
     def __init__(
@@ -104,31 +104,31 @@ class Trainer:
         *,
         identity: dict[str, Any] | None = None,
         report: Callable[[Step], None] | None = None,
-        say: Callable[[int, float], None] | None = None,
+        on_plan: Callable[[int, float], None] | None = None,
         facts: Mapping[str, Mapping[str, Any]] | None = None,
-        tell: Callable[[str], None] | None = None,
-        kept: Callable[[], None] | None = None,
+        say: Callable[[str], None] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
         batch: int = 0,
     ) -> None:
         self.learner, self.options, self.folder, self.report, self.say = learner, options, folder, report, say
-        self.facts, self.tell, self.kept = facts or {}, tell, kept
+        self.facts, self.on_plan, self.on_checkpoint = facts or {}, on_plan, on_checkpoint
         self.state = State(steps=options.steps, batch=batch, identity=identity or {})
         self._saved: int | None = None  # the step of the checkpoint on disk
 
     def run(self) -> State:
-        """Train to the end, from wherever the run is.
+        """Train to the end, from the last checkpoint if there is one.
 
         Raises:
-            NotFiniteError: The loss or a weight is no longer a finite number. The last checkpoint is from before that.
-            ToccataError: The disk is full, or a checkpoint cannot be read. What was written before stays whole.
-            KeyboardInterrupt: Ctrl-C or SIGTERM, at this process or at one that trains with it, after the step under
-                way was finished and the state was written.
+            NotFiniteError: The loss or a weight is no longer finite. The last checkpoint is from before that.
+            ToccataError: The disk is full, or a checkpoint cannot be read. Earlier checkpoints stay valid.
+            KeyboardInterrupt: Ctrl-C or SIGTERM at any process of the run, after the current step was finished and a
+                checkpoint was written.
         """
         resumed = self._resume()
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
-        self._tell_start(resumed)
-        logs = loggers(self.folder, self.options, self.tell) if self.learner.is_main else Loggers(())
+        self._say_start(resumed)
+        logs = loggers(self.folder, self.options, self.say) if self.learner.is_main else Loggers(())
         try:
             with Stop() as stop:
                 if not resumed:
@@ -150,67 +150,67 @@ class Trainer:
             logs.close()
         return self.state
 
-    def _tell_start(self, resumed: bool) -> None:
-        """Say from which step the run goes on, and why from no later one, where one was reached before."""
-        if self.tell is None or not self.learner.is_main:
+    def _say_start(self, resumed: bool) -> None:
+        """Say from which step the run resumes, and why from no later one if later steps had been done."""
+        if self.say is None or not self.learner.is_main:
             return
         step = self.state.step
         reached = max((int(row["step"]) for row in log.read(self.folder / "log.csv")), default=0)
         if step:
             again = f"; steps {step + 1:,} to {reached:,} were done after the last checkpoint, and are done again"
-            self.tell(f"Going on after step {step:,} of {self.state.steps:,}{again if reached > step else ''}")
+            self.say(f"Going on after step {step:,} of {self.state.steps:,}{again if reached > step else ''}")
         elif reached:
             why = "the run ended before its first checkpoint" if resumed else f"there is no {checkpoint.LAST} any more"
-            self.tell(f"Starting again from step 0, because {why} ({reached:,} steps were done)")
+            self.say(f"Starting again from step 0, because {why} ({reached:,} steps were done)")
 
     def _loop(self, logs: Loggers, stop: Stop) -> None:
         options, state, learner = self.options, self.state, self.learner
         every = max(1, state.steps // options.evaluations)
         learner.begin(state.step)
         saved, until = time.monotonic(), min(EARLY, options.checkpoint_minutes * 60)
-        began, taken = time.monotonic(), list[_Taken]()  # the steps whose losses were not read yet
+        began, pending = time.monotonic(), list[_PendingStep]()
         while state.step < state.steps and not state.stopped:
-            number = state.step + len(taken)
+            number = state.step + len(pending)
             lr = rate(options, number, state.steps)
-            taken.append(_Taken(lr, *learner.step(number, lr)))
+            pending.append(_PendingStep(lr, *learner.step(number, lr)))
             evaluated = (number + 1) % every == 0 or number + 1 == state.steps
             if (number + 1) % learner.reads and not evaluated:
                 continue
-            loss, held_out = self._read(taken, began, logs, evaluated=evaluated)
+            loss, held_out = self._read(pending, began, logs, evaluated=evaluated)
             if self.report is not None and learner.is_main:
                 left = (state.steps - state.step) * state.seconds / state.step
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
-            asked = learner.any(stop.asked)
+            stopping = learner.any(stop.requested)
             due = learner.any(time.monotonic() - saved > until)
-            if due or asked or state.step == state.steps or state.stopped:
+            if due or stopping or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST, logs)
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60
-            if asked:
+            if stopping:
                 raise KeyboardInterrupt
-            began, taken = time.monotonic(), []
+            began, pending = time.monotonic(), []
 
     def _read(
-        self, taken: Sequence[_Taken], began: float, logs: Loggers, *, evaluated: bool
+        self, pending: Sequence[_PendingStep], began: float, logs: Loggers, *, evaluated: bool
     ) -> tuple[float, float | None]:
-        """Read the losses of the steps that were taken, check them, and tell them: only then are the steps done.
+        """Read, check and log the losses of pending steps; only then do the steps count as done.
 
         Returns:
             The last step's loss, and the held-out loss where it was measured.
 
         Raises:
-            NotFiniteError: A loss is not finite. The state is that of the step before it.
+            NotFiniteError: A loss is not finite. The state is still that of the step before it.
         """
         state, loss = self.state, math.nan
         lines: list[dict[str, float]] = []
-        for step, loss in zip(taken, self.learner.losses(), strict=True):
+        for step, loss in zip(pending, self.learner.losses(), strict=True):
             self._refuse_infinite(loss, f"the loss of step {state.step + 1:,}", logs)
             state.step += 1
             state.tokens += step.tokens
             line = {"step": state.step, "loss": loss, "lr": step.lr, "tokens": state.tokens, "waiting": step.waiting}
             lines.append(line)
         held_out = self._evaluate(loss, logs) if evaluated else None
-        took = (time.monotonic() - began) / len(taken)
-        for step, line in zip(taken, lines, strict=True):
+        took = (time.monotonic() - began) / len(pending)
+        for step, line in zip(pending, lines, strict=True):
             state.seconds += took
             line |= {"seconds": state.seconds, "tokens_per_second": step.tokens / took}
         if held_out is not None:
@@ -218,23 +218,23 @@ class Trainer:
         for line in lines:
             logs.step(line)
         if evaluated:
-            logs.evaluation(self._found(loss, held_out))
+            logs.evaluation(self._evaluated(loss, held_out))
         return loss, held_out
 
     def _refuse_infinite(self, value: float, what: str, logs: Loggers | None = None) -> None:
-        """End the run, before anything is kept of it, where ``value`` is no finite number.
+        """Raise if ``value`` is not finite, before anything computed with it is saved.
 
         Raises:
-            NotFiniteError: It is none.
+            NotFiniteError: ``value`` is not finite.
         """
         if math.isfinite(value):
             return
         error = diverged(what, "training", self.options, self._saved, self.folder)
         if logs is not None:
-            logs.evaluation(replace(self._found(value, None), failed=error.message))
+            logs.evaluation(replace(self._evaluated(value, None), failed=error.message))
         raise error
 
-    def _found(self, loss: float, held_out: float | None) -> Evaluated:
+    def _evaluated(self, loss: float, held_out: float | None) -> Evaluated:
         state = self.state
         return Evaluated(
             state.step,
@@ -251,7 +251,7 @@ class Trainer:
     # -- evaluation ----------------------------------------------------------------------------------------------------
 
     def _evaluate(self, loss: float, logs: Loggers) -> float | None:
-        """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
+        """Return the held-out loss; save the weights if it is the best so far, stop early if patience has run out."""
         state = self.state
         held_out = self.learner.evaluate()
         measured = loss if held_out is None else held_out
@@ -268,15 +268,15 @@ class Trainer:
                 )
         return held_out
 
-    # -- planning and keeping ------------------------------------------------------------------------------------------
+    # -- planning and checkpoints --------------------------------------------------------------------------------------
 
     def _plan(self, stop: Stop) -> None:
-        """Measure a few steps, then undo them: what the run will take, or how many steps fit into the time there is."""
+        """Time a few steps, then undo them; with a time limit, set the number of steps that fit into it."""
         options, learner = self.options, self.learner
-        unmoved = learner.saved()
+        before_trial = learner.saved()
         began, tokens = time.monotonic(), 0
         took: list[float] = []
-        budget = 6.0 if options.minutes is None else max(2.0, 1.8 * options.minutes)  # 3 % of the time there is
+        budget = 6.0 if options.minutes is None else max(2.0, 1.8 * options.minutes)  # 3 % of the time limit
         learner.begin(0)
         while len(took) < 12 and (len(took) < 3 or self._all(time.monotonic() - began < budget)):
             before = time.monotonic()
@@ -284,29 +284,29 @@ class Trainer:
             (loss,) = learner.losses()
             took.append(time.monotonic() - before)
             self._refuse_infinite(loss, "the loss of the first steps")
-            if learner.any(stop.asked):
+            if learner.any(stop.requested):
                 raise KeyboardInterrupt
         before = time.monotonic()
         learner.evaluate()
         evaluation = time.monotonic() - before
-        learner.restore(unmoved)
+        learner.restore(before_trial)
         step = sorted(took[1:])[len(took[1:]) // 2]
         if options.minutes is not None:
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
             self.state.steps = max(1, int(learner.mean(max(1.0, left / step))))
-        if self.say is not None and learner.is_main:
-            self.say(self.state.steps, tokens / step)
+        if self.on_plan is not None and learner.is_main:
+            self.on_plan(self.state.steps, tokens / step)
 
-    def _all(self, yes: bool) -> bool:
-        """Whether every process says yes: those that train together have to do the same number of steps."""
-        return self.learner.mean(float(yes)) == 1.0
+    def _all(self, condition: bool) -> bool:
+        """Whether ``condition`` is true on every process, so that all of them do the same number of steps."""
+        return self.learner.mean(float(condition)) == 1.0
 
     def _resume(self) -> bool:
         path = self.folder / checkpoint.LAST
         if not path.exists():
             return False
         state, arrays = checkpoint.load(path)
-        saved = State.of(state)
+        saved = State.from_json(state)
         if not checkpoint.same_run(saved.identity, self.state.identity):
             raise checkpoint.other_run(self.folder, saved.identity, self.state.identity)
         try:
@@ -321,7 +321,7 @@ class Trainer:
         """Write a checkpoint.
 
         Raises:
-            NotFiniteError: A number in it would not be finite; the one on disk stays.
+            NotFiniteError: A value in it is not finite; the checkpoint on disk stays.
         """
         learner, state, last = self.learner, asdict(self.state), name == checkpoint.LAST
         if not (learner.is_main or learner.sharded):
@@ -331,20 +331,20 @@ class Trainer:
             parts = checkpoint.parts_of(self.state.step)
             if learner.is_main:
                 checkpoint.remove_parts(self.folder)
-            learner.any(False)  # nobody writes before that is done
+            learner.any(False)  # a barrier: no process writes before that is done
             broken = None if learner.save_parts(self.folder / parts) else "a number"
-        else:  # only weights are wanted of the best
+        else:  # the best checkpoint holds only weights
             weights = {} if last else learner.weights()
             arrays = learner.saved() if last else {f"{checkpoint.MODEL}{key}": array for key, array in weights.items()}
             broken = infinite(arrays)
         if broken is not None:
             self._refuse_infinite(math.nan, f"{broken} after step {self.state.step:,}", logs)
         if not learner.is_main:
-            return  # it has done its part
+            return  # its part is written
         checkpoint.save(self.folder / name, arrays, state, parts)
         if last:
             checkpoint.remove_parts(self.folder, parts)
             self._saved = self.state.step
             write_json(self.folder / "state.json", state)
-            if self.kept is not None:
-                self.kept()
+            if self.on_checkpoint is not None:
+                self.on_checkpoint()

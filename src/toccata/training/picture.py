@@ -29,7 +29,7 @@ class PlotLog:
         self._not_before = 0.0
 
     def begin(self, about: log.About) -> None:
-        """Nothing: there is no point to draw yet."""
+        """Do nothing: there is no point to draw yet."""
 
     def step(self, values: Mapping[str, float]) -> None:
         """Remember that the picture is behind."""
@@ -56,8 +56,8 @@ class PlotLog:
 
 
 def plot(table: Path, picture: Path, *, best: int | None = None) -> None:
-    """Draw the training and held-out loss of a ``log.csv`` as a PNG; ``best`` is the step whose weights are kept."""
-    # Matplotlib keeps its list of fonts in a folder of its own in the user's home, if it is not told of another one.
+    """Draw the training and held-out loss of a ``log.csv`` as a PNG; ``best`` is the step whose weights are saved."""
+    # By default, Matplotlib writes its font cache to a folder in the user's home.
     os.environ.setdefault("MPLCONFIGDIR", str(user_cache() / "matplotlib"))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

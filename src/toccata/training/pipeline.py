@@ -1,4 +1,4 @@
-"""A run from corpus to model folder, stage by stage; each stage is skipped where its result is there already."""
+"""A run from corpus to model folder, stage by stage; a stage whose result exists already is skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
-from toccata.recipes import Recipe, free_to_change
+from toccata.recipes import Recipe, finetuned_shape
 from toccata.recipes.renamed import renamed
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
@@ -34,9 +34,9 @@ from toccata.training.share import rows_a_step, rows_of, shared
 
 TORCH = "torch"
 CODEC_SHARE = 0.25
-"""Of the minutes there are, the share in which codes are learned, where a recipe has codes."""
+"""The share of the run's minutes in which codes are learned, where a recipe has codes."""
 FIT_PIECES = 2000
-"""At most so many pieces of the training split, drawn from all of it, teach a tokenizer its merges."""
+"""The most pieces of the training split, sampled at random, that a tokenizer's merges are fitted to."""
 
 
 def learn_codes(
@@ -46,7 +46,7 @@ def learn_codes(
     report: Callable[[str, int, int, str], None],
     say: Callable[[str], None],
 ) -> None:
-    """The first stage of a recipe with codes: the networks that turn music into codes learn, with torch.
+    """Train the VQ-VAE that turns music into codes, with torch: the first stage of a recipe with codes.
 
     Raises:
         MissingExtra: torch is not installed.
@@ -69,7 +69,7 @@ def learn_codes(
 
 
 def _read(path: Path) -> Any:
-    """What a JSON file says; None: it is not there, or was damaged."""
+    """Return the content of a JSON file; None if it is missing or damaged."""
     try:
         return read_json(path)
     except (OSError, ValueError):
@@ -77,7 +77,7 @@ def _read(path: Path) -> Any:
 
 
 def _made_with(path: Path) -> Any:
-    """What a tokenizer was made with, its options by the names that they have now."""
+    """Return the options and data that a tokenizer was made with, under their present names."""
     made = _read(path)
     try:
         tokenizer, *others = made["options"]
@@ -87,31 +87,31 @@ def _made_with(path: Path) -> Any:
 
 
 def _changed(made: Any, mark: dict[str, Any]) -> str:
-    """What is otherwise than when a tokenizer was made."""
+    """Return the differences from the options and data that a tokenizer was made with, in words."""
     sections = ("tokenizer", "codec", "codec_training")
     try:
-        kept = {"recipe": dict(zip(sections, made["options"], strict=True)), "data": made["data"]}
+        saved = {"recipe": dict(zip(sections, made["options"], strict=True)), "data": made["data"]}
     except (KeyError, TypeError, ValueError):
         return "it is not known what they were learned with"
     return checkpoint.differences(
-        kept, {"recipe": dict(zip(sections, mark["options"], strict=True)), "data": mark["data"]}
+        saved, {"recipe": dict(zip(sections, mark["options"], strict=True)), "data": mark["data"]}
     )
 
 
 class Run:
-    """One model being made.
+    """The training of one model.
 
     Args:
-        recipe: How.
+        recipe: The recipe.
         out: The model folder.
-        parent: The model to start from; None: from nothing.
-        say: Hears what is worth a line.
-        backend: What computes.
-        command: What was called to make it, and goes on with it; for whoever finds the folder later.
+        parent: The model to finetune; None: train from scratch.
+        say: Called with each message for the user.
+        backend: The training backend, torch or JAX.
+        command: The command line that started the run and resumes it, for the folder's info page.
 
     Raises:
-        MissingExtra: The recipe asks for a logger that is not installed.
-        ModelError: A model of this recipe could be trained, but not be exported.
+        MissingExtra: The recipe uses a logger that is not installed.
+        ModelError: A model of this recipe could be trained, but not exported.
     """
 
     def __init__(
@@ -132,28 +132,28 @@ class Run:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         return self.backend.is_main
 
     def main_first(self) -> AbstractContextManager[None]:
-        """The main process goes through the block before the others."""
+        """A block that the main process runs before the others."""
         return self.backend.main_first()
 
     def wait(self) -> folder.ModelFolder:
-        """What the other processes do while the main one exports: nothing."""
+        """Return a placeholder for the model folder on the processes that do not export."""
         return folder.ModelFolder(
             self.out, {"name": folder.name_for(self.out), "files": {}, "recipe": {}, "lineage": {}}
         )
 
     def tokenizer(self, corpus: Corpus, report: Callable[[str, int, int, str], None]) -> Tokenizer:
-        """The parent's tokenizer, the one of an interrupted run, or a new one, fitted to the training split.
+        """Return the parent's tokenizer, that of an interrupted run, or a new one fitted to the training split.
 
         Args:
-            corpus: What it learns from.
-            report: Told of a task that takes minutes how far it has come: its name, done, total, and a word.
+            corpus: The corpus to fit it to.
+            report: Called with the progress of a long task: its name, done, total, and a short text.
 
         Raises:
-            CorpusError: It has nothing but drums, and the recipe's tokens have none.
+            CorpusError: The corpus has nothing but drums, for which the recipe has no tokens.
             ToccataError: The folder holds a run with another recipe or other data.
         """
         self.refuse_other_run(corpus)
@@ -162,21 +162,21 @@ class Run:
             return load_tokenizer(self.parent.tokenizer(), OnnxCodec)
         place = self.folder / folder.TOKENIZER
         with self.main_first():
-            asked = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
-            mark = {"options": json.loads(json.dumps(asked)), "data": corpus.digest}
+            options = [asdict(self.recipe.tokenizer), self.recipe.codec, asdict(self.recipe.codec_training)]
+            mark = {"options": json.loads(json.dumps(options)), "data": corpus.digest}
             known = place / "made-with.json"
             if (made := _made_with(known)) == mark:
                 return load_tokenizer(place, OnnxCodec)
             if made is not None and self.is_main:
                 self.say(f"Learning the tokens anew, because {_changed(made, mark)}")
-            tokenizer = self._learned(corpus, place, report)
+            tokenizer = self._fitted(corpus, place, report)
             if self.is_main:
                 tokenizer.save(place)
                 write_json(known, mark)
             return tokenizer
 
-    def _learned(self, corpus: Corpus, place: Path, report: Callable[[str, int, int, str], None]) -> Tokenizer:
-        """A new tokenizer that has learned what it has to learn."""
+    def _fitted(self, corpus: Corpus, place: Path, report: Callable[[str, int, int, str], None]) -> Tokenizer:
+        """Return a new tokenizer, fitted to the training split."""
         options = self.recipe.tokenizer
         if isinstance(options, CodesOptions):
             learn_codes(self.recipe, corpus, place, report, self.say)
@@ -192,9 +192,19 @@ class Run:
         corpus: Corpus,
         tokenizer: Tokenizer,
         report: Callable[[Step], None],
-        kept: Callable[[], None] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
     ) -> State:
-        """Train, or go on training, to the end; ``kept`` is called when the run's folder can be gone on from."""
+        """Train to the end, from the last checkpoint if there is one.
+
+        Args:
+            corpus: The corpus to train on.
+            tokenizer: Its tokenizer.
+            report: Called with each step, on the main process.
+            on_checkpoint: Called after each checkpoint from which the run can be resumed.
+
+        Raises:
+            CorpusError: The corpus has no training pieces.
+        """
         if not len(corpus.numbers("train")):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
@@ -209,16 +219,16 @@ class Run:
             self.folder,
             identity=self._identity(corpus),
             report=report,
-            say=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
+            on_plan=lambda steps, speed: self._plan(config.parameters, train.notes, steps, speed),
             facts=self._facts(corpus, tokenizer, config, options),
-            tell=self.say,
-            kept=kept,
+            say=self.say,
+            on_checkpoint=on_checkpoint,
             batch=rows_a_step(options, self.backend.devices),
         )
         return trainer.run()
 
     def _options(self, corpus: Corpus, config: DecoderConfig) -> TrainOptions:
-        """The recipe's options as this run can have them: on this machine, with these pieces, gone on with or begun."""
+        """Return the recipe's options, adapted to this machine, to the corpus, and to a run that is resumed."""
         options = self._compute(config).options(self.recipe.training)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
@@ -235,15 +245,15 @@ class Run:
 
     @property
     def _learns_codes(self) -> bool:
-        """Whether the time there is has to do for the codes too."""
+        """Whether the time limit includes learning codes."""
         return isinstance(self.recipe.tokenizer, CodesOptions) and self.recipe.codec_training.minutes is None
 
     def _facts(
         self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig, options: TrainOptions
     ) -> dict[str, dict[str, Any]]:
-        """What this run is, for its logs."""
+        """Return the run's recipe, data, tokenizer, model and machine, for its logs."""
         recipe, about = self.recipe, corpus.about
-        # A run by minutes has as many steps as they have room for: how many is told with how far it is.
+        # With a time limit, the number of steps comes from a measurement: the logs show it with the progress.
         left_out = {"wandb"} if recipe.training.minutes is None else {"wandb", "steps"}
         return {
             "recipe": {
@@ -282,7 +292,7 @@ class Run:
         }
 
     def _compute(self, config: DecoderConfig) -> Compute:
-        """Found out once a run and kept: all its processes, and what resumes it, compute in the same way."""
+        """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""
         place = self.folder / "compute.json"
         with self.main_first():
             if (known := Compute.from_json(_read(place))) is not None:
@@ -292,10 +302,10 @@ class Run:
             return found
 
     def refuse_other_run(self, corpus: Corpus | None = None) -> None:
-        """Refuse to go on with a run of something else, before anything of it is touched.
+        """Refuse to resume another run, before anything in its folder is changed.
 
         Args:
-            corpus: What would be trained on; None: it is not there yet, and only all else is compared.
+            corpus: The corpus to train on; None: it is not prepared yet, so data is not compared.
 
         Raises:
             ToccataError: The folder holds a run with another recipe or parent, or of another backend, or other data.
@@ -303,20 +313,20 @@ class Run:
         last = self.folder / checkpoint.LAST
         if not last.exists():
             return
-        kept, now = checkpoint.identity(last), self._identity(corpus)
-        if (made := kept.get("backend", TORCH)) != self.backend.name:
+        saved, now = checkpoint.identity(last), self._identity(corpus)
+        if (made := saved.get("backend", TORCH)) != self.backend.name:
             raise ToccataError(
                 f"{self.out} holds a run of the {made} backend: go on with --backend {made}, or choose another folder",
                 path=self.out,
                 kind="other-run",
             )
         if corpus is None:
-            now["data"] = kept.get("data")
-        if not checkpoint.same_run(kept, now):
-            raise checkpoint.other_run(self.folder, kept, now)
+            now["data"] = saved.get("data")
+        if not checkpoint.same_run(saved, now):
+            raise checkpoint.other_run(self.folder, saved, now)
 
     def _start(self, tokenizer: Tokenizer) -> tuple[DecoderConfig, Weights | None]:
-        """The Decoder's shape, and the weights it starts from; None: from chance."""
+        """Return the decoder's config, and the weights it starts from; None: random ones."""
         features = tokenizer.features
         if self.recipe.model.get("features") and features is None:
             raise RecipeError(
@@ -326,12 +336,12 @@ class Run:
         shape = self.recipe.decoder(tokenizer.vocab_size, features)
         if self.parent is None:
             return shape, None
-        theirs = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
-        kept = free_to_change(theirs, shape)
-        if kept != shape:
-            wrong = next(f.name for f in fields(kept) if getattr(kept, f.name) != getattr(shape, f.name))
-            raise RecipeError(f"model.{wrong} is {getattr(kept, wrong)!r} in {self.parent.path}, and stays so")
-        return kept, load_weights(self.parent)
+        parent = DecoderConfig.from_json(self.parent.config, self.parent.path / folder.CONFIG)
+        allowed = finetuned_shape(parent, shape)
+        if allowed != shape:
+            wrong = next(f.name for f in fields(allowed) if getattr(allowed, f.name) != getattr(shape, f.name))
+            raise RecipeError(f"model.{wrong} is {getattr(allowed, wrong)!r} in {self.parent.path}, and stays so")
+        return allowed, load_weights(self.parent)
 
     def _identity(self, corpus: Corpus | None) -> dict[str, Any]:
         recipe = self.recipe.to_json()
@@ -339,7 +349,7 @@ class Run:
             "recipe": json.loads(json.dumps(recipe)),
             "data": None if corpus is None else corpus.digest,
             "parent": None if self.parent is None else self.parent.digest,
-            # torch was the only one once: its runs of then go on.
+            # Runs from before there was another backend have no key: they can still be resumed.
             **({} if self.backend.name == TORCH else {"backend": self.backend.name}),
         }
 
@@ -365,7 +375,7 @@ class Run:
     # -- the finished folder -------------------------------------------------------------------------------------------
 
     def about(self, corpus: Corpus, state: State) -> dict[str, Any]:
-        """What ``toccata.json`` says of the run."""
+        """Return the content of ``toccata.json``."""
         return {
             "name": folder.name_for(self.out),
             "toccata": __version__,
@@ -385,12 +395,12 @@ class Run:
         }
 
     def finished(self, corpus: Corpus, state: State) -> folder.ModelFolder | None:
-        """The model folder, if it is there already and of this very run."""
+        """Return the model folder if this run has exported and evaluated it already, else None."""
         if not folder.is_model(self.out):
             return None
         made = folder.open_folder(self.out)
         if made.about.get("metrics") is None:
-            return None  # interrupted before it was measured
+            return None  # interrupted before it was evaluated
         open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "format"))
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None

@@ -1,4 +1,4 @@
-"""What a folder is, before a model is written to it: empty, a run to go on with, or somebody's work. Free of torch."""
+"""Checks a folder before a model is written to it: empty, a run to resume, or other files. Free of torch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Holds = Literal["nothing", "run", "model", "corpus", "other"]
 _RUN = (LAST, BEST, f"{folder.TOKENIZER}/made-with.json")
 _STATE = ("state.json", "log.csv")
 _BEGUN = {"corpus", folder.TOKENIZER, "precision.json"}
-"""What there may be in ``training/`` before any of these is."""
+"""Names that may be in ``training/`` before there is any of these files."""
 
 
 def holds(names: Iterable[str]) -> Holds:
-    """What a folder is, told by the names in it.
+    """Return what a folder holds, judged by the names of its files.
 
     Args:
         names: Files, and folders with a slash at their end, relative to it, with forward slashes: all of them, or

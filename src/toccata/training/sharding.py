@@ -33,7 +33,7 @@ def shard(decoder: Decoder) -> None:
 
 
 def _is_shared(tensor: Tensor) -> TypeGuard[DTensor]:
-    """Whether it is a DTensor, told without loading what makes them."""
+    """Whether ``tensor`` is a DTensor, without importing the module that defines them."""
     return hasattr(tensor, "device_mesh")
 
 

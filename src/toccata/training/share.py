@@ -1,4 +1,4 @@
-"""How the rows of a step are shared by the processes or devices that train together. Free of torch.
+"""Divides the rows of a step among the processes or devices that train together. Free of torch.
 
 Examples are numbered over all of them: step n reads those from n * B to (n + 1) * B - 1, where B is the rows of a step.
 So a run that goes on with another number of processes reads what it would have read, as long as B stays.
@@ -14,25 +14,25 @@ from toccata.training.options import TrainOptions
 
 
 def rows_a_step(options: TrainOptions, devices: int) -> int:
-    """Rows that a step reads, B."""
+    """Return the rows per step, B."""
     return options.micro_batch_size * options.gradient_accumulation_steps * devices
 
 
 def rows_of(state: dict[str, Any], context: int) -> int:
-    """Rows that a step of a run has read so far, from the state of its checkpoint; 0 if that cannot be known.
+    """Return the rows per step of a run, from the state of its checkpoint; 0 if unknown.
 
     Args:
-        state: The JSON state; versions that did not keep it kept the tokens.
+        state: The JSON state; older versions saved the number of tokens, but not of rows.
         context: Tokens a row.
     """
-    if kept := int(state.get("batch", 0)):
-        return kept
+    if saved := int(state.get("batch", 0)):
+        return saved
     step = int(state.get("step", 0))
     return int(state.get("tokens", 0)) // (step * context) if step else 0
 
 
 def shared(options: TrainOptions, rows: int, devices: int) -> TrainOptions:
-    """``options`` with which ``devices`` devices read ``rows`` rows a step.
+    """Return ``options`` with which ``devices`` devices read ``rows`` rows per step.
 
     Each takes at most ``options.micro_batch_size`` at a time, as more may have no room there.
 

@@ -1,4 +1,4 @@
-"""How fast this machine trains, from a few seconds of training two small decoders on nothing.
+"""Measures how fast this machine trains, with two small decoders and random data for a few seconds.
 
 Two, because a processor that works on wide matrices does more at a time than on narrow ones.
 """
@@ -49,7 +49,7 @@ def measure(seconds: float) -> dict[str, Any]:
 def _train(config: DecoderConfig, options: TrainOptions, where: str, bf16: bool, budget: float) -> tuple[float, float]:
     """Seconds for one forward and backward, and for one update: the medians of as many steps as the time allows."""
     begun = time.monotonic()
-    with torch.random.fork_rng(devices=[]):  # whoever trains in this process finds chance as it was
+    with torch.random.fork_rng(devices=[]):  # so that the process's random state is unchanged
         decoder = Decoder(config).to(where)
         ids = torch.randint(config.vocab, (ROWS, config.context + 1)).to(where)
     (optimizer,) = optim.build(decoder, options)
@@ -70,7 +70,7 @@ def _train(config: DecoderConfig, options: TrainOptions, where: str, bf16: bool,
 
 
 def _now(where: str) -> float:
-    """The time at which all that was asked of the device is done."""
+    """Return the time after all work of the device is done."""
     if where == "cuda":
         torch.cuda.synchronize()
     elif where == "mps":

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the SIGTERM of whoever runs the machine: waited with until a step is whole."""
+"""Ctrl-C and SIGTERM, deferred until the end of a training step."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import threading
 from types import FrameType, TracebackType
 
 EARLY = 15.0
-"""Seconds of training after which the first checkpoint is written, however rarely the others are."""
+"""Seconds of training after which the first checkpoint is written, whatever the interval of the later ones."""
 
 
 class Stop:
-    """While the block runs, a signal to stop is only remembered: state written in the middle of a step would be torn.
+    """A block in which the first SIGINT or SIGTERM only sets ``requested``, so that a step is never torn.
 
-    A second signal stops at once. Where signals cannot be caught (not in the main thread) nothing changes.
+    A second signal stops at once. Outside the main thread, where signals cannot be caught, nothing changes.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):  # what was told not to listen goes on so
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):  # an ignored signal stays ignored
                     self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
-        if self.asked and isinstance(error, RuntimeError):
-            raise KeyboardInterrupt from error  # the processes that make the examples heard it too, and are gone
+        if self.requested and isinstance(error, RuntimeError):
+            raise KeyboardInterrupt from error  # worker processes received the signal too, and have ended
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def check(self) -> None:
-        """Between two steps: stop here if it was asked for.
+        """Stop between two steps, if a signal was received.
 
         Raises:
-            KeyboardInterrupt: It was.
+            KeyboardInterrupt: One was.
         """
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How long torch's threads wait for one another. Free of torch."""
+"""The waiting policy of torch's threads. Free of torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What torch does in a run: the processes that train together, and a training step on Accelerate."""
+"""The torch backend: processes that train together, and a training step with Accelerate."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class TorchBackend:
 
     def __init__(self) -> None:
         self.processes = processes()
-        # Beside the group that trains, which gives up on a process that is not heard of for minutes.
+        # A second process group, as the one that trains times out when a process is silent for minutes.
         several = self.devices > 1 and dist.is_initialized()
         self._waiting: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         return bool(self.processes.is_main_process)
 
     @property
     def devices(self) -> int:
-        """How many processes train together."""
+        """The number of processes that train together."""
         return int(self.processes.num_processes)
 
     @contextmanager
@@ -86,7 +86,7 @@ class TorchBackend:
             ) from None
 
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-        """How a run computes on this machine; what its options leave open is found out by trying."""
+        """Return how a run computes on this machine; options left on ``auto`` are set by a trial."""
         return choose(config, options, say)
 
     def facts(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ class TorchLearner:
         self._valid_batches: list[Batch] = []
 
     def _compile(self) -> None:
-        """As one graph on a GPU; block by block on a processor, which compiles faster, and where it is sharded."""
+        """Compile the decoder: as one graph on a GPU; block by block on a processor, or if it is sharded."""
         if self.accelerator.device.type != "cuda" or self.sharded:
             self.decoder.compile_blocks()
             return
@@ -157,7 +157,7 @@ class TorchLearner:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """Whether this is the main process, which writes the files."""
         return bool(self.accelerator.is_main_process)
 
     def begin(self, step: int) -> None:

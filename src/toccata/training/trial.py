@@ -32,12 +32,12 @@ _TURNS = 4
 
 
 def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
-    """How a run is to compute on this machine: what its options say, and what they leave open by trying.
+    """Return how a run computes on this machine; options left on ``auto`` are set by a trial.
 
     Args:
         config: The decoder.
         options: Of the run.
-        say: Hears that something is tried, and takes a while.
+        say: Called with a message before a trial, which takes a while.
     """
     where, number = device(), precision(options)
     seconds = _seconds(config, options)
@@ -72,7 +72,7 @@ def _has_triton() -> bool:
 
 
 def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
-    """How long a run is likely to take, at the least."""
+    """Return a lower estimate of a run's duration, in seconds."""
     if options.minutes is not None:
         return options.minutes * 60
     tokens = options.steps * options.micro_batch_size * options.gradient_accumulation_steps * config.context
@@ -80,7 +80,7 @@ def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
 
 
 def _name(config: DecoderConfig, options: TrainOptions, number: str) -> str:
-    """What a trial holds for: the decoder's shape, and a batch."""
+    """Return the key of a trial: the decoder's shape, and the batch."""
     shape = f"{config.width}x{config.layers} heads {config.heads}/{config.kv_heads} ffn {config.ffn} {config.mlp}"
     return f"{shape} vocab {config.vocab} context {config.context} rows {options.micro_batch_size} {number}"
 
@@ -121,7 +121,7 @@ def _step(
     config: DecoderConfig, options: TrainOptions, number: str, kernel: str, *, compiled: bool = False
 ) -> Callable[[], None]:
     """A forward and backward pass over packed rows of random ids."""
-    with torch.random.fork_rng(devices=[]):  # whoever trains in this process finds chance as it was
+    with torch.random.fork_rng(devices=[]):  # so that the process's random state is unchanged
         decoder = Decoder(config)
         ids = torch.randint(config.vocab, (options.micro_batch_size, config.context + 1))
     decoder.kernel = cast(Kernel, kernel)

@@ -41,7 +41,7 @@ _THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 @dataclass
 class CodecState:
-    """What a run remembers besides weights."""
+    """The state of a run besides its weights."""
 
     steps: int
     """Steps in all; fixed when the run begins."""
@@ -58,7 +58,7 @@ class CodecState:
     threshold: float = 0.5
     """The least probability that counts as a note; found at the end."""
     f1: float = 0.0
-    """Of onsets and pitches that come back, on pieces held back."""
+    """The F1 score of reconstructed onsets and pitches, on held-out pieces."""
     duration_error: float = 0.0
     """Mean difference of the durations that come back, in quarters."""
     identity: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class CodecState:
 
 @dataclass(frozen=True)
 class CodecStep:
-    """What the caller is told after each step, to show progress."""
+    """Progress, passed to the caller's ``report`` after each step."""
 
     step: int
     steps: int
@@ -93,7 +93,7 @@ def train_codec(
         options: How.
         folder: Where ``vq.json`` and ``vq.safetensors`` go, and the state to resume from, which is removed at the end.
         report: Called after each step.
-        say: Hears what is worth a line.
+        say: Called with each message for the user.
 
     Raises:
         CorpusError: No piece to learn from.
@@ -120,25 +120,25 @@ def load_codec(folder: Path) -> Codec:
         model.put(load_file(folder / WEIGHTS))
         return Codec(model.to(device()), float(about["threshold"]))
     except Exception as error:
-        # Whatever is wrong with it, from a torn file to shapes of another model, the user's way out is the same.
+        # Whatever is wrong, from a torn file to shapes of another model, the remedy is the same.
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the codes of {folder} cannot be read ({reason}): train them again", path=folder) from None
 
 
 def _done(folder: Path, identity: dict[str, Any]) -> CodecState | None:
-    """The state of the run that ended in ``folder``, if it is this one."""
+    """Return the state of the finished run in ``folder``, if it is this run."""
     try:
         about = read_json(folder / ABOUT)
         state = _state(about["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if state.identity != identity:
-        raise _other(folder, state.identity, identity)
+        raise _other_run(folder, state.identity, identity)
     return state
 
 
 def _state(saved: dict[str, Any]) -> CodecState:
-    """What a run has kept of its state, by the names that things have now."""
+    """Return a saved state, which older versions wrote under other names."""
     now = {"stale": "evals_since_best"}
     state = CodecState(**{now.get(name, name): value for name, value in {**saved}.items()})
     config = state.identity.get("config") or {}
@@ -147,14 +147,14 @@ def _state(saved: dict[str, Any]) -> CodecState:
     return state
 
 
-def _other(folder: Path, kept: dict[str, Any], now: dict[str, Any]) -> ToccataError:
+def _other_run(folder: Path, saved: dict[str, Any], now: dict[str, Any]) -> ToccataError:
     def sections(identity: dict[str, Any]) -> dict[str, Any]:
         return {
             "recipe": {"codec": identity.get("config"), "codec_training": identity.get("options")},
             "data": identity.get("data"),
         }
 
-    changed = checkpoint.differences(sections(kept), sections(now))
+    changed = checkpoint.differences(sections(saved), sections(now))
     return ToccataError(
         f"{folder} holds codes of other settings or other data ({changed}): choose another folder, or delete this one",
         path=folder,
@@ -240,10 +240,10 @@ class _Run:
             stop.check()
 
     def _refuse_infinite(self, value: float, what: str) -> None:
-        """End the run where ``value`` is no finite number; what is kept is from before that.
+        """Raise if ``value`` is not finite, before anything computed with it is saved.
 
         Raises:
-            NotFiniteError: It is none.
+            NotFiniteError: ``value`` is not finite.
         """
         if not math.isfinite(value):
             raise diverged(what, "codec_training", self.options, self._saved, self.folder)
@@ -254,7 +254,7 @@ class _Run:
                 self._refuse_infinite(math.nan, f"{name} of the codes after step {self.state.step:,}")
 
     def _step(self, step: int) -> float:
-        """One update of the weights; its data and its chances follow from its number."""
+        """Update the weights once; its data and random numbers depend on the step's number alone."""
         options, state = self.options, self.state
         rng = np.random.default_rng((options.seed, step))
         torch.manual_seed((options.seed * 1_000_003 + step) & HIGHEST_SEED)
@@ -275,7 +275,7 @@ class _Run:
 
     @torch.no_grad()
     def _held_out_loss(self) -> float:
-        """Nats a quarter note on what was held back."""
+        """Return the nats per quarter note on held-out pieces."""
         self.model.eval()
         total, rows = 0.0, self.options.rows
         for start in range(0, len(self.valid), rows):
@@ -284,7 +284,7 @@ class _Run:
         return total / len(self.valid)
 
     def _evaluate(self) -> float:
-        """Measure the held-out loss; keep the weights if they are the best so far, stop if they have long not been."""
+        """Return the held-out loss; save the weights if it is the best so far, stop early if patience has run out."""
         state = self.state
         held_out = self._held_out_loss()
         self._refuse_infinite(held_out, f"the held-out loss of the codes after step {state.step:,}")
@@ -300,10 +300,10 @@ class _Run:
         return held_out
 
     def _plan(self, stop: Stop) -> None:
-        """Measure a few steps, then undo them: how many steps fit into the time there is."""
+        """With a time limit, time a few steps and undo them, to set the number of steps that fit into it."""
         options, state = self.options, self.state
         if options.minutes is not None:
-            kept = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            before_trial = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             began = time.monotonic()
             took: list[float] = []
             while len(took) < 10 and (len(took) < 3 or time.monotonic() - began < 2 * options.minutes):
@@ -314,7 +314,7 @@ class _Run:
             before = time.monotonic()
             self._held_out_loss()
             evaluation = time.monotonic() - before
-            self.model.load_state_dict(kept)
+            self.model.load_state_dict(before_trial)
             self.optimizer = self._optimizer()
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
             state.steps = max(1, int(left / sorted(took[1:])[len(took[1:]) // 2]))
@@ -324,7 +324,7 @@ class _Run:
         )
 
     def _finish(self) -> None:
-        """Take the best weights, find their threshold, and write what is kept."""
+        """Load the best weights, find their threshold, write ``vq.json``, and delete the checkpoint."""
         state = self.state
         best = load_file(self.folder / WEIGHTS)
         self.model.put(best)
@@ -339,7 +339,7 @@ class _Run:
         )
 
     def _agreement(self) -> tuple[Agreement, float]:
-        """What comes back of the pieces held back, and the threshold with which most does."""
+        """Return how well held-out pieces are reconstructed, with the threshold that is best, and that threshold."""
         codec, start = Codec(self.model, 0.5), 0
         totals = dict.fromkeys(_THRESHOLDS, Agreement())
         for length in self.valid.pieces:
@@ -371,7 +371,7 @@ class _Run:
                 saved = _state(json.loads(file.metadata()["state"]))
                 tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if saved.identity != self.state.identity:
-                raise _other(self.folder, saved.identity, self.state.identity)
+                raise _other_run(self.folder, saved.identity, self.state.identity)
             if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
                 raise ValueError(f"{broken[0]} is not finite")
             self.model.load_state_dict(_part(tensors, "model."))

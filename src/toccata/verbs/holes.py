@@ -10,7 +10,7 @@ from symusic import Note, Score
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
-from toccata.tasks.fill import Hole, Kept
+from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
@@ -73,7 +73,7 @@ def blocks(
     bars: BarMap,
     spans: Sequence[tuple[int, int]],
     tracks: frozenset[int] | None,
-    kept: frozenset[Kept] = frozenset(),
+    kept: frozenset[NoteRef] = frozenset(),
 ) -> list[Hole]:
     """Spans of bars as holes that can be written: none longer than ``BLOCK``, none across a change of meter.
 

@@ -21,7 +21,7 @@ from toccata.midi.locks import Lock
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.piece import Piece, origin_text
-from toccata.tasks.fill import TOO_LONG, Hole, Kept, can_fill
+from toccata.tasks.fill import TOO_LONG, Hole, NoteRef, can_fill
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
@@ -64,7 +64,7 @@ class Variation:
     spans: list[tuple[int, int]]
     tracks: frozenset[int] | None
     locks: tuple[Lock, ...]
-    kept: frozenset[Kept]
+    kept: frozenset[NoteRef]
     keep: Keep
     strength: float
     key: str | None
@@ -239,7 +239,7 @@ def _around(writer: Writer, asked: Variation, keys: Keys, seed: int, piece: int)
     """One version with other notes around those that stay."""
     score = asked.song.score
     there = [
-        Kept(n, note.time, note.pitch)
+        NoteRef(n, note.time, note.pitch)
         for n, track in enumerate(score.tracks)
         if asked.tracks is None or n in asked.tracks
         for note in track.notes
