@@ -108,26 +108,26 @@ class Command(click.Command):
 
 @dataclass
 class Face:
-    """How one call of a command speaks to whoever called it.
+    """The output of one call of a command.
 
     Attributes:
-        as_json: One JSON object on stdout, nothing else.
-        quiet: No progress and no hints.
-        kept: What Ctrl-C leaves behind, and how to go on; commands set it.
-        place: Where the command writes, for what goes wrong there.
+        as_json: Print one JSON object on stdout, nothing else.
+        quiet: Print no progress and no hints.
+        saved: What is on disk after Ctrl-C, and how to continue; commands set it.
+        place: Where the command writes, for error messages.
     """
 
     as_json: bool = False
     quiet: bool = False
-    kept: str = "nothing was written"
+    saved: str = "nothing was written"
     place: Path | None = None
 
     def progress(self) -> Quiet:
-        """Hears how a long task goes on, and shows it."""
+        """Return what shows the progress of a long task."""
         return progress(quiet=self.quiet)
 
     def note(self, text: str) -> None:
-        """A line that helps a person, on stderr."""
+        """Print a hint on stderr."""
         if not self.quiet:
             show(sys.stderr, text)
 
