@@ -105,8 +105,8 @@ class _Builder:
         for i in range(c.layers):
             x, added = self.block(i, x, added)
         x, normed = self.norm("model.norm", x, added)
-        kept = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
-        flat = self.node("Reshape", [kept, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
+        selected = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
+        flat = self.node("Reshape", [selected, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
         if c.tied and self.bits == 32:
             self.node("Gemm", [flat, "embedding"], outputs=["logits"], transB=1)
         else:
