@@ -157,7 +157,7 @@ class Model:
                 path=place,
             )
         self.precision, self.threads = precision, threads
-        self._scheduler: Scheduler | None = None  # the one that is free
+        self._scheduler: Scheduler | None = None  # an idle one
         self._lock = threading.Lock()
         self.stats = Stats()
         self.copies_within: Callable[[int], Callable[[Piece], bool]] | None = None

@@ -26,7 +26,7 @@ class _Prompt:
         self._unread.reverse()
 
     def reader(self, stop: int) -> Reader | None:
-        """Read up to id ``stop``; once all are read, a reader that goes on from there by itself."""
+        """Read up to id ``stop``; when all are read, return a reader that continues from there."""
         for _ in range(len(self._unread) - (len(self.sums) - stop)):
             self._reader.read(self._unread.pop())
         return None if self._unread else self._reader.copy()

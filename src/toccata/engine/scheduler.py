@@ -1,9 +1,9 @@
-"""The scheduler: sequences of different requests, verbs and samplings decoded together, a token each at every step.
+"""The scheduler: continuous batching of sequences with different requests, verbs and sampling parameters.
 
-A verb is a generator: it yields decode jobs, is sent what was decoded, and returns a piece; it may yield events of its
-own in between. The scheduler knows no music: it gives sequences rows in the cache, reads their prompts in chunks within
-a budget, so that a newcomer holds nobody up for long, masks, draws and steps all of them at once, and hands out what
-they bring. What a sequence becomes does not depend on who is beside it, to the bit.
+A verb is a generator: it yields decode jobs, is sent what was decoded, and returns a piece; it may yield events in
+between. The scheduler gives sequences rows in the cache, reads their prompts in chunks within a budget, so that running
+sequences are not delayed for long, samples and steps all of them at once, and delivers their events. The result of a
+sequence does not depend on the rest of the batch, to the bit.
 """
 
 from __future__ import annotations
