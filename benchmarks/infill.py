@@ -128,12 +128,12 @@ def one(model: Model, score: Score, bars: BarMap, hole: Hole) -> tuple[float, fl
     """
     context = model.config.context
     filled, first = window(model.tokenizer, score, bars, hole, context * 2 // 3)
-    answer = filled.answer[: context - len(filled.given)]
-    if len(answer) < len(filled.answer):
+    answer = filled.target[: context - len(filled.prompt)]
+    if len(answer) < len(filled.target):
         return None
-    both = nats(model, filled.given, answer)
+    both = nats(model, filled.prompt, answer)
     ending = filling(model.tokenizer, score, bars, first, hole.last, hole)  # nothing follows
-    asked = nats(model, ending.given, ending.answer)
+    asked = nats(model, ending.prompt, ending.target)
     while True:  # as much of the past as fits
         ids = passage(model.tokenizer, score, bars, first, hole.last, ended=False).ids
         starts = bar_starts(model.tokenizer.grammar(), ids.tolist(), bars.meters[first])

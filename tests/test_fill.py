@@ -52,15 +52,15 @@ def test_what_is_cut_out_is_what_is_asked_for(quartet: Score, tokenizer: Tokeniz
     hole = Hole(6, 9)
     found = filling(tokenizer, quartet, bars, 4, 12, hole)
     start, end = (int(bars.starts[bar]) for bar in (6, 9))
-    asked = np.concatenate([found.given[len(found.given) - found.header :], found.answer])
+    asked = np.concatenate([found.prompt[len(found.prompt) - found.header :], found.target])
     assert heard(tokenizer.decode(asked)) == heard(slice_ticks(quartet, start, end))
-    assert found.answer[-1] == tokenizer.eos
-    context = found.given.tolist()
+    assert found.target[-1] == tokenizer.eos
+    context = found.prompt.tolist()
     assert context.count(grammar.single(FILL)) == 3
     assert context.count(grammar.single(SEP)) == context.count(grammar.single(ANSWER)) == 1
     rest = cut(quartet, bars, hole)[0]
     sep, answer = context.index(grammar.single(SEP)), context.index(grammar.single(ANSWER))
-    after, before = tokenizer.decode(found.given[:sep]), tokenizer.decode(found.given[sep:answer])
+    after, before = tokenizer.decode(found.prompt[:sep]), tokenizer.decode(found.prompt[sep:answer])
     assert heard(after) == heard(slice_ticks(rest, start, int(bars.starts[12])))
     assert heard(before) == heard(slice_ticks(rest, int(bars.starts[4]), start))
 
@@ -71,7 +71,7 @@ def test_some_instruments_can_be_cut_out(quartet: Score) -> None:
     rest, taken = cut(quartet, bars, hole)
     assert [t.notes for t in rest.tracks[:3]] == [t.notes for t in quartet.tracks[:3]]
     assert rest.note_num() + taken.note_num() == quartet.note_num()
-    words = tokenizer.words(filling(tokenizer, quartet, bars, 4, 12, hole).given)
+    words = tokenizer.words(filling(tokenizer, quartet, bars, 4, 12, hole).prompt)
     places = [i for i, word in enumerate(words) if word == "FILL"]
     program = quartet.tracks[3].program
     assert [words[i + 1] for i in places] == [f"Program_{program}"] * 2
@@ -94,10 +94,10 @@ def test_a_window_holds_the_hole_and_fits(quartet: Score, tokenizer: Tokenizer) 
     bars, hole = bar_map(quartet), Hole(20, 22)
     for room in (200, 350, 700):
         found, first = window(tokenizer, quartet, bars, hole, room)
-        assert len(found.given) <= room
+        assert len(found.prompt) <= room
         assert first <= hole.first
-        assert found.given.tolist().count(tokenizer.grammar().single(FILL)) == 2
-    assert len(window(tokenizer, quartet, bars, hole, 700)[0].given) > 350  # room is used
+        assert found.prompt.tolist().count(tokenizer.grammar().single(FILL)) == 2
+    assert len(window(tokenizer, quartet, bars, hole, 700)[0].prompt) > 350  # room is used
     with pytest.raises(RequestError, match="ask for fewer bars"):
         window(tokenizer, quartet, bars, hole, 5)
 

@@ -1,4 +1,4 @@
-"""The verbs: each a short story told with the rooms below. What needs torch is imported where it is used."""
+"""The public functions, composed of the packages below. What needs torch is imported where it is used."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ Size = Literal["nano", "micro", "small", "base"]
 VALID_BARS = 8
 VALID_PIECES = 8
 
-# What a verb reads or writes may be in an object store; this is all that the verbs know of it.
+# What is fetched from and published to object stores, for each kind of input and output.
 MUSIC = RemoteSpec(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
 MODEL = RemoteSpec(leave=(folder.TRAINING,))
 WRITTEN_CORPUS = RemoteSpec(writes=True, last=CORPUS)
@@ -84,19 +84,19 @@ find_model = accepts_urls(name=MODEL)(find_model_here)
 
 
 class Progress(Protocol):
-    """Hears how a long task goes on."""
+    """Receives the progress of a long task."""
 
     def say(self, text: str) -> None:
-        """Something worth a line."""
+        """Called with a message for the user."""
         ...
 
     def update(self, task: str, done: int, total: int, text: str = "") -> None:
-        """``task`` has come to ``done`` of ``total``."""
+        """Called when ``task`` has reached ``done`` of ``total``."""
         ...
 
 
 class Silent:
-    """A Progress that says nothing."""
+    """A Progress that ignores all calls."""
 
     def say(self, text: str) -> None:
         """Nothing."""
@@ -122,7 +122,7 @@ def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None
 @checked
 @accepts_urls(path=MUSIC)
 def check(path: str | Path, progress: Progress | None = None) -> Report:
-    """Say what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
+    """Report what is in a folder of MIDI files: music, duplicates, and what cannot be used and why."""
     listener = progress or Silent()
     return check_folder(Path(path), progress=lambda done, total: listener.update("checking", done, total))
 
@@ -138,15 +138,15 @@ def clean(
     report: bool = False,
     progress: Progress | None = None,
 ) -> Copies:
-    """Write cleaned copies of a folder of MIDI files, or of one file; what is left out is told with its reason.
+    """Write cleaned copies of a folder of MIDI files, or of one file; rejected files are reported with the reason.
 
     Args:
         source: A folder of MIDI files, or one file. Nothing in it is changed.
         out: Another folder; the copies stand in the same folders in it, under the same names.
-        options: How to clean, and which pieces to leave out; by default all that have notes are kept.
+        options: How to clean, and which pieces to leave out; by default those without notes.
         force: Replace files that are in ``out`` already.
         report: Look into the copies too, as :func:`check` does.
-        progress: Hears how it goes on.
+        progress: Receives the progress.
 
     Raises:
         CorpusError: There is no ``source``, or no MIDI file in it.
@@ -200,20 +200,20 @@ def train(
 ) -> folder.ModelFolder:
     """Train a model on a folder of MIDI files: check, prepare, tokenizer, train, evaluate, export.
 
-    Each stage is left out if its result is there already.
-    Run again after an interruption, it goes on where it was; run again when all is done, it does nothing.
+    A stage is skipped if its result exists. Run again after an interruption, it resumes; run again when finished, it
+    does nothing.
 
     Args:
         source: A folder of MIDI files, or a prepared corpus.
         out: Where the model folder goes.
-        recipe: A recipe's name, or the path of one of your own.
+        recipe: The name of a recipe, or the path of a recipe file.
         settings: ``section.key=value``, over the recipe.
         minutes: Train for this long, instead of the recipe's number of steps.
         size: nano, micro, small or base, instead of the recipe's size.
-        seed: Where chance begins; the recipe's if not given.
-        start_from: A model folder to start from; its tokenizer, shape and recipe are kept.
-        backend: What computes, ``torch`` or ``jax``; a run goes on with the one it began with.
-        progress: Hears how it goes on.
+        seed: The seed of the random numbers; by default the recipe's.
+        start_from: A model folder to start from; its tokenizer, shape and recipe are used.
+        backend: ``torch`` or ``jax``; an interrupted run continues with the backend it began with.
+        progress: Receives the progress.
 
     Raises:
         MissingExtra: torch, or JAX, is not installed.
@@ -256,13 +256,13 @@ def train(
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:
-    """Arguments as the settings that they stand for."""
-    said = {"model.size": size, "training.seed": seed}
-    return [f"{key}={value}" for key, value in said.items() if value is not None]
+    """Return arguments as the settings that they stand for."""
+    values = {"model.size": size, "training.seed": seed}
+    return [f"{key}={value}" for key, value in values.items() if value is not None]
 
 
 def _training(backend: str) -> tuple[type[Run], Backend]:
-    """What trains, and what computes it; only one of torch and JAX is loaded."""
+    """Return the class of runs and the backend; only one of torch and JAX is loaded."""
     try:
         with threads_that_wait_briefly():
             from toccata.training.pipeline import Run
@@ -282,17 +282,17 @@ def _training(backend: str) -> tuple[type[Run], Backend]:
 def _recipe(
     name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
 ) -> Recipe:
-    asked = Settings.of(settings)
+    overrides = Settings.of(settings)
     if parent is None:
-        chosen = load_recipe(name, asked)
+        chosen = load_recipe(name, overrides)
     else:
         first = parent.about["lineage"].get("parent") is None
         before = recipe_of(parent)
-        chosen = for_finetuning(parent.about["recipe"], asked, first=first)
+        chosen = for_finetuning(parent.about["recipe"], overrides, first=first)
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config, parent.path / folder.CONFIG), parent.path)
         refuse_other_tokens(chosen, before, parent.path)
     if (source / CORPUS).is_file():
-        chosen = of_corpus(chosen, Corpus(source), asked)
+        chosen = of_corpus(chosen, Corpus(source), overrides)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
 
 
@@ -369,7 +369,7 @@ def evaluate(
         model: A model folder.
         source: A folder of MIDI files, or a prepared corpus.
         include_seen: Measure on those, too.
-        progress: Hears how it goes on.
+        progress: Receives the progress.
 
     Raises:
         CorpusError: There is no piece to measure on.

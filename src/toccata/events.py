@@ -1,4 +1,4 @@
-"""Events: what can be watched of pieces while they are written, in the time of the pieces that come out."""
+"""Events of pieces while they are written, in the time of the finished pieces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NoteAdded:
     """A note has been written.
 
     Attributes:
-        piece: In which piece, counted from 0 in the order of the seeds.
+        piece: The index of the piece, in the order of the seeds.
         note: The note.
     """
 
@@ -30,7 +30,7 @@ class NoteAdded:
 
 @dataclass(frozen=True)
 class NoteRemoved:
-    """A note that was announced is not in the piece: one was cut, or struck a key that sounds already."""
+    """An announced note is not in the piece: it was cut, or struck a key that sounds already."""
 
     piece: int
     note: SongNote
@@ -41,13 +41,13 @@ class BarBegun:
     """The music has reached a new bar.
 
     Attributes:
-        piece: In which piece.
-        bar: Which of the bars asked for, counted from 0.
-        onset: In ticks of the piece's file.
-        onset_quarters: In quarters from the beginning of the piece.
-        onset_seconds: In seconds from the beginning of the piece.
-        meter: Numerator and denominator in force.
-        tempo: Quarters a minute in force.
+        piece: The index of the piece.
+        bar: The index of the bar among the requested bars.
+        onset: The beginning of the bar in ticks of the piece's file.
+        onset_quarters: The same in quarters from the beginning of the piece.
+        onset_seconds: The same in seconds from the beginning of the piece.
+        meter: The meter in force, numerator and denominator.
+        tempo: The tempo in force, in quarters a minute.
     """
 
     piece: int
@@ -61,17 +61,17 @@ class BarBegun:
 
 @dataclass(frozen=True)
 class PieceRestarted:
-    """A piece was not accepted and is written again with another seed: forget its notes and bars."""
+    """A piece was rejected and is written again with another seed: its earlier notes and bars are void."""
 
     piece: int
 
 
 @dataclass(frozen=True)
 class PieceFinished:
-    """A piece is done.
+    """A piece is finished.
 
     Attributes:
-        piece: Which.
+        piece: The index of the piece.
         music: The piece; the notes that were announced and not removed are its new ones.
     """
 
@@ -83,10 +83,10 @@ Event = NoteAdded | NoteRemoved | BarBegun | PieceRestarted | PieceFinished
 
 
 class EventBuffer:
-    """Events for a consumer that reads when it likes: who writes them never waits. Safe between threads.
+    """A thread-safe buffer of events between a producer, which never waits, and a consumer.
 
-    It holds no more than the pieces do: a note that is removed before it was read leaves it, and a piece that begins
-    anew takes its earlier events away. Whoever reads all of it has the same notes as one who read every event.
+    It is no larger than the pieces: a note that is removed before it was read leaves the buffer, and a restarted piece
+    drops its earlier events. The consumer ends up with the same notes as if it had read every event.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class EventBuffer:
         return len(self._events)
 
     def put(self, event: Event) -> None:
-        """Add an event: what a verb's ``on_event`` can be."""
+        """Add an event; can be used as ``on_event`` of a verb."""
         with self._some:
             if isinstance(event, NoteRemoved) and (numbers := self._notes.get((event.piece, event.note))):
                 del self._events[numbers.pop()]
@@ -113,10 +113,10 @@ class EventBuffer:
             self._some.notify()
 
     def take(self, timeout: float | None = 0) -> list[Event]:
-        """All events since the last time, in their order.
+        """Return all events since the last call, in their order.
 
         Args:
-            timeout: Seconds to wait where there are none; None: as long as it takes.
+            timeout: Seconds to wait if there are none; None: without limit.
         """
         with self._some:
             if not self._events:
@@ -127,7 +127,7 @@ class EventBuffer:
         return events
 
     def _forget(self, piece: int) -> None:
-        """Drop what waits of a piece."""
+        """Drop the buffered events of a piece."""
         for number in [number for number, event in self._events.items() if event.piece == piece]:
             del self._events[number]
         for key in [key for key in self._notes if key[0] == piece]:
@@ -135,7 +135,7 @@ class EventBuffer:
 
 
 class NoteKey(NamedTuple):
-    """What distinguishes a note of a file from others; times in its ticks, and the program 0 for drums."""
+    """The identity of a note in a file: times in its ticks, and the program 0 for drums."""
 
     onset: int
     length: int
@@ -146,7 +146,7 @@ class NoteKey(NamedTuple):
 
 
 def note_keys(score: Score, *, since: int = 0, before: int | None = None) -> Counter[NoteKey]:
-    """The notes of a score that begin at tick ``since`` or later, and before tick ``before``."""
+    """Return the notes of a score that begin at tick ``since`` or later, and before tick ``before``."""
     found: Counter[NoteKey] = Counter()
     for track in score.tracks:
         program, drum = (0, True) if track.is_drum else (int(track.program), False)
@@ -157,7 +157,7 @@ def note_keys(score: Score, *, since: int = 0, before: int | None = None) -> Cou
 
 
 class Announcer:
-    """Makes the events of one piece, and knows which notes have been announced."""
+    """Makes the events of one piece, and records which notes have been announced."""
 
     def __init__(self, piece: int, clock: SongClock) -> None:
         self.piece = piece
@@ -166,13 +166,13 @@ class Announcer:
         self._bars: set[int] = set()
 
     def add(self, key: NoteKey) -> NoteAdded:
-        """A note has been written."""
+        """Announce a note."""
         note = self.clock.note(*key)
         self._announced.setdefault(key, []).append(note)
         return NoteAdded(self.piece, note)
 
     def bar(self, bar: int, onset: int, meter: tuple[int, int]) -> list[BarBegun]:
-        """A bar has been reached; no event for one that has been announced before."""
+        """Announce a bar, unless it has been announced before."""
         if bar in self._bars:
             return []
         self._bars.add(bar)
@@ -181,7 +181,7 @@ class Announcer:
         return [BarBegun(self.piece, bar, onset, *at, meter, clock.tempo(onset))]
 
     def settle(self, notes: Counter[NoteKey]) -> Iterable[NoteAdded | NoteRemoved]:
-        """What is missing, and what is too much, for ``notes`` to be the notes announced."""
+        """Yield the events by which the announced notes become ``notes``."""
         for key in list(self._announced):
             known = self._announced[key]
             while len(known) > notes.get(key, 0):

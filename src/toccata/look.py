@@ -1,4 +1,4 @@
-"""The small verbs: what there is, how a tokenizer writes a file, picture and sound, what works on this machine."""
+"""The small public functions: models, recipes, tokens of a file, pictures and sound, the state of the machine."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Inspection:
     """A file as a tokenizer writes it.
 
     Attributes:
-        tokenizer: Whose tokenizer: a recipe's or a model's name.
+        tokenizer: The name of the recipe or model.
         scheme: The kind of tokenizer.
         vocab: Its number of ids.
         notes: Notes in the file.
-        bars: For each bar its tokens, as words; what comes before the first bar line is with the first bar.
+        bars: The tokens of each bar, as words; those before the first bar line are with the first bar.
     """
 
     tokenizer: str
@@ -60,7 +60,7 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
     Args:
         path: The file.
         tokenizer: A recipe (its tokens before any merges are learned), or a model folder.
-        decode: Write the music that the tokens stand for to this file.
+        decode: Write the music that is decoded from the tokens to this file.
 
     Raises:
         MidiError: The file cannot be read.
@@ -135,7 +135,7 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
 
 
 def find_model(name: str | None = None) -> Path:
-    """The folder of a model by its path or its name in ``./models``; without a name the newest one there or here.
+    """Return the folder of a model by its path or its name in ``./models``; by default the newest one there or here.
 
     Raises:
         ModelError: There is none.
@@ -149,9 +149,9 @@ def find_model(name: str | None = None) -> Path:
 
 
 def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
-    """What is known of each model in ``where`` and one level below it; by default in ``./models`` and here.
+    """Describe each model in ``where`` and one level below it; by default in ``./models`` and here.
 
-    A model that cannot be used is listed with what is wrong with it.
+    A model that cannot be used is listed with the reason.
 
     Raises:
         ModelError: There is no folder ``where``.
@@ -162,16 +162,16 @@ def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
 
 
 def models(where: str | Path) -> list[folder.ModelFolder]:
-    """The model folders that are ``where`` or one level below it.
+    """Return the model folders that are ``where`` or one level below it.
 
-    One that cannot be opened is left out: :func:`model_rows` says what is wrong with it.
+    A model that cannot be opened is left out; :func:`model_rows` gives the reason.
     """
     rows = model_rows(where) if Path(where).is_dir() else []
     return [folder.open_folder(Path(row["path"])) for row in rows if row["error"] is None]
 
 
 def recipe_of(made: folder.ModelFolder, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe that a model was made with, with some values changed.
+    """Return the recipe of a model, with some values changed.
 
     Raises:
         ModelError: The model's folder has a recipe that cannot be used.
@@ -228,7 +228,7 @@ def _model_path(name: str) -> Path | None:
 
 
 def recipe_rows() -> list[dict[str, Any]]:
-    """What is known of each recipe that comes with toccata."""
+    """Describe each recipe that comes with toccata."""
     from toccata.recipes import load as load_recipe
     from toccata.recipes import names
     from toccata.tokenizers.load import build_tokenizer
@@ -269,7 +269,7 @@ _EXTRAS = {
 
 
 def doctor() -> dict[str, Any]:
-    """What is installed, what this machine has, and what is missing."""
+    """Describe what is installed, what this machine has, and what is missing."""
     installed = {name: _version(name) for name in (*_NEEDED, *(n for names in _EXTRAS.values() for n in names))}
     missing = [
         {"for": "everything", "packages": absent, "command": "pip install --force-reinstall toccata"}
@@ -297,7 +297,7 @@ def doctor() -> dict[str, Any]:
 
 
 def _compute(torch: str | None) -> dict[str, Any]:
-    """What compiles for ``torch.compile``, and what was tried here of how a training computes."""
+    """Return the compiler for ``torch.compile``, and the results of earlier trials on this machine."""
     from toccata.training.compute import compiler, processor, remembered
 
     trials = remembered(torch) if torch else {}
@@ -312,7 +312,7 @@ def _version(name: str) -> str | None:
 
 
 def _memory() -> float | None:
-    """Memory of the machine in GB, where it can be asked without another library."""
+    """Return the memory of the machine in GB; None if it is unknown without another library."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, ValueError, OSError):
@@ -326,7 +326,7 @@ def _providers() -> list[str]:
 
 
 def _devices() -> dict[str, Any]:
-    """What torch can train on here; asked in another process, so that torch is not loaded into this one."""
+    """Return the devices that torch can train on, from another process so that torch is not loaded here."""
     import json
     import subprocess
 

@@ -1,4 +1,4 @@
-"""A model that writes: a model folder, opened. No torch."""
+"""A model for generation: an opened model folder. Needs no torch."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ _P = ParamSpec("_P")
 
 @dataclass
 class Stats:
-    """What a call took.
+    """Statistics of one call.
 
     Attributes:
         tokens: Ids decoded.
         notes: Notes decoded.
-        seconds: Time.
+        seconds: Elapsed time.
     """
 
     tokens: int = 0
@@ -70,14 +70,14 @@ class Stats:
 
 @dataclass(frozen=True)
 class Plan:
-    """Pieces that are to be written.
+    """Pieces to be written by one call.
 
     Attributes:
-        model: What writes them.
-        verbs: One for each, in the order of the seeds.
-        each: The rows of the model that each of them takes.
-        on_event: Called with the events.
-        sort: The pieces in the order in which they are returned, from what the verbs return.
+        model: The model that writes them.
+        verbs: One verb for each piece, in the order of the seeds.
+        each: The number of rows of the model for each piece.
+        on_event: Called with every event.
+        sort: Turns the verbs' results into the pieces to return, in their order.
     """
 
     model: Model
@@ -91,26 +91,26 @@ _PLANS: dict[str, Callable[..., Plan]] = {}
 
 
 def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
-    """Make of a method that plans pieces one that writes them; :meth:`Model.stream` finds the plan by its name."""
+    """Turn a method that plans pieces into one that writes them, and register the plan for :meth:`Model.stream`."""
     planned = checked(method)
     _PLANS[method.__name__] = planned
 
     @wraps(planned)
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
-        asked = planned(*args, **kwargs)
+        call_plan = planned(*args, **kwargs)
         results: list[Any] = []
-        watched = asked.on_event is not None
-        with closing(asked.model.carry_out(asked, results, watched)) as events:  # its rows are free at once
+        watched = call_plan.on_event is not None
+        with closing(call_plan.model.carry_out(call_plan, results, watched)) as events:  # frees its rows at once
             for event in events:
-                if asked.on_event is not None:
-                    asked.on_event(event)
-        return asked.sort(results)
+                if call_plan.on_event is not None:
+                    call_plan.on_event(event)
+        return call_plan.sort(results)
 
     return write
 
 
 def plan(model: Model, verb: str, *args: Any, **arguments: Any) -> Plan:
-    """What a verb would write, with the arguments of the method of its name, for a scheduler of one's own.
+    """Return the plan of a verb, from the arguments of the method of that name, to be run by another scheduler.
 
     Raises:
         ArgumentError: There is no such verb, or an argument cannot have its value.
@@ -121,16 +121,16 @@ def plan(model: Model, verb: str, *args: Any, **arguments: Any) -> Plan:
 
 
 class Model:
-    """A model, ready to write. Made by ``toccata.load``.
+    """A model, ready to generate. Made by ``toccata.load``.
 
     Attributes:
         folder: Its model folder.
         config: Its shape.
         tokenizer: Its tokenizer.
-        stats: What the latest call took.
-        copies_within: Makes what judges whether no passage of a piece is a copy of more notes than that of the training
-            music; set by ``toccata.load``, as it is no part of writing.
-        best_first: Makes what orders pieces, the best first; set likewise.
+        stats: Statistics of the latest call.
+        copies_within: Given a number of notes, returns a function that tests whether a piece copies no passage of more
+            notes from the training music; set by ``toccata.load``.
+        best_first: Returns a function that sorts pieces, the best first; set by ``toccata.load``.
     """
 
     @checked
@@ -157,24 +157,24 @@ class Model:
                 path=place,
             )
         self.precision, self.threads = precision, threads
-        self._scheduler: Scheduler | None = None  # the one that nobody uses
+        self._scheduler: Scheduler | None = None  # an idle one
         self._lock = threading.Lock()
         self.stats = Stats()
         self.copies_within: Callable[[int], Callable[[Piece], bool]] | None = None
         self.best_first: Callable[[], Callable[[Sequence[Piece]], list[Piece]]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its path: it is opened again where it is read."""
+        """Pickle the path of the model, which is opened again when unpickled."""
         return partial(_reopened, self.precision, self.threads), (self.folder.path,)
 
     @property
     def name(self) -> str:
-        """What the model is called."""
+        """The model's name."""
         return self.folder.name
 
     @property
     def styles(self) -> list[str]:
-        """The styles that the model has learned to tell apart, by number."""
+        """The styles that the model was trained to distinguish, by number."""
         styles: list[str] = self.folder.about.get("styles") or []
         return styles if len(styles) > 1 and self.has_learned("controls") else []
 
@@ -221,7 +221,7 @@ class Model:
                 included.
             seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
                 new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
-            sampling: How bold; see :class:`Sampling`.
+            sampling: The sampling parameters; see :class:`Sampling`.
             prompt_bars: Use only the first so many bars of the prompt, or its bars ``(5, 8)``, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.
@@ -231,9 +231,9 @@ class Model:
             meter: For new music, e.g. ``(3, 4)``; not after a prompt, whose meter goes on.
             programs: General MIDI programs that may play, -1 for the drums.
             pitches: Lowest and highest pitch of pitched notes.
-            controls: Levels the model is told, for the whole or for each new bar: ``{"density": 3}``; see
+            controls: Levels of controls, for all the new music or for each new bar: ``{"density": 3}``; see
                 :mod:`toccata.tasks.controls`.
-            style: Styles the model is told: names of folders it was trained on.
+            style: Styles of the new music: names of folders the model was trained on.
             chords: A chart for the new bars, e.g. ``"Dm7 | G7 | Cmaj7 | %"``.
             end: Come to an end, on a cadence, in the last bar.
             form: A letter for each section, e.g. ``"AABA"``; see :class:`~toccata.verbs.form.Form`. A prompt is how A
@@ -241,13 +241,13 @@ class Model:
             max_tokens: Come to the end after about so many new tokens.
             max_copy: Write a piece again while more than so many notes in a row are known from the training music.
             best_of: Write so many pieces and return the best ``n``, the best first; see ``toccata.rank``.
-            accept: Judges every piece; one that is not accepted is written again with another seed.
+            accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
         Raises:
             MidiError: The prompt cannot be read.
             ArgumentError: A value that an argument cannot have.
-            RequestError: What is asked for cannot be had, and why.
+            RequestError: The request cannot be fulfilled, and why.
         """
         refuse_no_prompt(prompt, continuation_only)
         sampling = sampling or Sampling()
@@ -270,12 +270,12 @@ class Model:
         )
         request = with_controls(request, bars, self.styles, controls, style, chords)
         accept, sort = self._accepting(max_copy, accept), self._best(n, best_of)
-        asked = NewMusic(request, opened, sampling, max_tokens, continuation_only)
+        new_music = NewMusic(request, opened, sampling, max_tokens, continuation_only)
         if form is None:
             task = self._writer.compile(request, self.config.context * 3 // 4)
-            write = partial(write_new, self._writer, asked, task)
+            write = partial(write_new, self._writer, new_music, task)
         else:
-            write = partial(write_form, self._writer, Form.read(form), asked)
+            write = partial(write_form, self._writer, Form.read(form), new_music)
         seeds = seeds_of(seed, best_of or n)
         verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
         return Plan(self, verbs, _rows(sampling, controls, style), on_event, sort)
@@ -311,13 +311,13 @@ class Model:
             locks: Notes that stay all the same, beside those that a Piece has locked.
             n: How many versions.
             seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
-            sampling: How bold.
+            sampling: The sampling parameters.
             key: Keep pitched notes to a key.
             pitches: Lowest and highest pitch of new pitched notes.
-            controls: Levels the model is told, for all the bars or for each of them.
-            style: Styles the model is told.
+            controls: Levels of controls, for all the bars or for each of them.
+            style: Styles of the new music.
             chords: A chart for the bars.
-            accept: Judges every piece; one that is not accepted is written again with another seed.
+            accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
         Raises:
@@ -329,14 +329,14 @@ class Model:
         chosen = None if tracks is None else opened.tracks(tracks)
         held = (*_locks_of(song), *locks)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, opened.locked(held))
-        asked = infill_of(
+        infill = infill_of(
             opened,
             [InfillJob(hole) for hole in holes],
             Request(key=key, pitches=pitches),
             sampling or Sampling(),
-            said={"locks": [str(lock) for lock in held]} if held else None,
+            extra_origin={"locks": [str(lock) for lock in held]} if held else None,
         )
-        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
     @verb
     def accompany(
@@ -364,13 +364,13 @@ class Model:
             bars: Where they play: first and last bar of each span, counted from 1; None: all along.
             n: How many versions.
             seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
-            sampling: How bold.
+            sampling: The sampling parameters.
             key: Keep pitched notes to a key.
             pitches: Lowest and highest pitch of new pitched notes.
-            controls: Levels the model is told, for all the bars or for each of them.
-            style: Styles the model is told.
+            controls: Levels of controls, for all the bars or for each of them.
+            style: Styles of the new music.
             chords: A chart for the bars.
-            accept: Judges every piece; one that is not accepted is written again with another seed.
+            accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
         Raises:
@@ -384,11 +384,11 @@ class Model:
             raise RequestError(f"{self.name} writes for one instrument: it cannot add others")
         lines = bar_map(opened.score)
         spans = [(0, len(lines))] if bars is None else [(first - 1, last) for first, last in bars]
-        # One instrument after the other, so that each plays, and hears those before it.
+        # One instrument after the other, so that each plays, with those before it as context.
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
         jobs = [InfillJob(hole, (program,), original_tracks=own) for hole in holes for program in programs]
-        asked = infill_of(opened, jobs, Request(key=key, pitches=pitches), sampling or Sampling())
-        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+        infill = infill_of(opened, jobs, Request(key=key, pitches=pitches), sampling or Sampling())
+        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
     @verb
     def harmonise(
@@ -421,13 +421,13 @@ class Model:
             bars: Where they sing: first and last bar of each span, counted from 1; None: all along.
             n: How many versions.
             seed: Version i is that of ``seed + i``. A list: one for each. None: new ones.
-            sampling: How bold.
+            sampling: The sampling parameters.
             key: Keep to a key.
             pitches: Lowest and highest pitch of the voices.
-            controls: Levels the model is told, for all the bars or for each of them.
-            style: Styles the model is told.
+            controls: Levels of controls, for all the bars or for each of them.
+            style: Styles of the new music.
             chords: A chart for the bars.
-            accept: Judges every piece; one that is not accepted is written again with another seed.
+            accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
         Raises:
@@ -436,9 +436,9 @@ class Model:
                 learned to fill.
         """
         spans = None if bars is None else [(first - 1, last) for first, last in bars]
-        asked = harmony_of(self._writer, self._song(song), voices, melody, spans, sampling or Sampling())
-        asked = replace(asked, request=Request(key=key, pitches=pitches))
-        return self._infilling(asked, n, seed, controls, style, chords, accept, on_event)
+        infill = harmony_of(self._writer, self._song(song), voices, melody, spans, sampling or Sampling())
+        infill = replace(infill, request=Request(key=key, pitches=pitches))
+        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
     @verb
     def vary(
@@ -479,7 +479,7 @@ class Model:
             n: How many versions.
             seed: The versions are those of ``seed``, ``seed + 1``, ..., in order of their distance. A list: one for
                 each. None: new ones.
-            sampling: How bold.
+            sampling: The sampling parameters.
             key: Keep new pitches to a key.
             on_event: Called with bars as they are written.
 
@@ -489,7 +489,7 @@ class Model:
 
         Raises:
             MidiError: The song cannot be read, or not be taken apart.
-            RequestError: There are no such bars, tracks or notes, or the model cannot keep what is to be kept.
+            RequestError: There are no such bars, tracks or notes, or the model cannot preserve ``keep``.
         """
         refuse_unable(self._writer, keep)
         opened = open_prompt(self.tokenizer, song, edit=True)
@@ -497,26 +497,28 @@ class Model:
         lines = bar_map(opened.score)
         chosen = None if tracks is None else opened.tracks(tracks)
         held = (*_locks_of(song), *locks)
-        kept = opened.locked(held)
+        locked = opened.locked(held)
         holes = blocks(lines, [(0, len(lines))] if bars is None else [(a - 1, b) for a, b in bars], chosen)
         spans = [span(opened.score, lines, hole) for hole in holes]
-        asked = Variation(opened, lines, holes, spans, chosen, held, kept, keep, strength, key, sampling or Sampling())
+        variation = Variation(
+            opened, lines, holes, spans, chosen, held, locked, keep, strength, key, sampling or Sampling()
+        )
         keys = Keys(opened.midi)
         verbs = [
-            write_variation(self._writer, asked, keys, own, number) for number, own in enumerate(seeds_of(seed, n))
+            write_variation(self._writer, variation, keys, own, number) for number, own in enumerate(seeds_of(seed, n))
         ]
         return Plan(self, verbs, on_event=on_event, sort=_by_distance)
 
     def stream(self, *args: Any, verb: VerbName = "generate", **arguments: Any) -> Iterator[Event]:
-        """Write as the method called ``verb`` does, with the same arguments, event by event.
+        """Yield the events of a verb as it writes, with the arguments of the method called ``verb``.
 
-        Notes and bars come as they are written, at their place in the piece that comes out, and each piece when it is
-        done. Stop by leaving the loop.
+        Notes and bars come as they are written, at their place in the finished piece, and each piece when it is done.
+        Stop by leaving the loop.
 
         Args:
-            args: Those of the verb.
-            verb: What to do.
-            arguments: Those of the verb; its ``on_event`` is not called.
+            args: Positional arguments of the verb.
+            verb: The method to run.
+            arguments: Keyword arguments of the verb; its ``on_event`` is not called.
 
         Raises:
             ArgumentError: There is no such verb, or an argument cannot have its value.
@@ -524,7 +526,7 @@ class Model:
         return self.carry_out(plan(self, verb, *args, **arguments), [])
 
     def compile(self, request: Request) -> Task:
-        """A request for new music or a continuation as what the model reads, and the rules for what it writes.
+        """Compile a request for new music or a continuation into the prompt the model reads, and constraints.
 
         Raises:
             RequestError: The request contradicts itself, or the model cannot do it.
@@ -534,13 +536,13 @@ class Model:
     def decode(
         self, task: Task, seeds: Sequence[int], *, sampling: Sampling | None = None, limit: int = 4096
     ) -> list[Decoded]:
-        """Ids for a task, once for each seed, side by side: what research and benchmarks want instead of pieces.
+        """Decode ids for a task, one sequence for each seed, in a batch; for research and benchmarks.
 
         Args:
-            task: What the model reads, and the rules for what it writes.
+            task: The compiled request.
             seeds: One for each sequence.
-            sampling: How to draw.
-            limit: After so many new ids a sequence comes to its end.
+            sampling: The sampling parameters.
+            limit: The most new ids of a sequence.
 
         Raises:
             ModelError: The model is damaged.
@@ -560,15 +562,15 @@ class Model:
         return [handle.result for handle in handles]
 
     def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        """The logits ``float32[T, V]`` after each of ``ids``, at most a context of them."""
+        """Return the logits ``float32[T, V]`` after each of ``ids``, which fit in the context."""
         with self.scheduler(1) as scheduler:
             return scheduler.cache.logits(ids)
 
     @contextmanager
     def scheduler(self, rows: int) -> Iterator[Scheduler]:
-        """A scheduler with at least so many rows and nothing to do; all of them share the weights.
+        """Yield an idle scheduler with at least ``rows`` rows; all schedulers share the weights.
 
-        Nobody else has it at the same time: who asks while one is in use, from this thread or another, gets one more.
+        It is exclusive: while it is in use, another call, from this thread or another, yields another scheduler.
         """
         with self._lock:
             scheduler, self._scheduler = self._scheduler, None
@@ -586,14 +588,14 @@ class Model:
     # -- how it is done ------------------------------------------------------------------------------------------------
 
     def carry_out(self, plan: Plan, results: list[Any], watched: bool = True) -> Generator[Event, None, None]:
-        """Write the pieces of a plan, event by event.
+        """Write the pieces of a plan, and yield events.
 
         Args:
             plan: What to write.
-            results: Gets what its verbs return, in their order.
-            watched: Whether anyone wants events other than that a piece is finished: they cost a little time.
+            results: Receives the results of the verbs, in their order.
+            watched: Whether to yield all events, at a small cost, or only those of finished pieces.
         """
-        stats = self.stats = Stats()  # another thread may set it to its own
+        stats = self.stats = Stats()  # another thread may replace the attribute
         began = time.perf_counter()
         waiting: deque[Event] = deque()
         rows = max(plan.each, min(_MOST_ROWS, plan.each * len(plan.verbs)))
@@ -620,7 +622,7 @@ class Model:
 
     def _infilling(
         self,
-        asked: Infill,
+        infill: Infill,
         n: int,
         seed: Seed,
         controls: Levels | None,
@@ -629,14 +631,14 @@ class Model:
         accept: Callable[[Piece], bool] | None,
         on_event: Callable[[Event], None] | None,
     ) -> Plan:
-        """Versions of a song; controls and chords are counted through the bars asked for."""
-        request = with_controls(asked.request, len(asked.bars), self.styles, controls, style, chords)
-        write = partial(write_infill, self._writer, replace(asked, request=request))
+        """Return the plan for versions of a song; controls and chords are those of the requested bars."""
+        request = with_controls(infill.request, len(infill.bars), self.styles, controls, style, chords)
+        write = partial(write_infill, self._writer, replace(infill, request=request))
         verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
-        return Plan(self, verbs, _rows(asked.sampling, controls, style), on_event)
+        return Plan(self, verbs, _rows(infill.sampling, controls, style), on_event)
 
     def _accepting(self, most: int | None, accept: Callable[[Piece], bool] | None) -> Callable[[Piece], bool] | None:
-        """What judges a piece: that no passage of it is a longer copy than that, and what the caller judges by."""
+        """Return ``accept``, combined with the test that a piece copies no passage of more than ``most`` notes."""
         if most is None:
             return accept
         if self.copies_within is None:
@@ -645,7 +647,7 @@ class Model:
         return original if accept is None else lambda piece: original(piece) and accept(piece)
 
     def _best(self, n: int, best_of: int | None) -> Callable[[Sequence[Any]], list[Piece]]:
-        """What makes of the pieces that were written those that are returned."""
+        """Return the function that selects the best ``n`` of the written pieces."""
         if best_of is None:
             return Pieces
         if best_of < n:
@@ -662,17 +664,17 @@ class Model:
         return opened
 
     def _refuse_useless(self, sampling: Sampling) -> None:
-        """Refuse what would make no difference with this model.
+        """Refuse sampling parameters that have no effect with this model.
 
         Raises:
-            RequestError: Something would not.
+            RequestError: One of them has none.
         """
         if sampling.repetition != 1 and not self.tokenizer.grammar().scheme.has_notes:
             raise RequestError(f"{self.name} writes whole beats at a time: repetition finds no pitches to hold back")
 
     @cached_property
     def _writer(self) -> Writer:
-        """The model, as verbs see it."""
+        """The model, as the verbs see it."""
         return Writer(
             self.name,
             self.folder.digest,
@@ -686,18 +688,18 @@ class Model:
 
     @cached_property
     def _network(self) -> Network:
-        """Built from the weights when something is first written; all schedulers share it."""
+        """The network, built from the weights on first use; all schedulers share it."""
         bits: Bits = 8 if self.precision == "8bit" else 32
         return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
 
 
 def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """First and last bar; ``checked`` has read them."""
+    """Return the first and last bar of an argument that was checked."""
     return (1, bars) if isinstance(bars, int) else bars
 
 
 def _reopened(precision: Precision, threads: int | None, path: Path) -> Model:
-    """A model that was pickled; by ``toccata.load``, which this module cannot import."""
+    """Unpickle a model, by ``toccata.load``, which this module cannot import at the top."""
     from importlib import import_module
 
     model: Model = import_module("toccata.api").load(path, precision=precision, threads=threads)
@@ -707,19 +709,19 @@ def _reopened(precision: Precision, threads: int | None, path: Path) -> Model:
 def _accepted(
     write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, number: int
 ) -> PieceVerb:
-    """A piece that is written until it is accepted, if anybody judges it."""
+    """Return the verb for a piece, repeated until it is accepted if there is an ``accept``."""
     if accept is None:
         return write(seed, number)
     return accepted(lambda own: write(own, number), seed, accept, number)
 
 
 def _rows(sampling: Sampling, controls: Levels | None, style: Sequence[str]) -> int:
-    """The rows in which a piece is read: one a style, and one without controls where they are to count more."""
+    """Return the rows of a piece: one for each style, and an unconditional one for classifier-free guidance."""
     return max(1, len(set(style))) + bool(sampling.guidance != 1 and (controls or style))
 
 
 def _locks_of(song: Source) -> tuple[Lock, ...]:
-    """What a song has locked: nothing, if it is no Piece."""
+    """Return the locks of a song; only a Piece has any."""
     return song.locks if isinstance(song, Piece) else ()
 
 
@@ -728,7 +730,7 @@ def _piece_of(result: Piece | tuple[Piece, Change]) -> Piece:
 
 
 def _by_distance(results: Sequence[tuple[Piece, Change]]) -> list[Piece]:
-    """Variations from the closest to the farthest."""
+    """Sort variations from the closest to the farthest."""
     return Pieces(piece for piece, _ in sorted(results, key=lambda result: result[1].distance))
 
 

@@ -1,4 +1,4 @@
-"""How long a recipe takes to train on this machine: measured for ten seconds, once, and kept."""
+"""Estimates of how long a recipe trains on this machine, from a measurement of ten seconds that is cached."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from toccata.training.compute import machine as machine_of
 from toccata.training.threads import threads_that_wait_briefly
 
 SECONDS = 8.0
-"""How long is measured; with loading torch, about ten."""
+"""The length of the measurement; about ten with loading torch."""
 _FILE = "speed.json"
 
 
 def recipe_table(
     *, times: bool = True, again: bool = False, say: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """What is known of each recipe, and how long it would train on this machine.
+    """Describe each recipe, with how long it would train on this machine.
 
     Args:
-        times: Say how long; that takes ten seconds the first time.
-        again: Measure even if it was measured before.
-        say: Hears that it takes a while.
+        times: Estimate the times, which takes ten seconds the first time.
+        again: Measure even if there is a cached measurement.
+        say: Called with a message before a measurement.
 
     Returns:
-        ``recipes``, see `toccata.look.recipe_rows`, each with ``seconds``, about, or None; ``measured``, see
-        :func:`speed`, or None; ``why`` there are no times, where there are none.
+        ``recipes``, see `toccata.look.recipe_rows`, each with its estimated ``seconds`` or None; ``measured``, see
+        :func:`speed`, or None; ``why``, the reason if there are no times.
     """
     rows, found, why = recipe_rows(), None, None if times else "not asked for"
     if times:
@@ -52,17 +52,17 @@ def recipe_table(
 
 
 def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """How fast this machine trains: what was kept of an earlier measurement, or a new one.
+    """Return how fast this machine trains, from the cached measurement or a new one.
 
-    A measurement holds for one version of toccata and of torch on one machine.
+    A measurement is valid for one version of toccata and of torch on one machine.
 
     Args:
-        again: Measure even if it is known.
-        say: Hears that it takes a while, before it does.
+        again: Measure even if there is a cached measurement.
+        say: Called with a message before a measurement.
 
     Returns:
-        See `toccata.training.speed.measure`; ``date``, when that was; ``busy``, whether other programs kept the machine
-        busy then.
+        See `toccata.training.speed.measure`; ``date`` of the measurement; ``busy``, whether the machine was busy with
+        other programs then.
 
     Raises:
         MissingExtra: torch is not installed.
@@ -73,8 +73,8 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
     except importlib.metadata.PackageNotFoundError:
         raise MissingExtra('training needs torch: pip install "toccata[train]"') from None
     machine = machine_of(torch)
-    kept = user_cache() / _FILE
-    if not again and (known := _known(kept, machine)) is not None:
+    cached = user_cache() / _FILE
+    if not again and (known := _known(cached, machine)) is not None:
         return known
     if say is not None:
         say("Measuring for ten seconds how fast this machine trains, once (--no-time: not at all)")
@@ -87,13 +87,13 @@ def speed(again: bool = False, say: Callable[[str], None] | None = None) -> dict
     except (ImportError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split())[:200]
         raise ToccataError(f"how fast this machine trains cannot be measured: {why}", kind="no-speed") from None
-    with suppress(OSError):  # a place that cannot be written to costs another ten seconds, no more
-        write_json(kept, {"machine": machine, "speed": found})
+    with suppress(OSError):  # without a cache the only cost is another measurement
+        write_json(cached, {"machine": machine, "speed": found})
     return found
 
 
 def seconds(recipe: Recipe, config: DecoderConfig, found: dict[str, Any]) -> float:
-    """About how long ``recipe`` trains with a decoder of this shape, at a speed that :func:`speed` found."""
+    """Estimate how long ``recipe`` trains with a decoder of this shape, at a speed that :func:`speed` returned."""
     options = recipe.training
     if options.minutes is not None:
         return options.minutes * 60
@@ -107,7 +107,7 @@ def seconds(recipe: Recipe, config: DecoderConfig, found: dict[str, Any]) -> flo
 
 
 def _rate(width: int, rates: list[dict[str, Any]]) -> float:
-    """Operations a second at a width: between two that were measured by its logarithm, beyond them as there."""
+    """Interpolate the operations a second at a width by its logarithm; constant beyond the measured widths."""
     narrow, wide = sorted(rates, key=lambda known: known["width"])
     part = math.log(width / narrow["width"]) / math.log(wide["width"] / narrow["width"])
     part = min(1.0, max(0.0, part))
@@ -115,7 +115,7 @@ def _rate(width: int, rates: list[dict[str, Any]]) -> float:
 
 
 def _muon(config: DecoderConfig) -> float:
-    """Operations of one step of Muon: five rounds of three products for each matrix between embedding and head."""
+    """Return the operations of one step of Muon: five rounds of three products for each hidden matrix."""
     keys = (config.heads + 2 * config.kv_heads) * config.head_width
     ups = 2 if config.mlp == "swiglu" else 1
     shapes = (
@@ -129,7 +129,7 @@ def _muon(config: DecoderConfig) -> float:
 
 
 def _busy() -> bool:
-    """Whether other programs have used half of the machine, or more, in the last minute; where one can know it."""
+    """Return whether other programs used half of the machine or more in the last minute; False if unknown."""
     try:
         return os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
     except (AttributeError, OSError):  # Windows
@@ -137,12 +137,12 @@ def _busy() -> bool:
 
 
 def _known(path: Path, machine: dict[str, Any]) -> dict[str, Any] | None:
-    """What an earlier measurement found, if it is one of this machine and whole."""
+    """Return the cached measurement, if it is valid and of this machine."""
     try:
-        kept = read_json(path)
-        found = kept["speed"]
+        cached = read_json(path)
+        found = cached["speed"]
         whole = all(known["width"] > 0 and known["rate"] > 0 for known in found["rates"]) and len(found["rates"]) == 2
         known = whole and found["update"] >= 0 and isinstance(found["date"], str) and isinstance(found["busy"], bool)
-        return dict(found) if known and kept["machine"] == machine else None
+        return dict(found) if known and cached["machine"] == machine else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,4 +1,4 @@
-"""Music, and where it came from: what generation returns, and songs to write on."""
+"""Pieces: generated music and opened songs, with their origin."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from toccata.midi.read import read_bytes, read_score
 from toccata.midi.timeline import SongNote, song_notes
 
 ORIGIN = "toccata: "
-"""What the text event that tells a piece's origin begins with."""
+"""The beginning of the text event with a piece's origin."""
 _PLAYED, _RATE = 300.0, 22_050
-"""A notebook plays pieces of up to so many seconds, at so many samples a second."""
+"""The longest piece that a notebook plays, in seconds, and the sample rate."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Piece:
     """A piece of music that a model wrote, alone or after a prompt; or a song opened with :func:`song`.
 
     Attributes:
-        midi: The MIDI file's bytes; a prompt's own events stand in them as they stood in the prompt's file.
-        origin: Model, its digest, seed, prompt, sampling, scores: what is needed to make the piece again.
+        midi: The bytes of the MIDI file; a prompt's own events are unchanged in it.
+        origin: Model and its digest, seed, prompt, sampling and scores: what reproduces the piece.
         prompt_end: The tick where the prompt ends and the new music begins; None without a prompt.
-        locks: What of it stays, whatever is written on it.
-        new: The new notes alone, where they stand among a song's own.
+        locks: The notes that later edits leave unchanged.
+        new: Only the new notes, if they are among a song's own.
     """
 
     midi: bytes = field(repr=False)
@@ -58,16 +58,16 @@ class Piece:
 
     @cached_property
     def notes(self) -> tuple[SongNote, ...]:
-        """All notes by onset, in ticks, quarters and seconds; for whoever does not want to know symusic."""
+        """All notes by onset, in ticks, quarters and seconds; usable without symusic."""
         return song_notes(self.score)
 
     def __hash__(self) -> int:
-        """By the music."""
+        """Hash the music."""
         return hash((self.midi, self.prompt_end))
 
     @property
     def bars(self) -> int:
-        """Bars in all, a prompt's included."""
+        """The number of bars, a prompt's included."""
         return len(bar_map(self.score))
 
     @property
@@ -100,15 +100,14 @@ class Piece:
         tracks: One | Sequence[One] | None = None,
         pitches: One | tuple[One, One] | None = None,
     ) -> Piece:
-        """The same piece with some of its notes locked: what is written on it leaves them as they are.
+        """Return the same piece with some of its notes locked: edits leave them unchanged.
 
-        A note is locked that begins in those bars, in one of those tracks, between those pitches; what is not said is
-        every one. Locks add up.
+        A note is locked if it begins in one of the bars, in one of the tracks, between the pitches. Locks add up.
 
         Args:
-            bars: The first and the last, counted from 1, or one.
-            tracks: Numbers from 1, or names of theirs or of their instruments, or one.
-            pitches: The lowest and the highest, as MIDI numbers or as ``"C5"``, or one.
+            bars: The first and the last bar, counted from 1, or a single one; None: all.
+            tracks: Numbers from 1, or names of tracks or of their instruments, or a single one; None: all.
+            pitches: The lowest and the highest pitch, as MIDI numbers or as ``"C5"``, or a single one; None: all.
 
         Raises:
             RequestError: There are no such bars, tracks or notes.
@@ -119,7 +118,7 @@ class Piece:
 
     @checked
     def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
-        """Write the piece as sound: .wav, .ogg, .flac or .mp3."""
+        """Render the piece as audio: .wav, .ogg, .flac or .mp3."""
         from toccata.render.audio import write_audio
 
         write_audio(self.score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
@@ -134,14 +133,14 @@ class Piece:
         return Path(path)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """A piano roll and a player, where a notebook shows the piece."""
+        """Return a piano roll and a player for notebooks."""
         from toccata.render.roll import svg
 
         roll = svg(self.score, prompt_end=self.prompt_end)
         return {"text/html": _page(roll, self._sound()), "image/svg+xml": roll, "text/plain": repr(self)}
 
     def _sound(self) -> bytes:
-        """The piece as an MP3 for listening in passing; nothing if it is long, or cannot be made here."""
+        """Return the piece as an MP3; empty if it is too long, or cannot be rendered here."""
         if self.seconds > _PLAYED:
             return b""
         with tempfile.TemporaryDirectory(prefix="toccata-") as folder:
@@ -158,15 +157,15 @@ class Pieces(list[Piece]):
     """A list of pieces that a notebook shows one below the other."""
 
     def _repr_html_(self) -> str:
-        """The roll and the player of each."""
+        """Return the piano rolls and players of all pieces."""
         return "<hr>".join(piece._repr_mimebundle_()["text/html"] for piece in self)
 
 
 @checked
 def song(path: str | Path) -> Piece:
-    """Open a MIDI file as a piece: to lock some of its notes, to show it, to write on it.
+    """Open a MIDI file as a piece: to lock some of its notes, to show it, to edit it.
 
-    Its origin is what the file says of it (nothing, where toccata has not written it), and its name.
+    Its origin is that in the file, if toccata wrote it, and the file's name.
 
     Raises:
         MidiError: It cannot be read.
@@ -178,7 +177,7 @@ def song(path: str | Path) -> Piece:
 
 
 def read_origin(midi: bytes | str | Path) -> dict[str, Any] | None:
-    """What a MIDI file that toccata wrote, or its bytes, says of its origin; None if it says nothing.
+    """Return the origin in a MIDI file, or in its bytes, that toccata wrote; None if there is none.
 
     Raises:
         MidiError: There is no such file, or it cannot be read.
@@ -202,16 +201,16 @@ def read_origin(midi: bytes | str | Path) -> dict[str, Any] | None:
 
 
 def origin_text(origin: Mapping[str, Any]) -> str:
-    """An origin as the text of a MIDI event; base64, as such texts are not sure to keep anything but ASCII."""
+    """Encode an origin as the text of a MIDI event; base64, as such texts are only safe in ASCII."""
     # A file name that is no UTF-8 comes as lone surrogates: written as escapes, they are read back as they were.
     text = json.dumps(origin, ensure_ascii=False).encode("utf-8", "backslashreplace")
     return ORIGIN + base64.b64encode(text).decode()
 
 
 def _page(roll: str, sound: bytes) -> str:
-    """HTML that asks for no other file.
+    """Return self-contained HTML.
 
-    The roll is a picture in it, as notebooks take drawings out of HTML that they do not trust.
+    The roll is an image in it, as notebooks remove SVG from HTML that they do not trust.
     """
     picture = base64.b64encode(roll.encode()).decode()
     page = f'<img alt="Piano roll" style="max-width: 100%" src="data:image/svg+xml;base64,{picture}">'

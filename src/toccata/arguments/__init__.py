@@ -1,8 +1,8 @@
-"""The values that the public functions and the commands take: one table, one check, for Python and the command line.
+"""Validation of arguments: one table for the public functions and for the command line.
 
-Every argument of a public function has a row in :data:`TABLE` that says what it may be. :func:`checked` looks at every
-value before the function is called, and so does a command with its options. What is looked up in music, in a model or
-in a folder (whether a song has such a bar, whether a model knows a style) is refused later, by whoever knows it.
+Every argument of a public function has a row in :data:`TABLE` with its allowed values. :func:`checked` validates every
+argument before the function is called, and a command its options. What depends on music, a model or a folder (whether
+a song has such a bar, whether a model knows a style) is validated later, where it is looked up.
 """
 
 from __future__ import annotations
@@ -166,19 +166,19 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "share": Number(0, 0.9),
     "text": Text(),
 })  # fmt: skip
-"""What the argument of each name may be; where one function means something else by it, under that function's name."""
+"""The kind of each argument by its name, or by ``function.name`` if it differs in one function."""
 
 
 def kind_of(name: str, verb: str = "") -> Kind:
-    """What the argument ``name`` of the function ``verb`` may be."""
+    """Return the kind of the argument ``name`` of the function ``verb``."""
     return TABLE.get(f"{verb}.{name}") or TABLE[name]
 
 
 def checked_value(name: str, value: Any, *, verb: str = "") -> Any:
-    """One value, checked, as the function below takes it.
+    """Return a value, validated and converted.
 
     Raises:
-        ArgumentError: It cannot be; says what may be.
+        ArgumentError: It is not allowed; the message says what is.
     """
     kind = kind_of(name, verb)
     try:
@@ -188,10 +188,10 @@ def checked_value(name: str, value: Any, *, verb: str = "") -> Any:
 
 
 def parsed_value(name: str, text: str, *, verb: str = "") -> Any:
-    """The same, from the text of a command line; the error does not name the argument, as the command knows its option.
+    """Parse a value from the command line; the error does not name the argument, as the command adds its option.
 
     Raises:
-        ArgumentError: It cannot be.
+        ArgumentError: It is not allowed.
     """
     kind = kind_of(name, verb)
     try:
@@ -209,9 +209,9 @@ def _why(kind: Kind, error: Unfit, value: Any) -> str:
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Have every argument of a public function checked before it is called.
+    """Validate every argument of a public function before it is called.
 
-    None is taken where it is the default, or where the annotation says so. A parameter without a row in :data:`TABLE`
+    None is allowed where it is the default, or in the annotation. A parameter without a row in :data:`TABLE`
     is an error when the module is loaded.
     """
     signature = inspect.signature(function)

@@ -1,4 +1,4 @@
-"""Kinds of values: what an argument or an option may be, and how it is read, from Python and from a command line."""
+"""Kinds of values: the allowed values of arguments and options, and their conversion."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
 _MOST_DIGITS = 40
 
 
-class Unfit(ValueError):  # noqa: N818 - never leaves this room
-    """A value that a kind does not take.
+class Unfit(ValueError):  # noqa: N818 - never leaves this package
+    """A value is not of a kind.
 
     Attributes:
-        value: What does not fit, where that is a part of the value; else a tuple of nothing.
+        value: The wrong part of the value in a tuple; empty: the whole value is wrong.
     """
 
     def __init__(self, why: str = "", *value: Any) -> None:
-        """``why`` is said where it is more than what the kind says of itself."""
+        """``why`` is the message; by default it is built from the kind's ``allowed``."""
         super().__init__(why)
         self.value = value
 
 
 class Kind:
-    """What a value may be.
+    """The kind of a value.
 
     Attributes:
-        allowed: The same in words, as they follow "must be".
+        allowed: The allowed values in words, to follow "must be".
     """
 
     allowed = "something else"
 
     def read(self, value: Any) -> Any:
-        """The value as the functions below the public ones take it.
+        """Return the converted value.
 
         Raises:
-            Unfit: It is none of this kind.
+            Unfit: It is not of this kind.
         """
         raise Unfit
 
     def parse(self, text: str) -> Any:
-        """The same, from the text of a command line.
+        """Return the converted value of a command-line text.
 
         Raises:
-            Unfit: It is none of this kind.
+            Unfit: It is not of this kind.
         """
         return self.read(text)
 
@@ -135,10 +135,10 @@ class Text(Kind):
 
 
 class Read(Text):
-    """A text that a function of ours reads, which says best what is wrong with it.
+    """A text that is validated by a function, which raises the best message.
 
     Attributes:
-        function: Module and name of it, loaded when it is first needed.
+        function: Module and name of the function, imported on first use.
     """
 
     def __init__(self, allowed: str, function: str) -> None:
@@ -146,7 +146,7 @@ class Read(Text):
         self.function = function
 
     def read(self, value: Any) -> Any:
-        """As it is; what was read is made again where it is needed."""
+        """Return the text unchanged; it is parsed again where it is used."""
         text = super().read(value)
         called(self.function, text)
         return text
@@ -271,7 +271,7 @@ class Either(Kind):
 
 
 class Instance(Kind):
-    """An object of one of our classes, told by its name so that nothing has to be loaded to ask."""
+    """An object of a class of toccata, recognised by the class name so that no module has to be loaded."""
 
     def __init__(self, *names: str, allowed: str = "") -> None:
         self.names = names

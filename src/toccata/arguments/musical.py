@@ -59,7 +59,7 @@ class Spans(Several):
     """Some spans of bars: ``5-8,13``, ``[(5, 8), (13, 13)]``, or one span."""
 
     def __init__(self) -> None:
-        super().__init__(Span(), "spans of bars", none=True)  # what is asked for nowhere is said more exactly below
+        super().__init__(Span(), "spans of bars", none=True)  # an empty list is refused later, with a better message
         self.allowed = "bars like 5-8,13-14 or [(5, 8), (13, 14)], counted from 1"
 
     def read(self, value: Any) -> tuple[tuple[int, int], ...]:
@@ -86,7 +86,7 @@ class FirstBars(Kind):
 
 
 class Pitches(Kind):
-    """The lowest and the highest pitch: ``C3-C6``, ``(48, 84)``; ``one`` pitch is enough where that is said."""
+    """The lowest and the highest pitch: ``C3-C6``, ``(48, 84)``; with ``one``, also a single pitch."""
 
     allowed = "the lowest and the highest pitch, like C3-C6, 48-84 or (48, 84)"
 
@@ -154,15 +154,15 @@ class Level(Kind):
 
     def read(self, value: Any) -> tuple[str, int | tuple[int, ...]]:
         """As name and level, or levels."""
-        name, said = pair(value)
+        name, levels = pair(value)
         if not isinstance(name, str):
             raise Unfit
         try:
-            if isinstance(said, Iterable) and not isinstance(said, str | bytes | Mapping):
-                return name, Several(_LEVEL, "levels").read(said)
-            return name, _LEVEL.read(said)
+            if isinstance(levels, Iterable) and not isinstance(levels, str | bytes | Mapping):
+                return name, Several(_LEVEL, "levels").read(levels)
+            return name, _LEVEL.read(levels)
         except Unfit as error:
-            wrong = error.value[0] if error.value else said
+            wrong = error.value[0] if error.value else levels
             raise Unfit(f"levels of {shown(name)} are whole numbers, not {shown(wrong)}") from None
 
     def parse(self, text: str) -> tuple[str, int | tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""TOML that people write: read up to a limit, with every way in which it can be wrong told in words."""
+"""Reading of user-written TOML, up to a size limit and with a message for every error."""
 
 from __future__ import annotations
 

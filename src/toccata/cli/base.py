@@ -1,4 +1,4 @@
-"""What every command shares: its help, its common options, and the one way to print a result."""
+"""Shared code of all commands: help, common options, and the output of results."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _COMMON = ("as_json", "quiet", "debug")
 
 
 class Value(click.ParamType[Any]):
-    """The value of an option or an argument, as the table of arguments says what it may be.
+    """The type of an option or an argument, from the table of arguments.
 
     Attributes:
-        row: Its name there.
-        verb: The function's, where the name means something of its own in it.
-        name: How it is written, in the help.
+        row: Its name in the table.
+        verb: The function whose row it is, if the function has its own.
+        name: Its name in the help.
     """
 
     def __init__(self, row: str, name: str = "", *, verb: str = "") -> None:
         self.row, self.verb, self.name = row, verb, name or row
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:
-        """What to choose from, where there are words to choose."""
+        """Return the choices, if there are any."""
         words = getattr(kind_of(self.row, self.verb), "words", ())
         return f"Choose from: {', '.join(words)}" if words else None
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value, read; a default is one already."""
+        """Return the parsed value; a default is parsed already."""
         if not isinstance(value, str):
             return value
         try:
@@ -58,7 +58,7 @@ class Command(click.Command):
 
     Args:
         examples: Command lines that run.
-        optional_values: For options that may stand alone, the value they then have and those they may be given.
+        optional_values: For options whose value is optional, the default value and the choices.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Command(click.Command):
         self.examples, self.optional_values = examples, optional_values or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give options that stand alone their value, so that they never take the argument after them for it."""
+        """Give options without a value their default, so that they do not take the argument after them."""
         whole: list[str] = []
         rest = list(args)
         while rest:
@@ -85,7 +85,7 @@ class Command(click.Command):
         return super().parse_args(ctx, whole)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, one a line; those that all commands have on one."""
+        """Write the command's own options, one per line, and the common options in one line."""
         rows = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -99,7 +99,7 @@ class Command(click.Command):
             formatter.write_dl(rows, col_max=34)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples, each on its own line."""
+        """Write the examples, one per line."""
         if self.examples:
             formatter.write("\nExamples:\n")
             for line in self.examples:
@@ -108,26 +108,26 @@ class Command(click.Command):
 
 @dataclass
 class Face:
-    """How one call of a command speaks to whoever called it.
+    """The output of one call of a command.
 
     Attributes:
-        as_json: One JSON object on stdout, nothing else.
-        quiet: No progress and no hints.
-        kept: What Ctrl-C leaves behind, and how to go on; commands set it.
-        place: Where the command writes, for what goes wrong there.
+        as_json: Print one JSON object on stdout, nothing else.
+        quiet: Print no progress and no hints.
+        saved: What is on disk after Ctrl-C, and how to continue; commands set it.
+        place: Where the command writes, for error messages.
     """
 
     as_json: bool = False
     quiet: bool = False
-    kept: str = "nothing was written"
+    saved: str = "nothing was written"
     place: Path | None = None
 
     def progress(self) -> Quiet:
-        """Hears how a long task goes on, and shows it."""
+        """Return what shows the progress of a long task."""
         return progress(quiet=self.quiet)
 
     def note(self, text: str) -> None:
-        """A line that helps a person, on stderr."""
+        """Print a hint on stderr."""
         if not self.quiet:
             show(sys.stderr, text)
 
@@ -140,7 +140,7 @@ class Face:
 
 
 def stdout() -> Any:
-    """The real stdout. While a command runs with --json, what libraries print goes to stderr."""
+    """Return the real stdout. With --json, the output of libraries goes to stderr."""
     context = click.get_current_context(silent=True)
     return (context.find_root().obj or {}).get("stdout", sys.stdout) if context is not None else sys.stdout
 
@@ -151,7 +151,7 @@ def command(
     examples: Sequence[str],
     optional_values: Mapping[str, tuple[str, Sequence[str]]] | None = None,
 ) -> Callable[[Callable[..., None]], Command]:
-    """Make a click command of a function that takes a :class:`Face` and its options."""
+    """Turn a function that takes a :class:`Face` and its options into a click command."""
 
     def decorate(function: Callable[..., None]) -> Command:
         @wraps(function)
@@ -177,7 +177,7 @@ def command(
 
 
 def _address(path: Path) -> str | None:
-    """The address that ``path`` is, with the slashes that a Path swallows; None: it is a path here."""
+    """Return the URL of ``path``, with the slashes that a Path drops; None: it is a local path."""
     from toccata import api
 
     url = api.display_url(path)
@@ -185,7 +185,7 @@ def _address(path: Path) -> str | None:
 
 
 def refuse_address(song: Path) -> None:
-    """Stop if a song is named by an address, as only folders are fetched.
+    """Refuse a song that is named by a URL, as only folders are fetched.
 
     Raises:
         RequestError: ``song`` is an address.
@@ -196,7 +196,7 @@ def refuse_address(song: Path) -> None:
 
 
 def refuse_remote(paths: Sequence[Path]) -> None:
-    """Stop if something would be written to an address by a command that writes here alone.
+    """Refuse URLs as outputs of a command that only writes local files.
 
     Raises:
         RequestError: One of ``paths`` is an address.
@@ -207,7 +207,7 @@ def refuse_remote(paths: Sequence[Path]) -> None:
 
 
 def refuse_file(out: Path, what: str) -> None:
-    """Stop before any work is done if there is a file where a folder for ``what`` shall be.
+    """Refuse an output folder for ``what`` that is a file, before any work is done.
 
     Raises:
         RequestError: ``out`` is a file, or lies below one.
@@ -218,7 +218,7 @@ def refuse_file(out: Path, what: str) -> None:
 
 
 def refuse_own(song: Path | None, paths: Sequence[Path]) -> None:
-    """Stop before any work is done if a song would be replaced by what is made of it, whatever else is allowed.
+    """Refuse outputs that would replace the song itself, before any work is done, even with --force.
 
     Raises:
         RequestError: One of ``paths`` is the song.
@@ -228,7 +228,7 @@ def refuse_own(song: Path | None, paths: Sequence[Path]) -> None:
 
 
 def refuse_existing(paths: Sequence[Path], force: bool) -> None:
-    """Stop before any work is done if a file would be overwritten, or cannot be written.
+    """Refuse outputs that exist, or cannot be written, before any work is done.
 
     Raises:
         RequestError: One of ``paths`` exists and ``force`` is not given, or its folder may not be written to.
@@ -248,7 +248,7 @@ def refuse_existing(paths: Sequence[Path], force: bool) -> None:
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Rows as lines of aligned columns; ``right`` are the columns of numbers."""
+    """Format rows as aligned columns; ``right`` are the columns of numbers."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
@@ -260,21 +260,21 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
 
 
 def millions(count: int) -> str:
-    """A number of parameters, short."""
+    """Format a number of parameters."""
     return f"{count / 1e6:.1f}M" if count >= 1e5 else f"{count / 1e3:.0f}k"
 
 
 def many(count: int, what: str) -> str:
-    """A number of things, in the singular where it is one."""
+    """Format a number of things, in the singular if it is one."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def hours(value: float) -> str:
-    """A length of music."""
+    """Format a duration of music in hours."""
     return f"{value:,.1f} hours" if value >= 1 else many(round(value * 60), "minute")
 
 
 def clock(seconds: float) -> str:
-    """A length of time as minutes and seconds."""
+    """Format seconds as minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"

@@ -122,24 +122,24 @@ def _cleaning(min_notes: int) -> Callable[[F], F]:
     return decorate
 
 
-def _clean_options(said: dict[str, Any]) -> CleanOptions:
+def _clean_options(options: dict[str, Any]) -> CleanOptions:
     from toccata import api
 
-    program = said["merge_program"]
-    if program is not None and not said["merge"]:
+    program = options["merge_program"]
+    if program is not None and not options["merge"]:
         raise click.UsageError("--as says what plays the track that --merge makes: add --merge")
     if program is not None and program < 0:
         raise click.BadParameter("drums stay a track of their own: name an instrument", param_hint="'--as'")
     return api.CleanOptions(
-        drop_drums=said["drop_drums"],
-        merge=said["merge"],
+        drop_drums=options["drop_drums"],
+        merge=options["merge"],
         merge_program=program or 0,
-        programs=said["programs"] or None,
-        min_bars=said["min_bars"],
-        max_bars=said["max_bars"],
-        min_notes=said["min_notes"],
-        quantize=said["quantize"],
-        cut_short=said["cut_short"],
+        programs=options["programs"] or None,
+        min_bars=options["min_bars"],
+        max_bars=options["max_bars"],
+        min_notes=options["min_notes"],
+        quantize=options["quantize"],
+        cut_short=options["cut_short"],
     )
 
 
@@ -157,7 +157,7 @@ def _clean_options(said: dict[str, Any]) -> CleanOptions:
 @click.option("--report", "reports", type=PATH, multiple=True, metavar="FILE",
               help="Also a .html, .csv or .json file that says all of each.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force: bool, **said: Any) -> None:
+def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force: bool, **options: Any) -> None:
     """Write cleaned copies of the MIDI files in MIDI_DIR to the folder OUT.
 
     The folders in it stay as they are, and so do the originals. In each copy: no empty tracks, no notes that never end,
@@ -166,12 +166,12 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
     """
     from toccata import api
 
-    options = _clean_options(said)
+    cleaning = _clean_options(options)
     _refuse_reports(reports, force)
     face.place = out
-    face.kept = f"the copies made so far are in {api.display_url(out)}, each whole: the same command goes on"
+    face.saved = f"the copies made so far are in {api.display_url(out)}, each whole: the same command goes on"
     with face.progress() as progress:
-        made = api.clean(source, out, options, force=force, report=bool(reports), progress=progress)
+        made = api.clean(source, out, cleaning, force=force, report=bool(reports), progress=progress)
         if made.report is not None:
             for path in reports:
                 made.report.write(path)
@@ -208,7 +208,7 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
 @click.option("--valid", type=Value("share"), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
 @click.option("--test", type=Value("share"), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
 @click.option("--text", is_flag=True, help="Write it as text to read, too: a note a character.")
-def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> None:
+def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **options: Any) -> None:
     """Make a corpus of the MIDI files in MIDI_DIR, in the folder OUT.
 
     Cleaned, without duplicates, split by piece; `toccata train` takes it in place of MIDI_DIR. Run again, it adds what
@@ -218,10 +218,10 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **said: Any) -> N
 
     refuse_file(out, "the corpus")
     face.place = out
-    face.kept = f"what was read so far is kept in {api.display_url(out)}: run the same command again to go on"
+    face.saved = f"what was read so far is kept in {api.display_url(out)}: run the same command again to go on"
     with face.progress() as progress:
         corpus = api.prepare(
-            midi_dir, out, api.PrepareOptions(_clean_options(said), said["valid"], said["test"]), progress
+            midi_dir, out, api.PrepareOptions(_clean_options(options), options["valid"], options["test"]), progress
         )
         texts = api.prepare_text(corpus, progress) if text else []
     about = corpus.about
@@ -272,7 +272,7 @@ def dataset(face: Face, name: str, out: Path, limit: int | None) -> None:
     refuse_remote([out])
     refuse_file(out, "the MIDI files")
     face.place = out
-    face.kept = f"what was written so far is in {out}; the same command goes on"
+    face.saved = f"what was written so far is in {out}; the same command goes on"
     with face.progress() as progress:
         report = api.bach(out, limit=limit, progress=progress)
     value = {"dataset": name, "path": str(out), **report}

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_desk, tell, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_session, print_result, writing
 from toccata.errors import RequestError
 
 """Pieces written at a time; those that are done are on disk before the next begin."""
@@ -43,77 +43,81 @@ from toccata.errors import RequestError
     click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
                  help="Only this instrument: name, 0-127, drums."),
 )  # fmt: skip
-def generate(face: Face, **said: Any) -> None:
+def generate(face: Face, **options: Any) -> None:
     """Write new music, or go on from PROMPT, a MIDI file.
 
     With -n: NAME-1.mid, NAME-2.mid, ...; with --best-of the best first.
     """
     from toccata import api
 
-    if (said["best_of"] or said["count"]) < said["count"]:
-        raise click.BadParameter(f"{said['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
-    _refuse_no_prompt(said)
-    desk = open_desk(face, said, said["prompt"])
-    model, count, bars = desk.model, said["best_of"] or said["count"], _new_bars(said)
-    if said["max_copy"] is not None and desk.judge is None:
+    if (options["best_of"] or options["count"]) < options["count"]:
+        raise click.BadParameter(f"{options['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
+    _refuse_no_prompt(options)
+    session = open_session(face, options, options["prompt"])
+    model, count, bars = session.model, options["best_of"] or options["count"], _new_bars(options)
+    if options["max_copy"] is not None and session.judge is None:
         raise click.BadParameter(
             f"{model.name} has no index of what it was trained on: train it again", param_hint="'--max-copy'"
         )
-    accept = desk.judge.within(said["max_copy"]) if desk.judge is not None and said["max_copy"] is not None else None
+    accept = (
+        session.judge.within(options["max_copy"])
+        if session.judge is not None and options["max_copy"] is not None
+        else None
+    )
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as progress:
-        if said["model"] is None:
-            progress.say(f"with {api.display_url(desk.path)}")
+        if options["model"] is None:
+            progress.say(f"with {api.display_url(session.path)}")
         for first in range(0, count, AT_ONCE):
             pieces = model.generate(
-                said["prompt"],
+                options["prompt"],
                 n=min(AT_ONCE, count - first),
                 bars=bars,
-                seed=desk.seeds[first : first + AT_ONCE],
-                sampling=desk.sampling,
-                prompt_bars=said["prompt_bars"],
-                prompt_tokens=said["prompt_tokens"],
-                prompt_seconds=said["prompt_seconds"],
-                continuation_only=said["continuation_only"],
-                **musical_options(said),
-                end=said["end"],
-                form=said["form"],
-                tempo=said["tempo"],
-                meter=said["meter"],
-                programs=said["programs"] or None,
-                max_tokens=said["max_tokens"],
+                seed=session.seeds[first : first + AT_ONCE],
+                sampling=session.sampling,
+                prompt_bars=options["prompt_bars"],
+                prompt_tokens=options["prompt_tokens"],
+                prompt_seconds=options["prompt_seconds"],
+                continuation_only=options["continuation_only"],
+                **musical_options(options),
+                end=options["end"],
+                form=options["form"],
+                tempo=options["tempo"],
+                meter=options["meter"],
+                programs=options["programs"] or None,
+                max_tokens=options["max_tokens"],
                 accept=accept,
                 on_event=BarCount(progress, first, count, bars),
             )
             tokens, notes = tokens + model.stats.tokens, notes + model.stats.notes
             seconds += model.stats.seconds
-            if desk.best is not None:
-                desk.best.add(pieces)
+            if session.best is not None:
+                session.best.add(pieces)
                 continue
             for number, piece in enumerate(pieces, first):
-                if desk.sounds(piece):
-                    written.append(desk.write(piece, number))
-                face.kept = f"{len(written)} of {count} pieces are written"
-        if desk.best is not None:
-            written += desk.write_best()
-    tell(face, desk, written, tokens, notes, seconds)
+                if session.sounds(piece):
+                    written.append(session.write(piece, number))
+                face.saved = f"{len(written)} of {count} pieces are written"
+        if session.best is not None:
+            written += session.write_best()
+    print_result(face, session, written, tokens, notes, seconds)
 
 
-def _refuse_no_prompt(said: dict[str, Any]) -> None:
-    """Stop if something is said of a prompt, and there is none."""
-    if said["prompt"] is not None:
+def _refuse_no_prompt(options: dict[str, Any]) -> None:
+    """Refuse options for a prompt if there is no prompt."""
+    if options["prompt"] is not None:
         return
-    what = "to leave out (--continuation-only)" if said["continuation_only"] else None
-    if said["prompt_bars"] is not None:
-        first, last = said["prompt_bars"]
+    what = "to leave out (--continuation-only)" if options["continuation_only"] else None
+    if options["prompt_bars"] is not None:
+        first, last = options["prompt_bars"]
         what = f"to take bar {first} of" if first == last else f"to take bars {first}-{last} of"
     if what is not None:
         raise RequestError(f"there is no prompt {what}: name a MIDI file to go on from")
 
 
-def _new_bars(said: dict[str, Any]) -> int | None:
-    """How many bars to write; None: until the piece ends, which a limit on its tokens sees to."""
-    if said["bars"] is None:
-        return 16 if said["max_tokens"] is None else None
-    return said["bars"] or None
+def _new_bars(options: dict[str, Any]) -> int | None:
+    """Return how many bars to write; None: until the piece ends, or reaches its token limit."""
+    if options["bars"] is None:
+        return 16 if options["max_tokens"] is None else None
+    return options["bars"] or None

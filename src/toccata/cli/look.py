@@ -249,14 +249,16 @@ def _computing(found: dict[str, Any]) -> list[str]:
         return [f"computes     as is usual; the first training of two minutes tries attention, one of ten {how}"]
     lines = []
     for shape, trial in trials.items():
-        said = []
+        phrases = []
         if known := trial.get("attention"):
             best, *others = sorted(known, key=known.__getitem__)
-            said.append(f"attention {best} ({known[best]:.2f} s; {', '.join(f'{n} {known[n]:.2f}' for n in others)})")
+            phrases.append(
+                f"attention {best} ({known[best]:.2f} s; {', '.join(f'{n} {known[n]:.2f}' for n in others)})"
+            )
         if "compiled" in trial:
             faster = trial["eager"] / trial["compiled"]
-            said.append(f"compiled {faster:.2f} times as fast" if "why" not in trial else "compiling failed")
-        lines.append(f"computes     {shape}: {', '.join(said)}")
+            phrases.append(f"compiled {faster:.2f} times as fast" if "why" not in trial else "compiling failed")
+        lines.append(f"computes     {shape}: {', '.join(phrases)}")
     return lines
 
 

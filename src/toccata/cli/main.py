@@ -1,4 +1,4 @@
-"""The command line's door: finds the command, and turns whatever goes wrong into one line and an exit code.
+"""The entry point of the command line: runs a command, and turns any error into one line and an exit code.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
@@ -56,11 +56,11 @@ class Lazy(click.Group):
     """A group that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """Return the names of all commands."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
+        """Import and return a command."""
         if cmd_name not in _COMMANDS:
             return None
         from importlib import import_module
@@ -72,7 +72,7 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a guess at what was meant."""
+        """Resolve a command like click, and suggest a similar name for an unknown one."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
             import difflib
 
@@ -82,13 +82,13 @@ class Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands under their headings, without importing them."""
+        """Write the commands under their headings, without importing them."""
         for heading in dict.fromkeys(entry[1] for entry in _COMMANDS.values()):
             with formatter.section(heading):
                 formatter.write_dl([(n, e[2]) for n, e in _COMMANDS.items() if e[1] == heading], col_max=12)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Three lines from nothing to music."""
+        """Write the examples and where settings come from."""
         formatter.write("\nExamples:\n")
         for line in _EXAMPLES:
             formatter.write(f"  {line}\n")
@@ -135,14 +135,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(args, context)
     except KeyboardInterrupt:
         face = context.get("face")
-        kept = face.kept if face is not None else "nothing was written"
-        return _fail(f"stopped; {kept}", "interrupted", None, 130, as_json)
+        saved = face.saved if face is not None else "nothing was written"
+        return _fail(f"stopped; {saved}", "interrupted", None, 130, as_json)
     except click.UsageError as error:
         return _usage(error, as_json)
     except click.ClickException as error:
         return _fail(error.format_message(), "error", None, 1, as_json)
     except BrokenPipeError:
-        # Whoever read has enough; nothing more can be said to them, nor need it be.
+        # The reader closed the pipe: write nothing more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: list[str], context: dict[str, Any]) -> int:
     try:
-        # Not click's own main: it would turn Ctrl-C and a closed pipe into stories of its own.
+        # Not click's own main, which handles Ctrl-C and a closed pipe in its own way.
         with cli.make_context("toccata", args, obj=context) as ctx:
             cli.invoke(ctx)
     except click.exceptions.Exit as left:
@@ -170,9 +170,9 @@ def _run(args: list[str], context: dict[str, Any]) -> int:
 
 @contextlib.contextmanager
 def _orderly() -> Iterator[None]:
-    """SIGTERM, by which machines and clusters ask a program to end, is Ctrl-C here."""
+    """Treat SIGTERM, which machines and clusters send, like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -183,7 +183,7 @@ def _orderly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _calm(as_json: bool, debug: bool) -> Iterator[None]:
-    """Libraries' warnings are not the user's concern, and with --json what they print must not be on stdout."""
+    """Hide the warnings of libraries, and with --json keep their output off stdout."""
     import warnings
 
     with contextlib.ExitStack() as stack:
@@ -199,7 +199,7 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
 
 
 def _note_shower() -> Callable[..., None]:
-    """What prints warnings that are the user's concern: a line each, once a command."""
+    """Return the function that prints warnings for the user: one line each, once per command."""
     shown: set[str] = set()
 
     def note(message: Warning | str, *_: object) -> None:
@@ -212,8 +212,8 @@ def _note_shower() -> Callable[..., None]:
 
 def _usage(error: click.UsageError, as_json: bool) -> int:
     where = error.ctx.command_path if error.ctx is not None else "toccata"
-    said = " ".join(error.format_message().split())  # choices stand on lines of their own
-    return _fail(f"{said.rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
+    message = " ".join(error.format_message().split())  # choices stand on lines of their own
+    return _fail(f"{message.rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
 _ARGUMENT = re.compile(r"\b(prompt_bars|bars|force|include_seen)=(\.\.\.|[\w-]+)")
@@ -221,7 +221,7 @@ _OPTIONS = {"include_seen": "--all"}
 
 
 def as_options(message: str) -> str:
-    """A message that speaks of Python's arguments (``prompt_bars=4``) with the options of the command line."""
+    """Replace Python arguments in a message (``prompt_bars=4``) by options of the command line."""
 
     def option(found: re.Match[str]) -> str:
         name = _OPTIONS.get(found[1], f"--{found[1].replace('_', '-')}")
@@ -231,14 +231,14 @@ def as_options(message: str) -> str:
 
 
 def _explained(error: Exception, place: Path | None, debug: bool) -> tuple[str, str, str | None]:
-    """Message, kind and path of an error; ``place`` is where the command writes."""
+    """Return message, kind and path of an error; ``place`` is where the command writes."""
     if isinstance(error, ToccataError):
         return as_options(error.message), error.kind, None if error.path is None else str(error.path)
     path = getattr(error, "filename", None)
     at = f"{path}: " if path else ""
     number = error.errno if isinstance(error, OSError) else None
     text = " ".join(str(error).split())
-    # safetensors tells of the disk in words of its own.
+    # safetensors reports a full disk in its own words.
     os_error = re.search(r"\(os error (\d+)\)", text)
     if (int(os_error[1]) if os_error else number) in _FULL:
         where = path or (None if place is None else str(place))

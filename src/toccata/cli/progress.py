@@ -1,4 +1,4 @@
-"""How a long task goes on, told on stderr: a bar in a terminal, now and then a line anywhere else."""
+"""Progress of a long task on stderr: a bar in a terminal, occasional lines anywhere else."""
 
 from __future__ import annotations
 

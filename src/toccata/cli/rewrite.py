@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_desk, tell, writing
+from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_session, print_result, writing
 
 
 @command(
@@ -38,15 +38,15 @@ from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open
         help="Notes that stay, e.g. 5:1, :melody, ::C5-G9.",
     ),
 )
-def infill(face: Face, song: Path, **said: Any) -> None:
+def infill(face: Face, song: Path, **options: Any) -> None:
     """Write some bars of SONG anew, from what stands around them.
 
     Everything else stays as it is, event for event. Notes that ring into the bars stay; those that begin in them go,
     but for what --lock names: by bars, tracks and pitches, each of which may be left out.
     """
-    bars = said["bars"]
+    bars = options["bars"]
     total = sum(last - first + 1 for first, last in bars)
-    _run(face, said, song, total, "infill", bars=bars, tracks=said["tracks"], locks=said["lock"])
+    _run(face, options, song, total, "infill", bars=bars, tracks=options["tracks"], locks=options["lock"])
 
 
 @command(
@@ -65,18 +65,18 @@ def infill(face: Face, song: Path, **said: Any) -> None:
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they play; all along if nothing is said."
     ),
 )
-def accompany(face: Face, song: Path, **said: Any) -> None:
+def accompany(face: Face, song: Path, **options: Any) -> None:
     """Add instruments to SONG; what is there stays as it is, event for event: every note of it is locked."""
     from toccata import api
     from toccata.errors import RequestError
 
     try:
-        programs = [api.program_number(word) for word in said["add"]]
+        programs = [api.program_number(word) for word in options["add"]]
     except RequestError as error:
         raise click.BadParameter(error.message, param_hint="'--add'") from None
-    bars = said["bars"]
+    bars = options["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
-    _run(face, said, song, total, "accompany", programs=programs, bars=bars)
+    _run(face, options, song, total, "accompany", programs=programs, bars=bars)
 
 
 @command(
@@ -101,39 +101,45 @@ def accompany(face: Face, song: Path, **said: Any) -> None:
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they sing; all along if nothing is said."
     ),
 )
-def harmonise(face: Face, song: Path, **said: Any) -> None:
+def harmonise(face: Face, song: Path, **options: Any) -> None:
     """Write alto, tenor and bass under the melody of SONG; what is there stays as it is, event for event.
 
     Each voice has a track of its own, one note at a time, in its range and below the voice above it. While the melody
     sounds they all do, wherever there is room for them under it.
     """
-    bars = said["bars"]
+    bars = options["bars"]
     total = sum(last - first + 1 for first, last in bars) if bars else 0
-    where = {"melody": said["melody"], "bars": bars} | ({"voices": said["voices"]} if said["voices"] else {})
-    _run(face, said, song, total, "harmonise", **where)
+    where = {"melody": options["melody"], "bars": bars} | ({"voices": options["voices"]} if options["voices"] else {})
+    _run(face, options, song, total, "harmonise", **where)
 
 
-def _run(face: Face, said: dict[str, Any], song: Path, total: int, verb: Any, **where: Any) -> None:
-    """Write the versions of ``song``, some at a time; each is on disk when it is done."""
+def _run(face: Face, options: dict[str, Any], song: Path, total: int, verb: Any, **where: Any) -> None:
+    """Write the versions of ``song`` in batches; each is on disk when it is done."""
     from toccata import api
 
-    desk = open_desk(face, said, song)
+    session = open_session(face, options, song)
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as progress:
-        if said["model"] is None:
-            progress.say(f"with {api.display_url(desk.path)}")
-        for first in range(0, said["count"], AT_ONCE):
-            seeds = desk.seeds[first : first + AT_ONCE]
-            count = BarCount(progress, first, said["count"], total or None)
-            for event in desk.model.stream(
-                song, verb=verb, n=len(seeds), seed=seeds, sampling=desk.sampling, **musical_options(said), **where
+        if options["model"] is None:
+            progress.say(f"with {api.display_url(session.path)}")
+        for first in range(0, options["count"], AT_ONCE):
+            seeds = session.seeds[first : first + AT_ONCE]
+            count = BarCount(progress, first, options["count"], total or None)
+            for event in session.model.stream(
+                song,
+                verb=verb,
+                n=len(seeds),
+                seed=seeds,
+                sampling=session.sampling,
+                **musical_options(options),
+                **where,
             ):
                 count(event)
                 if isinstance(event, api.PieceFinished):
-                    written.append(desk.write(event.music, first + event.piece))
-                    face.kept = f"{len(written)} of {said['count']} pieces are written"
-            stats = desk.model.stats
+                    written.append(session.write(event.music, first + event.piece))
+                    face.saved = f"{len(written)} of {options['count']} pieces are written"
+            stats = session.model.stats
             tokens, notes, seconds = tokens + stats.tokens, notes + stats.notes, seconds + stats.seconds
-        written.sort(key=lambda row: desk.seeds.index(row["seed"]))
-    tell(face, desk, written, tokens, notes, seconds)
+        written.sort(key=lambda row: session.seeds.index(row["seed"]))
+    print_result(face, session, written, tokens, notes, seconds)

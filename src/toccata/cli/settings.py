@@ -96,15 +96,15 @@ def _places(key: str, folder: Path) -> Iterator[Path]:
 
 
 def _lies_below(path: Path, folder: Path) -> bool:
-    """With all links followed: a link to another place lies there."""
+    """Return whether ``path`` lies below ``folder``, with all links resolved."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _confirm(key: str, value: str, path: Path) -> None:
-    """Ask whoever sits at the terminal.
+    """Ask the user at the terminal to confirm a setting.
 
     Raises:
-        ToccataError: They say no, or nobody does.
+        ToccataError: The user refuses, or there is no terminal.
     """
     what = f"{path} names the {key} {shown(value)}, which is not in its folder"
     if sys.stdin.isatty() and sys.stderr.isatty():

@@ -37,13 +37,13 @@ _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="
 )
 @click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
 @_BACKEND
-def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) -> None:
+def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any) -> None:
     """Train a model on a folder of MIDI files, or on a corpus.
 
     All in one go: check, prepare, tokenizer, training, evaluation, model folder. Interrupted at any moment, the same
     command goes on; finished, it does nothing. SECTION.KEY=VALUE changes the recipe (`toccata recipes`).
     """
-    _train(face, midi_dir, settings, **said)
+    _train(face, midi_dir, settings, **options)
 
 
 @command(
@@ -68,12 +68,12 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **said: Any) ->
 @click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
 @click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
 @_BACKEND
-def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **said: Any) -> None:
+def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **options: Any) -> None:
     """Teach a model your own MIDI files.
 
     The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise.
     """
-    _train(face, midi_dir, settings, parent=parent, recipe=None, finetunes=True, **said)
+    _train(face, midi_dir, settings, parent=parent, recipe=None, finetunes=True, **options)
 
 
 def _train(
@@ -105,7 +105,7 @@ def _train(
     if finetunes or parent is not None:
         start_from = api.find_model(setting("model", parent) if finetunes else parent)
     face.place = out
-    face.kept = f"what was done so far is kept in {api.display_url(out)}: run the same command again to go on"
+    face.saved = f"what was done so far is kept in {api.display_url(out)}: run the same command again to go on"
     began = time.time()
     with face.progress() as progress:
         made = api.train(

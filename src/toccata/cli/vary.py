@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
+from toccata.cli.writing import BESIDE, BarCount, open_session, print_result, writing
 
 
 @command(
@@ -35,37 +35,37 @@ from toccata.cli.writing import BESIDE, BarCount, open_desk, tell, writing
     count=4,
     controls=False,
 )  # fmt: skip
-def vary(face: Face, song: Path, **said: Any) -> None:
+def vary(face: Face, song: Path, **options: Any) -> None:
     """Variations of SONG, or of some bars of it, the closest first; all else stays as it is, event for event.
 
     rhythm: only pitches change, and no drums. contour: the same, and top notes rise and fall where they did. melody:
     the top line of the highest track stays. harmony: in each beat begin only notes that sounded in it.
     """
-    bars = said["bars"]
-    desk = open_desk(face, {**said, "in_order": True}, song)
+    bars = options["bars"]
+    session = open_session(face, {**options, "in_order": True}, song)
     total = sum(last - first + 1 for first, last in bars) if bars else 0
     with face.progress() as progress:
-        if said["model"] is None:
+        if options["model"] is None:
             from toccata import api
 
-            progress.say(f"with {api.display_url(desk.path)}")
-        pieces = desk.model.vary(
+            progress.say(f"with {api.display_url(session.path)}")
+        pieces = session.model.vary(
             song,
-            keep=said["keep"],
-            strength=said["strength"],
+            keep=options["keep"],
+            strength=options["strength"],
             bars=bars,
-            tracks=said["tracks"],
-            locks=said["lock"],
-            n=said["count"],
-            seed=desk.seeds,
-            sampling=desk.sampling,
-            key=said["key"],
-            on_event=BarCount(progress, 0, said["count"], total or None),
+            tracks=options["tracks"],
+            locks=options["lock"],
+            n=options["count"],
+            seed=session.seeds,
+            sampling=session.sampling,
+            key=options["key"],
+            on_event=BarCount(progress, 0, options["count"], total or None),
         )
         written = []
         for number, piece in enumerate(pieces):
-            row = desk.write(piece, number)
+            row = session.write(piece, number)
             written.append(row | {name: piece.origin[name] for name in ("distance", "changed")})
-            face.kept = f"{len(written)} of {said['count']} pieces are written"
-    stats = desk.model.stats
-    tell(face, desk, written, stats.tokens, stats.notes, stats.seconds)
+            face.saved = f"{len(written)} of {options['count']} pieces are written"
+    stats = session.model.stats
+    print_result(face, session, written, stats.tokens, stats.notes, stats.seconds)

@@ -1,4 +1,4 @@
-"""What the commands that write music share: their options, where pieces go, and what is said of them."""
+"""Shared code of the commands that write music: their options, output files and printed results."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ if TYPE_CHECKING:
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
 AT_ONCE = 16
-"""So many pieces are written at a time."""
+"""The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
-"""Options that may stand alone: the value they then have, and those they may be given."""
+"""Options whose value is optional: the default value, and the choices."""
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
 
 
-def musical_options(said: dict[str, Any]) -> dict[str, Any]:
-    """What was said of how the music is to be, as all verbs take it."""
-    names = [name for name, _ in said["control"]]
+def musical_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for the music itself, as arguments that all verbs take."""
+    names = [name for name, _ in options["control"]]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise click.BadParameter(
             f"{twice} is given twice: write its levels bar by bar like {twice}=2,5", param_hint="'--control'"
         )
     return {
-        "key": said["key"], "pitches": said["range"], "controls": dict(said["control"]) or None, "style": said["style"],
-        "chords": said["chords"],
-    }  # fmt: skip
+        "key": options["key"],
+        "pitches": options["range"],
+        "controls": dict(options["control"]) or None,
+        "style": options["style"],
+        "chords": options["chords"],
+    }
 
 
 _FILES: tuple[Callable[[Any], Any], ...] = (
@@ -57,12 +60,12 @@ _FILES: tuple[Callable[[Any], Any], ...] = (
 
 
 def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -> Callable[[F], F]:
-    """A command that writes music: the options all of them have, with ``own`` after the first few.
+    """Decorate a command that writes music with the shared options, and with ``own`` after the first few.
 
     Args:
-        own: The command's.
-        count: How many pieces it writes if nothing is said.
-        controls: Whether levels, styles and chords may be asked for.
+        own: The command's own options.
+        count: The default number of pieces.
+        controls: Whether it has options for levels, styles and chords.
     """
     first: tuple[Callable[[Any], Any], ...] = (
         click.option(
@@ -117,27 +120,27 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
 
 
 @dataclass
-class Desk:
-    """What a command writes with, and where.
+class Session:
+    """The model, arguments and output files of one command.
 
     Attributes:
         model: The model.
-        sampling: How bold.
-        seeds: Each piece's.
-        places: Where each piece goes.
-        said: The command's options.
+        sampling: The sampling parameters.
+        seeds: The seed of each piece.
+        places: The file of each piece.
+        options: The command's options.
         path: The model's folder.
-        soundfont: What to play with.
-        judge: Looks for copied passages; None: the model has no index of what it was trained on.
-        best: Keeps the best pieces; None: all are kept.
-        silent: Of pieces that are not written, as no note is new in them, seed and reason.
+        soundfont: The SoundFont for audio.
+        judge: Finds copied passages; None: the model has no index of its training pieces.
+        best: Collects the best pieces; None: all pieces are written.
+        silent: Seed and reason of each piece that is not written because it has no new note.
     """
 
     model: Model
     sampling: Sampling
     seeds: Sequence[int]
     places: Sequence[Path]
-    said: dict[str, Any]
+    options: dict[str, Any]
     path: Path
     soundfont: str | None
     judge: Judge | None
@@ -145,79 +148,81 @@ class Desk:
     silent: list[dict[str, Any]] = field(default_factory=list)
 
     def sounds(self, piece: Piece) -> bool:
-        """Whether there is a note to write. The limit on a piece's tokens may be too low for one: then it is silent."""
-        if piece.origin["notes"] or (piece.origin["prompt"] is not None and not self.said.get("continuation_only")):
+        """Return whether a piece has a note, and record it as silent otherwise: its token limit may be too low."""
+        if piece.origin["notes"] or (piece.origin["prompt"] is not None and not self.options.get("continuation_only")):
             return True
         self.silent.append({"seed": piece.origin["seed"], "total": None, "why": "it has no note"})
         return False
 
     def write(self, piece: Piece, number: int) -> dict[str, Any]:
-        """Write a piece and what was asked for beside it; what there is to say of it."""
-        row = _write(piece, self.places[number], self.said, self.soundfont)
+        """Write a piece with the requested audio and plot; return its row of the result."""
+        row = _write(piece, self.places[number], self.options, self.soundfont)
         row["copied"] = None if self.judge is None or not row["new_notes"] else self.judge.of(piece).to_dict()
         return row
 
     def write_best(self) -> list[dict[str, Any]]:
-        """Write the best pieces, in order; what there is to say of each, and why it stands where it does."""
+        """Write the best pieces, in order; return their rows of the result, with rank and reason."""
         assert self.best is not None
         rows = []
-        for number, ranked in enumerate(ranked for ranked in self.best.kept if self.sounds(ranked.piece)):
+        for number, ranked in enumerate(ranked for ranked in self.best.ranked if self.sounds(ranked.piece)):
             row = self.write(ranked.piece, number)
             rows.append(row | {"rank": {"place": number + 1, **ranked.to_dict()}})
         return rows
 
 
 class Best:
-    """Keeps the best of many pieces; of the others, why they are left out.
+    """Collects the best of many pieces, and records why the others are left out.
 
     Attributes:
-        kept: The best, in order.
+        ranked: The best pieces so far, in order.
         left_out: Seed, total and reason of each of the others.
     """
 
     def __init__(self, ranker: Ranker, count: int) -> None:
         self.ranker, self.count = ranker, count
-        self.kept: list[Ranked] = []
+        self.ranked: list[Ranked] = []
         self.left_out: list[dict[str, Any]] = []
 
     def add(self, pieces: Sequence[Piece]) -> None:
-        """Some more."""
-        found = sorted([*self.kept, *map(self.ranker.weigh, pieces)], key=lambda ranked: ranked.total)
-        self.kept = found[: self.count]
+        """Add more pieces."""
+        found = sorted([*self.ranked, *map(self.ranker.weigh, pieces)], key=lambda ranked: ranked.total)
+        self.ranked = found[: self.count]
         for ranked in found[self.count :]:
-            said = ranked.to_dict()
-            self.left_out.append({"seed": ranked.piece.origin["seed"], "total": said["total"], "why": said["why"]})
+            row = ranked.to_dict()
+            self.left_out.append({"seed": ranked.piece.origin["seed"], "total": row["total"], "why": row["why"]})
 
 
-def open_desk(face: Face, said: dict[str, Any], song: Path | None) -> Desk:
-    """The model and the places for the pieces made of ``song``, before anything is written."""
+def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Session:
+    """Load the model, and check and choose the output files, before anything is written."""
     from toccata import api
 
     if song is not None:
         refuse_address(song)
-    suffixes = [f".{said[kind]}" for kind in ("audio", "plot") if said[kind]]
-    path = api.find_model(setting("model", said["model"]))
-    precision: Any = setting("precision", said["precision"]) or "8bit"
-    if said["soundfont"] is not None and not said["audio"]:
+    suffixes = [f".{options[kind]}" for kind in ("audio", "plot") if options[kind]]
+    path = api.find_model(setting("model", options["model"]))
+    precision: Any = setting("precision", options["precision"]) or "8bit"
+    if options["soundfont"] is not None and not options["audio"]:
         raise click.UsageError("--soundfont says what plays the sound: add --audio")
-    soundfont = setting("soundfont", said["soundfont"]) if said["audio"] else None
-    sampling = api.Sampling(**{name: said[name] for name in _SAMPLING if said.get(name) is not None})
+    soundfont = setting("soundfont", options["soundfont"]) if options["audio"] else None
+    sampling = api.Sampling(**{name: options[name] for name in _SAMPLING if options.get(name) is not None})
     model = api.load(path, precision=precision)
-    seeds = api.seeds_of(said["seed"], said.get("best_of") or said["count"])
-    ranked = bool(said.get("best_of"))
-    in_order = ranked or bool(said.get("in_order"))
-    places = _places(said["output"], model.name, seeds, said["count"], suffixes, said["force"], in_order)
+    seeds = api.seeds_of(options["seed"], options.get("best_of") or options["count"])
+    ranked = bool(options.get("best_of"))
+    in_order = ranked or bool(options.get("in_order"))
+    places = _places(options["output"], model.name, seeds, options["count"], suffixes, options["force"], in_order)
     files = [place.with_suffix(suffix) for place in places for suffix in (place.suffix, *suffixes)]
     refuse_own(song, files)
-    refuse_existing(files, said["force"])
+    refuse_existing(files, options["force"])
     face.place = places[0].parent
     judge = api.Judge(model) if api.Judge.has(model) else None
-    best = Best(api.Ranker(api.ReferenceStats.of_model(model.folder), judge), said["count"]) if ranked else None
-    return Desk(model, sampling, seeds, places, said, path, soundfont, judge, best)
+    best = Best(api.Ranker(api.ReferenceStats.of_model(model.folder), judge), options["count"]) if ranked else None
+    return Session(model, sampling, seeds, places, options, path, soundfont, judge, best)
 
 
-def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float) -> None:
-    """Print what was written, and what was not.
+def print_result(
+    face: Face, session: Session, written: Sequence[dict[str, Any]], tokens: int, notes: int, seconds: float
+) -> None:
+    """Print the result: the pieces that were written, and those that were left out.
 
     Raises:
         RequestError: No piece has a note.
@@ -225,30 +230,30 @@ def tell(face: Face, desk: Desk, written: Sequence[dict[str, Any]], tokens: int,
     how = "give more bars (--bars) or tokens (--max-tokens)"
     if not written:
         raise RequestError(f"no note was written: {how}")
-    if desk.silent and not face.as_json:  # even when it shall be quiet: no piece is left out in silence
-        seeds = ", ".join(str(row["seed"]) for row in desk.silent)
+    if session.silent and not face.as_json:  # even with --quiet
+        seeds = ", ".join(str(row["seed"]) for row in session.silent)
         show(sys.stderr, f"left out, as no note was written: seed {seeds}; {how}")
     value = {
         "pieces": written,
         "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
         "notes_per_second": round(notes / max(seconds, 1e-9), 1),
         "seconds": round(seconds, 3),
-        "model": desk.model.name,
-        "digest": desk.model.folder.digest,
+        "model": session.model.name,
+        "digest": session.model.folder.digest,
     }
     lines = _lines(face, written)
-    left = [*(desk.best.left_out if desk.best is not None else ()), *desk.silent]
-    if desk.best is not None or left:
+    left = [*(session.best.left_out if session.best is not None else ()), *session.silent]
+    if session.best is not None or left:
         value["left_out"] = left
-    if desk.best is not None and not face.quiet:
+    if session.best is not None and not face.quiet:
         lines.append(f"The best of {len(written) + len(left)}; --json says why of each.")
-    if desk.judge is not None and not face.quiet:
-        lines += _longest(written, desk.judge)
+    if session.judge is not None and not face.quiet:
+        lines += _longest(written, session.judge)
     face.result(value, lines)
 
 
 def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
-    """The longest passage of all that were written that also stands in the training pieces, and what is usual."""
+    """Return lines on the longest written passage that is also in the training pieces, and what is usual."""
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
     usual = judge.beside
     if found is None or not found["copied"]["notes"]:
@@ -262,7 +267,7 @@ def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
 
 
 class BarCount:
-    """Counts the bars of all pieces as they are written."""
+    """Shows the number of bars of all pieces as they are written."""
 
     def __init__(self, progress: Any, first: int, count: int, bars: int | None) -> None:
         self.progress, self.first, self.bars = progress, first, bars
@@ -285,9 +290,9 @@ class BarCount:
 def _places(
     output: Path | None, name: str, seeds: Sequence[int], count: int, suffixes: Sequence[str], force: bool, ranked: bool
 ) -> list[Path]:
-    """Where each piece goes: each its own name, none that is taken, unless it was asked for by name and ``force``.
+    """Return the file of each piece: distinct names, none that exists, unless it is named by ``output`` or ``force``.
 
-    The names say the seeds, or the ranks.
+    The names have the seeds, or the ranks.
     """
     if output is not None and output.suffix.lower() in (".mid", ".midi"):
         places = [output]
@@ -310,9 +315,9 @@ def _places(
     return places
 
 
-def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | None) -> dict[str, Any]:
-    """Write a piece and what was asked for beside it; what there is to say of it."""
-    piece.save(place, force=said["force"])
+def _write(piece: Piece, place: Path, options: dict[str, Any], soundfont: str | None) -> dict[str, Any]:
+    """Write a piece with the requested audio and plot; return its row of the result."""
+    piece.save(place, force=options["force"])
     row = {
         "path": str(place),
         "seed": piece.origin["seed"],
@@ -327,10 +332,10 @@ def _write(piece: Piece, place: Path, said: dict[str, Any], soundfont: str | Non
         "audio": None,
         "plot": None,
     }
-    if said["plot"]:
-        row["plot"] = str(piece.plot(place.with_suffix(f".{said['plot']}")))
-    if said["audio"]:
-        row["audio"] = str(piece.audio(place.with_suffix(f".{said['audio']}"), soundfont=soundfont))
+    if options["plot"]:
+        row["plot"] = str(piece.plot(place.with_suffix(f".{options['plot']}")))
+    if options["audio"]:
+        row["audio"] = str(piece.audio(place.with_suffix(f".{options['audio']}"), soundfont=soundfont))
     return row
 
 

@@ -200,7 +200,7 @@ class Examples:
                 hole,
                 control_tokens=teller.cues_of_hole(hole, rng),
             )
-            ids = np.concatenate([found.given, found.answer])
+            ids = np.concatenate([found.prompt, found.target])
             if len(ids) <= tokens:
                 return ids
             last = min(last - 1, first + int((last - first) * tokens / len(ids)))

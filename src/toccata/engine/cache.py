@@ -3,7 +3,8 @@
 The cache is one block of memory, ``[layers, 2, rows, K, capacity, D]``, which the graph reads and writes in place. The
 first rows are those of the sequences that take steps; behind them are those that still read their prompts. A step reads
 the beginning of each layer's cache, so no row is copied or padded for it. A sequence's logits are, to the bit, the same
-whoever is beside it, in whatever chunks its prompt was read, and whether its beginning was copied from another row.
+whatever else is in the batch, in whatever chunks its prompt was read, and whether its prefix was copied from another
+row.
 """
 
 from __future__ import annotations
@@ -295,7 +296,7 @@ class KeyValueCache:
         self._session.run_with_iobinding(bound[0])
 
     def _move(self, source: int, target: int) -> None:
-        """Move the sequence of one row to another, which nobody needs any more."""
+        """Move the sequence of one row to another row, which is no longer in use."""
         if source == target:
             return
         slot = self.slots[source]

@@ -132,12 +132,12 @@ class _Slots(_Builder):
         shares = []
         for place in (rank, self.node("Sub", [rank, self.numbers(1)])):
             shares.append(self.node("Div", [self.node("Mul", [place, self.numbers(K - 1)]), between]))
-        kept = self.node("Not", [self.node("Equal", shares)])
-        kept = self.node("Or", [kept, self.node("Equal", [rank, self.numbers(0)])])
-        kept = self.node("Or", [kept, self.node("LessOrEqual", [number, self.numbers(K)])])
-        kept = self.node("And", [kept, self.node("Cast", [most], to=BOOL)])
-        slot = self.rank(self.node("Cast", [kept], to=INT64))
-        slot = self.node("Where", [kept, slot, self.numbers(-1)])
+        keep = self.node("Not", [self.node("Equal", shares)])
+        keep = self.node("Or", [keep, self.node("Equal", [rank, self.numbers(0)])])
+        keep = self.node("Or", [keep, self.node("LessOrEqual", [number, self.numbers(K)])])
+        keep = self.node("And", [keep, self.node("Cast", [most], to=BOOL)])
+        slot = self.rank(self.node("Cast", [keep], to=INT64))
+        slot = self.node("Where", [keep, slot, self.numbers(-1)])
         places = self.constant("places", np.arange(K, dtype=np.int64)[:, None])
         here = self.node("Equal", [self.node("Unsqueeze", [slot, self.numbers(1)]), places])
         return self.node("Cast", [here], to=FLOAT)

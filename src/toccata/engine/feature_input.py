@@ -53,7 +53,7 @@ class _Prompt:
         self._length = len(ids)
 
     def reader(self, stop: int) -> Reader | None:
-        """Read up to id ``stop``; once all are read, a reader that goes on from there by itself."""
+        """Read up to id ``stop``; when all are read, return a reader that continues from there."""
         for _ in range(len(self._unread) - (self._length - stop)):
             self._reader.read(self._unread.pop())
         return None if self._unread else self._reader.copy()

@@ -107,8 +107,8 @@ class _Builder:
         for i in range(c.layers):
             x, added = self.block(i, x, added)
         x, normed = self.norm("model.norm", x, added)
-        kept = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
-        flat = self.node("Reshape", [kept, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
+        selected = self.node("Gather", [normed, "keep"], axis=1)  # [B, n, C]
+        flat = self.node("Reshape", [selected, self.weight("rows", np.array([-1, c.width]))])  # [B * n, C]
         self.head(flat)
         self._add_ports()
         return self.graph

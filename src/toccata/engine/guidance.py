@@ -1,10 +1,9 @@
 """Classifier-free guidance: the rows in which one sequence is read, each without some of its control tokens.
 
-Most sequences are read in one row. Where levels or styles are asked for, which no mask can promise, one more row reads
-the same music without them: what it expects differs from what the others do by just what was asked for, and the
-difference can be made greater (Ho and Salimans 2022; for language models Sanchez et al. 2023). Of several styles each
-row reads one, as in training, and what they expect on average is the mixture. All rows of a sequence have the same
-music in their context at every step.
+Most sequences are read in one row. With requested levels or styles, which no mask can guarantee, an unconditional row
+reads the same music without them, and the difference of its logits to the conditional ones is amplified (Ho and
+Salimans 2022; for language models Sanchez et al. 2023). With several styles, each row reads one, as in training, and
+their mean logits are the mixture. All rows of a sequence have the same music in their context at every step.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ class GuidanceRows(NamedTuple):
     """The rows in which a sequence is read.
 
     Attributes:
-        dropped_ids: ``bool[rows, V]``, the ids that each of them does not read.
-        unconditional: Whether the last one reads no controls.
+        dropped_ids: ``bool[rows, V]``, the ids that each row does not read.
+        unconditional: Whether the last row reads no controls.
     """
 
     dropped_ids: NDArray[np.bool_]
     unconditional: bool
 
     def cond_logits(self, logits: list[Floats]) -> Floats:
-        """What follows by the rows that read controls: the mean ``float[V]`` of their logits."""
+        """Return the conditional logits ``float[V]``: the mean over the rows that read controls."""
         conditional = logits[: len(logits) - self.unconditional]
         if len(conditional) == 1:
             return conditional[0]
@@ -40,23 +39,23 @@ class GuidanceRows(NamedTuple):
         return mean
 
     def read_by(self, row: int, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of ``ids`` that a row reads."""
-        kept: NDArray[np.int64] = ids[~self.dropped_ids[row, ids]]
-        return kept
+        """Return those of ``ids`` that a row reads."""
+        remaining: NDArray[np.int64] = ids[~self.dropped_ids[row, ids]]
+        return remaining
 
 
 class ControlIds:
-    """The ids of a tokenizer that guidance is about."""
+    """The ids of a tokenizer that guidance drops."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._controls, self._styles = guided_ids(tokenizer), style_ids(tokenizer)
 
     def rows(self, task: Task, guidance: float) -> GuidanceRows:
-        """The rows in which a sequence of a task is read.
+        """Return the rows in which a sequence of a task is read.
 
         Args:
-            task: What is asked.
-            guidance: How much controls are to count; 1: as the model has learned.
+            task: The compiled request.
+            guidance: The guidance scale; 1: none.
         """
         controls, styles = self._controls, self._styles
         prefix = task.ids[: task.prefix]
@@ -73,6 +72,6 @@ class ControlIds:
 
 
 def guided(cond_logits: Floats, uncond_logits: Floats, guidance: float) -> Floats:
-    """The logits of what follows where controls count ``guidance`` times."""
+    """Return the logits with a guidance scale of ``guidance``."""
     mixed: Floats = uncond_logits + np.float32(guidance) * (cond_logits - uncond_logits)
     return mixed

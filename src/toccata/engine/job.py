@@ -1,4 +1,4 @@
-"""A decode job: what a verb wants a model to write, and what comes back."""
+"""Decode jobs: sequences that a verb requests, and their results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from toccata.tokenizers.state import Note
 
 
 class Listener(Protocol):
-    """Turns what a job writes into events of the piece that it belongs to, while it is being written."""
+    """Makes events of a piece from a job while it is decoded."""
 
     def note(self, note: Note, cursor: Cursor) -> Iterable[object]:
-        """A note is complete. Its times are ticks of the tokenizer's grid from the start of the job's ids."""
+        """Called with a complete note; its times are ticks of the tokenizer's grid from the start of the job's ids."""
 
     def bar(self, bar: int, cursor: Cursor) -> Iterable[object]:
-        """Bar ``bar`` of the job's new ones has been reached, counted from 0; -1 and below: one before them."""
+        """Called when bar ``bar`` of the new bars begins, counted from 0; negative for bars before them."""
 
     def tempo(self, cursor: Cursor) -> None:
-        """The tempo changes here."""
+        """Called when the tempo changes."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class DecodeJob:
     """One sequence to be decoded.
 
     Attributes:
-        task: What the model reads first, and the rules for what it writes.
-        seed: Of its random numbers; the same seed gives the same ids, whatever else is decoded beside it.
-        sampling: How to draw.
-        limit: After this many new ids it comes to its end by the shortest legal way.
-        listener: Makes events of it, where anyone wants them; None: there are none before it is done.
+        task: The compiled request.
+        seed: The seed of its random numbers; the same seed gives the same ids, whatever else is in the batch.
+        sampling: The sampling parameters.
+        limit: After this many new ids, the sequence is ended by the shortest legal way.
+        listener: Makes events of it; None: no events are needed before it is finished.
     """
 
     task: Task
@@ -49,15 +49,15 @@ class DecodeJob:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A job that is done.
+    """The result of a finished job.
 
     Attributes:
         ids: ``int32[T]``, everything from the start of the task's ids on.
-        new_tokens: How many of them are new.
+        new_tokens: The number of new ids.
         nats: Negative log-likelihood of the new ids under the model, without mask or temperature.
-        notes: How many new notes there are.
-        cursor: Where it ended.
-        end_tick: Where the last of the bars asked for ends, in ticks of the tokenizer's grid; none: far away.
+        notes: The number of new notes.
+        cursor: The state of the grammar at its end.
+        end_tick: The end of the last requested bar, in ticks of the tokenizer's grid; without one, a huge number.
         bars: So many of a hole's bars were written, and there is no room in the context for the others; None: all.
     """
 

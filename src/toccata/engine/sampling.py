@@ -1,4 +1,4 @@
-"""From logits to the next id: what may come, how bold to be, and a seed."""
+"""Sampling of the next id from logits, with masks, temperature and seeds."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def draw(
     Args:
         masked_logits: ``float[B, V]``, -inf where an id is not allowed; at least one of every row is finite.
         sampling: How.
-        generators: One a row, so that a row draws the same whoever its neighbours are.
+        generators: One a row, so that a row draws the same in any batch.
         admits: One a row: whether an id holds to its end.
 
     Raises:

@@ -1,9 +1,9 @@
-"""The scheduler: sequences of different requests, verbs and samplings decoded together, a token each at every step.
+"""The scheduler: continuous batching of sequences with different requests, verbs and sampling parameters.
 
-A verb is a generator: it yields decode jobs, is sent what was decoded, and returns a piece; it may yield events of its
-own in between. The scheduler knows no music: it gives sequences rows in the cache, reads their prompts in chunks within
-a budget, so that a newcomer holds nobody up for long, masks, draws and steps all of them at once, and hands out what
-they bring. What a sequence becomes does not depend on who is beside it, to the bit.
+A verb is a generator: it yields decode jobs, is sent what was decoded, and returns a piece; it may yield events in
+between. The scheduler gives sequences rows in the cache, reads their prompts in chunks within a budget, so that running
+sequences are not delayed for long, samples and steps all of them at once, and delivers their events. The result of a
+sequence does not depend on the rest of the batch, to the bit.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Verb: TypeAlias = Generator[DecodeJob | object, Decoded | None, Any]
 """Yields decode jobs and events; is sent what was decoded for each job, and None for each event."""
 _Entry: TypeAlias = "tuple[Handle, Decoding]"
 PREFILL_SECONDS = 0.012
-"""So long are prompts read between two steps, about, where sequences wait for the next one."""
+"""About how long prompts are read between two steps, if sequences wait for the next step."""
 _LEAST = 8
-"""And so many ids at least."""
+"""The fewest ids that are read in that time."""
 
 
 class Handle:
     """One verb that was submitted.
 
     Attributes:
-        result: What it returned, once it is done.
-        error: What ended it instead.
+        result: The verb's return value, when it is done.
+        error: The exception that ended it.
         tokens: Ids decoded for it so far.
         notes: Notes decoded for it so far.
     """
@@ -55,16 +55,16 @@ class Handle:
 
     @property
     def listens(self) -> bool:
-        """Whether anyone wants its events."""
+        """Whether its events are delivered."""
         return self._on_event is not None
 
     @property
     def done(self) -> bool:
-        """Whether it has come to its end, one way or another."""
+        """Whether it has ended, with a result or not."""
         return self._ended.is_set()
 
     def cancel(self) -> None:
-        """Stop it: its rows are free at the next step. From any thread."""
+        """Stop it, from any thread; its rows are free at the next step."""
         self._cancelled.set()
 
     @property
@@ -73,7 +73,7 @@ class Handle:
         return self._cancelled.is_set()
 
     def next_job(self, decoded: Decoded | None) -> DecodeJob | None:
-        """Go on with the verb until it wants something decoded; None: it is done."""
+        """Run the verb to its next decode job; None: it is done."""
         try:
             wanted = next(self._verb) if decoded is None else self._verb.send(decoded)
             while not isinstance(wanted, DecodeJob):
@@ -91,7 +91,7 @@ class Handle:
         return None
 
     def deliver(self, events: Sequence[object]) -> None:
-        """Hand out events."""
+        """Deliver events to the callback."""
         if self._on_event is not None:
             for event in events:
                 self._on_event(event)
@@ -112,18 +112,18 @@ class Scheduler:
     """Decodes for any number of verbs with one cache. ``submit`` and ``cancel`` from any thread; ``step`` from one.
 
     Attributes:
-        cache: Of the model, which nobody else uses.
-        running: The sequences that take steps, each with the handle it belongs to.
+        cache: The model's cache, for exclusive use.
+        running: The sequences that take steps, each with its handle.
     """
 
     def __init__(self, cache: KeyValueCache, tokenizer: Tokenizer, *, prefill: int | None = None) -> None:
-        """Begin with nothing to do.
+        """Create an idle scheduler.
 
         Args:
-            cache: Of the model.
-            tokenizer: The model's.
-            prefill: Ids of prompts that are read between two steps, where sequences wait for the next one; None: as
-                many as take ``PREFILL_SECONDS`` here. What is written does not depend on it.
+            cache: The model's cache.
+            tokenizer: The model's tokenizer.
+            prefill: How many ids of prompts are read between two steps, if sequences wait for the next step; None: as
+                many as take ``PREFILL_SECONDS`` here. Results do not depend on it.
         """
         self.cache, self._prefill = cache, prefill
         self._seconds_an_id = PREFILL_SECONDS / 16  # of a prompt, as far as is known
@@ -146,7 +146,7 @@ class Scheduler:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to do."""
+        """Whether there is work left."""
         return bool(self._waiting or self.running) or self._reading is not None
 
     def step(self) -> None:
@@ -157,12 +157,12 @@ class Scheduler:
             self._decode()
 
     def run(self) -> None:
-        """Go on until nothing is left to do."""
+        """Take steps until there is no work left."""
         while self.busy:
             self.step()
 
     def close(self) -> None:
-        """End all that is left."""
+        """End all verbs."""
         for handle, _ in self._entries():
             handle.end()
         self._waiting.clear()
@@ -201,7 +201,7 @@ class Scheduler:
                 entry[0].end()
 
     def _leave(self, entry: _Entry) -> None:
-        """Take a sequence out of everything; its rows are free."""
+        """Remove a sequence, and free its rows."""
         with self._lock:
             if entry in self._waiting:
                 self._waiting.remove(entry)
@@ -221,7 +221,7 @@ class Scheduler:
             raise error
 
     def _read_prompts(self) -> None:
-        """Read on in prompts, in the order in which they came; one of them whole, if nobody waits for the next step."""
+        """Read prompts in the order of submission; one of them whole, if no sequence waits for the next step."""
         left = self._prefill or max(_LEAST, int(PREFILL_SECONDS / self._seconds_an_id))
         while left > 0 or not self.running:
             entry = self._reading = self._reading or self._next_waiting()
@@ -240,7 +240,7 @@ class Scheduler:
                 self.running.append(entry)
 
     def _next_waiting(self) -> _Entry | None:
-        """The sequence that has waited longest, if there are rows for it."""
+        """Take the sequence that has waited longest from the queue; None if there are no rows for it."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -248,7 +248,7 @@ class Scheduler:
             return self._waiting.popleft() if len(self.cache.slots) + rows <= self.cache.rows else None
 
     def _read(self, decoding: Decoding, most: int | None) -> int:
-        """Read on in a sequence's context; how many ids that were."""
+        """Read a part of a sequence's context; return the number of ids."""
         if not decoding.slots:
             for ids in decoding.context(self.cache.capacity):
                 decoding.slots.append(self.cache.open(ids))
@@ -286,14 +286,14 @@ class Scheduler:
                 self._read_forced(entry, new[1:])
 
     def _draw(self) -> list[tuple[_Entry, int]]:
-        """An id for every sequence; those for which there is none fail."""
+        """Sample an id for every sequence; sequences without an allowed id fail."""
         groups: dict[Sampling, list[_Entry]] = {}
         for entry in self.running:
             groups.setdefault(entry[1].job.sampling, []).append(entry)
         return [one for sampling, entries in groups.items() for one in self._draw_alike(entries, sampling)]
 
     def _draw_alike(self, entries: list[_Entry], sampling: Sampling) -> list[tuple[_Entry, int]]:
-        """An id for every sequence of one sampling."""
+        """Sample an id for every sequence with the same sampling parameters."""
         drawn: list[_Entry] = []
         shape = len(entries), len(entries[0][1].logits[0])
         plain, seen, allowed = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.bool_)
@@ -326,7 +326,7 @@ class Scheduler:
         return list(zip(drawn, ids, strict=True))
 
     def _advance(self, entry: _Entry, token: int) -> list[int] | None:
-        """Let a sequence read its id; its new ids, None if it has left the steps."""
+        """Advance a sequence by its id; return its new ids, or None if it has left the steps."""
         handle, decoding = entry
         try:
             handle.tokens += 1

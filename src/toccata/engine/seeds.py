@@ -11,7 +11,7 @@ from toccata.arguments import checked_value
 from toccata.errors import ArgumentError
 
 Seed: TypeAlias = "int | Sequence[int] | None"
-"""What a seed may be given as; see :func:`seeds_of`."""
+"""The forms in which seeds are accepted; see :func:`seeds_of`."""
 _BITS = 48
 """A new seed has so many: short enough to be typed and exact in JSON, too many for two runs to meet by chance."""
 
@@ -38,7 +38,7 @@ def seeds_of(seed: Seed, n: int) -> list[int]:
 
 
 def _new(n: int) -> list[int]:
-    """``n`` different seeds that nobody has had before."""
+    """Return ``n`` different new seeds from the system's randomness."""
     stream = np.random.SeedSequence()  # 128 bits of the system's randomness
     seeds: dict[int, None] = {}
     while len(seeds) < n:

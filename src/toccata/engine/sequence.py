@@ -1,4 +1,4 @@
-"""One sequence that is being decoded: its cursor, its random numbers, its guards, and the rows it is read in."""
+"""A sequence in decoding: its cursor, random numbers, guards, and rows in the cache."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from toccata.tasks.window import bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.vocabulary import Kind
 
-KEPT_SHARE = 0.6
-"""How much of the context a continuation keeps when it slides."""
+RETAINED_SHARE = 0.6
+"""The share of the context that a continuation retains when the window slides."""
 WAY_OUT, A_BAR = 50_000, 256
-"""So many tokens at most does it take to end all notes that can sound at once, and to pass a bar in silence.
+"""The most tokens that end all sounding notes, and that pass a silent bar.
 
 The shortest way to the end is shorter (see `Cursor.closing`); this is what stops a sequence for which there is none.
 """
 _LAST_BAR, _LAST_IDS = 5, 24
-"""A fill whose row has less room than one in so many of its places writes its last bar; with so few ids, it closes."""
+"""An infill ends with its current bar if less than 1 / _LAST_BAR of its row is left, and closes with so few ids."""
 
 
 class DecoderFacts:
-    """What all sequences of a model share: its tokenizer, and which of its ids are what."""
+    """The data that all sequences of a model share: its tokenizer, and sets of its ids."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -41,17 +41,17 @@ class DecoderFacts:
 
 
 class Sequence:
-    """A decode job on its way.
+    """A decode job in progress.
 
     Attributes:
-        job: What is decoded.
-        cursor: Where it stands.
+        job: The decode job.
+        cursor: The state of the grammar.
         ids: All ids so far.
-        generator: Its random numbers.
+        generator: Its random number generator.
         guidance: The rows in which it is read.
-        slots: Those rows in the cache; none while it waits.
-        logits: What each row expects next, ``float[V]`` each.
-        nats: Negative log-likelihood of what it has drawn.
+        slots: Those rows in the cache; empty while it waits.
+        logits: The next logits of each row, ``float[V]`` each.
+        nats: Negative log-likelihood of the ids drawn so far.
     """
 
     def __init__(self, job: DecodeJob, facts: DecoderFacts, guidance: GuidanceRows) -> None:
@@ -77,10 +77,10 @@ class Sequence:
     # -- what is read --------------------------------------------------------------------------------------------------
 
     def context(self, capacity: int) -> list[NDArray[np.int64]]:
-        """What each row is to read: all ids, or the latest bars of a continuation that has no room for more."""
+        """Return the ids that each row reads: all, or the latest bars if a continuation exceeds the capacity."""
         ids = self.ids
         if len(ids) >= capacity:
-            room = int(KEPT_SHARE * capacity)
+            room = int(RETAINED_SHARE * capacity)
             meter, prefix = self.cursor.state.meter, self.job.task.prefix
             ids = latest_bars(self._facts.tokenizer, ids, self._bars, room, meter, prefix)
         array = np.array(ids, np.int64)
@@ -88,17 +88,17 @@ class Sequence:
 
     @property
     def ready(self) -> bool:
-        """Whether its rows have read what there is to read."""
+        """Whether its rows have read the whole context."""
         return bool(self.slots) and len(self.logits) == len(self.slots)
 
     def full(self, capacity: int, new: int) -> bool:
-        """Whether a row has no room for so many more ids, and one after them."""
+        """Return whether a row has no room for ``new`` more ids, and one after them."""
         return any(slot.length + new >= capacity for slot in self.slots)
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
     def expect(self, plain: Floats, seen: Floats) -> None:
-        """Write what follows by the model alone, and what is drawn from, into ``plain`` and ``seen``, ``float[V]``."""
+        """Write the model's own logits into ``plain``, and those that are sampled into ``seen``, ``float[V]``."""
         sampling = self.job.sampling
         plain[:] = seen[:] = self.guidance.cond_logits(self.logits)
         same = self.cursor.synonym()
@@ -174,7 +174,7 @@ class Sequence:
             )
 
     def make_room(self, capacity: int) -> None:
-        """Bring a fill to its end at a bar line before its row is full: it may not forget what stands around it."""
+        """End an infill at a bar line before its row is full, as its context must not slide."""
         state = self.cursor.state
         room = capacity - max(slot.length for slot in self.slots)
         begins = self._bars and self._bars[-1].first >= len(self.ids) - 1
@@ -185,12 +185,14 @@ class Sequence:
             self.cursor.closing = True
 
     def _end_with_this_bar(self) -> None:
-        """Let the bar that has begun be the last, if others were to follow and what is half written fits into it."""
+        """Make the current bar the last, if others were requested and the grammar can end there."""
         state, constraints = self.cursor.state, self.cursor.constraints
         begin = self.job.task.cursor.state.bar_tick
         bars, end = max(state.bar, 0) + 1, state.bar_tick + state.ticks_per_bar
-        asked = constraints.bars if constraints.end is None else -(-(constraints.end - begin) // state.ticks_per_bar)
-        if asked is None or bars >= asked:
+        requested = (
+            constraints.bars if constraints.end is None else -(-(constraints.end - begin) // state.ticks_per_bar)
+        )
+        if requested is None or bars >= requested:
             return
         tried = copy.copy(self.cursor)
         if constraints.end is None:
@@ -201,7 +203,7 @@ class Sequence:
             self.cursor, self._cut = tried, bars
 
     def finished(self) -> Decoded | None:
-        """What was decoded, once it has come to its end."""
+        """Return the decoded sequence, when it has ended."""
         if not self.cursor.state.ended:
             return None
         notes = self.cursor.state.notes - self._notes_before
@@ -212,7 +214,7 @@ class Sequence:
 
 
 def _pitched(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """The ids that begin with a pitch, ``bool[V]``: what a repetition penalty is about."""
+    """Return the ids that begin with a pitch, ``bool[V]``, for the repetition penalty."""
     grammar = tokenizer.grammar()
     kinds = grammar.scheme.vocabulary.kinds
     pitched: NDArray[np.bool_] = (kinds == Kind.PITCH) | (kinds == Kind.NOTE_ON)
@@ -222,7 +224,7 @@ def _pitched(tokenizer: Tokenizer) -> NDArray[np.bool_]:
 
 
 def _merge(logits: Floats, same: tuple[int, NDArray[np.intp]] | None) -> None:
-    """Give the probability of ids that mean the same to the one of them that may be written (``Cursor.synonym``)."""
+    """Merge the probability of equivalent ids into the one that may be written (``Cursor.synonym``)."""
     if same is not None:
         target, others = same
         together = logits[others[0]] if len(others) == 1 else np.logaddexp.reduce(logits[others])

@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 
 def display_url(place: str | Path) -> str:
-    """A place as it is told to people: a copy, and what is in it, by the address that it is a copy of."""
+    """Return a place for messages: a path in a copy is shown as the URL that it is a copy of."""
     known = address(place) or no_address(place)
     if known is not None:
         return known
@@ -47,8 +47,8 @@ def fetched(url: str, kind: RemoteSpec | None = None, progress: Any = None) -> P
 
     Args:
         url: The address of a folder.
-        kind: What it is wanted for; by default to be read.
-        progress: Hears how it goes on.
+        kind: What is fetched and published; by default everything is only read.
+        progress: Receives the progress.
 
     Returns:
         The copy's folder.
@@ -61,7 +61,7 @@ def fetched(url: str, kind: RemoteSpec | None = None, progress: Any = None) -> P
 
 
 def admit(place: str | Path, kind: RemoteSpec) -> None:
-    """See that a place may be used as ``kind`` says, before anything is fetched or done.
+    """Check that a place may be used as ``kind`` specifies, before anything is fetched.
 
     Raises:
         ToccataError: What the kind's ``admits`` raises.
@@ -73,11 +73,11 @@ def admit(place: str | Path, kind: RemoteSpec) -> None:
 
 
 def publish(folder: Path) -> None:
-    """Bring what is new in ``folder`` to the place that it is a copy of. Nothing is done for any other folder.
+    """Upload what is new in ``folder`` to the URL that it is a copy of; other folders are ignored.
 
     Raises:
         MissingExtra: The libraries for such an address are not installed.
-        RemoteError: It may not be written there, or the place cannot be reached. What was written here is kept.
+        RemoteError: It may not be written there, or the place cannot be reached. Local files are unchanged.
     """
     copy = copy_around(folder)
     if copy is not None and copy.kind.writes:
@@ -85,10 +85,10 @@ def publish(folder: Path) -> None:
 
 
 class Publishing:
-    """Publishes a run's folder whenever it is called: when there is a checkpoint.
+    """Publishes a run's folder at every checkpoint.
 
-    The first time has to succeed, so that a place that may not be written to is noticed at once. After that a network
-    that is down for a while stops nobody: it is told, and the next checkpoint takes along what this one could not.
+    The first call has to succeed, so that missing permissions are noticed at once. Later a failure is only reported,
+    and the next checkpoint publishes what is missing.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -106,9 +106,9 @@ class Publishing:
 
 
 def accepts_urls(**kinds: RemoteSpec) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let the arguments named take addresses, too: the function is given copies, and what it wrote is published.
+    """Let the named arguments be URLs, too: the function receives local copies, and what it wrote is published.
 
-    What an error says of a copy, it then says of the address.
+    Error messages name the URL instead of the copy.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -122,8 +122,8 @@ def accepts_urls(**kinds: RemoteSpec) -> Callable[[Callable[P, R]], Callable[P, 
             for name, kind in kinds.items():
                 if (place := bound.arguments.get(name)) is not None:
                     admit(place, kind)
-            said = {name: address(bound.arguments.get(name)) for name in kinds}
-            copies = {name: Copy(url, kinds[name]) for name, url in said.items() if url is not None}
+            urls = {name: address(bound.arguments.get(name)) for name in kinds}
+            copies = {name: Copy(url, kinds[name]) for name, url in urls.items() if url is not None}
             if not copies:
                 return function(*args, **kwargs)
             with _by_address(list(copies.values())):

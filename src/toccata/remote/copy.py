@@ -1,4 +1,4 @@
-"""The copy of a folder in a store, and what is known of both."""
+"""Local copies of folders in object stores."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from toccata.folder_lock import locked
 from toccata.remote.place import RemoteSpec, cache
 
 Stamp = list[Any]
-"""What tells whether a file changed: its size and its etag or time."""
+"""The version of a file: its size, and its etag or time."""
 
 _RECORD = "copy.json"
 _NEWS = "copy.jsonl"
-"""What has changed since the record was written, a line a file; the record is written anew when all is done."""
+"""The journal of changes since the record was written, a line per file; the record is rewritten at the end."""
 _LARGEST_RECORD = 256 << 20  # bytes; about 150 a file
 _LOOK = "look at how it is written, and at its bucket's name"
 _AT_ONCE = 128
-"""Files asked for together; what came is remembered after each such lot."""
+"""The number of files that are fetched in a batch; the journal is written after each batch."""
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
     "ProfileNotFound", "UnauthorizedSSOTokenError", "DefaultCredentialsError", "RefreshError",
@@ -40,7 +40,7 @@ _NO_NETWORK = {
 
 
 class Copy:
-    """The copy of a folder, and what is known of both."""
+    """The local copy of a folder, with the record of its files."""
 
     def __init__(self, url: str, kind: RemoteSpec) -> None:
         self.url, self.kind = url, kind
@@ -70,7 +70,7 @@ class Copy:
         return list(self._listed())
 
     def _listed(self) -> dict[str, dict[str, Any]]:
-        """All files there, each with what the store says of it."""
+        """Return all files there, each with the store's information."""
         system, root = self._system
         with self._one_line():
             system.invalidate_cache()
@@ -80,7 +80,7 @@ class Copy:
         return {path[len(root) :].removeprefix("/"): about for path, about in found.items() if not path.endswith("/")}
 
     def _there(self) -> dict[str, Stamp]:
-        """The files there that are wanted, each with its stamp."""
+        """Return the files there that belong to the copy, each with its version."""
         names = self._listed()
         if not names and not self.kind.writes:
             how = "name a folder that is there" if self.url.startswith("file:") else _LOOK
@@ -100,7 +100,7 @@ class Copy:
         return {name: path for name, path in names.items() if self.kind.wants(name)}
 
     def fetch(self, progress: Any = None) -> Path:
-        """Bring what is new there here."""
+        """Download what is new there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         there = self._there()
         here = self._here()
@@ -148,12 +148,12 @@ class Copy:
                 self.known[name] = {"there": there[name], "here": _local_stamp(path)}
 
     def publish(self) -> None:
-        """Bring what is new here there."""
+        """Upload what is new here."""
         there, here, last = self._there(), self._here(), self.kind.last
         changed = [name for name in here if not self._published(name, there, here[name])]
         gone = [name for name in self.known if name in there and name not in here]
         if last in there and (last in changed or last not in here):
-            self._remove(last)  # from here on, until the new one is there, nobody takes the folder for whole
+            self._remove(last)  # from here on, until the new one is there, the folder counts as incomplete
         for name in [name for name in changed if name != last]:
             self._put(name, here[name])
         for name in gone:
@@ -189,20 +189,20 @@ class Copy:
             system.rm_file(f"{root}/{name}")
 
     def _remember(self, *names: str) -> None:
-        """Write down what is known of some files, each in a line: were all written each time, that would be much."""
+        """Append some files to the journal."""
         # Each line begins with a line break of its own: what an interruption has torn ends there.
         lines = "".join("\n" + json.dumps([name, self.known.get(name)]) for name in names)
         with (self.home / _NEWS).open("a", encoding="utf-8") as file:
             file.write(lines + "\n")
 
     def _settle(self) -> None:
-        """Write down what is known of all files."""
+        """Write the record of all files."""
         kind = {"writes": self.kind.writes, "leave": self.kind.leave, "only": self.kind.only, "last": self.kind.last}
         write_json(self.home / _RECORD, {"url": self.url, "kind": kind, "files": self.known})
         (self.home / _NEWS).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what killed processes were fetching; the folder of a living one is locked."""
+        """Remove the partial downloads of killed processes; those of a running process are locked."""
         for left in self.home.glob("aside-*"):
             with suppress(OSError, ToccataError):
                 if any(left.iterdir()):  # an empty one may have been made just now
@@ -211,7 +211,7 @@ class Copy:
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
-        """Whatever the libraries raise, in words of ours."""
+        """Translate the exceptions of libraries into RemoteError."""
         try:
             yield
         except Exception as error:
@@ -237,7 +237,7 @@ def _explained(url: str, error: Exception) -> str:
 
 
 def copy_around(path: Path) -> Copy | None:
-    """The copy that ``path`` is, or is in."""
+    """Return the copy that ``path`` is, or is in."""
     root = cache() / "remote"
     if not path.is_relative_to(root) or len(path.relative_to(root).parts) < 2:
         return None
@@ -249,7 +249,7 @@ def copy_around(path: Path) -> Copy | None:
 
 
 def _recorded(home: Path) -> dict[str, Any]:
-    """What is known of a copy: ``url``, ``kind`` and ``files``."""
+    """Read the record of a copy: ``url``, ``kind`` and ``files``."""
     try:
         known = dict(read_json(home / _RECORD, limit=_LARGEST_RECORD))
         files = dict(known.get("files", {}))

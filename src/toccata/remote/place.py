@@ -1,4 +1,4 @@
-"""What a place is: a plain path, or the address of a folder in a store; and where its copy is kept."""
+"""Places: local paths, or URLs of folders in object stores; and the cache for their copies."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _KINDS = ("s3", "gs", "file")
 
 @dataclass(frozen=True)
 class RemoteSpec:
-    """What a place is to a verb.
+    """How a function uses a place.
 
     Attributes:
-        writes: Whether the verb writes there.
+        writes: Whether the function writes there.
         leave: Folders in it that are neither fetched nor published.
-        only: Suffixes of the files that are wanted; none: all of them.
-        last: The file that says the folder is whole.
-        admits: Raises where a place may not be written to; called with the place and the names that are there, or None
-            where it is a folder here, before anything is fetched from any place.
+        only: Suffixes of the files that are fetched; empty: all of them.
+        last: The file that marks a folder as complete.
+        admits: Called with the place and its file names, or None for a local folder, before anything is fetched; raises
+            if the place may not be written to.
     """
 
     writes: bool = False
@@ -35,14 +35,14 @@ class RemoteSpec:
     admits: Callable[[str | Path, Iterable[str] | None], None] | None = None
 
     def wants(self, name: str) -> bool:
-        """Whether the file ``name``, with forward slashes, belongs to a copy; what is hidden never does."""
+        """Return whether the file ``name``, with forward slashes, belongs to a copy; hidden files never do."""
         hidden = any(part.startswith(".") for part in name.split("/"))
         left = any(name.startswith(f"{folder}/") for folder in self.leave)
         return not (hidden or left) and (not self.only or name.lower().endswith(self.only))
 
 
 def address(place: object) -> str | None:
-    """The address of a place that is not a plain path, else None. ``Path("s3://b/x")``, which is s3:/b/x, will do."""
+    """Return the URL of a place that is no local path, else None; accepts ``Path("s3://b/x")``, which is s3:/b/x."""
     text = place.as_posix() if isinstance(place, Path) else place
     found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
     if found is None:
@@ -86,5 +86,5 @@ def is_remote(place: object) -> bool:
 
 
 def cache() -> Path:
-    """Where copies are kept: TOCCATA_CACHE, or toccata's folder in the user's cache. It may be deleted at any time."""
+    """Return the cache for copies, which may be deleted: TOCCATA_CACHE, or toccata's folder in the user's cache."""
     return user_cache()

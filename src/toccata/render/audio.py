@@ -79,10 +79,10 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
 
     Returns:
         float32[2, samples], its peak at about -1 dBFS; it ends ``TAIL`` seconds after the last note. Sustain pedal,
-        volume, expression and pan are heard, pitch bends are not.
+        volume, expression and pan are rendered, pitch bends are not.
 
     Raises:
-        RequestError: The piece is longer than an hour or too dense, or the SoundFont that was asked for cannot be
+        RequestError: The piece is longer than an hour or too dense, or the requested SoundFont cannot be
             used. One that was only found is passed over if it cannot.
     """
     performance = _Performance(score, soundfont, sample_rate)

@@ -1,4 +1,4 @@
-"""The roll's colours: tracks told apart by eyes of every kind, everything else quiet."""
+"""The colours of the piano roll: distinguishable with colour blindness, and unobtrusive for the rest."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from toccata.render.perform import Part
 from toccata.render.timbres import Timbre, Wave, timbre_of, tone
 
 _PIECE = 4.0  # seconds of a note made at a time
-_SILENT = 7.0  # times of decay after which nothing is heard
+_SILENT = 7.0  # decay times after which a tone is inaudible
 _REMEMBERED = 1 << 23  # samples of tones that are there to be played again
 
 Stereo = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""An end that sounds like one: the dominant, then the tonic."""
+"""Endings on a cadence: the dominant, then the tonic."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FREE, _DOMINANT, _TONIC, _NOTHING = range(4)
 
 @dataclass(frozen=True)
 class Cadence:
-    """How a piece comes to rest; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
+    """A cadence at the end of a piece; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
 
-    In the last bar only tones of the tonic triad begin, and only on its strong beats, so that the music rests. On the
+    In the last bar only tones of the tonic triad begin, and only on its strong beats. On the
     strong beats of the second half of the bar before, or on its last beat where there are none (3/4, 5/4), only tones
     of the dominant seventh. Elsewhere anything.
 
@@ -30,10 +30,10 @@ class Cadence:
     or later, so that the key does not change halfway.
 
     Attributes:
-        key: Of the piece; None: the one that what was heard suggests, C major where nothing was.
+        key: The key of the piece; None: the key estimated from the notes so far, C major if there are none.
         last_bar: The tick, in the tokenizer's grid, at which the last bar begins.
-        ticks_per_bar: Of the last two bars.
-        ticks_per_beat: Of their meter's denominator.
+        ticks_per_bar: The length of the last two bars.
+        ticks_per_beat: The length of a beat of their meter's denominator.
     """
 
     key: Key | None
@@ -43,19 +43,19 @@ class Cadence:
 
     @cached_property
     def dominants(self) -> tuple[int, ...]:
-        """The ticks of the bar before the last at which the dominant is heard."""
+        """The ticks of the bar before the last at which the dominant sounds."""
         beats = max(1, self.ticks_per_bar // self.ticks_per_beat)
         late = [beat for beat in strong_beats(beats) if 2 * beat >= beats] or [beats - 1]
         return tuple(self.last_bar - self.ticks_per_bar + beat * self.ticks_per_beat for beat in late)
 
     @cached_property
     def start(self) -> int:
-        """The first tick at which not everything may begin."""
+        """The first tick with a constraint."""
         return min(self.dominants) - slack(self.ticks_per_beat)
 
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
-        """For the tick before ``start``, each after it, and the one after the end, what may begin there."""
+        """The row of the chord table for each tick from ``start - 1`` to the one after the end."""
         near, first = slack(self.ticks_per_beat), self.start - 1
         rows = np.full(self.last_bar + self.ticks_per_bar - first + 1, _FREE, np.int64)
         rows[self.last_bar - near - first :] = _NOTHING
@@ -71,20 +71,20 @@ class Cadence:
         rows = self._rows
         place = np.minimum(np.maximum(ticks - (self.start - 1), 0), len(rows) - 1)
         here = rows[place]
-        if not here.any():  # which key it is need not be known yet
+        if not here.any():  # the key may be unknown yet
             return np.ones((len(ticks), 128), np.bool_)
         allowed: Mask = _chords(self.key or _key(state.pitch_class_histogram.tobytes()))[here]
         return allowed
 
     def contradictions(self, allowed: Mask, why: str = "the key and the range asked for") -> None:
-        """Refuse an end that cannot be written; one whose key is not known yet is not refused.
+        """Refuse a cadence that cannot be written, if its key is known.
 
         Args:
-            allowed: ``bool[128]``, the pitches that everything else leaves to pitched programs.
-            why: What leaves only those, for the error.
+            allowed: ``bool[128]``, the pitches that other constraints allow to pitched programs.
+            why: These constraints in words, for the error.
 
         Raises:
-            RequestError: No tone of the dominant or of the tonic is among them.
+            RequestError: No tone of the dominant or of the tonic is allowed.
         """
         if self.key is None:
             return
@@ -97,11 +97,11 @@ class Cadence:
 
 @dataclass(frozen=True)
 class Ending:
-    """A :class:`Cadence` in the last two of so many bars, wherever they come to stand once the meter is known.
+    """A :class:`Cadence` in the last two of a number of bars, with the meter in force there.
 
     Attributes:
-        key: As in a cadence.
-        bars: So many bars there are, as the state counts them.
+        key: As in :class:`Cadence`.
+        bars: The number of bars, as the state counts them.
     """
 
     key: Key | None
@@ -120,7 +120,7 @@ def _cadence(key: Key | None, last_bar: int, ticks_per_bar: int, ticks_per_beat:
 
 @lru_cache(maxsize=32)
 def _chords(key: Key) -> Mask:
-    """What may begin where anything may, on the dominant, on the tonic, and where nothing may, ``bool[4, 128]``."""
+    """Return the pitches that may begin: any, dominant, tonic, none; ``bool[4, 128]``."""
     every = np.ones(128, np.bool_)
     return np.array([every, every_octave(key.dominant()), every_octave(key.triad()), ~every])
 

@@ -1,4 +1,4 @@
-"""Chord charts: how they are written, and what may begin when under one."""
+"""Chord charts: their notation, and the pitch rule of a chart."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Chord:
     """A chord.
 
     Attributes:
-        name: As it was written.
-        root: Its letter, and pitch class.
+        name: Its name as written.
+        root: The letter and pitch class of its root.
         degrees: Its tones above the root.
-        bass: The pitch class under it, where one is written.
+        bass: The pitch class of the bass, if one is written.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Chord:
 
     @classmethod
     def read(cls, text: str) -> Chord:
-        """The chord that is called so, e.g. ``"Dm7"``, ``"F#ø"``, ``"C/E"``.
+        """Parse a chord, e.g. ``"Dm7"``, ``"F#ø"``, ``"C/E"``.
 
         Raises:
-            RequestError: No chord is called so.
+            RequestError: There is no such chord.
         """
         plain = text.replace("♯", "#").replace("♭", "b")
         found = _CHORD.fullmatch(plain)
@@ -184,7 +184,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChordChart:
-    """The chords of some bars, over and over.
+    """The chords of some bars, repeated.
 
     Attributes:
         bars: For each bar the chords in it, the first at its beginning.
@@ -194,13 +194,13 @@ class ChordChart:
 
     @classmethod
     def read(cls, text: str) -> ChordChart:
-        """A chart as musicians write it: ``"Dm7 | G7 | Cmaj7 | %"``.
+        """Parse a chart as musicians write it: ``"Dm7 | G7 | Cmaj7 | %"``.
 
         ``|`` or a new line divides bars; chords of one bar share it evenly, where ``/`` holds the chord before
-        for one share more (``"C / / G7"``); ``%`` is the bar before once more, ``N.C.`` no chord.
+        for another share (``"C / / G7"``); ``%`` repeats the bar before, ``N.C.`` is no chord.
 
         Raises:
-            RequestError: Something in it is no chord; says what, and in which bar.
+            RequestError: Something in it is no chord; the message says what, and in which bar.
         """
         bars: list[tuple[Change, ...]] = []
         for line in text.splitlines():
@@ -213,15 +213,15 @@ class ChordChart:
 
     @property
     def text(self) -> str:
-        """The chart written out, chords that share a bar evenly or not."""
+        """The chart in the notation that :meth:`read` parses."""
         return " | ".join(" ".join(_spread(bar)) for bar in self.bars)
 
     def changes(self) -> Iterator[tuple[int, Change]]:
-        """Every chord, with the number of its bar from 0."""
+        """Return every chord, with the index of its bar."""
         return ((number, change) for number, bar in enumerate(self.bars) for change in bar)
 
     def fit(self, bars: int) -> None:
-        """Refuse a chart with more bars than are asked for; a shorter one is played again from its beginning.
+        """Refuse a chart with more than ``bars`` bars; a shorter chart is repeated.
 
         Raises:
             RequestError: It is longer.
@@ -232,17 +232,17 @@ class ChordChart:
             )
 
     def part(self, first: int, bars: int) -> ChordChart:
-        """``bars`` of its bars from number ``first`` on, which may lie past its end."""
+        """Return ``bars`` bars of the repeated chart, from index ``first`` on."""
         return ChordChart(tuple(self.bars[(first + bar) % len(self.bars)] for bar in range(bars)))
 
     def rule(self, first: int, ticks_per_bar: int, ticks_per_beat: int, key: Key | None = None) -> ChordRule:
-        """What may begin when.
+        """Return the pitch rule of the chart.
 
         Args:
             first: The tick, in the tokenizer's grid, of the chart's first bar.
-            ticks_per_bar: Of every bar.
-            ticks_per_beat: Of the meter's denominator.
-            key: Of the piece, where one was asked for.
+            ticks_per_bar: The length of every bar.
+            ticks_per_beat: The length of a beat of the meter's denominator.
+            key: The requested key of the piece, if any.
         """
         return ChordRule.of(self, first, ticks_per_bar, ticks_per_beat, key)
 
@@ -285,34 +285,34 @@ def _chord(word: str, number: int) -> Chord | None:
 
 
 def strong_beats(beats: int) -> list[int]:
-    """The strong ones among so many beats of a bar, from 0: the groups of three of 6, 9, 12, else its two halves."""
+    """Return the strong beats of a bar, from 0: the first of each group of three of 6, 9, 12, else of each half."""
     step = 3 if beats % 3 == 0 and beats > 3 else beats // 2 if beats % 2 == 0 else beats
     return list(range(0, max(1, beats), max(1, step)))
 
 
 def slack(ticks_per_beat: int) -> int:
-    """How far from a beat a note still begins on it, in ticks: less than a 64th, so nothing on coarse grids."""
+    """Return the tolerance around a beat in ticks: less than a 64th, so 0 on coarse grids."""
     return max(0, ticks_per_beat // 16 - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ChordRule:
-    """What a chord chart lets begin when; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
+    """The pitches that may begin under a chord chart; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
 
     - Where a chord begins, and on the strong beats of the meter (1 and 3 of 4/4, 1 and 4 of 6/8): its tones.
-    - Between beats, for what passes: its tones and those of a scale. In a piece whose key was asked for, a chord that
+    - Between beats, for passing notes: its tones and those of a scale. In a piece with a requested key, a chord that
       lies in the key has the key's scale (over Em7 in C major, F passes, and not F#); any other chord, borrowed or
       leading elsewhere, has the scale usually played over it and the key's as well. Without a key, the usual one.
     - On the other beats the same, but for the third and the seventh that contradict the chord's own (no E over Cm).
     - Where there is no chord: the key's scale, or anything.
 
-    Only beginnings are ruled: a note may ring on into the next chord, as a suspension or by a pedal. Ticks before the
+    Only onsets are constrained: a note may ring on into the next chord, as a suspension or by a pedal. Ticks before the
     chart's first bar are free.
 
     Attributes:
         first: The tick of the first bar.
-        rows: ``int64[T]``: for each tick of the chart, which row of ``table`` holds.
-        table: ``bool[R, 128]``: pitches; the last row is all of them.
+        rows: ``int64[T]``: the row of ``table`` for each tick of the chart.
+        table: ``bool[R, 128]``: the allowed pitches; the last row is all pitches.
     """
 
     first: int
@@ -323,7 +323,7 @@ class ChordRule:
     def of(
         cls, chart: ChordChart, first: int, ticks_per_bar: int, ticks_per_beat: int, key: Key | None = None
     ) -> ChordRule:
-        """See :meth:`ChordChart.rule`."""
+        """Return the rule of a chart, see :meth:`ChordChart.rule`."""
         changes = list(chart.changes())
         table = [every_octave(row) for _, change in changes for row in _rows(change.chord, key)]
         total, near = len(chart.bars) * ticks_per_bar, slack(ticks_per_beat)
@@ -335,12 +335,12 @@ class ChordRule:
         around = np.arange(-near, near + 1)[:, None]
         level[((bars + np.arange(beats) * ticks_per_beat).ravel() + around) % total] = 1
         level[(np.concatenate([strong, begins]) + around) % total] = 2
-        # A hair before a chord begins is its beginning already.
+        # Ticks just before a chord, within the tolerance, belong to it.
         chord = np.searchsorted(begins, (np.arange(total) + near) % total, side="right") - 1
         return cls(first, chord * 3 + level, np.array([*table, np.ones(128, np.bool_)]))
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
-        """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
+        """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
         since = ticks - self.first
         rows = self.rows[since % len(self.rows)]
         if len(since) and since.min() < 0:
@@ -350,7 +350,7 @@ class ChordRule:
 
 
 def _rows(chord: Chord | None, key: Key | None) -> tuple[Mask, Mask, Mask]:
-    """The pitch classes that may begin under a chord between beats, on weak beats and on strong ones."""
+    """Return the pitch classes that may begin under a chord: between beats, on weak beats, on strong beats."""
     if chord is None:
         free = np.ones(12, np.bool_) if key is None else key.scale()
         return free, free, free
@@ -362,15 +362,15 @@ def _rows(chord: Chord | None, key: Key | None) -> tuple[Mask, Mask, Mask]:
 
 
 def contradictions(chart: ChordChart, allowed: Mask, why: str = "the key and the range asked for") -> None:
-    """Refuse a chart that leaves nothing to begin on some strong beat.
+    """Refuse a chart with a chord that has no allowed tone.
 
     Args:
         chart: The chords.
-        allowed: ``bool[128]``, the pitches that everything else leaves to pitched programs.
-        why: What leaves only those, for the error.
+        allowed: ``bool[128]``, the pitches that other constraints allow to pitched programs.
+        why: These constraints in words, for the error.
 
     Raises:
-        RequestError: A chord has no tone among them; says which, in which bar, and why.
+        RequestError: A chord has no allowed tone; the message says which, in which bar, and why.
     """
     for number, change in chart.changes():
         if change.chord is not None and not (every_octave(change.chord.tones) & allowed).any():

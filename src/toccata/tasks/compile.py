@@ -1,6 +1,6 @@
-"""Compiling a request: what the model reads for it, and the rules for what it writes. Here a Task is made.
+"""Compilation of a request into a Task: the prompt of the model, and the constraints on what it writes.
 
-(A rhythm that is kept has its template in ``scripted.py``, which goes on from a task made here where a model can fill.)
+Variations that preserve a rhythm are compiled in ``scripted.py``, which builds on the tasks made here.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.vocabulary import DRUMS
 
 _SILENT = 128
-"""Bars in which no note begins that a prompt may end with."""
+"""The most bars at the end of a prompt in which no note begins."""
 
 
 def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
-    """What the model reads for ``request``, and the rules for what it writes.
+    """Compile a request.
 
     Args:
-        request: What is asked.
-        tokenizer: The model's.
-        room: The most ids the model may be given to read; the last part of a longer prompt is kept.
-        controls: Whether the model has learned what controls mean.
+        request: The request.
+        tokenizer: The model's tokenizer.
+        room: The most ids of the prompt; of a longer prompt the end is used.
+        controls: Whether the model was trained with control tokens.
 
     Raises:
         RequestError: The request contradicts itself or the model cannot do it; says which part and why.
@@ -93,7 +93,7 @@ def _continuation(
     known = _programs_before(score, seam)
     if not known:
         raise RequestError("the prompt has no notes before the place where the new music begins")
-    # Not past the last bar in which something begins: silence alone is nothing to read.
+    # Not past the last bar in which a note begins: a prompt of silence is useless.
     latest = bars.at(_last_onset(score, seam))
     _refuse_silent(latest, whole)
     first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
@@ -115,8 +115,9 @@ def _continuation(
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
     constraints = constraints_of(request, grammar, known, None if request.bars is None else bar + request.bars)
-    kept = replace(request, prompt=_before(score, seam))
-    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules_of(kept, cursor.state, bar)), start
+    before_seam = replace(request, prompt=_before(score, seam))
+    pitch_rules = pitch_rules_of(before_seam, cursor.state, bar)
+    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
@@ -160,16 +161,16 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, cont
         end = round(ticks * grammar.scheme.timing.ticks_per_quarter / score.ticks_per_quarter)
         constraints = replace(constraints, bars=None, end=max(1, end))
     cursor = grammar.cursor(constraints, meter=bars.meters[hole.first])
-    skip = len(found.given) - found.header
-    for token in found.given[skip:].tolist():
+    skip = len(found.prompt) - found.header
+    for token in found.prompt[skip:].tolist():
         cursor.advance(token)
     cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
     start = int(bars.starts[hole.first])
-    return Task(found.given, cursor, 0, start, 0, skip, len(control_tokens.prefix), control_tokens.bars, slides=False)
+    return Task(found.prompt, cursor, 0, start, 0, skip, len(control_tokens.prefix), control_tokens.bars, slides=False)
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
-    """The prompt from bar ``first`` to the tick ``seam``."""
+    """Encode the prompt from bar ``first`` to the tick ``seam``."""
     last = min(int(np.searchsorted(bars.starts, seam, side="left")), len(bars))
     first = min(first, last - 1)
     if seam < int(bars.starts[last]):
@@ -178,7 +179,7 @@ def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, se
 
 
 def _before(score: Score, tick: int) -> Score:
-    """``score`` without the notes that begin at ``tick`` or later."""
+    """Return ``score`` without the notes that begin at ``tick`` or later."""
     out = score.copy()
     for track in out.tracks:
         if len(track.notes):
@@ -189,7 +190,7 @@ def _before(score: Score, tick: int) -> Score:
 
 
 def _bars_that_fit(tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, room: int) -> int:
-    """A first guess, by counting notes: a note takes at least a token and a half."""
+    """Guess how many bars fit, by counting notes: a note takes at least a token and a half."""
     onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)]))
     before = onsets[onsets < seam]
     notes = int(room / 1.5)
@@ -198,7 +199,7 @@ def _bars_that_fit(tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, 
 
 
 def _refuse_silent(latest: int, seam: int) -> None:
-    """Stop where nothing begins for longer than music rests; every silent bar has to be written before the new music.
+    """Refuse a prompt that ends with too many silent bars.
 
     Args:
         latest: The bar in which the last note begins, counted from 0.
@@ -212,7 +213,7 @@ def _refuse_silent(latest: int, seam: int) -> None:
 
 
 def _bars_until(cursor: Cursor, tick: int) -> int:
-    """How many bars of the cursor's counting begin before ``tick``, if the meter stays."""
+    """Return how many bars of the cursor's counting begin before ``tick``, if the meter does not change."""
     state = cursor.state
     if tick <= state.bar_tick:
         return max(state.bar, 0) + (
@@ -222,13 +223,13 @@ def _bars_until(cursor: Cursor, tick: int) -> int:
 
 
 def _last_onset(score: Score, seam: int) -> int:
-    """The tick of the last note that begins before ``seam``."""
+    """Return the onset of the last note that begins before ``seam``."""
     onsets = np.concatenate([track.notes.numpy()["time"] for track in score.tracks if len(track.notes)])
     return int(onsets[onsets < seam].max())
 
 
 def _programs_before(score: Score, seam: int) -> set[int]:
-    """The programs that play before ``seam``; -1 is the drums."""
+    """Return the programs that play before ``seam``; -1 is the drums."""
     return {
         -1 if track.is_drum else int(track.program)
         for track in score.tracks
@@ -237,7 +238,7 @@ def _programs_before(score: Score, seam: int) -> set[int]:
 
 
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
-    """A prompt whose meter the tokenizer cannot even paraphrase would be read with its bar lines in wrong places."""
+    """Refuse a prompt in a meter whose length the tokenizer does not have: its bar lines would be misplaced."""
     known = grammar.scheme.vocabulary.meters
     if not known:
         return
@@ -252,7 +253,7 @@ def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int
 
 
 def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
-    """Whether there is a word for a meter, or for one of the same length."""
+    """Return whether there is a token for a meter, or for one of the same length."""
     return Fraction(*meter) in {Fraction(n, d) for n, d in grammar.scheme.vocabulary.meters}
 
 

@@ -1,4 +1,4 @@
-"""Conditioning: controls, styles and chords as a musician says them, as a request has them."""
+"""Conditioning: user-level controls, styles and chords as part of a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toccata.tasks.controls import BOUNDS, MOST_STYLES, Controls
 from toccata.tasks.request import Request
 
 Levels = Mapping[str, int | Sequence[int]]
-"""Controls by name: a level for the whole, or one for each bar, of which the last holds on."""
+"""Controls by name: a level for the whole, or one for each bar, of which the last repeats."""
 
 
 def with_controls(
@@ -22,70 +22,72 @@ def with_controls(
     style: Sequence[str] = (),
     chords: str | None = None,
 ) -> Request:
-    """``request`` with controls, styles and chords.
+    """Return ``request`` with controls, styles and chords.
 
     Args:
-        request: What is asked.
-        bars: How many bars are asked for in all.
-        known: The styles the model has learned, by number.
+        request: The request.
+        bars: The number of new bars; None: not fixed.
+        known: The styles the model was trained with, by number.
         controls: Levels, see :data:`~toccata.tasks.controls.BOUNDS`.
         style: Names of styles.
-        chords: A chart.
+        chords: A chord chart.
 
     Raises:
-        RequestError: There is no such control, level, style or chord, or more of it than bars.
+        RequestError: There is no such control, level, style or chord, or more levels or chords than bars.
     """
     whole: dict[str, int] = {}
     single: dict[int, dict[str, int]] = {}
-    for name, said in (controls or {}).items():
+    for name, levels in (controls or {}).items():
         if name not in BOUNDS:
             raise ArgumentError(f"there is no control {shown(name)}: there are {', '.join(BOUNDS)}")
-        if not isinstance(said, Sequence):
-            whole[name] = said
+        if not isinstance(levels, Sequence):
+            whole[name] = levels
             continue
         if bars is None:
             raise RequestError(f"{name} for each bar needs a number of bars")
-        if not 0 < len(said) <= bars:
-            raise RequestError(f"{name} is said of {len(said)} bars, and {bars} are asked for")
+        if not 0 < len(levels) <= bars:
+            raise RequestError(f"{name} is said of {len(levels)} bars, and {bars} are asked for")
         for bar in range(bars):
-            single.setdefault(bar, {})[name] = said[min(bar, len(said) - 1)]
+            single.setdefault(bar, {})[name] = levels[min(bar, len(levels) - 1)]
     chart = None if chords is None else ChordChart.read(chords)
     if chart is not None and bars is not None:
         chart.fit(bars)
     return replace(
         request,
         controls=_controls(whole, _numbers(style, known)),
-        bar_controls={bar: _controls(levels) for bar, levels in single.items()},
+        bar_controls={bar: _controls(of_bar) for bar, of_bar in single.items()},
         chords=chart,
     )
 
 
 def part(request: Request, first: int, bars: int) -> Request:
-    """What is asked for in ``bars`` of the bars, from number ``first`` on, as a request of its own."""
+    """Return the request for ``bars`` of the new bars, from index ``first`` on."""
     return replace(
         request,
         bars=bars,
-        bar_controls={bar - first: said for bar, said in request.bar_controls.items() if first <= bar < first + bars},
+        bar_controls={
+            bar - first: of_bar for bar, of_bar in request.bar_controls.items() if first <= bar < first + bars
+        },
         chords=None if request.chords is None else request.chords.part(first, bars),
     )
 
 
 def origin_of(request: Request, known: Sequence[str]) -> dict[str, object]:
-    """Controls, styles and chords of a request, as the origin of a piece has them."""
+    """Return the controls, styles and chords of a request, as entries of a piece's origin."""
     levels = {name: getattr(request.controls, name) for name in BOUNDS}
     single = {
-        name: [getattr(said, name) for _, said in sorted(request.bar_controls.items())]
+        name: [getattr(of_bar, name) for _, of_bar in sorted(request.bar_controls.items())]
         for name in BOUNDS
-        if any(getattr(said, name) is not None for said in request.bar_controls.values())
+        if any(getattr(of_bar, name) is not None for of_bar in request.bar_controls.values())
     }
-    said: dict[str, object] = {
+    entries: dict[str, object] = {
         "controls": {**{name: level for name, level in levels.items() if level is not None}, **single},
         "style": [known[number] for number in request.controls.style],
         "chords": None if request.chords is None else request.chords.text,
         "end": request.end,
         "pitches": request.pitches,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in entries.items() if value}
 
 
 def _controls(levels: Mapping[str, int], style: tuple[int, ...] = ()) -> Controls:
@@ -96,7 +98,7 @@ def _controls(levels: Mapping[str, int], style: tuple[int, ...] = ()) -> Control
 
 
 def _numbers(style: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
-    """The numbers of styles by their names, in any case."""
+    """Return the indices of styles by their names, in any case."""
     there = [name.casefold() for name in known[:MOST_STYLES]]
     numbers = []
     for name in style:

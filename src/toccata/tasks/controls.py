@@ -1,10 +1,10 @@
-"""Controls: what a model is told of the music it is to write, in words it has learned.
+"""Controls: attributes of the music to write, as control tokens that the model was trained with.
 
-What can be a mask is a mask (key, range, chords, instruments, bars). What cannot (how busy, how thick, how high, how
-long, how loud, in whose style, that the end is near) is a token that the model has met in training before music of just
-that kind. Levels go from 1; their bounds are the same for every model, found on classical, popular and game music.
+A constraint that can be a mask is a mask (key, range, chords, instruments, bars). Density, polyphony, register, note
+length, velocity, style and a near end cannot; for them the training music is preceded by control tokens with its own
+levels. Levels go from 1; their bounds are the same for every model, found on classical, popular and game music.
 
-A told passage looks like this; each part may be missing::
+A passage with control tokens; each of them is optional::
 
     DENSITY3 REGISTER5 KEY6 STYLE2  [BOS] Bar DENSITY2 ... Bar DENSITY4 ENDS_IN_2 ... Bar ENDS_IN_1 ... EOS
 """
@@ -38,24 +38,26 @@ BOUNDS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 )
 """Where one level of a control ends and the next begins: level 1 lies below the first bound."""
 ENDS = 4
-"""So many bars before the end it can be told that it is near."""
+"""How many of the last bars can have a control token with the number of bars left."""
 _FEW = 8
-"""Fewer notes have no key."""
+"""The fewest pitched notes of which a key is estimated."""
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What is told of a piece, or of a bar. Levels go from 1 to one more than there are :data:`BOUNDS`.
+    """The controls of a piece or of a bar; None: not specified.
+
+    Levels go from 1 to one more than there are :data:`BOUNDS`.
 
     Attributes:
-        density: How many notes a quarter.
-        polyphony: How many at once.
-        register: How high.
-        length: How long.
-        velocity: How loud.
-        key: Its key.
-        style: The numbers of styles the model knows.
-        ends: So many bars are left, this one included.
+        density: The level of notes per quarter.
+        polyphony: The level of simultaneous notes.
+        register: The level of the mean pitch.
+        length: The level of the median note length.
+        velocity: The level of the mean velocity.
+        key: The key.
+        style: The indices of styles that the model knows.
+        ends: The number of bars left, this one included.
     """
 
     density: int | None = None
@@ -75,9 +77,9 @@ class Controls:
                 raise ArgumentError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
 
     def words(self) -> list[str]:
-        """The special tokens that stand for it."""
-        said = [(name, getattr(self, name)) for name in BOUNDS]
-        out = [f"{name.upper()}{level}" for name, level in said if level is not None]
+        """Return the names of the control tokens."""
+        levels = [(name, getattr(self, name)) for name in BOUNDS]
+        out = [f"{name.upper()}{level}" for name, level in levels if level is not None]
         if self.key is not None:
             out.append(f"KEY{2 * self.key.tonic + self.key.minor + 1}")
         if self.ends is not None:
@@ -85,7 +87,7 @@ class Controls:
         return out + [f"STYLE{number}" for number in self.style]
 
     def only(self, names: Sequence[str]) -> Controls:
-        """The same with nothing said but ``names``."""
+        """Return a copy with only the levels of ``names``."""
         return Controls(**{name: getattr(self, name) for name in names})
 
 
@@ -94,8 +96,8 @@ class ControlTokens:
     """Controls as ids.
 
     Attributes:
-        prefix: What stands before everything.
-        bars: What is said after the bar line of a bar, counted from 0 in what is asked for.
+        prefix: The ids before the first bar.
+        bars: The ids after the bar line of each bar, counted from 0 in the new music.
     """
 
     prefix: tuple[int, ...] = ()
@@ -103,23 +105,23 @@ class ControlTokens:
 
 
 def can_control(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer has words for controls, and notes to be told of."""
+    """Return whether a tokenizer has note tokens and control tokens."""
     scheme = tokenizer.grammar().scheme
     return scheme.has_notes and "DENSITY1" in scheme.vocabulary.specials
 
 
 def guided_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """Which ids tell a level or a style, ``bool[V]``: what guidance is about, as no mask can promise it."""
+    """Return which ids are levels or styles, ``bool[V]``: those that classifier-free guidance drops."""
     return _ids_of(tokenizer, tuple(name.upper() for name in BOUNDS)) | style_ids(tokenizer)
 
 
 def style_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """Which ids tell a style, ``bool[V]``."""
+    """Return which ids are styles, ``bool[V]``."""
     return _ids_of(tokenizer, ("STYLE",))
 
 
 def _ids_of(tokenizer: Tokenizer, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Which ids are special tokens of one of these names with a number, ``bool[V]``."""
+    """Return which ids are special tokens with one of these names and a number, ``bool[V]``."""
     words = np.zeros(tokenizer.vocab_size, np.bool_)
     if can_control(tokenizer):
         grammar = tokenizer.grammar()
@@ -129,10 +131,10 @@ def _ids_of(tokenizer: Tokenizer, names: tuple[str, ...]) -> NDArray[np.bool_]:
 
 
 def encode_controls(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Controls]) -> ControlTokens:
-    """Controls in a tokenizer's ids.
+    """Encode controls in a tokenizer's ids.
 
     Raises:
-        RequestError: It has no word for one of them.
+        RequestError: The tokenizer has no token for one of them.
     """
     grammar = tokenizer.grammar()
     specials = grammar.scheme.vocabulary.specials
@@ -143,7 +145,7 @@ def encode_controls(tokenizer: Tokenizer, whole: Controls, bars: Mapping[int, Co
             raise RequestError(f"this model has no word for {unknown[0].lower()}: train one with this version")
         return tuple(grammar.single(specials[word]) for word in words)
 
-    return ControlTokens(ids(whole), {bar: said for bar, controls in bars.items() if (said := ids(controls))})
+    return ControlTokens(ids(whole), {bar: found for bar, controls in bars.items() if (found := ids(controls))})
 
 
 def insert_control_tokens(
@@ -153,7 +155,7 @@ def insert_control_tokens(
     meter: tuple[int, int],
     bars: Mapping[int, Sequence[int]],
 ) -> tuple[list[int], list[int]]:
-    """A passage in two parts, with what is said of its bars after their bar lines; ``meter`` is its first bar's."""
+    """Insert the control tokens of bars after their bar lines, in a passage in two parts that begins in ``meter``."""
     if not bars:
         return list(head), list(ids)
     parts: list[list[int]] = [[], []]
@@ -171,7 +173,7 @@ def insert_control_tokens(
 
 
 def measured(notes: Sounding, ticks: int) -> Controls:
-    """What there is to tell of ``notes``, which take so many ticks; nothing of what has none."""
+    """Measure the controls of ``notes`` that span ``ticks``; without notes, none is specified."""
     if not len(notes):
         return Controls()
     key = estimate(notes.pitch_classes()) if int((~notes.drums).sum()) >= _FEW else None
@@ -186,28 +188,29 @@ def measured(notes: Sounding, ticks: int) -> Controls:
 
 
 def level(name: str, value: float | None) -> int | None:
-    """The level of a measured value: 1 below the first bound; None of nothing."""
+    """Return the level of a measured value, 1 below the first bound; None for None."""
     return None if value is None else int(np.searchsorted(BOUNDS[name], value, side="right")) + 1
 
 
 def random_controls(
     notes: Sounding, lines: Sequence[int], style: int | None, ends: bool, rng: np.random.Generator
 ) -> tuple[Controls, dict[int, Controls]]:
-    """Some of what there is to tell of a passage: of all of it, and now and then of its bars.
+    """Draw some of the measured controls of a passage: of the whole, and sometimes of its bars.
 
     Args:
         notes: Its notes.
-        lines: The ticks of its bar lines, the last one's end included.
-        style: Its style's number; None: it has none.
+        lines: The ticks of its bar lines, and of its end.
+        style: The index of its style; None: it has none.
         ends: Whether the piece ends with it.
-        rng: Decides what is told.
+        rng: Draws which controls are used.
     """
     start, end = lines[0], lines[-1]
-    all_told = measured(notes.between(start, end), end - start)
+    all_levels = measured(notes.between(start, end), end - start)
     names = [name for name in (*BOUNDS, "key") if rng.random() < 0.5]
-    tell_style = style is not None and style < MOST_STYLES and rng.random() < 0.75
+    with_style = style is not None and style < MOST_STYLES and rng.random() < 0.75
     whole = Controls(
-        **{name: getattr(all_told, name) for name in names}, style=(style,) if tell_style and style is not None else ()
+        **{name: getattr(all_levels, name) for name in names},
+        style=(style,) if with_style and style is not None else (),
     )
     bars: dict[int, Controls] = {}
     count = len(lines) - 1

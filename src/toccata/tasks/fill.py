@@ -1,14 +1,13 @@
-"""Filling: some bars are cut out of a passage, marked, and asked for at the end. For training and for requests alike.
+"""Infilling: bars are removed from a passage, marked, and written at its end; for training and requests alike.
 
-What the model reads, ids of the tokenizer's own words throughout::
+The sequence, in ids of the tokenizer::
 
-    what comes from the hole on, FILL before every bar of it  SEP  [BOS] what comes before it  ANSWER  what was cut  EOS
+    music from the hole on, with FILL before every bar of the hole  SEP  [BOS] music before it  ANSWER  target  EOS
 
-What comes after stands first (suffix, prefix, middle: Bavarian et al. 2022), so that an answer follows on what comes
-before it as any music does, and what was learned of going on holds for filling. Where only some instruments are cut
-out, their programs follow each FILL. What was cut is written as a piece of its own: it begins with its meter and tempo,
-which are given, and has as many bars as the hole, so everything that holds for a new piece (the grammar, the number of
-bars, an end) holds for an answer as it is.
+The suffix comes first (suffix, prefix, middle: Bavarian et al. 2022), so that the target follows the music before it,
+as in a continuation. If only some instruments are removed, their programs follow each FILL. The target is written like
+a piece: it begins with its meter and tempo, which belong to the prompt, and has as many bars as the hole, so that the
+constraints of a new piece (the grammar, the number of bars, an ending) apply to it unchanged.
 """
 
 from __future__ import annotations
@@ -30,26 +29,26 @@ from toccata.tokenizers.options import SPECIALS
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 FILL, SEP, ANSWER = (SPECIALS.index(name) for name in ("FILL", "SEP", "ANSWER"))
-"""The base tokens that mark a hole, end what is given, and begin what is asked for."""
+"""The base tokens that mark a hole, separate suffix and prefix, and begin the target."""
 TOO_LONG = "too-long"
-"""The kind of the error that says that a hole is too long for a model, with what stands around it."""
+"""The kind of the error for a hole that does not fit in a model's context."""
 
 
 @dataclass(frozen=True)
 class Hole:
-    """What is cut out of a piece.
+    """The bars of a piece that are to be infilled.
 
     Attributes:
         first: The first bar, counted from 0.
         last: The bar after the last one.
-        tracks: The numbers of the tracks it is cut from; None: all.
-        kept: Notes that stay all the same.
+        tracks: The indices of the tracks to infill; None: all.
+        preserved: Notes in these bars that are not removed.
     """
 
     first: int
     last: int
     tracks: frozenset[int] | None = None
-    kept: frozenset[NoteRef] = frozenset()
+    preserved: frozenset[NoteRef] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,27 @@ class Filling:
     """A passage with a hole, as ids.
 
     Attributes:
-        given: ``int32[T]``, what the model reads before it writes.
-        answer: ``int32[A]``, what was cut out, EOS last: what the model is to write. Empty where nothing was cut out.
-        header: How many of ``given`` belong to the answer already: its meter and tempo.
+        prompt: ``int32[T]``, the ids before the target.
+        target: ``int32[A]``, the removed music, EOS last. Empty if no note was removed.
+        header: The number of ids at the end of ``prompt`` that belong to the target: its meter and tempo.
     """
 
-    given: NDArray[np.int32]
-    answer: NDArray[np.int32]
+    prompt: NDArray[np.int32]
+    target: NDArray[np.int32]
     header: int
 
 
 def can_fill(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer has notes, words to ask for them, and the bars of the music."""
+    """Return whether a tokenizer has note tokens and the special tokens for infilling."""
     scheme = tokenizer.grammar().scheme
     known = scheme.vocabulary.words[FILL].startswith("FILL")
     return scheme.has_notes and known
 
 
 def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:
-    """``score`` without the notes of ``hole``, and those notes, at their ticks.
+    """Return ``score`` without the notes of ``hole``, and those notes, both at their ticks.
 
-    A note belongs to the hole if it begins in it and is not kept. Notes that began before and ring into it stay.
+    A note belongs to the hole if it begins in it and is not preserved. Notes that began before and ring into it stay.
     """
     start, end = int(bars.starts[hole.first]), _stop(score, bars, hole.last)
     rest, taken = score.copy(), score.copy()
@@ -86,9 +85,9 @@ def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:
         inside = (columns["time"] >= start) & (columns["time"] < end)
         if hole.tracks is not None and number not in hole.tracks:
             inside[:] = False
-        elif hole.kept:
+        elif hole.preserved:
             known = zip(columns["time"].tolist(), columns["pitch"].tolist(), strict=True)
-            inside &= np.array([(number, *note) not in hole.kept for note in known], np.bool_)
+            inside &= np.array([(number, *note) not in hole.preserved for note in known], np.bool_)
         stays.notes = Note.from_numpy(**{name: column[~inside] for name, column in columns.items()})
         goes.notes = Note.from_numpy(**{name: column[inside] for name, column in columns.items()})
     return rest, taken
@@ -104,17 +103,17 @@ def filling(
     programs: frozenset[int] | None = None,
     control_tokens: ControlTokens | None = None,
 ) -> Filling:
-    """Bars ``first`` to ``last - 1`` of a piece, with ``hole``, which lies in them.
+    """Encode bars ``first`` to ``last - 1`` of a piece, which contain ``hole``.
 
     Args:
-        tokenizer: What to encode with; one that :func:`can_fill`.
+        tokenizer: A tokenizer that :func:`can_fill`.
         score: The whole piece.
         bars: Its bars.
         first: The first bar, counted from 0.
         last: The bar after the last one.
-        hole: What is cut out.
-        programs: The programs asked for, 128 the drums; None: those of the tracks that are cut, if not all are.
-        control_tokens: What is told of the answer, and of its bars.
+        hole: The bars to infill.
+        programs: The requested programs, 128 the drums; None: those of the hole's tracks, if not all tracks have it.
+        control_tokens: The control tokens of the target and of its bars.
     """
     control_tokens = control_tokens or ControlTokens()
     rest, taken = cut(score, bars, hole)
@@ -126,27 +125,27 @@ def filling(
     past = [tokenizer.bos] if first == 0 else []
     if before.note_num():
         past = tokenizer.encode(before, start=first == 0, end=False).ids.tolist()
-    asked = slice_ticks(taken, start, _stop(score, bars, hole.last))
-    head = header(tokenizer, bars.meters[hole.first], _tempo(asked))
-    answer = tokenizer.encode(asked, start=False).ids.tolist() if asked.note_num() else []
-    if answer[: len(head)] != head:
-        head = [] if answer else head
-    answer = answer[len(head) :]
-    head, answer = insert_control_tokens(grammar, head, answer, bars.meters[hole.first], control_tokens.bars)
+    removed = slice_ticks(taken, start, _stop(score, bars, hole.last))
+    head = header(tokenizer, bars.meters[hole.first], _tempo(removed))
+    target = tokenizer.encode(removed, start=False).ids.tolist() if removed.note_num() else []
+    if target[: len(head)] != head:
+        head = [] if target else head
+    target = target[len(head) :]
+    head, target = insert_control_tokens(grammar, head, target, bars.meters[hole.first], control_tokens.bars)
     context = _context(tokenizer, rest, bars, last, hole, programs)
-    given = [*control_tokens.prefix, *context, grammar.single(SEP), *past, grammar.single(ANSWER), *head]
-    return Filling(np.array(given, np.int32), np.array(answer, np.int32), len(head))
+    prompt = [*control_tokens.prefix, *context, grammar.single(SEP), *past, grammar.single(ANSWER), *head]
+    return Filling(np.array(prompt, np.int32), np.array(target, np.int32), len(head))
 
 
 def _stop(score: Score, bars: BarMap, last: int) -> int:
-    """The tick before which notes of the bars before ``last`` begin; those on a piece's very last tick count."""
+    """Return the tick before which notes of the bars before ``last`` begin, those on the piece's last tick included."""
     return max(int(bars.starts[last]), score.end() + 1) if last == len(bars) else int(bars.starts[last])
 
 
 def _context(
     tokenizer: Tokenizer, rest: Score, bars: BarMap, last: int, hole: Hole, programs: frozenset[int] | None
 ) -> list[int]:
-    """What is left from the hole on, a mark before every bar of it."""
+    """Encode the music from the hole on, with FILL before every bar of the hole."""
     grammar = tokenizer.grammar()
     music = slice_ticks(rest, int(bars.starts[hole.first]), _stop(rest, bars, last))
     mark = [grammar.single(FILL), *_programs(tokenizer, programs)]
@@ -155,7 +154,7 @@ def _context(
     out: list[int] = []
     done = 0
     for bar in range(hole.last - hole.first):
-        # Bars after the last note that is left have no place in the ids: their marks stand at the end.
+        # Bars after the last remaining note have no ids: their marks stand at the end.
         place = places[bar] if bar < len(places) else len(ids)
         out += ids[done:place] + mark
         done = place
@@ -163,7 +162,7 @@ def _context(
 
 
 def _programs(tokenizer: Tokenizer, programs: frozenset[int] | None) -> list[int]:
-    """The words for ``programs``, where the tokenizer has any."""
+    """Return the ids of ``programs``; empty if the tokenizer has none."""
     grammar = tokenizer.grammar()
     vocabulary = grammar.scheme.vocabulary
     if programs is None or not grammar.scheme.has_programs:
@@ -177,12 +176,12 @@ def _tempo(score: Score) -> float | None:
 
 
 def random_hole(score: Score, bars: BarMap, first: int, last: int, rng: np.random.Generator) -> Hole | None:
-    """Something to cut out of bars ``first`` to ``last - 1``: up to half of them, all instruments or some of them.
+    """Draw a hole in bars ``first`` to ``last - 1``: up to half of them, for all instruments or some of them.
 
-    Some instruments may also be cut out all along, up to 16 bars. Now and then some notes are kept.
+    A hole for some of the instruments may have all the bars, up to 16. Sometimes some notes are preserved.
 
     Returns:
-        None where nothing would be cut out.
+        The hole; None if it would have no note.
     """
     length = int(rng.integers(1, max(1, min(16, (last - first) // 2)) + 1))
     playing = [number for number, track in enumerate(score.tracks) if len(track.notes)]
@@ -197,13 +196,13 @@ def random_hole(score: Score, bars: BarMap, first: int, last: int, rng: np.rando
     if not taken.note_num():
         return None
     if rng.random() < 0.25:
-        kept = _some_kept(taken, rng)
-        hole = replace(hole, kept=kept) if len(kept) < taken.note_num() else hole
+        preserved = _random_preserved(taken, rng)
+        hole = replace(hole, preserved=preserved) if len(preserved) < taken.note_num() else hole
     return hole
 
 
-def _some_kept(taken: Score, rng: np.random.Generator) -> frozenset[NoteRef]:
-    """The highest or the lowest notes of what would be cut out, or some of its notes at random."""
+def _random_preserved(taken: Score, rng: np.random.Generator) -> frozenset[NoteRef]:
+    """Draw the preserved notes of a hole: the highest or the lowest of each onset, or some at random."""
     notes = [NoteRef(n, note.time, note.pitch) for n, track in enumerate(taken.tracks) for note in track.notes]
     kind = rng.integers(3)
     if kind == 2:
@@ -224,19 +223,19 @@ def window(
     programs: frozenset[int] | None = None,
     control_tokens: ControlTokens | None = None,
 ) -> tuple[Filling, int]:
-    """The filling with as much music around ``hole`` as ``room`` ids hold, two thirds of it before.
+    """Return the filling with as much music around ``hole`` as fits in ``room`` ids, two thirds of it before.
 
     Returns:
         The filling, and its first bar.
 
     Raises:
-        RequestError: Not even the bars of the hole alone fit.
+        RequestError: The bars of the hole do not fit.
     """
     before, after = _at_most(score, bars, hole, room)
     while True:
         first, last = hole.first - before, hole.last + after
         found = filling(tokenizer, score, bars, first, last, hole, programs, control_tokens)
-        if len(found.given) <= room:
+        if len(found.prompt) <= room:
             return found, first
         if not before and not after:
             if hole.last - hole.first == 1:
@@ -245,7 +244,7 @@ def window(
             raise RequestError(
                 f"{span} hold more than this model can read at a time: ask for fewer bars", kind=TOO_LONG
             )
-        share = room / len(found.given)
+        share = room / len(found.prompt)
         if after > before / 2:
             after = min(after - 1, int(after * share)) if after else 0
         else:
@@ -254,14 +253,14 @@ def window(
 
 
 def _cropped(tokenizer: Tokenizer, found: Filling, room: int) -> Filling:
-    """The filling of a single bar that holds more than can be read: what stands there only as far as it fits."""
-    answer = int(np.flatnonzero(found.given == tokenizer.grammar().single(SEP))[-1])
-    asked = found.given[answer:]
-    return replace(found, given=np.concatenate([found.given[: room - len(asked)], asked]))
+    """Crop the filling of a single bar that does not fit: the music after its beginning is cut short."""
+    sep = int(np.flatnonzero(found.prompt == tokenizer.grammar().single(SEP))[-1])
+    rest = found.prompt[sep:]
+    return replace(found, prompt=np.concatenate([found.prompt[: room - len(rest)], rest]))
 
 
 def _at_most(score: Score, bars: BarMap, hole: Hole, room: int) -> tuple[int, int]:
-    """How many bars before and after the hole are worth trying: a note takes at least a token and a half."""
+    """Return how many bars before and after the hole may fit, if a note takes at least a token and a half."""
     onsets = np.sort(np.concatenate([t.notes.numpy()["time"] for t in score.tracks if len(t.notes)] or [np.zeros(0)]))
     notes = int(room / 1.5)
     start, end = np.searchsorted(onsets, [bars.starts[hole.first], bars.starts[hole.last]]).tolist()

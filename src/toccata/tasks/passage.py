@@ -1,7 +1,4 @@
-"""A passage: some bars of a piece as the ids a model reads.
-
-Training examples and a user's prompt both come from here.
-"""
+"""Passages: consecutive bars of a piece as ids, for training examples and prompts."""
 
 from __future__ import annotations
 
@@ -44,13 +41,13 @@ def passage(
     """Encode bars ``first`` to ``last - 1``.
 
     Args:
-        tokenizer: What to encode with.
+        tokenizer: The tokenizer.
         score: The whole piece.
         bars: Its bars.
         first: The first bar, counted from 0.
         last: The bar after the last one.
-        ended: Whether the piece is over where its bars are; a prompt is not.
-        until: The tick up to which the passage reaches; None: the end of its last bar.
+        ended: Whether the piece ends with its last bar; for a prompt it does not.
+        until: The tick at which the passage ends; None: the end of its last bar.
     """
     end = ended and last == len(bars)
     # Notes that begin on the very last tick of a piece belong to its last bar.
@@ -63,17 +60,17 @@ def passage(
 def passage_of_length(
     tokenizer: Tokenizer, score: Score, bars: BarMap, onsets: NDArray[np.int64], first: int, tokens: int
 ) -> Passage:
-    """The passage from bar ``first`` on that has at least ``tokens`` ids, or reaches the end of the piece.
+    """Return the passage from bar ``first`` on that has at least ``tokens`` ids, or reaches the end of the piece.
 
     Args:
-        tokenizer: What to encode with.
+        tokenizer: The tokenizer.
         score: The whole piece.
         bars: Its bars.
         onsets: The onsets of all notes in ticks, sorted.
         first: The first bar, counted from 0.
         tokens: How many ids are wanted.
     """
-    per_note = 2.0  # few tokenizers say a note in less; a guess too low costs a second encoding
+    per_note = 2.0  # few tokenizers need fewer tokens for a note; a wrong guess costs a second encoding
     before = int(np.searchsorted(onsets, bars.starts[first]))
     while True:
         target = before + int(tokens / per_note) + 1

@@ -1,7 +1,7 @@
-"""Pitches chosen one after the other, under what must hold between them; there is always one left to choose.
+"""Constraint satisfaction for pitches that are chosen one after the other, by forward checking.
 
-What is kept is an assignment: pitches that fulfil everything, at first those that stand already. A pitch may be chosen
-if the others, where they stand in its way, can be pushed up or down out of it; then that is the new assignment.
+A feasible assignment is kept at any time, at first the original pitches, so that there is always a choice. A pitch may
+be chosen if the voices it conflicts with can be moved up or down; that is the new assignment.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Assignment = tuple[int, ...]
-"""A pitch for every voice: all that must hold holds."""
+"""A pitch for every voice that fulfils all constraints."""
 
 
 class Pitches:
-    """Voices (notes that share a pitch), and what must hold between their pitches.
+    """Voices (notes that share a pitch), and the constraints between their pitches.
 
     Attributes:
-        start: The pitches as they stand.
-        order: When each is chosen; -1: it stays.
+        start: The original pitches.
+        order: When each voice is chosen; -1: it is fixed.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class Pitches:
         below: Iterable[tuple[int, int]],
         apart: Iterable[tuple[int, int]],
     ) -> None:
-        """What is given must hold at ``start``.
+        """Create the constraints, which ``start`` has to fulfil.
 
         Args:
-            start: A pitch a voice, 0 to 127.
-            order: The number of the choice that is a voice's; -1: it stays as it is.
-            allowed: ``bool[voices, 128]``, what each may be; what it is at ``start`` need not be among them.
-            below: Pairs of which the first is lower than the second.
-            apart: Pairs whose pitches differ.
+            start: The original pitch of each voice, 0 to 127.
+            order: When each voice is chosen; -1: it is fixed.
+            allowed: ``bool[voices, 128]``, the pitches of each voice; its original pitch need not be among them.
+            below: Pairs of voices of which the first is lower than the second.
+            apart: Pairs of voices whose pitches differ.
         """
         self.start, self.order = tuple(start), list(order)
         self._choices = [np.flatnonzero(row).tolist() for row in allowed]
@@ -55,17 +55,17 @@ class Pitches:
             self._apart[other].append(one)
 
     def choices(self, assignment: Assignment, voice: int) -> dict[int, Assignment]:
-        """The pitches that may be chosen for ``voice``, and the assignment after each.
+        """Return the pitches that may be chosen for ``voice``, with the assignment after each.
 
         Args:
-            assignment: The one so far: choices made are in it.
-            voice: Whose turn it is.
+            assignment: The current assignment, with the choices made so far.
+            voice: The voice to choose for.
         """
         found = {pitch: moved for pitch in self._choices[voice] if (moved := self._moved(assignment, voice, pitch))}
         return found or {assignment[voice]: assignment}
 
     def _moved(self, assignment: Assignment, voice: int, pitch: int) -> Assignment | None:
-        """It with ``voice`` at ``pitch``, others pushed on where they stand in its way; None: they cannot be."""
+        """Return the assignment with ``voice`` at ``pitch`` and conflicting voices moved; None: they cannot be."""
         now = self.order[voice]
         up = pitch >= assignment[voice]
         neighbours, step = (self._above, self._up) if up else (self._beneath, self._down)
@@ -95,7 +95,7 @@ class Pitches:
 
 
 def _steps(allowed: NDArray[np.bool_], direction: int) -> list[int]:
-    """For each pitch the next one that is allowed, upwards (1) or downwards (-1); -1 or 128 where there is none."""
+    """Return for each pitch the next allowed one, upwards (1) or downwards (-1); 128 or -1: there is none."""
     out, last = [0] * 128, 128 if direction == 1 else -1
     for pitch in range(127, -1, -1) if direction == 1 else range(128):
         out[pitch] = last

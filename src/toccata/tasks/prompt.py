@@ -1,4 +1,4 @@
-"""A prompt: a user's MIDI file, and how much of it to go on from."""
+"""A prompt: a user's MIDI file, and the part of it to continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from toccata.tokenizers.state import State
 
 
 class Music(Protocol):
-    """A piece that is there already."""
+    """An existing piece, as a protocol."""
 
     @property
     def midi(self) -> bytes:
@@ -33,25 +33,25 @@ class Music(Protocol):
 
     @property
     def origin(self) -> Mapping[str, Any]:
-        """Where it comes from; the name of its file, if it had one."""
+        """Where it comes from, with the name of its file if it had one."""
 
 
 Source: TypeAlias = "str | Path | bytes | Score | Music"
-"""What music can be given as: a MIDI file, its bytes, a Score or a Piece."""
+"""The forms in which music is accepted: a MIDI file, its bytes, a Score or a Piece."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Music to go on from.
+    """Music to continue or to edit.
 
     Attributes:
-        midi: The file's bytes, as they are.
+        midi: The file's bytes, unchanged.
         score: The same, parsed.
         seam: The tick where the new music begins.
-        keep_until: From this tick on the file's own music is left out; None: all of it is kept.
+        keep_until: The tick from which on the file's own music is left out; None: nothing is left out.
         about: The file's name and the part used, for the piece's origin.
-        seen: The music as the caller has it, where ``score`` has its tracks numbered otherwise: a Score may have
-            tracks without notes, which no file keeps.
+        seen: The caller's Score, if its tracks are numbered differently from ``score``: a Score may have tracks without
+            notes, which a file loses.
     """
 
     midi: bytes
@@ -62,7 +62,7 @@ class Prompt:
     seen: Score | None = None
 
     def tracks(self, words: Sequence[int | str]) -> frozenset[int]:
-        """Tracks by the numbers from 1, or the names, that the caller knows; their numbers in ``score``, from 0.
+        """Return the indices in ``score`` of tracks that the caller names by number, from 1, or by name.
 
         Raises:
             RequestError: There is no such track, or it has no notes.
@@ -74,10 +74,10 @@ class Prompt:
         return frozenset(numbers.index(number) for number in chosen)
 
     def locked(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """The notes of ``score`` that locks hold.
+        """Return the notes of ``score`` that are locked.
 
         Raises:
-            RequestError: There are no such bars or tracks, or a lock holds no note.
+            RequestError: There are no such bars or tracks, or a lock has no note.
         """
         known = [
             lock
@@ -97,22 +97,21 @@ def open_prompt(
     seconds: float | None = None,
     edit: bool = False,
 ) -> Prompt | None:
-    """Read a prompt and find the place to go on from.
+    """Read a prompt and find the tick where the new music begins.
 
     Args:
-        tokenizer: What counts the tokens.
+        tokenizer: The tokenizer in which ``tokens`` are counted.
         source: A MIDI file, its bytes, a Score, a Piece, or None.
         bars: Use these bars only: the first and the last, counted from 1.
-        tokens: Use the notes in the first so many tokens only; the new music begins with the note that is not among
-            them.
-        seconds: Use the first so many seconds only.
-        edit: Refuse a file whose events cannot be changed in place (several songs in one, film frames). Else such a
-            file is written anew, to go on from.
+        tokens: Use only the notes in the first so many tokens; the new music begins with the next note.
+        seconds: Use only the first so many seconds.
+        edit: Refuse a file whose events cannot be changed in place (several songs in one, film frames). Otherwise such
+            a file is rewritten.
 
     Raises:
         MidiError: The file cannot be read, or not be changed in place.
-        RequestError: Several of bars, tokens and seconds are given, or one of them is not above 0, or more bars than
-            there are, or nothing to cut.
+        RequestError: Several of bars, tokens and seconds are given, one of them is not above 0, there are no such bars,
+            or there is no prompt to cut.
     """
     part = _part(bars, tokens, seconds)
     if source is None:
@@ -162,28 +161,28 @@ def open_prompt(
 
 
 def _part(bars: tuple[int, int] | None, tokens: int | None, seconds: float | None) -> str:
-    """What of a prompt is to be used, in words; empty: all.
+    """Return the used part of a prompt in words; empty: all of it.
 
     Raises:
-        RequestError: It is said in two ways.
+        RequestError: Several of bars, tokens and seconds are given.
     """
-    said = []
+    cuts = []
     if bars is not None:
         first, last = bars
-        said.append(f"bar {first}" if first == last else f"bars {first}-{last}")
+        cuts.append(f"bar {first}" if first == last else f"bars {first}-{last}")
     if tokens is not None:
-        said.append(f"the first {tokens:,} tokens")
+        cuts.append(f"the first {tokens:,} tokens")
     if seconds is not None:
-        said.append(f"the first {seconds:g} seconds")
+        cuts.append(f"the first {seconds:g} seconds")
         if not seconds > 0:  # nor is a number that is none
             raise RequestError(f"a prompt of {seconds:g} seconds is nothing to go on from")
-    if len(said) > 1:
-        raise RequestError(f"cut the prompt in one way: {' or '.join(said)}, not both")
-    return said[0] if said else ""
+    if len(cuts) > 1:
+        raise RequestError(f"cut the prompt in one way: {' or '.join(cuts)}, not both")
+    return cuts[0] if cuts else ""
 
 
 def _tick_at(score: Score, seconds: float) -> int:
-    """The first tick that does not sound before ``seconds``."""
+    """Return the first tick at or after ``seconds``."""
     low, high = 0, int(score.end()) + 1
     while low < high:
         middle = (low + high) // 2
@@ -195,14 +194,14 @@ def _tick_at(score: Score, seconds: float) -> int:
 
 
 def _tick_of_token(tokenizer: Tokenizer, score: Score, tokens: int) -> int:
-    """The tick of the first note that does not fit into the first ``tokens`` ids."""
+    """Return the onset of the first note that is not in the first ``tokens`` ids."""
     bars = bar_map(score)
     ids = passage(tokenizer, score, bars, 0, len(bars), ended=False).ids
     if len(ids) <= tokens:
         return bars.end
     grammar = tokenizer.grammar()
     state, inside = State(grammar.scheme, bars.meters[0]), 0
-    outside: list[int] = []  # when the notes begin that do not fit, in the tokenizer's ticks
+    outside: list[int] = []  # onsets of the notes that do not fit, in the tokenizer's ticks
     for place, token in enumerate(ids.tolist()):
         for base in grammar.base(token):
             state.read(base)

@@ -1,4 +1,4 @@
-"""A request, and what follows from it for every token: constraints, pitch rules, control tokens."""
+"""A request, and what it means for decoding: constraints, pitch rules, control tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from toccata.tokenizers.vocabulary import DRUMS
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked.
+    """A request for new music.
 
     Attributes:
         prompt: The music to go on from; None: a new piece.
@@ -35,17 +35,17 @@ class Request:
         bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
         key: Pitched notes keep to its scale, e.g. ``"D minor"``.
         tempo: Quarters a minute, after a prompt from the new music on; None: the prompt's, or the model's choice.
-        meter: For a new piece alone; None: the model's choice, or 4/4 where a tempo or a chart is asked for.
+        meter: For a new piece only; None: the model's choice, or 4/4 if there is a tempo or a chord chart.
         programs: General MIDI programs that may play, -1 the drums; None: the prompt's, or the model's choice.
         pitches: Lowest and highest pitch of pitched notes.
-        hole: What of ``prompt`` is to be written anew, from what stands around it; None: the music goes on.
+        hole: The bars of ``prompt`` to infill; None: a continuation.
         controls: Levels and styles of the new music, as control tokens.
-        bar_controls: Those of single new bars, counted from 0.
-        chords: What may begin when in the new bars, from the first on.
-        end: The piece comes to its end, on a cadence, with the last bar asked for.
-        pitch_rules: For the pitches of pitched notes; their ticks are counted from the hole's first bar, or from the
-            start of a new piece.
-        script: What is given of the answer, token by token.
+        bar_controls: Controls of single new bars, counted from 0.
+        chords: The chord chart of the new bars.
+        end: Whether the piece ends with the last new bar, on a cadence.
+        pitch_rules: Time-dependent rules for pitched notes; their ticks are counted from the hole's first bar, or from
+            the start of a new piece.
+        script: The tokens that are fixed, position by position.
     """
 
     prompt: Score | None = None
@@ -67,19 +67,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Task:
-    """A request in one tokenizer's terms.
+    """A compiled request, in one tokenizer's ids.
 
     Attributes:
-        ids: ``int32[T]``, what the model reads before it writes.
-        cursor: Where the new music begins, and what it may be; copy it before pitch_rules it.
+        ids: ``int32[T]``, the prompt.
+        cursor: The grammar's state at the end of the prompt, and the constraints; copy it before advancing it.
         start: The tick, in the tokenizer's grid from the start of ``ids``, at which new notes may begin.
         seam: The tick of the prompt that ``start`` stands for; 0 without a prompt.
-        bar: Number of bars before the new ones, in the cursor's counting.
-        skip: How many of ``ids`` come before those that are decoded with the new ones.
-        prefix: How many of ``ids``, from the first, tell of the whole and stay when the window moves on.
-        control_tokens: What is said after the bar line of a bar, in the cursor's counting.
-        slides: Whether its beginning may be forgotten where the context is full: that of a continuation may, not what
-            stands around a hole.
+        bar: The number of bars before the new ones, in the cursor's counting.
+        skip: The number of leading ``ids`` that are left out when the new ids are decoded to music.
+        prefix: The number of leading ``ids`` that are control tokens of the whole, and stay when the window slides.
+        control_tokens: The ids after the bar line of each bar, in the cursor's counting.
+        slides: Whether the window may slide when the context is full: for a continuation, not for a hole.
     """
 
     ids: NDArray[np.int32]
@@ -94,7 +93,7 @@ class Task:
 
 
 def validate_request(request: Request, grammar: Grammar) -> None:
-    """Refuse what cannot be promised, whatever is written."""
+    """Refuse a request that no music can fulfil."""
     for name in ("bars", "tempo", "meter"):
         if (value := getattr(request, name)) is not None:
             checked_value(name, value)
@@ -113,10 +112,10 @@ def validate_request(request: Request, grammar: Grammar) -> None:
 
 
 def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRule, ...]:
-    """What decides about pitches by the time: the chords and the ending, from bar ``first`` of the state's counting on.
+    """Return the time-dependent pitch rules: chords and ending, from bar ``first`` of the state's counting on.
 
     Raises:
-        RequestError: They leave nothing of what else is asked for.
+        RequestError: They contradict the key or the range of the request.
     """
     rules = list(request.pitch_rules)
     key = None if request.key is None else Key.read(request.key)
@@ -125,7 +124,7 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
         contradictions(request.chords, left)
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
         rules.append(request.chords.rule(tick, state.ticks_per_bar, state.ticks_per_beat, key))
-    elif request.end and request.bars is not None:  # a chart says itself how the piece ends
+    elif request.end and request.bars is not None:  # a chord chart has its own ending
         if key is None and request.prompt is not None:
             key = estimate(weights(request.prompt))
         Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
@@ -135,14 +134,14 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
 
 
 def _range(request: Request) -> NDArray[np.bool_]:
-    """The pitches between the lowest and the highest asked for, ``bool[128]``."""
+    """Return the pitches of the request's range, ``bool[128]``."""
     low, high = request.pitches or (0, 127)
     inside: NDArray[np.bool_] = (np.arange(128) >= low) & (np.arange(128) <= high)
     return inside
 
 
 def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: bool) -> ControlTokens:
-    """The request's controls in the tokenizer's words; the key is one of them too, and that the end is near."""
+    """Encode the request's controls, with its key and the number of bars left before an ending."""
     whole, bars = request.controls, dict(request.bar_controls)
     if not learned or not can_control(tokenizer):
         if (whole != Controls() or bars) and not can_control(tokenizer):
@@ -160,12 +159,12 @@ def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: boo
 
 
 def shift_bars(control_tokens: ControlTokens, bars: int) -> dict[int, tuple[int, ...]]:
-    """What is said of the new bars, where so many come before them."""
+    """Return the control tokens of the new bars, with ``bars`` bars before them."""
     return {bars + bar: ids for bar, ids in control_tokens.bars.items()}
 
 
 def constraints_of(request: Request, grammar: Grammar, playing: set[int] | None, bars: int | None) -> Constraints:
-    """What may be written; after a prompt its meter and tempo carry on."""
+    """Return the constraints of a request; after a prompt, its meter and tempo continue."""
     programs = None
     wanted = set(request.programs) if request.programs is not None else playing
     if wanted is not None and grammar.scheme.has_programs:
@@ -199,7 +198,7 @@ def constraints_of(request: Request, grammar: Grammar, playing: set[int] | None,
 
 
 def _ends(request: Request) -> Ends:
-    """What the end waits for: silence is not what anybody asked for."""
+    """Return when the music may end, so that it is not silent."""
     if request.hole is not None:
         assert request.prompt is not None
         # A song written anew to its end must not lose its last bars.
@@ -211,12 +210,12 @@ def _ends(request: Request) -> Ends:
 
 
 def scale(key: str) -> NDArray[np.bool_]:
-    """The pitches of a key, ``bool[128]``; a minor key has both its sevenths.
+    """Return the pitches of a key, ``bool[128]``; a minor key has both its sevenths.
 
     Args:
         key: A note name and a mode: ``"C"``, ``"F# minor"``, ``"Bbm"``, ``"e minor"``.
 
     Raises:
-        RequestError: No key is called so.
+        RequestError: There is no such key.
     """
     return every_octave(Key.read(key).scale())

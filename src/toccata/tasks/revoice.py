@@ -1,4 +1,4 @@
-"""Which notes of some bars may get other pitches while their rhythm stays, and what must hold between those."""
+"""Repitching of bars whose rhythm is preserved: which notes may change pitch, and the constraints between them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from toccata.tasks.script import Slot
 _TOGETHER = 16
 """Notes of a track that begin within this part of a quarter are a chord."""
 _MOST = 300_000
-"""Pairs of notes that sound at once; eight bars of a symphony have some ten thousand."""
+"""The most pairs of simultaneous notes; eight bars of a symphony have some ten thousand."""
 
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song's notes as they stand, each a place in the arrays.
+    """The current notes of a song, as arrays.
 
     Attributes:
         keys: The file's notes.
-        pitches: What each has now; to be changed in place.
-        programs: The program of each as the tokenizer has it, 128 the drums.
-        start: ``int64[n]``, the ticks of their beginnings.
-        end: ``float64[n]``, of their ends; infinite where there is none.
-        ticks_per_quarter: Of the song.
+        pitches: The current pitch of each; changed in place.
+        programs: The program of each in the tokenizer's numbers, 128 the drums.
+        start: ``int64[n]``, their onsets in ticks.
+        end: ``float64[n]``, their ends in ticks; infinite if there is none.
+        ticks_per_quarter: The song's resolution.
     """
 
     keys: Keys
@@ -52,15 +52,15 @@ class Song:
 
 @dataclass(frozen=True)
 class Freedom:
-    """Which notes may get other pitches.
+    """Which notes may change pitch.
 
     Attributes:
-        notes: They alone, by their numbers.
-        share: So likely is it that each of them does.
-        dice: A number from 0 to 1 for each note of the song.
-        certain: A note that may in any case; -1: none.
-        pitches: ``bool[128]``, what they may be.
-        contour: Whether each line goes up, stays and goes down where it did.
+        notes: The indices of the notes that may be free.
+        share: The probability that each of them is.
+        dice: A random number from 0 to 1 for each note of the song.
+        certain: A note that is free in any case; -1: none.
+        pitches: ``bool[128]``, the pitches they may have.
+        contour: Whether the contour of each line is preserved.
     """
 
     notes: frozenset[int]
@@ -73,12 +73,12 @@ class Freedom:
 
 @dataclass(frozen=True)
 class Revoicing:
-    """Voices: notes that have one pitch as they are one word, or must stay on one.
+    """The voices of a script: groups of notes with one pitch, as they are one token or have to remain equal.
 
     Attributes:
-        pitches: The voices that may move, and those around them.
-        voices: For each slot its voice; -1: it stays.
-        notes: The notes of the song of each voice that may move, by the number of its first slot.
+        pitches: The voices that may change pitch, and those they depend on.
+        voices: For each slot its voice; -1: its pitch is fixed.
+        notes: The song's notes of each voice that may change pitch, by the index of its first slot.
     """
 
     pitches: Pitches
@@ -87,9 +87,9 @@ class Revoicing:
 
 
 def line_pairs(song: Song, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Notes of a track whose order of pitch is its contour: each top note and the one before, and its chord's others.
+    """Yield the pairs of notes whose order of pitch is the contour: successive top notes, and a top note and its chord.
 
-    The highest note of each onset is the line; what begins within a 16th of a quarter is one onset.
+    The highest note of each onset is the line; notes that begin within a 16th of a quarter are one onset.
     """
     chords: list[list[int]] = []
     for number in sorted(numbers, key=lambda n: int(song.start[n])):
@@ -102,13 +102,13 @@ def line_pairs(song: Song, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]], free: Freedom) -> Revoicing:
-    """What of ``found`` may move.
+    """Return the voices of a script.
 
     Args:
-        song: As it stands.
-        found: The notes of a script.
-        owners: For each the notes of the song that it stands for.
-        free: Which notes may move.
+        song: The current song.
+        found: The notes of the script.
+        owners: For each of them the notes of the song that it stands for.
+        free: Which notes may change pitch.
     """
     groups = _PitchGroups([list(numbers) for numbers in owners])
     near = _near(song, [n for n in free.notes if groups.of(n) >= 0])
@@ -117,7 +117,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
         relations += _contour(song, free, groups)
     for one, other in near:
         same = song.pitches[one] == song.pitches[other] and groups.of(one) != groups.of(other)
-        if same and song.keys.clash(one, other):  # one key struck twice at once: as it was, or not at all
+        if same and song.keys.clash(one, other):  # one key struck twice at once: both stay as they were
             groups.fix(one)
             groups.fix(other)
     for slot in range(len(owners)):
@@ -129,7 +129,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
     notes: dict[int, list[int]] = {}
 
     def voice(number: int) -> int:
-        """The voice of a note, made where there is none yet."""
+        """Return the voice of a note, a new one if there is none."""
         group = groups.of(number)
         moves = group >= 0 and groups.moves[group]
         name = group if moves else -1 - number
@@ -158,7 +158,7 @@ def revoicing(song: Song, found: Sequence[Slot], owners: Sequence[Sequence[int]]
 
 
 class _PitchGroups:
-    """Slots that have one pitch; each goes by its first slot."""
+    """Groups of slots with one pitch (a union-find); each is identified by its first slot."""
 
     def __init__(self, owners: list[list[int]]) -> None:
         self._owners = owners
@@ -173,12 +173,12 @@ class _PitchGroups:
         return slot
 
     def of(self, number: int) -> int:
-        """The group of a note; -1: no slot stands for it."""
+        """Return the group of a note; -1: no slot stands for it."""
         slot = self._slot.get(number)
         return -1 if slot is None else self.find(slot)
 
     def tie(self, one: int, other: int) -> None:
-        """Two notes have one pitch for good."""
+        """Merge the groups of two notes."""
         a, b = self.of(one), self.of(other)
         if a < 0 or b < 0:
             self.fix(one)
@@ -189,12 +189,12 @@ class _PitchGroups:
             self.moves[low] = self.moves[low] and self.moves[high]
 
     def fix(self, number: int) -> None:
-        """A note stays as it is, with all that share its pitch."""
+        """Fix the pitch of a note's group."""
         if (group := self.of(number)) >= 0:
             self.moves[group] = False
 
     def notes(self, group: int) -> list[int]:
-        """The notes of a group, when all ties are made."""
+        """Return the notes of a group, after all merging."""
         if not self._notes:
             collected: dict[int, list[int]] = defaultdict(list)
             for slot, numbers in enumerate(self._owners):
@@ -203,7 +203,7 @@ class _PitchGroups:
         return self._notes[group]
 
     def settle(self, slot: int, free: Freedom) -> None:
-        """Fix a group that may not move, or that the dice are against."""
+        """Fix a group with a note that is not free, or with too high a random number."""
         if self._first[slot] != slot or not self.moves[slot]:
             return
         mine = self.notes(slot)
@@ -212,10 +212,10 @@ class _PitchGroups:
 
 
 def _near(song: Song, numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Pairs, the first of ``numbers``, that may not have one pitch: at once on one channel, or of one program.
+    """Return pairs, the first of ``numbers``, that may not have one pitch: simultaneous on one channel or program.
 
     Raises:
-        RequestError: They are too many.
+        RequestError: There are too many.
     """
     if not numbers:
         return []
@@ -248,7 +248,7 @@ def _near(song: Song, numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _chords(found: Sequence[Slot], groups: _PitchGroups) -> list[tuple[int, int]]:
-    """The order of pitches within each chord, as pairs of notes: the lower first."""
+    """Return the order of pitches within each chord, as pairs of notes, the lower first."""
     out = []
     for number, (one, other) in enumerate(pairwise(found)):
         mine, others = groups._owners[number], groups._owners[number + 1]
@@ -258,7 +258,7 @@ def _chords(found: Sequence[Slot], groups: _PitchGroups) -> list[tuple[int, int]
 
 
 def _contour(song: Song, free: Freedom, groups: _PitchGroups) -> list[tuple[int, int]]:
-    """The order of pitches along the lines of the tracks with free notes; notes on one pitch are tied."""
+    """Return the order of pitches along the lines of tracks with free notes; equal pitches are merged."""
     out = []
     tracks: dict[int, list[int]] = defaultdict(list)
     for number, track in enumerate(song.keys.tracks):
@@ -275,14 +275,14 @@ def _contour(song: Song, free: Freedom, groups: _PitchGroups) -> list[tuple[int,
 
 
 def matched(song: Song, found: Sequence[Slot], seen: Sequence[int], origin: int, scale: float) -> list[list[int]]:
-    """For each note of a script the notes of the song that it stands for.
+    """Return for each note of a script the notes of the song that it stands for.
 
     Args:
-        song: As it stands.
+        song: The current song.
         found: The notes of the script.
         seen: The notes of the song that were encoded.
         origin: The tick of the song at which the script begins.
-        scale: Ticks of the song in one of the tokenizer's.
+        scale: The song's ticks per tick of the tokenizer.
     """
     out: list[list[int]] = [[] for _ in found]
     written: dict[tuple[int, int], list[int]] = defaultdict(list)

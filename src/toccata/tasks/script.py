@@ -1,4 +1,4 @@
-"""A rhythm that is kept: every token of some music is given, but for pitches that are left open."""
+"""Scripts that preserve a rhythm: every token of some music is fixed, except pitches that are open."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
 _REMEMBERED = 256
-"""So many places of a script are remembered at a time, for those that look ahead from one of them."""
+"""The most assignments that are cached for lookahead."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A note among tokens.
+    """A note in a sequence of base tokens.
 
     Attributes:
-        place: The number of its pitch among the base tokens.
-        program: 128 is the drums.
-        pitch: As it stands.
-        tick: Where it begins, in the tokenizer's grid, any micro timing left out.
+        place: The index of its pitch token.
+        program: The program; 128 is the drums.
+        pitch: The current pitch.
+        tick: Its onset in the tokenizer's grid, without micro timing.
     """
 
     place: int
@@ -38,7 +38,7 @@ class Slot:
 
 
 def why_not(tokenizer: Tokenizer) -> str:
-    """Why a rhythm cannot be kept in a tokenizer's words; empty: it can."""
+    """Return why a tokenizer cannot preserve a rhythm; empty: it can."""
     scheme = tokenizer.grammar().scheme
     if not scheme.has_notes:
         return "its tokens are not notes"
@@ -50,7 +50,7 @@ def why_not(tokenizer: Tokenizer) -> str:
 
 
 def slots(grammar: Rulebook, base: Sequence[int], meter: tuple[int, int]) -> list[Slot]:
-    """The notes that base tokens begin, in their order; ``meter`` counts for schemes that write none."""
+    """Return the notes of base tokens, in their order; ``meter`` is for schemes without meter tokens."""
     state, scheme, out = State(grammar.scheme, meter), grammar.scheme, []
     for place, token in enumerate(base):
         state.read(token)
@@ -60,9 +60,9 @@ def slots(grammar: Rulebook, base: Sequence[int], meter: tuple[int, int]) -> lis
 
 
 class PitchScript:
-    """Tokens with pitches left open; a :class:`~toccata.tokenizers.rulebook.Script`.
+    """Fixed tokens with open pitches; a :class:`~toccata.tokenizers.rulebook.Script`.
 
-    A pitch is open if it is the first of its voice; the others of the voice, and pitches without one, are given.
+    A pitch is open if it is the first of its voice; the others of the voice, and pitches without one, are fixed.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class PitchScript:
         skip: int = 0,
         changed: bool = False,
     ) -> None:
-        """Hold on to what is given.
+        """Create a script.
 
         Args:
-            scheme: The tokenizer's.
+            scheme: The tokenizer's scheme.
             base: All base tokens, the end last.
-            voices: For each note among them the voice whose pitch it has; -1: it stays as it is.
-            pitches: The voices; the order of one is the number of the first note it has.
-            skip: How many of ``base`` have been read before.
-            changed: Whether something has changed already; else something shall, where it can.
+            voices: For each note the voice whose pitch it has; -1: its pitch is fixed.
+            pitches: The voices; the order of each is the index of its first note.
+            skip: How many of ``base`` are in the prompt.
+            changed: Whether some pitch has changed already; else the last open one has to, if it can.
         """
         self._scheme, self._base, self._skip = scheme, list(base), skip
         starts = [place for place, token in enumerate(base) if scheme.kinds[token] == scheme.start_kind]
@@ -95,7 +95,7 @@ class PitchScript:
         self._last = -1 if changed else max(pitches.order, default=-1)
 
     def allowed(self, cursor: Any) -> NDArray[np.bool_]:
-        """The base tokens that may come next, ``bool[V]``."""
+        """Return the base tokens that may come next, ``bool[V]``."""
         mask = np.zeros(len(self._scheme.vocabulary), np.bool_)
         place = self._skip + cursor.place
         token = self._base[place] if place < len(self._base) else self._scheme.eos
@@ -119,7 +119,7 @@ class PitchScript:
         return mask
 
     def _assignment(self, begun: tuple[int, ...]) -> Assignment:
-        """The assignment after the pitches that have begun."""
+        """Return the assignment after the pitches that have begun."""
         known = len(begun)
         while known and begun[:known] not in self._assignments:
             known -= 1

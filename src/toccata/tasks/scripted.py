@@ -1,4 +1,4 @@
-"""Bars whose rhythm is kept, as what a model reads and the script it keeps to."""
+"""Compilation of bars whose rhythm is preserved: a task with a script."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.rulebook import Constraints
 
 _HEADER = 8
-"""Ids that belong to a script, and are read before it."""
+"""The most ids of a script that are in the prompt."""
 
 
 @dataclass(frozen=True)
 class Scripted:
-    """A script, ready to be written.
+    """A task with a script, and the voices of its open pitches.
 
     Attributes:
-        task: What the model reads, and the rules it obeys.
-        parts: The voices that are open.
-        before: How many notes of the script come before those the model begins.
+        task: The task.
+        parts: The voices with open pitches.
+        before: How many notes of the script are in the prompt.
     """
 
     task: Task
     parts: Revoicing
     before: int
 
-    def sing(self, begun: Sequence[int], song: Song) -> int:
-        """Give the notes of ``song`` the pitches that were written; how many notes were open."""
+    def apply_pitches(self, begun: Sequence[int], song: Song) -> int:
+        """Set the notes of ``song`` to the decoded pitches; return the number of notes that were open."""
         for first, numbers in self.parts.notes.items():
             for number in numbers:
                 song.pitches[number] = begun[first - self.before]
         return sum(map(len, self.parts.notes.values()))
 
 
-def filled(
+def scripted_infill(
     tokenizer: Tokenizer,
     score: Score,
     bars: BarMap,
@@ -59,25 +59,25 @@ def filled(
     *,
     changed: bool,
 ) -> Scripted | None:
-    """A hole to be filled by a script, for models that have learned to fill; None: nothing in it is open.
+    """Compile the infilling of a hole with a script; None: no pitch in it is open.
 
     Args:
-        tokenizer: The model's.
-        score: The song as it stands.
+        tokenizer: The model's tokenizer.
+        score: The current song.
         bars: Its bars.
-        hole: What is varied.
-        song: The song's notes as they stand.
-        free: Which of them may move.
-        context: The most ids the model can read, those of the script included.
-        changed: Whether something has changed already; else something shall, where it can.
+        hole: The bars to vary.
+        song: The current notes of the song.
+        free: Which of them may change pitch.
+        context: The model's context length, in ids.
+        changed: Whether some pitch has changed already; else one has to, if it can.
 
     Raises:
         RequestError: The hole is too long for the model.
     """
     grammar = tokenizer.grammar()
     start, stop = span(score, bars, hole)
-    asked = slice_ticks(cut(score, bars, hole)[1], start, stop)
-    ids = tokenizer.encode(asked, start=False).ids.tolist()
+    removed = slice_ticks(cut(score, bars, hole)[1], start, stop)
+    ids = tokenizer.encode(removed, start=False).ids.tolist()
     base = [part for token in ids for part in grammar.base(token)]
     found = slots(grammar, base, bars.meters[hole.first])
     seen = _seen(song, start, stop, hole.tracks)
@@ -99,7 +99,7 @@ def filled(
     return Scripted(task, parts, sum(slot.place < skip for slot in found))
 
 
-def after(
+def scripted_continuation(
     tokenizer: Tokenizer,
     score: Score,
     bars: BarMap,
@@ -110,9 +110,9 @@ def after(
     *,
     changed: bool,
 ) -> Scripted | None:
-    """The same for other models: the bars are gone on with from what comes before them.
+    """Compile the bars as a continuation with a script, for models that cannot infill; None: no pitch is open.
 
-    What the model reads is everything up to the first pitch that is open; the notes of other tracks are in the script.
+    The prompt is everything up to the first open pitch; the notes of other tracks are in the script.
     """
     grammar, room = tokenizer.grammar(), context * 2 // 3
     first = max(0, hole.first - max(8, room // 32))
@@ -145,6 +145,6 @@ def after(
 
 
 def _seen(song: Song, start: int, stop: int, tracks: frozenset[int] | None) -> list[int]:
-    """The notes that begin in some ticks, of some tracks, and have an end: what is encoded."""
+    """Return the notes that are encoded: those that begin in a span of ticks, in some tracks, and have an end."""
     inside = np.flatnonzero((song.start >= start) & (song.start < stop) & np.isfinite(song.end)).tolist()
     return [n for n in inside if tracks is None or song.keys.tracks[n] in tracks]

@@ -1,4 +1,4 @@
-"""Variations: what of some bars is kept, and how far a version is from them."""
+"""Variations: what is preserved of some bars, and how far a version is from them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.state import State
 
 Keep = Literal["rhythm", "contour", "melody", "harmony"]
-"""What a variation leaves as it is."""
+"""What a variation preserves."""
 _TOGETHER = 16
 """Notes of a track that begin within this part of a quarter are a chord."""
 _MOVED, _OCTAVES, _LENGTH = 1 / 2, 1 / 24, 1 / 4
-"""What it counts that a note has another pitch, each semitone of that, and another length."""
+"""The distance of a note with another pitch, of each semitone, and of another length."""
 
 
 def span(score: Score, bars: BarMap, hole: Hole) -> tuple[int, int]:
-    """The ticks in which notes of a hole begin: the first, and the one after the last."""
+    """Return the ticks in which notes of a hole begin: the first, and the one after the last."""
     end = int(bars.starts[hole.last])
     return int(bars.starts[hole.first]), max(end, score.end() + 1) if hole.last == len(bars) else end
 
 
 def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> set[tuple[int, int]]:
-    """The melody of a track: the highest note of each onset, unless it begins and ends beneath a higher one.
+    """Return the melody of a track: the highest note of each onset, unless it begins and ends beneath a higher one.
 
     Args:
-        notes: Start, end and pitch of each.
-        ticks_per_quarter: Of their ticks; what begins within a 16th of a quarter is one onset.
+        notes: Start, end and pitch of each note.
+        ticks_per_quarter: The resolution of the ticks; notes that begin within a 16th of a quarter are one onset.
 
     Returns:
         Start and pitch of its notes.
@@ -52,7 +52,7 @@ def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> s
         elif note[2] > heads[-1][2]:
             heads[-1] = note
     line: list[tuple[int, int, int]] = []
-    until: dict[int, int] = {}  # of each pitch of the line, when its last note ends
+    until: dict[int, int] = {}  # for each pitch of the line, the end of its last note
     for note in heads:
         if not any(pitch > note[2] and end >= note[1] and end > note[0] for pitch, end in until.items()):
             line.append(note)
@@ -61,12 +61,12 @@ def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> s
 
 
 def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> frozenset[NoteRef]:
-    """The notes of the melody in some spans of ticks: the top line of the track that lies highest there.
+    """Return the notes of the melody in some spans of ticks: the top line of the highest track.
 
     Args:
         score: The song.
         spans: First tick, and the one after the last.
-        tracks: Those to look at; None: all. Drums sing nothing.
+        tracks: The indices of the tracks to look at; None: all but drums.
     """
     best: tuple[float, int] | None = None
     for number, track in enumerate(score.tracks):
@@ -83,21 +83,21 @@ def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int
 
 
 def within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:
-    """Whether ``tick`` lies in one of ``spans``, which are in order and do not overlap."""
+    """Return whether ``tick`` lies in one of ``spans``, which are sorted and do not overlap."""
     place = bisect_right(spans, tick, key=lambda span: span[0])
     return place > 0 and tick < spans[place - 1][1]
 
 
 @dataclass(frozen=True, eq=False)
 class Harmony:
-    """A harmony that is kept; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
+    """A harmony that is preserved; a :class:`~toccata.tokenizers.rulebook.PitchRule`.
 
-    In each beat of the meter such pitch classes may begin as sounded in it, drums left out; in a silent one any. Notes
-    may ring on into other beats.
+    In each beat of the meter, notes may begin on the pitch classes that sounded in it, drums left out; in a silent beat
+    on any. Notes may ring on into other beats.
 
     Attributes:
-        begins: ``int64[n]``, where the beats begin, in the tokenizer's ticks.
-        table: ``bool[n, 128]``, what may begin in each.
+        begins: ``int64[n]``, the beginnings of the beats, in the tokenizer's ticks.
+        table: ``bool[n, 128]``, the pitches that may begin in each beat.
     """
 
     begins: NDArray[np.int64]
@@ -107,14 +107,14 @@ class Harmony:
     def of(
         cls, score: Score, bars: BarMap, hole: Hole, ticks_per_quarter: int, key: NDArray[np.bool_] | None = None
     ) -> Harmony:
-        """The harmony of a hole's bars.
+        """Return the harmony of a hole's bars.
 
         Args:
-            score: What sounded there.
+            score: The original music.
             bars: Its bars.
-            hole: Where; tick 0 of the tokenizer is its beginning.
-            ticks_per_quarter: Of the tokenizer.
-            key: ``bool[128]``; a beat of which nothing lies in it is as a silent one.
+            hole: The hole; tick 0 of the tokenizer is its beginning.
+            ticks_per_quarter: The tokenizer's resolution.
+            key: ``bool[128]``, the pitches of the key; a beat without any of them is like a silent one.
         """
         notes = [note for track in score.tracks if not track.is_drum for note in track.notes]
         start = np.array([note.time for note in notes], np.int64)
@@ -130,14 +130,14 @@ class Harmony:
         return cls(np.array(begins, np.int64), np.array(table))
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """The pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
+        """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
         rows = np.searchsorted(self.begins, ticks, side="right") - 1
         allowed: NDArray[np.bool_] = self.table[np.clip(rows, 0, len(self.begins) - 1)]
         return allowed
 
 
 def beats(bars: BarMap, hole: Hole, ticks_per_quarter: int) -> list[tuple[int, int]]:
-    """The beats of a hole's bars, by the meter's denominator: first tick, and the one after the last."""
+    """Return the beats of a hole's bars, by the meter's denominator: first tick, and the one after the last."""
     out = []
     for bar in range(hole.first, hole.last):
         first, last = int(bars.starts[bar]), int(bars.starts[bar + 1])
@@ -149,19 +149,19 @@ def beats(bars: BarMap, hole: Hole, ticks_per_quarter: int) -> list[tuple[int, i
 
 @dataclass(frozen=True)
 class Change:
-    """What a version has made of some notes.
+    """The change of some notes in a version.
 
     Attributes:
-        notes: How many there were.
+        notes: The number of original notes.
         moved: How many have another pitch.
-        semitones: By how much, all together.
+        semitones: The sum of the changes of pitch.
         longer: How many have another length.
-        gone: How many are no more.
-        new: How many are new.
-        distance: 0: the same; 1: nothing is left. Notes of a track that begin at one tick are paired, first those of
-            one pitch, then the others from the lowest up. Of a pair counts 1/2 that the pitch is another, 1/24 each
-            semitone of that, 1/4 that the length is, together at most 1; notes without a partner count 1. Of this the
-            mean over the notes of both versions.
+        gone: How many were removed.
+        new: How many were added.
+        distance: From 0, the same, to 1, nothing is left. Notes of a track that begin at one tick are paired, first
+            those of one pitch, then the others from the lowest up. In a pair another pitch costs 1/2, each semitone
+            1/24 and another length 1/4, together at most 1; a note without a partner costs 1. The distance is the mean
+            cost over the notes of both versions.
     """
 
     notes: int
@@ -174,30 +174,30 @@ class Change:
 
     @property
     def summary(self) -> str:
-        """In words: ``12 of 31 notes moved, by 2.4 semitones on average``."""
-        said = []
+        """The change in words, like ``12 of 31 notes moved, by 2.4 semitones on average``."""
+        phrases = []
         if self.moved:
             average = self.semitones / self.moved
-            said.append(
+            phrases.append(
                 f"{self.moved} of {self.notes} notes moved, by {average:.1f} semitones on average"
                 if self.notes > 1
                 else f"1 note moved, by {average:.0f} semitones"
             )
         if self.gone:
-            said.append(f"{self.gone} gone" if self.moved else f"{self.gone} of {self.notes} notes gone")
-        said += [f"{self.new} new"] if self.new else []
-        said += [f"{self.longer} of another length"] if self.longer else []
-        return ", ".join(said) or "nothing changed"
+            phrases.append(f"{self.gone} gone" if self.moved else f"{self.gone} of {self.notes} notes gone")
+        phrases += [f"{self.new} new"] if self.new else []
+        phrases += [f"{self.longer} of another length"] if self.longer else []
+        return ", ".join(phrases) or "nothing changed"
 
 
 def change(before: Keys, after: Keys, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> Change:
-    """What is other in a version.
+    """Return the change from a song to a version.
 
     Args:
         before: The song.
         after: The version.
-        spans: Where to look: first tick, and the one after the last.
-        tracks: The song's, by their numbers; None: all.
+        spans: Where to compare: first tick, and the one after the last.
+        tracks: The indices of the song's tracks to compare; None: all.
     """
     places = {note.place for note, n in zip(before.notes, before.tracks, strict=True) if tracks is None or n in tracks}
     old, new = (_by_onset(keys.notes, spans, places) for keys in (before, after))
@@ -226,7 +226,7 @@ def _by_onset(
 
 
 def _pairs(old: Sequence[Struck], new: Sequence[Struck]) -> list[tuple[Struck, Struck]]:
-    """Notes of one onset and what became of them."""
+    """Pair the old and new notes of one onset."""
     left, right = (sorted(notes, key=lambda n: (n.pitch, n.on)) for notes in (old, new))
     of_pitch: dict[int, deque[Struck]] = defaultdict(deque)
     for note in right:

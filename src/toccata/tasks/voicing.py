@@ -1,7 +1,7 @@
-"""Voices under a melody: what may begin when so that all of them sing, each in its range, none across another.
+"""Constraints for voices under a melody: all voices sound, each in its range, without crossing.
 
-While the melody sounds, every voice is to sound: time does not move past a tick where one of them has nothing to sing
-and a note could begin. So a choir of four is full by the grammar, whatever the model; what is sung is the model's.
+While the melody sounds, every voice sounds: time does not move past a tick where a voice rests and a note could begin.
+So the grammar makes four-part writing complete, whatever the model; the model chooses the notes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 Sung = tuple[int, int, int, int]
 """A note: start, end, pitch, velocity."""
 _BREATH = 2
-"""Rests of a melody up to a quarter divided by this are breaths: the voices under it sing on."""
+"""A rest of the melody of up to a quarter divided by this is a breath, during which the voices sound."""
 _OCTAVE = 12
-_STRUCK_AGAIN = 24  # a note that goes on in another voice, in semitones of a leap
+_STRUCK_AGAIN = 24  # the cost of a note that continues in another voice, as a leap in semitones
 _PERFECT = (0, 7)
 _MOVES = (Kind.POSITION, Kind.BAR, Kind.TIME_SHIFT, Kind.REST)
 
@@ -34,9 +34,9 @@ class ChoirVoice:
     """A voice of a choir.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         low: Its lowest pitch.
-        high: Its highest.
+        high: Its highest pitch.
     """
 
     name: str
@@ -45,11 +45,11 @@ class ChoirVoice:
 
 
 CHOIR = (ChoirVoice("Alto", 55, 74), ChoirVoice("Tenor", 48, 69), ChoirVoice("Bass", 40, 62))
-"""The voices under a soprano, in the ranges that textbooks of four-part writing give them, from the highest down."""
+"""The voices under a soprano from the highest down, in the ranges of textbooks of four-part writing."""
 
 
 def why_not(tokenizer: Tokenizer) -> str:
-    """Why voices cannot be written in a tokenizer's words; empty: they can."""
+    """Return why a tokenizer cannot write voices; empty: it can."""
     scheme = tokenizer.grammar().scheme
     if not scheme.has_notes:
         return "its tokens are not notes"
@@ -58,7 +58,7 @@ def why_not(tokenizer: Tokenizer) -> str:
 
 
 def sung(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> list[tuple[int, int, int]]:
-    """The notes ``(start, end, pitch)`` of a melody, by onset, with its breaths filled and its slurs undone."""
+    """Return the notes ``(start, end, pitch)`` of a melody, by onset, without breaths and overlaps."""
     out = sorted(notes)
     for n, (start, end, pitch) in enumerate(out[:-1]):
         following = out[n + 1][0]
@@ -68,7 +68,7 @@ def sung(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> list[
 
 
 def twice(notes: Sequence[tuple[int, int, int]], ticks_per_quarter: int) -> int | None:
-    """The tick where a melody is more than one note at a time; slurs, up to a 16th, are none."""
+    """Return the tick at which a melody has two notes at once, slurs of up to a 16th excepted; None: it has not."""
     until = -ticks_per_quarter
     for start, end, _ in sorted(notes):
         if until - start > ticks_per_quarter // 4 or (until > start and end <= until):
@@ -84,11 +84,10 @@ def _orders(voices: tuple[ChoirVoice, ...], count: int) -> list[tuple[ChoirVoice
 
 @cache
 def _fitting(voices: tuple[ChoirVoice, ...], sounding: tuple[int, ...], ceiling: int) -> NDArray[np.bool_]:
-    """The pitches that may join ``sounding``, from the highest down, under a melody at ``ceiling``; ``bool[128]``.
+    """Return the pitches that may be added to ``sounding`` under a melody at ``ceiling``, ``bool[128]``.
 
-    First of all those after which every voice still has something to sing, within an octave of its neighbour above
-    but for the lowest; else those that leave each a place; else those that can be sung at all. The lowest voice comes
-    first.
+    Preferred are pitches that leave every voice a pitch within an octave of the voice above, the lowest excepted; then
+    those that leave every voice a pitch; then those in the range of any voice. The lowest voice is written first.
     """
     tiers = np.zeros((3, 128), np.bool_)
     for pitch in range(min(v.low for v in voices), min(ceiling, max(v.high for v in voices) + 1)):
@@ -107,8 +106,8 @@ def _fitting(voices: tuple[ChoirVoice, ...], sounding: tuple[int, ...], ceiling:
 
 
 def _whole(voices: Sequence[ChoirVoice], given: dict[ChoirVoice, int], ceiling: int, apart: int) -> bool:
-    """Whether the voices that have no pitch yet can be given one, none further than ``apart`` below the one above."""
-    reach = {ceiling}  # pitches the voice above may have
+    """Return whether the other voices can have pitches, each at most ``apart`` below the voice above."""
+    reach = {ceiling}  # the possible pitches of the voice above
     for number, voice in enumerate(voices):
         space = 128 if number == len(voices) - 1 else apart
         pitches = [given[voice]] if voice in given else range(voice.low, voice.high + 1)
@@ -119,20 +118,20 @@ def _whole(voices: Sequence[ChoirVoice], given: dict[ChoirVoice, int], ceiling: 
 
 
 class Voicing:
-    """A choir under a melody: a :class:`~toccata.tokenizers.rulebook.PitchRule`, and a Script of nothing but fullness.
+    """The rules for voices under a melody: a :class:`~toccata.tokenizers.rulebook.PitchRule` and a Script.
 
-    Notes begin only under a melody that sounds, no more at a time than there are voices, and end before the melody
-    comes down to them or rests.
+    Notes begin only while the melody sounds, at most as many at a time as there are voices, and end before the melody
+    descends to them or rests. The script only prevents silent voices.
     """
 
     def __init__(
         self, melody: Sequence[tuple[int, int, int]], voices: tuple[ChoirVoice, ...], shortest: int = 1
     ) -> None:
-        """Hold on to what is given.
+        """Create the rules.
 
         Args:
             melody: Start, end and pitch of its notes, one at a time, in the tokenizer's ticks.
-            voices: From the highest down.
+            voices: The voices, from the highest down.
             shortest: The length of the shortest note, in ticks.
         """
         self.voices, self._shortest = voices, shortest
@@ -140,18 +139,18 @@ class Voicing:
         self._above = np.zeros(end + 1, np.int64)  # the melody's pitch at each tick; 0: it rests
         for start, stop, pitch in melody:
             self._above[max(0, start) : max(0, stop)] = pitch
-        self._ceiling = self._above.copy()  # the lowest it comes while the shortest note sounds
+        self._ceiling = self._above.copy()  # its lowest pitch during the shortest note
         for late in range(1, shortest):
             self._ceiling[:-late] = np.minimum(self._ceiling[:-late], self._above[late:])
             self._ceiling[-late:] = 0
 
     @property
     def rests(self) -> bool:
-        """Whether no note can be sung at all."""
+        """Whether no note is possible."""
         return not any(_fitting(self.voices, (), ceiling).any() for ceiling in np.unique(self._ceiling).tolist())
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """What may begin at each of ``ticks``, ``bool[n, 128]``."""
+        """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
         out = np.zeros((len(ticks), 128), np.bool_)
         ends = self._ends(state)
         for row, tick in enumerate(ticks.tolist()):
@@ -159,7 +158,7 @@ class Voicing:
         return out
 
     def allowed(self, cursor: Any) -> NDArray[np.bool_]:
-        """The base tokens that may come next, ``bool[V]``: what always may, but no time passes over a silent voice."""
+        """Return the base tokens that may come next, ``bool[V]``: time does not pass a tick with a silent voice."""
         mask: NDArray[np.bool_] = cursor.unscripted()
         if cursor.closing:
             return mask
@@ -189,7 +188,7 @@ class Voicing:
         return narrowed if on else mask
 
     def _fit_status(self, cursor: Any, mask: NDArray[np.bool_]) -> None:
-        """Where a length is said before the pitches it holds for: none but such that a pitch has room for, and they."""
+        """With a running duration, allow only lengths for which there is a pitch, and pitches that fit the length."""
         state, scheme = cursor.state, cursor.grammar.scheme
         free = np.flatnonzero(cursor.free_pitches(state.program))
         if state.program == DRUMS or not len(free):
@@ -208,10 +207,10 @@ class Voicing:
                 mask[pitches] = False
 
     def _clumsy(self, cursor: Any) -> list[NDArray[np.bool_]]:
-        """Pitches that are no good for the next note here, where there are others: each ``bool[128]``, the worst first.
+        """Return the pitches to avoid for the next note, as ``bool[128]`` each, the worst first.
 
-        Those below notes that have begun here, as one tick is written from the lowest up; those for which a voice would
-        have to give up the note it holds; those that go along in fifths or octaves with the melody or a voice below.
+        They are pitches below notes that begin at the same tick, as these are written from the lowest up; pitches that
+        cut a held note short; and parallel fifths or octaves with the melody or a voice below.
         """
         state, now, pitches = cursor.state, cursor.state.tick, np.arange(128)
         struck = cursor.struck if cursor.struck_at == now else ()
@@ -237,7 +236,7 @@ class Voicing:
         return [pitches < max(new, default=0), pushing, along]
 
     def _arrivals(self, cursor: Any, kind: Kind) -> NDArray[np.int64]:
-        """The tick that each token of a kind leads to."""
+        """Return the tick to which each token of a kind leads."""
         state, scheme = cursor.state, cursor.grammar.scheme
         if kind is Kind.POSITION:
             values: NDArray[np.int64] = scheme.vocabulary.values[scheme.vocabulary.of_kind[kind]]
@@ -253,7 +252,7 @@ class Voicing:
         return since + lengths
 
     def _due(self, cursor: Any) -> int:
-        """The first tick from now on where a voice has nothing to sing and a note can begin."""
+        """Return the first tick from now on at which a voice is silent and a note can begin."""
         state = cursor.state
         ends = self._ends(state)
         now = max(state.tick, 0)
@@ -269,7 +268,7 @@ class Voicing:
         return NEVER
 
     def _ends(self, state: State) -> list[tuple[int, int]]:
-        """End and pitch of the notes that sound now or later."""
+        """Return end and pitch of the notes that sound now or later."""
         return [
             (int(ends[pitch]), pitch)
             for program, ends in state.ends.items()
@@ -285,15 +284,15 @@ class Voicing:
         return _fitting(self.voices, sounding, ceiling)
 
     def _longest(self, pitch: int, tick: int) -> int:
-        """How long a note may be: until the melody comes down to it, or rests."""
+        """Return how long a note may be: until the melody descends to it, or rests."""
         below = np.flatnonzero(self._above[tick:] <= pitch)
         return int(below[0]) if len(below) else NEVER
 
 
 def deal(notes: Sequence[Sung], voices: Sequence[ChoirVoice], before: Sequence[int | None] = ()) -> list[list[Sung]]:
-    """Notes dealt out to voices, one at a time each, in the order of the voices at every moment.
+    """Assign notes to voices, one at a time each and without crossing.
 
-    A note that another voice has to go on with is struck again there. What no voice can sing is left out.
+    A note that continues in another voice is struck again there. Notes that no voice can sing are left out.
 
     Args:
         notes: At most as many at a time as there are voices.
@@ -328,7 +327,7 @@ def deal(notes: Sequence[Sung], voices: Sequence[ChoirVoice], before: Sequence[i
 def _dealt(
     chord: Sequence[Sung], voices: Sequence[ChoirVoice], lines: Sequence[int], where: dict[Sung, int]
 ) -> tuple[int, ...] | None:
-    """A voice for each note of a chord from the highest down, by the smallest steps; None: there are none."""
+    """Return a voice for each note of a chord, highest first, with the smallest steps; None: it is impossible."""
     best: tuple[float, tuple[int, ...]] | None = None
     for numbers in combinations(range(len(voices)), len(chord)):
         if any(not voices[n].low <= note[2] <= voices[n].high for n, note in zip(numbers, chord, strict=True)):
@@ -343,7 +342,7 @@ def _dealt(
 
 
 def under(notes: Sequence[Sung], melody: Sequence[tuple[int, int, int]]) -> list[Sung]:
-    """Notes cut to where the melody is above them, to the tick; what is never under it is left out."""
+    """Clip notes to the ticks at which the melody is above them; others are left out."""
     out = []
     for note in notes:
         start, end, pitch, velocity = note

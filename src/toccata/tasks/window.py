@@ -1,6 +1,6 @@
-"""A window on a long sequence: its latest bars, headed by what is in force there.
+"""A sliding window over a long sequence: its latest bars, with a header of the meter, tempo and position.
 
-Generation and likelihood read past the context with it.
+Used by generation and likelihood beyond the context.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from toccata.tokenizers.vocabulary import Kind
 
 
 class BarStart(NamedTuple):
-    """Where a bar begins in a sequence of ids.
+    """The beginning of a bar in a sequence of ids.
 
     Attributes:
         first: The index of the first id inside the bar. Where bars have tokens, the bar's own is inside; a time shift
             that led into the bar is not.
-        offset: Ticks between the bar line and what that id speaks of.
+        offset: Ticks between the bar line and the time of that id.
     """
 
     first: int
@@ -35,13 +35,13 @@ class BarStart(NamedTuple):
 
 
 def bar_start(grammar: Rulebook, state: State, length: int) -> BarStart:
-    """The start of the bar that was reached with the last of ``length`` ids."""
+    """Return the start of the bar that was reached with the last of ``length`` ids."""
     clocked = grammar.scheme.timing.clock is not Clock.SHIFTS
     return BarStart(length - clocked, state.tick - state.bar_tick)
 
 
 def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4)) -> list[BarStart]:
-    """Where the bars of ``ids`` begin; ``meter`` counts for schemes that write none."""
+    """Return where the bars of ``ids`` begin; ``meter`` is for schemes without meter tokens."""
     if (lines := _bar_lines(grammar, ids)) is not None:
         return [BarStart(int(index), 0) for index in np.flatnonzero(lines)]
     state, bars = State(grammar.scheme, meter), []
@@ -55,7 +55,7 @@ def bar_starts(grammar: Rulebook, ids: list[int], meter: tuple[int, int] = (4, 4
 
 
 def bars_reached(grammar: Rulebook, ids: Sequence[int], meter: tuple[int, int] = (4, 4)) -> list[int]:
-    """The bar reached with each of ``ids``, counted from 0; -1 before the first. ``meter``: for schemes without any."""
+    """Return the bar after each of ``ids``, from 0; -1 before the first. ``meter`` is for schemes without meters."""
     if (lines := _bar_lines(grammar, ids)) is not None:
         reached: list[int] = (np.cumsum(lines) - 1).tolist()
         return reached
@@ -68,7 +68,7 @@ def bars_reached(grammar: Rulebook, ids: Sequence[int], meter: tuple[int, int] =
 
 
 def _bar_lines(grammar: Rulebook, ids: Sequence[int]) -> NDArray[np.bool_] | None:
-    """Which of ``ids`` begin a bar, where that can be seen without reading what stands between them; else None."""
+    """Return which of ``ids`` begin a bar; None if that depends on the ids between them."""
     scheme = grammar.scheme
     if grammar.merges is not None or scheme.timing.clock is not Clock.POSITIONS or len(ids) == 0:
         return None
@@ -80,11 +80,11 @@ def _bar_lines(grammar: Rulebook, ids: Sequence[int]) -> NDArray[np.bool_] | Non
 
 
 class Replay:
-    """What is in force at places of a sequence, asked for in their order: each id is read once, however many are asked.
+    """The states at places of a sequence; for places in ascending order, each id is read only once.
 
     Args:
-        grammar: Of the tokenizer that wrote the ids.
-        meter: For schemes that write none.
+        grammar: The grammar of the tokenizer.
+        meter: For schemes without meter tokens.
     """
 
     def __init__(self, grammar: Rulebook, meter: tuple[int, int] = (4, 4)) -> None:
@@ -92,7 +92,7 @@ class Replay:
         self._state, self._read = State(grammar.scheme, meter), 0
 
     def before(self, ids: list[int], place: int) -> State:
-        """The state before ``ids[place]``; ``ids`` are those of the calls before, or go on where those ended."""
+        """Return the state before ``ids[place]``; ``ids`` have to begin with those of earlier calls."""
         if place < self._read:
             self._state, self._read = State(self._grammar.scheme, self._meter), 0
         for index in range(self._read, place):
@@ -111,29 +111,29 @@ def latest_bars(
     prefix: int = 0,
     replay: Replay | None = None,
 ) -> list[int]:
-    """The latest bars of ``ids`` that fit into ``room``, begun as a passage in the middle of a piece begins.
+    """Return the latest bars of ``ids`` that fit into ``room``, with the header of a passage in the middle of a piece.
 
     Args:
-        tokenizer: That wrote the ids.
-        ids: Everything so far.
+        tokenizer: The tokenizer of the ids.
+        ids: The whole sequence.
         bars: Where its bars begin.
-        room: The most ids wanted, header and all; a bar too long for it is cut.
-        meter: For schemes that write none.
-        prefix: So many of the first ids stand before all that is kept.
-        replay: Has read the beginning of the same ids for calls before this one.
+        room: The most ids of the result, with the header; a longer bar is cut.
+        meter: For schemes without meter tokens.
+        prefix: The number of leading ids that stay at the beginning.
+        replay: The replay of the same ids, for repeated calls.
     """
     grammar = tokenizer.grammar()
     if len(ids) <= room:
         return ids
     length = room - _HEADER - prefix
-    # A bar that has only just begun is nothing to read: then the end of the bar before it is.
+    # A bar that has only just begun is too little context: use the end of the bar before it, too.
     whole = next((bar for bar in bars if 1 < len(ids) - bar.first <= length), None)
     start = len(ids) - length if whole is None else whole.first
     state = (replay or Replay(grammar, meter)).before(ids, start)
     offset = max(0, state.tick - state.bar_tick) if whole is None else whole.offset
     tempo = state.tempo / 1000 if len(grammar.scheme.vocabulary.of_kind[Kind.TEMPO]) else None
     quarters = Fraction(offset, grammar.scheme.timing.ticks_per_quarter)
-    # The bar and its meter are in the header already; what is said of the bar comes right after its line.
+    # The bar and its meter are in the header already; control tokens of the bar come right after its line.
     opening, rest = _opened(grammar, ids[start:])
     specials = [token for token in opening if grammar.scheme.kinds[grammar.base(token)[0]] == Kind.SPECIAL]
     head = header(tokenizer, _meter_of(grammar, ids[start:][: len(opening) + 1], state.meter), tempo, quarters)
@@ -149,15 +149,15 @@ def latest_bars(
 
 
 def _restated(grammar: Rulebook, ids: list[int], state: State) -> list[int]:
-    """Ids that say before the first note of a program what holds for it, where they left that to what came before.
+    """Restate the running status before the first note of each program.
 
     Args:
-        grammar: Of the tokenizer.
-        ids: From somewhere in a piece on.
-        state: What holds there.
+        grammar: The grammar of the tokenizer.
+        ids: The rest of a sequence.
+        state: The state at its beginning.
     """
     scheme, vocabulary = grammar.scheme, grammar.scheme.vocabulary
-    known, said = copy.copy(state), State(scheme, state.meter)
+    known, restated = copy.copy(state), State(scheme, state.meter)
     words = {(kind, int(vocabulary.values[i])): int(i) for kind in _STATUS for i in vocabulary.of_kind[kind]}
     out: list[int] = []
     for token in ids:
@@ -165,24 +165,24 @@ def _restated(grammar: Rulebook, ids: list[int], state: State) -> list[int]:
         for base in grammar.base(token):
             kind = scheme.kinds[base]
             missing: list[int] = []
-            if kind in _NOTE and known.program_known and not said.program_known:
+            if kind in _NOTE and known.program_known and not restated.program_known:
                 missing.append(words[Kind.PROGRAM, known.program])
-            holds, stated = known.status, said.status if said.program_known else UNSAID
+            holds, stated = known.status, restated.status if restated.program_known else UNSAID
             if kind in _NOTE[1:] and stated.velocity < 0 <= holds.velocity:
                 missing.append(words[Kind.VELOCITY, holds.velocity])
             if kind == Kind.PITCH and stated.duration < 0 <= holds.duration:
                 missing.append(holds.duration)
             for word in missing:
-                said.read(word)
+                restated.read(word)
             parts += [*missing, base]
-            said.read(base)
+            restated.read(base)
             known.read(base)
         out += [token] if len(parts) == len(grammar.base(token)) else [grammar.single(part) for part in parts]
     return out
 
 
 def _with_program(grammar: Rulebook, ids: list[int], program: int) -> list[int]:
-    """Ids that say which program plays before the first note, where they left that to what came before them."""
+    """Restate the program before the first note, if the ids depend on an earlier program token."""
     if not grammar.scheme.has_programs or grammar.program_before_note:
         return ids
     place = next((i for i, token in enumerate(ids) if not _is(grammar, token, _BEFORE_A_NOTE)), len(ids))
@@ -194,7 +194,7 @@ def _with_program(grammar: Rulebook, ids: list[int], program: int) -> list[int]:
 
 
 def _opened(grammar: Rulebook, ids: list[int]) -> tuple[list[int], list[int]]:
-    """Ids in two: those they begin with that say a bar, its meter or what is told of it; and the rest."""
+    """Split ids after the leading tokens of a bar, its meter and its control tokens."""
     kinds, count, bars = grammar.scheme.kinds, 0, 0
     for token in ids:
         base = grammar.base(token)
@@ -237,15 +237,15 @@ def header(
     tempo: float | None,
     offset: Fraction = Fraction(0),
 ) -> list[int]:
-    """The ids that say meter and tempo where a sequence begins in the middle of things.
+    """Return the ids for meter and tempo at the beginning of a sequence in the middle of a piece.
 
-    Found by encoding a single note and leaving the note out, so it is what the tokenizer itself would write.
+    They are found by encoding a single note and leaving the note out, so they are what the tokenizer itself writes.
 
     Args:
-        tokenizer: The model's.
-        meter: In force.
-        tempo: In force, in quarters a minute; None leaves it unsaid.
-        offset: Where in the bar the sequence begins, in quarters.
+        tokenizer: The model's tokenizer.
+        meter: The meter in force.
+        tempo: The tempo in force, in quarters a minute; None: no tempo token.
+        offset: The position in the bar, in quarters.
     """
     grammar = tokenizer.grammar()
     if not grammar.scheme.has_notes or (grammar.shift_needs_note and grammar.scheme.timing.clock is Clock.SHIFTS):
@@ -260,14 +260,14 @@ def header(
     score.tracks.append(track)
     ids = tokenizer.encode(score, start=False, end=False).ids.tolist()
     base = [part for token in ids for part in grammar.base(token)]
-    kept = []
+    head = []
     for part in base:
         kind = Kind(kinds[part])
         if kind in (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM, Kind.VELOCITY, Kind.DURATION):
             break
-        kept.append(part)
+        head.append(part)
     if tempo is None:
-        kept = [part for part in kept if kinds[part] in (Kind.BAR, Kind.TIME_SIG, Kind.TIME_SHIFT)]
-    elif kept and kinds[kept[-1]] == Kind.POSITION and kinds[kept[-2]] in (Kind.BAR, Kind.TIME_SIG):
-        kept.pop()
-    return [grammar.single(part) for part in kept]
+        head = [part for part in head if kinds[part] in (Kind.BAR, Kind.TIME_SIG, Kind.TIME_SHIFT)]
+    elif head and kinds[head[-1]] == Kind.POSITION and kinds[head[-2]] in (Kind.BAR, Kind.TIME_SIG):
+        head.pop()
+    return [grammar.single(part) for part in head]

@@ -1,4 +1,4 @@
-"""Pieces with a form: sections, some of which come again."""
+"""Pieces with a form: sections, some of which are repeated."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from toccata.verbs.new import NewMusic, NewNotes, decode_new
 from toccata.verbs.writer import PieceVerb, Writer, further_seed
 
 MOST = 64
-"""A form has so many sections at most."""
+"""The most sections of a form."""
 _ENDING = 2
-"""So many bars are written anew where a section comes again and the piece is to come to its end."""
+"""How many bars are new at the end of a repeated last section, where the piece is to have an ending."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Bars of a piece, all repeated or all new; bars are counted from 0.
+    """Consecutive bars of a piece, all repeated or all new; bars are counted from 0.
 
     Attributes:
-        first: The first of them.
-        bars: How many.
+        first: The first bar.
+        bars: The number of bars.
         source: The first of the bars that they repeat; None: they are new.
-        end: Whether the piece comes to its end with them.
-        section: The number of the section they belong to.
+        end: Whether the piece ends with them.
+        section: The index of their section.
     """
 
     first: int
@@ -56,18 +56,18 @@ class Form:
     """The sections of a piece, all of one length.
 
     Attributes:
-        sections: A letter each; a section whose name was there before is the same music again, and ``A'`` begins like
-            A and goes on in another way.
+        sections: A letter for each section. A section with the name of an earlier one repeats it; ``A'`` begins like A
+            and continues differently.
     """
 
     sections: tuple[str, ...]
 
     @classmethod
     def read(cls, text: str) -> Form:
-        """``"AABA"``, ``"A B A'"``; small letters are as good.
+        """Parse a form like ``"AABA"`` or ``"A B A'"``, in any case.
 
         Raises:
-            RequestError: Something in it is no letter, or it varies a section that is not there yet.
+            ArgumentError: It has something other than letters, or varies a section before that section.
         """
         plain = re.sub(r"[\s\-|,]", "", text).translate({0x2019: "'", 0x2032: "'", 0x60: "'"}).upper()
         if not re.fullmatch(r"([A-Z]'*)+", plain):
@@ -84,10 +84,10 @@ class Form:
         return "".join(self.sections)
 
     def length(self, bars: int | None) -> int:
-        """The bars of a section where the piece has ``bars``.
+        """Return the bars of a section of a piece of ``bars`` bars.
 
         Raises:
-            RequestError: So many cannot be shared out.
+            RequestError: The bars cannot be divided into equal sections.
         """
         count = len(self.sections)
         if bars is None:
@@ -103,15 +103,16 @@ class Form:
         return length
 
     def steps(self, bars: int | None, *, given: int = 0, end: bool = False) -> list[Step]:
-        """How the piece comes about, from its first bar to its last.
+        """Return the steps in which the piece is written, from its first bar to its last.
 
         Args:
-            bars: Of the whole piece.
-            given: So many are there already: the first section, or its beginning.
-            end: Whether it comes to its end, for which its last two bars are new.
+            bars: The bars of the whole piece.
+            given: The bars of the prompt: the first section, or its beginning.
+            end: Whether the piece has an ending, for which its last two bars are new.
 
         Raises:
-            RequestError: The bars cannot be shared out, more are given than the first section has, or nothing is new.
+            RequestError: The bars cannot be divided into equal sections, the prompt is longer than the first section,
+                or nothing is new.
         """
         length = self.length(bars)
         if given > length:
@@ -141,28 +142,28 @@ class Form:
         return steps
 
 
-def write_form(writer: Writer, form: Form, asked: NewMusic, seed: int, piece: int = 0) -> PieceVerb:
+def write_form(writer: Writer, form: Form, new_music: NewMusic, seed: int, piece: int = 0) -> PieceVerb:
     """Write a piece of a form.
 
-    A new section is a continuation of all that stands before it. One that comes again is repeated event for event, with
-    its tempo and meter. Notes end with their section, also those of a prompt, and with the bars that come again where
-    others follow than before.
+    A new section is a continuation of everything before it. A section with an earlier name repeats it event for event,
+    with its tempo and meter. Notes end with their section, those of a prompt included, and with repeated bars that are
+    followed by other bars than before.
 
     Args:
         writer: The model.
         form: The form.
-        asked: What is asked of the new bars; its bars are those of the whole piece, a prompt's included. The prompt is
-            the beginning of the first section, or all of it.
-        seed: Of the piece.
-        piece: Its number, for events.
+        new_music: What to write; its bars are those of the whole piece, a prompt's included. The prompt is the
+            beginning of the first section, or all of it.
+        seed: The seed of the piece.
+        piece: The piece's number, for events.
 
     Raises:
-        RequestError: What is asked for cannot be had, and why.
+        RequestError: The request cannot be fulfilled, and why.
     """
-    request, prompt = asked.request, asked.prompt
+    request, prompt = new_music.request, new_music.prompt
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
-    work = _Work(writer, form, asked, seed, Announcer(piece, SongClock(1)))
+    work = _Work(writer, form, new_music, seed, Announcer(piece, SongClock(1)))
     for step in steps:
         if work.silent:
             break
@@ -175,24 +176,24 @@ _Steps = Generator[DecodeJob | Event, Decoded | None, None]
 
 @dataclass
 class _Work:
-    """A piece that is being written.
+    """A piece in progress.
 
     Attributes:
         announcer: Makes its events.
-        midi: What there is of it.
-        lines: The tick at which each of its bars begins, and the one at which the last of them ends.
-        tokens: New ones so far.
-        notes: New ones so far, repeats left out.
-        nats: Of the new tokens.
+        midi: The file so far.
+        lines: The tick at which each bar begins, and the tick at which the last bar ends.
+        tokens: The number of new tokens so far.
+        notes: The number of new notes so far, repeats left out.
+        nats: The negative log-likelihood of the new tokens so far.
         written: How many sections, or parts of them, were decoded.
-        fresh: Whether each of its bars is new, or repeats a new one; the others are a prompt's.
-        said: The origin of the latest of them.
-        silent: Whether no note was written in its first section; then it ends there.
+        fresh: For each bar, whether it is new or repeats a new one; the others are a prompt's.
+        origin: The origin of the part that was decoded last.
+        silent: Whether the first section has no note; then the piece ends with it.
     """
 
     writer: Writer
     form: Form
-    asked: NewMusic
+    new_music: NewMusic
     seed: int
     announcer: Announcer
     midi: bytes = b""
@@ -202,22 +203,22 @@ class _Work:
     nats: float = 0.0
     written: int = 0
     fresh: list[bool] = field(default_factory=list)
-    said: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     silent: bool = False
 
     @property
     def seam(self) -> int:
         """The tick of the file where the new music begins."""
-        return 0 if self.asked.prompt is None else self.asked.prompt.seam
+        return 0 if self.new_music.prompt is None else self.new_music.prompt.seam
 
     @property
     def shift(self) -> int:
-        """So many ticks of the file are left out of the piece."""
-        return self.seam if self.asked.only else 0
+        """The number of ticks at the beginning of the file that are left out of the piece."""
+        return self.seam if self.new_music.continuation_only else 0
 
     def take(self, step: Step) -> _Steps:
-        """Take one step; the bars and new notes it brings."""
-        prompt = self.asked.prompt
+        """Carry out one step, and yield its decode job and events."""
+        prompt = self.new_music.prompt
         if prompt is not None and not self.midi:
             self.lines = bar_lines(prompt.score, _given(prompt))
             self.midi = closed(prompt.midi, prompt.seam) if step.section else b""
@@ -235,14 +236,14 @@ class _Work:
         yield from self._begin_bars(step)
 
     def _begin_bars(self, step: Step) -> Generator[Event, None, None]:
-        """Announce the bars of a step that were not."""
+        """Announce the bars of a step that have not been announced."""
         music = read_score(self.midi)
         for number in range(step.first, step.first + step.bars):
             tick = self.lines[number]
             yield from self.announcer.bar(number, tick - self.shift, _meter(music, tick))
 
     def _settle(self) -> Generator[Event, None, None]:
-        """Announce what has become of the notes."""
+        """Announce the final state of the notes so far."""
         self.announcer.clock = self._clock(self.midi)
         keys = note_keys(read_score(self.midi), since=self.seam)
         if self.shift:
@@ -250,14 +251,14 @@ class _Work:
         yield from self.announcer.settle(keys)
 
     def _new(self, step: Step) -> _Steps:
-        """Write a step as a continuation of what there is."""
-        asked, before = self.asked, self.asked.prompt
-        request = replace(part(asked.request, step.first, step.bars), end=step.end)
+        """Write a step as a continuation of the piece so far."""
+        new_music, before = self.new_music, self.new_music.prompt
+        request = replace(part(new_music.request, step.first, step.bars), end=step.end)
         if step.section:
             before = Prompt(self.midi, read_score(self.midi), self.lines[-1], None, "")
             request = replace(request, prompt=before.score, seam=before.seam, meter=None)  # that of the first section
-        left = None if asked.max_tokens is None else max(1, asked.max_tokens - self.tokens)
-        new = NewMusic(request, before, asked.sampling, left)
+        left = None if new_music.max_tokens is None else max(1, new_music.max_tokens - self.tokens)
+        new = NewMusic(request, before, new_music.sampling, left)
         task = self.writer.compile(request, self.writer.context * 3 // 4)
         draw = further_seed(self.seed, step.section if self.written else 0)
         made, done = yield from decode_new(self.writer, new, task, draw, self._notes(new, task, step))
@@ -268,7 +269,7 @@ class _Work:
             yield from self._begin_bars(step)
 
     def _notes(self, new: NewMusic, task: Task, step: Step) -> NewNotes:
-        """What announces the notes of a step."""
+        """Return the listener that announces the notes of a step."""
         notes = NewNotes.of(self.writer.tokenizer, new, task, self.announcer.piece)
         notes.first = step.first
         notes.at -= self.shift
@@ -277,7 +278,7 @@ class _Work:
         return notes
 
     def _clock(self, midi: bytes, notes: NewNotes | None = None) -> SongClock:
-        """The clock of the piece as it stands, without what is left out of it."""
+        """Return the clock of the piece so far, without the ticks that are left out of it."""
         if not midi:
             assert notes is not None
             return notes.announcer.clock
@@ -289,18 +290,18 @@ class _Work:
             clock = SongClock(score.ticks_per_quarter, [first, *((t, q) for t, q in tempos if t > 0)])
         if notes is not None:
             clock.cut(notes.at)
-            if self.asked.request.tempo is not None:
-                clock.change(notes.at, self.asked.request.tempo)
+            if self.new_music.request.tempo is not None:
+                clock.change(notes.at, self.new_music.request.tempo)
         return clock
 
     def _join(self, step: Step, piece: Piece, done: Decoded) -> None:
-        """Take a step from the piece it was written in."""
-        self.said = piece.origin
+        """Append the decoded step, which ends ``piece``, to the piece so far."""
+        self.origin = piece.origin
         self.tokens += done.new_tokens
         self.nats += done.nats
         try:
             music = piece.score
-        except MidiError:  # the first section has no note: nothing can go on from it, and nothing come again
+        except MidiError:  # the first section has no note: there is nothing to continue or to repeat
             self.silent, self.midi = True, piece.midi
             return
         self.lines = bar_lines(music, step.first + step.bars)
@@ -308,12 +309,12 @@ class _Work:
         self.notes += done.notes
 
     def finished(self) -> Piece:
-        """The piece; without its prompt where it is left out."""
-        asked, prompt = self.asked, self.asked.prompt
-        request, seam = asked.request, self.seam
+        """Return the finished piece, without its prompt if that is left out."""
+        new_music, prompt = self.new_music, self.new_music.prompt
+        request, seam = new_music.request, self.seam
         music = Score(1) if self.silent else read_score(self.midi)
         origin = {
-            **self.said,
+            **self.origin,
             **origin_of(request, self.writer.styles),
             "seed": self.seed,
             "bars": request.bars,
@@ -330,26 +331,26 @@ class _Work:
         if prompt is None:
             return Piece(midi, origin)
         new = self._new_notes(music, self.shift)
-        if asked.only:
+        if new_music.continuation_only:
             return Piece(drop_before(midi, seam), origin, new=new)
         return Piece(midi, origin, seam, new=new)
 
     def _new_notes(self, music: Score, seam: int) -> Score:
-        """The notes of the bars that are new, and not the prompt's once more; tick 0 is at ``seam``."""
+        """Return the notes of the new bars, without repeats of the prompt; tick 0 is at ``seam``."""
         starts = np.array(self.lines)
         out = Score(music.ticks_per_quarter)
         for track in music.tracks:
             mine = Track(track.name, track.program, track.is_drum)
             bars = np.searchsorted(starts, [note.time for note in track.notes], side="right") - 1
             pairs = zip(track.notes, bars.tolist(), strict=True)
-            kept = [note for note, bar in pairs if bar >= len(self.fresh) or self.fresh[bar]]
-            mine.notes.extend([Note(n.time - seam, n.duration, n.pitch, n.velocity) for n in kept])
+            new_notes = [note for note, bar in pairs if bar >= len(self.fresh) or self.fresh[bar]]
+            mine.notes.extend([Note(n.time - seam, n.duration, n.pitch, n.velocity) for n in new_notes])
             out.tracks.append(mine)
         return out
 
 
 def bar_lines(score: Score, bars: int) -> list[int]:
-    """The ticks at which the first ``bars`` bars of ``score`` begin, sounding or not, and at which the last ends."""
+    """Return the ticks at which the first ``bars`` bars of ``score`` begin, silent ones included, and the last ends."""
     starts: list[int] = bar_map(score).starts.tolist()
     while len(starts) <= bars:
         starts.append(starts[-1] + bar_ticks(*_meter(score, starts[-1]), score.ticks_per_quarter))
@@ -357,16 +358,16 @@ def bar_lines(score: Score, bars: int) -> list[int]:
 
 
 def _meter(score: Score, tick: int) -> tuple[int, int]:
-    """The meter in force at ``tick``."""
+    """Return the meter in force at ``tick``."""
     known = [(s.time, s.numerator, s.denominator) for s in score.time_signatures if s.time <= tick]
     return max(known, key=lambda change: change[0], default=(0, 4, 4))[1:]
 
 
 def _given(prompt: Prompt | None) -> int:
-    """The bars of a prompt.
+    """Return the number of bars of a prompt.
 
     Raises:
-        RequestError: It ends inside a bar.
+        RequestError: The prompt ends inside a bar.
     """
     if prompt is None:
         return 0
@@ -378,7 +379,7 @@ def _given(prompt: Prompt | None) -> int:
 
 
 def _refuse_other_chords(request: Request, steps: Sequence[Step]) -> None:
-    """A chart cannot be kept to where it asks for other chords than the music has that comes again."""
+    """Refuse a chord chart with different chords for a bar and its repeat."""
     for step in steps:
         if request.chords is None or step.source is None:
             continue

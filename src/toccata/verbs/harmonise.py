@@ -1,4 +1,4 @@
-"""Voices under a melody, each in its range, the melody as it was."""
+"""Harmonisation: voices under a melody, each in its range; the melody is unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from toccata.verbs.infill import Infill, infill_of
 from toccata.verbs.writer import Writer
 
 BLOCK = 4
-"""So many bars are harmonised at a time: four voices are many notes a bar."""
+"""The most bars that are harmonised at a time: four voices have many notes per bar."""
 
 
 def harmony_of(
@@ -33,18 +33,19 @@ def harmony_of(
     spans: Sequence[tuple[int, int]] | None,
     sampling: Sampling,
 ) -> Infill:
-    """What is asked for of a choir under a melody; the request of it is empty.
+    """Return the :class:`Infill` of voices under a melody, with an empty request.
 
     Args:
         writer: The model.
         song: The song.
         voices: Some of ``alto``, ``tenor`` and ``bass``.
-        melody: Its track: a number from 1 or a name; None: the highest.
+        melody: The melody's track: a number from 1 or a name; None: the highest.
         spans: First bar and the bar after the last one of each span, counted from 0; None: all.
-        sampling: How to draw.
+        sampling: The sampling parameters.
 
     Raises:
-        RequestError: There are no such bars or voices, no melody, or one of two notes at once; or the model cannot.
+        RequestError: There are no such bars or voices, there is no melody or it has two notes at once, or the model
+            cannot harmonise.
     """
     if reason := why_not(writer.tokenizer):
         raise RequestError(f"{writer.name} cannot harmonise: {reason}; train a model with recipe toccata")
@@ -60,9 +61,9 @@ def harmony_of(
     track = song.score.tracks[number]
     programs = (int(track.program),) if writer.tokenizer.grammar().scheme.has_programs else None
     jobs = [InfillJob(hole, programs, lambda hole: (choir.rule(hole),), choir.rule, choir.parts) for hole in holes]
-    said = {"voices": [voice.name for voice in wanted], "melody": number}
-    # Controls are counted through bars in which the voices rest, too.
-    return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), said=said)
+    extra_origin = {"voices": [voice.name for voice in wanted], "melody": number}
+    # Controls also count bars in which the voices rest.
+    return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), extra_origin=extra_origin)
 
 
 def _choir(names: Sequence[str]) -> tuple[ChoirVoice, ...]:
@@ -75,16 +76,16 @@ def _choir(names: Sequence[str]) -> tuple[ChoirVoice, ...]:
     return tuple(voice for name, voice in known.items() if name in wanted)
 
 
-def _melody(prompt: Prompt, bars: BarMap, asked: int | str | None) -> int:
-    """The number of the track that has the melody."""
+def _melody(prompt: Prompt, bars: BarMap, requested: int | str | None) -> int:
+    """Return the index of the melody's track."""
     song = prompt.score
     pitched = {n: t for n, t in enumerate(song.tracks) if len(t.notes) and not t.is_drum}
     if not pitched:
         raise RequestError("the song has no melody: no track of it has pitched notes")
-    if asked is None:
+    if requested is None:
         number = max(pitched, key=lambda n: float(np.mean([note.pitch for note in pitched[n].notes])))
     else:
-        found = prompt.tracks([asked])
+        found = prompt.tracks([requested])
         number = min(found)
         if number not in pitched:
             raise RequestError(f"track {number + 1} is drums: it has no melody")
@@ -99,7 +100,7 @@ def _melody(prompt: Prompt, bars: BarMap, asked: int | str | None) -> int:
 
 
 def _short(holes: Sequence[Hole]) -> list[tuple[int, int]]:
-    """The spans of some holes, none longer than ``BLOCK``."""
+    """Split holes into spans no longer than ``BLOCK``."""
     out = []
     for hole in holes:
         count = -(-(hole.last - hole.first) // BLOCK)
@@ -110,14 +111,14 @@ def _short(holes: Sequence[Hole]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Choir:
-    """Voices under the melody of a song.
+    """The voices under the melody of a song.
 
     Attributes:
-        song: The song as it was given.
+        song: The original song.
         bars: Its bars.
-        melody: The number of the melody's track.
-        voices: From the highest down.
-        tokenizer: The model's.
+        melody: The index of the melody's track.
+        voices: The voices, from the highest down.
+        tokenizer: The model's tokenizer.
     """
 
     song: Score
@@ -127,7 +128,7 @@ class Choir:
     tokenizer: Tokenizer
 
     def rule(self, hole: Hole) -> Voicing:
-        """What may be sung in a hole."""
+        """Return the rule for the voices of a hole."""
         scheme = self.tokenizer.grammar().scheme
         scale = scheme.timing.ticks_per_quarter / self.song.ticks_per_quarter
         start, end = int(self.bars.starts[hole.first]), int(self.bars.starts[hole.last])
@@ -140,7 +141,7 @@ class Choir:
         return Voicing(melody, self.voices, max(1, shortest))
 
     def parts(self, new: Score, stands: Score, bars: BarMap, job: InfillJob) -> list[Part]:
-        """New music for a hole as tracks of the voices, after those of the song."""
+        """Assign the new notes of a hole to a track for each voice, after the tracks of the song."""
         start, scale = int(bars.starts[job.hole.first]), stands.ticks_per_quarter / new.ticks_per_quarter
         notes = [
             (
@@ -169,7 +170,7 @@ class Choir:
 
 
 def _last(song: Score, number: int, before: int) -> int | None:
-    """The pitch that a track had last before a tick."""
+    """Return the last pitch of a track before a tick; None: there is none."""
     if number >= len(song.tracks):
         return None
     return max(((n.time, n.pitch) for n in song.tracks[number].notes if n.time < before), default=(0, None))[1]

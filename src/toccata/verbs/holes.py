@@ -1,4 +1,4 @@
-"""Holes: the bars of a song that are to be infilled, cut into pieces that a model can write."""
+"""Holes: the bars of a song that are to be infilled, in blocks short enough for a model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
-"""At most so many bars are written at a time; longer holes are written block by block."""
+"""The most bars that are infilled at a time; longer holes are split into blocks."""
 MAX_BARS = 1_000
-"""At most so many bars are asked for in one request: an hour of music."""
+"""The most bars of one request: an hour of music."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Part:
     """New notes of one part of a song.
 
     Attributes:
-        track: The number of the song's track they belong to; from the number of its tracks on, new ones.
-        program: -1 is the drums.
-        notes: At the song's ticks.
-        name: What a new track is called; empty: its instrument's name.
+        track: The index of their track in the song; indices from the number of its tracks on are new tracks.
+        program: The program; -1 is the drums.
+        notes: The notes, in the song's ticks.
+        name: The name of a new track; empty: its instrument's name.
     """
 
     track: int
@@ -41,13 +41,12 @@ class InfillJob:
     """One hole to be infilled.
 
     Attributes:
-        hole: What is cut out.
-        programs: What is to play, -1 the drums; None: what played there.
-        pitch_rules: The rules for the pitches of a hole, beside those of the request; None: there are none.
-        template: What else says what may come; None: nothing does.
-        assign_tracks: What makes parts of the new music, as :func:`assigned` does; None: that.
-        original_tracks: How many tracks the song had before anything was added; the further ones are those of added
-            programs.
+        hole: The bars, tracks and notes that are written anew.
+        programs: The programs that are to play, -1 the drums; None: those that played there.
+        pitch_rules: Returns the pitch rules of a hole, beside those of the request; None: there are none.
+        template: Returns the script of a hole, which fixes some of its tokens; None: there is none.
+        assign_tracks: Makes parts of the new music; None: :func:`~toccata.verbs.parts.assigned`.
+        original_tracks: The number of tracks before any program was added; those after them are of added programs.
     """
 
     hole: Hole
@@ -58,12 +57,12 @@ class InfillJob:
     original_tracks: int | None = None
 
     def of_bars(self, first: int, last: int) -> InfillJob:
-        """The same for some of its bars."""
+        """Return the same job for some of its bars."""
         return replace(self, hole=replace(self.hole, first=first, last=last))
 
 
 def halves(job: InfillJob) -> list[InfillJob]:
-    """The same as two holes, for models that cannot read what stands around the whole one."""
+    """Split a job into two, for a model that cannot read the context of the whole hole."""
     hole = job.hole
     middle = (hole.first + hole.last) // 2
     return [job.of_bars(hole.first, middle), job.of_bars(middle, hole.last)]
@@ -73,18 +72,18 @@ def blocks(
     bars: BarMap,
     spans: Sequence[tuple[int, int]],
     tracks: frozenset[int] | None,
-    kept: frozenset[NoteRef] = frozenset(),
+    preserved: frozenset[NoteRef] = frozenset(),
 ) -> list[Hole]:
-    """Spans of bars as holes that can be written: none longer than ``BLOCK``, none across a change of meter.
+    """Split spans of bars into holes, none longer than ``BLOCK`` and none across a change of meter.
 
     Args:
-        bars: The song's.
+        bars: The song's bars.
         spans: First bar and the bar after the last one, counted from 0.
-        tracks: Cut from these alone.
-        kept: Notes that stay.
+        tracks: The indices of the tracks to infill; None: all.
+        preserved: Notes that are not replaced.
 
     Raises:
-        RequestError: The song has no such bars, or spans overlap, or they are more than ``MAX_BARS``.
+        RequestError: The song has no such bars, spans overlap, or they have more than ``MAX_BARS`` bars.
     """
     holes: list[Hole] = []
     taken: set[int] = set()
@@ -105,10 +104,10 @@ def blocks(
             alike = list(group)
             count = -(-len(alike) // BLOCK)
             edges = [alike[0] + len(alike) * i // count for i in range(count + 1)]
-            holes += [Hole(a, b, tracks, kept) for a, b in pairwise(edges)]
+            holes += [Hole(a, b, tracks, preserved) for a, b in pairwise(edges)]
     return sorted(holes, key=lambda hole: hole.first)
 
 
 def bars_of(holes: Sequence[Hole]) -> list[int]:
-    """All bars of some holes, in their order, each once."""
+    """Return all bars of some holes, sorted, each once."""
     return sorted({bar for hole in holes for bar in range(hole.first, hole.last)})

@@ -1,7 +1,6 @@
-"""Bars of a song written anew, and instruments added to it; everything else stays as it was, event for event.
+"""Infilling: bars of a song written anew, and instruments added; everything else is unchanged, event for event.
 
-A song is written hole by hole: each is a decode job of its own, in whose context what was written before already
-stands.
+A song is infilled hole by hole. Each hole is a decode job, whose context has the holes that were infilled before.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer, further_seed
 
 @dataclass(frozen=True)
 class Infill:
-    """What is asked for of every version of a song.
+    """The arguments for infilling a song, the same for every version.
 
     Attributes:
         song: The song.
         jobs: Its holes, in the order in which they are infilled.
-        request: What else is asked of the new music; its controls and chords are counted through ``bars``.
-        sampling: How to draw.
-        bars: Numbers of the song's bars.
-        said: What the origin of a version says besides.
+        request: The request for the new music; its controls and chords are those of ``bars``, one after the other.
+        sampling: The sampling parameters.
+        bars: Indices of the song's bars that controls and chords apply to.
+        extra_origin: Further entries of a version's origin.
     """
 
     song: Prompt
@@ -49,7 +48,7 @@ class Infill:
     request: Request
     sampling: Sampling
     bars: tuple[int, ...]
-    said: Mapping[str, Any]
+    extra_origin: Mapping[str, Any]
 
 
 def infill_of(
@@ -59,9 +58,9 @@ def infill_of(
     sampling: Sampling,
     *,
     bars: Sequence[int] | None = None,
-    said: Mapping[str, Any] | None = None,
+    extra_origin: Mapping[str, Any] | None = None,
 ) -> Infill:
-    """An :class:`Infill` of some holes; ``bars`` are those of the holes if not given.
+    """Return the :class:`Infill` of some holes; by default ``bars`` are those of the holes.
 
     Raises:
         RequestError: There are no holes.
@@ -69,28 +68,28 @@ def infill_of(
     if not jobs:
         raise RequestError("no bars are asked for")
     found = bars or bars_of([job.hole for job in jobs])
-    return Infill(song, tuple(jobs), request, sampling, tuple(found), said or {})
+    return Infill(song, tuple(jobs), request, sampling, tuple(found), extra_origin or {})
 
 
-def write_infill(writer: Writer, asked: Infill, seed: int, piece: int = 0) -> PieceVerb:
-    """Write one version of a song: hole after hole, each with those before it already infilled.
+def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> PieceVerb:
+    """Write one version of a song, hole by hole, each with the holes before it already infilled.
 
     Args:
         writer: The model.
-        asked: What is asked for.
-        seed: Of the version.
+        infill: What to write.
+        seed: The seed of the version.
         piece: The piece's number, for events.
     """
-    song = asked.song
+    song = infill.song
     stands, bars = song.score, bar_map(song.score)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []
     tokens, notes, nats, number = 0, 0, 0.0, 0
-    waiting = list(asked.jobs)
+    waiting = list(infill.jobs)
     while waiting:
         job = waiting.pop(0)
         hole = job.hole
-        request = _request(asked, job, stands)
+        request = _request(infill, job, stands)
         try:
             task = writer.compile(request, writer.context * 2 // 3)
         except RequestError as error:
@@ -98,13 +97,13 @@ def write_infill(writer: Writer, asked: Infill, seed: int, piece: int = 0) -> Pi
                 raise
             waiting[:0] = halves(job)
             continue
-        listener = InfillNotes.of(writer, announcer, asked, job, stands, bars)
+        listener = InfillNotes.of(writer, announcer, infill, job, stands, bars)
         limit = MAX_TOKENS * -(-(hole.last - hole.first) // 8)
-        done = yield DecodeJob(task, further_seed(seed, number), asked.sampling, limit, listener)
+        done = yield DecodeJob(task, further_seed(seed, number), infill.sampling, limit, listener)
         assert done is not None
         number += 1
         tokens, notes, nats = tokens + done.new_tokens, notes + done.notes, nats + done.nats
-        if done.bars is not None:  # there was no room for more: the rest is a hole in whose context these bars stand
+        if done.bars is not None:  # the context was full: the remaining bars are another hole, whose context has these
             rest = hole.first + done.bars
             waiting.insert(0, job.of_bars(rest, hole.last))
             job = job.of_bars(hole.first, rest)
@@ -113,27 +112,27 @@ def write_infill(writer: Writer, asked: Infill, seed: int, piece: int = 0) -> Pi
         parts += made
         yield from announcer.settle(part_keys(song.score, parts))
     about = {
-        "bars": [list(span) for span in dict.fromkeys((job.hole.first + 1, job.hole.last) for job in asked.jobs)],
-        "tracks": sorted(asked.jobs[0].hole.tracks) if asked.jobs[0].hole.tracks is not None else None,
-        "key": asked.request.key,
-        **origin_of(asked.request, writer.styles),
-        "programs": tuple(dict.fromkeys(program for job in asked.jobs for program in job.programs or ())) or None,
+        "bars": [list(span) for span in dict.fromkeys((job.hole.first + 1, job.hole.last) for job in infill.jobs)],
+        "tracks": sorted(infill.jobs[0].hole.tracks) if infill.jobs[0].hole.tracks is not None else None,
+        "key": infill.request.key,
+        **origin_of(infill.request, writer.styles),
+        "programs": tuple(dict.fromkeys(program for job in infill.jobs for program in job.programs or ())) or None,
         "prompt": song.about,
         "tokens": tokens,
         "notes": notes,
         "nats_per_note": round(nats / max(1, notes), 4),
     }
-    origin = {**writer.origin(seed, asked.sampling), **about, **asked.said}
-    midi = rewritten(song.midi, song.score, bars, asked.jobs, parts, origin_text(origin))
+    origin = {**writer.origin(seed, infill.sampling), **about, **infill.extra_origin}
+    midi = rewritten(song.midi, song.score, bars, infill.jobs, parts, origin_text(origin))
     made_piece = Piece(midi, origin, new=alone(song.score, parts))
-    yield from announcer.settle(new_keys(made_piece, song.score, bars, asked.jobs))
+    yield from announcer.settle(new_keys(made_piece, song.score, bars, infill.jobs))
     return made_piece
 
 
-def _request(asked: Infill, job: InfillJob, stands: Score) -> Request:
-    """What is asked for in one hole of a song as it stands."""
+def _request(infill: Infill, job: InfillJob, stands: Score) -> Request:
+    """Return the request for one hole of ``stands``, the song with the holes before it infilled."""
     hole = job.hole
-    request = part(asked.request, asked.bars.index(hole.first), hole.last - hole.first)
+    request = part(infill.request, infill.bars.index(hole.first), hole.last - hole.first)
     request = replace(request, prompt=stands, hole=hole, programs=job.programs)
     if job.pitch_rules is not None:
         request = replace(request, pitch_rules=(*request.pitch_rules, *job.pitch_rules(hole)))
@@ -142,14 +141,14 @@ def _request(asked: Infill, job: InfillJob, stands: Score) -> Request:
 
 @dataclass
 class InfillNotes:
-    """Makes events of a hole while it is infilled: a Listener. Of a choir's voices only bars, until they are assigned.
+    """A Listener that makes events of a hole while it is infilled, except notes that are assigned to voices later.
 
     Attributes:
-        announcer: Makes them.
+        announcer: Makes the events.
         start: The tick of the song where the hole begins.
-        scale: Ticks of the song for one of the tokenizer's grid.
-        first: The number of its first bar among those asked for.
-        programs: The program that plays in the file what the model writes for a program, where it is another.
+        scale: The song's ticks per tick of the tokenizer's grid.
+        first: The index of its first bar among the requested bars.
+        programs: The program in the file for each program the model writes, where they differ.
         notes: Whether notes are announced.
     """
 
@@ -162,9 +161,9 @@ class InfillNotes:
 
     @classmethod
     def of(
-        cls, writer: Writer, announcer: Announcer, asked: Infill, job: InfillJob, stands: Score, bars: BarMap
+        cls, writer: Writer, announcer: Announcer, infill: Infill, job: InfillJob, stands: Score, bars: BarMap
     ) -> InfillNotes:
-        """For one hole."""
+        """Return the listener for one hole."""
         grid = writer.tokenizer.grammar().scheme.timing.ticks_per_quarter
         programs = {}
         if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, job, 0)):
@@ -173,13 +172,13 @@ class InfillNotes:
             announcer,
             int(bars.starts[job.hole.first]),
             stands.ticks_per_quarter / grid,
-            asked.bars.index(job.hole.first),
+            infill.bars.index(job.hole.first),
             programs,
             job.assign_tracks is None,
         )
 
     def note(self, note: Note, cursor: Cursor) -> Iterable[Event]:
-        """A note is complete."""
+        """Called with every complete note."""
         end = min(note.onset + note.length, cursor.end_tick)
         if not self.notes or not 0 <= note.onset < end:
             return []
@@ -189,11 +188,11 @@ class InfillNotes:
         return [self.announcer.add(NoteKey(onset, length, note.pitch, note.velocity, program, drum))]
 
     def bar(self, bar: int, cursor: Cursor) -> Iterable[Event]:
-        """A bar has been reached."""
+        """Called with the index of every bar that begins."""
         return self.announcer.bar(self.first + bar, self._tick(cursor.state.bar_tick), cursor.state.meter)
 
     def tempo(self, cursor: Cursor) -> None:
-        """The song's tempo goes on."""
+        """Called when the model has written a tempo change; ignored, as the song's tempo holds."""
 
     def _tick(self, tick: int) -> int:
         return self.start + round(tick * self.scale)

@@ -1,4 +1,4 @@
-"""New pieces, and music that goes on from a prompt."""
+"""New pieces, and continuations of a prompt."""
 
 from __future__ import annotations
 
@@ -28,74 +28,74 @@ from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer
 
 @dataclass(frozen=True)
 class NewMusic:
-    """What new music is asked for.
+    """The arguments for new music: a request, its prompt and how to sample.
 
     Attributes:
-        request: What is asked of it.
-        prompt: What it goes on from; None: nothing.
-        sampling: How to draw.
-        max_tokens: It comes to its end after about so many new ids; None: after as many as usual.
-        only: Whether the prompt is left out of the piece.
+        request: The request.
+        prompt: The prompt to continue; None: a new piece.
+        sampling: The sampling parameters.
+        max_tokens: The piece ends after about so many new ids; None: the usual limit.
+        continuation_only: Whether the prompt is left out of the piece.
     """
 
     request: Request
     prompt: Prompt | None
     sampling: Sampling
     max_tokens: int | None = None
-    only: bool = False
+    continuation_only: bool = False
 
     @property
     def limit(self) -> int:
-        """After so many new ids it comes to its end."""
+        """The most new ids of the piece."""
         bars = self.request.bars
         return self.max_tokens or (MAX_TOKENS if bars is None else MAX_TOKENS * -(-bars // 8))
 
 
-def write_new(writer: Writer, asked: NewMusic, task: Task, seed: int, piece: int = 0) -> PieceVerb:
+def write_new(writer: Writer, new_music: NewMusic, task: Task, seed: int, piece: int = 0) -> PieceVerb:
     """Write new music; one decode job.
 
     Args:
         writer: The model.
-        asked: What is asked for.
-        task: The same, compiled.
-        seed: Of the job.
+        new_music: What to write.
+        task: Its request, compiled.
+        seed: The seed of the job.
         piece: The piece's number, for events.
     """
-    notes = NewNotes.of(writer.tokenizer, asked, task, piece)
-    made, done = yield from decode_new(writer, asked, task, seed, notes)
-    yield from notes.announcer.settle(_new_keys(made, done, asked))
+    notes = NewNotes.of(writer.tokenizer, new_music, task, piece)
+    made, done = yield from decode_new(writer, new_music, task, seed, notes)
+    yield from notes.announcer.settle(_new_keys(made, done, new_music))
     return made
 
 
 def decode_new(
-    writer: Writer, asked: NewMusic, task: Task, seed: int, notes: NewNotes
+    writer: Writer, new_music: NewMusic, task: Task, seed: int, notes: NewNotes
 ) -> Generator[DecodeJob | Event, Decoded | None, tuple[Piece, Decoded]]:
-    """The same, with what was decoded, and without a last look at what has become of the notes announced."""
-    done = yield DecodeJob(task, seed, asked.sampling, asked.limit, notes)
+    """Write new music like :func:`write_new`, and return the decoded ids, too; announced notes are not settled."""
+    done = yield DecodeJob(task, seed, new_music.sampling, new_music.limit, notes)
     assert done is not None
-    return _piece(writer, asked, task, seed, done), done
+    return _piece(writer, new_music, task, seed, done), done
 
 
-def _new_keys(made: Piece, done: Decoded, asked: NewMusic) -> Counter[NoteKey]:
-    """The notes of a finished piece that are not its prompt's."""
-    prompt = asked.prompt
-    if prompt is None or asked.only:
+def _new_keys(made: Piece, done: Decoded, new_music: NewMusic) -> Counter[NoteKey]:
+    """Return the notes of a finished piece that are not its prompt's."""
+    prompt = new_music.prompt
+    if prompt is None or new_music.continuation_only:
         return note_keys(made.score) if done.notes else Counter()
     return note_keys(made.score) - note_keys(read_score(prompt.midi), before=prompt.keep_until)
 
 
 @dataclass
 class NewNotes:
-    """Makes events of new music while it is written: a Listener.
+    """A Listener that makes events of new music while it is decoded.
 
     Attributes:
-        announcer: Makes them.
-        task: What is written.
-        bounded: Whether the number of bars is given, so that nothing sounds behind them.
-        grid: Ticks a quarter of the tokenizer.
+        announcer: Makes the events.
+        task: The task that is decoded.
+        bounded: Whether the number of bars is fixed, so that notes end with the last bar.
+        grid: The tokenizer's ticks per quarter.
         at: The tick of the piece's file where the new music begins.
-        steady: Whether the tempo is given, whatever the model writes.
-        first: The number of the first new bar among those asked for.
+        steady: Whether the tempo is fixed, whatever the model writes.
+        first: The index of the first new bar among the requested bars.
     """
 
     announcer: Announcer
@@ -107,15 +107,15 @@ class NewNotes:
     first: int = 0
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, asked: NewMusic, task: Task, piece: int) -> NewNotes:
-        """For one piece."""
-        prompt, request = asked.prompt, asked.request
+    def of(cls, tokenizer: Tokenizer, new_music: NewMusic, task: Task, piece: int) -> NewNotes:
+        """Return the listener for one piece."""
+        prompt, request = new_music.prompt, new_music.request
         grid = tokenizer.grammar().scheme.timing.ticks_per_quarter
         if prompt is None:
             clock, at = SongClock(grid, [(0, request.tempo or 120.0)]), 0
         else:
-            clock, at = SongClock.of(prompt.score), 0 if asked.only else task.seam
-            if asked.only:
+            clock, at = SongClock.of(prompt.score), 0 if new_music.continuation_only else task.seam
+            if new_music.continuation_only:
                 clock = SongClock(prompt.score.ticks_per_quarter, [(0, clock.tempo(task.seam))])
             clock.cut(at)
             if request.tempo is not None:
@@ -124,7 +124,7 @@ class NewNotes:
         return cls(Announcer(piece, clock), task, request.bars is not None, grid, at, steady)
 
     def note(self, note: Note, cursor: Cursor) -> Iterable[Event]:
-        """A note is complete."""
+        """Called with every complete note."""
         end = note.onset + note.length
         if note.onset < self.task.start or note.length <= 0:
             return []
@@ -137,23 +137,23 @@ class NewNotes:
         return [self.announcer.add(NoteKey(onset, self._tick(end) - onset, note.pitch, note.velocity, program, drum))]
 
     def bar(self, bar: int, cursor: Cursor) -> Iterable[Event]:
-        """A bar has been reached."""
+        """Called with the index of every bar that begins."""
         if bar < 0:
             return []
         return self.announcer.bar(self.first + bar, self._tick(cursor.state.bar_tick), cursor.state.meter)
 
     def tempo(self, cursor: Cursor) -> None:
-        """The model has written another tempo."""
+        """Called when the model has written a tempo change."""
         if not self.steady:
             self.announcer.clock.change(self._tick(cursor.state.tick), cursor.state.tempo / 1000)
 
     def _tick(self, tick: int) -> int:
-        """A tick of the file."""
+        """Convert a tick of the tokenizer's grid to one of the file."""
         return self.at + round((tick - self.task.start) * self.announcer.clock.ticks_per_quarter / self.grid)
 
 
 def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request) -> Score:
-    """The notes and events that were decoded, from the seam on; tick 0 is the seam."""
+    """Return the decoded notes and events from the seam on; tick 0 is the seam."""
     grid = tokenizer.decode(done.ids[task.skip :])
     end, bounded = done.end_tick, request.bars is not None
     out = Score(grid.ticks_per_quarter)
@@ -178,7 +178,7 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     ]
     if first and (not len(out.time_signatures) or not tokenizer.grammar().scheme.has_meters):
         out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
-    elif first and request.meter is not None:  # the model may have said it as another of the same length
+    elif first and request.meter is not None:  # the model may have written another meter of the same length
         out.time_signatures[0] = TimeSignature(0, *request.meter)
     out.key_signatures = [
         KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
@@ -192,13 +192,13 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     return out
 
 
-def _piece(writer: Writer, asked: NewMusic, task: Task, seed: int, done: Decoded) -> Piece:
-    """The piece, from the ids that were decoded."""
-    request, prompt = asked.request, asked.prompt
+def _piece(writer: Writer, new_music: NewMusic, task: Task, seed: int, done: Decoded) -> Piece:
+    """Return the piece of the decoded ids."""
+    request, prompt = new_music.request, new_music.prompt
     new = new_score(writer.tokenizer, done, task, request)
     origin: dict[str, Any] = {
-        **writer.origin(seed, asked.sampling),
-        **({} if asked.max_tokens is None else {"max_tokens": asked.max_tokens}),
+        **writer.origin(seed, new_music.sampling),
+        **({} if new_music.max_tokens is None else {"max_tokens": new_music.max_tokens}),
         "bars": request.bars,
         "key": request.key,
         "tempo": request.tempo,
@@ -214,6 +214,6 @@ def _piece(writer: Writer, asked: NewMusic, task: Task, seed: int, done: Decoded
     if prompt is None:
         return Piece(new_file(new, text=text), origin)
     whole = continue_file(prompt.midi, task.seam, new, keep_until=prompt.keep_until, text=text)
-    if asked.only:
+    if new_music.continuation_only:
         return Piece(drop_before(whole, task.seam), origin)
     return Piece(whole, origin, task.seam)

@@ -1,4 +1,4 @@
-"""What was written for a hole as parts of the song, and the song's file with them in it."""
+"""Decoded notes of a hole as parts of the song, and the song's file with these parts."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from toccata.tasks.fill import cut
 from toccata.verbs.holes import InfillJob, Part
 
 _LINE = 32
-"""Notes of a part by which it is known where its line goes."""
+"""How many notes of a track are used to find its line."""
 
 
 def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part]:
-    """New music for a hole as parts of the song.
+    """Assign the new notes of a hole to tracks of the song.
 
     Args:
-        new: As the model wrote it, a track for each program; tick 0 is the beginning of the hole.
-        song: As it stands, what was cut out included.
+        new: The decoded music, a track for each program; tick 0 is the beginning of the hole.
+        song: The song, with the notes that are to be replaced.
         bars: Its bars.
-        job: What was asked for.
+        job: The hole.
     """
     start = int(bars.starts[job.hole.first])
     scale = song.ticks_per_quarter / new.ticks_per_quarter
@@ -56,9 +56,9 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
 
 
 def tracks_of(song: Score, job: InfillJob, program: int) -> list[int]:
-    """The song's tracks that were cut and play ``program``; where none does, all that were cut, of one kind.
+    """Return the tracks with the hole that play ``program``; if none does, all of them that are drums, or are not.
 
-    Of an added program it is the track that was added for it, if one was.
+    For an added program it is the track that was added for it, if there is one.
     """
     if job.programs is not None:
         added = range(len(song.tracks) if job.original_tracks is None else job.original_tracks, len(song.tracks))
@@ -85,7 +85,7 @@ def _part(number: int, program: int, notes: Sequence[tuple[int, int, int, int]])
 
 
 def written(song: Score, bars: BarMap, job: InfillJob, parts: Sequence[Part]) -> Score:
-    """The song with a hole filled: what the next hole is written into."""
+    """Return the song with a hole infilled."""
     out = cut(song, bars, job.hole)[0]
     for part in parts:
         while len(out.tracks) <= part.track:
@@ -96,7 +96,7 @@ def written(song: Score, bars: BarMap, job: InfillJob, parts: Sequence[Part]) ->
 
 
 def alone(song: Score, parts: Sequence[Part]) -> Score:
-    """The new notes without the song's own."""
+    """Return the new notes without the song's own."""
     out = Score(song.ticks_per_quarter)
     for part in parts:
         track = Track("", max(part.program, 0), part.program == -1)
@@ -108,7 +108,7 @@ def alone(song: Score, parts: Sequence[Part]) -> Score:
 def rewritten(
     midi: bytes, song: Score, bars: BarMap, jobs: Sequence[InfillJob], parts: Sequence[Part], text: str
 ) -> bytes:
-    """The song's own file with what was asked for in place of what was cut out; the rest event for event.
+    """Return the song's file with the new parts in place of the holes; the rest is unchanged, event for event.
 
     Raises:
         MidiError: The file cannot be taken apart, or has no channel left for a new instrument.
@@ -117,7 +117,7 @@ def rewritten(
     for job in jobs:
         end = int(bars.starts[job.hole.last])
         end = max(end, song.end() + 1) if job.hole.last == len(bars) else end
-        holes.append(replace_in.Hole(int(bars.starts[job.hole.first]), end, job.hole.tracks, job.hole.kept))
+        holes.append(replace_in.Hole(int(bars.starts[job.hole.first]), end, job.hole.tracks, job.hole.preserved))
     new, targets = Score(song.ticks_per_quarter), []
     for number in sorted({part.track for part in parts}):
         mine = [part for part in parts if part.track == number]
@@ -133,15 +133,15 @@ def rewritten(
 
 
 def new_keys(piece: Piece, song: Score, bars: BarMap, jobs: Sequence[InfillJob]) -> Counter[NoteKey]:
-    """The notes of a version that are not the song's."""
-    kept = song
+    """Return the notes of a version that are not the song's."""
+    remaining = song
     for job in jobs:
-        kept = cut(kept, bars, job.hole)[0]
-    return note_keys(piece.score) - note_keys(kept)
+        remaining = cut(remaining, bars, job.hole)[0]
+    return note_keys(piece.score) - note_keys(remaining)
 
 
 def part_keys(song: Score, parts: Sequence[Part]) -> Counter[NoteKey]:
-    """The notes of parts as they will stand in the song's file."""
+    """Return the notes of parts as they will be in the song's file."""
     found: Counter[NoteKey] = Counter()
     for part in parts:
         program = part.program

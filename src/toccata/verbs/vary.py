@@ -1,4 +1,4 @@
-"""Variations of a song: some bars anew, with their rhythm, contour, melody or harmony kept."""
+"""Variations of a song: some bars written anew, with their rhythm, contour, melody or harmony preserved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
-from toccata.tasks.scripted import Scripted, after, filled
+from toccata.tasks.scripted import Scripted, scripted_continuation, scripted_infill
 from toccata.tasks.vary import Change, Harmony, Keep, change, melody, span, within
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.rulebook import PitchRule
@@ -37,25 +37,25 @@ from toccata.verbs.infill import infill_of, write_infill
 from toccata.verbs.writer import MAX_TOKENS, Writer, further_seed
 
 PITCHES = ("rhythm", "contour")
-"""What is kept where nothing but pitches changes."""
+"""The values of ``keep`` with which only pitches change."""
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What is asked of every version.
+    """The arguments for varying a song, the same for every version.
 
     Attributes:
         song: The song.
         bars: Its bars.
-        holes: What is varied.
+        holes: The bars to vary.
         spans: The same in ticks.
-        tracks: In these alone; None: all.
-        locks: What is locked.
-        kept: The notes that are.
-        keep: What else stays.
+        tracks: The indices of the tracks to vary; None: all.
+        locks: The locks.
+        locked: The notes that are locked.
+        keep: What is preserved: rhythm, contour, melody or harmony.
         strength: How much of the rest may change, 0 to 1.
-        key: Kept to.
-        sampling: How bold.
+        key: The key of new pitches; None: any pitch.
+        sampling: The sampling parameters.
     """
 
     song: Prompt
@@ -64,32 +64,32 @@ class Variation:
     spans: list[tuple[int, int]]
     tracks: frozenset[int] | None
     locks: tuple[Lock, ...]
-    kept: frozenset[NoteRef]
+    locked: frozenset[NoteRef]
     keep: Keep
     strength: float
     key: str | None
     sampling: Sampling
 
-    def said(self) -> dict[str, Any]:
-        """What the origin of a version says of it."""
+    def origin_entries(self) -> dict[str, Any]:
+        """Return the entries of a version's origin that describe the variation."""
         locks = {"locks": [str(lock) for lock in self.locks]} if self.locks else {}
         return {"keep": self.keep, "strength": self.strength, **locks}
 
     @property
     def scale(self) -> NDArray[np.bool_] | None:
-        """``bool[128]``: what lies in the key."""
+        """The pitches of the key, ``bool[128]``; None: there is no key."""
         return None if self.key is None else every_octave(Key.read(self.key).scale())
 
     def dice(self, seed: int, count: int) -> NDArray[np.float64]:
-        """A number from 0 to 1 for each of so many notes."""
+        """Return a random number from 0 to 1 for each of ``count`` notes."""
         return np.random.default_rng([seed, count]).random(count)
 
 
 def refuse_unable(writer: Writer, keep: Keep) -> None:
-    """Refuse what a model cannot keep.
+    """Refuse a ``keep`` that the model cannot preserve.
 
     Raises:
-        RequestError: It cannot, and why.
+        RequestError: The model cannot preserve it, and why.
     """
     reason = why_not(writer.tokenizer)
     if reason and (keep in PITCHES or not can_fill(writer.tokenizer)):
@@ -100,20 +100,20 @@ def refuse_unable(writer: Writer, keep: Keep) -> None:
 
 
 def write_variation(
-    writer: Writer, asked: Variation, keys: Keys, seed: int, piece: int = 0
+    writer: Writer, variation: Variation, keys: Keys, seed: int, piece: int = 0
 ) -> Generator[DecodeJob | Event, Decoded | None, tuple[Piece, Change]]:
-    """Write one version; it comes with how far it is from the song.
+    """Write one version; return it with its change from the song.
 
     Args:
         writer: The model.
-        asked: What is asked for.
+        variation: What to write.
         keys: The song's notes.
-        seed: Of the version.
+        seed: The seed of the version.
         piece: The version's number, for events.
     """
-    write = _revoiced if asked.keep in PITCHES or not asked.strength else _around
-    made, now = yield from write(writer, asked, keys, seed, piece)
-    what = change(keys, now, asked.spans, asked.tracks)
+    write = _revoiced if variation.keep in PITCHES or not variation.strength else _around
+    made, now = yield from write(writer, variation, keys, seed, piece)
+    what = change(keys, now, variation.spans, variation.tracks)
     return replace(made, origin={**made.origin, "distance": what.distance, "changed": what.summary}), what
 
 
@@ -122,46 +122,46 @@ _Version = Generator[DecodeJob | Event, Decoded | None, tuple[Piece, Keys]]
 # -- pitches alone ---------------------------------------------------------------------------------------------------
 
 
-def _revoiced(writer: Writer, asked: Variation, keys: Keys, seed: int, piece: int) -> _Version:
-    """One version with other pitches, written block by block."""
-    song = _notes_of(writer, asked, keys)
-    free = _freedom(writer, asked, song, seed)
-    announcer = Announcer(piece, SongClock.of(asked.song.score))
-    there = note_keys(read_score(asked.song.midi))
+def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: int) -> _Version:
+    """Write one version in which only pitches change, block by block."""
+    song = _notes_of(writer, variation, keys)
+    free = _freedom(writer, variation, song, seed)
+    announcer = Announcer(piece, SongClock.of(variation.song.score))
+    there = note_keys(read_score(variation.song.midi))
     last = max((song.start[n] for n in free.notes if free.dice[n] < free.share or n == free.certain), default=-1)
-    waiting, number, before = list(asked.holes) if last >= 0 else [], 0, 0
+    waiting, number, before = list(variation.holes) if last >= 0 else [], 0, 0
     tokens, notes, decoded, nats = 0, 0, 0, 0.0
     while waiting:
         hole = waiting.pop(0)
         try:
-            scripted = _script(writer, asked, song, hole, free, last)
+            scripted = _script(writer, variation, song, hole, free, last)
         except RequestError as error:
             if error.kind != TOO_LONG or hole.last - hole.first == 1:
                 raise
             waiting[:0] = [job.hole for job in halves(InfillJob(hole))]
             continue
         if scripted is not None:
-            listener = _Bars(announcer, asked.bars, hole.first, before)
-            done = yield DecodeJob(scripted.task, further_seed(seed, number), asked.sampling, MAX_TOKENS, listener)
+            listener = _Bars(announcer, variation.bars, hole.first, before)
+            done = yield DecodeJob(scripted.task, further_seed(seed, number), variation.sampling, MAX_TOKENS, listener)
             assert done is not None
-            notes += scripted.sing(done.cursor.begun, song)
+            notes += scripted.apply_pitches(done.cursor.begun, song)
             tokens, decoded, nats = tokens + done.new_tokens, decoded + done.notes, nats + done.nats
             yield from announcer.settle(note_keys(read_score(keys.written(song.pitches))) - there)
             number += 1
         before += hole.last - hole.first
     about = {
-        "bars": [[hole.first + 1, hole.last] for hole in asked.holes],
-        "tracks": None if asked.tracks is None else sorted(asked.tracks),
-        "key": asked.key,
+        "bars": [[hole.first + 1, hole.last] for hole in variation.holes],
+        "tracks": None if variation.tracks is None else sorted(variation.tracks),
+        "key": variation.key,
         "programs": None,
-        "prompt": asked.song.about,
+        "prompt": variation.song.about,
         "tokens": tokens,
         "notes": notes,
         "nats_per_note": round(nats / max(1, decoded), 4),
     }
-    origin = {**writer.origin(seed, asked.sampling), **about, **asked.said()}
+    origin = {**writer.origin(seed, variation.sampling), **about, **variation.origin_entries()}
     now = keys.at(song.pitches)
-    new = _moved(keys, now, asked.song.score)
+    new = _moved(keys, now, variation.song.score)
     made = Piece(keys.written(song.pitches, origin_text(origin)), origin, new=new)
     yield from announcer.settle(note_keys(made.score) - there)
     return made, now
@@ -169,7 +169,7 @@ def _revoiced(writer: Writer, asked: Variation, keys: Keys, seed: int, piece: in
 
 @dataclass
 class _Bars:
-    """Makes events of bars alone: a Listener. The notes are announced when a block is done."""
+    """A Listener that makes events of bars only; notes are announced when a block is done."""
 
     announcer: Announcer
     bars: BarMap
@@ -177,105 +177,110 @@ class _Bars:
     before: int
 
     def note(self, note: Written, cursor: Cursor) -> list[Event]:
-        """Nothing yet."""
+        """Called with every complete note; ignored."""
         return []
 
     def bar(self, bar: int, cursor: Cursor) -> list[Event]:
-        """A bar has been reached."""
+        """Called with the index of every bar that begins."""
         number = min(self.first + bar, len(self.bars) - 1)
         if bar < 0:
             return []
         return [*self.announcer.bar(self.before + bar, int(self.bars.starts[number]), self.bars.meters[number])]
 
     def tempo(self, cursor: Cursor) -> None:
-        """The song's tempo goes on."""
+        """Called when the model has written a tempo change; ignored, as the song's tempo holds."""
 
 
-def _notes_of(writer: Writer, asked: Variation, keys: Keys) -> Song:
+def _notes_of(writer: Writer, variation: Variation, keys: Keys) -> Song:
     known = writer.tokenizer.grammar().scheme.has_programs
     programs = [
-        DRUMS if asked.song.score.tracks[n].is_drum else note.place.program if known else 0
+        DRUMS if variation.song.score.tracks[n].is_drum else note.place.program if known else 0
         for note, n in zip(keys.notes, keys.tracks, strict=True)
     ]
-    return Song(keys, [note.pitch for note in keys.notes], programs, asked.song.score.ticks_per_quarter)
+    return Song(keys, [note.pitch for note in keys.notes], programs, variation.song.score.ticks_per_quarter)
 
 
-def _freedom(writer: Writer, asked: Variation, song: Song, seed: int) -> Freedom:
-    """Which notes of all that are varied may move in the version of ``seed``."""
+def _freedom(writer: Writer, variation: Variation, song: Song, seed: int) -> Freedom:
+    """Return which notes may change their pitch in the version of ``seed``."""
     notes = [
         n
         for n, note in enumerate(song.keys.notes)
         if note.end is not None
         and song.programs[n] != DRUMS
-        and (asked.tracks is None or song.keys.tracks[n] in asked.tracks)
-        and (song.keys.tracks[n], note.start, note.pitch) not in asked.kept
-        and within(note.start, asked.spans)
+        and (variation.tracks is None or song.keys.tracks[n] in variation.tracks)
+        and (song.keys.tracks[n], note.start, note.pitch) not in variation.locked
+        and within(note.start, variation.spans)
     ]
     if not notes:
         raise RequestError("no pitched note that is not locked begins in these bars: name others, or other tracks")
     pitches = writer.tokenizer.grammar().scheme.pitches(False)
-    pitches = pitches if asked.scale is None else pitches & asked.scale
-    dice = asked.dice(seed, len(song.keys.notes))
-    certain = min(notes, key=lambda n: dice[n]) if asked.strength else -1
-    return Freedom(frozenset(notes), asked.strength, dice, certain, pitches, asked.keep == "contour")
+    pitches = pitches if variation.scale is None else pitches & variation.scale
+    dice = variation.dice(seed, len(song.keys.notes))
+    certain = min(notes, key=lambda n: dice[n]) if variation.strength else -1
+    return Freedom(frozenset(notes), variation.strength, dice, certain, pitches, variation.keep == "contour")
 
 
-def _script(writer: Writer, asked: Variation, song: Song, hole: Hole, free: Freedom, last: int) -> Scripted | None:
-    """What the model is asked for in one block; None: nothing."""
-    start, end = span(asked.song.score, asked.bars, hole)
+def _script(writer: Writer, variation: Variation, song: Song, hole: Hole, free: Freedom, last: int) -> Scripted | None:
+    """Return the scripted task of one block; None: no note of it may change."""
+    start, end = span(variation.song.score, variation.bars, hole)
     mine = replace(free, notes=frozenset(n for n in free.notes if start <= song.start[n] < end))
     if not mine.notes:
         return None
     stands = read_score(song.keys.written(song.pitches))
-    make = filled if writer.fills else after
+    make = scripted_infill if writer.fills else scripted_continuation
     done = not start <= last < end or song.pitches != [note.pitch for note in song.keys.notes]
-    return make(writer.tokenizer, stands, asked.bars, hole, song, mine, writer.context, changed=done)
+    return make(writer.tokenizer, stands, variation.bars, hole, song, mine, writer.context, changed=done)
 
 
 # -- notes anew ------------------------------------------------------------------------------------------------------
 
 
-def _around(writer: Writer, asked: Variation, keys: Keys, seed: int, piece: int) -> _Version:
-    """One version with other notes around those that stay."""
-    score = asked.song.score
+def _around(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: int) -> _Version:
+    """Write one version with new notes around those that are preserved."""
+    score = variation.song.score
     there = [
         NoteRef(n, note.time, note.pitch)
         for n, track in enumerate(score.tracks)
-        if asked.tracks is None or n in asked.tracks
+        if variation.tracks is None or n in variation.tracks
         for note in track.notes
-        if within(note.time, asked.spans)
+        if within(note.time, variation.spans)
     ]
     if there and all(score.tracks[note.track].is_drum for note in there):
         raise RequestError("only drums play in these bars: name others, or other tracks")
-    line = asked.kept
-    if asked.keep == "melody":
-        line |= melody(score, asked.spans, asked.tracks)
+    line = variation.locked
+    if variation.keep == "melody":
+        line |= melody(score, variation.spans, variation.tracks)
     others = [note for note in there if note not in line]
     if not others:
-        what = f"nothing but {'what is locked' if asked.locks else 'the melody'}" if there else "no note"
+        what = f"nothing but {'what is locked' if variation.locks else 'the melody'}" if there else "no note"
         raise RequestError(f"{what} stands in these bars: name others, or other tracks")
-    dice = asked.dice(seed, len(others))
-    goes = {note for note, roll in zip(others, dice.tolist(), strict=True) if roll < asked.strength}
+    dice = variation.dice(seed, len(others))
+    goes = {note for note, roll in zip(others, dice.tolist(), strict=True) if roll < variation.strength}
     goes = goes or {others[int(dice.argmin())]}
-    kept = frozenset(there) - goes
+    preserved = frozenset(there) - goes
     ticks = sorted(note.tick for note in goes)
     jobs = [
-        InfillJob(replace(hole, kept=kept), pitch_rules=_harmony(writer, asked) if asked.keep == "harmony" else None)
-        for hole, (start, end) in zip(asked.holes, asked.spans, strict=True)
+        InfillJob(
+            replace(hole, preserved=preserved),
+            pitch_rules=_harmony(writer, variation) if variation.keep == "harmony" else None,
+        )
+        for hole, (start, end) in zip(variation.holes, variation.spans, strict=True)
         if bisect_left(ticks, start) < bisect_left(ticks, end)
     ]
-    infill = infill_of(asked.song, jobs, Request(key=asked.key), asked.sampling, said=asked.said())
+    infill = infill_of(
+        variation.song, jobs, Request(key=variation.key), variation.sampling, extra_origin=variation.origin_entries()
+    )
     made = yield from write_infill(writer, infill, seed, piece)
     return made, Keys(made.midi)
 
 
-def _harmony(writer: Writer, asked: Variation) -> Callable[[Hole], tuple[PitchRule, ...]]:
+def _harmony(writer: Writer, variation: Variation) -> Callable[[Hole], tuple[PitchRule, ...]]:
     grid = writer.tokenizer.grammar().scheme.timing.ticks_per_quarter
-    return lambda hole: (Harmony.of(asked.song.score, asked.bars, hole, grid, asked.scale),)
+    return lambda hole: (Harmony.of(variation.song.score, variation.bars, hole, grid, variation.scale),)
 
 
 def _moved(before: Keys, after: Keys, song: Score) -> Score:
-    """The notes that have another pitch, each in the track of the song that it stands in."""
+    """Return the notes whose pitch changed, each in its track of the song."""
     out = Score(song.ticks_per_quarter)
     out.tracks.extend([Track(track.name, track.program, track.is_drum) for track in song.tracks])
     for was, now, track in zip(before.notes, after.notes, before.tracks, strict=True):

@@ -1,4 +1,4 @@
-"""What a verb knows of the model that writes."""
+"""The model as the verbs see it, and what they share."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from toccata.tokenizers.base import Tokenizer
 PieceVerb: TypeAlias = Generator[DecodeJob | Event, Decoded | None, Piece]
 """A verb that writes one piece."""
 MAX_TOKENS = 4096
-"""New ids a piece may have if bars are not asked for; with bars, this many for every 8 of them."""
+"""The limit on the new ids of a piece without a number of bars; with one, the limit for every 8 bars."""
 TRIES = 16
-"""So many times a piece is written at most, where not all are accepted."""
+"""The most attempts at writing one piece, where ``accept`` rejects some."""
 
 
 @dataclass(frozen=True)
 class Writer:
-    """A model, as verbs see it.
+    """A model, as the verbs see it.
 
     Attributes:
-        name: What it is called.
-        digest: Of its folder.
-        precision: What its weights are computed with.
+        name: The model's name.
+        digest: The digest of its folder.
+        precision: The precision of its weights.
         tokenizer: Its tokenizer.
-        context: Ids that it can read at a time.
-        styles: The styles that it has learned to tell apart, by number.
-        controls: Whether it has learned what controls mean.
-        fill: Whether it has learned to fill.
+        context: Its context length, in ids.
+        styles: The styles it was trained to distinguish, by number.
+        controls: Whether it was trained with control tokens.
+        fill: Whether it was trained to infill.
     """
 
     name: str
@@ -52,26 +52,26 @@ class Writer:
 
     @property
     def fills(self) -> bool:
-        """Whether it can write bars from what stands around them."""
+        """Whether it can infill."""
         return self.fill and can_fill(self.tokenizer)
 
     @property
     def how_to_fill(self) -> str:
-        """What a model needs that shall fill."""
+        """How to train a model that can infill, in words."""
         other = "" if can_fill(self.tokenizer) else " and recipe toccata, as the tokens of this one cannot say it"
         return f"train a model with examples.fill=0.25{other}"
 
     def refuse_no_fill(self) -> None:
-        """Refuse to fill with a model that has not learned it.
+        """Refuse to infill with a model that was not trained to.
 
         Raises:
-            RequestError: It has not.
+            RequestError: The model cannot infill.
         """
         if not self.fills:
             raise RequestError(f"{self.name} has not learned to fill: {self.how_to_fill}")
 
     def compile(self, request: Request, room: int) -> Task:
-        """A request as what the model reads, of at most ``room`` ids, and the rules for what it writes.
+        """Compile a request into a prompt of at most ``room`` ids, and the constraints on what is written.
 
         Raises:
             RequestError: The request contradicts itself, or the model cannot do it.
@@ -79,7 +79,7 @@ class Writer:
         return compile_request(request, self.tokenizer, room, controls=self.controls)
 
     def origin(self, seed: int, sampling: Sampling) -> dict[str, Any]:
-        """What the origin of every piece says of who wrote it, and how."""
+        """Return what the origin of every piece records: the model, the seed and the sampling."""
         return {
             "model": self.name,
             "digest": self.digest,
@@ -90,7 +90,7 @@ class Writer:
 
 
 def further_seed(seed: int, number: int) -> int:
-    """The seed of the job with a number, of those that make one piece; the first has the piece's own."""
+    """Return the seed of one of the decode jobs of a piece; job 0 has the piece's own seed."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
 
 
@@ -99,12 +99,12 @@ def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Pie
 
     Args:
         write: Writes it with a seed.
-        seed: The first.
-        accept: Judges every piece that is written.
-        piece: Its number, for events.
+        seed: The seed of the first attempt.
+        accept: Called with every piece; returns whether it is accepted.
+        piece: The piece's number, for events.
 
     Raises:
-        RequestError: None is accepted.
+        RequestError: No attempt is accepted.
     """
     own = seed
     for attempt in range(TRIES):
