@@ -70,11 +70,28 @@ class Features:
             self.place[of_kind[kind]] = np.arange(1, len(of_kind[kind]) + 1)
         self.drums = scheme.vocabulary.drums
         self.pitch_ids = PitchIds(scheme.vocabulary)
-        positions = of_kind[Kind.POSITION]
-        sizes = {
+        sizes = self._sizes()
+        self.blocks = tuple(sizes.items())
+        named = sorted((token, pitch) for pitch, token in self.pitch_ids.ids.items())
+        self.pitches = (*named[0], len(named))
+        if named != [(named[0][0] + i, named[0][1] + i) for i in range(len(named))]:
+            self.intervals = ()  # no vocabulary that toccata builds
+        ends = np.cumsum([0, *sizes.values()])
+        columns = [*range(len(sizes)), *[len(sizes) - 1] * (VOICES - 1)]
+        self.offsets = ends[columns].astype(np.int32)
+        self.unknown_meter = len(meters) - 1
+        self.columns: list[int] = self.offsets.tolist()
+        self.bars: list[int] = self.bar_ticks.tolist()
+        self.steps: list[int] = self.position_ticks.tolist()
+        self.places: list[int] = self.place.tolist()
+
+    def _sizes(self) -> dict[str, int]:
+        """Name and number of rows of each feature, ``sounding`` last."""
+        of_kind = self.scheme.vocabulary.of_kind
+        return {
             # The place.
-            "position": 2 + int(self.value[positions].max()),
-            "meter": len(meters),
+            "position": 2 + int(self.value[of_kind[Kind.POSITION]].max()),
+            "meter": len(self.bar_ticks),
             "bar": 1 + CYCLE,
             # The instrument that plays.
             "program": 2 + DRUMS,
@@ -105,19 +122,6 @@ class Features:
             "pitch classes": 1 << 12,
             "sounding": 1 + 128,
         }
-        self.blocks = tuple(sizes.items())
-        named = sorted((token, pitch) for pitch, token in self.pitch_ids.ids.items())
-        self.pitches = (*named[0], len(named))
-        if named != [(named[0][0] + i, named[0][1] + i) for i in range(len(named))]:
-            self.intervals = ()  # no vocabulary that toccata builds
-        ends = np.cumsum([0, *sizes.values()])
-        columns = [*range(len(sizes)), *[len(sizes) - 1] * (VOICES - 1)]
-        self.offsets = ends[columns].astype(np.int32)
-        self.unknown_meter = len(meters) - 1
-        self.columns: list[int] = self.offsets.tolist()
-        self.bars: list[int] = self.bar_ticks.tolist()
-        self.steps: list[int] = self.position_ticks.tolist()
-        self.places: list[int] = self.place.tolist()
 
     def of(self, ids: Sequence[int] | NDArray[np.integer]) -> Ints:
         """The rows of the table ``int32[T, columns]`` of ``ids int[T]``: at each token, with what it says."""
