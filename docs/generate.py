@@ -27,12 +27,14 @@ SECTIONS = {
 BESIDE = {
     "model": "| `size` | none | `nano`, `micro`, `small` or `base`, for layers, width, heads, kv_heads and ffn. |\n"
     "| `features` | `false` | Beside each token, what is known where it stands is an input: position, meter, who plays "
-    "and how, what sounds, what was played a bar ago. |\n"
+    "and how, what sounds, what was played a bar ago, what followed the last time. |\n"
+    "| `intervals` | `false` | With `features`: the logits of pitches have a part for the interval from each known "
+    "pitch. |\n"
 }
 """Keys that stand for several fields."""
 ELSEWHERE = {
     "prepare": {"clean"},
-    "model": {"vocab", "features"},
+    "model": {"vocab", "features", "intervals", "pitches"},
     'codec, for scheme = "codes"': {"steps", "codes", "codebook"},  # the tokenizer says them
 }
 """Fields that a recipe does not set in that section."""
