@@ -162,8 +162,7 @@ class Features:
             found |= _since(here, notes) | _own(here, notes)
             more, rows[:, -VOICES:] = _sounding(here, notes)
             found |= more
-        followed = np.array(guesses(self.pitch_ids, ids.tolist()), np.int32).reshape(-1, len(self.pitch_ids.blocks))
-        found |= dict(zip(self.pitch_ids.blocks, followed.T, strict=True))
+        found |= dict(zip(self.pitch_ids.blocks, guesses(self.pitch_ids, ids).T, strict=True))
         for column, (name, _) in enumerate(self.blocks[:-1]):
             rows[:, column] = found.get(name, 0)
         rows += self.offsets

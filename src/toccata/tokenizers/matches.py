@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toccata.tokenizers.vocabulary import Kind, Vocabulary
 
 TOKENS, RHYTHM, MELODY = (3, 4, 6), (4, 8), (3, 5)
 """How many last words have to be the same, for each guess."""
 Guesses = tuple[int, ...]
+Ints = NDArray[np.int64]
 
 
 class PitchIds:
@@ -33,6 +35,10 @@ class PitchIds:
         pitched = (vocabulary.kinds == Kind.PITCH) & ~vocabulary.drums
         self.pitches: list[int] = np.where(pitched, vocabulary.values, -1).tolist()
         self.ids = {pitch: token for token, pitch in enumerate(self.pitches) if pitch >= 0}
+        # The same as arrays, the second from pitch -128 on: a step may lead out of the range of pitches.
+        self.pitch_of = np.array(self.pitches)
+        self.id_of = np.full(3 * 128, -1)
+        self.id_of[[128 + pitch for pitch in self.ids]] = list(self.ids.values())
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -117,10 +123,53 @@ class Matches:
         return made
 
 
-def guesses(pitches: PitchIds, ids: Sequence[int]) -> list[Guesses]:
-    """The guesses after each of ``ids``, one for each of :attr:`PitchIds.blocks`."""
-    matches, found = Matches(pitches), []
-    for token in ids:
-        matches.read(token)
-        found.append(matches.guesses)
+def guesses(pitches: PitchIds, ids: NDArray[np.int64]) -> Ints:
+    """The guesses ``int64[T, n]`` after each of ``ids int64[T]``, a column for each of :attr:`PitchIds.blocks`.
+
+    The same numbers as :class:`Matches` has, a whole sequence at a time.
+    """
+    size = pitches.size
+    pitch = pitches.pitch_of[ids]
+    pitched = np.flatnonzero(pitch >= 0)
+    sung = pitch[pitched]
+    nth = np.cumsum(pitch >= 0) - 1  # the number of the latest pitch; -1: there is none yet
+    latest = np.where(nth >= 0, np.append(sung, 0)[nth], 0)
+    steps = 2 * size + np.diff(sung, prepend=0)
+    words = ids.copy()
+    words[pitched] = steps
+    beats = np.where(pitch >= 0, size, ids)
+    columns = [_named(pitches, found, latest) for found in _followed(words, TOKENS)]
+    columns += [1 + found for found in _followed(beats, RHYTHM)]
+    for found in _followed(steps, MELODY):
+        columns.append(np.append(_named(pitches, found, sung), 0)[nth])
+    return np.stack(columns, axis=1)
+
+
+def _named(pitches: PitchIds, words: Ints, latest: Ints) -> Ints:
+    """The ids, from 1, that words are after the pitches ``latest``; 0: there is none."""
+    reached = np.clip(128 + latest + words - 2 * pitches.size, 0, len(pitches.id_of) - 1)
+    return 1 + np.where(words < pitches.size, words, pitches.id_of[reached])
+
+
+def _followed(words: Ints, lengths: Sequence[int]) -> list[Ints]:
+    """For each length and word: what followed when the last so many words were there before; -1: they never were."""
+    runs: dict[int, Ints] = {1: np.unique(words, return_inverse=True)[1]}
+
+    def numbered(length: int) -> Ints:
+        """A number for each run of so many words, the same for the same words."""
+        if length not in runs:
+            first, last = numbered(length - length // 2), numbered(length // 2)
+            count = max(len(words) - length + 1, 0)
+            pairs = first[:count] * (len(words) + 1) + last[length - length // 2 :][:count]
+            runs[length] = np.unique(pairs, return_inverse=True)[1]
+        return runs[length]
+
+    found = []
+    for length in lengths:
+        own = numbered(length)
+        order = np.argsort(own, kind="stable")
+        again = own[order[1:]] == own[order[:-1]]
+        followed = np.full(len(words), -1)
+        followed[order[1:][again] + length - 1] = words[order[:-1][again] + length]
+        found.append(followed)
     return found
