@@ -34,12 +34,12 @@ _PITCHES = 21, 108
 """Transposition stays on the piano's keys."""
 _CACHED = 64
 _FILLED = 96
-"""Ids a passage must have at least to be given a hole."""
+"""Ids that a passage with a hole has at least."""
 
 
 @dataclass(frozen=True)
 class ExampleOptions:
-    """How training examples are drawn and bent.
+    """How training examples are drawn and augmented.
 
     Attributes:
         transpose: Up to this many semitones up or down, evenly; drums stay.
@@ -47,7 +47,7 @@ class ExampleOptions:
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
         fill: Share of passages with bars cut out, to be written from what stands around them.
-        controls: Share of passages that are told of: how busy, how high, in which key, whose style.
+        controls: Share of passages with control tokens before them: how busy, how high, in which key, whose style.
     """
 
     transpose: int = 5
@@ -157,7 +157,7 @@ class Examples:
             first = 0
         if self.options is None:
             return passage_of_length(self.tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids
-        bend = self._bend(piece, rng)
+        augment = self._augmentation(piece, rng)
         # A note mostly takes a token at least, so no passage reaches further than this; where learned tokens stand for
         # several notes, it may.
         after = int(np.searchsorted(piece.onsets, piece.bars.starts[first])) + tokens
@@ -166,17 +166,19 @@ class Examples:
             reach = min(piece.bars.at(int(piece.onsets[after])) + 2, reach)
         for last in (reach, len(piece.bars)):
             part = piece.score if last == len(piece.bars) else slice_ticks(piece.score, 0, int(piece.bars.starts[last]))
-            music = bend(part)
+            music = augment(part)
             found = passage_of_length(self.tokenizer, music, piece.bars, piece.onsets, first, tokens)
             if found.last <= last:
                 break
         controlled = bool(self.options.controls) and rng.random() < self.options.controls
-        teller = _Teller(self.tokenizer, music, piece.bars, self._style(number) if controlled else None, controlled)
+        conditioner = _Conditioner(
+            self.tokenizer, music, piece.bars, self._style(number) if controlled else None, controlled
+        )
         if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
-            filled = self._filled(teller, first, found.last, tokens, rng)
+            filled = self._filled(conditioner, first, found.last, tokens, rng)
             if filled is not None:
                 return filled
-        return teller.tell(found, rng)
+        return conditioner.ids(found, rng)
 
     def _style(self, number: int) -> int | None:
         """The number of a piece's style; None: it has none, or there is no other."""
@@ -184,21 +186,21 @@ class Examples:
         return style - 1 if len(self.corpus.styles) > 1 and style else None
 
     def _filled(
-        self, teller: _Teller, first: int, last: int, tokens: int, rng: np.random.Generator
+        self, conditioner: _Conditioner, first: int, last: int, tokens: int, rng: np.random.Generator
     ) -> NDArray[np.int32] | None:
         """Bars ``first`` to ``last - 1`` with a hole, as few bars fewer as make it ``tokens`` ids at most."""
         while last > first:
-            hole = random_hole(teller.score, teller.bars, first, last, rng)
+            hole = random_hole(conditioner.score, conditioner.bars, first, last, rng)
             if hole is None:
                 return None
             found = filling(
                 self.tokenizer,
-                teller.score,
-                teller.bars,
+                conditioner.score,
+                conditioner.bars,
                 first,
                 last,
                 hole,
-                control_tokens=teller.cues_of_hole(hole, rng),
+                control_tokens=conditioner.of_hole(hole, rng),
             )
             ids = np.concatenate([found.prompt, found.target])
             if len(ids) <= tokens:
@@ -213,7 +215,7 @@ class Examples:
             self._parsed.popitem(last=False)
         return parsed
 
-    def _bend(self, piece: _Parsed, rng: np.random.Generator) -> Callable[[Score], Score]:
+    def _augmentation(self, piece: _Parsed, rng: np.random.Generator) -> Callable[[Score], Score]:
         """What transposes, makes faster or slower, louder or softer; by how much is drawn here."""
         options = self.options
         assert options is not None
@@ -223,12 +225,12 @@ class Examples:
         faster = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.tempo)))
         louder = float(np.exp(rng.uniform(-1, 1) * np.log1p(options.velocity)))
 
-        def bend(score: Score) -> Score:
+        def augment(score: Score) -> Score:
             score = transpose(score, semitones)
             score = scale_tempo(score, faster) if options.tempo else score
             return scale_velocity(score, louder) if options.velocity else score
 
-        return bend
+        return augment
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker process parses for itself, and maps the columns itself.
@@ -260,41 +262,41 @@ def refuse_drums_alone(corpus: Corpus, options: TokenizerOptions) -> None:
 
 
 @dataclass(frozen=True)
-class _Teller:
-    """Says of passages of a piece what is to be told of them, if anything is.
+class _Conditioner:
+    """Measures the controls of passages of a piece and puts their tokens in.
 
     Attributes:
-        tokenizer: Whose ids it is told in.
+        tokenizer: What the passages are encoded with.
         score: The piece.
         bars: Its bars.
         style: Its style's number, if it has one.
-        tells: Whether anything is told.
+        enabled: Whether there are controls at all.
     """
 
     tokenizer: Tokenizer
     score: Score
     bars: BarMap
     style: int | None
-    tells: bool
+    enabled: bool
 
-    def tell(self, found: Passage, rng: np.random.Generator) -> NDArray[np.int32]:
-        """The ids of a passage with what is told of it."""
-        if not self.tells or not can_control(self.tokenizer):
-            return found.ids
-        ends = int(found.ids[-1]) == self.tokenizer.eos
-        controls = self._cues(self.score, found.first, found.last, ends, rng)
-        meter = self.bars.meters[found.first]
-        first, ids = insert_control_tokens(self.tokenizer.grammar(), [], found.ids.tolist(), meter, controls.bars)
+    def ids(self, passage: Passage, rng: np.random.Generator) -> NDArray[np.int32]:
+        """The ids of a passage with its control tokens."""
+        if not self.enabled or not can_control(self.tokenizer):
+            return passage.ids
+        ends = int(passage.ids[-1]) == self.tokenizer.eos
+        controls = self._controls(self.score, passage.first, passage.last, ends, rng)
+        meter = self.bars.meters[passage.first]
+        first, ids = insert_control_tokens(self.tokenizer.grammar(), [], passage.ids.tolist(), meter, controls.bars)
         return np.array([*controls.prefix, *first, *ids], np.int32)
 
-    def cues_of_hole(self, hole: Hole, rng: np.random.Generator) -> ControlTokens:
-        """What is told of the notes that a hole takes out."""
-        if not self.tells:
+    def of_hole(self, hole: Hole, rng: np.random.Generator) -> ControlTokens:
+        """The control tokens of the notes that a hole takes out."""
+        if not self.enabled:
             return ControlTokens()
         taken = cut(self.score, self.bars, hole)[1]
-        return self._cues(taken, hole.first, hole.last, False, rng)
+        return self._controls(taken, hole.first, hole.last, False, rng)
 
-    def _cues(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> ControlTokens:
+    def _controls(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> ControlTokens:
         lines = self.bars.starts[first : last + 1].tolist()
         whole, bars = random_controls(Sounding.of(score), lines, self.style, ends, rng)
         return encode_controls(self.tokenizer, whole, bars)

@@ -31,7 +31,7 @@ from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, Decoder
 
 
 class Decoder(nn.Module):
-    """Token ids in, logits out. The config is kept as ``.config``.
+    """Token ids in, logits out; ``.config`` is its shape.
 
     Attributes:
         kernel: How attention is computed; None: in blocks where a processor computes in bf16, else by torch's fused

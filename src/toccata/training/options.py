@@ -49,7 +49,7 @@ class TrainOptions:
     clip: float = 1.0
     """The gradient's norm is cut to this; 0: it is not."""
     ema: float = 0.0
-    """Decay of an average of the weights that is evaluated and kept in their place; 0: none."""
+    """Decay of an average of the weights that is evaluated and saved in their place; 0: none."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 where the processor or GPU computes in it."""
     attention: Literal["auto", "blocks", "plain", "fused", "flex"] = "auto"
