@@ -5,7 +5,7 @@ All variants learn from the same pieces, for as many minutes or steps, and are m
 to the first variant, with an interval from pieces drawn anew.
 
     python benchmarks/learner.py [--data DIR] [--minutes 18 | --steps N] [--seeds 0 1] [--recipe toccata] [--out DIR]
-        [--json] "NAME: section.key=value ..." ...
+        [--json] ["NAME: section.key=value ..." ...]
 
     python benchmarks/learner.py --minutes 2 "as it is:" "without: model.latest=false" "wide: model.width=256"
 """
@@ -28,6 +28,11 @@ from toccata.corpus.store import Corpus
 from toccata.measure.likelihood import likelihood
 from toccata.recipes import load
 
+BEFORE_AND_NOW = (
+    "before: tokenizer.scheme=REMI tokenizer.options.program_changes=true model.features=false",
+    "now:",
+)
+"""The recipe ``toccata`` as it was until tokens by change and features, and as it is."""
 DRAWN = 2000
 """How often pieces are drawn anew for an interval."""
 
@@ -35,7 +40,7 @@ DRAWN = 2000
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("variants", nargs="+", metavar="NAME: section.key=value ...")
+    parser.add_argument("variants", nargs="*", default=BEFORE_AND_NOW, metavar="NAME: section.key=value ...")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("TOCCATA_DATA", "../shared/data")) / "bach" / "mutopia"
     )
@@ -46,6 +51,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="keep the models here, and go on with what is there")
     parser.add_argument("--json", action="store_true", help="one JSON object for each training")
     options = parser.parse_args()
+    if options.minutes is None and options.steps is None:
+        options.minutes = 18.0
     with tempfile.TemporaryDirectory() as temporary:
         out = options.out or Path(temporary)
         corpus = api.prepare(options.data, out / "corpus", load(options.recipe).prepare_options())

@@ -1,0 +1,118 @@
+"""What finetuning on a few files of one composer is worth: nats a note on that composer's other pieces.
+
+Of each composer some pieces are learned from and all others are measured on: with the model as it is, with it finetuned
+in each of the variants, and with ``--scratch`` with a model of the same recipe trained on those pieces alone for as
+long. The composers' names are the files' beginnings, up to the first ``_``. Where no model is given, one is trained on
+Bach for 18 minutes first.
+
+    python benchmarks/finetune.py [--model MODEL] [--data DIR] [--composers JoplinS CzernyC ...] [--pieces 10]
+        [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import toccata
+from toccata.midi.read import find_midi
+
+COMPOSERS = ("BurgmullerJFF", "CzernyC", "HandelGF", "JoplinS", "SchubertF")
+
+
+def main() -> None:
+    """Finetune, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("variants", nargs="*", default=["as it is:"], metavar="NAME: section.key=value ...")
+    home = Path(os.environ.get("TOCCATA_DATA", "../shared/data"))
+    parser.add_argument("--data", type=Path, default=home / "piano" / "keyboard")
+    parser.add_argument("--composers", nargs="+", default=COMPOSERS)
+    parser.add_argument("--pieces", type=int, default=10)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--scratch", action="store_true", help="a model trained on these pieces alone besides")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each line")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.model is None:
+            options.model = toccata.train(home / "bach" / "mutopia", Path(temporary) / "bach", minutes=18).path
+        for row in rows(options):
+            print(json.dumps(row) if options.json else line(row), flush=True)
+
+
+def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Each composer, seed and variant."""
+    recipe = toccata.load(options.model).folder.about["recipe"]["name"]
+    for composer in options.composers:
+        for seed in options.seeds:
+            with tempfile.TemporaryDirectory() as temporary:
+                place = Path(temporary)
+                learn, held = parted(options.data, composer, options.pieces, seed, place)
+                before = measured(options.model, held)
+                yield {"composer": composer, "seed": seed, "variant": "not finetuned", **before, "gain": 0.0}
+                for number, variant in enumerate(options.variants):
+                    name, _, settings = variant.partition(":")
+                    made = toccata.finetune(
+                        learn,
+                        place / f"model-{number}",
+                        model=options.model,
+                        minutes=options.minutes,
+                        seed=seed,
+                        settings=["prepare.test=0", *shlex.split(settings)],
+                    )
+                    yield {"composer": composer, "seed": seed, "variant": name.strip(), **of(made, held, before)}
+                if options.scratch:
+                    minutes = made.about["lineage"]["minutes"]
+                    alone = toccata.train(
+                        learn, place / "alone", recipe=recipe, minutes=minutes, seed=seed, settings=["prepare.test=0"]
+                    )
+                    yield {"composer": composer, "seed": seed, "variant": "from nothing", **of(alone, held, before)}
+
+
+def parted(data: Path, composer: str, pieces: int, seed: int, place: Path) -> tuple[Path, Path]:
+    """Copy a composer's files into two folders: so many to learn from, and the others."""
+    found = [path for path in find_midi(data) if path.name.partition("_")[0] == composer]
+    if len(found) <= pieces:
+        raise SystemExit(f"{composer} has {len(found)} files below {data}: more than {pieces} are needed")
+    drawn = np.random.default_rng(seed).permutation(len(found)).tolist()
+    for folder, numbers in (("learn", drawn[:pieces]), ("held", drawn[pieces:])):
+        (place / folder).mkdir()
+        for number in numbers:
+            shutil.copy(found[number], place / folder)
+    return place / "learn", place / "held"
+
+
+def measured(model: Path, held: Path) -> dict[str, Any]:
+    """The likelihood of pieces."""
+    found = toccata.evaluate(model, held, include_seen=True).to_dict()
+    return {"nats_per_note": found["nats_per_note"], "pieces": found["pieces"], "notes": found["notes"]}
+
+
+def of(made: Any, held: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """The same of a model that was just trained, with how long that took and how much it is better than before."""
+    lineage, found = made.about["lineage"], measured(made.path, held)
+    gain = 1 - found["nats_per_note"] / before["nats_per_note"]
+    return {**found, "gain": round(gain, 4), "steps": lineage["step"], "minutes": lineage["minutes"]}
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    cost = f"{row['minutes']:5.1f} min, {row['steps']} steps" if "minutes" in row else ""
+    return (
+        f"{row['composer']:14} seed {row['seed']}  {row['variant']:20} {row['nats_per_note']:.3f} nats a note on "
+        f"{row['pieces']} pieces  {-row['gain']:+.1%}  {cost}"
+    )
+
+
+if __name__ == "__main__":
+    main()
