@@ -30,6 +30,7 @@ def build(options: TrainOptions, dtype: Any = jnp.float32) -> optax.GradientTran
         "muon": optax.chain(_muon(dtype), decay),
         "decayed": optax.chain(adam, decay),
         "plain": adam,
+        "embeddings": optax.chain(adam, optax.scale(options.embedding_lr)),
     }
     return optax.partition(parts, lambda model: _kinds(model, options.optimizer))
 
@@ -70,6 +71,8 @@ def _kinds(model: Any, optimizer: str) -> Any:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         if leaf.ndim == 2 and name.startswith("blocks."):
             return "muon" if optimizer == "muon" else "decayed"
+        if name in ("embedding.weight", "places.weight", "features.weight"):
+            return "embeddings"
         return "decayed" if name == "head.weight" else "plain"
 
     return jax.tree_util.tree_map_with_path(kind, model)

@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from toccata.training import sharding
 from toccata.training.options import TrainOptions
 
+EMBEDDINGS = frozenset({"embedding.weight", "places.weight", "features.weight"})
+"""Parameters of a Decoder that are embeddings."""
+SCALE = "lr_scale"
+"""In a group of parameters, the multiple of the learning rate that is theirs."""
+
 
 class Muon(torch.optim.Muon):
     """torch's Muon (Jordan et al. 2024), all matrices of one shape at a time, in the number format that is fast here.
@@ -79,16 +84,20 @@ def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> lis
     """
     hidden: list[Tensor] = []
     decayed: list[Tensor] = []
+    embeddings: list[Tensor] = []
     plain: list[Tensor] = []
     for name, parameter in model.named_parameters():
         inside = parameter.ndim == 2 and "blocks." in name
         if inside and options.optimizer == "muon":
             hidden.append(parameter)
+        elif name in EMBEDDINGS:
+            embeddings.append(parameter)
         else:
             (decayed if inside or name.endswith("head.weight") else plain).append(parameter)
     groups = [
         {"params": decayed, "weight_decay": options.weight_decay},
         {"params": plain, "weight_decay": 0.0},
+        {"params": embeddings, "weight_decay": 0.0, SCALE: options.embedding_lr},
     ]
     groups = [g for g in groups if g["params"]]
     betas = options.beta1, options.beta2

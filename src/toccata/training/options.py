@@ -33,6 +33,8 @@ class TrainOptions:
     """Batches a step."""
     lr: float = 2e-3
     """Learning rate at its highest."""
+    embedding_lr: float = 1.0
+    """That of the embeddings of tokens, positions and features, as a multiple of it."""
     schedule: Literal["cosine", "wsd", "linear"] = "cosine"
     """``wsd``: constant, and a linear decay over the last fifth (Hu et al. 2024)."""
     warmup: float = 0.02
@@ -95,8 +97,8 @@ class TrainOptions:
 
 
 _LOWEST: dict[str, float] = {
-    "steps": 1, "micro_batch_size": 1, "gradient_accumulation_steps": 1, "warmup": 0, "floor": 0, "weight_decay": 0,
-    "clip": 0, "ema": 0, "evaluations": 1,
+    "steps": 1, "micro_batch_size": 1, "gradient_accumulation_steps": 1, "embedding_lr": 0, "warmup": 0, "floor": 0,
+    "weight_decay": 0, "clip": 0, "ema": 0, "evaluations": 1,
     "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "seed": 0,
 }  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -200,7 +200,7 @@ class TorchLearner:
             accelerator.clip_grad_norm_(self.decoder.parameters(), options.clip)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get(optim.SCALE, 1.0)
             optimizer.step()
             optimizer.zero_grad()
         if options.ema:
