@@ -170,19 +170,28 @@ def tokenizer() -> EventTokenizer:
     return EventTokenizer.build(EventOptions("REMI", {"num_velocities": 8}))
 
 
-@pytest.mark.parametrize(("optimizer", "changes"), [("muon", {}), ("adamw", {"tied": True, "bias": True})])
-def test_steps_are_torchs(optimizer: Any, changes: Any, corpus: Corpus, tokenizer: EventTokenizer) -> None:
+@pytest.mark.parametrize(
+    ("optimizer", "changes", "beside"),
+    [("muon", {}, False), ("adamw", {"tied": True, "bias": True}, False), ("muon", {}, True)],
+)
+def test_steps_are_torchs(
+    optimizer: Any, changes: Any, beside: bool, corpus: Corpus, tokenizer: EventTokenizer
+) -> None:
     """The same batches, clipping, decay, average and optimisers: the same losses and weights, step after step."""
     config = DecoderConfig(
         vocab=tokenizer.vocab_size, context=48, layers=1, width=32, heads=2, kv_heads=1, ffn=48, **changes
     )
+    features = tokenizer.features if beside else None
+    if features is not None:
+        shape = {"features": features.blocks, "intervals": features.intervals, "pitches": features.pitches}
+        config = replace(config, **shape)
     options = TrainOptions(
         optimizer=optimizer, steps=6, micro_batch_size=3, gradient_accumulation_steps=2,
-        lr=0.01, clip=0.5, ema=0.9, weight_decay=0.3, warmup=0.4,
+        lr=0.01, embedding_lr=1.5, clip=0.5, ema=0.9, weight_decay=0.3, warmup=0.4,
         precision="fp32", workers=0, valid_rows=4, seed=5,
     )  # fmt: skip
-    train = Examples(corpus, tokenizer, "train", 48, ExampleOptions(), 5)
-    valid = Examples(corpus, tokenizer, "valid", 48)
+    train = Examples(corpus, tokenizer, "train", 48, ExampleOptions(), 5, features)
+    valid = Examples(corpus, tokenizer, "valid", 48, features=features)
     torch.manual_seed(0)
     weights = to_arrays(dict(TorchDecoder(config).named_parameters()))
     both = [kind(config, weights, train, valid, options) for kind in (TorchLearner, JaxLearner)]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,13 +17,15 @@ from symusic import Note, Score, Track
 
 import toccata
 from toccata import api
-from toccata.corpus.examples import refuse_drums_alone
+from toccata.corpus.examples import Examples, refuse_drums_alone
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, ModelError, RecipeError, RequestError, ToccataError
 from toccata.folder import ModelFolder
 from toccata.midi.clean import CleanOptions
+from toccata.model.config import DecoderConfig
 from toccata.recipes import load, of_corpus, restore
+from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.compute import Compute
 from toccata.training.optim import Muon, orthogonalised
@@ -30,7 +33,7 @@ from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
 from toccata.training.stop import Stop
-from toccata.training.torchnet import TorchBackend
+from toccata.training.torchnet import TorchBackend, TorchLearner
 from train_part import TINY
 
 HERE = Path(__file__).parent
@@ -477,6 +480,22 @@ def test_muon_is_torchs() -> None:
     for mine, yours in zip(ours, theirs, strict=True):
         assert (mine - yours).abs().max() < 2e-3  # theirs orthogonalises in bf16
     assert {name for state in one.state.values() for name in state} == {"momentum_buffer"}
+
+
+def test_embeddings_learn_at_a_rate_of_their_own(corpus: Corpus) -> None:
+    """The first step of AdamW is as long as the learning rate."""
+    tokenizer = EventTokenizer.build(EventOptions("REMI", {}))
+    config = DecoderConfig(tokenizer.vocab_size, context=32, layers=1, width=16, heads=1, kv_heads=1, ffn=16)
+    options = TrainOptions(
+        lr=1e-3, embedding_lr=3.0, clip=0, weight_decay=0, micro_batch_size=2, precision="fp32", workers=0
+    )
+    learner = TorchLearner(config, None, Examples(corpus, tokenizer, "train", 32), None, options)
+    before = learner.weights()
+    learner.begin(0)
+    learner.step(0, 1e-3)
+    moved = {name: float(np.abs(after - before[name]).max()) for name, after in learner.weights().items()}
+    assert moved["embedding.weight"] == pytest.approx(3e-3, rel=1e-3)
+    assert moved["head.weight"] == pytest.approx(1e-3, rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96)])
