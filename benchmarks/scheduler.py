@@ -79,8 +79,12 @@ def made_model(path: Path, size: str) -> Model:
     recipe = load("toccata")
     tokenizer = build_tokenizer(recipe.tokenizer)
     features = tokenizer.features
-    blocks = () if features is None else features.blocks
-    config = DecoderConfig(vocab=tokenizer.vocab_size, context=1024, features=blocks, **sized(size))
+    known = (
+        {}
+        if features is None
+        else {"features": features.blocks, "intervals": features.intervals, "pitches": features.pitches}
+    )
+    config = DecoderConfig(vocab=tokenizer.vocab_size, context=1024, **known, **sized(size))
     torch.manual_seed(0)
     decoder = Decoder(config)
     with torch.no_grad():

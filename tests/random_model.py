@@ -27,14 +27,19 @@ def random_model(
     seed: int = 0,
     styles: Sequence[str] = (),
     settings: Sequence[str] = (),
+    features: bool = False,
     **shape: Any,
 ) -> Path:
     """Write a model folder of random weights, large enough that they have opinions."""
     tokenizer = tokenizer or EventTokenizer.build(options or EventOptions("REMI", {"program_changes": True}))
     sizes: dict[str, Any] = {"context": 96, "layers": 2, "width": 32, "heads": 2, "kv_heads": 1, "ffn": 64}
+    if features and (known := tokenizer.features) is not None:
+        sizes |= {"features": known.blocks, "intervals": known.intervals, "pitches": known.pitches}
     config = DecoderConfig(vocab=tokenizer.vocab_size, **{**sizes, **shape})
     torch.manual_seed(seed)
     decoder = Decoder(config)
+    if decoder.intervals is not None:
+        torch.nn.init.normal_(decoder.intervals.weight, std=0.02)  # nothing at the beginning
     for parameter in decoder.parameters():
         if parameter.ndim > 1:
             parameter.data.mul_(6)

@@ -47,7 +47,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     recipe = load("toccata")
     assert isinstance(recipe.tokenizer, EventOptions)
     place = random_model(
-        tmp_path_factory.mktemp("model") / "m", recipe.tokenizer, context=CONTEXT, styles=["bach", "chopin"]
+        tmp_path_factory.mktemp("model") / "m",
+        recipe.tokenizer,
+        context=CONTEXT,
+        styles=["bach", "chopin"],
+        features=True,
     )
     return Model(place, precision="fp32", threads=1)
 
