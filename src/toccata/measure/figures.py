@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 ENOUGH = 3
@@ -26,7 +27,7 @@ def usual_range(low: str, high: str, pieces: int | None) -> str:
     return f"{word} {low} to {high}"
 
 
-def with_interval(found: dict[str, Any], digits: int = 2) -> str:
+def with_interval(found: Mapping[str, Any], digits: int = 2) -> str:
     """``3.67 nats a note (95 %: 3.41 to 3.90)``; of few pieces, ``3.67 nats a note (one piece only)``.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from toccata import folder
@@ -11,13 +11,16 @@ from toccata.corpus.store import Corpus
 from toccata.recipes import Recipe
 from toccata.training.log import printable
 
+Figure = Callable[[Mapping[str, Any], int], str]
+"""Writes the likelihood in metrics as text, with so many digits and its confidence interval."""
+
 
 def card(
     made: folder.ModelFolder,
     recipe: Recipe,
     corpus: Corpus,
     metrics: dict[str, Any],
-    figure: Callable[[dict[str, Any], int], str],
+    figure: Figure,
     few: Callable[[int], str],
 ) -> str:
     """Return the card of a model, as Markdown.
@@ -27,11 +30,10 @@ def card(
         recipe: Its recipe.
         corpus: The corpus it was trained on.
         metrics: The results of its evaluation.
-        figure: Returns the likelihood in ``metrics`` as text, with so many digits and its confidence interval.
+        figure: Writes the likelihood.
         few: Returns a text if so many pieces are too few for a statement; else an empty one.
     """
-    about, lineage, name = made.about, made.about["lineage"], _inline(made.about["name"])
-    splits = corpus.about["splits"]
+    about, name = made.about, _inline(made.about["name"])
     lines = [
         f"# {name}",
         "",
@@ -45,21 +47,37 @@ def card(
         f"toccata generate prompt.mid --model {shlex.quote(name)} --bars 8 -o continued.mid",
         "```",
         "",
+        *_data(made, corpus.about["splits"]),
+        "",
+        *_quality(about["lineage"], metrics, figure),
+        "",
+        *_copied(metrics["copied"], few),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _data(made: folder.ModelFolder, splits: Mapping[str, int]) -> list[str]:
+    """Return the section on the training data."""
+    about, lineage = made.about, made.about["lineage"]
+    lines = [
         "## What it learned from",
         "",
         f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, "
-        f"{splits['valid']} to choose the "
-        f"weights by, {splits['test']} for the score below). The licences of these pieces are not known to toccata: "
-        f"say here what they are "
-        "before you pass the model on.",
+        f"{splits['valid']} to choose the weights by, {splits['test']} for the score below). The licences of these "
+        "pieces are not known to toccata: say here what they are before you pass the model on.",
     ]
     if about["styles"]:
         lines += ["", f"Folders: {', '.join(map(_inline, about['styles']))}."]
     if lineage["parent"]:
         parent = lineage["parent"]
         lines += ["", f"It started from `{_inline(parent['name'])}` (digest `{parent['digest'][:16]}`)."]
-    lines += [f"- {_generation(data)}" for data in made.learned[1:]]
-    lines += ["", "## How good it is", ""]
+    return lines + [f"- {_generation(data)}" for data in made.learned[1:]]
+
+
+def _quality(lineage: Mapping[str, Any], metrics: Mapping[str, Any], figure: Figure) -> list[str]:
+    """Return the section on how well the model does on pieces that it has not seen."""
+    lines = ["## How good it is", ""]
     if "nats_per_note" in metrics:
         which = (
             "kept aside" if metrics["split"] == "test" else "used to choose the weights, so this is a little too good"
@@ -75,16 +93,12 @@ def card(
         lines.append(
             f"- Left out here are held-out pieces that the models before it know: {metrics['known_before']:,}."
         )
-    lines += [
+    return [
+        *lines,
         f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
         f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
-        f"training; the curve is in "
-        "`training/loss.png`.",
-        "",
-        *_copied(metrics["copied"], few),
-        "",
+        "training; the curve is in `training/loss.png`.",
     ]
-    return "\n".join(lines)
 
 
 def _generation(data: dict[str, Any]) -> str:
