@@ -80,6 +80,7 @@ class Reader:
         if kind == Kind.BAR:
             self._bars += 1
             self._begin += self._features.bars[self._meter] if self._bars > 1 else 0
+            self._notes = [note for note in self._notes if note[1] > self._begin]  # time never goes back behind a bar
             self._position = 0
         elif kind == Kind.TIME_SIG:
             self._meter = value
@@ -99,7 +100,6 @@ class Reader:
             self._onset = now
         if self._pitch <= 128:
             self._top = max(self._top, self._pitch)
-            self._notes = [note for note in self._notes if note[1] > self._begin]  # time never goes back behind a bar
             self._notes.append((self._pitch, end))
         if now not in self._counts:
             insort(self._onsets, now)
