@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from toccata.midi.clean import CleanOptions
 from toccata.model.config import DecoderConfig
 from toccata.recipes import load, of_corpus, restore
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.load import load_tokenizer
 from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.compute import Compute
 from toccata.training.optim import Muon, orthogonalised
@@ -263,6 +265,26 @@ def test_memorising_is_noticed(corpus: Corpus, tmp_path: Path) -> None:
     assert (
         train(corpus, tmp_path / "m", *settings, "training.optimizer='adamw'", "training.warmup=0").step == state.step
     )
+
+
+def test_epochs_are_so_many_passes_over_the_notes(corpus: Corpus, tmp_path: Path) -> None:
+    state = train(corpus, tmp_path / "m", "training.epochs=0.5", "training.evaluations=1")
+    tokenizer = load_tokenizer(tmp_path / "m" / "training" / "tokenizer")
+    numbers = corpus.numbers("train").tolist()
+    tokens = sum(len(tokenizer.encode(corpus.score(number)).ids) for number in numbers)
+    assert state.step == state.steps == math.ceil(0.5 * tokens / (4 * 48))
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_which_weights_a_model_gets(select: str, corpus: Corpus, tmp_path: Path) -> None:
+    """The rate rises until it ruins the weights: the best come before the last."""
+    settings = ("training.steps=40", "training.evaluations=20", "training.lr=3", "training.warmup=1")
+    state = train(corpus, tmp_path / "m", *settings, "training.optimizer=adamw", f"training.select={select}")
+    assert 0 < state.best_step < state.step
+    _, arrays = checkpoint.load(tmp_path / "m" / "training" / checkpoint.BEST)
+    _, last = checkpoint.load(tmp_path / "m" / "training" / checkpoint.LAST)
+    same = all((arrays[name] == last[name]).all() for name in arrays if name.startswith(checkpoint.MODEL))
+    assert same == (select == "last")
 
 
 def test_precisions_may_follow_one_another(corpus: Corpus, tmp_path: Path) -> None:
@@ -526,7 +548,8 @@ def test_the_picture_of_the_loss(started: Path) -> None:
     assert (started / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 
-WRONG = ["steps=0", "lr=0", "minutes=-1", "beta1=1.0", "ema=1.5", "warmup=2", "optimizer='sgd'", "schedule='x'",
+WRONG = ["steps=0", "lr=0", "minutes=-1", "epochs=0", "select='worst'",
+         "beta1=1.0", "ema=1.5", "warmup=2", "optimizer='sgd'", "schedule='x'",
          "micro_batch_size=0", "precision='fp8'", "floor=-1", "clip=-0.5"]  # fmt: skip
 
 

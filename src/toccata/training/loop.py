@@ -251,15 +251,17 @@ class Trainer:
     # -- evaluation ----------------------------------------------------------------------------------------------------
 
     def _evaluate(self, loss: float, logs: Loggers) -> float | None:
-        """Return the held-out loss; save the weights if it is the best so far, stop early if patience has run out."""
+        """Return the held-out loss; save the weights if they are to be selected, stop if patience has run out."""
         state = self.state
         held_out = self.learner.evaluate()
         measured = loss if held_out is None else held_out
         self._refuse_infinite(measured, f"the held-out loss after step {state.step:,}", logs)
-        if measured < state.best_loss:
+        better = measured < state.best_loss
+        if better:
             state.best_loss, state.best_step, state.evals_since_best = measured, state.step, 0
+        if better or self.options.select == "last":
             self._save(checkpoint.BEST, logs)
-        else:
+        if not better:
             state.evals_since_best += 1
             if self.options.patience and state.evals_since_best >= self.options.patience and held_out is not None:
                 state.stopped = (

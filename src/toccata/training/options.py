@@ -27,6 +27,8 @@ class TrainOptions:
     """Updates of the weights, where ``minutes`` is not given."""
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
+    epochs: float | None = None
+    """Train for so many passes over the training notes instead, where ``minutes`` is not given."""
     micro_batch_size: int = 16
     """Rows of ``model.context`` predictions a batch and process."""
     gradient_accumulation_steps: int = 1
@@ -66,6 +68,8 @@ class TrainOptions:
     """Stop after this many evaluations without a better held-out loss; 0: never. Fewer than three held-out pieces never
     stop it.
     """
+    select: Literal["best", "last"] = "best"
+    """The weights that the model gets: those with the best held-out loss, or the last ones."""
     checkpoint_minutes: float = 3.0
     """A state to resume from is written this often."""
     workers: int | Literal["auto"] = "auto"
@@ -91,8 +95,8 @@ class TrainOptions:
                 raise RecipeError(
                     f"training.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}"
                 )
-        if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
-            raise RecipeError("training.lr and training.minutes must be greater than 0")
+        if self.lr <= 0 or any(value is not None and value <= 0 for value in (self.minutes, self.epochs)):
+            raise RecipeError("training.lr, training.minutes and training.epochs must be greater than 0")
         _refuse_seed("training", self.seed)
 
 
@@ -103,6 +107,7 @@ _LOWEST: dict[str, float] = {
 }  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("cosine", "wsd", "linear"),
+    "select": ("best", "last"),
     "optimizer": ("adamw", "muon"),
     "precision": ("auto", "bf16", "fp32"),
     "attention": ("auto", *KERNELS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -35,6 +36,8 @@ from toccata.training.share import rows_a_step, rows_of, shared
 TORCH = "torch"
 CODEC_SHARE = 0.25
 """The share of the run's minutes in which codes are learned, where a recipe has codes."""
+ENCODED = 16
+"""Training pieces that are encoded to see how many tokens a note takes."""
 FIT_PIECES = 2000
 """The most pieces of the training split, sampled at random, that a tokenizer's merges are fitted to."""
 
@@ -66,6 +69,15 @@ def learn_codes(
         report=lambda step: report("learning codes", step.step, step.steps, f"loss {step.loss:.2f}"),
         say=say,
     )
+
+
+def _tokens(corpus: Corpus, tokenizer: Tokenizer) -> float:
+    """About how many tokens the training split has, by those of a few of its pieces."""
+    numbers = corpus.sample("train", ENCODED)
+    scores = [corpus.score(number) for number in numbers]
+    tokens = sum(len(tokenizer.encode(score).ids) for score in scores)
+    notes: int = sum(score.note_num() for score in scores)
+    return int(corpus.note_ends("train")[-1]) * tokens / max(1, notes)
 
 
 def _read(path: Path) -> Any:
@@ -208,7 +220,7 @@ class Run:
         if not len(corpus.numbers("train")):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
-        options = self._options(corpus, config)
+        options = self._options(corpus, tokenizer, config)
         beside = tokenizer.features if config.features else None
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed, beside)
         held = len(corpus.numbers("valid"))
@@ -227,9 +239,14 @@ class Run:
         )
         return trainer.run()
 
-    def _options(self, corpus: Corpus, config: DecoderConfig) -> TrainOptions:
+    def _options(self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig) -> TrainOptions:
         """Return the recipe's options, adapted to this machine, to the corpus, and to a run that is resumed."""
-        options = self._compute(config).options(self.recipe.training)
+        options = self.recipe.training
+        if options.epochs is not None and options.minutes is None:
+            tokens = options.epochs * _tokens(corpus, tokenizer)
+            rows = rows_a_step(options, self.backend.devices)
+            options = replace(options, steps=max(1, math.ceil(tokens / (rows * config.context))))
+        options = self._compute(config, options).options(options)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
         held_back = len(corpus.numbers("valid"))
@@ -254,7 +271,8 @@ class Run:
         """Return the run's recipe, data, tokenizer, model and machine, for its logs."""
         recipe, about = self.recipe, corpus.about
         # With a time limit, the number of steps comes from a measurement: the logs show it with the progress.
-        left_out = {"wandb"} if recipe.training.minutes is None else {"wandb", "steps"}
+        timed = recipe.training.minutes is not None or recipe.training.epochs is not None
+        left_out = {"wandb", "steps"} if timed else {"wandb"}
         return {
             "recipe": {
                 "name": recipe.name,
@@ -291,13 +309,13 @@ class Run:
             },
         }
 
-    def _compute(self, config: DecoderConfig) -> Compute:
+    def _compute(self, config: DecoderConfig, options: TrainOptions) -> Compute:
         """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""
         place = self.folder / "compute.json"
         with self.main_first():
             if (known := Compute.from_json(_read(place))) is not None:
                 return known
-            found = self.backend.compute(config, self.recipe.training, self.say)
+            found = self.backend.compute(config, options, self.say)
             write_json(place, found.to_json())
             return found
 
@@ -387,7 +405,7 @@ class Run:
                 "notes": corpus.about["notes"],
                 "seed": self.recipe.training.seed,
                 "backend": self.backend.name,
-                "step": state.best_step or state.step,
+                "step": (state.best_step if self.recipe.training.select == "best" else 0) or state.step,
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
             },
