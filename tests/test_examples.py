@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toccata.corpus.examples import ExampleOptions, Examples, Row
+from toccata.corpus.examples import IGNORED, ExampleOptions, Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import CorpusError, RecipeError
 from toccata.tasks.compile import compile_request
+from toccata.tasks.fill import ANSWER
 from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
@@ -207,7 +208,7 @@ def test_every_shift_is_drawn_about_equally_often(corpus: Corpus, tokenizer: Eve
     rng = np.random.default_rng(0)
     shifts: dict[int, int] = {}
     for _ in range(300):
-        bent = made._bend(piece, rng)(piece.score)
+        bent = made._augmentation(piece, rng)(piece.score)
         shift = int(bent.tracks[0].notes[0].pitch) - int(piece.score.tracks[0].notes[0].pitch)
         shifts[shift] = shifts.get(shift, 0) + 1
     assert set(shifts) == {-2, -1, 0, 1, 2}
@@ -250,3 +251,23 @@ def test_refusals(corpus: Corpus, tokenizer: EventTokenizer, data: Path, tmp_pat
     for wrong in ({"transpose": -1}, {"tempo": -0.5}, {"velocity": 7.0}, {"starts": 1.5}):
         with pytest.raises(RecipeError, match=next(iter(wrong))):
             ExampleOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_stands_around_a_hole_need_not_be_learned(corpus: Corpus, tokenizer: EventTokenizer) -> None:
+    """Targets begin with the answer."""
+    alone = examples(corpus, tokenizer, ExampleOptions(fill=1.0, fill_prompts=0.0))
+    answer = tokenizer.grammar().single(ANSWER)
+    filled = 0
+    for number in range(12):
+        row = alone.row(number)
+        cuts = np.cumsum(row.lengths)[:-1]
+        for inputs, targets in zip(np.split(row.inputs, cuts), np.split(row.targets, cuts), strict=True):
+            learned = np.flatnonzero(targets != IGNORED)
+            if answer in inputs:
+                filled += 1
+                # Behind the mark stands what is in force where the hole begins.
+                assert 0 <= learned[0] - inputs.tolist().index(answer) < 12
+                assert (np.diff(learned) == 1).all()
+            else:
+                assert len(learned) == len(targets)
+    assert filled > 6

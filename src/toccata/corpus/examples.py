@@ -32,6 +32,8 @@ GOLDEN = 0.6180339887498949
 """The golden ratio's fraction: its multiples fill [0, 1) most evenly."""
 _PITCHES = 21, 108
 """Transposition stays on the piano's keys."""
+IGNORED = -100
+"""The target that torch's cross entropy, and JAX's here, leave out."""
 _CACHED = 64
 _FILLED = 96
 """Ids that a passage with a hole has at least."""
@@ -47,6 +49,7 @@ class ExampleOptions:
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
         fill: Share of passages with bars cut out, to be written from what stands around them.
+        fill_prompts: Share of these in which what stands around the hole is learned, too, and not only what fills it.
         controls: Share of passages with control tokens before them: how busy, how high, in which key, whose style.
     """
 
@@ -55,10 +58,11 @@ class ExampleOptions:
     velocity: float = 0.1
     starts: float = 0.1
     fill: float = 0.0
+    fill_prompts: float = 1.0
     controls: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("transpose", "tempo", "velocity", "starts", "fill", "controls"):
+        for name in ("transpose", "tempo", "velocity", "starts", "fill", "fill_prompts", "controls"):
             most = 24 if name == "transpose" else 1.0
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {shown(getattr(self, name))}")
@@ -70,7 +74,7 @@ class Row:
 
     Attributes:
         inputs: ``int32[T]``.
-        targets: ``int32[T]``, the id that follows each input.
+        targets: ``int32[T]``, the id that follows each input; ``IGNORED``: it is not learned.
         lengths: How many predictions each of the row's passages has; they add up to T.
         features: ``int32[T, n]``, what is known at each input, for a model that has features.
     """
@@ -132,12 +136,14 @@ class Examples:
         lengths: list[int] = []
         place = (self._phase() + number * GOLDEN) % 1.0
         while (room := self.length - sum(lengths)) > 0:
-            ids = self._passage(place, room + 1, rng)[: room + 1]
+            ids, given = self._passage(place, room + 1, rng)
+            ids = ids[: room + 1]
             place = rng.random()
             if len(ids) < 2:
                 continue
             inputs.append(ids[:-1])
-            targets.append(ids[1:])
+            targets.append(ids[1:].copy())
+            targets[-1][: max(0, given - 1)] = IGNORED
             lengths.append(len(ids) - 1)
         beside = None if self.features is None else np.concatenate([self.features.of(ids) for ids in inputs])
         return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths), beside)
@@ -145,7 +151,8 @@ class Examples:
     def _phase(self) -> float:
         return float(np.random.default_rng([self.seed, 2**32]).random())
 
-    def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], int]:
+        """The ids of a passage, and how many of them are given and not learned."""
         note = min(int(place * self.notes), self.notes - 1)
         index = int(np.searchsorted(self.ends, note, side="right"))
         number = int(self.numbers[index])
@@ -156,7 +163,7 @@ class Examples:
         if self.options is not None and rng.random() < self.options.starts:
             first = 0
         if self.options is None:
-            return passage_of_length(self.tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids
+            return passage_of_length(self.tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids, 0
         augment = self._augmentation(piece, rng)
         # A note mostly takes a token at least, so no passage reaches further than this; where learned tokens stand for
         # several notes, it may.
@@ -178,7 +185,7 @@ class Examples:
             filled = self._filled(conditioner, first, found.last, tokens, rng)
             if filled is not None:
                 return filled
-        return conditioner.ids(found, rng)
+        return conditioner.ids(found, rng), 0
 
     def _style(self, number: int) -> int | None:
         """The number of a piece's style; None: it has none, or there is no other."""
@@ -187,8 +194,12 @@ class Examples:
 
     def _filled(
         self, conditioner: _Conditioner, first: int, last: int, tokens: int, rng: np.random.Generator
-    ) -> NDArray[np.int32] | None:
-        """Bars ``first`` to ``last - 1`` with a hole, as few bars fewer as make it ``tokens`` ids at most."""
+    ) -> tuple[NDArray[np.int32], int] | None:
+        """Bars ``first`` to ``last - 1`` with a hole, as few bars fewer as make it ``tokens`` ids at most.
+
+        Returns:
+            The ids, and how many of them are given and not learned; None: there is no such hole.
+        """
         while last > first:
             hole = random_hole(conditioner.score, conditioner.bars, first, last, rng)
             if hole is None:
@@ -204,7 +215,9 @@ class Examples:
             )
             ids = np.concatenate([found.prompt, found.target])
             if len(ids) <= tokens:
-                return ids
+                share = 1.0 if self.options is None else self.options.fill_prompts
+                learned = share == 1 or rng.random() < share
+                return ids, 0 if learned else len(found.prompt)
             last = min(last - 1, first + int((last - first) * tokens / len(ids)))
         return None
 
