@@ -10,6 +10,7 @@ import optax
 from jax import Array
 
 from toccata.jaxnet.decoder import Decoder
+from toccata.model.layout import EMBEDDINGS
 from toccata.training.options import TrainOptions
 
 
@@ -71,7 +72,7 @@ def _kinds(model: Any, optimizer: str) -> Any:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         if leaf.ndim == 2 and name.startswith("blocks."):
             return "muon" if optimizer == "muon" else "decayed"
-        if name in ("embedding.weight", "places.weight", "features.weight"):
+        if name in EMBEDDINGS:
             return "embeddings"
         return "decayed" if name == "head.weight" else "plain"
 

@@ -16,6 +16,8 @@ from toccata.errors import ModelError
 from toccata.model.config import INTERVALS, DecoderConfig
 
 Arrays = Mapping[str, NDArray[Any]]
+EMBEDDINGS = frozenset({"embedding.weight", "places.weight", "features.weight"})
+"""The parameters of a Decoder that are embeddings of tokens, positions and features."""
 
 
 def layout(config: DecoderConfig) -> dict[str, tuple[tuple[str, int], ...]]:

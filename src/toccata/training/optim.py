@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toccata.model.layout import EMBEDDINGS
 from toccata.training import sharding
 from toccata.training.options import TrainOptions
 
-EMBEDDINGS = frozenset({"embedding.weight", "places.weight", "features.weight"})
-"""Parameters of a Decoder that are embeddings."""
 SCALE = "lr_scale"
 """In a group of parameters, the multiple of the learning rate that is theirs."""
 
