@@ -311,14 +311,18 @@ def test_places_that_cannot_be(folder: Path, here: Path) -> None:
         toccata.clean(folder, here / ("x" * 300))
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="needs /proc, which takes no files: Linux alone has it"
+)
 def test_a_disk_that_takes_nothing(folder: Path) -> None:
     done = call("clean", "midi", "/proc/no/such")
     assert done.code == 1
     assert "/proc/no/such cannot be made" in done.error
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists() or shutil.which("unshare") is None, reason="no way to fill a disk")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists() or shutil.which("unshare") is None, reason="needs unshare, to mount a disk of 4 kB"
+)
 def test_a_full_disk_is_told_once(folder: Path, here: Path) -> None:
     script = (
         f"mount -t tmpfs -o size=4k tmpfs {here / 'full'} && {sys.executable} -m toccata.cli.main clean midi full/out"
@@ -326,7 +330,7 @@ def test_a_full_disk_is_told_once(folder: Path, here: Path) -> None:
     (here / "full").mkdir()
     done = subprocess.run(["unshare", "-mr", "sh", "-c", script], capture_output=True, text=True, cwd=here)
     if "mount" in done.stderr or "unshare" in done.stderr:
-        pytest.skip("may not mount here")
+        pytest.skip("this user may not mount the small file system that the test fills")
     assert done.returncode == 1
     assert "is full" in done.stderr.splitlines()[-1]
 

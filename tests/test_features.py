@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,11 +227,15 @@ def test_the_engine_has_the_decoders_logits(model: tuple[Decoder, Network, Featu
 
 
 def test_other_features_are_refused(model: tuple[Decoder, Network, Features]) -> None:
-    _, network, _ = model
+    _, network, which = model
     for other in (None, features("REMI")):
         if other is None or other.blocks != network.config.features:
             with pytest.raises(ModelError, match="this version"):
                 KeyValueCache(network, rows=1, features=other)
+    for change in ({"intervals": ("gap",)}, {"pitches": (which.pitches[0] + 1, 1, 20)}):
+        wrong = replace(network, config=replace(network.config, **change))
+        with pytest.raises(ModelError, match="this version"):
+            KeyValueCache(wrong, rows=1, features=which)
 
 
 @pytest.mark.parametrize("scheme", ["TSD", "MIDILike", "Structured"])

@@ -72,7 +72,7 @@ class FeatureInput:
         config = network.config
         if network.features is None:
             return
-        if features is None or features.blocks != config.features:
+        if features is None or not _computes(features, config):
             raise ModelError(
                 f"{network.name} was trained with features that this version of toccata does not compute: use the "
                 "version that made it, or train it anew"
@@ -143,6 +143,15 @@ class FeatureInput:
         if self._embedder is not None:
             self._readers[a], self._readers[b] = self._readers[b], self._readers[a]
             self._prompts[a], self._prompts[b] = self._prompts[b], self._prompts[a]
+
+
+def _computes(features: Features, config: DecoderConfig) -> bool:
+    """Whether these features are those that a model of this shape was trained with."""
+    if config.intervals and (
+        config.pitches != features.pitches or not set(config.intervals) <= set(features.intervals)
+    ):
+        return False
+    return features.blocks == config.features
 
 
 def _alone(feeds: Feeds) -> Feeds:
