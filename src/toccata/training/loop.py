@@ -26,6 +26,9 @@ from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 from toccata.training.stop import EARLY, Stop
 
+EVALUATING = 0.1
+"""The most of a time limit that is spent on measuring the held-out loss."""
+
 
 @dataclass
 class State:
@@ -45,6 +48,8 @@ class State:
     """Why the run ended before its last step, if it did."""
     batch: int = 0
     """Rows per step, over all processes; 0: written by a version that did not save it."""
+    evaluations: int = 0
+    """How many times the held-out loss is measured; 0: as the options say."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Recipe and data, which a resumed run must match."""
 
@@ -165,7 +170,7 @@ class Trainer:
 
     def _loop(self, logs: Loggers, stop: Stop) -> None:
         options, state, learner = self.options, self.state, self.learner
-        every = max(1, state.steps // options.evaluations)
+        every = max(1, state.steps // (state.evaluations or options.evaluations))
         learner.begin(state.step)
         saved, until = time.monotonic(), min(EARLY, options.checkpoint_minutes * 60)
         began, pending = time.monotonic(), list[_PendingStep]()
@@ -294,7 +299,10 @@ class Trainer:
         learner.restore(before_trial)
         step = sorted(took[1:])[len(took[1:]) // 2]
         if options.minutes is not None:
-            left = options.minutes * 60 - (time.monotonic() - began) - evaluation * options.evaluations
+            # In a short run on a slow machine they would leave no time to learn in.
+            affordable = int(EVALUATING * options.minutes * 60 / max(evaluation, 1e-3))
+            self.state.evaluations = int(learner.mean(max(1, min(options.evaluations, affordable))))
+            left = options.minutes * 60 - (time.monotonic() - began) - evaluation * self.state.evaluations
             self.state.steps = max(1, int(learner.mean(max(1.0, left / step))))
         if self.on_plan is not None and learner.is_main:
             self.on_plan(self.state.steps, tokens / step)
