@@ -29,10 +29,11 @@ from toccata.measure.likelihood import likelihood
 from toccata.recipes import load
 
 BEFORE_AND_NOW = (
-    "before: tokenizer.scheme=REMI tokenizer.options.program_changes=true model.features=false",
+    "before: tokenizer.scheme=REMI tokenizer.options.program_changes=true model.features=false model.intervals=false "
+    "training.embedding_lr=1",
     "now:",
 )
-"""The recipe ``toccata`` as it was until tokens by change and features, and as it is."""
+"""The recipe ``toccata`` as it was until tokens by change, features and intervals, and as it is."""
 DRAWN = 2000
 """How often pieces are drawn anew for an interval."""
 
