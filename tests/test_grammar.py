@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from toccata.errors import RecipeError
+from toccata.tasks.ensemble import InBars, InMostBars
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Constraints, Ends
@@ -94,6 +95,8 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
         assert ends, "silence"
         assert constraints.ends is Ends.AFTER_A_NOTE or max(ends) > last
         assert constraints.ends is not Ends.ON_A_NOTE or cursor.state.onset >= last
+    if not ended_early and constraints.pitches is None and not constraints.pitch_rules:
+        assert_played(tokenizer, ids, constraints)
     for track in score.tracks:
         program = DRUMS if track.is_drum else track.program
         assert constraints.programs is None or constraints.programs[program]
@@ -105,7 +108,32 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
             assert constraints.pitches is None or track.is_drum or constraints.pitches[note.pitch]
             for rule in () if track.is_drum else constraints.pitch_rules:
                 assert rule.pitches(cursor.state, np.array([note.time]))[0, note.pitch]
+            assert constraints.ranges is None or constraints.ranges[program, note.pitch]
             free[note.pitch] = note.time + note.duration
+        if constraints.lines is not None and not tokenizer.grammar().scheme.note_off:
+            for note in track.notes:
+                at_once = sum(n.time <= note.time < n.time + n.duration for n in track.notes)
+                assert at_once <= constraints.lines[program]
+
+
+def assert_played(tokenizer: EventTokenizer, ids: list[int], constraints: Constraints) -> None:
+    """Every player that must play in a bar begins a note there, or one of it sounds, and so is in its way."""
+    if constraints.players is None:
+        return
+    cursor = tokenizer.grammar().cursor(constraints)
+    grammar = tokenizer.grammar()
+    shortest = max(int(lengths.max()) for lengths in grammar.scheme.shortest_notes.values())
+    missing: dict[int, tuple[int, list[int]]] = {}
+    for token in [base for i in ids for base in grammar.base(i)]:
+        state = cursor.state
+        bar, start, end = state.bar, state.bar_tick, state.bar_tick + state.ticks_per_bar
+        cursor.read(token)
+        if (state.ended or state.bar != bar) and bar < (constraints.bars or bar + 1):
+            sounding = [p for p, ends in state.ends.items() if (ends > start).any()]
+            late = end if state.ended else state.bar_tick
+            left = [p for p in missing.get(bar, (0, []))[1] if p not in sounding] if late - start > shortest else []
+            assert not left, f"{left} did not play in bar {bar}"
+        missing[state.bar] = state.tick, [p for p in constraints.players.missing(state) if cursor.plays(p)]
 
 
 @dataclass(frozen=True)
@@ -143,7 +171,39 @@ def constraints_of(rng: np.random.Generator, tokenizer: EventTokenizer) -> Const
         steady=bool(rng.integers(2)),
         pitch_rules=tuple(Turning.of(rng, tokenizer.grammar()) for _ in range(int(rng.integers(1, 3)) if ruled else 0)),
         ends=Ends(int(rng.integers(len(Ends)))),
+        **ensemble_of(rng, tokenizer, programs, pitches),
     )
+
+
+def ensemble_of(
+    rng: np.random.Generator,
+    tokenizer: EventTokenizer,
+    programs: NDArray[np.bool_] | None,
+    pitches: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """Ranges, lines and players at random, for one request in two."""
+    found: dict[str, Any] = {}
+    if rng.random() < 0.3:
+        middle = rng.integers(30, 90, DRUMS + 1)[:, None]
+        found["ranges"] = abs(np.arange(128)[None] - middle) <= rng.integers(6, 40)
+        # Some pitch of each, that it has a token for.
+        grammar = tokenizer.grammar()
+        for program in range(DRUMS + 1):
+            known = grammar.scheme.pitches(program == DRUMS)
+            if pitches is not None and program != DRUMS:
+                known = known & pitches
+            if not (found["ranges"][program] & known).any():
+                found["ranges"][program] = True
+    if rng.random() < 0.3:
+        found["lines"] = rng.integers(1, 4, DRUMS + 1)
+    if rng.random() < 0.4:
+        wanted = [0]
+        if tokenizer.grammar().scheme.has_programs:
+            some = np.arange(DRUMS) if programs is None else np.flatnonzero(programs)
+            wanted = rng.choice(some, min(len(some), 3), replace=False).tolist()
+        bars = {bar: wanted[: int(rng.integers(1, 4))] for bar in range(5)}
+        found["players"] = InMostBars(wanted) if rng.random() < 0.5 else InBars(bars)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,7 @@ from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shap
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
 from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
+from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line
 from toccata.training.place import refuse_foreign
 from toccata.training.threads import threads_that_wait_briefly
@@ -63,8 +64,8 @@ if TYPE_CHECKING:
     from toccata.training.pipeline import Run
 
 __all__ = [
-    "BarBegun", "CleanOptions", "Copies", "Corpus", "Evaluation", "Inspection", "Judge", "Likelihood", "Model",
-    "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
+    "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
+    "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
     "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "inspect",
     "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table",
     "refuse_output", "render", "seeds_of", "soundfont_folders", "train", "with_interval",

@@ -31,6 +31,8 @@ TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
 DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
 LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
+COVERAGE = "coverage"
+"""The key of ``toccata.json`` that says what was learned of instruments, meters, tempos and note lengths."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
 _TOKENIZERS: dict[str, tuple[str, ...]] = {

@@ -202,6 +202,7 @@ def _model_row(path: Path) -> dict[str, Any]:
             "nats_per_note": made.metrics.get("nats_per_note"),
             "pieces": made.about["lineage"].get("pieces"),
             "learned": made.learned,
+            "coverage": made.about.get(folder.COVERAGE),
             "digest": made.digest,
             "error": None,
         }

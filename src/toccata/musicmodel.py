@@ -34,6 +34,7 @@ from toccata.midi.repitch import Keys
 from toccata.model.config import DecoderConfig
 from toccata.piece import Piece, Pieces
 from toccata.tasks.conditioning import Levels, with_controls
+from toccata.tasks.coverage import Coverage
 from toccata.tasks.prompt import Prompt, Source, open_prompt
 from toccata.tasks.request import Request, Task
 from toccata.tasks.vary import Change, Keep, span
@@ -182,6 +183,11 @@ class Model:
         """Whether the model was trained on passages of a kind: ``fill`` or ``controls``."""
         return bool(self.folder.about["recipe"].get("examples", {}).get(what))
 
+    @property
+    def coverage(self) -> Coverage | None:
+        """What the model has learned of instruments, meters and tempos; None where its folder does not say."""
+        return Coverage.from_json(self.folder.about.get(folder.COVERAGE))
+
     @verb
     def generate(
         self,
@@ -208,6 +214,8 @@ class Model:
         max_tokens: int | None = None,
         max_copy: int | None = None,
         best_of: int | None = None,
+        anyway: bool = False,
+        without: Sequence[str] = (),
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -229,7 +237,7 @@ class Model:
             key: Keep pitched notes to a key, e.g. ``"D minor"``.
             tempo: Quarters a minute; after a prompt, from the new music on.
             meter: For new music, e.g. ``(3, 4)``; not after a prompt, whose meter goes on.
-            programs: General MIDI programs that may play, -1 for the drums.
+            programs: General MIDI programs, -1 for the drums: they all play, and no other does.
             pitches: Lowest and highest pitch of pitched notes.
             controls: Levels of controls, for all the new music or for each new bar: ``{"density": 3}``; see
                 :mod:`toccata.tasks.controls`.
@@ -241,6 +249,10 @@ class Model:
             max_tokens: Come to the end after about so many new tokens.
             max_copy: Write a piece again while more than so many notes in a row are known from the training music.
             best_of: Write so many pieces and return the best ``n``, the best first; see ``toccata.rank``.
+            anyway: Let instruments play that the model has not learned.
+            without: What a musician takes for granted and is not wanted: ``players`` (each of ``programs`` plays in
+                three quarters of the bars), ``ranges`` (instruments keep to theirs), ``lines`` (solo strings and winds
+                play one note at a time).
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
@@ -267,6 +279,8 @@ class Model:
             programs=None if programs is None else tuple(programs),
             pitches=pitches,
             end=end,
+            anyway=anyway,
+            without=frozenset(without),
         )
         request = with_controls(request, bars, self.styles, controls, style, chords)
         accept, sort = self._accepting(max_copy, accept), self._best(n, best_of)
@@ -296,6 +310,8 @@ class Model:
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
+        anyway: bool = False,
+        without: Sequence[str] = (),
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -317,6 +333,9 @@ class Model:
             controls: Levels of controls, for all the bars or for each of them.
             style: Styles of the new music.
             chords: A chart for the bars.
+            anyway: Let instruments play that the model has not learned.
+            without: What is not wanted: ``players`` (who played in a bar plays in it again), ``ranges``,
+                ``lines``; see :meth:`generate`.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -332,7 +351,7 @@ class Model:
         infill = infill_of(
             opened,
             [InfillJob(hole) for hole in holes],
-            Request(key=key, pitches=pitches),
+            Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without)),
             sampling or Sampling(),
             extra_origin={"locks": [str(lock) for lock in held]} if held else None,
         )
@@ -353,6 +372,8 @@ class Model:
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
+        anyway: bool = False,
+        without: Sequence[str] = (),
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -370,6 +391,9 @@ class Model:
             controls: Levels of controls, for all the bars or for each of them.
             style: Styles of the new music.
             chords: A chart for the bars.
+            anyway: Let instruments play that the model has not learned.
+            without: What is not wanted: ``players`` (each plays in three quarters of the bars), ``ranges``,
+                ``lines``; see :meth:`generate`.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -387,7 +411,8 @@ class Model:
         # One instrument after the other, so that each plays, with those before it as context.
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
         jobs = [InfillJob(hole, (program,), original_tracks=own) for hole in holes for program in programs]
-        infill = infill_of(opened, jobs, Request(key=key, pitches=pitches), sampling or Sampling())
+        request = Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without))
+        infill = infill_of(opened, jobs, request, sampling or Sampling())
         return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
     @verb
@@ -684,6 +709,7 @@ class Model:
             tuple(self.styles),
             self.has_learned("controls"),
             self.has_learned("fill"),
+            self.coverage,
         )
 
     @cached_property

@@ -91,6 +91,8 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "end": Flag(),
     "form": Text("a form like AABA or ABA'"),
     "max_tokens": Whole(1, MOST_TOKENS),
+    "anyway": Flag(),
+    "without": Several(Choice("players", "ranges", "lines"), "things to be without", none=True, commas=True),
     "accept": Function(),
     "on_event": Function(),
     # -- songs

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_session, print_result, writing
+from toccata.cli.writing import (
+    AT_ONCE,
+    BESIDE,
+    ENSEMBLE,
+    BarCount,
+    musical_options,
+    open_session,
+    print_result,
+    writing,
+)
 from toccata.errors import RequestError
 
 """Pieces written at a time; those that are done are on disk before the next begin."""
@@ -41,7 +50,8 @@ from toccata.errors import RequestError
     click.option("--max-copy", type=Value("max_copy"), metavar="N",
                  help="No passage of over N notes from the training."),
     click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
-                 help="Only this instrument: name, 0-127, drums."),
+                 help="It plays, and none that is not named: name, 0-127, drums."),
+    *ENSEMBLE,
 )  # fmt: skip
 def generate(face: Face, **options: Any) -> None:
     """Write new music, or go on from PROMPT, a MIDI file.

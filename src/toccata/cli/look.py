@@ -121,12 +121,21 @@ def models(face: Face, folder: Path | None) -> None:
             (r["name"], r["recipe"], millions(r["parameters"]), _figure(r["nats_per_note"]), r["path"]) for r in good
         ]
         lines = table(cells, right=(2, 3)) if cells else []
+        lines += [line for row in good if (line := _known(row))]
         lines += [line for row in good if (line := _lineage(row))]
         lines += [f"{row['name']}: cannot be used: {row['error']}" for row in rows if row["error"] is not None]
     else:
         where = folder or "./models or here"
         lines = [f"no model in {where}; `toccata train MIDI_DIR -o models/mine` makes one"]
     face.result({"models": rows}, lines)
+
+
+def _known(row: dict[str, Any]) -> str:
+    """What a model has learned of instruments, meters and tempos; empty where its folder does not say."""
+    from toccata.api import Coverage
+
+    coverage = Coverage.from_json(row["coverage"])
+    return "" if coverage is None else f"{row['name']}: knows {coverage.summary()}"
 
 
 def _lineage(row: dict[str, Any]) -> str:

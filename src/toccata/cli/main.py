@@ -216,7 +216,7 @@ def _usage(error: click.UsageError, as_json: bool) -> int:
     return _fail(f"{message.rstrip('.')} (`{where} --help` tells how)", "usage", None, 2, as_json)
 
 
-_ARGUMENT = re.compile(r"\b(prompt_bars|bars|force|include_seen)=(\.\.\.|[\w-]+)")
+_ARGUMENT = re.compile(r"\b(prompt_bars|bars|force|include_seen|anyway)=(\.\.\.|[\w-]+)")
 _OPTIONS = {"include_seen": "--all"}
 
 

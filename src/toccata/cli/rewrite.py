@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open_session, print_result, writing
+from toccata.cli.writing import (
+    AT_ONCE,
+    BESIDE,
+    ENSEMBLE,
+    BarCount,
+    musical_options,
+    open_session,
+    print_result,
+    writing,
+)
 
 
 @command(
@@ -37,6 +46,8 @@ from toccata.cli.writing import AT_ONCE, BESIDE, BarCount, musical_options, open
         multiple=True,
         help="Notes that stay, e.g. 5:1, :melody, ::C5-G9.",
     ),
+    click.option("--anyone", is_flag=True, help="Not all who played in a bar have to play in it again."),
+    *ENSEMBLE,
 )
 def infill(face: Face, song: Path, **options: Any) -> None:
     """Write some bars of SONG anew, from what stands around them.
@@ -64,6 +75,7 @@ def infill(face: Face, song: Path, **options: Any) -> None:
     click.option(
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they play; all along if nothing is said."
     ),
+    *ENSEMBLE,
 )
 def accompany(face: Face, song: Path, **options: Any) -> None:
     """Add instruments to SONG; what is there stays as it is, event for event: every note of it is locked."""

@@ -41,9 +41,22 @@ def musical_options(options: dict[str, Any]) -> dict[str, Any]:
         "controls": dict(options["control"]) or None,
         "style": options["style"],
         "chords": options["chords"],
+        **({"anyway": options["anyway"], "without": _without(options)} if "anyway" in options else {}),
     }
 
 
+def _without(options: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the new music is to be without."""
+    named = [name for several in options["without"] for name in several]
+    return (*named, "players") if options.get("anyone") else tuple(named)
+
+
+ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
+    click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
+    click.option("--without", type=Value("without"), multiple=True, metavar="[players|ranges|lines]",
+                 help="Not every player has to play, keep to its range, play one note at a time."),
+)  # fmt: skip
+"""Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (
     click.option("--audio", type=click.Choice(SOUNDS), metavar="[wav|ogg|flac|mp3]",
                  help="Sound beside it; wav if nothing is said."),
@@ -233,6 +246,9 @@ def print_result(
     if session.silent and not face.as_json:  # even with --quiet
         seeds = ", ".join(str(row["seed"]) for row in session.silent)
         show(sys.stderr, f"left out, as no note was written: seed {seeds}; {how}")
+    for remark in dict.fromkeys(remark for row in written for remark in row["remarks"]):
+        if not face.as_json and not face.quiet:
+            show(sys.stderr, remark)
     value = {
         "pieces": written,
         "tokens_per_second": round(tokens / max(seconds, 1e-9), 1),
@@ -329,6 +345,7 @@ def _write(piece: Piece, place: Path, options: dict[str, Any], soundfont: str | 
         "nats_per_note": piece.origin["nats_per_note"],
         "model": piece.origin["model"],
         "prompt": piece.origin["prompt"],
+        "remarks": list(piece.origin.get("remarks", ())),
         "audio": None,
         "plot": None,
     }

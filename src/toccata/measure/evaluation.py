@@ -12,7 +12,7 @@ from symusic import Score
 from toccata.corpus.contents import contents_of
 from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
-from toccata.folder import LEARNED, ModelFolder, seal
+from toccata.folder import COVERAGE, LEARNED, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.learned import Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
@@ -20,6 +20,8 @@ from toccata.measure.reference import USUAL, reference_stats, without
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
 from toccata.musicmodel import Model
+from toccata.tasks.coverage import PIECES as COUNTED
+from toccata.tasks.coverage import Coverage
 
 MEASURED = 1000
 """The most held-out pieces that a newly trained model is measured on: more would add little."""
@@ -204,7 +206,10 @@ def measure_trained(
     learned = Learned.of_training(made.name, corpus, before)
     learned.save(made.path)
     reference = reference_stats(corpus, model, index, known=known)
-    made = seal(made.path, {**about, LEARNED: learned.summary(), USUAL: reference.to_dict()})
+    counted = Coverage.of_scores(corpus.score(number) for number in corpus.sample("train", COUNTED))
+    coverage = counted.with_earlier(None if before is None else before.coverage)
+    found = {LEARNED: learned.summary(), USUAL: reference.to_dict(), COVERAGE: coverage.to_json()}
+    made = seal(made.path, {**about, **found})
     metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     return made, metrics
 

@@ -30,6 +30,7 @@ from toccata.folder import ModelFolder
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint
+from toccata.tasks.coverage import Coverage
 
 UNNAMED = "a model without a name"
 """The name of a parent whose own name cannot be read."""
@@ -241,12 +242,14 @@ class Seen:
         index: The index of its training pieces; None: it has none.
         unknown: The models of the lineage whose training data is unknown.
         unindexed: The models of the lineage whose training pieces are not in the index.
+        coverage: What they have learned of instruments, meters and tempos; None: unknown.
     """
 
     def __init__(self, made: ModelFolder, learned: Learned, index: Index | None) -> None:
         self.learned, self.index = learned, index
         self.unknown = learned.unknown
         self.unindexed = unindexed(made, index)
+        self.coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
 
     @classmethod
     def of_model(cls, made: ModelFolder) -> Seen:

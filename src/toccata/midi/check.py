@@ -11,11 +11,11 @@ from toccata.errors import MidiError, RequestError
 from toccata.files import write_json, write_text
 from toccata.midi import report
 from toccata.midi.clean import CleanOptions, read_clean
-from toccata.midi.contents import Checked, Contents, Rejected, instrument
+from toccata.midi.contents import Checked, Contents, Rejected
 from toccata.midi.facts import content_of, facts
 from toccata.midi.read import find_midi, map_files
 
-__all__ = ["Checked", "Rejected", "Report", "check", "instrument", "reason"]
+__all__ = ["Checked", "Rejected", "Report", "check", "reason"]
 
 
 class Report(Contents):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.midi.facts import Facts
-from toccata.midi.gm import PROGRAMS
+from toccata.midi.gm import program_name
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Contents:
     @property
     def instruments(self) -> dict[str, int]:
         """In how many accepted files each General MIDI instrument plays, most frequent first; drums are ``Drums``."""
-        names = (instrument(program) for file in self.accepted for program in file.facts.programs)
+        names = (program_name(program) for file in self.accepted for program in file.facts.programs)
         return dict(Counter(names).most_common())
 
     @property
@@ -99,8 +99,3 @@ class Contents:
                 {"path": str(file.path), "content": file.content, **file.facts.to_dict()} for file in self.accepted
             ],
         }
-
-
-def instrument(program: int) -> str:
-    """The name of a General MIDI program; -1 is the drums."""
-    return "Drums" if program < 0 else PROGRAMS[program]

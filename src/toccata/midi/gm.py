@@ -44,8 +44,23 @@ Long Guiro, Claves, High Woodblock, Low Woodblock, Mute Cuica, Open Cuica, Mute 
 DRUMS: dict[int, str] = dict(enumerate(" ".join(_DRUMS.split()).split(", "), start=35))
 """The drum keys of General MIDI by pitch."""
 
-_EVERYDAY = {"piano": 0, "organ": 19, "guitar": 24, "bass": 32, "strings": 48, "choir": 52, "sax": 65, "saxophone": 65}
-"""Common names of instruments that General MIDI has several programs for."""
+_EVERYDAY = {
+    "piano": 0, "grand piano": 0, "keys": 0, "keyboard": 0, "electric piano": 4, "e-piano": 4, "rhodes": 4,
+    "organ": 19, "pipe organ": 19, "hammond": 16, "guitar": 24, "acoustic guitar": 25, "classical guitar": 24,
+    "electric guitar": 27, "e-guitar": 27, "lead guitar": 29, "distorted guitar": 30, "bass": 32, "double bass": 43,
+    "upright bass": 32, "string bass": 43, "bass guitar": 33, "electric bass": 33, "e-bass": 33, "synth bass": 38,
+    "strings": 48, "string section": 48, "string orchestra": 48, "string ensemble": 48, "violoncello": 42,
+    "choir": 52, "voice": 52, "voices": 52, "vocals": 52, "vocal": 52, "singer": 53,
+    "sax": 65, "saxophone": 65, "horn": 60, "horns": 61, "brass": 61, "timpani": 47, "synth": 81,
+    "synthesizer": 81, "lead": 81, "synth lead": 81, "pad": 89, "synth pad": 89, "bells": 14, "vibes": 11,
+}  # fmt: skip
+"""Common names of instruments that General MIDI has several programs for, or another name."""
+_DRUM_NAMES = ("drums", "drum", "drum kit", "drumkit", "drum set", "drumset", "percussion", "kit", "-1")
+
+
+def program_name(program: int) -> str:
+    """Return General MIDI's name of a program; that of -1 is ``Drums``."""
+    return "Drums" if program == -1 else PROGRAMS[program]
 
 
 def program_number(text: str) -> int:
@@ -55,7 +70,7 @@ def program_number(text: str) -> int:
         RequestError: There is no such instrument, or more than one.
     """
     wanted = text.strip().lower()
-    if wanted in ("drums", "-1"):
+    if wanted in _DRUM_NAMES:
         return -1
     if re.fullmatch("[0-9]{1,3}", wanted) and int(wanted) < 128:
         return int(wanted)

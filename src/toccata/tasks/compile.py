@@ -10,17 +10,19 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Note, Score
+from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, bar_ticks
+from toccata.tasks.constraints import constraints_of
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
+from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
+from toccata.tasks.ensemble import ensemble_of, named_players, players_of_hole
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.request import (
     Request,
     Task,
-    constraints_of,
     encode_request_controls,
     pitch_rules_of,
     shift_bars,
@@ -30,13 +32,16 @@ from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
+from toccata.tokenizers.rulebook import Players
 from toccata.tokenizers.vocabulary import DRUMS
 
 _SILENT = 128
 """The most bars at the end of a prompt in which no note begins."""
 
 
-def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False) -> Task:
+def compile_request(
+    request: Request, tokenizer: Tokenizer, room: int, *, controls: bool = False, coverage: Coverage | None = None
+) -> Task:
     """Compile a request.
 
     Args:
@@ -44,6 +49,7 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
         tokenizer: The model's tokenizer.
         room: The most ids of the prompt; of a longer prompt the end is used.
         controls: Whether the model was trained with control tokens.
+        coverage: What the model has learned; None: unknown.
 
     Raises:
         RequestError: The request contradicts itself or the model cannot do it; says which part and why.
@@ -52,20 +58,27 @@ def compile_request(request: Request, tokenizer: Tokenizer, room: int, *, contro
     validate_request(request, grammar)
     control_tokens = encode_request_controls(request, tokenizer, controls)
     if request.prompt is None:
-        task = _opening(request, tokenizer, grammar, control_tokens)
+        task = _opening(request, tokenizer, grammar, coverage, control_tokens)
     elif request.hole is not None:
-        task = _filling(request, request.hole, tokenizer, room, control_tokens)
+        task = _filling(request, request.hole, tokenizer, coverage, room, control_tokens)
     else:
-        task = _continuation(request, tokenizer, grammar, room, control_tokens)
+        task = _continuation(request, tokenizer, grammar, coverage, room, control_tokens)
     task.cursor.place = task.cursor.reached = 0
     return task
 
 
-def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, control_tokens: ControlTokens) -> Task:
+def _opening(
+    request: Request,
+    tokenizer: Tokenizer,
+    grammar: Grammar,
+    coverage: Coverage | None,
+    control_tokens: ControlTokens,
+) -> Task:
     if request.chords is not None and request.meter is None:
         request = replace(request, meter=(4, 4))  # else the chart would not know its beats
     meter = request.meter or (4, 4)
-    constraints = constraints_of(request, grammar, None, request.bars)
+    ensemble = ensemble_of(request, grammar.scheme, coverage)
+    constraints = constraints_of(request, grammar, ensemble, continued=False, bars=request.bars)
     cursor = grammar.cursor(constraints, meter=meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
@@ -75,14 +88,34 @@ def _opening(request: Request, tokenizer: Tokenizer, grammar: Grammar, control_t
     head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, control_tokens.bars)
     for token in head:
         cursor.advance(token)
-    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
+    cursor.constraints = replace(
+        constraints,
+        pitch_rules=pitch_rules_of(request, cursor.state, 0),
+        players=named_players(request, grammar.scheme, cursor.state, 0),
+    )
     ids = np.array([*control_tokens.prefix, *head], np.int32)
-    return Task(ids, cursor, 0, 0, 0, prefix=len(control_tokens.prefix), control_tokens=control_tokens.bars)
+    return Task(
+        ids,
+        cursor,
+        0,
+        0,
+        0,
+        prefix=len(control_tokens.prefix),
+        control_tokens=control_tokens.bars,
+        remarks=ensemble.remarks,
+    )
 
 
 def _continuation(
-    request: Request, tokenizer: Tokenizer, grammar: Grammar, room: int, control_tokens: ControlTokens
+    request: Request,
+    tokenizer: Tokenizer,
+    grammar: Grammar,
+    coverage: Coverage | None,
+    room: int,
+    control_tokens: ControlTokens,
 ) -> Task:
+    assert request.prompt is not None
+    request, remarks = _with_learned_instruments(request, request.prompt, grammar, coverage)
     score = request.prompt
     assert score is not None
     room -= len(control_tokens.prefix)
@@ -107,17 +140,20 @@ def _continuation(
     if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
         read = ids.tolist()
         ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
-    cursor = grammar.cursor(constraints_of(request, grammar, known, None), meter=meter)
+    ensemble = ensemble_of(request, grammar.scheme, coverage, known)
+    constraints = constraints_of(request, grammar, ensemble, continued=True, bars=None)
+    cursor = grammar.cursor(constraints, meter=meter)
     for token in ids.tolist():
         cursor.advance(token)
     tpq = grammar.scheme.timing.ticks_per_quarter
     start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
     start = max(start, cursor.state.tick)
     bar = _bars_until(cursor, start)
-    constraints = constraints_of(request, grammar, known, None if request.bars is None else bar + request.bars)
+    constraints = replace(constraints, bars=None if request.bars is None else bar + request.bars)
     before_seam = replace(request, prompt=_before(score, seam))
     pitch_rules = pitch_rules_of(before_seam, cursor.state, bar)
-    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules), start
+    players = named_players(request, grammar.scheme, cursor.state, bar)
+    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules, players=players), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
@@ -131,10 +167,32 @@ def _continuation(
         bar,
         prefix=len(control_tokens.prefix),
         control_tokens=shift_bars(control_tokens, bar),
+        remarks=(*remarks, *ensemble.remarks),
     )
 
 
-def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, control_tokens: ControlTokens) -> Task:
+def _with_learned_instruments(
+    request: Request, prompt: Score, grammar: Grammar, coverage: Coverage | None
+) -> tuple[Request, tuple[str, ...]]:
+    """Return the request with a prompt whose instruments the model has learned, and remarks on those put in place."""
+    if request.anyway or not grammar.scheme.has_programs:
+        return request, ()
+    instead = substitutes(coverage, {int(t.program) for t in prompt.tracks if len(t.notes) and not t.is_drum})
+    remarks = [
+        f"{in_words([other])} goes on in place of {in_words([program])}, which the model has not learned"
+        for program, other in sorted(instead.items())
+    ]
+    return replace(request, prompt=substituted(prompt, instead)), tuple(remarks)
+
+
+def _filling(
+    request: Request,
+    hole: Hole,
+    tokenizer: Tokenizer,
+    coverage: Coverage | None,
+    room: int,
+    control_tokens: ControlTokens,
+) -> Task:
     score = request.prompt
     assert score is not None
     bars, grammar = bar_map(score), tokenizer.grammar()
@@ -149,12 +207,10 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, cont
     found, _ = window(
         tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), control_tokens
     )
-    playing = {
-        -1 if track.is_drum else int(track.program)
-        for number, track in enumerate(score.tracks)
-        if len(track.notes) and (hole.tracks is None or number in hole.tracks)
-    }
-    constraints = constraints_of(request, grammar, playing, hole.last - hole.first)
+    tracks = [number for number in range(len(score.tracks)) if hole.tracks is None or number in hole.tracks]
+    playing = {_program(score.tracks[number]) for number in tracks if len(score.tracks[number].notes)}
+    ensemble = ensemble_of(request, grammar.scheme, coverage, playing, tracks)
+    constraints = constraints_of(request, grammar, ensemble, continued=True, bars=hole.last - hole.first)
     ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
     if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):
         # Another meter begins before the last bar is whole: the new music ends where that bar does.
@@ -164,9 +220,25 @@ def _filling(request: Request, hole: Hole, tokenizer: Tokenizer, room: int, cont
     skip = len(found.prompt) - found.header
     for token in found.prompt[skip:].tolist():
         cursor.advance(token)
-    cursor.constraints = replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0))
-    start = int(bars.starts[hole.first])
-    return Task(found.prompt, cursor, 0, start, 0, skip, len(control_tokens.prefix), control_tokens.bars, slides=False)
+    rules = pitch_rules_of(request, cursor.state, 0)
+    if request.programs is None:
+        players: Players | None = players_of_hole(request, grammar.scheme, score, bars, hole)
+    else:
+        players = named_players(request, grammar.scheme, cursor.state, 0)
+    cursor.constraints = replace(constraints, pitch_rules=rules, players=players)
+    start, prefix = int(bars.starts[hole.first]), len(control_tokens.prefix)
+    return Task(
+        found.prompt,
+        cursor,
+        0,
+        start,
+        0,
+        skip,
+        prefix,
+        control_tokens.bars,
+        slides=False,
+        remarks=ensemble.remarks,
+    )
 
 
 def _prompt_ids(tokenizer: Tokenizer, score: Score, bars: BarMap, first: int, seam: int) -> NDArray[np.int32]:
@@ -231,10 +303,12 @@ def _last_onset(score: Score, seam: int) -> int:
 def _programs_before(score: Score, seam: int) -> set[int]:
     """Return the programs that play before ``seam``; -1 is the drums."""
     return {
-        -1 if track.is_drum else int(track.program)
-        for track in score.tracks
-        if len(track.notes) and int(track.notes.numpy()["time"].min()) < seam
+        _program(track) for track in score.tracks if len(track.notes) and int(track.notes.numpy()["time"].min()) < seam
     }
+
+
+def _program(track: Track) -> int:
+    return -1 if track.is_drum else int(track.program)
 
 
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:

@@ -11,7 +11,6 @@ from symusic import Score
 
 from toccata.arguments import checked_value
 from toccata.errors import RequestError
-from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
@@ -20,9 +19,8 @@ from toccata.tasks.fill import Hole
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Constraints, Ends, PitchRule, Script
+from toccata.tokenizers.rulebook import PitchRule, Script
 from toccata.tokenizers.state import State
-from toccata.tokenizers.vocabulary import DRUMS
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class Request:
         pitch_rules: Time-dependent rules for pitched notes; their ticks are counted from the hole's first bar, or from
             the start of a new piece.
         script: The tokens that are fixed, position by position.
+        anyway: Whether instruments that the model has not learned may play.
+        without: Which of :data:`~toccata.tasks.ensemble.DEFAULTS` do not hold.
     """
 
     prompt: Score | None = None
@@ -63,6 +63,8 @@ class Request:
     end: bool = False
     pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
+    anyway: bool = False
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Task:
         prefix: The number of leading ``ids`` that are control tokens of the whole, and stay when the window slides.
         control_tokens: The ids after the bar line of each bar, in the cursor's counting.
         slides: Whether the window may slide when the context is full: for a continuation, not for a hole.
+        remarks: What the request turned out to mean that a user may not expect, in words.
     """
 
     ids: NDArray[np.int32]
@@ -90,6 +93,7 @@ class Task:
     prefix: int = 0
     control_tokens: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     slides: bool = True
+    remarks: tuple[str, ...] = ()
 
 
 def validate_request(request: Request, grammar: Grammar) -> None:
@@ -119,7 +123,7 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
     """
     rules = list(request.pitch_rules)
     key = None if request.key is None else Key.read(request.key)
-    left = _range(request) if key is None else _range(request) & every_octave(key.scale())
+    left = pitch_range(request) if key is None else pitch_range(request) & every_octave(key.scale())
     if request.chords is not None:
         contradictions(request.chords, left)
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
@@ -133,7 +137,7 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
     return tuple(rules)
 
 
-def _range(request: Request) -> NDArray[np.bool_]:
+def pitch_range(request: Request) -> NDArray[np.bool_]:
     """Return the pitches of the request's range, ``bool[128]``."""
     low, high = request.pitches or (0, 127)
     inside: NDArray[np.bool_] = (np.arange(128) >= low) & (np.arange(128) <= high)
@@ -161,52 +165,6 @@ def encode_request_controls(request: Request, tokenizer: Tokenizer, learned: boo
 def shift_bars(control_tokens: ControlTokens, bars: int) -> dict[int, tuple[int, ...]]:
     """Return the control tokens of the new bars, with ``bars`` bars before them."""
     return {bars + bar: ids for bar, ids in control_tokens.bars.items()}
-
-
-def constraints_of(request: Request, grammar: Grammar, playing: set[int] | None, bars: int | None) -> Constraints:
-    """Return the constraints of a request; after a prompt, its meter and tempo continue."""
-    programs = None
-    wanted = set(request.programs) if request.programs is not None else playing
-    if wanted is not None and grammar.scheme.has_programs:
-        if outside := {p for p in wanted if not -1 <= p <= 127}:
-            raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {min(outside)}")
-        programs = np.zeros(DRUMS + 1, np.bool_)
-        programs[[DRUMS if p == -1 else p for p in wanted]] = True
-        if not programs[grammar.program_values].any():
-            raise RequestError("none of the programs asked for is one this model knows")
-    elif request.programs is not None and set(request.programs) != {0}:
-        raise RequestError("this model writes for one instrument and has no programs to choose from")
-    if not grammar.scheme.has_notes and (request.key is not None or request.pitches is not None):
-        raise RequestError("this model writes whole beats at a time and cannot keep to a key or a range of pitches")
-    pitches = None if request.pitches is None else _range(request)
-    if request.key is not None and request.chords is None:  # chords may leave the key for a moment
-        in_key = scale(request.key)
-        pitches = in_key if pitches is None else pitches & in_key
-    if pitches is not None and not (pitches & grammar.scheme.pitches(False)).any():
-        raise RequestError("no pitch is left that lies in the key and the range asked for")
-    continued = playing is not None
-    return Constraints(
-        bars=bars,
-        programs=programs,
-        pitches=pitches,
-        tempo=not continued and request.tempo is None,
-        meter=not continued and request.meter is None,
-        steady=request.end,
-        script=request.script,
-        ends=_ends(request),
-    )
-
-
-def _ends(request: Request) -> Ends:
-    """Return when the music may end, so that it is not silent."""
-    if request.hole is not None:
-        assert request.prompt is not None
-        # A song written anew to its end must not lose its last bars.
-        closes = request.programs is None and request.hole.last == len(bar_map(request.prompt))
-        return Ends.SOUNDING if closes else Ends.AFTER_A_NOTE
-    if request.bars is None:
-        return Ends.AFTER_A_NOTE
-    return Ends.ON_A_NOTE if request.end else Ends.SOUNDING
 
 
 def scale(key: str) -> NDArray[np.bool_]:

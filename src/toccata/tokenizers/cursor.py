@@ -141,7 +141,8 @@ class Cursor(Reach):
 
     def _bar(self, mask: Mask) -> None:
         bars, state = self.constraints.bars, self.state
-        if (bars is not None and state.bar + 1 >= bars) or self._next_bar_tick() >= self.end_tick:
+        last = bars is not None and state.bar + 1 >= bars
+        if last or self._next_bar_tick() >= self.end_tick or self.deadline < NEVER:
             mask[self.grammar.scheme.spans[Kind.BAR]] = False
 
     def rule_end(self, mask: Mask) -> None:
@@ -149,16 +150,13 @@ class Cursor(Reach):
         early = state.bar < 0 if bars is None else state.bar < bars - 1
         if self.constraints.end is not None:
             early = self._next_bar_tick() < self.constraints.end
+        early = early or self.deadline < NEVER
         if early or state.tick < self.floor or any(state.started.values()) or state.codes:
             mask[self.grammar.scheme.eos] = False
         elif self._waits():
             # Where no note can begin any more, the end is all that is left.
             mask[self.grammar.scheme.eos] = False
             mask[self.grammar.scheme.eos] = not mask.any()
-
-    def _next_bar_tick(self) -> int:
-        state = self.state
-        return state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
 
     def _meter(self, mask: Mask) -> None:
         state, scheme = self.state, self.grammar.scheme
@@ -184,13 +182,14 @@ class Cursor(Reach):
             fits = ticks >= max(first, self._soonest)
         else:
             fits = (ticks >= first) & self._some_note_fits(ticks)
-        fits &= ticks < line
+        fits &= (ticks < line) & (ticks <= self.deadline)
         mask[scheme.spans[Kind.POSITION]] = fits
 
     def _shift(self, mask: Mask) -> None:
         state = self.state
         ids = self._ids(Kind.TIME_SHIFT)
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
+        mask[ids] &= ticks <= self.deadline
         if self.grammar.shift_needs_note:
             mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
@@ -203,7 +202,7 @@ class Cursor(Reach):
         ids = self._ids(Kind.REST)
         last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
         ticks = since + self._lengths(Kind.REST)
-        mask[ids] &= (ticks <= last) & (state.bar >= 0)
+        mask[ids] &= (ticks <= last) & (ticks <= self.deadline) & (state.bar >= 0)
         self._keep_in_reach(mask, ids, ticks)
 
     def _keep_in_reach(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Constraints, Ends, Mask, Rulebook
+from toccata.tokenizers.rulebook import Constraints, Ends, Mask, Players, Rulebook
+from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -19,8 +20,8 @@ class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_free", "_longest", "_plays", "_soonest", "_within", "begun", "closing", "constraints", "floor", "grammar",
-        "place", "reached", "state", "struck", "struck_at",
+        "_deadline", "_free", "_lines", "_longest", "_pitches", "_plays", "_soonest", "_within", "begun", "closing",
+        "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
 
     def __init__(self, grammar: Rulebook, state: State, constraints: Constraints) -> None:
@@ -39,6 +40,11 @@ class Reach:
         self._plays[grammar.program_values if grammar.scheme.has_programs else [0]] = True
         if constraints.programs is not None and grammar.scheme.has_programs:
             self._plays &= constraints.programs
+        self._pitches = _pitches(grammar, constraints)  # bool[129, 128], what each program may play
+        # int64[129], the most notes at once of each program; None: any number
+        self._lines = None if grammar.scheme.note_off else constraints.lines
+        self._plays &= self._pitches.any(axis=1)
+        self._deadline: int | None = None  # see `deadline`; None: not computed since a token was read
         self._soonest = 0  # the earliest of those of the programs that may play
         self._longest: dict[int, int] = {}  # by ticks a beat, the longest of their shortest notes
         if grammar.merges is not None:
@@ -56,14 +62,17 @@ class Reach:
             self._strike(self.grammar.scheme.values[base])
         self.state.read(base)
         self.place += 1
+        self._deadline = None
         for note in self.state.made:
             if note.onset >= self.floor:
                 self.reached = max(self.reached, note.onset + note.length)
         if self.state.ends is not ends:  # a note of the program that is playing
             program = self.state.program
-            playable = self._playable(program)
+            pitch_ends = self.state.ends[program]
             free = self._free.copy()  # copies of this cursor share it
-            free[program] = self.state.ends[program].min(where=playable, initial=NEVER)
+            free[program] = pitch_ends.min(where=self._pitches[program], initial=NEVER)
+            if self._lines is not None and (most := int(self._lines[program])) < 128:
+                free[program] = max(free[program], np.partition(pitch_ends, 128 - most)[128 - most])
             self._free = free
             self._soonest = int(free.min(where=self._plays, initial=NEVER))
 
@@ -73,6 +82,10 @@ class Reach:
         before = self.struck if self.struck_at == tick else ()
         self.struck, self.struck_at = (*before, (pitch, ends is not None and int(ends[pitch]) == tick)), tick
         self.begun = (*self.begun, pitch)
+
+    def plays(self, program: int) -> bool:
+        """Whether a program may play at all; 128 is the drums."""
+        return bool(self._plays[program])
 
     # -- bounds --------------------------------------------------------------------------------------------------------
 
@@ -100,6 +113,52 @@ class Reach:
         open_ended = any(onset >= self.floor for held in state.started.values() for onset, _ in held.values())
         return ends is Ends.ON_A_NOTE or not (open_ended or self.reached > last)
 
+    def _next_bar_tick(self) -> int:
+        state = self.state
+        return state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
+
+    @property
+    def deadline(self) -> int:
+        """The tick to which time may pass in this bar so that every program that must still play in it can.
+
+        NEVER where none must, or none of them can any more.
+        """
+        if self.constraints.players is None or self.closing:
+            return NEVER
+        if self._deadline is None:
+            self._deadline = self._latest_entry(self.constraints.players)
+        return self._deadline
+
+    def _latest_entry(self, players: Players) -> int:
+        state, latest = self.state, NEVER
+        missing = [p for p in players.missing(state) if self._plays[p]] if state.bar >= 0 else []
+        if not missing:
+            return NEVER
+        ticks = self._places_left()
+        for program in missing:
+            fits = ticks[self._note_of_program_fits(program, ticks)]
+            latest = min(latest, int(fits[-1]) if len(fits) else NEVER)
+        return latest
+
+    def _places_left(self) -> NDArray[np.int64]:
+        """Return the ticks of this bar at which a note may still begin, ``int64[n]``, rising."""
+        state, step = self.state, self.state.ticks_per_position
+        first = state.tick
+        if self.grammar.scheme.timing.clock is Clock.POSITIONS and state.position_tick < state.tick:
+            first = max(state.position_tick + 1, state.tick)
+            first = state.bar_tick - (state.bar_tick - first) // step * step  # a position must be named first
+        ticks = np.arange(first, min(self._next_bar_tick(), self.end_tick), step)
+        return ticks[ticks >= self.floor]
+
+    def _note_of_program_fits(self, program: int, ticks: NDArray[np.int64]) -> Mask:
+        """Return at which of ``ticks``, from now on, a note of a program can begin, ``bool[n]``."""
+        fits: Mask = (ticks >= self._free[program]) & (ticks <= self.end_tick - self._shortest(program))
+        if self._is_ruled(program) and fits.any():
+            left = self._ruled(ticks[fits]) & self._pitches[program]
+            ends = self.state.ends.get(program)
+            fits[fits] = (left if ends is None else left & (ends <= ticks[fits, None])).any(axis=1)
+        return fits
+
     def _lengths(self, kind: Kind) -> NDArray[np.int64]:
         return self.grammar.scheme.timing.lengths[kind, self.state.ticks_per_beat]
 
@@ -114,18 +173,17 @@ class Reach:
             self._longest[beat] = int(self.grammar.scheme.shortest_notes[beat].max(where=self._plays, initial=0))
         return self._longest[beat]
 
-    def _playable(self, program: int) -> Mask:
-        known = self.grammar.scheme.pitches(program == DRUMS)
-        return known if self.constraints.pitches is None or program == DRUMS else known & self.constraints.pitches
-
     def free_pitches(self, program: int) -> Mask:
         """The pitches that a note of ``program`` may begin on at this tick, ``bool[128]``; none where it may not."""
         return self._free_pitches(program) if self._may_start(program) else np.zeros(128, np.bool_)
 
     def _free_pitches(self, program: int) -> Mask:
-        free = self._playable(program)
+        free = self._pitches[program]
         ends = self.state.ends.get(program)
-        free = free if ends is None else free & (ends <= self.state.tick)
+        if ends is not None:
+            if self._free[program] > self.state.tick:
+                return np.zeros(128, np.bool_)
+            free = free & (ends <= self.state.tick)
         return free & self._ruled(np.array([self.state.tick]))[0] if self._is_ruled(program) else free
 
     def _is_ruled(self, program: int) -> bool:
@@ -144,11 +202,11 @@ class Reach:
         tick = self.state.tick
         free: Mask = self._free <= tick
         if self.constraints.pitch_rules:
-            left = self._ruled(np.array([tick]))[0] & self._playable(0)
-            free[:DRUMS] = left.any()
+            left = self._ruled(np.array([tick]))[0] & self._pitches[:DRUMS]
             for program, ends in self.state.ends.items():
                 if program != DRUMS:
-                    free[program] = (left & (ends <= tick)).any()
+                    left[program] &= ends <= tick
+            free[:DRUMS] &= left.any(axis=1)
         return free
 
     def _any_fits_before(self, tick: int) -> bool:
@@ -179,18 +237,29 @@ class Reach:
         coming = (ticks >= self.state.tick) & ~fits
         if not coming.any():
             return fits
-        left = self._ruled(ticks) & self._playable(0)
+        left = self._ruled(ticks)
         if fresh.any():
-            fits |= left.any(axis=1) & (ticks <= latest[:DRUMS][fresh].max())
+            for pitches, last in self._kinds(fresh, latest):
+                fits |= (left & pitches).any(axis=1) & (ticks <= last)
         for program, until in ends.items():
-            late = coming & ~fits & (ticks <= latest[program])
+            late = coming & ~fits & (ticks <= latest[program]) & (ticks >= self._free[program])
             if program == DRUMS or not self._plays[program] or not late.any():
                 continue
             # Mostly a pitch is left that does not sound any more; else it depends on when each one ends.
-            fits |= late & (left & (until <= self.state.tick)).any(axis=1)
+            mine = left & self._pitches[program]
+            fits |= late & (mine & (until <= self.state.tick)).any(axis=1)
             if (late := late & ~fits).any():
-                fits[late] = (left[late] & (until <= ticks[late, None])).any(axis=1)
+                fits[late] = (mine[late] & (until <= ticks[late, None])).any(axis=1)
         return fits
+
+    def _kinds(self, programs: Mask, latest: NDArray[np.int64]) -> list[tuple[Mask, int]]:
+        """Return the different ranges of some pitched programs, each with the latest tick at which one of it fits."""
+        found: dict[bytes, tuple[Mask, int]] = {}
+        for program in np.flatnonzero(programs).tolist():
+            pitches, last = self._pitches[program], int(latest[program])
+            key = pitches.tobytes()
+            found[key] = pitches, max(last, found[key][1]) if key in found else last
+        return list(found.values())
 
     def _may_start(self, program: int) -> bool:
         tick = self.state.tick
@@ -200,6 +269,18 @@ class Reach:
 
     def _may_stop(self, program: int) -> bool:
         return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
+
+
+def _pitches(grammar: Rulebook, constraints: Constraints) -> Mask:
+    """Return the pitches that each program may play, whatever the time, ``bool[129, 128]``."""
+    scheme = grammar.scheme
+    found = np.repeat(scheme.pitches(False)[None], DRUMS + 1, axis=0)
+    found[DRUMS] = scheme.pitches(True)
+    if constraints.pitches is not None:
+        found[:DRUMS] &= constraints.pitches
+    if constraints.ranges is not None:
+        found &= constraints.ranges
+    return found
 
 
 _STARTS = (Kind.PITCH, Kind.NOTE_ON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -36,6 +36,13 @@ class PitchRule(Protocol):
         """
 
 
+class Players(Protocol):
+    """Which programs must begin a note in a bar before it may end; where one cannot any more, the bar ends without."""
+
+    def missing(self, state: State) -> Sequence[int]:
+        """Return the programs that must still begin a note in the current bar; 128 is the drums."""
+
+
 class Script(Protocol):
     """A template for the tokens, of which only some are left open: a preserved rhythm."""
 
@@ -65,6 +72,10 @@ class Constraints:
         end: The tick at which it ends instead, inside a bar: where a new meter begins before the last bar is whole.
         programs: ``bool[129]``, programs that may play (128: drums); None: all.
         pitches: ``bool[128]``, pitches that pitched programs may play; None: all.
+        ranges: ``bool[129, 128]``, the pitches that each program may play, drums included; None: all.
+        lines: ``int64[129]``, the most notes of each program that may sound at once; None: any number. Not for schemes
+            with note-offs, in which it is not known when a note ends.
+        players: Which programs must play in a bar; None: none must.
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
@@ -77,6 +88,9 @@ class Constraints:
     end: int | None = None
     programs: Mask | None = None
     pitches: Mask | None = None
+    ranges: Mask | None = None
+    lines: NDArray[np.int64] | None = None
+    players: Players | None = None
     tempo: bool = True
     meter: bool = True
     steady: bool = False

@@ -50,12 +50,14 @@ class State:
         "active_pedals",
         "bar",
         "bar_tick",
+        "bars_played",
         "chord_pitch",
         "codes",
         "ended",
         "ends",
         "held",
         "histogram_until_bar",
+        "latest_bar",
         "made",
         "meter",
         "note_end",
@@ -108,6 +110,8 @@ class State:
         self.ended = False
         self.notes = 0
         self.onset = -1  # of the note begun last
+        self.latest_bar: Mapping[int, int] = {}  # program -> the latest bar in which it began a note
+        self.bars_played: Mapping[int, int] = {}  # program -> in how many bars it began one
         # int64[12]: for how many ticks each pitch class of pitched programs has sounded
         self.pitch_class_histogram: NDArray[np.int64] = np.zeros(12, np.int64)
         self.histogram_until_bar = NEVER  # the bar from which on nothing is counted any more
@@ -254,6 +258,9 @@ class State:
             self._count_pitch_class(self.pitch, length)
         self.onset = max(self.onset, onset)
         self._set_end(self.pitch, end)
+        if self.latest_bar.get(self.program) != self.bar:
+            self.latest_bar = {**self.latest_bar, self.program: self.bar}
+            self.bars_played = {**self.bars_played, self.program: self.bars_played.get(self.program, 0) + 1}
         self.notes += 1
         self.pitch = -1
         self.prev = self.scheme.after_note

@@ -18,6 +18,7 @@ from toccata.events import Announcer, Event, NoteKey, SongClock
 from toccata.midi.bars import BarMap, bar_map
 from toccata.piece import Piece, origin_text
 from toccata.tasks.conditioning import origin_of, part
+from toccata.tasks.coverage import in_words, substituted, substitutes
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
@@ -80,8 +81,9 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         seed: The seed of the version.
         piece: The piece's number, for events.
     """
-    song = infill.song
-    stands, bars = song.score, bar_map(song.score)
+    song, bars = infill.song, bar_map(infill.song.score)
+    instead = _stand_ins(writer, infill)
+    stands, remarks = substituted(song.score, instead), _remarks(infill, instead)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []
     tokens, notes, nats, number = 0, 0, 0.0, 0
@@ -89,7 +91,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     while waiting:
         job = waiting.pop(0)
         hole = job.hole
-        request = _request(infill, job, stands)
+        request = _request(infill, job, stands, instead)
         try:
             task = writer.compile(request, writer.context * 2 // 3)
         except RequestError as error:
@@ -97,6 +99,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
                 raise
             waiting[:0] = halves(job)
             continue
+        remarks += task.remarks
         listener = InfillNotes.of(writer, announcer, infill, job, stands, bars)
         limit = MAX_TOKENS * -(-(hole.last - hole.first) // 8)
         done = yield DecodeJob(task, further_seed(seed, number), infill.sampling, limit, listener)
@@ -118,6 +121,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         **origin_of(infill.request, writer.styles),
         "programs": tuple(dict.fromkeys(program for job in infill.jobs for program in job.programs or ())) or None,
         "prompt": song.about,
+        **({"remarks": list(dict.fromkeys(remarks))} if remarks else {}),
         "tokens": tokens,
         "notes": notes,
         "nats_per_note": round(nats / max(1, notes), 4),
@@ -129,11 +133,37 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     return made_piece
 
 
-def _request(infill: Infill, job: InfillJob, stands: Score) -> Request:
+def _stand_ins(writer: Writer, infill: Infill) -> dict[int, int]:
+    """Return, for each program of the song that the model has not learned, the one as which it reads and writes it."""
+    if infill.request.anyway or not writer.tokenizer.grammar().scheme.has_programs:
+        return {}
+    tracks = infill.song.score.tracks
+    return substitutes(writer.coverage, {int(t.program) for t in tracks if len(t.notes) and not t.is_drum})
+
+
+def _remarks(infill: Infill, instead: Mapping[int, int]) -> list[str]:
+    """Return in words as what instruments the new notes are written, where the model has not learned their own."""
+    tracks = infill.jobs[0].hole.tracks
+    written = {
+        int(track.program)
+        for number, track in enumerate(infill.song.score.tracks)
+        if not track.is_drum and len(track.notes) and (tracks is None or number in tracks)
+    }
+    return [
+        f"{in_words([program])} is written as if it were {in_words([other])}: the model has not learned it"
+        for program, other in sorted(instead.items())
+        if program in written
+    ]
+
+
+def _request(infill: Infill, job: InfillJob, stands: Score, instead: Mapping[int, int]) -> Request:
     """Return the request for one hole of ``stands``, the song with the holes before it infilled."""
     hole = job.hole
     request = part(infill.request, infill.bars.index(hole.first), hole.last - hole.first)
-    request = replace(request, prompt=stands, hole=hole, programs=job.programs)
+    programs = job.programs
+    if programs is not None and job.template is not None:  # voices played by an instrument of the song
+        programs = tuple(instead.get(program, program) for program in programs)
+    request = replace(request, prompt=stands, hole=hole, programs=programs)
     if job.pitch_rules is not None:
         request = replace(request, pitch_rules=(*request.pitch_rules, *job.pitch_rules(hole)))
     return request if job.template is None else replace(request, script=job.template(hole))
@@ -165,7 +195,12 @@ class InfillNotes:
     ) -> InfillNotes:
         """Return the listener for one hole."""
         grid = writer.tokenizer.grammar().scheme.timing.ticks_per_quarter
-        programs = {}
+        original = infill.song.score.tracks
+        programs = {
+            int(read.program): int(own.program)
+            for read, own in zip(stands.tracks, original, strict=False)
+            if int(read.program) != int(own.program)
+        }
         if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, job, 0)):
             programs[0] = int(stands.tracks[mine[0]].program)
         return cls(

@@ -206,6 +206,7 @@ def _piece(writer: Writer, new_music: NewMusic, task: Task, seed: int, done: Dec
         "programs": request.programs,
         **origin_of(request, writer.styles),
         "prompt": None if prompt is None else prompt.about,
+        **({"remarks": list(task.remarks)} if task.remarks else {}),
         "tokens": done.new_tokens,
         "notes": done.notes,
         "nats_per_note": round(done.nats / max(1, done.notes), 4),

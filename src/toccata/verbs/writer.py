@@ -14,6 +14,7 @@ from toccata.errors import RequestError
 from toccata.events import Event, PieceRestarted
 from toccata.piece import Piece
 from toccata.tasks.compile import compile_request
+from toccata.tasks.coverage import Coverage
 from toccata.tasks.fill import can_fill
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
@@ -39,6 +40,7 @@ class Writer:
         styles: The styles it was trained to distinguish, by number.
         controls: Whether it was trained with control tokens.
         fill: Whether it was trained to infill.
+        coverage: What it has learned of instruments, meters and tempos; None: unknown.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Writer:
     styles: tuple[str, ...] = ()
     controls: bool = False
     fill: bool = False
+    coverage: Coverage | None = None
 
     @property
     def fills(self) -> bool:
@@ -76,7 +79,7 @@ class Writer:
         Raises:
             RequestError: The request contradicts itself, or the model cannot do it.
         """
-        return compile_request(request, self.tokenizer, room, controls=self.controls)
+        return compile_request(request, self.tokenizer, room, controls=self.controls, coverage=self.coverage)
 
     def origin(self, seed: int, sampling: Sampling) -> dict[str, Any]:
         """Return what the origin of every piece records: the model, the seed and the sampling."""

@@ -1,0 +1,257 @@
+"""What a model has learned of instruments, meters, tempos and note lengths, with counts from its training pieces.
+
+Saved in ``toccata.json`` when a model is trained. A request for an instrument that is not in it is refused, and the
+range of each instrument is narrowed to what was learned.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score, Track
+
+from toccata.midi.bars import bar_map
+from toccata.midi.gm import PROGRAMS, program_name
+
+PIECES = 1000
+"""The most training pieces that are counted."""
+FEWEST = 50
+"""An instrument, a meter or a note length that has fewer notes is not learned."""
+_OUTLIERS = 1000
+"""One note in this many may lie outside the range of an instrument, at each end."""
+_GRID = 24
+"""Note lengths are counted in this part of a quarter: 32nds and triplets."""
+_LENGTHS, _METERS, _SHOWN = 12, 5, 8
+
+
+@dataclass(frozen=True)
+class LearnedInstrument:
+    """What a model has learned of one instrument.
+
+    Attributes:
+        notes: Its notes in the training pieces.
+        pieces: The pieces that have any.
+        pitches: The lowest and the highest pitch, but for one note in a thousand at each end.
+        alone: The share of its notes that begin while no other note of their track sounds: 1 for a single line.
+        tracks: The most tracks of it in a piece, but for one piece in twenty.
+    """
+
+    notes: int
+    pieces: int
+    pitches: tuple[int, int]
+    alone: float
+    tracks: int = 1
+
+    def added_to(self, before: LearnedInstrument) -> LearnedInstrument:
+        """Return what two trainings, one after the other, have learned of the instrument."""
+        notes = self.notes + before.notes
+        low, high = min(self.pitches[0], before.pitches[0]), max(self.pitches[1], before.pitches[1])
+        alone = (self.alone * self.notes + before.alone * before.notes) / notes if notes else 0.0
+        return LearnedInstrument(
+            notes, self.pieces + before.pieces, (low, high), round(alone, 3), max(self.tracks, before.tracks)
+        )
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a model has learned, counted in its training pieces.
+
+    Attributes:
+        pieces: The pieces that were counted.
+        instruments: By General MIDI program, -1 the drums.
+        meters: Pieces by meter.
+        tempos: The quarters a minute that 5, 50 and 95 % of the pieces do not exceed; None without pieces.
+        lengths: Notes by their length in quarters, the most frequent first.
+    """
+
+    pieces: int = 0
+    instruments: Mapping[int, LearnedInstrument] = field(default_factory=dict)
+    meters: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    tempos: tuple[float, float, float] | None = None
+    lengths: Mapping[Fraction, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_scores(cls, scores: Iterable[Score]) -> Coverage:
+        """Count what some pieces have."""
+        pieces, tempos = 0, []
+        pitches: dict[int, NDArray[np.int64]] = {}
+        tracks_of: dict[int, list[int]] = defaultdict(list)
+        alone: Counter[int] = Counter()
+        meters: Counter[tuple[int, int]] = Counter()
+        lengths: Counter[Fraction] = Counter()
+        for score in scores:
+            pieces += 1
+            tempos.append(_tempo(score))
+            meters.update(set(bar_map(score).meters))
+            for program, tracks in _by_program(score).items():
+                tracks_of[program].append(len(tracks))
+                counted = pitches.setdefault(program, np.zeros(128, np.int64))
+                for track in tracks:
+                    notes = track.notes.numpy()
+                    counted += np.bincount(notes["pitch"], minlength=128)[:128]
+                    alone[program] += int(_alone(notes["time"], notes["duration"]).sum())
+                    if program != -1:
+                        lengths.update(_lengths(notes["duration"], score.ticks_per_quarter))
+        return cls(
+            pieces,
+            {p: _instrument(pitches[p], tracks_of[p], alone[p]) for p in sorted(pitches)},
+            dict(meters.most_common()),
+            None if not tempos else tuple(round(float(t), 1) for t in np.quantile(tempos, (0.05, 0.5, 0.95))),
+            dict(lengths.most_common(_LENGTHS)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "pieces": self.pieces,
+            "instruments": {
+                str(program): {**asdict(learned), "pitches": list(learned.pitches)}
+                for program, learned in self.instruments.items()
+            },
+            "meters": {f"{n}/{d}": pieces for (n, d), pieces in self.meters.items()},
+            "tempos": None if self.tempos is None else list(self.tempos),
+            "lengths": {str(length): notes for length, notes in self.lengths.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Coverage | None:
+        """Return the coverage that ``to_json`` wrote; None where ``data`` is none, or is damaged."""
+        try:
+            instruments = {}
+            for program, entry in data["instruments"].items():
+                low, high = (int(pitch) for pitch in entry["pitches"])
+                if not (-1 <= int(program) <= 127 and 0 <= low <= high <= 127):
+                    return None
+                instruments[int(program)] = LearnedInstrument(
+                    int(entry["notes"]), int(entry["pieces"]), (low, high), float(entry["alone"]), int(entry["tracks"])
+                )
+            meters = {}
+            for meter, pieces in data["meters"].items():
+                beats, _, unit = meter.partition("/")
+                meters[int(beats), int(unit)] = int(pieces)
+            tempos = None if data["tempos"] is None else tuple(float(tempo) for tempo in data["tempos"])
+            if tempos is not None and len(tempos) != 3:
+                return None
+            lengths = {Fraction(length): int(notes) for length, notes in data["lengths"].items()}
+            return cls(int(data["pieces"]), instruments, meters, tempos, lengths)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            return None
+
+    def with_earlier(self, other: Coverage | None) -> Coverage:
+        """Return what a model has learned that was finetuned from one that had learned ``other``."""
+        if other is None:
+            return self
+        instruments = dict(other.instruments)
+        for program, mine in self.instruments.items():
+            before = instruments.get(program)
+            instruments[program] = mine if before is None else mine.added_to(before)
+        meters, lengths = Counter(other.meters), Counter(other.lengths)
+        meters.update(self.meters)
+        lengths.update(self.lengths)
+        return Coverage(
+            self.pieces + other.pieces,
+            dict(sorted(instruments.items())),
+            dict(meters.most_common()),
+            self.tempos or other.tempos,
+            dict(lengths.most_common(_LENGTHS)),
+        )
+
+    def summary(self) -> str:
+        """Return it in words, on one line."""
+        parts = [self.names() or "no instrument"]
+        if self.meters:
+            parts.append("in " + ", ".join(f"{n}/{d}" for n, d in list(self.meters)[:_METERS]))
+        if self.tempos is not None:
+            parts.append(f"at {self.tempos[0]:.0f} to {self.tempos[2]:.0f} quarters a minute")
+        return " ".join(parts)
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The programs that are learned, those with the most notes first; all that there are if none has many."""
+        by_notes = sorted(self.instruments, key=lambda program: -self.instruments[program].notes)
+        return tuple(p for p in by_notes if self.instruments[p].notes >= FEWEST) or tuple(by_notes)
+
+    def nearest(self, program: int) -> int | None:
+        """Return the learned program most like ``program``: of its family, else the nearest number; None for drums."""
+        if program in self.known:
+            return program
+        pitched = [other for other in self.known if other != -1]
+        if program == -1 or not pitched:
+            return None
+        return min(pitched, key=lambda other: (other // 8 != program // 8, abs(other - program)))
+
+    def names(self, most: int = _SHOWN) -> str:
+        """Return the learned instruments in words, those with the most notes first."""
+        return in_words(self.known, most)
+
+
+def in_words(programs: Sequence[int], most: int = _SHOWN) -> str:
+    """Return the names of some programs in words: ``Violin, Viola and 3 more``."""
+    shown = [program_name(program) for program in programs[:most]]
+    if len(programs) > most:
+        return f"{', '.join(shown)} and {len(programs) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def substitutes(coverage: Coverage | None, programs: Iterable[int]) -> dict[int, int]:
+    """Return, for each of some programs that a model has not learned, the learned one that stands in for it."""
+    if coverage is None or not coverage.known:
+        return {}
+    found = {program: coverage.nearest(program) for program in programs}
+    return {program: other for program, other in found.items() if other is not None and other != program}
+
+
+def substituted(score: Score, instead: Mapping[int, int]) -> Score:
+    """Return ``score`` with other programs in place of some, for a model that has not learned them."""
+    if not instead:
+        return score
+    out = score.copy()
+    for track in out.tracks:
+        if not track.is_drum:
+            track.program = instead.get(int(track.program), int(track.program))
+    return out
+
+
+def _by_program(score: Score) -> dict[int, list[Track]]:
+    found: dict[int, list[Track]] = {}
+    for track in score.tracks:
+        if len(track.notes):
+            found.setdefault(-1 if track.is_drum else min(int(track.program), len(PROGRAMS) - 1), []).append(track)
+    return found
+
+
+def _alone(onsets: NDArray[Any], durations: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which notes begin while no other one of their track sounds, ``bool[n]``; in order of their onsets."""
+    order = np.argsort(onsets, kind="stable")
+    begin = onsets[order].astype(np.int64)
+    until = np.maximum.accumulate(begin + durations[order])
+    alone = np.ones(len(begin), np.bool_)
+    alone[1:] &= until[:-1] <= begin[1:]
+    alone[:-1] &= begin[1:] != begin[:-1]
+    return alone
+
+
+def _instrument(counted: NDArray[np.int64], tracks: Sequence[int], alone: int) -> LearnedInstrument:
+    notes = int(counted.sum())
+    outside = notes // _OUTLIERS
+    below = np.cumsum(counted)
+    above = np.cumsum(counted[::-1])
+    low, high = int(np.argmax(below > outside)), 127 - int(np.argmax(above > outside))
+    most = int(np.quantile(tracks, 0.95, method="higher"))
+    return LearnedInstrument(notes, len(tracks), (low, high), round(alone / notes, 3), most)
+
+
+def _lengths(durations: NDArray[Any], ticks_per_quarter: int) -> dict[Fraction, int]:
+    steps = np.maximum(1, np.rint(durations * _GRID / ticks_per_quarter)).astype(np.int64)
+    values, counts = np.unique(steps, return_counts=True)
+    return {Fraction(step, _GRID): count for step, count in zip(values.tolist(), counts.tolist(), strict=True)}
+
+
+def _tempo(score: Score) -> float:
+    return float(score.tempos[0].qpm) if len(score.tempos) else 120.0

@@ -1,0 +1,309 @@
+"""The ensemble of a request: which programs play, which must, the range of each, and who plays one note at a time.
+
+A musician takes these for granted, however well a model is trained; a request may be without some of them
+(``Request.without``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.errors import RequestError
+from toccata.midi.bars import BarMap
+from toccata.midi.gm import program_name
+from toccata.midi.ranges import SINGLE_LINE, playable
+from toccata.tasks.coverage import Coverage, in_words
+from toccata.tasks.fill import Hole, cut
+from toccata.tasks.request import Request, pitch_range
+from toccata.tokenizers.rulebook import Mask
+from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import DRUMS
+
+DEFAULTS = ("players", "ranges", "lines")
+"""What holds unless a request is without it."""
+MOST_BARS = Fraction(3, 4)
+"""The share of the bars in which a named player plays."""
+SLACK = 2
+"""Semitones by which an instrument may leave the range that a model has learned, within what it can play."""
+_LEAST = 12
+"""A learned range of fewer semitones says nothing: a few notes of an instrument that plays more."""
+_SINGLE = 0.9
+"""The share of single notes from which a track is one line."""
+UNLIMITED = 128
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Who plays, as constraints.
+
+    Attributes:
+        programs: The programs that may play, -1 the drums; None: all.
+        ranges: ``bool[129, 128]``, the pitches of each program; None: all.
+        lines: ``int64[129]``, the most notes of each program at once; None: any number.
+        remarks: What a user may not expect, in words.
+    """
+
+    programs: frozenset[int] | None = None
+    ranges: Mask | None = None
+    lines: NDArray[np.int64] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InBars:
+    """Players that must play in certain bars: those that played there before.
+
+    Attributes:
+        bars: The programs by bar, in the cursor's counting; 128 is the drums.
+    """
+
+    bars: Mapping[int, Sequence[int]]
+
+    def missing(self, state: State) -> Sequence[int]:
+        """Return the programs that must still begin a note in the current bar."""
+        latest = state.latest_bar
+        return [program for program in self.bars.get(state.bar, ()) if latest.get(program) != state.bar]
+
+
+@dataclass(frozen=True)
+class InMostBars:
+    """Players that must play in at least ``MOST_BARS`` of the bars from ``first`` on, wherever the music ends.
+
+    Attributes:
+        programs: The programs; 128 is the drums.
+        first: The first bar, in the cursor's counting.
+        before: In how many bars each program has played before.
+    """
+
+    programs: Sequence[int]
+    first: int = 0
+    before: Mapping[int, int] = field(default_factory=dict)
+
+    def missing(self, state: State) -> Sequence[int]:
+        """Return the programs that must still begin a note in the current bar."""
+        bars, found = state.bar - self.first + 1, []
+        for program in self.programs:
+            if state.latest_bar.get(program) != state.bar:
+                played = state.bars_played.get(program, 0) - self.before.get(program, 0)
+                if bars > 0 and played < MOST_BARS * bars:
+                    found.append(program)
+        return found
+
+
+def ensemble_of(
+    request: Request,
+    scheme: Scheme,
+    coverage: Coverage | None,
+    playing: Collection[int] | None = None,
+    tracks: Iterable[int] | None = None,
+) -> Ensemble:
+    """Return the ensemble of a request.
+
+    Args:
+        request: The request.
+        scheme: The model's token scheme.
+        coverage: What the model has learned; None: unknown.
+        playing: The programs of the prompt or of the hole, -1 the drums; None: there is neither.
+        tracks: The tracks of ``request.prompt`` that go on or are written anew; None: all.
+
+    Raises:
+        RequestError: The model cannot play what the request names.
+    """
+    if not scheme.has_programs:
+        if request.programs is not None and set(request.programs) != {0}:
+            raise RequestError("this model writes for one instrument and has no programs to choose from")
+        return Ensemble()
+    programs, remarks = allowed_programs(request.programs, playing, None if request.anyway else coverage)
+    reach = line_counts = None
+    if request.script is not None:  # it says how many notes sound, and what may play them
+        return Ensemble(programs, remarks=remarks)
+    if "ranges" not in request.without:
+        own = {} if request.prompt is None else pitches_of_song(request.prompt)
+        named = request.programs if request.programs is not None else playing
+        asked = None if request.pitches is None else pitch_range(request)
+        reach = ranges(coverage, own, asked, None if named is None else programs)
+    if "lines" not in request.without:
+        counts: Mapping[int, int | None] = {}
+        if request.programs is not None:
+            counts = dict.fromkeys(request.programs, 1)
+        elif request.prompt is not None:
+            counts = single_tracks(request.prompt, range(len(request.prompt.tracks)) if tracks is None else tracks)
+        elif coverage is not None:
+            counts = {program: learned.tracks for program, learned in coverage.instruments.items()}
+        line_counts = lines(coverage, counts)
+    return Ensemble(programs, reach, line_counts, remarks)
+
+
+def named_players(request: Request, scheme: Scheme, state: State, first: int) -> InMostBars | None:
+    """Return the rule that the programs a request names all play, from bar ``first`` of the state's counting on."""
+    if request.programs is None or request.script is not None or "players" in request.without:
+        return None
+    if not (scheme.has_programs and scheme.has_notes):
+        return None
+    programs = tuple(DRUMS if program == -1 else program for program in request.programs)
+    return InMostBars(programs, first, dict(state.bars_played))
+
+
+def players_of_hole(request: Request, scheme: Scheme, score: Score, bars: BarMap, hole: Hole) -> InBars | None:
+    """Return the rule that who played in a bar of a hole plays there again; None: it does not hold.
+
+    A track of which a note stays in a bar plays there already.
+    """
+    if request.script is not None or "players" in request.without or not scheme.has_notes:
+        return None
+    left = cut(score, bars, hole)[0]
+    found: dict[int, tuple[int, ...]] = {}
+    for bar in range(hole.first, hole.last):
+        span = int(bars.starts[bar]), int(bars.starts[bar + 1])
+        programs = {
+            0 if not scheme.has_programs else DRUMS if track.is_drum else int(track.program)
+            for number, track in enumerate(score.tracks)
+            if (hole.tracks is None or number in hole.tracks)
+            and _begins(score, number, span)
+            and not _begins(left, number, span)
+        }
+        if programs:
+            found[bar - hole.first] = tuple(sorted(programs))
+    return InBars(found)
+
+
+def allowed_programs(
+    asked: Sequence[int] | None, playing: Collection[int] | None, coverage: Coverage | None
+) -> tuple[frozenset[int] | None, tuple[str, ...]]:
+    """Return the programs that may play, -1 the drums, or None for all; and remarks.
+
+    Args:
+        asked: The programs that a request names; None: none.
+        playing: The programs of the prompt or of the hole; None: there is neither.
+        coverage: What the model has learned; None: unknown, or it does not count.
+
+    Raises:
+        RequestError: A program that is named, or all that play, are none that the model has learned.
+    """
+    if asked is not None:
+        if outside := sorted(p for p in asked if not -1 <= p <= 127):
+            raise RequestError(f"programs go from 0 to 127, and -1 for drums; there is no {outside[0]}")
+        refuse_unlearned(asked, coverage)
+        return frozenset(asked), ()
+    if playing is None:
+        return (None if coverage is None else frozenset(coverage.known)), ()
+    if coverage is None:
+        return frozenset(playing), ()
+    known = frozenset(playing) & frozenset(coverage.known)
+    if not known:
+        refuse_unlearned(sorted(playing), coverage)
+    silent = sorted(frozenset(playing) - known)
+    remarks = [f"{in_words(silent)} will not play: the model has not learned {'them' if silent[1:] else 'it'}"]
+    return known, tuple(remarks if silent else ())
+
+
+def refuse_unlearned(programs: Iterable[int], coverage: Coverage | None) -> None:
+    """Refuse programs that a model has not learned.
+
+    Raises:
+        RequestError: There is one; says what the model knows, and the nearest.
+    """
+    if coverage is None or not coverage.known:
+        return
+    for program in programs:
+        if program not in coverage.known:
+            nearest = coverage.nearest(program)
+            instead = "" if nearest is None else f", the nearest is {program_name(nearest)}"
+            raise RequestError(
+                f"this model has not learned {program_name(program)}: it knows {coverage.names()}{instead}; "
+                "write it all the same with anyway=True"
+            )
+
+
+def ranges(
+    coverage: Coverage | None, own: Mapping[int, tuple[int, int]], asked: Mask | None, played: Collection[int] | None
+) -> Mask:
+    """Return the pitches that each program may play, ``bool[129, 128]``.
+
+    What General MIDI's instruments can play, narrowed by what a model has learned of each, and widened by what a song
+    itself has of it. What a request asks for goes before: a program that could not play at all has no range.
+
+    Args:
+        coverage: What the model has learned; None: unknown.
+        own: The lowest and the highest pitch of each program in the song; 128 is the drums.
+        asked: The pitches that the request allows, ``bool[128]``; None: all.
+        played: The programs that the request or the song names, -1 the drums; None: any.
+    """
+    found = np.zeros((DRUMS + 1, 128), np.bool_)
+    for program in range(DRUMS + 1):
+        number = -1 if program == DRUMS else program
+        low, high = playable(number)
+        learned = None if coverage is None else coverage.instruments.get(number)
+        if coverage is not None and learned is not None and number in coverage.known:
+            narrow = max(low, learned.pitches[0] - SLACK), min(high, learned.pitches[1] + SLACK)
+            if narrow[1] - narrow[0] >= _LEAST or number == -1:
+                low, high = narrow
+        if program in own:
+            low, high = min(low, own[program][0]), max(high, own[program][1])
+        found[program, low : high + 1] = True
+    if asked is not None:
+        left = (found[:DRUMS] & asked).any(axis=1)
+        named = [p for p in played if p != -1] if played is not None else [] if left.any() else range(DRUMS)
+        for program in named:
+            found[program] |= not left[program]
+    return found
+
+
+def pitches_of_song(score: Score) -> dict[int, tuple[int, int]]:
+    """Return the lowest and the highest pitch of each program of a song; 128 is the drums."""
+    found: dict[int, tuple[int, int]] = {}
+    for track in score.tracks:
+        if len(track.notes):
+            pitches = track.notes.numpy()["pitch"]
+            program = DRUMS if track.is_drum else int(track.program)
+            low, high = found.get(program, (127, 0))
+            found[program] = min(low, int(pitches.min())), max(high, int(pitches.max()))
+    return found
+
+
+def lines(coverage: Coverage | None, counts: Mapping[int, int | None]) -> NDArray[np.int64]:
+    """Return the most notes of each program that may sound at once, ``int64[129]``.
+
+    Solo strings, brass and woodwinds play one note at a time, if a model has not learned them otherwise.
+
+    Args:
+        coverage: What the model has learned; None: unknown.
+        counts: By program how many players there are, or None for any number; other programs have any number.
+    """
+    found = np.full(DRUMS + 1, UNLIMITED, np.int64)
+    for program, count in counts.items():
+        learned = None if coverage is None else coverage.instruments.get(program)
+        single = learned is None or learned.alone >= _SINGLE
+        if count and single and program in SINGLE_LINE:
+            found[program] = count
+    return found
+
+
+def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]:
+    """Return by program how many of some tracks have it, or None where one of them plays several notes at once."""
+    found: dict[int, int | None] = {}
+    for number in numbers:
+        track = score.tracks[number]
+        if not len(track.notes) or track.is_drum:
+            continue
+        program, before = int(track.program), found.get(int(track.program), 0)
+        onsets = track.notes.numpy()["time"]
+        single = len(np.unique(onsets)) >= _SINGLE * len(onsets)
+        found[program] = before + 1 if single and before is not None else None
+    return found
+
+
+def _begins(score: Score, number: int, span: tuple[int, int]) -> bool:
+    """Return whether a note of a track begins in a span of ticks."""
+    track = score.tracks[number]
+    if not len(track.notes):
+        return False
+    onsets = track.notes.numpy()["time"]
+    return bool(((onsets >= span[0]) & (onsets < span[1])).any())
