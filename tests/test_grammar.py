@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from toccata.errors import RecipeError
 from toccata.tasks.ensemble import InBars, InMostBars
+from toccata.tasks.fit import BassBelow, Consonant, Surroundings
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Constraints, Ends
@@ -89,13 +90,13 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
     assert constraints.bars is None or cursor.state.bar in (constraints.bars - 1, constraints.bars)
     ended_early = len(ids) > MOST  # once a piece is brought to its end, nothing holds that up
     promised = constraints.bars is not None and constraints.ends is not Ends.ANYHOW and not ended_early
-    if constraints.pitches is None and not constraints.pitch_rules and promised:
+    if constraints.pitches is None and not (constraints.pitch_rules or constraints.rests) and promised:
         ends = [note.end for track in score.tracks for note in track.notes]
         last = cursor.end_tick - cursor.state.ticks_per_bar
         assert ends, "silence"
         assert constraints.ends is Ends.AFTER_A_NOTE or max(ends) > last
         assert constraints.ends is not Ends.ON_A_NOTE or cursor.state.onset >= last
-    if not ended_early and constraints.pitches is None and not constraints.pitch_rules:
+    if not ended_early and constraints.pitches is None and not (constraints.pitch_rules or constraints.rests):
         assert_played(tokenizer, ids, constraints)
     for track in score.tracks:
         program = DRUMS if track.is_drum else track.program
@@ -108,6 +109,8 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
             assert constraints.pitches is None or track.is_drum or constraints.pitches[note.pitch]
             for rule in () if track.is_drum else constraints.pitch_rules:
                 assert rule.pitches(cursor.state, np.array([note.time]))[0, note.pitch]
+            rests = np.append(constraints.rests.get(program, []), False)
+            assert not rests[min(note.time, len(rests) - 1)]
             assert constraints.ranges is None or constraints.ranges[program, note.pitch]
             free[note.pitch] = note.time + note.duration
         if constraints.lines is not None and not tokenizer.grammar().scheme.note_off:
@@ -203,6 +206,14 @@ def ensemble_of(
             wanted = rng.choice(some, min(len(some), 3), replace=False).tolist()
         bars = {bar: wanted[: int(rng.integers(1, 4))] for bar in range(5)}
         found["players"] = InMostBars(wanted) if rng.random() < 0.5 else InBars(bars)
+    if rng.random() < 0.2 and not tokenizer.grammar().shift_needs_note:
+        some = [0] if programs is None else np.flatnonzero(programs[:DRUMS]).tolist()
+        found["rests"] = {program: rng.random(int(rng.integers(1, 300))) < 0.5 for program in some}
+    if rng.random() < 0.3:
+        around = rng.random((200, 128)) < 0.03
+        lowest, bass = (rng.integers(0, 128, 200) for _ in range(2))
+        surroundings = Surroundings(around, lowest, bass)
+        found["preferences"] = (Consonant(surroundings), BassBelow(surroundings), BassBelow())
     return found
 
 

@@ -348,9 +348,10 @@ class Model:
         chosen = None if tracks is None else opened.tracks(tracks)
         held = (*_locks_of(song), *locks)
         holes = blocks(lines, [(first - 1, last) for first, last in bars], chosen, opened.locked(held))
+        top = opened.melody(held)
         infill = infill_of(
             opened,
-            [InfillJob(hole) for hole in holes],
+            [InfillJob(hole, melody=top) for hole in holes],
             Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without)),
             sampling or Sampling(),
             extra_origin={"locks": [str(lock) for lock in held]} if held else None,

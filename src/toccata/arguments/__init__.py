@@ -92,7 +92,9 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "form": Text("a form like AABA or ABA'"),
     "max_tokens": Whole(1, MOST_TOKENS),
     "anyway": Flag(),
-    "without": Several(Choice("players", "ranges", "lines"), "things to be without", none=True, commas=True),
+    "without": Several(
+        Choice("players", "ranges", "lines", "fit", "roles"), "what the music is without", none=True, commas=True
+    ),
     "accept": Function(),
     "on_event": Function(),
     # -- songs

@@ -53,8 +53,8 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
 
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
-    click.option("--without", type=Value("without"), multiple=True, metavar="[players|ranges|lines]",
-                 help="Not every player has to play, keep to its range, play one note at a time."),
+    click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
+                 help="Not this rule: players, ranges, lines, fit, roles."),
 )  # fmt: skip
 """Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (

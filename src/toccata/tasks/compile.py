@@ -14,7 +14,7 @@ from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, bar_ticks
-from toccata.tasks.constraints import constraints_of
+from toccata.tasks.constraints import constraints_of, fitted, preferences_of
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
 from toccata.tasks.ensemble import ensemble_of, named_players, players_of_hole
@@ -91,6 +91,7 @@ def _opening(
     cursor.constraints = replace(
         constraints,
         pitch_rules=pitch_rules_of(request, cursor.state, 0),
+        preferences=preferences_of(request),
         players=named_players(request, grammar.scheme, cursor.state, 0),
     )
     ids = np.array([*control_tokens.prefix, *head], np.int32)
@@ -153,7 +154,10 @@ def _continuation(
     before_seam = replace(request, prompt=_before(score, seam))
     pitch_rules = pitch_rules_of(before_seam, cursor.state, bar)
     players = named_players(request, grammar.scheme, cursor.state, bar)
-    cursor.constraints, cursor.floor = replace(constraints, pitch_rules=pitch_rules, players=players), start
+    cursor.constraints, cursor.floor = (
+        replace(constraints, pitch_rules=pitch_rules, preferences=preferences_of(request), players=players),
+        start,
+    )
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
@@ -220,12 +224,17 @@ def _filling(
     skip = len(found.prompt) - found.header
     for token in found.prompt[skip:].tolist():
         cursor.advance(token)
-    rules = pitch_rules_of(request, cursor.state, 0)
     if request.programs is None:
         players: Players | None = players_of_hole(request, grammar.scheme, score, bars, hole)
     else:
         players = named_players(request, grammar.scheme, cursor.state, 0)
-    cursor.constraints = replace(constraints, pitch_rules=rules, players=players)
+    cursor.constraints = fitted(
+        replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0), players=players),
+        request,
+        bars,
+        hole,
+        grammar.scheme,
+    )
     start, prefix = int(bars.starts[hole.first]), len(control_tokens.prefix)
     return Task(
         found.prompt,

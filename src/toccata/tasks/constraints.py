@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from toccata.errors import RequestError
-from toccata.midi.bars import bar_map
+from toccata.midi.bars import BarMap, bar_map
 from toccata.tasks.ensemble import Ensemble
+from toccata.tasks.fill import Hole, cut
+from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine
 from toccata.tasks.request import Request, pitch_range, scale
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Constraints, Ends
+from toccata.tokenizers.rulebook import Constraints, Ends, Preference
+from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.vocabulary import DRUMS
 
 
@@ -43,6 +48,36 @@ def constraints_of(
         steady=request.end,
         script=request.script,
         ends=_ends(request),
+    )
+
+
+def preferences_of(request: Request, around: Surroundings | None = None) -> tuple[Preference, ...]:
+    """Return the preferred pitches of a request, whose new notes sound with ``around``."""
+    if request.script is not None:
+        return ()
+    found: list[Preference] = []
+    if around is not None and request.programs is not None and "fit" not in request.without:
+        found.append(Consonant(around))  # a part is added: it fits the song
+    if "roles" not in request.without:
+        found.append(BassBelow(around))
+    return tuple(found)
+
+
+def fitted(constraints: Constraints, request: Request, bars: BarMap, hole: Hole, scheme: Scheme) -> Constraints:
+    """Return the constraints of a hole with those that come from what stays in its bars."""
+    if request.script is not None or request.prompt is None or not scheme.has_notes:
+        return constraints
+    grid = scheme.timing.ticks_per_quarter
+    around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid)
+    preferences = preferences_of(request, around)
+    top = TopLine.of(request.prompt, bars, hole, grid, request.melody) if request.melody else None
+    if top is None:
+        return replace(constraints, preferences=preferences)
+    return replace(
+        constraints,
+        pitch_rules=(*constraints.pitch_rules, top),
+        preferences=(*preferences, top),
+        rests=dict.fromkeys(top.programs, top.sounds) if scheme.has_programs else {},
     )
 
 

@@ -26,7 +26,7 @@ from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
-DEFAULTS = ("players", "ranges", "lines")
+DEFAULTS = ("players", "ranges", "lines", "fit", "roles")
 """What holds unless a request is without it."""
 MOST_BARS = Fraction(3, 4)
 """The share of the bars in which a named player plays."""

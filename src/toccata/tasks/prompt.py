@@ -20,6 +20,7 @@ from toccata.midi.smf import check_editable
 from toccata.midi.splice import drop_before, new_file
 from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
+from toccata.tasks.vary import melody
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.state import State
 
@@ -74,18 +75,47 @@ class Prompt:
         return frozenset(numbers.index(number) for number in chosen)
 
     def locked(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """Return the notes of ``score`` that are locked.
+        """Return the notes of ``score`` that are locked; ``melody`` is the top line of its track, or of the highest.
 
         Raises:
             RequestError: There are no such bars or tracks, or a lock has no note.
         """
-        known = [
-            lock
-            if lock.tracks is None
-            else replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(lock.tracks))))
-            for lock in locks
-        ]
-        return locked_notes(self.score, bar_map(self.score), known)
+        known = []
+        for lock in locks:
+            if lock.tracks is None:
+                known.append(lock)
+            elif words := [word for word in lock.tracks if not is_melody(word)]:
+                known.append(replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(words)))))
+        return locked_notes(self.score, bar_map(self.score), known) | self.melody(locks)
+
+    def melody(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
+        """Return the notes that are locked as the melody: those of locks whose track is ``melody``.
+
+        Raises:
+            RequestError: There are no such bars, or the melody has no note there.
+        """
+        found: frozenset[NoteRef] = frozenset()
+        for lock in locks:
+            if lock.tracks is not None and any(map(is_melody, lock.tracks)):
+                line = melody(self.score, [(0, self.score.end() + 1)], self._called_melody())
+                number = next(iter(line)).track if line else 0
+                mine = line & locked_notes(self.score, bar_map(self.score), [replace(lock, tracks=(number + 1,))])
+                if not mine:
+                    raise RequestError(f"the lock {lock} holds no note")
+                found |= mine
+        return found
+
+    def _called_melody(self) -> frozenset[int] | None:
+        """Return the tracks that are called melody; None: there are none."""
+        try:
+            return self.tracks(["melody"])
+        except RequestError:
+            return None
+
+
+def is_melody(word: int | str) -> bool:
+    """Return whether a track is named as the melody."""
+    return str(word).strip().lower() == "melody"
 
 
 def open_prompt(

@@ -15,7 +15,7 @@ from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
 from toccata.tasks.controls import ENDS, Controls, ControlTokens, can_control, encode_controls
-from toccata.tasks.fill import Hole
+from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
@@ -45,6 +45,7 @@ class Request:
             the start of a new piece.
         script: The tokens that are fixed, position by position.
         anyway: Whether instruments that the model has not learned may play.
+        melody: Notes of ``prompt`` that stay, and stay the top line of the hole.
         without: Which of :data:`~toccata.tasks.ensemble.DEFAULTS` do not hold.
     """
 
@@ -64,6 +65,7 @@ class Request:
     pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
     anyway: bool = False
+    melody: frozenset[NoteRef] = frozenset()
     without: frozenset[str] = frozenset()
 
 

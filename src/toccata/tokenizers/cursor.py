@@ -246,7 +246,10 @@ class Cursor(Reach):
         mask[scheme.spans[scheme.start_kind]] = False
         if self._may_start(program) and self._status_fits():
             which = scheme.start_kind, program == DRUMS
-            mask[scheme.note_spans[which]] = self._free_pitches(program)[scheme.pitch_spans[which]]
+            free = self._free_pitches(program)
+            if self.constraints.preferences:
+                free = self._preferred(program, free)
+            mask[scheme.note_spans[which]] = free[scheme.pitch_spans[which]]
 
     def _status_fits(self) -> bool:
         """Whether a note can begin with its program's running status; true where there is none."""

@@ -153,8 +153,8 @@ class Reach:
     def _note_of_program_fits(self, program: int, ticks: NDArray[np.int64]) -> Mask:
         """Return at which of ``ticks``, from now on, a note of a program can begin, ``bool[n]``."""
         fits: Mask = (ticks >= self._free[program]) & (ticks <= self.end_tick - self._shortest(program))
-        if self._is_ruled(program) and fits.any():
-            left = self._ruled(ticks[fits]) & self._pitches[program]
+        if self._is_timed(program) and fits.any():
+            left = self._ruled(ticks[fits]) & self._pitches[program] & ~self._rests(program, ticks[fits])[:, None]
             ends = self.state.ends.get(program)
             fits[fits] = (left if ends is None else left & (ends <= ticks[fits, None])).any(axis=1)
         return fits
@@ -184,13 +184,37 @@ class Reach:
             if self._free[program] > self.state.tick:
                 return np.zeros(128, np.bool_)
             free = free & (ends <= self.state.tick)
-        return free & self._ruled(np.array([self.state.tick]))[0] if self._is_ruled(program) else free
+        if not self._is_timed(program):
+            return free
+        now = np.array([self.state.tick])
+        return free & self._ruled(now)[0] & ~self._rests(program, now)
 
-    def _is_ruled(self, program: int) -> bool:
-        return bool(self.constraints.pitch_rules) and program != DRUMS
+    def _preferred(self, program: int, free: Mask) -> Mask:
+        """Return those of some pitches that the preferences leave, ``bool[128]``; all where they leave none."""
+        for preference in self.constraints.preferences:
+            for wanted in preference.preferred(self.state, program):
+                if (better := free & wanted).any():
+                    free = better
+                    break
+        return free
+
+    def _is_timed(self, program: int) -> bool:
+        """Whether the pitches of a program depend on the time."""
+        constraints = self.constraints
+        return program != DRUMS and bool(constraints.pitch_rules or program in constraints.rests)
+
+    def _rests(self, program: int, ticks: NDArray[np.integer[Any]]) -> Mask:
+        """Return at which of ``ticks`` a program may begin no note, ``bool[n]``."""
+        table = self.constraints.rests.get(program)
+        if table is None:
+            return np.zeros(len(ticks), np.bool_)
+        found: Mask = table[np.minimum(ticks, len(table) - 1)] & (ticks < len(table))
+        return found
 
     def _ruled(self, ticks: NDArray[np.integer[Any]]) -> Mask:
         """Return the pitches that all ``pitch_rules`` allow at each of ``ticks``, ``bool[n, 128]``."""
+        if not self.constraints.pitch_rules:
+            return np.ones((len(ticks), 128), np.bool_)
         first, *others = self.constraints.pitch_rules
         left = first.pitches(self.state, ticks.astype(np.int64))
         for rule in others:
@@ -201,22 +225,29 @@ class Reach:
         """Return which programs have a pitch that they may begin at this tick, ``bool[129]``."""
         tick = self.state.tick
         free: Mask = self._free <= tick
-        if self.constraints.pitch_rules:
-            left = self._ruled(np.array([tick]))[0] & self._pitches[:DRUMS]
+        if self._any_timed:
+            now = np.array([tick])
+            left = self._ruled(now)[0] & self._pitches[:DRUMS]
             for program, ends in self.state.ends.items():
                 if program != DRUMS:
                     left[program] &= ends <= tick
+            for program in self.constraints.rests:
+                left[program] &= ~self._rests(program, now)
             free[:DRUMS] &= left.any(axis=1)
         return free
 
+    @property
+    def _any_timed(self) -> bool:
+        return bool(self.constraints.pitch_rules or self.constraints.rests)
+
     def _any_fits_before(self, tick: int) -> bool:
         """Whether until ``tick`` a note fits as soon as a pitch is free, whichever the time and the program."""
-        return not self.constraints.pitch_rules and tick <= self.end_tick - self._longest_shortest()
+        return not self._any_timed and tick <= self.end_tick - self._longest_shortest()
 
     def _some_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
         """At which of ``ticks`` a program that may play has a pitch free and the time for its shortest note."""
-        if self.constraints.pitch_rules:
-            return self._some_ruled_note_fits(ticks)
+        if self._any_timed:
+            return self._some_timed_note_fits(ticks)
         if self._any_fits_before(int(ticks.max(initial=0))):
             fits: Mask = ticks >= self._soonest
             return fits
@@ -225,7 +256,7 @@ class Reach:
         together: Mask = np.any((ticks[:, None] >= free) & (ticks[:, None] <= latest), axis=1)
         return together
 
-    def _some_ruled_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
+    def _some_timed_note_fits(self, ticks: NDArray[np.integer[Any]]) -> Mask:
         """The same where pitches depend on the time; of ticks to come."""
         latest = self.end_tick - self.grammar.scheme.shortest_notes[self.state.ticks_per_beat]
         fits: Mask = np.zeros(len(ticks), np.bool_)
@@ -233,7 +264,8 @@ class Reach:
             fits |= (ticks >= self._free[DRUMS]) & (ticks <= latest[DRUMS])
         ends = self.state.ends
         fresh = self._plays[:DRUMS].copy()
-        fresh[[program for program in ends if program != DRUMS]] = False
+        apart = {program for program in (*ends, *self.constraints.rests) if program != DRUMS and self._plays[program]}
+        fresh[list(apart)] = False
         coming = (ticks >= self.state.tick) & ~fits
         if not coming.any():
             return fits
@@ -241,9 +273,11 @@ class Reach:
         if fresh.any():
             for pitches, last in self._kinds(fresh, latest):
                 fits |= (left & pitches).any(axis=1) & (ticks <= last)
-        for program, until in ends.items():
+        for program in sorted(apart):
+            until = ends.get(program, _SILENT)
             late = coming & ~fits & (ticks <= latest[program]) & (ticks >= self._free[program])
-            if program == DRUMS or not self._plays[program] or not late.any():
+            late &= ~self._rests(program, ticks)
+            if not late.any():
                 continue
             # Mostly a pitch is left that does not sound any more; else it depends on when each one ends.
             mine = left & self._pitches[program]
@@ -265,7 +299,7 @@ class Reach:
         tick = self.state.tick
         if tick < self.floor or not self._plays[program] or tick > self.end_tick - self._shortest(program):
             return False
-        return bool(self._free_pitches(program).any() if self._is_ruled(program) else self._free[program] <= tick)
+        return bool(self._free_pitches(program).any() if self._is_timed(program) else self._free[program] <= tick)
 
     def _may_stop(self, program: int) -> bool:
         return any(onset < self.state.tick for onset, _ in self.state.started.get(program, {}).values())
@@ -283,4 +317,6 @@ def _pitches(grammar: Rulebook, constraints: Constraints) -> Mask:
     return found
 
 
+_SILENT = np.zeros(128, np.int64)
+"""The ends of the notes of a program that has none."""
 _STARTS = (Kind.PITCH, Kind.NOTE_ON)

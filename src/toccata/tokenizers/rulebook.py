@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -33,6 +33,19 @@ class PitchRule(Protocol):
         Args:
             state: The music reached.
             ticks: ``int64[n]``, of the tokenizer's grid, from the start of its ids.
+        """
+
+
+class Preference(Protocol):
+    """Pitches that are preferred wherever there is a choice: how a new part fits the music around it.
+
+    Unlike a PitchRule it never silences anybody: where none of the preferred pitches may begin, any other may.
+    """
+
+    def preferred(self, state: State, program: int) -> Sequence[Mask]:
+        """Return sets of pitches, ``bool[128]`` each, the best first, for the note that ``program`` begins now.
+
+        The first set is taken of which a pitch is allowed; 128 is the drums.
         """
 
 
@@ -80,6 +93,8 @@ class Constraints:
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
         pitch_rules: Time-dependent constraints on the pitches of pitched programs; all of them apply.
+        preferences: Preferred pitches, one narrowing what the one before leaves.
+        rests: By pitched program, ``bool[n]``: at which ticks it may begin no note; later ones are free.
         script: A template for all tokens, which also sets bars, tempo and meter.
         ends: The condition for the end, wherever it can be met.
     """
@@ -95,6 +110,8 @@ class Constraints:
     meter: bool = True
     steady: bool = False
     pitch_rules: tuple[PitchRule, ...] = ()
+    preferences: tuple[Preference, ...] = ()
+    rests: Mapping[int, Mask] = field(default_factory=dict)
     script: Script | None = None
     ends: Ends = Ends.ANYHOW
 

@@ -46,6 +46,7 @@ class InfillJob:
         pitch_rules: Returns the pitch rules of a hole, beside those of the request; None: there are none.
         template: Returns the script of a hole, which fixes some of its tokens; None: there is none.
         assign_tracks: Makes parts of the new music; None: :func:`~toccata.verbs.parts.assigned`.
+        melody: Notes that stay, and stay the top line.
         original_tracks: The number of tracks before any program was added; those after them are of added programs.
     """
 
@@ -54,6 +55,7 @@ class InfillJob:
     pitch_rules: Callable[[Hole], tuple[PitchRule, ...]] | None = None
     template: Callable[[Hole], Script] | None = None
     assign_tracks: Callable[[Score, Score, BarMap, InfillJob], list[Part]] | None = None
+    melody: frozenset[NoteRef] = frozenset()
     original_tracks: int | None = None
 
     def of_bars(self, first: int, last: int) -> InfillJob:

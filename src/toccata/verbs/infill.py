@@ -163,7 +163,7 @@ def _request(infill: Infill, job: InfillJob, stands: Score, instead: Mapping[int
     programs = job.programs
     if programs is not None and job.template is not None:  # voices played by an instrument of the song
         programs = tuple(instead.get(program, program) for program in programs)
-    request = replace(request, prompt=stands, hole=hole, programs=programs)
+    request = replace(request, prompt=stands, hole=hole, programs=programs, melody=job.melody)
     if job.pitch_rules is not None:
         request = replace(request, pitch_rules=(*request.pitch_rules, *job.pitch_rules(hole)))
     return request if job.template is None else replace(request, script=job.template(hole))

@@ -247,9 +247,10 @@ def _around(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: 
     ]
     if there and all(score.tracks[note.track].is_drum for note in there):
         raise RequestError("only drums play in these bars: name others, or other tracks")
-    line = variation.locked
+    top = variation.song.melody(variation.locks)
     if variation.keep == "melody":
-        line |= melody(score, variation.spans, variation.tracks)
+        top |= melody(score, variation.spans, variation.tracks)
+    line = variation.locked | top
     others = [note for note in there if note not in line]
     if not others:
         what = f"nothing but {'what is locked' if variation.locks else 'the melody'}" if there else "no note"
@@ -263,6 +264,7 @@ def _around(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: 
         InfillJob(
             replace(hole, preserved=preserved),
             pitch_rules=_harmony(writer, variation) if variation.keep == "harmony" else None,
+            melody=top,
         )
         for hole, (start, end) in zip(variation.holes, variation.spans, strict=True)
         if bisect_left(ticks, start) < bisect_left(ticks, end)
