@@ -121,7 +121,7 @@ def assert_valid(tokenizer: EventTokenizer, ids: list[int], constraints: Constra
 
 def assert_played(tokenizer: EventTokenizer, ids: list[int], constraints: Constraints) -> None:
     """Every player that must play in a bar begins a note there, or one of it sounds, and so is in its way."""
-    if constraints.players is None:
+    if not constraints.players:
         return
     cursor = tokenizer.grammar().cursor(constraints)
     grammar = tokenizer.grammar()
@@ -136,7 +136,15 @@ def assert_played(tokenizer: EventTokenizer, ids: list[int], constraints: Constr
             late = end if state.ended else state.bar_tick
             left = [p for p in missing.get(bar, (0, []))[1] if p not in sounding] if late - start > shortest else []
             assert not left, f"{left} did not play in bar {bar}"
-        missing[state.bar] = state.tick, [p for p in constraints.players.missing(state) if cursor.plays(p)]
+        missing[state.bar] = (
+            state.tick,
+            [
+                entry.program
+                for players in constraints.players
+                for entry in players.missing(state)
+                if cursor.plays(entry.program)
+            ],
+        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +213,7 @@ def ensemble_of(
             some = np.arange(DRUMS) if programs is None else np.flatnonzero(programs)
             wanted = rng.choice(some, min(len(some), 3), replace=False).tolist()
         bars = {bar: wanted[: int(rng.integers(1, 4))] for bar in range(5)}
-        found["players"] = InMostBars(wanted) if rng.random() < 0.5 else InBars(bars)
+        found["players"] = (InMostBars(wanted) if rng.random() < 0.5 else InBars(bars),)
     if rng.random() < 0.2 and not tokenizer.grammar().shift_needs_note:
         some = [0] if programs is None else np.flatnonzero(programs[:DRUMS]).tolist()
         found["rests"] = {program: rng.random(int(rng.integers(1, 300))) < 0.5 for program in some}

@@ -93,7 +93,10 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "max_tokens": Whole(1, MOST_TOKENS),
     "anyway": Flag(),
     "without": Several(
-        Choice("players", "ranges", "lines", "fit", "roles"), "what the music is without", none=True, commas=True
+        Choice("players", "ranges", "lines", "fit", "roles", "voicing"),
+        "what the music is without",
+        none=True,
+        commas=True,
     ),
     "accept": Function(),
     "on_event": Function(),

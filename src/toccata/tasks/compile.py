@@ -14,17 +14,16 @@ from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, bar_ticks
-from toccata.tasks.constraints import constraints_of, fitted, preferences_of
+from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
-from toccata.tasks.ensemble import ensemble_of, named_players, players_of_hole
+from toccata.tasks.ensemble import ensemble_of
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.request import (
     Request,
     Task,
     encode_request_controls,
-    pitch_rules_of,
     shift_bars,
     validate_request,
 )
@@ -32,7 +31,6 @@ from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Players
 from toccata.tokenizers.vocabulary import DRUMS
 
 _SILENT = 128
@@ -88,12 +86,7 @@ def _opening(
     head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, control_tokens.bars)
     for token in head:
         cursor.advance(token)
-    cursor.constraints = replace(
-        constraints,
-        pitch_rules=pitch_rules_of(request, cursor.state, 0),
-        preferences=preferences_of(request),
-        players=named_players(request, grammar.scheme, cursor.state, 0),
-    )
+    cursor.constraints = with_music(constraints, request, cursor.state, 0)
     ids = np.array([*control_tokens.prefix, *head], np.int32)
     return Task(
         ids,
@@ -152,12 +145,7 @@ def _continuation(
     bar = _bars_until(cursor, start)
     constraints = replace(constraints, bars=None if request.bars is None else bar + request.bars)
     before_seam = replace(request, prompt=_before(score, seam))
-    pitch_rules = pitch_rules_of(before_seam, cursor.state, bar)
-    players = named_players(request, grammar.scheme, cursor.state, bar)
-    cursor.constraints, cursor.floor = (
-        replace(constraints, pitch_rules=pitch_rules, preferences=preferences_of(request), players=players),
-        start,
-    )
+    cursor.constraints, cursor.floor = with_music(constraints, before_seam, cursor.state, bar), start
     # Where the prompt ends on a bar line that its last id leads to, the first new bar has begun.
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
@@ -224,17 +212,7 @@ def _filling(
     skip = len(found.prompt) - found.header
     for token in found.prompt[skip:].tolist():
         cursor.advance(token)
-    if request.programs is None:
-        players: Players | None = players_of_hole(request, grammar.scheme, score, bars, hole)
-    else:
-        players = named_players(request, grammar.scheme, cursor.state, 0)
-    cursor.constraints = fitted(
-        replace(constraints, pitch_rules=pitch_rules_of(request, cursor.state, 0), players=players),
-        request,
-        bars,
-        hole,
-        grammar.scheme,
-    )
+    cursor.constraints = with_music(constraints, request, cursor.state, 0, bars)
     start, prefix = int(bars.starts[hole.first]), len(control_tokens.prefix)
     return Task(
         found.prompt,

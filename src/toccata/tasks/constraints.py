@@ -8,13 +8,15 @@ import numpy as np
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
-from toccata.tasks.ensemble import Ensemble
-from toccata.tasks.fill import Hole, cut
+from toccata.midi.ranges import BASSES
+from toccata.tasks.ensemble import Ensemble, named_players, players_of_hole
+from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine
-from toccata.tasks.request import Request, pitch_range, scale
+from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
+from toccata.tasks.voiced import Voiced, VoicedEnding, voiced_chart
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Constraints, Ends, Preference
-from toccata.tokenizers.scheme import Scheme
+from toccata.tokenizers.rulebook import Constraints, Ends, Players, Preference
+from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
 
@@ -51,34 +53,60 @@ def constraints_of(
     )
 
 
-def preferences_of(request: Request, around: Surroundings | None = None) -> tuple[Preference, ...]:
-    """Return the preferred pitches of a request, whose new notes sound with ``around``."""
-    if request.script is not None:
-        return ()
-    found: list[Preference] = []
-    if around is not None and request.programs is not None and "fit" not in request.without:
-        found.append(Consonant(around))  # a part is added: it fits the song
-    if "roles" not in request.without:
-        found.append(BassBelow(around))
-    return tuple(found)
+def with_music(
+    constraints: Constraints, request: Request, state: State, first: int, bars: BarMap | None = None
+) -> Constraints:
+    """Return constraints with those that depend on the music: chords, endings, players, and what stays in a hole.
 
+    Args:
+        constraints: The others.
+        request: The request.
+        state: The music at the end of the prompt.
+        first: The first new bar, in the state's counting.
+        bars: The bars of the prompt, for a hole.
 
-def fitted(constraints: Constraints, request: Request, bars: BarMap, hole: Hole, scheme: Scheme) -> Constraints:
-    """Return the constraints of a hole with those that come from what stays in its bars."""
-    if request.script is not None or request.prompt is None or not scheme.has_notes:
-        return constraints
-    grid = scheme.timing.ticks_per_quarter
-    around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid)
-    preferences = preferences_of(request, around)
-    top = TopLine.of(request.prompt, bars, hole, grid, request.melody) if request.melody else None
-    if top is None:
-        return replace(constraints, preferences=preferences)
+    Raises:
+        RequestError: Chords or an ending contradict the key or the range of the request.
+    """
+    rules, scheme = pitch_rules_of(request, state, first), state.scheme
+    if request.script is not None or not scheme.has_notes:
+        return replace(constraints, pitch_rules=rules)
+    hole, without = request.hole, request.without
+    around = top = None
+    if hole is not None and bars is not None and request.prompt is not None:
+        grid = scheme.timing.ticks_per_quarter
+        around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid)
+        top = TopLine.of(request.prompt, bars, hole, grid, request.melody) if request.melody else None
+    if hole is not None and bars is not None and request.prompt is not None and request.programs is None:
+        playing: Players | None = players_of_hole(request, scheme, request.prompt, bars, hole)
+    else:
+        playing = named_players(request, scheme, state, first)
+    lowest = around is None or around.silent or BASSES.issuperset(request.programs or (-1,))
+    voiced = _voiced(request, state, first) if lowest and "voicing" not in without else None
+    adds = around is not None and request.programs is not None and "fit" not in without
+    preferences: list[Preference | None] = [
+        Consonant(around) if adds and around is not None else None,
+        voiced,
+        BassBelow(around) if "roles" not in without else None,
+        top,
+    ]
     return replace(
         constraints,
-        pitch_rules=(*constraints.pitch_rules, top),
-        preferences=(*preferences, top),
-        rests=dict.fromkeys(top.programs, top.sounds) if scheme.has_programs else {},
+        pitch_rules=(*rules, top) if top is not None else rules,
+        preferences=tuple(preference for preference in preferences if preference is not None),
+        players=tuple(rule for rule in (playing, voiced) if rule is not None),
+        rests=dict.fromkeys(top.programs, top.sounds) if top is not None and scheme.has_programs else {},
     )
+
+
+def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding | None:
+    """Return how the chords of a request are voiced, or those of its ending; None: it has neither."""
+    if request.chords is not None:
+        tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
+        return voiced_chart(request.chords, tick, state.ticks_per_bar)
+    if not request.end or request.bars is None:
+        return None
+    return VoicedEnding(ending_key(request), first + request.bars)
 
 
 def _ends(request: Request) -> Ends:

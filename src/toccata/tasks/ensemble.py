@@ -21,12 +21,12 @@ from toccata.midi.ranges import SINGLE_LINE, playable
 from toccata.tasks.coverage import Coverage, in_words
 from toccata.tasks.fill import Hole, cut
 from toccata.tasks.request import Request, pitch_range
-from toccata.tokenizers.rulebook import Mask
+from toccata.tokenizers.rulebook import Entry, Mask
 from toccata.tokenizers.scheme import Scheme
-from toccata.tokenizers.state import State
+from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS
 
-DEFAULTS = ("players", "ranges", "lines", "fit", "roles")
+DEFAULTS = ("players", "ranges", "lines", "fit", "roles", "voicing")
 """What holds unless a request is without it."""
 MOST_BARS = Fraction(3, 4)
 """The share of the bars in which a named player plays."""
@@ -66,10 +66,14 @@ class InBars:
 
     bars: Mapping[int, Sequence[int]]
 
-    def missing(self, state: State) -> Sequence[int]:
+    def missing(self, state: State) -> Sequence[Entry]:
         """Return the programs that must still begin a note in the current bar."""
         latest = state.latest_bar
-        return [program for program in self.bars.get(state.bar, ()) if latest.get(program) != state.bar]
+        return [_in_bar(state, p) for p in self.bars.get(state.bar, ()) if latest.get(p) != state.bar]
+
+    def free_by(self, state: State, program: int) -> int:
+        """Return NEVER: notes may be as long as they like."""
+        return NEVER
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,19 @@ class InMostBars:
     first: int = 0
     before: Mapping[int, int] = field(default_factory=dict)
 
-    def missing(self, state: State) -> Sequence[int]:
+    def missing(self, state: State) -> Sequence[Entry]:
         """Return the programs that must still begin a note in the current bar."""
         bars, found = state.bar - self.first + 1, []
         for program in self.programs:
             if state.latest_bar.get(program) != state.bar:
                 played = state.bars_played.get(program, 0) - self.before.get(program, 0)
                 if bars > 0 and played < MOST_BARS * bars:
-                    found.append(program)
+                    found.append(_in_bar(state, program))
         return found
+
+    def free_by(self, state: State, program: int) -> int:
+        """Return NEVER: notes may be as long as they like."""
+        return NEVER
 
 
 def ensemble_of(
@@ -298,6 +306,10 @@ def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]
         single = len(np.unique(onsets)) >= _SINGLE * len(onsets)
         found[program] = before + 1 if single and before is not None else None
     return found
+
+
+def _in_bar(state: State, program: int) -> Entry:
+    return Entry(program, state.bar_tick, state.bar_tick + state.ticks_per_bar)
 
 
 def _begins(score: Score, number: int, span: tuple[int, int]) -> bool:

@@ -131,12 +131,18 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
         rules.append(request.chords.rule(tick, state.ticks_per_bar, state.ticks_per_beat, key))
     elif request.end and request.bars is not None:  # a chord chart has its own ending
-        if key is None and request.prompt is not None:
-            key = estimate(weights(request.prompt))
+        key = ending_key(request)
         Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
         rules.append(Ending(key, first + request.bars))
         state.histogram_until_bar = first + request.bars - 2
     return tuple(rules)
+
+
+def ending_key(request: Request) -> Key | None:
+    """Return the key in which a piece ends: the requested one, or the prompt's; None: that of what is written."""
+    if request.key is not None:
+        return Key.read(request.key)
+    return None if request.prompt is None else estimate(weights(request.prompt))
 
 
 def pitch_range(request: Request) -> NDArray[np.bool_]:

@@ -258,7 +258,7 @@ class Cursor(Reach):
             return True
         velocity, duration = state.status
         known = state.program_known and duration >= 0 and (velocity >= 0 or not scheme.has_velocities)
-        return known and state.tick + scheme.lengths[duration, state.ticks_per_beat] <= self.end_tick
+        return known and state.tick + scheme.lengths[duration, state.ticks_per_beat] <= self._note_limit()
 
     def _velocity(self, mask: Mask) -> None:
         """In running status a velocity is a change of it, before a note that can begin."""
@@ -298,7 +298,7 @@ class Cursor(Reach):
             if not known or not self._may_start(state.program):
                 mask[span] = False
                 return
-        fits = lengths <= self.end_tick - state.tick
+        fits = lengths <= self._note_limit() - state.tick
         if not scheme.running_status and not fits.any():  # a pedal put down at the very end
             fits[np.argmin(lengths)] = True
         mask[span] = fits

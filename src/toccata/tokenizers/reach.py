@@ -5,12 +5,13 @@ Time is in ticks of the tokenizer's grid throughout.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Constraints, Ends, Mask, Players, Rulebook
+from toccata.tokenizers.rulebook import Constraints, Ends, Entry, Mask, Rulebook
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
@@ -123,22 +124,29 @@ class Reach:
 
         NEVER where none must, or none of them can any more.
         """
-        if self.constraints.players is None or self.closing:
+        if not self.constraints.players or self.closing or self.state.bar < 0:
             return NEVER
         if self._deadline is None:
-            self._deadline = self._latest_entry(self.constraints.players)
+            entries = [entry for players in self.constraints.players for entry in players.missing(self.state)]
+            entries = [entry for entry in entries if self._plays[entry.program]]
+            self._deadline = self._latest_entry(entries) if entries else NEVER
         return self._deadline
 
-    def _latest_entry(self, players: Players) -> int:
-        state, latest = self.state, NEVER
-        missing = [p for p in players.missing(state) if self._plays[p]] if state.bar >= 0 else []
-        if not missing:
-            return NEVER
-        ticks = self._places_left()
-        for program in missing:
-            fits = ticks[self._note_of_program_fits(program, ticks)]
-            latest = min(latest, int(fits[-1]) if len(fits) else NEVER)
+    def _latest_entry(self, entries: Sequence[Entry]) -> int:
+        """Return the latest tick at which none of some entries is too late; those that cannot be are left out."""
+        latest, places = NEVER, self._places_left()
+        for program, first, last in entries:
+            ticks = places[(places >= first) & (places <= last)]
+            ticks = ticks[self._note_of_program_fits(program, ticks)]
+            latest = min(latest, int(ticks[-1]) if len(ticks) else NEVER)
         return latest
+
+    def _note_limit(self) -> int:
+        """Return the tick by which a note of the program that plays must have ended."""
+        state, limit = self.state, self.end_tick
+        for players in self.constraints.players:
+            limit = min(limit, players.free_by(state, state.program))
+        return limit if limit - state.tick >= self._shortest(state.program) else self.end_tick
 
     def _places_left(self) -> NDArray[np.int64]:
         """Return the ticks of this bar at which a note may still begin, ``int64[n]``, rising."""

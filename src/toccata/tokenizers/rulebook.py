@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,28 @@ class Preference(Protocol):
         """
 
 
-class Players(Protocol):
-    """Which programs must begin a note in a bar before it may end; where one cannot any more, the bar ends without."""
+class Entry(NamedTuple):
+    """A note that must begin.
 
-    def missing(self, state: State) -> Sequence[int]:
-        """Return the programs that must still begin a note in the current bar; 128 is the drums."""
+    Attributes:
+        program: Of the note; 128 is the drums.
+        first: The first tick at which it may begin.
+        last: The last one.
+    """
+
+    program: int
+    first: int
+    last: int
+
+
+class Players(Protocol):
+    """Which programs must begin a note in the current bar; where one cannot any more, the bar goes on without."""
+
+    def missing(self, state: State) -> Sequence[Entry]:
+        """Return the notes that must still begin in the current bar."""
+
+    def free_by(self, state: State, program: int) -> int:
+        """Return the tick by which the note that ``program`` begins now must have ended; NEVER: any."""
 
 
 class Script(Protocol):
@@ -88,7 +105,7 @@ class Constraints:
         ranges: ``bool[129, 128]``, the pitches that each program may play, drums included; None: all.
         lines: ``int64[129]``, the most notes of each program that may sound at once; None: any number. Not for schemes
             with note-offs, in which it is not known when a note ends.
-        players: Which programs must play in a bar; None: none must.
+        players: Which programs must play in a bar; all of them apply.
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
@@ -105,7 +122,7 @@ class Constraints:
     pitches: Mask | None = None
     ranges: Mask | None = None
     lines: NDArray[np.int64] | None = None
-    players: Players | None = None
+    players: tuple[Players, ...] = ()
     tempo: bool = True
     meter: bool = True
     steady: bool = False

@@ -55,8 +55,10 @@ class State:
         "codes",
         "ended",
         "ends",
+        "heard",
         "held",
         "histogram_until_bar",
+        "last_onset",
         "latest_bar",
         "made",
         "meter",
@@ -111,6 +113,8 @@ class State:
         self.notes = 0
         self.onset = -1  # of the note begun last
         self.latest_bar: Mapping[int, int] = {}  # program -> the latest bar in which it began a note
+        self.last_onset: Mapping[int, int] = {}  # program -> the tick at which its latest note began
+        self.heard: tuple[int, ...] = (-1,) * 12  # pitch class -> the tick at which it began last
         self.bars_played: Mapping[int, int] = {}  # program -> in how many bars it began one
         # int64[12]: for how many ticks each pitch class of pitched programs has sounded
         self.pitch_class_histogram: NDArray[np.int64] = np.zeros(12, np.int64)
@@ -258,6 +262,11 @@ class State:
             self._count_pitch_class(self.pitch, length)
         self.onset = max(self.onset, onset)
         self._set_end(self.pitch, end)
+        if self.last_onset.get(self.program) != onset:
+            self.last_onset = {**self.last_onset, self.program: onset}
+        if self.program != DRUMS:
+            place = self.pitch % 12
+            self.heard = (*self.heard[:place], onset, *self.heard[place + 1 :])
         if self.latest_bar.get(self.program) != self.bar:
             self.latest_bar = {**self.latest_bar, self.program: self.bar}
             self.bars_played = {**self.bars_played, self.program: self.bars_played.get(self.program, 0) + 1}

@@ -21,7 +21,7 @@ from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
-from toccata.tokenizers.state import Note
+from toccata.tokenizers.state import NEVER, Note
 from toccata.tokenizers.vocabulary import DRUMS
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer
 
@@ -159,9 +159,14 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out = Score(grid.ticks_per_quarter)
     for track in grid.tracks:
         new = Track(track.name, track.program, track.is_drum)
+        held = NEVER
+        if request.end and bounded and not track.is_drum:
+            held = _last_onset(track, end - done.cursor.state.ticks_per_bar, end)
         for note in track.notes:
             if note.time >= task.start and (not bounded or note.time < end):
                 length = min(note.duration, end - note.time) if bounded else note.duration
+                if note.time >= held:  # the last chord sounds until the piece is over
+                    length = end - note.time
                 new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
         new.controls = [
             ControlChange(c.time - task.start, c.number, c.value) for c in track.controls if c.time >= task.start
@@ -190,6 +195,11 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
         tempos = [Tempo(0, qpm=120.0)]
     out.tempos = tempos
     return out
+
+
+def _last_onset(track: Track, start: int, end: int) -> int:
+    """Return the tick at which the last notes of a track begin, if that is in ``[start, end)``, else NEVER."""
+    return max((note.time for note in track.notes if start <= note.time < end), default=NEVER)
 
 
 def _piece(writer: Writer, new_music: NewMusic, task: Task, seed: int, done: Decoded) -> Piece:

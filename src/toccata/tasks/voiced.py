@@ -1,0 +1,176 @@
+"""Chords that are heard: the root or the bass of a chord in the lowest part where it begins, its tones before it ends.
+
+A chart and a cadence say which pitches may begin (``chords.py``, ``cadence.py``); what is here says which of them are
+preferred, and that the lowest part enters with each chord. Times are ticks of the tokenizer's grid.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from toccata.midi.keys import Key, estimate
+from toccata.midi.ranges import BASSES
+from toccata.tasks.cadence import Cadence
+from toccata.tasks.chords import Chord, ChordChart
+from toccata.tokenizers.rulebook import Entry, Mask
+from toccata.tokenizers.state import NEVER, State
+from toccata.tokenizers.vocabulary import DRUMS
+
+_PITCHES = np.arange(128)
+_ACTIVE = 2
+"""A program that has played in the last so many bars is playing."""
+_IMPORTANT = (3, 7, 1, 5)
+"""The degrees of a chord that are heard first, after its bass: third, seventh, root, fifth."""
+
+
+@dataclass(frozen=True)
+class ChordSpan:
+    """A chord, and when it sounds.
+
+    Attributes:
+        begin: Its first tick.
+        end: The tick after its last.
+        bass: The pitch class of the lowest note where it begins.
+        tones: Its other pitch classes, those first that say which chord it is.
+    """
+
+    begin: int
+    end: int
+    bass: int
+    tones: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Voiced:
+    """Chords that are voiced; a Preference, and Players of which the lowest enters with each chord.
+
+    Attributes:
+        spans: The chords, in the order of time.
+    """
+
+    spans: tuple[ChordSpan, ...]
+
+    @cached_property
+    def _begins(self) -> list[int]:
+        return [span.begin for span in self.spans]
+
+    def at(self, tick: int) -> ChordSpan | None:
+        """Return the chord at a tick."""
+        place = bisect_right(self._begins, tick) - 1
+        return self.spans[place] if place >= 0 and tick < self.spans[place].end else None
+
+    def missing(self, state: State) -> Sequence[Entry]:
+        """Return the next entry of the lowest part in the current bar."""
+        program = lowest_part(state)
+        if program is None:
+            return ()
+        now, line = state.tick, state.bar_tick + state.ticks_per_bar
+        for begin in self._begins[max(0, bisect_right(self._begins, now - 1)) :]:
+            if begin >= line:
+                break
+            if begin > now or state.last_onset.get(program) != begin:
+                return [Entry(program, begin, begin)]
+        return ()
+
+    def free_by(self, state: State, program: int) -> int:
+        """Return the tick at which a program must not sound any more, because it enters there."""
+        if program != lowest_part(state):
+            return NEVER
+        place = bisect_right(self._begins, state.tick)
+        return self._begins[place] if place < len(self._begins) else NEVER
+
+    def preferred(self, state: State, program: int) -> Sequence[Mask]:
+        """Return the bass where the lowest part enters; else chord tones that have not been heard, above the bass."""
+        tick = state.tick
+        span = self.at(tick)
+        if program == DRUMS or span is None:
+            return ()
+        sounding = np.flatnonzero(np.any([ends > tick for p, ends in state.ends.items() if p != DRUMS] or [[]], axis=0))
+        lowest = int(sounding[0]) if len(sounding) else 128
+        part = lowest_part(state)
+        if tick == span.begin and part in (None, program) and state.last_onset.get(program) != tick:
+            bass = span.bass == _PITCHES % 12
+            return [bass & (lowest > _PITCHES), bass]
+        above = lowest < _PITCHES if len(sounding) and lowest % 12 == span.bass else np.ones(128, np.bool_)
+        heard = {pc for pc in range(12) if state.heard[pc] >= span.begin} | {int(p) % 12 for p in sounding}
+        left = [tone for tone in span.tones if tone not in heard]
+        found = [above & (tone == _PITCHES % 12) for tone in left[:1]]
+        if left:
+            found.append(above & np.isin(_PITCHES % 12, left))
+        return [*found, above] if span.begin <= tick else found
+
+
+def lowest_part(state: State) -> int | None:
+    """Return the program that plays the lowest part: a bass, or the one whose latest note is the lowest; None: none."""
+    active = [p for p, bar in state.latest_bar.items() if p != DRUMS and bar >= state.bar - _ACTIVE]
+    if not active:
+        return None
+    return min(active, key=lambda p: (p not in BASSES, state.onset_pitch.get(p, 128), p))
+
+
+def voiced_chart(chart: ChordChart, first: int, ticks_per_bar: int) -> Voiced:
+    """Return the chords of a chart that begins at tick ``first``."""
+    begins = [
+        (first + bar * ticks_per_bar + round(change.place * ticks_per_bar), change.chord)
+        for bar, change in chart.changes()
+    ]
+    ends = [*(begin for begin, _ in begins[1:]), first + len(chart.bars) * ticks_per_bar]
+    spans = [_span(chord, begin, end) for (begin, chord), end in zip(begins, ends, strict=True) if chord is not None]
+    return Voiced(tuple(spans))
+
+
+def _span(chord: Chord, begin: int, end: int) -> ChordSpan:
+    root = chord.root[1]
+    bass = root if chord.bass is None else chord.bass
+    order = sorted(chord.degrees, key=lambda d: _IMPORTANT.index(d[0]) if d[0] in _IMPORTANT else len(_IMPORTANT))
+    tones = [(root + step) % 12 for _, step in order]
+    return ChordSpan(begin, end, bass, tuple(tone for tone in dict.fromkeys(tones) if tone != bass))
+
+
+@dataclass(frozen=True)
+class VoicedEnding:
+    """The last two chords of a piece, voiced: the dominant, and the tonic with its root in the bass and its third.
+
+    Attributes:
+        key: The key; None: the one of the notes so far.
+        bars: The number of bars, as the state counts them.
+    """
+
+    key: Key | None
+    bars: int
+
+    def missing(self, state: State) -> Sequence[Entry]:
+        """Return the next entry of the lowest part in the current bar."""
+        return self._voiced(state).missing(state) if state.bar >= self.bars - 2 else ()
+
+    def free_by(self, state: State, program: int) -> int:
+        """Return the tick at which a program must not sound any more, because it enters there."""
+        return self._voiced(state).free_by(state, program) if state.bar >= self.bars - 2 else NEVER
+
+    def preferred(self, state: State, program: int) -> Sequence[Mask]:
+        """Return the preferred pitches of the last two chords."""
+        return self._voiced(state).preferred(state, program) if state.bar >= self.bars - 2 else ()
+
+    def _voiced(self, state: State) -> Voiced:
+        last = state.bar_tick + (self.bars - 1 - max(state.bar, 0)) * state.ticks_per_bar
+        key = self.key or _key(state.pitch_class_histogram.tobytes())
+        return _ending(key, last, state.ticks_per_bar, state.ticks_per_beat)
+
+
+@lru_cache(maxsize=256)
+def _key(histogram: bytes) -> Key:
+    return estimate(np.frombuffer(histogram, np.int64).astype(np.float64))
+
+
+@lru_cache(maxsize=64)
+def _ending(key: Key, last_bar: int, ticks_per_bar: int, ticks_per_beat: int) -> Voiced:
+    begin = Cadence(key, last_bar, ticks_per_bar, ticks_per_beat).dominants[0]
+    above: Callable[[int], int] = lambda step: (key.tonic + step) % 12  # noqa: E731
+    dominant = ChordSpan(begin, last_bar, above(7), (above(11), above(5), above(2)))
+    tonic = ChordSpan(last_bar, last_bar + ticks_per_bar, key.tonic, (above(3 if key.minor else 4), above(7)))
+    return Voiced((dominant, tonic))
