@@ -48,7 +48,7 @@ PLAYABLE = {
 }
 """Ranges by program, as MIDI numbers: of those that are asked for here."""
 CHART = "C | Am7 | Dm7 | G7 | Em7 | A7 | Dm/F G7 | C"
-ROOTS = (0, 9, 2, 7, 4, 9, 5, 0)
+ROOTS, THIRDS = (0, 9, 2, 7, 4, 9, 5, 0), (4, 0, 5, 11, 7, 1, 5, 4)
 KEYS = ("C major", "D minor", "G major", "A minor", "F major", "E minor", "Bb major", "G minor", "D major", "C minor")
 FIGURE = 4
 STRAY = 4
@@ -293,15 +293,14 @@ def chart(model: toccata.Model, options: argparse.Namespace) -> Row:
     """A chord chart: roots in the lowest part where a chord begins, thirds and sevenths heard."""
     pieces = model.generate(n=options.seeds, bars=8, seed=1, chords=CHART, meter=(4, 4), key="C major")
     roots = count = thirds = 0
-    third = {0: 4, 9: 0, 2: 5, 7: 11, 4: 7, 5: 5}
     for piece in pieces:
         rows, bar = notes_of(piece.score), piece.score.ticks_per_quarter * 4
-        for number, root in enumerate(ROOTS):
+        for number, (root, third) in enumerate(zip(ROOTS, THIRDS, strict=True)):
             now = rows[(rows[:, 0] <= number * bar) & (rows[:, 1] > number * bar)]
             count += 1
             roots += bool(len(now)) and int(now[:, 2].min()) % 12 == root
             heard = rows[(rows[:, 0] < (number + 1) * bar) & (rows[:, 1] > number * bar)]
-            thirds += bool((heard[:, 2] % 12 == third[root]).any())
+            thirds += bool((heard[:, 2] % 12 == third).any())
     return {
         "chart: bars that begin with the root (or slash bass) lowest, %": 100 * roots / max(1, count),
         "chart: bars in which the third is heard, %": 100 * thirds / max(1, count),

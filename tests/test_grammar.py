@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from toccata.errors import RecipeError
 from toccata.tasks.ensemble import InBars, InMostBars
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings
+from toccata.tasks.voiced import ChordSpan, Voiced
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Constraints, Ends
@@ -221,7 +223,12 @@ def ensemble_of(
         around = rng.random((200, 128)) < 0.03
         lowest, bass = (rng.integers(0, 128, 200) for _ in range(2))
         surroundings = Surroundings(around, lowest, bass)
-        found["preferences"] = (Consonant(surroundings), BassBelow(surroundings), BassBelow())
+        begins = np.cumsum(rng.integers(1, 40, 12)).tolist()
+        chords = [
+            ChordSpan(a, b, int(rng.integers(12)), tuple(rng.integers(0, 12, 3).tolist())) for a, b in pairwise(begins)
+        ]
+        found["preferences"] = (Voiced(tuple(chords)), Consonant(surroundings), BassBelow(surroundings), BassBelow())
+        found["players"] = (*found.get("players", ()), Voiced(tuple(chords)))
     return found
 
 

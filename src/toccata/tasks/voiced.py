@@ -6,7 +6,7 @@ preferred, and that the lowest part enters with each chord. Times are ticks of t
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -24,7 +24,8 @@ from toccata.tokenizers.vocabulary import DRUMS
 _PITCHES = np.arange(128)
 _ACTIVE = 2
 """A program that has played in the last so many bars is playing."""
-_IMPORTANT = (3, 7, 1, 5)
+_NEEDED = (3, 7)
+_IMPORTANT = (*_NEEDED, 1, 5)
 """The degrees of a chord that are heard first, after its bass: third, seventh, root, fifth."""
 
 
@@ -37,12 +38,16 @@ class ChordSpan:
         end: The tick after its last.
         bass: The pitch class of the lowest note where it begins.
         tones: Its other pitch classes, those first that say which chord it is.
+        needed: So many of these must be heard: the third, and the seventh if it has one.
+        final: Whether it is the last one, whose bass stays.
     """
 
     begin: int
     end: int
     bass: int
     tones: tuple[int, ...]
+    needed: int = 0
+    final: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +70,27 @@ class Voiced:
         return self.spans[place] if place >= 0 and tick < self.spans[place].end else None
 
     def missing(self, state: State) -> Sequence[Entry]:
-        """Return the next entry of the lowest part in the current bar."""
-        program = lowest_part(state)
-        if program is None:
+        """Return the next entry of the lowest part in the current bar, and that of who plays the tones still needed."""
+        parts = playing(state)
+        if not parts:
             return ()
-        now, line = state.tick, state.bar_tick + state.ticks_per_bar
-        for begin in self._begins[max(0, bisect_right(self._begins, now - 1)) :]:
+        now, line, found = state.tick, state.bar_tick + state.ticks_per_bar, []
+        for begin in self._begins[bisect_left(self._begins, now) :]:
             if begin >= line:
                 break
-            if begin > now or state.last_onset.get(program) != begin:
-                return [Entry(program, begin, begin)]
-        return ()
+            if begin > now or state.last_onset.get(parts[0]) != begin:
+                found.append(Entry(parts[0], begin, begin))
+                break
+        span = self.at(now)
+        if span is not None and span.end <= line and self._unheard(state, span)[: span.needed]:
+            found.append(Entry(parts[min(1, len(parts) - 1)], now, span.end - 1))
+        return found
+
+    @staticmethod
+    def _unheard(state: State, span: ChordSpan) -> list[int]:
+        """Return which of the needed tones have not been heard, and then the others."""
+        unheard = [tone for tone in span.tones if state.heard[tone] < span.begin]
+        return [tone for tone in span.tones[: span.needed] if tone in unheard] or unheard
 
     def free_by(self, state: State, program: int) -> int:
         """Return the tick at which a program must not sound any more, because it enters there."""
@@ -93,24 +108,25 @@ class Voiced:
         sounding = np.flatnonzero(np.any([ends > tick for p, ends in state.ends.items() if p != DRUMS] or [[]], axis=0))
         lowest = int(sounding[0]) if len(sounding) else 128
         part = lowest_part(state)
-        if tick == span.begin and part in (None, program) and state.last_onset.get(program) != tick:
+        enters = tick == span.begin and state.last_onset.get(program) != tick
+        if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
             bass = span.bass == _PITCHES % 12
             return [bass & (lowest > _PITCHES), bass]
-        above = lowest < _PITCHES if len(sounding) and lowest % 12 == span.bass else np.ones(128, np.bool_)
-        heard = {pc for pc in range(12) if state.heard[pc] >= span.begin} | {int(p) % 12 for p in sounding}
-        left = [tone for tone in span.tones if tone not in heard]
-        found = [above & (tone == _PITCHES % 12) for tone in left[:1]]
-        if left:
-            found.append(above & np.isin(_PITCHES % 12, left))
-        return [*found, above] if span.begin <= tick else found
+        above = lowest < _PITCHES if lowest % 12 == span.bass else np.ones(128, np.bool_)
+        unheard = self._unheard(state, span)
+        found = [above & (tone == _PITCHES % 12) for tone in unheard[:2]]
+        return [*found, above & np.isin(_PITCHES % 12, unheard), above] if unheard else [above]
+
+
+def playing(state: State) -> list[int]:
+    """Return the pitched programs that play, the lowest part first: basses, then by their latest notes."""
+    active = [p for p, bar in state.latest_bar.items() if p != DRUMS and bar >= state.bar - _ACTIVE]
+    return sorted(active, key=lambda p: (p not in BASSES, state.onset_pitch.get(p, 128), p))
 
 
 def lowest_part(state: State) -> int | None:
-    """Return the program that plays the lowest part: a bass, or the one whose latest note is the lowest; None: none."""
-    active = [p for p, bar in state.latest_bar.items() if p != DRUMS and bar >= state.bar - _ACTIVE]
-    if not active:
-        return None
-    return min(active, key=lambda p: (p not in BASSES, state.onset_pitch.get(p, 128), p))
+    """Return the program that plays the lowest part; None: none plays."""
+    return next(iter(playing(state)), None)
 
 
 def voiced_chart(chart: ChordChart, first: int, ticks_per_bar: int) -> Voiced:
@@ -128,8 +144,9 @@ def _span(chord: Chord, begin: int, end: int) -> ChordSpan:
     root = chord.root[1]
     bass = root if chord.bass is None else chord.bass
     order = sorted(chord.degrees, key=lambda d: _IMPORTANT.index(d[0]) if d[0] in _IMPORTANT else len(_IMPORTANT))
-    tones = [(root + step) % 12 for _, step in order]
-    return ChordSpan(begin, end, bass, tuple(tone for tone in dict.fromkeys(tones) if tone != bass))
+    tones = {(root + step) % 12: degree for degree, step in reversed(order)}
+    others = tuple(tone for tone in reversed(tones) if tone != bass)
+    return ChordSpan(begin, end, bass, others, sum(tones[tone] in _NEEDED for tone in others))
 
 
 @dataclass(frozen=True)
@@ -171,6 +188,7 @@ def _key(histogram: bytes) -> Key:
 def _ending(key: Key, last_bar: int, ticks_per_bar: int, ticks_per_beat: int) -> Voiced:
     begin = Cadence(key, last_bar, ticks_per_bar, ticks_per_beat).dominants[0]
     above: Callable[[int], int] = lambda step: (key.tonic + step) % 12  # noqa: E731
-    dominant = ChordSpan(begin, last_bar, above(7), (above(11), above(5), above(2)))
-    tonic = ChordSpan(last_bar, last_bar + ticks_per_bar, key.tonic, (above(3 if key.minor else 4), above(7)))
+    dominant = ChordSpan(begin, last_bar, above(7), (above(11), above(5), above(2)), 1)
+    third = above(3 if key.minor else 4)
+    tonic = ChordSpan(last_bar, last_bar + ticks_per_bar, key.tonic, (third, above(7)), 1, final=True)
     return Voiced((dominant, tonic))

@@ -21,7 +21,7 @@ from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
-from toccata.tokenizers.state import NEVER, Note
+from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer
 
@@ -159,13 +159,13 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out = Score(grid.ticks_per_quarter)
     for track in grid.tracks:
         new = Track(track.name, track.program, track.is_drum)
-        held = NEVER
+        final: set[tuple[int, int]] = set()
         if request.end and bounded and not track.is_drum:
-            held = _last_onset(track, end - done.cursor.state.ticks_per_bar, end)
+            final = _final_notes(track, end - done.cursor.state.ticks_per_bar, end)
         for note in track.notes:
             if note.time >= task.start and (not bounded or note.time < end):
                 length = min(note.duration, end - note.time) if bounded else note.duration
-                if note.time >= held:  # the last chord sounds until the piece is over
+                if (note.time, note.pitch) in final:  # the last chord sounds until the piece is over
                     length = end - note.time
                 new.notes.append(ScoreNote(note.time - task.start, length, note.pitch, note.velocity))
         new.controls = [
@@ -197,9 +197,20 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     return out
 
 
-def _last_onset(track: Track, start: int, end: int) -> int:
-    """Return the tick at which the last notes of a track begin, if that is in ``[start, end)``, else NEVER."""
-    return max((note.time for note in track.notes if start <= note.time < end), default=NEVER)
+def _final_notes(track: Track, start: int, end: int) -> set[tuple[int, int]]:
+    """Return onset and pitch of the notes of a track that sound to the end of its last bar, ``[start, end)``.
+
+    They are its last notes; in a track of several notes at once, the lowest of the bar as well, unless it is struck
+    again.
+    """
+    inside = [(note.time, note.pitch) for note in track.notes if start <= note.time < end]
+    if not inside:
+        return set()
+    last = max(inside)[0]
+    final = {note for note in inside if note[0] == last}
+    low = min(inside, key=lambda note: (note[1], -note[0]))
+    at_once = len({time for time, _ in inside}) < len(inside)
+    return final | {low} if at_once else final
 
 
 def _piece(writer: Writer, new_music: NewMusic, task: Task, seed: int, done: Decoded) -> Piece:
