@@ -109,13 +109,14 @@ class Voiced:
         lowest = int(sounding[0]) if len(sounding) else 128
         part = lowest_part(state)
         enters = tick == span.begin and state.last_onset.get(program) != tick
+        bass = span.bass == _PITCHES % 12
         if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
-            bass = span.bass == _PITCHES % 12
             return [bass & (lowest > _PITCHES), bass]
         above = lowest < _PITCHES if lowest % 12 == span.bass else np.ones(128, np.bool_)
         unheard = self._unheard(state, span)
         found = [above & (tone == _PITCHES % 12) for tone in unheard[:2]]
-        return [*found, above & np.isin(_PITCHES % 12, unheard), above] if unheard else [above]
+        found += [above & np.isin(_PITCHES % 12, unheard)] if unheard else []
+        return [*found, above, bass]
 
 
 def playing(state: State) -> list[int]:
