@@ -214,7 +214,7 @@ def ensemble_of(
         if tokenizer.grammar().scheme.has_programs:
             some = np.arange(DRUMS) if programs is None else np.flatnonzero(programs)
             wanted = rng.choice(some, min(len(some), 3), replace=False).tolist()
-        bars = {bar: wanted[: int(rng.integers(1, 4))] for bar in range(5)}
+        bars = {bar: [(p, int(rng.integers(300))) for p in wanted[: int(rng.integers(1, 4))]] for bar in range(5)}
         found["players"] = (InMostBars(wanted) if rng.random() < 0.5 else InBars(bars),)
     if rng.random() < 0.2 and not tokenizer.grammar().shift_needs_note:
         some = [0] if programs is None else np.flatnonzero(programs[:DRUMS]).tolist()

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from symusic import Score
 
 from toccata.arguments import checked
@@ -20,6 +21,7 @@ from toccata.files import write_bytes
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.chunks import split
+from toccata.midi.edit import slice_bars
 from toccata.midi.facts import facts
 from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock as Lock
@@ -29,6 +31,8 @@ from toccata.midi.timeline import SongNote, song_notes
 
 ORIGIN = "toccata: "
 """The beginning of the text event with a piece's origin."""
+AROUND = 2
+"""Bars that are shown and played before and after what is new in a song."""
 _PLAYED, _RATE = 300.0, 22_050
 """The longest piece that a notebook plays, in seconds, and the sample rate."""
 
@@ -116,20 +120,50 @@ class Piece:
         locked_notes(self.score, bar_map(self.score), [new])
         return replace(self, locks=(*self.locks, new))
 
+    @property
+    def changed_bars(self) -> tuple[int, int] | None:
+        """First and last bar, counted from 1, of the new notes in a song and two bars around; None: it is no song.
+
+        Pictures and sounds of an edited song are of these bars.
+        """
+        if self.new is None or self.prompt_end is not None or not self.new.note_num():
+            return None
+        onsets = np.concatenate([track.notes.numpy()["time"] for track in self.new.tracks if len(track.notes)])
+        lines = bar_map(self.score)
+        first, last = lines.at(int(onsets.min())), lines.at(int(onsets.max()))
+        return max(0, first - AROUND) + 1, min(len(lines), last + 1 + AROUND)
+
     @checked
-    def audio(self, path: str | Path, *, soundfont: str | Path | None = None) -> Path:
-        """Render the piece as audio: .wav, .ogg, .flac or .mp3."""
+    def audio(self, path: str | Path, *, soundfont: str | Path | None = None, whole: bool = False) -> Path:
+        """Render the piece as audio: .wav, .ogg, .flac or .mp3.
+
+        Args:
+            path: The file.
+            soundfont: The SoundFont that plays it.
+            whole: All of a song, not only the bars around what is new.
+        """
         from toccata.render.audio import write_audio
 
-        write_audio(self.score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
+        score, changed = self.score, None if whole else self.changed_bars
+        if changed is not None:
+            score = slice_bars(score, changed[0] - 1, changed[1])
+        write_audio(score, Path(path), soundfont=None if soundfont is None else Path(soundfont))
         return Path(path)
 
     @checked
-    def plot(self, path: str | Path) -> Path:
-        """Draw the piece as a piano roll: .png or .svg; a prompt is shaded apart."""
+    def plot(self, path: str | Path, *, whole: bool = False) -> Path:
+        """Draw the piece as a piano roll: .png or .svg; a prompt is shaded apart, a song's own notes are pale.
+
+        Args:
+            path: The file.
+            whole: All of a song, not only the bars around what is new.
+        """
         from toccata.render.roll import write_roll
 
-        write_roll(self.score, Path(path), prompt_end=self.prompt_end)
+        changed = self.changed_bars
+        span = None if whole or changed is None else (changed[0] - 1, changed[1])
+        new = None if changed is None else self.new
+        write_roll(self.score, Path(path), prompt_end=self.prompt_end, new=new, span=span)
         return Path(path)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

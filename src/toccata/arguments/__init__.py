@@ -92,6 +92,7 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "form": Text("a form like AABA or ABA'"),
     "max_tokens": Whole(1, MOST_TOKENS),
     "anyway": Flag(),
+    "whole": Flag(),
     "without": Several(
         Choice("players", "ranges", "lines", "fit", "roles", "voicing"),
         "what the music is without",

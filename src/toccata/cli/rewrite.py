@@ -12,6 +12,7 @@ from toccata.cli.writing import (
     AT_ONCE,
     BESIDE,
     ENSEMBLE,
+    WHOLE,
     BarCount,
     musical_options,
     open_session,
@@ -48,6 +49,7 @@ from toccata.cli.writing import (
     ),
     click.option("--anyone", is_flag=True, help="Not all who played in a bar have to play in it again."),
     *ENSEMBLE,
+    WHOLE,
 )
 def infill(face: Face, song: Path, **options: Any) -> None:
     """Write some bars of SONG anew, from what stands around them.
@@ -76,6 +78,7 @@ def infill(face: Face, song: Path, **options: Any) -> None:
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they play; all along if nothing is said."
     ),
     *ENSEMBLE,
+    WHOLE,
 )
 def accompany(face: Face, song: Path, **options: Any) -> None:
     """Add instruments to SONG; what is there stays as it is, event for event: every note of it is locked."""
@@ -112,6 +115,7 @@ def accompany(face: Face, song: Path, **options: Any) -> None:
     click.option(
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they sing; all along if nothing is said."
     ),
+    WHOLE,
 )
 def harmonise(face: Face, song: Path, **options: Any) -> None:
     """Write alto, tenor and bass under the melody of SONG; what is there stays as it is, event for event.

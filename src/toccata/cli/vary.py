@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toccata.cli.base import PATH, Face, Value, command
-from toccata.cli.writing import BESIDE, BarCount, open_session, print_result, writing
+from toccata.cli.writing import BESIDE, WHOLE, BarCount, open_session, print_result, writing
 
 
 @command(
@@ -32,6 +32,7 @@ from toccata.cli.writing import BESIDE, BarCount, open_session, print_result, wr
                  help="Only these tracks: numbers from 1, names, instruments."),
     click.option("--lock", type=Value("lock", "BARS:TRACKS:PITCHES"), multiple=True,
                  help="Notes that stay, e.g. 5:1, :melody, ::C5-G9."),
+    WHOLE,
     count=4,
     controls=False,
 )  # fmt: skip

@@ -51,6 +51,7 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
     return (*named, "players") if options.get("anyone") else tuple(named)
 
 
+WHOLE = click.option("--whole", is_flag=True, help="--plot, --audio: the whole song, not the bars around what is new.")
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
     click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
@@ -349,10 +350,11 @@ def _write(piece: Piece, place: Path, options: dict[str, Any], soundfont: str | 
         "audio": None,
         "plot": None,
     }
+    whole = bool(options.get("whole"))
     if options["plot"]:
-        row["plot"] = str(piece.plot(place.with_suffix(f".{options['plot']}")))
+        row["plot"] = str(piece.plot(place.with_suffix(f".{options['plot']}"), whole=whole))
     if options["audio"]:
-        row["audio"] = str(piece.audio(place.with_suffix(f".{options['audio']}"), soundfont=soundfont))
+        row["audio"] = str(piece.audio(place.with_suffix(f".{options['audio']}"), soundfont=soundfont, whole=whole))
     return row
 
 

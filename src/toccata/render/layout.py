@@ -5,7 +5,7 @@ Painters (see ``roll``) turn the shapes into SVG or pixels; nothing here knows h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +31,7 @@ from toccata.render.shapes import Line, Page, Rect, Text
 WIDTH = 1600.0
 _MARGIN = 28.0
 _TALLEST = 14_000.0  # a page higher than this is more than a viewer wants to open: systems hold more bars instead
+_PALE = 0.3
 _BLACK = frozenset((1, 3, 6, 8, 10))
 
 
@@ -46,6 +47,12 @@ class _Notes:
     drum: NDArray[np.bool_]
     share: NDArray[np.int64]  # how many tracks begin this note together
     place: NDArray[np.int64]  # which of them this one is
+    pale: NDArray[np.bool_]  # beside new notes, those that are not
+
+    def within(self, start: int, end: int) -> _Notes:
+        """Return those that sound between two ticks."""
+        here = (self.start < end) & ((self.end > start) | (self.start >= start))
+        return _Notes(*(getattr(self, column.name)[here] for column in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -93,19 +100,33 @@ class _Frame:
 _ABOVE, _BETWEEN = 17.0, 20.0  # room for bar numbers over a system, and below it
 
 
-def lay_out(score: Score, *, prompt_end: int | None = None, title: str | None = None) -> Page:
+def lay_out(
+    score: Score,
+    *,
+    prompt_end: int | None = None,
+    title: str | None = None,
+    new: Score | None = None,
+    span: tuple[int, int] | None = None,
+) -> Page:
     """Draw ``score`` as a piano roll in systems of several bars.
 
     Args:
         score: The music, in ticks.
         prompt_end: The tick up to which the music was given; that part is shaded and its end marked.
         title: Written at the top.
+        new: Its new notes, at their ticks; all others are pale. None: all are alike.
+        span: The first bar to draw, counted from 0, and the one after the last; None: all.
     """
     bars = bar_map(score)
-    notes, labels, colours = _notes(score)
+    notes, labels, colours = _notes(score, new)
+    first, last = span or (0, len(bars))
+    if span is not None:
+        notes = notes.within(int(bars.starts[first]), int(bars.starts[last]))
     page = Page(WIDTH)
     y = _header(page, score, bars, len(notes.start), title, list(zip(labels, colours, strict=True)))
-    frame, breaks = _frame(score, notes, bars, _TALLEST - y)
+    part = BarMap(bars.starts[first : last + 1] - bars.starts[first], bars.meters[first:last])
+    frame, breaks = _frame(score, notes, part, _TALLEST - y)
+    breaks = [first + bar for bar in breaks]
     palette = np.array(colours or [INK])
     for first, last in pairwise(breaks):
         y += _ABOVE
@@ -115,8 +136,11 @@ def lay_out(score: Score, *, prompt_end: int | None = None, title: str | None = 
     return page
 
 
-def _notes(score: Score) -> tuple[_Notes, list[str], list[str]]:
-    """The notes, and name and colour of each kind of track; tracks of one name and instrument are one kind."""
+def _notes(score: Score, new: Score | None) -> tuple[_Notes, list[str], list[str]]:
+    """The notes, and name and colour of each kind of track; tracks of one name and instrument are one kind.
+
+    Notes that are not among ``new`` ones are pale.
+    """
     kinds: dict[tuple[str, bool], int] = {}
     programs: list[tuple[int, bool]] = []
     columns: list[NDArray[np.int64]] = []
@@ -142,7 +166,12 @@ def _notes(score: Score) -> tuple[_Notes, list[str], list[str]]:
     # By onset, long notes first, so that short ones lie on top.
     order = np.lexsort((table[0] - table[1], table[0]))
     start, end, pitch, velocity, colour, drum = table[:, order]
-    out = _Notes(start, end, pitch, velocity, colour, drum.astype(bool), share[order], place[order])
+    pale = np.zeros(len(start), np.bool_)
+    if new is not None:
+        fresh = {(n.time, n.pitch, track.is_drum) for track in new.tracks for n in track.notes}
+        rows = zip(start.tolist(), pitch.tolist(), drum.astype(bool).tolist(), strict=True)
+        pale = np.array([row not in fresh for row in rows], np.bool_)
+    out = _Notes(start, end, pitch, velocity, colour, drum.astype(bool), share[order], place[order], pale)
     return out, [name for name, _ in kinds], track_colours(programs)
 
 
@@ -356,7 +385,7 @@ def _paint_notes(
     here = np.flatnonzero((notes.start < stop) & ((notes.end > begin) | (notes.start >= begin)))
     for n in here.tolist():
         colour = str(palette[notes.colour[n]])
-        opacity = 0.38 + 0.62 * int(notes.velocity[n]) / 127
+        opacity = (0.38 + 0.62 * int(notes.velocity[n]) / 127) * (_PALE if notes.pale[n] else 1)
         x = frame.left + (max(int(notes.start[n]), begin) - begin) * frame.scale
         if notes.drum[n]:
             if notes.start[n] >= begin:

@@ -20,7 +20,14 @@ _BAND = 1200  # units of height painted at a time: a long page is large only onc
 _FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
-def svg(score: Score, *, prompt_end: int | None = None, title: str | None = None) -> str:
+def svg(
+    score: Score,
+    *,
+    prompt_end: int | None = None,
+    title: str | None = None,
+    new: Score | None = None,
+    span: tuple[int, int] | None = None,
+) -> str:
     """``score`` as a piano roll, an SVG document.
 
     Bars run in systems like those of a score; every track has a colour, velocity is opacity, drums have their own lane.
@@ -29,8 +36,10 @@ def svg(score: Score, *, prompt_end: int | None = None, title: str | None = None
         score: The music, in ticks.
         prompt_end: The tick at which given music ends and new music begins; the given part is shaded.
         title: Written at the top.
+        new: Its new notes; all others are pale.
+        span: The first bar to draw, counted from 0, and the one after the last; None: all.
     """
-    page = lay_out(score, prompt_end=prompt_end, title=title)
+    page = lay_out(score, prompt_end=prompt_end, title=title, new=new, span=span)
     width, height = _short(page.width), _short(page.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
@@ -42,11 +51,18 @@ def svg(score: Score, *, prompt_end: int | None = None, title: str | None = None
     return "\n".join(parts)
 
 
-def png(score: Score, *, prompt_end: int | None = None, title: str | None = None) -> bytes:
+def png(
+    score: Score,
+    *,
+    prompt_end: int | None = None,
+    title: str | None = None,
+    new: Score | None = None,
+    span: tuple[int, int] | None = None,
+) -> bytes:
     """``score`` as a piano roll, the bytes of a PNG picture; as ``svg`` in all else."""
     from PIL import Image
 
-    page = lay_out(score, prompt_end=prompt_end, title=title)
+    page = lay_out(score, prompt_end=prompt_end, title=title, new=new, span=span)
     width, height = round(page.width), round(page.height)
     image = Image.new("RGB", (width, height), PAPER)
     for top in range(0, height, _BAND):
@@ -56,17 +72,25 @@ def png(score: Score, *, prompt_end: int | None = None, title: str | None = None
     return out.getvalue()
 
 
-def write_roll(score: Score, path: Path, *, prompt_end: int | None = None, title: str | None = None) -> None:
-    """Write a piano roll of ``score`` to ``path``, SVG or PNG by its suffix.
+def write_roll(
+    score: Score,
+    path: Path,
+    *,
+    prompt_end: int | None = None,
+    title: str | None = None,
+    new: Score | None = None,
+    span: tuple[int, int] | None = None,
+) -> None:
+    """Write a piano roll of ``score`` to ``path``, SVG or PNG by its suffix; see :func:`svg`.
 
     Raises:
         RequestError: Another suffix.
     """
     suffix = path.suffix.lower()
     if suffix == ".svg":
-        write_bytes(path, svg(score, prompt_end=prompt_end, title=title).encode())
+        write_bytes(path, svg(score, prompt_end=prompt_end, title=title, new=new, span=span).encode())
     elif suffix == ".png":
-        write_bytes(path, png(score, prompt_end=prompt_end, title=title))
+        write_bytes(path, png(score, prompt_end=prompt_end, title=title, new=new, span=span))
     else:
         raise RequestError(
             f"{path.name}: a piano roll is written as .svg or .png, not as {suffix or 'nothing'}", path=path

@@ -58,18 +58,22 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class InBars:
-    """Players that must play in certain bars: those that played there before.
+    """Players that must play in certain bars, from when they played there before.
 
     Attributes:
-        bars: The programs by bar, in the cursor's counting; 128 is the drums.
+        bars: By bar, in the cursor's counting: each program, 128 is the drums, and the tick by which it enters.
     """
 
-    bars: Mapping[int, Sequence[int]]
+    bars: Mapping[int, Sequence[tuple[int, int]]]
 
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the programs that must still begin a note in the current bar."""
         latest = state.latest_bar
-        return [_in_bar(state, p) for p in self.bars.get(state.bar, ()) if latest.get(p) != state.bar]
+        return [
+            Entry(program, state.bar_tick, max(tick, state.tick))
+            for program, tick in self.bars.get(state.bar, ())
+            if latest.get(program) != state.bar
+        ]
 
     def free_by(self, state: State, program: int) -> int:
         """Return NEVER: notes may be as long as they like."""
@@ -97,7 +101,8 @@ class InMostBars:
             if state.latest_bar.get(program) != state.bar:
                 played = state.bars_played.get(program, 0) - self.before.get(program, 0)
                 if bars > 0 and played < MOST_BARS * bars:
-                    found.append(_in_bar(state, program))
+                    middle = state.bar_tick + state.ticks_per_bar // 2
+                    found.append(Entry(program, state.bar_tick, max(middle, state.tick)))
         return found
 
     def free_by(self, state: State, program: int) -> int:
@@ -167,18 +172,19 @@ def players_of_hole(request: Request, scheme: Scheme, score: Score, bars: BarMap
     if request.script is not None or "players" in request.without or not scheme.has_notes:
         return None
     left = cut(score, bars, hole)[0]
-    found: dict[int, tuple[int, ...]] = {}
+    start, scale = int(bars.starts[hole.first]), scheme.timing.ticks_per_quarter / score.ticks_per_quarter
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
     for bar in range(hole.first, hole.last):
         span = int(bars.starts[bar]), int(bars.starts[bar + 1])
-        programs = {
-            0 if not scheme.has_programs else DRUMS if track.is_drum else int(track.program)
-            for number, track in enumerate(score.tracks)
-            if (hole.tracks is None or number in hole.tracks)
-            and _begins(score, number, span)
-            and not _begins(left, number, span)
-        }
-        if programs:
-            found[bar - hole.first] = tuple(sorted(programs))
+        entries: dict[int, int] = {}
+        for number, track in enumerate(score.tracks):
+            program = 0 if not scheme.has_programs else DRUMS if track.is_drum else int(track.program)
+            onset = _first_onset(score, number, span)
+            chosen = hole.tracks is None or number in hole.tracks
+            if chosen and onset is not None and _first_onset(left, number, span) is None:
+                tick = int((onset - start) * scale)
+                entries[program] = min(tick, entries.get(program, tick))
+        found[bar - hole.first] = tuple(sorted(entries.items()))
     return InBars(found)
 
 
@@ -308,14 +314,11 @@ def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]
     return found
 
 
-def _in_bar(state: State, program: int) -> Entry:
-    return Entry(program, state.bar_tick, state.bar_tick + state.ticks_per_bar)
-
-
-def _begins(score: Score, number: int, span: tuple[int, int]) -> bool:
-    """Return whether a note of a track begins in a span of ticks."""
+def _first_onset(score: Score, number: int, span: tuple[int, int]) -> int | None:
+    """Return the first tick of a span at which a note of a track begins; None: none begins in it."""
     track = score.tracks[number]
     if not len(track.notes):
-        return False
+        return None
     onsets = track.notes.numpy()["time"]
-    return bool(((onsets >= span[0]) & (onsets < span[1])).any())
+    inside = onsets[(onsets >= span[0]) & (onsets < span[1])]
+    return int(inside.min()) if len(inside) else None
