@@ -214,6 +214,7 @@ class Model:
         max_tokens: int | None = None,
         max_copy: int | None = None,
         best_of: int | None = None,
+        modulate: bool = False,
         anyway: bool = False,
         without: Sequence[str] = (),
         accept: Callable[[Piece], bool] | None = None,
@@ -249,10 +250,12 @@ class Model:
             max_tokens: Come to the end after about so many new tokens.
             max_copy: Write a piece again while more than so many notes in a row are known from the training music.
             best_of: Write so many pieces and return the best ``n``, the best first; see ``toccata.rank``.
+            modulate: Let a new piece without ``key`` leave the key of its first bars.
             anyway: Let instruments play that the model has not learned.
             without: What a musician takes for granted and is not wanted: ``players`` (each of ``programs`` plays in
                 three quarters of the bars), ``ranges`` (instruments keep to theirs), ``lines`` (solo strings and winds
-                play one note at a time).
+                play one note at a time), ``roles`` (nobody plays below the bass), ``voicing`` (a chord has its root or
+                bass lowest where it begins, and its third and seventh are heard).
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 
@@ -279,6 +282,7 @@ class Model:
             programs=None if programs is None else tuple(programs),
             pitches=pitches,
             end=end,
+            modulate=modulate,
             anyway=anyway,
             without=frozenset(without),
         )
@@ -335,7 +339,7 @@ class Model:
             chords: A chart for the bars.
             anyway: Let instruments play that the model has not learned.
             without: What is not wanted: ``players`` (who played in a bar plays in it again), ``ranges``,
-                ``lines``; see :meth:`generate`.
+                ``lines``, ``fit`` (no new part clashes with the song), ``roles``, ``voicing``; see :meth:`generate`.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -394,7 +398,7 @@ class Model:
             chords: A chart for the bars.
             anyway: Let instruments play that the model has not learned.
             without: What is not wanted: ``players`` (each plays in three quarters of the bars), ``ranges``,
-                ``lines``; see :meth:`generate`.
+                ``lines``, ``fit`` (no new part clashes with the song), ``roles``, ``voicing``; see :meth:`generate`.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 

@@ -93,6 +93,7 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "max_tokens": Whole(1, MOST_TOKENS),
     "anyway": Flag(),
     "whole": Flag(),
+    "modulate": Flag(),
     "without": Several(
         Choice("players", "ranges", "lines", "fit", "roles", "voicing"),
         "what the music is without",

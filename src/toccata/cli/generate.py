@@ -51,6 +51,7 @@ from toccata.errors import RequestError
                  help="No passage of over N notes from the training."),
     click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
                  help="It plays, and none that is not named: name, 0-127, drums."),
+    click.option("--modulate", is_flag=True, help="Without --key, let it leave the key of its first bars."),
     *ENSEMBLE,
 )  # fmt: skip
 def generate(face: Face, **options: Any) -> None:
@@ -96,6 +97,7 @@ def generate(face: Face, **options: Any) -> None:
                 tempo=options["tempo"],
                 meter=options["meter"],
                 programs=options["programs"] or None,
+                modulate=options["modulate"],
                 max_tokens=options["max_tokens"],
                 accept=accept,
                 on_event=BarCount(progress, first, count, bars),

@@ -57,6 +57,12 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return f"{_MINOR_NAMES[self.tonic]} minor" if self.minor else f"{_MAJOR_NAMES[self.tonic]} major"
 
+    @property
+    def fifths(self) -> int:
+        """The sharps of its signature, or minus the flats: -5 to 6."""
+        major = self.tonic + 3 if self.minor else self.tonic
+        return (major * 7 + 5) % 12 - 5
+
     def scale(self) -> Mask:
         """``bool[12]``: the pitch classes of its scale; a minor key has both its sevenths."""
         return self._above(_MINOR if self.minor else _MAJOR)

@@ -13,9 +13,10 @@ from toccata.tasks.ensemble import Ensemble, named_players, players_of_hole
 from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
+from toccata.tasks.tendencies import ESTABLISHED, KeyTendency
 from toccata.tasks.voiced import Voiced, VoicedEnding, voiced_chart
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import Constraints, Ends, Players, Preference
+from toccata.tokenizers.rulebook import Constraints, Ends, Players, Preference, Tendency
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS
 
@@ -95,8 +96,17 @@ def with_music(
         pitch_rules=(*rules, top) if top is not None else rules,
         preferences=tuple(preference for preference in preferences if preference is not None),
         players=tuple(rule for rule in (playing, voiced) if rule is not None),
+        tendencies=_tendencies(request, state, first),
         rests=dict.fromkeys(top.programs, top.sounds) if top is not None and scheme.has_programs else {},
     )
+
+
+def _tendencies(request: Request, state: State, first: int) -> tuple[Tendency, ...]:
+    """Return the tendency of a new piece to stay in the key of its first bars, and count in these."""
+    if request.prompt is not None or request.modulate or request.key is not None or request.chords is not None:
+        return ()
+    state.histogram_until_bar = min(state.histogram_until_bar, first + ESTABLISHED)
+    return (KeyTendency(first + ESTABLISHED),)
 
 
 def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding | None:

@@ -45,6 +45,7 @@ class Request:
             the start of a new piece.
         script: The tokens that are fixed, position by position.
         anyway: Whether instruments that the model has not learned may play.
+        modulate: Whether a new piece without a key may leave the one of its first bars.
         melody: Notes of ``prompt`` that stay, and stay the top line of the hole.
         without: Which of :data:`~toccata.tasks.ensemble.DEFAULTS` do not hold.
     """
@@ -65,6 +66,7 @@ class Request:
     pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
     anyway: bool = False
+    modulate: bool = False
     melody: frozenset[NoteRef] = frozenset()
     without: frozenset[str] = frozenset()
 

@@ -49,6 +49,13 @@ class Preference(Protocol):
         """
 
 
+class Tendency(Protocol):
+    """How much likelier or less likely pitches become than the model has them."""
+
+    def leaning(self, state: State) -> NDArray[np.float32] | None:
+        """Return what is added to the logit of each pitch of pitched programs, ``float32[128]``; None: nothing."""
+
+
 class Entry(NamedTuple):
     """A note that must begin.
 
@@ -111,6 +118,7 @@ class Constraints:
         steady: The first bar's meter stays.
         pitch_rules: Time-dependent constraints on the pitches of pitched programs; all of them apply.
         preferences: Preferred pitches, one narrowing what the one before leaves.
+        tendencies: What makes pitches likelier or less likely.
         rests: By pitched program, ``bool[n]``: at which ticks it may begin no note; later ones are free.
         script: A template for all tokens, which also sets bars, tempo and meter.
         ends: The condition for the end, wherever it can be met.
@@ -128,6 +136,7 @@ class Constraints:
     steady: bool = False
     pitch_rules: tuple[PitchRule, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    tendencies: tuple[Tendency, ...] = ()
     rests: Mapping[int, Mask] = field(default_factory=dict)
     script: Script | None = None
     ends: Ends = Ends.ANYHOW

@@ -13,6 +13,7 @@ from symusic import Note as ScoreNote
 from toccata.engine.job import Decoded, DecodeJob
 from toccata.engine.sampling import Sampling
 from toccata.events import Announcer, Event, NoteKey, SongClock, note_keys
+from toccata.midi.keys import Key
 from toccata.midi.read import read_score
 from toccata.midi.splice import continue_file, drop_before, new_file
 from toccata.piece import Piece, origin_text
@@ -188,6 +189,9 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out.key_signatures = [
         KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
     ]
+    if first and request.key is not None:
+        key = Key.read(request.key)
+        out.key_signatures = [KeySignature(0, key.fifths, int(key.minor))]
     tempos = [Tempo(max(0, t.time - task.start), mspq=t.mspq) for t in grid.tempos if t.time > task.start or first]
     if request.tempo is not None:
         tempos = [Tempo(0, qpm=request.tempo)]

@@ -1,0 +1,43 @@
+"""Tendencies: what makes some pitches likelier than a model has them, without ruling others out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.midi.keys import estimate, every_octave
+from toccata.tokenizers.state import State
+
+ESTABLISHED = 4
+"""The bars in which a new piece establishes its key."""
+_OUTSIDE = -0.7
+"""What is added to the logit of a pitch outside the key: half as likely."""
+
+
+@dataclass(frozen=True)
+class KeyTendency:
+    """The tendency to stay in the key of the music so far; a :class:`~toccata.tokenizers.rulebook.Tendency`.
+
+    The key is estimated from ``state.pitch_class_histogram``, which should not count what begins at ``first`` or later.
+
+    Attributes:
+        first: The bar, in the state's counting, from which on it holds.
+    """
+
+    first: int
+
+    def leaning(self, state: State) -> NDArray[np.float32] | None:
+        """Return what is added to the logit of each pitch, ``float32[128]``; None: nothing."""
+        return _leaning(state.pitch_class_histogram.tobytes()) if state.bar >= self.first else None
+
+
+@lru_cache(maxsize=256)
+def _leaning(histogram: bytes) -> NDArray[np.float32] | None:
+    counts = np.frombuffer(histogram, np.int64)
+    if not counts.any():
+        return None
+    scale = every_octave(estimate(counts.astype(np.float64)).scale())
+    return np.where(scale, 0, _OUTSIDE).astype(np.float32)
