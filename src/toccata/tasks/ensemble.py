@@ -75,8 +75,13 @@ class InBars:
             if latest.get(program) != state.bar
         ]
 
-    def free_by(self, state: State, program: int) -> int:
-        """Return NEVER: notes may be as long as they like."""
+    def free_by(self, state: State, program: int, single: bool) -> int:
+        """Return when a program that plays one note at a time enters in the next bar."""
+        if single:
+            for bar in range(state.bar + 1, max(self.bars, default=0) + 1):
+                for other, tick in self.bars[bar]:
+                    if other == program:
+                        return tick
         return NEVER
 
 
@@ -105,9 +110,14 @@ class InMostBars:
                     found.append(Entry(program, state.bar_tick, max(middle, state.tick)))
         return found
 
-    def free_by(self, state: State, program: int) -> int:
-        """Return NEVER: notes may be as long as they like."""
-        return NEVER
+    def free_by(self, state: State, program: int, single: bool) -> int:
+        """Return the middle of the next bar in which a program that plays one note at a time must play."""
+        if not single or program not in self.programs:
+            return NEVER
+        played = state.bars_played.get(program, 0) - self.before.get(program, 0)
+        played += state.latest_bar.get(program) != state.bar
+        ahead = max(1, int(played / MOST_BARS) - (state.bar - self.first + 1) + 1)
+        return state.bar_tick + ahead * state.ticks_per_bar + state.ticks_per_bar // 2
 
 
 def ensemble_of(

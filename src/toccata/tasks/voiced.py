@@ -92,9 +92,9 @@ class Voiced:
         unheard = [tone for tone in span.tones if state.heard[tone] < span.begin]
         return [tone for tone in span.tones[: span.needed] if tone in unheard] or unheard
 
-    def free_by(self, state: State, program: int) -> int:
+    def free_by(self, state: State, program: int, single: bool) -> int:
         """Return the tick at which a program must not sound any more, because it enters there."""
-        if program != lowest_part(state):
+        if lowest_part(state) not in (None, program):
             return NEVER
         place = bisect_right(self._begins, state.tick)
         return self._begins[place] if place < len(self._begins) else NEVER
@@ -166,9 +166,9 @@ class VoicedEnding:
         """Return the next entry of the lowest part in the current bar."""
         return self._voiced(state).missing(state) if state.bar >= self.bars - 2 else ()
 
-    def free_by(self, state: State, program: int) -> int:
+    def free_by(self, state: State, program: int, single: bool) -> int:
         """Return the tick at which a program must not sound any more, because it enters there."""
-        return self._voiced(state).free_by(state, program) if state.bar >= self.bars - 2 else NEVER
+        return self._voiced(state).free_by(state, program, single)
 
     def preferred(self, state: State, program: int) -> Sequence[Mask]:
         """Return the preferred pitches of the last two chords."""

@@ -189,7 +189,7 @@ class Cursor(Reach):
         state = self.state
         ids = self._ids(Kind.TIME_SHIFT)
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
-        mask[ids] &= ticks <= self.deadline
+        self._keep_in_bar(mask, ids, ticks)
         if self.grammar.shift_needs_note:
             mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
@@ -202,8 +202,17 @@ class Cursor(Reach):
         ids = self._ids(Kind.REST)
         last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
         ticks = since + self._lengths(Kind.REST)
-        mask[ids] &= (ticks <= last) & (ticks <= self.deadline) & (state.bar >= 0)
+        mask[ids] &= (ticks <= last) & (state.bar >= 0)
+        self._keep_in_bar(mask, ids, ticks)
         self._keep_in_reach(mask, ids, ticks)
+
+    def _keep_in_bar(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
+        """While players must still enter, forbid moving time past that; and, if it can be helped, past a whole bar."""
+        if not self.constraints.players or self.closing:
+            return
+        mask[ids] &= ticks <= self.deadline
+        in_sight = mask[ids] & (ticks <= self._next_bar_tick())
+        mask[ids] = in_sight if in_sight.any() else mask[ids]
 
     def _keep_in_reach(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
         """While the end waits for a note, forbid moving time to where none can begin any more."""

@@ -144,9 +144,10 @@ class Reach:
     def _note_limit(self) -> int:
         """Return the tick by which a note of the program that plays must have ended."""
         state, limit = self.state, self.end_tick
+        single = self._lines is not None and self._lines[state.program] < 128
         for players in self.constraints.players:
-            limit = min(limit, players.free_by(state, state.program))
-        return limit if limit - state.tick >= self._shortest(state.program) else self.end_tick
+            limit = min(limit, players.free_by(state, state.program, single))
+        return min(max(limit, state.tick + self._shortest(state.program)), self.end_tick)
 
     def _places_left(self) -> NDArray[np.int64]:
         """Return the ticks of this bar at which a note may still begin, ``int64[n]``, rising."""

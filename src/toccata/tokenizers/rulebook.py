@@ -76,8 +76,14 @@ class Players(Protocol):
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the notes that must still begin in the current bar."""
 
-    def free_by(self, state: State, program: int) -> int:
-        """Return the tick by which the note that ``program`` begins now must have ended; NEVER: any."""
+    def free_by(self, state: State, program: int, single: bool) -> int:
+        """Return the tick by which the note that ``program`` begins now must have ended; NEVER: any.
+
+        Args:
+            state: The music reached.
+            program: The program; 128 is the drums.
+            single: Whether it plays so few notes at a time that a long one would be in the way of an entry.
+        """
 
 
 class Script(Protocol):

@@ -1,0 +1,358 @@
+"""What a musician takes for granted, of models that have learned nothing: players, ranges, lines, roots, endings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic import Note, Score, TimeSignature, Track
+
+from random_model import random_model
+from toccata import folder
+from toccata.errors import RequestError
+from toccata.midi.bars import bar_map
+from toccata.midi.gm import program_number
+from toccata.midi.keys import Key, estimate
+from toccata.midi.locks import Lock
+from toccata.midi.ranges import playable
+from toccata.midi.read import find_midi, read_score
+from toccata.musicmodel import Model
+from toccata.piece import Piece
+from toccata.recipes import load
+from toccata.render.layout import lay_out
+from toccata.tasks.coverage import Coverage
+from toccata.tokenizers.events import EventOptions
+
+TPQ = 480
+KEYS = ("C major", "D minor", "G major", "A minor", "F major", "E minor", "Bb major", "G minor", "D major", "C minor")
+
+
+def written(path: Path, options: EventOptions | None = None, **shape: Any) -> Path:
+    """A model folder of random weights, by default with the recipe toccata's tokens."""
+    tokens = load("toccata").tokenizer
+    assert isinstance(tokens, EventOptions)
+    return random_model(path, options or tokens, **{"context": 2048, **shape})
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return Model(written(tmp_path_factory.mktemp("model") / "m"), precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def strings(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model that has learned violin and cello, and a few notes of a flute."""
+    path = written(tmp_path_factory.mktemp("model") / "strings")
+    about = json.loads((path / folder.ABOUT).read_text())
+    coverage = Coverage.of_scores([quartet()] * 20)
+    folder.seal(path, {**about, folder.COVERAGE: coverage.to_json()})
+    return Model(path, precision="fp32")
+
+
+def line(program: int, low: int, bars: int = 12, step: int = TPQ, drums: bool = False) -> Track:
+    track = Track("", program, drums)
+    track.notes.extend([Note(i * step, step, low + (i * 5) % 7, 80) for i in range(bars * 4 * TPQ // step)])
+    return track
+
+
+def quartet(bars: int = 12) -> Score:
+    score = Score(TPQ)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.extend([line(40, 70, bars), line(42, 45, bars, 2 * TPQ)])
+    score.tracks[0].notes.append(Note(0, TPQ, 90, 80))
+    return score
+
+
+def notes(score: Score, program: int | None = None) -> list[tuple[int, int, int]]:
+    """Onset, end and pitch of the pitched notes."""
+    return sorted(
+        (n.time, n.end, n.pitch)
+        for t in score.tracks
+        if not t.is_drum and program in (None, int(t.program))
+        for n in t.notes
+    )
+
+
+def playing(score: Score, program: int, bar: int) -> bool:
+    """Whether a program begins a note in a bar of 4/4."""
+    size = 4 * score.ticks_per_quarter
+    return any(bar * size <= onset < (bar + 1) * size for onset, _, _ in notes(score, program))
+
+
+# -- what was learned --------------------------------------------------------------------------------------------------
+
+
+def test_coverage_counts_what_pieces_have() -> None:
+    coverage = Coverage.of_scores([quartet(), quartet()])
+    assert coverage.pieces == 2
+    assert set(coverage.instruments) == {40, 42}
+    violin = coverage.instruments[40]
+    assert violin.notes == 2 * 49
+    assert violin.pitches == (70, 90)
+    assert violin.alone == pytest.approx(47 / 49, abs=0.01)  # the first two begin together
+    assert coverage.meters == {(4, 4): 2}
+    assert coverage.tempos == (120, 120, 120)
+    assert list(coverage.lengths) == [Fraction(1), Fraction(2)]
+    assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
+
+
+@pytest.mark.parametrize("damaged", [None, [], {}, {"instruments": {"200": {}}}, {"instruments": 3}])
+def test_a_damaged_coverage_is_none(damaged: Any) -> None:
+    assert Coverage.from_json(damaged) is None
+
+
+def test_a_finetuned_model_knows_what_its_parent_knew() -> None:
+    piano = Score(TPQ)
+    piano.tracks.append(line(0, 60))
+    both = Coverage.of_scores([piano]).with_earlier(Coverage.of_scores([quartet()]))
+    assert set(both.instruments) == {0, 40, 42}
+    assert both.pieces == 2
+
+
+def test_an_instrument_that_was_not_learned_is_refused_in_one_line(strings: Model) -> None:
+    with pytest.raises(RequestError, match=r"not learned Drums: it knows Violin and Cello; .*anyway=True"):
+        strings.accompany(quartet(), [-1], seed=1)
+    with pytest.raises(RequestError, match="not learned Viola.*the nearest is Violin") as refused:
+        strings.generate(programs=[41], bars=2, seed=1)
+    assert "\n" not in refused.value.message
+    (piece,) = strings.accompany(quartet(), [-1], seed=1, anyway=True)
+    assert any(track.is_drum for track in piece.score.tracks)
+
+
+def test_new_music_is_for_instruments_that_were_learned(strings: Model) -> None:
+    for piece in strings.generate(n=4, bars=4, seed=1):
+        assert {int(t.program) for t in piece.score.tracks if len(t.notes)} <= {40, 42}
+        assert not any(t.is_drum for t in piece.score.tracks)
+
+
+def test_a_prompt_of_unknown_instruments_goes_on_with_those_it_knows_and_says_so(strings: Model) -> None:
+    song = quartet()
+    song.tracks[0].program = 41
+    (piece,) = strings.generate(song, bars=4, seed=1)
+    end = int(bar_map(song).end)
+    new = {int(t.program) for t in piece.score.tracks for n in t.notes if n.time >= end}
+    assert new <= {40, 42}
+    assert piece.origin["remarks"] == ["Violin goes on in place of Viola, which the model has not learned"]
+    assert "remarks" not in strings.generate(song, bars=4, seed=1, anyway=True)[0].origin
+
+
+def test_bars_of_an_unknown_instrument_are_played_by_it_again(strings: Model) -> None:
+    song = quartet()
+    song.tracks[0].program = 41
+    (piece,) = strings.infill(song, [(3, 4)], seed=1)
+    assert {int(t.program) for t in piece.score.tracks if len(t.notes)} == {41, 42}
+    assert playing(piece.score, 41, 2)
+    assert playing(piece.score, 41, 3)
+    assert "Viola is written as if it were Violin" in piece.origin["remarks"][0]
+
+
+@pytest.mark.parametrize(
+    ("word", "program"),
+    [
+        ("electric guitar", 27),
+        ("keys", 0),
+        ("strings", 48),
+        ("drum kit", -1),
+        ("sax", 65),
+        ("voice", 52),
+        ("Violin", 40),
+    ],
+)
+def test_everyday_names_of_instruments(word: str, program: int) -> None:
+    assert program_number(word) == program
+
+
+# -- players -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_played_in_a_bar_plays_in_it_again(model: Model, seed: int) -> None:
+    song = quartet()
+    song.tracks.extend([line(0, 60), line(0, 36, drums=True)])
+    (piece,) = model.infill(song, [(3, 5)], seed=seed)
+    for bar in (2, 3, 4):
+        assert all(playing(piece.score, program, bar) for program in (40, 42, 0))
+        drums = [n.time for t in piece.score.tracks if t.is_drum for n in t.notes]
+        assert any(bar * 4 * TPQ <= onset < (bar + 1) * 4 * TPQ for onset in drums)
+
+
+def test_who_rested_in_a_bar_need_not_play_and_nobody_without_players(model: Model) -> None:
+    song = quartet()
+    song.tracks.append(line(0, 60, bars=2))
+    for without in ((), ("players",)):
+        (piece,) = model.infill(song, [(5, 5)], seed=3, without=without)
+        assert piece.origin["notes"]
+
+
+@pytest.mark.parametrize("options", [None, EventOptions("REMI", {"program_changes": True}), EventOptions("TSD")])
+def test_named_players_play_in_three_quarters_of_the_bars(options: EventOptions | None, tmp_path: Path) -> None:
+    if options is not None and options.scheme == "TSD":
+        options = replace(options, options={"use_programs": True})
+    model = Model(written(tmp_path / "m", options), precision="fp32")
+    for piece in model.generate(n=4, bars=8, seed=1, programs=[40, 41, 42], meter=(4, 4)):
+        for program in (40, 41, 42):
+            assert sum(playing(piece.score, program, bar) for bar in range(8)) >= 6
+            assert all(
+                playable(program)[0] <= pitch <= playable(program)[1] for _, _, pitch in notes(piece.score, program)
+            )
+
+
+def test_solo_strings_play_one_note_at_a_time_unless_without_lines(model: Model) -> None:
+    single = model.generate(n=4, bars=4, seed=1, programs=[40], meter=(4, 4))
+    assert not any(together(piece) for piece in single)
+    assert any(together(piece) for piece in model.generate(n=4, bars=4, seed=1, programs=[40], without=["lines"]))
+
+
+def together(piece: Piece) -> bool:
+    """Whether two notes sound at once."""
+    found = notes(piece.score)
+    return any(b[0] < a[1] for a, b in pairwise(found))
+
+
+def test_ranges_are_the_instruments_narrowed_by_what_was_learned(strings: Model) -> None:
+    for piece in strings.generate(n=4, bars=4, seed=1, programs=[40, 42]):
+        assert all(68 <= pitch <= 92 for _, _, pitch in notes(piece.score, 40))
+    low = [
+        p
+        for piece in strings.generate(n=2, bars=4, seed=1, programs=[40], pitches=(55, 60))
+        for p in notes(piece.score)
+    ]
+    assert low
+    assert all(55 <= pitch <= 60 for _, _, pitch in low)  # what is asked for goes before what was learned
+
+
+def test_a_bass_stays_below_the_others(model: Model) -> None:
+    total = 0
+    for piece in model.generate(n=4, bars=8, seed=1, programs=[33, 0], meter=(4, 4)):
+        for onset, _, pitch in notes(piece.score, 33):
+            others = [p for a, b, p in notes(piece.score, 0) if a <= onset < b]
+            if others and min(others) > playable(33)[0]:  # else there is nothing below it
+                total += 1
+                assert pitch < min(others)
+    assert total > 20
+
+
+# -- a song ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_added_part_fits_what_sounds(model: Model) -> None:
+    song = Score(TPQ)
+    for pitch in (60, 64, 67):
+        track = Track("", 0, False)
+        track.notes.extend([Note(bar * 4 * TPQ, 4 * TPQ, pitch, 80) for bar in range(8)])
+        song.tracks.append(track)
+    (piece,) = model.accompany(song, [73], seed=1)
+    pitches = {pitch % 12 for _, _, pitch in notes(piece.score, 73)}
+    assert pitches
+    assert not pitches & {1, 3, 5, 6, 8, 11}  # a semitone from C, E or G
+    (free,) = model.accompany(song, [73], seed=1, without=["fit"])
+    assert {pitch % 12 for _, _, pitch in notes(free.score, 73)} & {1, 3, 5, 6, 8, 11}
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+def test_a_locked_melody_stays_the_top_line(model: Model, how: str) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    right = line(0, 72, bars=8)
+    right.notes.extend([Note(i * TPQ, TPQ, 60, 70) for i in range(32)])
+    song.tracks.extend([right, line(48, 40, bars=8)])
+    top = {(i * TPQ, (i + 1) * TPQ, 72 + (i * 5) % 7) for i in range(32)}
+    if how == "infill":
+        (piece,) = model.infill(song, [(3, 6)], locks=[Lock.read(":melody")], seed=1)
+    else:
+        (piece,) = model.vary(song, keep="melody", bars=[(3, 6)], strength=1.0, n=1, seed=1)
+    assert top <= set(notes(piece.score))
+    old = set(notes(song))
+    for onset, _, pitch in set(notes(piece.score)) - old:
+        assert pitch < min(p for a, b, p in top if a <= onset < b)
+    inside = [n for n in piece.score.tracks[0].notes if 8 * TPQ <= n.time < 24 * TPQ]
+    assert {(n.time, n.end, n.pitch) for n in inside} <= top
+
+
+def test_pictures_are_of_the_bars_around_what_is_new(model: Model, tmp_path: Path) -> None:
+    (piece,) = model.infill(quartet(), [(6, 7)], seed=1)
+    assert piece.changed_bars == (4, 9)
+    span, whole = lay_out(piece.score, new=piece.new, span=(3, 9)), lay_out(piece.score)
+    assert len(span.shapes) < len(whole.shapes)
+    assert piece.plot(tmp_path / "a.svg").stat().st_size < piece.plot(tmp_path / "b.svg", whole=True).stat().st_size
+    assert piece.audio(tmp_path / "a.wav").stat().st_size < piece.audio(tmp_path / "b.wav", whole=True).stat().st_size
+    assert model.generate(bars=2, seed=1)[0].changed_bars is None
+
+
+# -- harmony -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [None, EventOptions("REMI", {"program_changes": True}), EventOptions("TSD")])
+def test_a_chart_is_voiced(options: EventOptions | None, tmp_path: Path) -> None:
+    model = Model(written(tmp_path / "m", options), precision="fp32")
+    chart, roots, thirds, sevenths = "C | Am7 | Dm7/F | G7", (0, 9, 5, 7), (4, 0, 5, 11), (None, 7, 0, 5)
+    for piece in model.generate(n=4, bars=8, seed=1, chords=chart, programs=[0], meter=(4, 4)):
+        for bar in range(1, 8):
+            begin = bar * 4 * piece.score.ticks_per_quarter
+            end = begin + 4 * piece.score.ticks_per_quarter
+            now = [pitch for a, b, pitch in notes(piece.score) if a <= begin < b]
+            assert min(now) % 12 == roots[bar % 4]
+            heard = {pitch % 12 for a, b, pitch in notes(piece.score) if a < end and b > begin}
+            assert thirds[bar % 4] in heard
+            assert sevenths[bar % 4] in (None, *heard)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_endings_end(model: Model, seed: int) -> None:
+    key = Key.read(KEYS[seed])
+    (piece,) = model.generate(bars=4, seed=seed, key=str(key), end=True, meter=(4, 4))
+    bar = 4 * piece.score.ticks_per_quarter
+    found = notes(piece.score)
+    last = [note for note in found if note[1] > 3 * bar]
+    final = [note for note in last if note[1] == 4 * bar]
+    assert min(pitch for _, _, pitch in final) % 12 == key.tonic
+    assert (key.tonic + (3 if key.minor else 4)) % 12 in {pitch % 12 for _, _, pitch in last}
+    assert key.triad()[max(pitch for _, _, pitch in final) % 12]
+    before = {pitch % 12 for a, b, pitch in found if a < 3 * bar and b > 2 * bar}
+    assert (key.tonic + 11) % 12 in before
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_piece_in_a_key_carries_its_signature(model: Model, name: str) -> None:
+    (piece,) = model.generate(bars=1, seed=1, key=name)
+    signature = piece.score.key_signatures[0]
+    key = Key.read(name)
+    assert (signature.key * 7 + (9 if key.minor else 0)) % 12 == key.tonic
+    assert bool(signature.tonality) == key.minor
+
+
+def test_a_new_piece_tends_to_the_key_of_its_first_bars(model: Model) -> None:
+    def outside(modulate: bool) -> float:
+        shares = []
+        for piece in model.generate(n=8, bars=12, seed=1, programs=[0], meter=(4, 4), modulate=modulate):
+            size = 4 * piece.score.ticks_per_quarter
+            weights = np.zeros(12)
+            for onset, end, pitch in notes(piece.score):
+                weights[pitch % 12] += (end - onset) * (onset < 4 * size)
+            scale = estimate(weights).scale()
+            shares += [not scale[pitch % 12] for onset, _, pitch in notes(piece.score) if onset >= 4 * size]
+        return float(np.mean(shares))
+
+    assert outside(False) < outside(True)
+
+
+def test_real_songs_are_filled_by_those_who_played(data: Path, model: Model) -> None:
+    for path in find_midi(data / "quartets")[::40][:4]:
+        score = read_score(path)
+        lines = bar_map(score)
+        (piece,) = model.infill(path, [(3, 4)], seed=1)
+        for number, track in enumerate(score.tracks):
+            for bar in (2, 3):
+                start, end = int(lines.starts[bar]), int(lines.starts[bar + 1])
+                if any(start <= n.time < end for n in track.notes):
+                    same = [t for t in score.tracks if t.program == track.program and t.is_drum == track.is_drum]
+                    there = [
+                        t for t, s in zip(piece.score.tracks, score.tracks, strict=False) if s.program == track.program
+                    ]
+                    assert any(start <= n.time < end for t in there for n in t.notes), (path.name, number, len(same))
