@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Score
+from symusic import Note, Score, TimeSignature, Track
 
 import toccata
 from toccata.errors import ToccataError
@@ -35,6 +35,7 @@ from toccata.midi.facts import fingerprint
 from toccata.midi.keys import Key, estimate, weights
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.splice import new_file
+from toccata.tasks.vary import top_line
 
 PLAYABLE = {
     40: (55, 105),
@@ -423,9 +424,125 @@ def density(model: toccata.Model, options: argparse.Namespace) -> Row:
     return found
 
 
+def harmonised(model: toccata.Model, options: argparse.Namespace) -> Row:
+    """Bach's sopranos and tunes harmonised: beats that are no chord, clashes, leaps of the bass, the last cadence."""
+    found: Row = {}
+    sources = {"chorales": sopranos(options), "tunes": tunes(model, options)}
+    for name, songs in sources.items():
+        written, own, failed = [], [], 0
+        for (melody, voices), seed in zip(songs, range(options.pieces), strict=False):
+            try:
+                (piece,) = model.harmonise(melody, seed=seed)
+            except ToccataError:
+                failed += 1
+                continue
+            written.append(of_harmony(notes_of(piece.score), melody.ticks_per_quarter))
+            if voices is not None:
+                own.append(of_harmony(voices, melody.ticks_per_quarter))
+        for who, rows in (("harmonised", written), ("Bach's own", own)):
+            if rows:
+                values = np.array(rows).mean(axis=0).tolist()
+                for what, value in zip(HARMONY, values, strict=True):
+                    found[f"{name}, {who}: {what}, %"] = 100 * value
+    return found
+
+
+HARMONY = (
+    "beats that are no triad or seventh",
+    "beats with a semitone clash",
+    "bass leaps beyond a fifth",
+    "cadence at the end",
+)
+CADENCE = 6
+"""Beats at the end in which the dominant is looked for."""
+CHORDS = [
+    frozenset((root + step) % 12 for step in steps)
+    for root in range(12)
+    for steps in (
+        (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8), (0, 4, 7, 10), (0, 3, 7, 10), (0, 4, 7, 11), (0, 3, 6, 10),
+        (0, 3, 6, 9), (0, 3, 7, 11),
+    )
+]  # fmt: skip
+
+
+def of_harmony(rows: Notes, beat: int) -> tuple[float, float, float, float]:
+    """Shares of beats that are no chord and that clash, of bass steps that leap, and whether it ends on a cadence."""
+    none = clashes = count = 0
+    lowest: list[int] = []
+    sounding: list[list[int]] = []
+    for tick in range(0, int(rows[:, 1].max()), beat):
+        pitches = sorted(rows[(rows[:, 0] <= tick) & (rows[:, 1] > tick), 2].tolist())
+        if len(pitches) < 3:
+            continue
+        count += 1
+        sounding.append(pitches)
+        classes = classes_of(pitches)
+        none += not any(classes <= chord for chord in CHORDS)
+        clashes += any((b - a) % 12 in (1, 11) for n, a in enumerate(pitches) for b in pitches[n + 1 :])
+        lowest.append(pitches[0])
+    leaps = [abs(b - a) for a, b in pairwise(lowest) if a != b]
+    final = sounding[-1]
+    root, leading = (final[0] + 7) % 12, (final[0] + 11) % 12
+    ends = any(pitches[0] % 12 == root and leading in classes_of(pitches) for pitches in sounding[-CADENCE:])
+    far = sum(leap > 7 and leap != 12 for leap in leaps) / max(1, len(leaps))
+    return none / max(1, count), clashes / max(1, count), far, float(ends)
+
+
+def classes_of(pitches: list[int]) -> set[int]:
+    """The pitch classes of some pitches."""
+    return {pitch % 12 for pitch in pitches}
+
+
+def sopranos(options: argparse.Namespace) -> Iterator[tuple[Score, Notes | None]]:
+    """The sopranos of Bach's chorales that are kept back for such measures, and all four voices."""
+    path = options.data / "benchmark_only" / "jsb" / "Jsb16thSeparated.json"
+    for grid in json.loads(path.read_text())["test"] if path.exists() else []:
+        voices = [voice_of([step[number] for step in grid]) for number in range(4)]
+        rows = np.array([row for voice in voices for row in voice], np.int64)
+        if not len(voices[0]):
+            continue
+        yield song_of(voices[0]), rows[np.lexsort((rows[:, 2], rows[:, 0]))]
+
+
+def voice_of(steps: list[float]) -> list[tuple[int, int, int]]:
+    """Start, end and pitch of the notes of a voice of sixteenths."""
+    found: list[tuple[int, int, int]] = []
+    for number, pitch in enumerate(steps):
+        if pitch > 0 and found and found[-1][2] == int(pitch) and found[-1][1] == number * 120 and number % 4:
+            found[-1] = (found[-1][0], (number + 1) * 120, int(pitch))
+        elif pitch > 0:
+            found.append((number * 120, (number + 1) * 120, int(pitch)))
+    return found
+
+
+def tunes(model: toccata.Model, options: argparse.Namespace) -> Iterator[tuple[Score, Notes | None]]:
+    """The first eight bars of the top lines of songs."""
+    for score in unseen(model, options.data / "songs", enough):
+        rows = notes_of_track(score, max(
+            (n for n, t in enumerate(score.tracks) if not t.is_drum and len(t.notes)),
+            key=lambda n: float(np.mean(notes_of_track(score, n)[:, 2])),
+        ))  # fmt: skip
+        end = int(bar_map(score).starts[8])
+        top = top_line([tuple(row) for row in rows.tolist()], score.ticks_per_quarter)
+        line = sorted(tuple(row) for row in rows.tolist() if (row[0], row[2]) in top and row[0] < end)
+        ends = [*(start for start, _, _ in line[1:]), end]
+        line = [(a, min(b, c), p) for (a, b, p), c in zip(line, ends, strict=False) if c > a]
+        if len(line) >= 8 and np.mean([p for _, _, p in line]) >= 62:
+            yield song_of(line, score.ticks_per_quarter), None
+
+
+def song_of(line: list[tuple[int, int, int]], ticks: int = 480) -> Score:
+    """A song of one melody."""
+    song = Score(ticks)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.append(Track("Soprano", 0, False))
+    song.tracks[0].notes.extend([Note(start, end - start, pitch, 80) for start, end, pitch in line])
+    return song
+
+
 MEASURES: dict[str, Callable[[toccata.Model, argparse.Namespace], Row]] = {
     "players": players, "named": named, "clash": clash, "melody": melody_lock, "chart": chart, "endings": endings,
-    "new": new_pieces, "density": density,
+    "new": new_pieces, "density": density, "harmonise": harmonised,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -128,6 +128,27 @@ def estimate(weights: NDArray[np.float64]) -> Key:
     return Key(tonic, bool(minor))
 
 
+def estimate_closing(weights: NDArray[np.float64], last: int) -> Key:
+    """The key of a melody: as by :func:`estimate`, but one in whose tonic chord the melody ends is likelier.
+
+    Args:
+        weights: ``float64[12]``, how long each pitch class sounds.
+        last: The pitch that sounds last.
+    """
+    centred = _centred(np.asarray(weights, np.float64))
+    scores = _KEYS @ centred / max(float(np.linalg.norm(centred)), 1e-9)
+    for number in range(24):
+        minor, tonic = divmod(number, 12)
+        step = (last - tonic) % 12
+        scores[number] += _CLOSES_ON.get(step if step != 3 + (not minor) else -1, 0.0)
+    minor, tonic = divmod(int(scores.argmax()), 12)
+    return Key(tonic, bool(minor))
+
+
+_CLOSES_ON = {0: 0.3, -1: 0.12, 7: 0.08}
+"""How much likelier a key is, as a correlation, if a melody ends on its tonic, its third (-1) or its fifth."""
+
+
 def weights(score: Score) -> NDArray[np.float64]:
     """``float64[12]``: for how long each pitch class sounds in ``score``, in quarters; drums have none."""
     return Sounding.of(score).pitch_classes()

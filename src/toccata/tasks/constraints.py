@@ -70,13 +70,16 @@ def with_music(
         RequestError: Chords or an ending contradict the key or the range of the request.
     """
     rules, scheme = pitch_rules_of(request, state, first), state.scheme
-    if request.script is not None or not scheme.has_notes:
-        return replace(constraints, pitch_rules=rules)
     hole, without = request.hole, request.without
     around = top = None
-    if hole is not None and bars is not None and request.prompt is not None:
+    if hole is not None and bars is not None and request.prompt is not None and scheme.has_notes:
         grid = scheme.timing.ticks_per_quarter
         around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid)
+    if request.script is not None or not scheme.has_notes:
+        voices = () if request.voiced is None or "voicing" in without else (request.voiced,)
+        fit = (Consonant(around),) if voices and around is not None else ()
+        return replace(constraints, pitch_rules=rules, preferences=(*voices, *fit), players=voices)
+    if hole is not None and bars is not None and request.prompt is not None:
         top = TopLine.of(request.prompt, bars, hole, grid, request.melody) if request.melody else None
     if hole is not None and bars is not None and request.prompt is not None and request.programs is None:
         playing: Players | None = players_of_hole(request, scheme, request.prompt, bars, hole)

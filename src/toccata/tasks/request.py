@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,12 @@ from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.rulebook import PitchRule, Script
+from toccata.tokenizers.rulebook import PitchRule, Players, Preference, Script
 from toccata.tokenizers.state import State
+
+
+class ChordVoicing(Preference, Players, Protocol):
+    """How chords are voiced: which pitches are preferred, and who enters with them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Request:
         pitch_rules: Time-dependent rules for pitched notes; their ticks are counted from the hole's first bar, or from
             the start of a new piece.
         script: The tokens that are fixed, position by position.
+        voiced: Chords that the new music voices; None: those of ``chords`` or of the ending.
         anyway: Whether instruments that the model has not learned may play.
         modulate: Whether a new piece without a key may leave the one of its first bars.
         melody: Notes of ``prompt`` that stay, and stay the top line of the hole.
@@ -65,6 +71,7 @@ class Request:
     end: bool = False
     pitch_rules: tuple[PitchRule, ...] = ()
     script: Script | None = None
+    voiced: ChordVoicing | None = None
     anyway: bool = False
     modulate: bool = False
     melody: frozenset[NoteRef] = frozenset()

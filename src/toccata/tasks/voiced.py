@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -24,6 +24,8 @@ from toccata.tokenizers.vocabulary import DRUMS
 _PITCHES = np.arange(128)
 _ACTIVE = 2
 """A program that has played in the last so many bars is playing."""
+_LEAP, _STEP = 7, 5
+"""Semitones that the lowest part leaps at most, where it can; and while a chord lasts."""
 _NEEDED = (3, 7)
 _IMPORTANT = (*_NEEDED, 1, 5)
 """The degrees of a chord that are heard first, after its bass: third, seventh, root, fifth."""
@@ -40,6 +42,7 @@ class ChordSpan:
         tones: Its other pitch classes, those first that say which chord it is.
         needed: So many of these must be heard: the third, and the seventh if it has one.
         final: Whether it is the last one, whose bass stays.
+        pitch: The pitch of the bass; None: in any octave.
     """
 
     begin: int
@@ -48,6 +51,7 @@ class ChordSpan:
     tones: tuple[int, ...]
     needed: int = 0
     final: bool = False
+    pitch: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +60,11 @@ class Voiced:
 
     Attributes:
         spans: The chords, in the order of time.
+        calm: Whether notes that begin between beats end with the beat, as passing notes do.
     """
 
     spans: tuple[ChordSpan, ...]
+    calm: bool = False
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -68,6 +74,19 @@ class Voiced:
         """Return the chord at a tick."""
         place = bisect_right(self._begins, tick) - 1
         return self.spans[place] if place >= 0 and tick < self.spans[place].end else None
+
+    def part(self, start: int, end: int, scale: float) -> Voiced:
+        """Return the chords of some ticks, from their first on, in ticks ``scale`` times as many."""
+        inside = [span for span in self.spans if span.begin < end and span.end > start]
+        moved = [
+            replace(
+                span,
+                begin=round((max(span.begin, start) - start) * scale),
+                end=round((min(span.end, end) - start) * scale),
+            )
+            for span in inside
+        ]
+        return Voiced(tuple(moved), self.calm)
 
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the next entry of the lowest part in the current bar, and that of who plays the tones still needed."""
@@ -97,7 +116,9 @@ class Voiced:
         if lowest_part(state) not in (None, program):
             return NEVER
         place = bisect_right(self._begins, state.tick)
-        return self._begins[place] if place < len(self._begins) else NEVER
+        following = self._begins[place] if place < len(self._begins) else NEVER
+        late = (state.tick - state.bar_tick) % state.ticks_per_beat
+        return min(following, state.tick - late + state.ticks_per_beat) if self.calm and late else following
 
     def preferred(self, state: State, program: int) -> Sequence[Mask]:
         """Return the bass where the lowest part enters; else chord tones that have not been heard, above the bass."""
@@ -111,12 +132,27 @@ class Voiced:
         enters = tick == span.begin and state.last_onset.get(program) != tick
         bass = span.bass == _PITCHES % 12
         if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
-            return [bass & (lowest > _PITCHES), bass]
+            exact = [span.pitch == _PITCHES] if span.pitch is not None and span.pitch < lowest else []
+            return [*exact, bass & (lowest > _PITCHES) & _near(state), bass & (lowest > _PITCHES), bass]
         above = lowest < _PITCHES if lowest % 12 == span.bass else np.ones(128, np.bool_)
         unheard = self._unheard(state, span)
         found = [above & (tone == _PITCHES % 12) for tone in unheard[:2]]
         found += [above & np.isin(_PITCHES % 12, unheard)] if unheard else []
+        if (tick - state.bar_tick) % state.ticks_per_beat == 0:
+            chord = np.isin(_PITCHES % 12, (span.bass, *span.tones))
+            if lowest % 12 != span.bass:  # the lowest part goes on
+                home = abs(_PITCHES - span.pitch) <= _STEP if span.pitch is not None else _near(state)
+                found.insert(0, chord & (lowest > _PITCHES) & home)
+            found.append(above & chord)
         return [*found, above, bass]
+
+
+def _near(state: State) -> Mask:
+    """Return the pitches at most a fifth from the lowest note of the last beat, ``bool[128]``; all after silence."""
+    since = state.tick - state.ticks_per_beat
+    late = [np.flatnonzero(ends > since) for program, ends in state.ends.items() if program != DRUMS]
+    lowest = min((int(pitches[0]) for pitches in late if len(pitches)), default=None)
+    return np.ones(128, np.bool_) if lowest is None else abs(_PITCHES - lowest) <= _LEAP
 
 
 def playing(state: State) -> list[int]:

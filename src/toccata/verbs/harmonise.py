@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -12,9 +13,13 @@ from symusic import Note, Score
 from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map, rescaled_onset
+from toccata.midi.keys import Key, estimate_closing, weights
+from toccata.tasks.chords import strong_beats
 from toccata.tasks.fill import Hole
+from toccata.tasks.plan import Slot, planned, slots
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
+from toccata.tasks.voiced import Voiced
 from toccata.tasks.voicing import CHOIR, ChoirVoice, Voicing, deal, sung, twice, under, why_not
 from toccata.tokenizers.base import Tokenizer
 from toccata.verbs.holes import InfillJob, Part, bars_of, blocks
@@ -60,7 +65,10 @@ def harmony_of(
         raise RequestError(f"no {named} can sing under the melody there: it rests, or lies too low")
     track = song.score.tracks[number]
     programs = (int(track.program),) if writer.tokenizer.grammar().scheme.has_programs else None
-    jobs = [InfillJob(hole, programs, lambda hole: (choir.rule(hole),), choir.rule, choir.parts) for hole in holes]
+    jobs = [
+        InfillJob(hole, programs, lambda hole: (choir.rule(hole),), choir.rule, choir.parts, choir.plan)
+        for hole in holes
+    ]
     extra_origin = {"voices": [voice.name for voice in wanted], "melody": number}
     # Controls also count bars in which the voices rest.
     return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), extra_origin=extra_origin)
@@ -139,6 +147,30 @@ class Choir:
         ]
         shortest = min(int(lengths.min()) for lengths in scheme.shortest_notes.values())
         return Voicing(melody, self.voices, max(1, shortest))
+
+    def plan(self, hole: Hole, seed: int, key: str | None) -> Voiced:
+        """Return the chords of a hole in the version of a seed, in a key; None: that of the song."""
+        known = self._key if key is None else Key.read(key)
+        scale = self.tokenizer.grammar().scheme.timing.ticks_per_quarter / self.song.ticks_per_quarter
+        start, end = int(self.bars.starts[hole.first]), int(self.bars.starts[hole.last])
+        return planned(self._slots, known, seed).part(start, end, scale)
+
+    @cached_property
+    def _key(self) -> Key:
+        """The key of the song, in which its melody closes."""
+        return estimate_closing(weights(self.song), self._line()[-1][2])
+
+    @cached_property
+    def _slots(self) -> list[Slot]:
+        beats: list[int] = []
+        strong: list[int] = []
+        for bar, (count, unit) in enumerate(self.bars.meters):
+            compound = count % 3 == 0 and count > 3 and unit >= 8
+            size = self.song.ticks_per_quarter * 4 * (3 if compound else 1) // unit
+            mine = list(range(int(self.bars.starts[bar]), int(self.bars.starts[bar + 1]), max(1, size)))
+            beats += mine
+            strong += [mine[beat] for beat in strong_beats(len(mine)) if beat < len(mine)]
+        return slots(self._line(), self.bars.starts.tolist(), beats, strong)
 
     def parts(self, new: Score, stands: Score, bars: BarMap, job: InfillJob) -> list[Part]:
         """Assign the new notes of a hole to a track for each voice, after the tracks of the song."""

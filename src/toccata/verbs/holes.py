@@ -11,6 +11,7 @@ from symusic import Note, Score
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
 from toccata.tasks.fill import Hole, NoteRef
+from toccata.tasks.voiced import Voiced
 from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
@@ -46,6 +47,7 @@ class InfillJob:
         pitch_rules: Returns the pitch rules of a hole, beside those of the request; None: there are none.
         template: Returns the script of a hole, which fixes some of its tokens; None: there is none.
         assign_tracks: Makes parts of the new music; None: :func:`~toccata.verbs.parts.assigned`.
+        plan: Returns the chords of a hole in the version of a seed, in a key if one is requested; None: no chords.
         melody: Notes that stay, and stay the top line.
         original_tracks: The number of tracks before any program was added; those after them are of added programs.
     """
@@ -55,6 +57,7 @@ class InfillJob:
     pitch_rules: Callable[[Hole], tuple[PitchRule, ...]] | None = None
     template: Callable[[Hole], Script] | None = None
     assign_tracks: Callable[[Score, Score, BarMap, InfillJob], list[Part]] | None = None
+    plan: Callable[[Hole, int, str | None], Voiced] | None = None
     melody: frozenset[NoteRef] = frozenset()
     original_tracks: int | None = None
 

@@ -91,7 +91,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     while waiting:
         job = waiting.pop(0)
         hole = job.hole
-        request = _request(infill, job, stands, instead)
+        request = _request(infill, job, stands, instead, seed)
         try:
             task = writer.compile(request, writer.context * 2 // 3)
         except RequestError as error:
@@ -156,7 +156,7 @@ def _remarks(infill: Infill, instead: Mapping[int, int]) -> list[str]:
     ]
 
 
-def _request(infill: Infill, job: InfillJob, stands: Score, instead: Mapping[int, int]) -> Request:
+def _request(infill: Infill, job: InfillJob, stands: Score, instead: Mapping[int, int], seed: int) -> Request:
     """Return the request for one hole of ``stands``, the song with the holes before it infilled."""
     hole = job.hole
     request = part(infill.request, infill.bars.index(hole.first), hole.last - hole.first)
@@ -166,6 +166,8 @@ def _request(infill: Infill, job: InfillJob, stands: Score, instead: Mapping[int
     request = replace(request, prompt=stands, hole=hole, programs=programs, melody=job.melody)
     if job.pitch_rules is not None:
         request = replace(request, pitch_rules=(*request.pitch_rules, *job.pitch_rules(hole)))
+    if job.plan is not None and request.chords is None:
+        request = replace(request, voiced=job.plan(hole, seed, request.key))
     return request if job.template is None else replace(request, script=job.template(hole))
 
 
