@@ -453,8 +453,8 @@ HARMONY = (
     "bass leaps beyond a fifth",
     "cadence at the end",
 )
-CADENCE = 6
-"""Beats at the end in which the dominant is looked for."""
+CADENCE = 8
+"""Beats at the end in which the dominant, or the subdominant of a plagal cadence, is looked for."""
 CHORDS = [
     frozenset((root + step) % 12 for step in steps)
     for root in range(12)
@@ -482,8 +482,10 @@ def of_harmony(rows: Notes, beat: int) -> tuple[float, float, float, float]:
         lowest.append(pitches[0])
     leaps = [abs(b - a) for a, b in pairwise(lowest) if a != b]
     final = sounding[-1]
-    root, leading = (final[0] + 7) % 12, (final[0] + 11) % 12
-    ends = any(pitches[0] % 12 == root and leading in classes_of(pitches) for pitches in sounding[-CADENCE:])
+    tonic = final[0] % 12
+    cadences = {(tonic + 7) % 12: (tonic + 11) % 12, (tonic + 5) % 12: (tonic + 5) % 12}  # authentic, plagal
+    late = [(pitches[0] % 12, classes_of(pitches)) for pitches in sounding[-CADENCE:]]
+    ends = any(bass in cadences and cadences[bass] in classes for bass, classes in late)
     far = sum(leap > 7 and leap != 12 for leap in leaps) / max(1, len(leaps))
     return none / max(1, count), clashes / max(1, count), far, float(ends)
 

@@ -27,6 +27,8 @@ from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.render.layout import lay_out
 from toccata.tasks.coverage import Coverage
+from toccata.tasks.plan import BASS, planned, slots
+from toccata.tasks.voiced import Voiced
 from toccata.tokenizers.events import EventOptions
 
 TPQ = 480
@@ -118,7 +120,7 @@ def test_a_finetuned_model_knows_what_its_parent_knew() -> None:
 def test_an_instrument_that_was_not_learned_is_refused_in_one_line(strings: Model) -> None:
     with pytest.raises(RequestError, match=r"not learned Drums: it knows Violin and Cello; .*anyway=True"):
         strings.accompany(quartet(), [-1], seed=1)
-    with pytest.raises(RequestError, match="not learned Viola.*the nearest is Violin") as refused:
+    with pytest.raises(RequestError, match=r"not learned Viola.*the nearest is Violin") as refused:
         strings.generate(programs=[41], bars=2, seed=1)
     assert "\n" not in refused.value.message
     (piece,) = strings.accompany(quartet(), [-1], seed=1, anyway=True)
@@ -340,6 +342,61 @@ def test_a_new_piece_tends_to_the_key_of_its_first_bars(model: Model) -> None:
         return float(np.mean(shares))
 
     assert outside(False) < outside(True)
+
+
+# -- a plan of chords -------------------------------------------------------------------------------------------------
+
+TUNE = [(i * 480, (i + 1) * 480, pitch) for i, pitch in enumerate((72, 74, 76, 77, 79, 77, 76, 74, 72, 76, 74, 72))]
+
+
+def plan(seed: int, key: str = "C major") -> Voiced:
+    beats = list(range(0, 12 * 480, 480))
+    return planned(slots(TUNE, [0, 1920, 3840, 5760], beats, beats[::2]), Key.read(key), seed)
+
+
+def test_a_plan_ends_with_dominant_and_tonic_in_root_position() -> None:
+    for seed in range(20):
+        *_, dominant, tonic = plan(seed).spans
+        assert tonic.bass == 0
+        assert tonic.final
+        assert dominant.bass in (7, 5)  # authentic, or plagal
+        assert plan(seed).spans == plan(seed).spans
+
+
+def test_plans_differ_by_seed_and_fit_the_melody() -> None:
+    found = {tuple((span.bass, span.tones) for span in plan(seed).spans) for seed in range(20)}
+    assert len(found) > 10
+    beats = fits = 0
+    for seed in range(20):
+        for start, _, pitch in TUNE:
+            span = plan(seed).at(start)
+            assert span is not None
+            beats, fits = beats + 1, fits + (pitch % 12 in (span.bass, *span.tones))
+    assert fits / beats > 0.95
+
+
+def test_the_bass_of_a_plan_moves_by_steps_and_small_leaps() -> None:
+    for seed in range(20):
+        line = [span.pitch for span in plan(seed).spans]
+        assert all(BASS[0] <= pitch <= BASS[1] for pitch in line if pitch is not None)
+        leaps = [abs(b - a) for a, b in pairwise(line) if a is not None and b is not None]
+        assert max(leaps) <= 12
+        assert sum(leap > 7 for leap in leaps) <= 1
+
+
+def test_harmonised_melodies_have_the_chords_of_their_plan(model: Model) -> None:
+    song = Score(480)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.append(Track("", 0, False))
+    song.tracks[0].notes.extend([Note(a, b - a, pitch, 80) for a, b, pitch in TUNE])
+    (piece,) = model.harmonise(song, seed=3, key="C major")
+    spans = plan(3).spans
+    basses = 0
+    for span in spans:
+        now = [pitch for a, b, pitch in notes(piece.score) if a <= span.begin < b]
+        basses += min(now) % 12 == span.bass
+        assert len(now) == 4
+    assert basses == len(spans)
 
 
 def test_real_songs_are_filled_by_those_who_played(data: Path, model: Model) -> None:

@@ -22,9 +22,9 @@ Melody = Sequence[tuple[int, int, int]]
 """Start, end and pitch of the notes of a melody, by onset, one at a time."""
 _LONG = 2.0
 """A note so many times as long as the median, or followed by a rest, ends a phrase."""
-_OFF_BEAT, _CLASH, _NEVER = 0.5, 0.04, 1e-9
+_OFF_BEAT, _CLASH, _NEVER = 0.5, 0.004, 1e-9
 """The weight of a melody note outside the chord: between beats, where a slot begins; and of what does not happen."""
-_NO_CADENCE = 0.02
+_NO_CADENCE = 0.05
 """The weight of a last chord but one that is no dominant."""
 _HOLD_STRONG, _HOLD_WEAK = 0.25, 0.9
 """The weight of the same chord again, where a strong beat begins and where none does."""
