@@ -263,7 +263,7 @@ def print_result(
     if session.best is not None or left:
         value["left_out"] = left
     if session.best is not None and not face.quiet:
-        lines.append(f"The best of {len(written) + len(left)}; --json says why of each.")
+        lines.append(f"The best of {len(written) + len(left)}; --json has the figures of each.")
     if session.judge is not None and not face.quiet:
         lines += _longest(written, session.judge)
     face.result(value, lines)
@@ -274,12 +274,13 @@ def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
     usual = judge.beside
     if found is None or not found["copied"]["notes"]:
-        return [f"No passage stands in the training pieces{usual}."]
+        return [f"No passage is known from the training music{usual}."]
     copied, name = found["copied"], Path(found["path"]).name
     learned = f" of {copied['model']}" if copied["model"] else ""
     where = f"{copied['path']}{learned}, bar {copied['bar']}"
     return [
-        f"Longest passage known: {many(copied['notes'], 'note')} ({name}, bar {copied['piece_bar']}: {where}){usual}."
+        f"Nothing longer than {many(copied['notes'], 'note')} is known from the training music{usual} "
+        f"({name}, bar {copied['piece_bar']}, is like {where})."
     ]
 
 
@@ -369,7 +370,7 @@ def _lines(face: Face, written: Sequence[dict[str, Any]]) -> list[str]:
         beside = "".join(f" {Path(p).suffix}" for p in paths[1:])
         out.append(f"{row['path']}{' +' if beside else ''}{beside}   {about}")
         if rank := row.get("rank"):
-            out.append(f"  {'' if rank['total'] is None else format(rank['total'], '.2f') + ': '}{rank['why']}")
+            out.append(f"  {rank['words']}")
         if row.get("changed"):
             out.append(f"  distance {row['distance']:.2f}: {row['changed']}")
     return out

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from toccata.arguments import checked
 from toccata.errors import MidiError, RequestError
@@ -46,6 +46,10 @@ ODD, MOST_LISTED = 1.1, 3
 _ADVERBS = ((2.0, "a little "), (4.0, ""), (math.inf, "very "))
 
 
+_Part: TypeAlias = "tuple[float | None, str, str]"
+"""A part of the total, or None; why; and in words alone."""
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A piece, and how good it was found.
@@ -55,7 +59,8 @@ class Ranked:
         total: The parts, weighed and added up; the least is the best. Infinite for a piece without notes.
         parts: ``surprise``, ``traits``, ``known``; None for what the model says nothing of.
         traits: The piece's own, by name.
-        why: All that in a line.
+        why: All that in a line, with numbers.
+        words: The same in words alone, and only what is unusual.
     """
 
     piece: Piece = field(repr=False)
@@ -63,6 +68,7 @@ class Ranked:
     parts: Mapping[str, float | None]
     traits: Mapping[str, float]
     why: str
+    words: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, without the piece."""
@@ -71,6 +77,7 @@ class Ranked:
             "parts": {name: None if part is None else round(part, 4) for name, part in self.parts.items()},
             "traits": {name: round(value, 4) for name, value in self.traits.items()},
             "why": self.why,
+            "words": self.words,
         }
 
 
@@ -112,52 +119,60 @@ class Ranker:
         except MidiError:
             score = None
         if score is None:
-            return Ranked(piece, math.inf, dict.fromkeys(("surprise", "traits", "known")), {}, "it has no note")
+            return Ranked(
+                piece, math.inf, dict.fromkeys(("surprise", "traits", "known")), {}, "it has no note", "it has no note"
+            )
         found = traits(score, piece.prompt_end or 0)
         if self._steps is not None and (nats := self._steps.nats(score, piece.prompt_end or 0)) is not None:
             found["steps"] = nats
         judged = [self._surprise(piece), self._traits(found), self._known(piece)]
-        parts = dict(zip(("surprise", "traits", "known"), (part for part, _ in judged), strict=True))
+        parts = dict(zip(("surprise", "traits", "known"), (part for part, _, _ in judged), strict=True))
         weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}
         total = sum(weights[name] * part for name, part in parts.items() if part is not None)
-        return Ranked(piece, total, parts, found, "; ".join(text for _, text in judged if text))
+        why, words = ("; ".join(text for text in texts if text) for texts in list(zip(*judged, strict=True))[1:])
+        return Ranked(piece, total, parts, found, why, words or "nothing unusual")
 
-    def _surprise(self, piece: Piece) -> tuple[float | None, str]:
+    def _surprise(self, piece: Piece) -> _Part:
         nats = piece.origin.get("nats_per_note")
         if nats is None:
-            return None, ""
+            return None, "", ""
         spread = None if self.usual is None else self.usual.surprise
         if spread is None:
-            return None, f"surprise {nats:.1f} nats a note"
+            return None, f"surprise {nats:.1f} nats a note", ""
         part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)
         assert self.usual is not None
         usual = self.usual.range_of("surprise", f"{spread.low:.1f}", f"{spread.high:.1f}")
-        return part, f"surprise {nats:.1f} nats a note ({usual})"
+        words = "" if not part else "too predictable" if nats < spread.low else "stranger than usual"
+        return part, f"surprise {nats:.1f} nats a note ({usual})", words
 
-    def _traits(self, found: Mapping[str, float]) -> tuple[float | None, str]:
+    def _traits(self, found: Mapping[str, float]) -> _Part:
         if self.usual is None:
-            return None, "the model does not know what is usual otherwise (train it again)"
+            unknown = "the model does not know what is usual otherwise (train it again)"
+            return None, unknown, unknown
         spreads = {name: self.usual.traits[name] for name in found if name in self.usual.traits}
         away = {name: spread.away(found[name], TRAITS[name].least) for name, spread in spreads.items()}
         weights = {name: 1.0 if name in TELLING else OTHERS for name in away}
         if not away:
-            return None, ""
+            return None, "", ""
         squares = sum(weights[name] * min(abs(z), MOST) ** 2 for name, z in away.items())
         odd = sorted((n for n in away if abs(away[n]) > ODD), key=lambda n: -weights[n] * min(abs(away[n]), MOST))
         texts = [_odd(name, found[name], away[name], self.usual) for name in odd[:MOST_LISTED]]
         if len(odd) > MOST_LISTED:
             texts.append(f"{len(odd) - MOST_LISTED} more unusual trait{'s' if len(odd) - MOST_LISTED > 1 else ''}")
-        return math.sqrt(squares / sum(weights.values())), "; ".join(texts) or "nothing unusual in how it moves"
+        words = ", ".join(_in_words(name, away[name]) for name in odd[:MOST_LISTED])
+        part = math.sqrt(squares / sum(weights.values()))
+        return part, "; ".join(texts) or "nothing unusual in how it moves", words
 
-    def _known(self, piece: Piece) -> tuple[float | None, str]:
+    def _known(self, piece: Piece) -> _Part:
         if self.judge is None:
-            return None, ""
+            return None, "", ""
         notes, normal = self.judge.of(piece).notes, self.judge.normal
         longest = f"longest known passage {notes} notes" if notes else "no known passage"
         if normal is None:
-            return None, longest
+            return None, longest, ""
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)
-        return min(max(0.0, beyond), MOST), f"{longest} ({normal.most})"
+        words = f"{notes} notes in a row are known from the training music" if beyond > 0 else ""
+        return min(max(0.0, beyond), MOST), f"{longest} ({normal.most})", words
 
 
 @checked
@@ -178,6 +193,11 @@ def rank(pieces: Iterable[Piece], model: Model) -> list[Ranked]:
 def _odd(name: str, value: float, away: float, usual: ReferenceStats) -> str:
     """An unusual trait in words: ``a little thin: 1.1 notes a quarter (usual 1.6 to 4.0)``."""
     trait, spread = TRAITS[name], usual.traits[name]
-    adverb = next(word for end, word in _ADVERBS if abs(away) < end)
     low, high, found = (f"{100 * x:.0f} %" if trait.percent else f"{x:.1f}" for x in (spread.low, spread.high, value))
-    return f"{adverb}{trait.low if away < 0 else trait.high}: {found} {trait.unit} ({usual.range_of(name, low, high)})"
+    return f"{_in_words(name, away)}: {found} {trait.unit} ({usual.range_of(name, low, high)})"
+
+
+def _in_words(name: str, away: float) -> str:
+    """An unusual trait in words alone: ``a little thin``."""
+    adverb = next(word for end, word in _ADVERBS if abs(away) < end)
+    return f"{adverb}{TRAITS[name].low if away < 0 else TRAITS[name].high}"

@@ -34,8 +34,8 @@ SLACK = 2
 """Semitones by which an instrument may leave the range that a model has learned, within what it can play."""
 _LEAST = 12
 """A learned range of fewer semitones says nothing: a few notes of an instrument that plays more."""
-_SINGLE = 0.9
-"""The share of single notes from which a track is one line."""
+_SINGLE, _LEARNED_SINGLE = 0.9, 0.75
+"""The share of single notes from which a song's track is one line, and from which an instrument was learned as one."""
 UNLIMITED = 128
 
 
@@ -304,7 +304,7 @@ def lines(coverage: Coverage | None, counts: Mapping[int, int | None]) -> NDArra
     found = np.full(DRUMS + 1, UNLIMITED, np.int64)
     for program, count in counts.items():
         learned = None if coverage is None else coverage.instruments.get(program)
-        single = learned is None or learned.alone >= _SINGLE
+        single = learned is None or learned.alone >= _LEARNED_SINGLE
         if count and single and program in SINGLE_LINE:
             found[program] = count
     return found

@@ -26,6 +26,8 @@ from toccata.verbs.holes import InfillJob, Part, bars_of, blocks
 from toccata.verbs.infill import Infill, infill_of
 from toccata.verbs.writer import Writer
 
+MELODIES = ("melody", "soprano", "voice", "vocal", "cantus", "lead")
+"""Words in the names of tracks that are melodies; the highest of them is taken first."""
 BLOCK = 4
 """The most bars that are harmonised at a time: four voices have many notes per bar."""
 
@@ -91,7 +93,8 @@ def _melody(prompt: Prompt, bars: BarMap, requested: int | str | None) -> int:
     if not pitched:
         raise RequestError("the song has no melody: no track of it has pitched notes")
     if requested is None:
-        number = max(pitched, key=lambda n: float(np.mean([note.pitch for note in pitched[n].notes])))
+        called = {n: t for n, t in pitched.items() if any(word in t.name.lower() for word in MELODIES)}
+        number = max(called or pitched, key=lambda n: float(np.mean([note.pitch for note in pitched[n].notes])))
     else:
         found = prompt.tracks([requested])
         number = min(found)
