@@ -11,7 +11,7 @@ from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.ranges import BASSES
 from toccata.tasks.ensemble import Ensemble, named_players, players_of_hole
 from toccata.tasks.fill import cut
-from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine
+from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine, basses_of
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
 from toccata.tasks.tendencies import ESTABLISHED, KeyTendency
 from toccata.tasks.voiced import Voiced, VoicedEnding, voiced_chart
@@ -72,9 +72,10 @@ def with_music(
     rules, scheme = pitch_rules_of(request, state, first), state.scheme
     hole, without = request.hole, request.without
     around = top = None
+    basses = basses_of(_pitched_programs(request))
     if hole is not None and bars is not None and request.prompt is not None and scheme.has_notes:
         grid = scheme.timing.ticks_per_quarter
-        around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid)
+        around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid, basses)
     if request.script is not None or not scheme.has_notes:
         voices = () if request.voiced is None or "voicing" in without else (request.voiced,)
         fit = (Consonant(around),) if voices and around is not None else ()
@@ -91,7 +92,7 @@ def with_music(
     preferences: list[Preference | None] = [
         Consonant(around) if adds and around is not None else None,
         voiced,
-        BassBelow(around) if "roles" not in without else None,
+        BassBelow(around, basses) if "roles" not in without else None,
         top,
     ]
     return replace(
@@ -102,6 +103,13 @@ def with_music(
         tendencies=_tendencies(request, state, first),
         rests=dict.fromkeys(top.programs, top.sounds) if top is not None and scheme.has_programs else {},
     )
+
+
+def _pitched_programs(request: Request) -> set[int]:
+    """Return the pitched programs that a request names, and those of its prompt."""
+    tracks = () if request.prompt is None else request.prompt.tracks
+    own = {int(track.program) for track in tracks if len(track.notes) and not track.is_drum}
+    return own | {program for program in request.programs or () if program >= 0}
 
 
 def _tendencies(request: Request, state: State, first: int) -> tuple[Tendency, ...]:

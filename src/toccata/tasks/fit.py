@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.midi.bars import BarMap
-from toccata.midi.ranges import BASSES
+from toccata.midi.ranges import BASSES, playable
 from toccata.tasks.fill import Hole, NoteRef
 from toccata.tokenizers.rulebook import Mask
 from toccata.tokenizers.state import State
@@ -21,6 +21,8 @@ from toccata.tokenizers.vocabulary import DRUMS
 
 _NONE, _ALL = -1, 128
 _PITCHES = np.arange(128)
+_LOWER = 5
+"""Semitones by which the range of an ensemble's bass lies below that of the next instrument, middle from middle."""
 _CHORD = 3
 """So many pitch classes that sound in a beat are a chord."""
 
@@ -40,7 +42,9 @@ class Surroundings:
     bass: NDArray[np.int64]
 
     @classmethod
-    def of(cls, score: Score, bars: BarMap, hole: Hole, ticks_per_quarter: int) -> Surroundings:
+    def of(
+        cls, score: Score, bars: BarMap, hole: Hole, ticks_per_quarter: int, basses: frozenset[int] = BASSES
+    ) -> Surroundings:
         """Return what sounds of ``score``, which is the song without the notes of ``hole``."""
         spans = _spans(score, bars, hole, ticks_per_quarter)
         count = max(1, _ticks(bars, hole, score.ticks_per_quarter, ticks_per_quarter))
@@ -50,7 +54,7 @@ class Surroundings:
             if score.tracks[track].is_drum:
                 continue
             sounds[start:end, pitch] = True
-            if program in BASSES:
+            if program in basses:
                 bass[start:end] = np.maximum(bass[start:end], pitch)
             else:
                 lowest[start:end] = np.minimum(lowest[start:end], pitch)
@@ -99,21 +103,23 @@ class BassBelow:
 
     Attributes:
         around: The song; None: there is nothing but what is written.
+        basses: The programs whose place is below.
     """
 
     around: Surroundings | None = None
+    basses: frozenset[int] = BASSES
 
     def preferred(self, state: State, program: int) -> Sequence[Mask]:
         """Return the pitches below all others, or above the bass."""
         if program == DRUMS:
             return ()
-        tick, is_bass = state.tick, program in BASSES
+        tick, is_bass = state.tick, program in self.basses
         limit = _ALL if is_bass else _NONE
         if self.around is not None and tick < len(self.around.lowest):
             window = slice(tick, tick + _length(state))
             limit = int(self.around.lowest[window].min() if is_bass else self.around.bass[window].max())
         for other, ends in state.ends.items():
-            if other != DRUMS and (other in BASSES) != is_bass:
+            if other != DRUMS and (other in self.basses) != is_bass:
                 sounding = np.flatnonzero(ends > tick)
                 if len(sounding):
                     limit = min(limit, int(sounding[0])) if is_bass else max(limit, int(sounding[-1]))
@@ -166,6 +172,18 @@ class TopLine:
         """Return at which ticks it sounds, ``bool[T]``."""
         found: Mask = self.ceiling < _ALL
         return found
+
+
+def basses_of(programs: Collection[int]) -> frozenset[int]:
+    """Return the programs whose place is below all others: basses, and the lowest instrument of an ensemble.
+
+    Args:
+        programs: The pitched programs of the ensemble.
+    """
+    middles = sorted((sum(playable(program)) / 2, program) for program in programs if program >= 0)
+    if len(middles) < 2 or middles[1][0] - middles[0][0] < _LOWER:
+        return BASSES
+    return BASSES | {middles[0][1]}
 
 
 def _spans(
