@@ -17,7 +17,7 @@ from toccata.engine.sampling import RECENT, Floats
 from toccata.errors import ModelError
 from toccata.tasks.window import bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.vocabulary import DRUMS, Kind
+from toccata.tokenizers.vocabulary import Kind
 
 RETAINED_SHARE = 0.6
 """The share of the context that a continuation retains when the window slides."""
@@ -38,7 +38,8 @@ class DecoderFacts:
         self.grammar = tokenizer.grammar()
         self.guard_ids = Ids(self.grammar)
         self.pitched = _pitched(tokenizer)
-        self.pitch_ids, self.first_pitches = _first_pitches(tokenizer)
+        merges = self.grammar.merges
+        self.first_parts = None if merges is None else merges.first
 
 
 class Sequence:
@@ -116,12 +117,11 @@ class Sequence:
 
     def guard(self, logits: Floats, allowed: NDArray[np.bool_]) -> None:
         """Turn ``logits`` towards tendencies, and away from loops, silence and the ends of the keyboard, in place."""
-        facts, constraints = self._facts, self.cursor.constraints
-        if constraints.tendencies and allowed[facts.pitch_ids].any():
-            for tendency in constraints.tendencies:
+        for tendency in self.cursor.constraints.tendencies:
+            if self.job.sampling.guidance or not tendency.guided:
                 leaning = tendency.leaning(self.cursor.state)
-                if leaning is not None and self.cursor.state.program != DRUMS:
-                    logits[facts.pitch_ids] += leaning[facts.first_pitches]
+                if leaning is not None:
+                    logits += leaning if self._facts.first_parts is None else leaning[self._facts.first_parts]
         if self._guards is not None:
             self._guards.steer(logits, allowed, self.cursor)
 
@@ -228,17 +228,6 @@ def _pitched(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     if grammar.merges is None:
         return pitched
     return np.array([any(pitched[base] for base in parts) for parts in grammar.merges.parts])
-
-
-def _first_pitches(tokenizer: Tokenizer) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the ids that begin with a pitched note, and their pitches."""
-    grammar = tokenizer.grammar()
-    scheme = grammar.scheme
-    pitches = np.full(len(scheme.vocabulary), -1, np.intp)
-    pitches[scheme.note_ids[scheme.start_kind, False]] = scheme.note_values[scheme.start_kind, False]
-    found = pitches if grammar.merges is None else pitches[grammar.merges.first]
-    ids = np.flatnonzero(found >= 0)
-    return ids, found[ids]
 
 
 def _merge(logits: Floats, same: tuple[int, NDArray[np.intp]] | None) -> None:

@@ -13,6 +13,7 @@ from toccata.tasks.ensemble import Ensemble, named_players, players_of_hole
 from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine, basses_of
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
+from toccata.tasks.steering import steering
 from toccata.tasks.tendencies import ESTABLISHED, KeyTendency
 from toccata.tasks.voiced import Voiced, VoicedEnding, voiced_chart
 from toccata.tokenizers.grammar import Grammar
@@ -113,11 +114,13 @@ def _pitched_programs(request: Request) -> set[int]:
 
 
 def _tendencies(request: Request, state: State, first: int) -> tuple[Tendency, ...]:
-    """Return the tendency of a new piece to stay in the key of its first bars, and count in these."""
+    """Return the tendency of a new piece to stay in the key of its first bars, and of all to keep to their levels."""
+    start = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
+    steered = tuple(steering(request.controls, request.bar_controls, first, start, state))
     if request.prompt is not None or request.modulate or request.key is not None or request.chords is not None:
-        return ()
+        return steered
     state.histogram_until_bar = min(state.histogram_until_bar, first + ESTABLISHED)
-    return (KeyTendency(first + ESTABLISHED),)
+    return (*steered, KeyTendency(first + ESTABLISHED))
 
 
 def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding | None:

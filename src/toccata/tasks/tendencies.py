@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from toccata.midi.keys import estimate, every_octave
 from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import DRUMS
 
 ESTABLISHED = 4
 """The bars in which a new piece establishes its key."""
@@ -29,13 +30,25 @@ class KeyTendency:
 
     first: int
 
+    guided = False
+
     def leaning(self, state: State) -> NDArray[np.float32] | None:
-        """Return what is added to the logit of each pitch, ``float32[128]``; None: nothing."""
-        return _leaning(state.pitch_class_histogram.tobytes()) if state.bar >= self.first else None
+        """Return what is added to the logit of each base token, ``float32[V]``; None: nothing."""
+        if state.bar < self.first or state.program == DRUMS:
+            return None
+        pitches = _leaning(state.pitch_class_histogram.tobytes())
+        if pitches is None:
+            return None
+        scheme = state.scheme
+        bias = np.zeros(len(scheme.vocabulary), np.float32)
+        which = scheme.start_kind, False
+        bias[scheme.note_ids[which]] = pitches[scheme.note_values[which]]
+        return bias
 
 
 @lru_cache(maxsize=256)
 def _leaning(histogram: bytes) -> NDArray[np.float32] | None:
+    """Return what is added to the logit of each pitch, ``float32[128]``; None: nothing."""
     counts = np.frombuffer(histogram, np.int64)
     if not counts.any():
         return None

@@ -50,10 +50,17 @@ class Preference(Protocol):
 
 
 class Tendency(Protocol):
-    """How much likelier or less likely pitches become than the model has them."""
+    """How much likelier or less likely tokens become than the model has them."""
+
+    @property
+    def guided(self) -> bool:
+        """Whether it follows from controls, and is left out where guidance is 0."""
 
     def leaning(self, state: State) -> NDArray[np.float32] | None:
-        """Return what is added to the logit of each pitch of pitched programs, ``float32[128]``; None: nothing."""
+        """Return what is added to the logit of each base token, ``float32[V]``; None: nothing.
+
+        A merged id gets what its first part does.
+        """
 
 
 class Entry(NamedTuple):
@@ -124,7 +131,7 @@ class Constraints:
         steady: The first bar's meter stays.
         pitch_rules: Time-dependent constraints on the pitches of pitched programs; all of them apply.
         preferences: Preferred pitches, one narrowing what the one before leaves.
-        tendencies: What makes pitches likelier or less likely.
+        tendencies: What makes tokens likelier or less likely.
         rests: By pitched program, ``bool[n]``: at which ticks it may begin no note; later ones are free.
         script: A template for all tokens, which also sets bars, tempo and meter.
         ends: The condition for the end, wherever it can be met.

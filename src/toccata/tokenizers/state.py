@@ -69,6 +69,8 @@ class State:
         "pedal",
         "pitch",
         "pitch_class_histogram",
+        "pitch_sum",
+        "pitched_notes",
         "position_tick",
         "prev",
         "program",
@@ -111,6 +113,7 @@ class State:
         self.untouched = True  # nothing but time has been written in this bar
         self.ended = False
         self.notes = 0
+        self.pitched_notes = self.pitch_sum = 0  # how many notes of pitched programs, and the sum of their pitches
         self.onset = -1  # of the note begun last
         self.latest_bar: Mapping[int, int] = {}  # program -> the latest bar in which it began a note
         self.last_onset: Mapping[int, int] = {}  # program -> the tick at which its latest note began
@@ -266,6 +269,8 @@ class State:
             self.last_onset = {**self.last_onset, self.program: onset}
         if self.program != DRUMS:
             place = self.pitch % 12
+            self.pitched_notes += 1
+            self.pitch_sum += self.pitch
             self.heard = (*self.heard[:place], onset, *self.heard[place + 1 :])
         if self.latest_bar.get(self.program) != self.bar:
             self.latest_bar = {**self.latest_bar, self.program: self.bar}

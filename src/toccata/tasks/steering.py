@@ -1,0 +1,172 @@
+"""Steering: density, register, note length and velocity are counted while music is written, and held near their levels.
+
+A model that was asked for a level by a control token follows it in tendency; what can be counted makes up for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toccata.tasks.controls import BOUNDS, Controls
+from toccata.tokenizers.scheme import Clock, Scheme
+from toccata.tokenizers.state import State
+from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+Bias = NDArray[np.float32]
+_EDGE = {"density": (1.5, 13.0), "register": (48.0, 74.0), "length": (0.125, 2.0), "velocity": (40.0, 108.0)}
+"""What is aimed at by the first and the last level of a control."""
+SLACK, PULL = 1.5, 0.5
+"""So many notes too few or too many cost nothing; each one more, so much of a logit."""
+TILT, MOST_TILT = 0.2, 1.5
+"""What an octave adds to the logit of a pitch for each semitone by which the mean pitch is off, and at most."""
+_LENGTH, _VELOCITY = 1.0, 0.05
+"""What a note length of another level costs, and each step of velocity outside of the level."""
+_MOST = 6.0
+_NOTE_KINDS = (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM)
+
+
+def aim(name: str, level: int) -> float:
+    """Return the value in the middle of a level of a control."""
+    bounds, (first, last) = BOUNDS[name], _EDGE[name]
+    if level == 1:
+        return first
+    return last if level > len(bounds) else (bounds[level - 2] + bounds[level - 1]) / 2
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What has been written at some moment.
+
+    Attributes:
+        notes: Notes.
+        pitched: Notes of pitched programs.
+        pitches: The sum of their pitches.
+    """
+
+    notes: int = 0
+    pitched: int = 0
+    pitches: int = 0
+
+    @classmethod
+    def of(cls, state: State) -> Counts:
+        """Return the counts of a state."""
+        return cls(state.notes, state.pitched_notes, state.pitch_sum)
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """Holds new music near the levels of its controls; a :class:`~toccata.tokenizers.rulebook.Tendency`.
+
+    Attributes:
+        whole: The controls of all the new music.
+        bars: The controls of single bars, in the state's counting.
+        start: The tick at which the new music begins.
+        before: What has been written before.
+    """
+
+    whole: Controls
+    bars: Mapping[int, Controls]
+    start: int
+    before: Counts
+
+    guided = True
+
+    def leaning(self, state: State) -> Bias | None:
+        """Return what is added to the logit of each base token, ``float32[V]``; None: nothing."""
+        scheme, bar = state.scheme, self.bars.get(max(state.bar, 0), Controls())
+        bias = np.zeros(len(scheme.vocabulary), np.float32)
+        levels = {name: getattr(bar, name) or getattr(self.whole, name) for name in _EDGE}
+        if levels["density"] is not None:
+            self._density(state, scheme, bias)
+        if levels["register"] is not None and state.program != DRUMS:
+            self._register(state, scheme, aim("register", levels["register"]), bias)
+        if levels["length"] is not None:
+            _length(state, scheme, levels["length"], bias)
+        if levels["velocity"] is not None:
+            _velocity(scheme, levels["velocity"], bias)
+        return bias
+
+    def _density(self, state: State, scheme: Scheme, bias: Bias) -> None:
+        """Notes cost where there are too many, and passing time costs where that leaves too few."""
+        written = state.notes - self.before.notes
+        for kind, arrivals in _arrivals(state, scheme).items():
+            late = self._expected(state, arrivals) - written - SLACK
+            bias[scheme.vocabulary.of_kind[kind]] -= PULL * np.clip(late, 0, _MOST / PULL)
+        ahead = written + 1 - self._expected(state, np.array([state.tick + state.ticks_per_beat]))[0] - SLACK
+        for kind in _NOTE_KINDS:
+            bias[scheme.vocabulary.of_kind[kind]] -= PULL * float(np.clip(ahead, 0, _MOST / PULL))
+
+    def _expected(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how many new notes there should be by each tick."""
+        quarter = state.scheme.timing.ticks_per_quarter
+        if not self.bars:
+            level = self.whole.density
+            assert level is not None
+            return (ticks - self.start) / quarter * aim("density", level)
+        total = np.zeros(len(ticks))
+        size = state.ticks_per_bar
+        first = state.bar_tick - max(state.bar, 0) * size  # as if the meter had always been the same
+        for bar in range(max(0, (self.start - first) // size), max(state.bar, 0) + 2):
+            level = (self.bars.get(bar) or self.whole).density or self.whole.density
+            if level is not None:
+                begin = max(first + bar * size, self.start)
+                total += np.clip(ticks - begin, 0, first + (bar + 1) * size - begin) / quarter * aim("density", level)
+        return total
+
+    def _register(self, state: State, scheme: Scheme, target: float, bias: Bias) -> None:
+        count = state.pitched_notes - self.before.pitched
+        mean = (state.pitch_sum - self.before.pitches) / count if count else target
+        off = target - mean if count else 0.0
+        tilt = float(np.clip(TILT * off, -MOST_TILT, MOST_TILT))
+        ids = scheme.note_ids[scheme.start_kind, False]
+        bias[ids] += tilt * (scheme.note_values[scheme.start_kind, False] - target) / 12
+
+
+def _arrivals(state: State, scheme: Scheme) -> dict[Kind, NDArray[np.int64]]:
+    """Return the tick to which each token of the kinds that pass time leads."""
+    found: dict[Kind, NDArray[np.int64]] = {}
+    if scheme.timing.clock is Clock.POSITIONS:
+        found[Kind.POSITION] = state.bar_tick + scheme.position_ticks[state.ticks_per_position]
+        line = state.bar_tick + (state.ticks_per_bar if state.bar >= 0 else 0)
+        found[Kind.BAR] = np.full(len(scheme.vocabulary.of_kind[Kind.BAR]), line)
+    else:
+        found[Kind.TIME_SHIFT] = state.tick + scheme.timing.lengths[Kind.TIME_SHIFT, state.ticks_per_beat]
+    return found
+
+
+def _length(state: State, scheme: Scheme, level: int, bias: Bias) -> None:
+    ids = scheme.vocabulary.of_kind[Kind.DURATION]
+    if len(ids):
+        quarters = scheme.timing.lengths[Kind.DURATION, state.ticks_per_beat] / scheme.timing.ticks_per_quarter
+        bias[ids] -= _LENGTH * _outside("length", level, quarters)
+
+
+def _velocity(scheme: Scheme, level: int, bias: Bias) -> None:
+    ids = scheme.vocabulary.of_kind[Kind.VELOCITY]
+    values = scheme.vocabulary.values[ids].astype(np.float64)
+    bounds = (0.0, *BOUNDS["velocity"], 127.0)
+    low, high = bounds[level - 1], bounds[level]
+    bias[ids] -= _VELOCITY * np.clip(np.maximum(low - values, values - high), 0, _MOST / _VELOCITY)
+
+
+def _outside(name: str, level: int, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.searchsorted(BOUNDS[name], values, side="right") + 1 != level
+
+
+def steering(whole: Controls, bars: Mapping[int, Controls], first: int, start: int, state: State) -> Sequence[Steering]:
+    """Return the steering of new music by its controls; none where there are none that can be counted.
+
+    Args:
+        whole: The controls of all the new music.
+        bars: Those of single bars, counted from 0.
+        first: The first new bar, in the state's counting.
+        start: The tick at which it begins.
+        state: The music before.
+    """
+    if not any(getattr(controls, name) is not None for controls in (whole, *bars.values()) for name in _EDGE):
+        return ()
+    return (Steering(whole, {first + bar: controls for bar, controls in bars.items()}, start, Counts.of(state)),)
