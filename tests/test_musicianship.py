@@ -15,6 +15,7 @@ from symusic import Note, Score, TimeSignature, Track
 
 from random_model import random_model
 from toccata import folder
+from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.gm import program_number
@@ -26,6 +27,7 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.render.layout import lay_out
+from toccata.tasks.controls import BOUNDS
 from toccata.tasks.coverage import Coverage
 from toccata.tasks.plan import BASS, planned, slots
 from toccata.tasks.voiced import Voiced
@@ -342,6 +344,43 @@ def test_a_new_piece_tends_to_the_key_of_its_first_bars(model: Model) -> None:
         return float(np.mean(shares))
 
     assert outside(False) < outside(True)
+
+
+# -- controls that are counted -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def controlled(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    path = written(tmp_path_factory.mktemp("model") / "m", settings=["examples.controls=0.5"])
+    return Model(path, precision="fp32")
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("density", 2, 7), ("register", 2, 7)])
+def test_levels_move_what_is_counted_though_nothing_was_learned(
+    controlled: Model, name: str, low: int, high: int
+) -> None:
+    def mean(level: int, guidance: float = 2.0) -> float:
+        how = Sampling(guidance=guidance)
+        pieces = controlled.generate(
+            n=2, bars=4, seed=1, programs=[0], meter=(4, 4), controls={name: level}, sampling=how
+        )
+        found = [notes(piece.score) for piece in pieces]
+        if name == "density":
+            return float(np.mean([len(some) / 16 for some in found]))
+        return float(np.mean([pitch for some in found for _, _, pitch in some]))
+
+    assert mean(high) > mean(low)
+    if name == "density":
+        bounds = BOUNDS["density"]
+        assert bounds[high - 2] - 1 < mean(high) < bounds[high - 1] + 1
+        assert mean(low) < bounds[low - 1] + 1
+
+
+def test_levels_of_bars_are_held_bar_by_bar(controlled: Model) -> None:
+    (piece,) = controlled.generate(bars=4, seed=1, programs=[0], meter=(4, 4), controls={"density": [1, 7, 1, 7]})
+    size = 4 * piece.score.ticks_per_quarter
+    counts = [sum(bar * size <= onset < (bar + 1) * size for onset, _, _ in notes(piece.score)) for bar in range(4)]
+    assert min(counts[1], counts[3]) > 2 * max(counts[0], counts[2])
 
 
 # -- a plan of chords -------------------------------------------------------------------------------------------------

@@ -251,6 +251,15 @@ def test_a_piece_without_notes_is_the_last(known: Model) -> None:
     assert ranked[1].why == "it has no note"
 
 
+def test_words_name_what_is_unusual_without_figures(known: Model, corpus: Corpus) -> None:
+    odd = Ranker.of(known).weigh(piece(music([60], *[[36, 95]] * 7), nats_per_note=50.0))
+    assert "stranger than usual" in odd.words
+    copied = Ranker.of(known).weigh(piece(corpus.score(corpus.split("train")[0])))
+    assert "notes in a row are known from the training music" in copied.words
+    assert "nats" not in odd.words + copied.words
+    assert odd.to_dict()["words"] == odd.words
+
+
 def test_equally_good_pieces_keep_their_order(known: Model) -> None:
     same = [piece(music(*[list(SCALE)] * 8), seed=seed) for seed in range(5)]
     assert [r.piece.origin["seed"] for r in toccata.rank(same, known)] == [0, 1, 2, 3, 4]
