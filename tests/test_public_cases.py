@@ -410,13 +410,13 @@ def test_a_drone_stays_as_long_as_it_is(tmp_path: Path) -> None:
     assert (0, 96_000, 45) in onsets(read_score(new_file(score)))
 
 
-def test_bends_that_the_sound_leaves_out_are_said(tmp_path: Path) -> None:
+def test_bends_are_heard_without_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toccata.render.audio.soundfont_folders", lambda: [])
     bend = now(b"\xb0\x65\x00", b"\xb0\x64\x00", b"\xb0\x06\x0c", b"\xe0\x00\x7f")
-    path = save(tmp_path, file(bend + scale(length=60) + END))
-    with pytest.warns(MidiWarning, match="pitch bends are not heard"):
-        render(path, [tmp_path / "x.wav"])
-    render(path, [tmp_path / "x.png"])
+    bent = save(tmp_path, file(bend + scale(length=60) + END))
+    render(bent, [tmp_path / "bent.wav", tmp_path / "x.png"])
     render(save(tmp_path, PLAIN, "plain.mid"), [tmp_path / "plain.wav"])
+    assert (tmp_path / "bent.wav").read_bytes() != (tmp_path / "plain.wav").read_bytes()
 
 
 # -- writing into odd files --------------------------------------------------------------------------------------------

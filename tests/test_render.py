@@ -14,9 +14,10 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from symusic import ControlChange, Note, Pedal, Score, Tempo, TimeSignature, Track
+from symusic import ControlChange, Note, Pedal, PitchBend, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import RequestError
+from toccata.errors import MidiWarning, RequestError
+from toccata.look import render
 from toccata.render import audio
 from toccata.render.audio import TAIL, VARIABLE, find_soundfont, synthesize, write_audio
 from toccata.render.colours import ACCENT, PROMPT, track_colours
@@ -336,6 +337,49 @@ def soundfont(root: int) -> bytes:
     body = b"sfbk" + _chunk(b"LIST", b"INFO" + info) + _chunk(b"LIST", b"sdta" + _chunk(b"smpl", smpl))
     body += _chunk(b"LIST", b"pdta" + b"".join(_chunk(*part) for part in pdta))
     return _chunk(b"RIFF", body)
+
+
+def test_bends_that_a_soundfont_leaves_out_are_reported(tmp_path: Path) -> None:
+    font = tmp_path / "a.sf2"
+    font.write_bytes(soundfont(69))
+    path = tmp_path / "bent.mid"
+    held(0, [(0, 8191)]).dump_midi(path)
+    with pytest.warns(MidiWarning, match="not heard through a SoundFont"):
+        render(path, [tmp_path / "x.wav"], soundfont=font)
+
+
+def held(program: int, bends: list[tuple[int, int]], reach: int | None = None) -> Score:
+    """An A4 of four seconds that is bent: ticks and values, and the semitones of a full bend."""
+    score = Score(480)
+    score.tempos.append(Tempo(0, qpm=120))
+    track = Track("", program, False)
+    track.notes.append(Note(0, 480 * 8, 69, 100))
+    track.pitch_bends.extend([PitchBend(tick, value) for tick, value in bends])
+    if reach is not None:
+        track.controls.extend([ControlChange(0, 101, 0), ControlChange(0, 100, 0), ControlChange(0, 6, reach)])
+    score.tracks.append(track)
+    return score
+
+
+@pytest.mark.parametrize(("reach", "ratio"), [(None, 2.0), (12, 12.0), (100, 24.0)])
+def test_pitch_bends_are_heard(reach: int | None, ratio: float) -> None:
+    sound = synthesize(held(73, [(480 * 4, 8191)], reach))
+    assert frequency(sound, 0.5, 1.9) == pytest.approx(440, abs=3)
+    assert frequency(sound, 2.3, 3.8) == pytest.approx(440 * 2 ** (ratio / 12), rel=0.01)
+    assert np.allclose(synthesize(held(73, [])), synthesize(held(73, [(0, 0)])))
+
+
+def test_families_of_instruments_tell_apart() -> None:
+    """Strings, flute, trumpet, guitar, organ, clarinet, piano: the strength of each partial half a second later."""
+    spectra = []
+    for program in (48, 73, 56, 25, 19, 71, 0):
+        sound = synthesize(held(program, []))[0, 22050:44100].astype(np.float64)
+        whole = np.abs(np.fft.rfft(sound * np.hanning(len(sound))))
+        partials = [whole[int(440 * n / 2 - 20) : int(440 * n / 2 + 20)].max() for n in range(1, 17)]
+        spectra.append(20 * np.log10(np.array(partials) / max(partials) + 1e-4))
+    for number, one in enumerate(spectra):
+        for other in spectra[number + 1 :]:
+            assert np.abs(one - other).mean() > 2  # dB
 
 
 def test_a_soundfont_is_found_in_the_documented_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def inspect(path: str | Path, tokenizer: str = "toccata", *, decode: str | Path 
 def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Path | None = None) -> None:
     """Write a MIDI file as pictures (.png, .svg) and sound (.wav, .ogg, .flac, .mp3).
 
-    A `MidiWarning` says so where the file has pitch bends: the sound is without them.
+    A `MidiWarning` says so where the file has pitch bends and a SoundFont plays it: only the built-in synthesis bends.
 
     Raises:
         MidiError: The file cannot be read.
@@ -119,7 +119,10 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
     score = read_score(Path(path), SONG)
     bent = any(bend.value for track in score.tracks for bend in track.pitch_bends)
     if bent and any(target.suffix.lower() in _SOUNDS for target in targets):
-        warnings.warn(f"{path}: its pitch bends are not heard in the sound", MidiWarning, stacklevel=2)
+        from toccata.render.audio import find_soundfont
+
+        if find_soundfont(None if soundfont is None else Path(soundfont)) is not None:
+            warnings.warn(f"{path}: its pitch bends are not heard through a SoundFont", MidiWarning, stacklevel=2)
     for target in targets:
         if target.suffix.lower() in _PICTURES:
             from toccata.render.roll import write_roll

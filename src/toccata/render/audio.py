@@ -79,7 +79,7 @@ def synthesize(score: Score, *, soundfont: Path | None = None, sample_rate: int 
 
     Returns:
         float32[2, samples], its peak at about -1 dBFS; it ends ``TAIL`` seconds after the last note. Sustain pedal,
-        volume, expression and pan are rendered, pitch bends are not.
+        volume, expression and pan are rendered; pitch bends by the built-in synthesis alone.
 
     Raises:
         RequestError: The piece is longer than an hour or too dense, or the requested SoundFont cannot be

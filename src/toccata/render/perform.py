@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ LONGEST = 3600.0
 """The longest piece rendered, in seconds."""
 
 _VOLUME, _PAN, _EXPRESSION = 7, 10, 11
+_RANGE, _WIDEST = 2.0, 24.0  # semitones of a full bend where a file does not say, and at most
 _HELD_AT_MOST = 12.0  # seconds that a pedal keeps a note: strings have long died away, and some pedals never end
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,7 @@ class Part:
         pitch: MIDI pitches.
         velocity: 0 to 127, as the track's volume and expression leave it.
         pan: -1 (left) to 1 (right), or None if the track does not say.
+        bends: ``float64[B, 2]``, by time: from which second on the pitch is bent, and by how many semitones.
     """
 
     program: int
@@ -41,6 +43,7 @@ class Part:
     pitch: NDArray[np.int64]
     velocity: Floats
     pan: float | None
+    bends: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 def perform(score: Score) -> list[Part]:
@@ -73,7 +76,21 @@ def _part(track: Any) -> Part:
         end = _held(start, end, pitch, track.pedals.numpy())
     pans = controls["value"][controls["number"] == _PAN]
     pan = (float(pans[0]) - 64.0) / 64.0 if len(pans) else None
-    return Part(track.program, track.is_drum, start, end, pitch, loudness, pan)
+    return Part(track.program, track.is_drum, start, end, pitch, loudness, pan, _bends(track, controls))
+
+
+def _bends(track: Any, controls: dict[str, Any]) -> Floats:
+    """The bends of a track that is not drums; none if it is never bent."""
+    bends = track.pitch_bends.numpy() if len(track.pitch_bends) else {"value": np.zeros(0)}
+    if track.is_drum or not bends["value"].any():
+        return np.zeros((0, 2))
+    order = np.argsort(bends["time"], kind="stable")
+    times = bends["time"][order].astype(np.float64)
+    # Registered parameter 0 is the range of bends, in semitones.
+    coarse, fine = (_in_force(controls, number, times, 127.0) for number in (101, 100))
+    reach = _in_force(controls, 6, times, _RANGE)
+    reach = np.where((coarse == 0) & (fine == 0), np.clip(reach, 0, _WIDEST), _RANGE)
+    return np.stack([times, bends["value"][order] / 8192 * reach], axis=1)
 
 
 def _in_force(controls: dict[str, Any], number: int, at: Floats, default: float) -> Floats:

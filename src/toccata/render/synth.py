@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from toccata.render.drums import drum, drum_pan
 from toccata.render.perform import Part
-from toccata.render.timbres import Timbre, Wave, timbre_of, tone
+from toccata.render.timbres import Bend, Timbre, Wave, timbre_of, tone
 
 _PIECE = 4.0  # seconds of a note made at a time
 _SILENT = 7.0  # decay times after which a tone is inaudible
@@ -106,6 +106,7 @@ class _Musician:
         self.samples = int(count.sum())
         self.loudness = ((part.velocity / 127) ** 1.7 * 0.2).astype(np.float32)
         self.level = np.minimum(3, part.velocity.astype(np.int64) // 32)
+        self.bends = _bends(part, self.past / rate)
 
     def add(self, out: Stereo, begin: int) -> None:
         end = begin + out.shape[1]
@@ -127,12 +128,33 @@ class _Musician:
     def _wave(self, n: int, at: int, past: int) -> Wave:
         """Note ``n`` from its sample ``at`` on, to ``past`` at most."""
         held = int(self.held[n])
-        wave: Wave = self.tones.wave(self.timbre, int(self.pitch[n]), int(self.level[n]), at, past) * self.loudness[n]
+        pitch, level, bend = int(self.pitch[n]), int(self.level[n]), self.bends.get(n)
+        if bend is None:
+            wave: Wave = self.tones.wave(self.timbre, pitch, level, at, past) * self.loudness[n]
+        else:  # like no other note
+            count = min(past - at, self.tones.piece)
+            wave = tone(self.timbre, pitch, _brightness(level), at, count, self.tones.rate, bend) * self.loudness[n]
         past = at + len(wave)
         if past > held:
             released = max(at, held)
             wave[released - at :] *= self.fading[released - held : past - held]
         return wave
+
+
+def _bends(part: Part, past: NDArray[np.float64]) -> dict[int, Bend]:
+    """The bends of the notes of a part that are bent while they sound, until ``past``, in seconds."""
+    if not len(part.bends):
+        return {}
+    times, semitones = part.bends.T
+    found = {}
+    for n, (start, end) in enumerate(zip(part.start.tolist(), past.tolist(), strict=True)):
+        first, last = np.searchsorted(times, [start + 1e-6, end]).tolist()
+        inside = semitones[max(0, first - 1) : last]
+        if inside.any():
+            at = np.concatenate([[0.0], times[first:last] - start])
+            own = np.concatenate([[semitones[first - 1] if first else 0.0], semitones[first:last]])
+            found[n] = Bend(at, 2.0 ** (own / 12))
+    return found
 
 
 def _brightness(level: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,33 @@ def timbre_of(program: int) -> Timbre:
     return _EXCEPTIONS.get(program, _FAMILIES[program // 8 % 16])
 
 
-def tone(timbre: Timbre, pitch: int, brightness: float, begin: int, count: int, rate: int) -> Wave:
+@dataclass(frozen=True, eq=False)
+class Bend:
+    """How a note is bent while it sounds.
+
+    Attributes:
+        times: ``float64[B]``, seconds since its onset, rising, the first 0.
+        ratios: ``float64[B]``, from each of these on, by what its frequency is multiplied.
+    """
+
+    times: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+
+    @cached_property
+    def _passed(self) -> NDArray[np.float64]:
+        """The periods of a frequency of 1 that have passed at each of ``times``."""
+        return np.concatenate([[0.0], np.cumsum(np.diff(self.times) * self.ratios[:-1])])
+
+    def warped(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the time at which the note, were it not bent, would have come as far as it has at ``time``."""
+        place = np.searchsorted(self.times, time, side="right") - 1
+        warped: NDArray[np.float64] = self._passed[place] + (time - self.times[place]) * self.ratios[place]
+        return warped
+
+
+def tone(
+    timbre: Timbre, pitch: int, brightness: float, begin: int, count: int, rate: int, bend: Bend | None = None
+) -> Wave:
     """Samples ``begin`` to ``begin + count - 1`` of a held note, before its release.
 
     Every sample depends on its number alone, so that a long note can be made piece by piece.
@@ -104,12 +130,13 @@ def tone(timbre: Timbre, pitch: int, brightness: float, begin: int, count: int, 
         begin: The first sample, counted from the onset.
         count: How many samples.
         rate: Samples a second.
+        bend: How it is bent; None: it is not.
     """
     frequency = 440.0 * 2.0 ** ((pitch - 69) / 12)
     time = np.arange(begin, begin + count, dtype=np.float64) / rate
     audible = max(1, min(_PARTIALS, int(0.45 * rate / frequency)))
     dark, bright = _tables(timbre, audible)
-    phase = frequency * time
+    phase = frequency * (time if bend is None else bend.warped(time))
     if timbre.vibrato:
         depth = frequency * (2.0 ** (timbre.vibrato / 1200) - 1) / (2 * np.pi * 5.4)
         phase -= depth * np.clip((time - 0.15) * 3, 0.0, 1.0) * np.cos(2 * np.pi * 5.4 * time)
