@@ -318,7 +318,9 @@ def _measured(
     made, metrics = measure_trained(
         made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=progress.say, update=progress.update
     )
-    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few))
+    coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
+    knows = "" if coverage is None else coverage.summary()
+    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few, knows))
     return folder.seal(made.path, {**made.about, "metrics": metrics})
 
 

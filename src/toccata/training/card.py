@@ -22,6 +22,7 @@ def card(
     metrics: dict[str, Any],
     figure: Figure,
     few: Callable[[int], str],
+    knows: str = "",
 ) -> str:
     """Return the card of a model, as Markdown.
 
@@ -32,6 +33,7 @@ def card(
         metrics: The results of its evaluation.
         figure: Writes the likelihood.
         few: Returns a text if so many pieces are too few for a statement; else an empty one.
+        knows: The instruments, meters and tempos that it has learned, in words.
     """
     about, name = made.about, _inline(made.about["name"])
     lines = [
@@ -49,6 +51,7 @@ def card(
         "",
         *_data(made, corpus.about["splits"]),
         "",
+        *([f"It knows {knows}; instruments that it has not learned are refused by name.", ""] if knows else []),
         *_quality(about["lineage"], metrics, figure),
         "",
         *_copied(metrics["copied"], few),

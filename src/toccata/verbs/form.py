@@ -67,7 +67,8 @@ class Form:
         """Parse a form like ``"AABA"`` or ``"A B A'"``, in any case.
 
         Raises:
-            ArgumentError: It has something other than letters, or varies a section before that section.
+            ArgumentError: It has something other than letters, new letters are not in the order of the alphabet, or it
+                varies a section before that section.
         """
         plain = re.sub(r"[\s\-|,]", "", text).translate({0x2019: "'", 0x2032: "'", 0x60: "'"}).upper()
         if not re.fullmatch(r"([A-Z]'*)+", plain):
@@ -75,6 +76,12 @@ class Form:
         sections = tuple(re.findall(r"[A-Z]'*", plain))
         if len(sections) > MOST:
             raise ArgumentError(f"a form of {len(sections)} sections is too long: {MOST} are the most")
+        new = list(dict.fromkeys(name[0] for name in sections))
+        if new != [chr(ord("A") + number) for number in range(len(new))]:  # a word, such as "verse"
+            raise ArgumentError(
+                f"{shown(text)} is no form: write a letter for each section, new ones in the order of the alphabet, "
+                "as in AABA or ABA'"
+            )
         for number, name in enumerate(sections):
             if len(name) > 1 and name[0] not in sections[:number]:
                 raise ArgumentError(f"{name} in the form {plain} varies {name[0]}, which has to come before it")
