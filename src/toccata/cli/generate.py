@@ -33,7 +33,8 @@ from toccata.errors import RequestError
 )
 @click.argument("prompt", required=False, type=PATH)
 @writing(
-    click.option("--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best -n, and say why."),
+    click.option("--best-of", type=Value("best_of"), metavar="N",
+                 help="Write N, keep the best -n.  [without --seed: 4 or 2 n]"),
     click.option("--bars", type=Value("new_bars"), metavar="B",
                  help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
@@ -64,8 +65,8 @@ def generate(face: Face, **options: Any) -> None:
     if (options["best_of"] or options["count"]) < options["count"]:
         raise click.BadParameter(f"{options['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
     _refuse_no_prompt(options)
-    session = open_session(face, options, options["prompt"])
-    model, count, bars = session.model, options["best_of"] or options["count"], _new_bars(options)
+    session = open_session(face, {**options, "choose": True}, options["prompt"])
+    model, count, bars = session.model, len(session.seeds), _new_bars(options)
     if options["max_copy"] is not None and session.judge is None:
         raise click.BadParameter(
             f"{model.name} has no index of what it was trained on: train it again", param_hint="'--max-copy'"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
+CHOICE = 4
+"""So many are written where one piece is wanted and no seed is given; side by side, in less than twice the time."""
 AT_ONCE = 16
 """The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
@@ -220,16 +222,20 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
     soundfont = setting("soundfont", options["soundfont"]) if options["audio"] else None
     sampling = api.Sampling(**{name: options[name] for name in _SAMPLING if options.get(name) is not None})
     model = api.load(path, precision=precision)
-    seeds = api.seeds_of(options["seed"], options.get("best_of") or options["count"])
-    ranked = bool(options.get("best_of"))
+    judge = api.Judge(model) if api.Judge.has(model) else None
+    usual = api.ReferenceStats.of_model(model.folder)
+    best_of = options.get("best_of")
+    if best_of is None and options.get("choose") and options["seed"] is None and usual is not None:
+        best_of = max(CHOICE, 2 * options["count"])
+    seeds = api.seeds_of(options["seed"], best_of or options["count"])
+    ranked = bool(best_of)
     in_order = ranked or bool(options.get("in_order"))
     places = _places(options["output"], model.name, seeds, options["count"], suffixes, options["force"], in_order)
     files = [place.with_suffix(suffix) for place in places for suffix in (place.suffix, *suffixes)]
     refuse_own(song, files)
     refuse_existing(files, options["force"])
     face.place = places[0].parent
-    judge = api.Judge(model) if api.Judge.has(model) else None
-    best = Best(api.Ranker(api.ReferenceStats.of_model(model.folder), judge), options["count"]) if ranked else None
+    best = Best(api.Ranker(usual, judge), options["count"]) if ranked else None
     return Session(model, sampling, seeds, places, options, path, soundfont, judge, best)
 
 
