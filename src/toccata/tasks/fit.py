@@ -118,8 +118,10 @@ class BassBelow:
         if self.around is not None and tick < len(self.around.lowest):
             window = slice(tick, tick + _length(state))
             limit = int(self.around.lowest[window].min() if is_bass else self.around.bass[window].max())
-        for other, ends in state.ends.items():
+        others = state.ends if is_bass else self.basses.intersection(state.ends)
+        for other in others:
             if other != DRUMS and (other in self.basses) != is_bass:
+                ends = state.ends[other]
                 sounding = np.flatnonzero(ends > tick)
                 if len(sounding):
                     limit = min(limit, int(sounding[0])) if is_bass else max(limit, int(sounding[-1]))
