@@ -208,8 +208,8 @@ def measure_trained(
     reference = reference_stats(corpus, model, index, known=known)
     counted = Coverage.of_scores(corpus.score(number) for number in corpus.sample("train", COUNTED))
     coverage = counted.with_earlier(None if before is None else before.coverage)
-    found = {LEARNED: learned.summary(), USUAL: reference.to_dict(), COVERAGE: coverage.to_json()}
-    made = seal(made.path, {**about, **found})
+    written_about = {LEARNED: learned.summary(), USUAL: reference.to_dict(), COVERAGE: coverage.to_json()}
+    made = seal(made.path, {**about, **written_about})
     metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     return made, metrics
 

@@ -79,7 +79,7 @@ class Coverage:
     @classmethod
     def of_scores(cls, scores: Iterable[Score]) -> Coverage:
         """Count what some pieces have."""
-        pieces, tempos = 0, []
+        pieces, tempos = 0, list[float]()
         pitches: dict[int, NDArray[np.int64]] = {}
         tracks_of: dict[int, list[int]] = defaultdict(list)
         alone: Counter[int] = Counter()
@@ -102,7 +102,7 @@ class Coverage:
             pieces,
             {p: _instrument(pitches[p], tracks_of[p], alone[p]) for p in sorted(pitches)},
             dict(meters.most_common()),
-            None if not tempos else tuple(round(float(t), 1) for t in np.quantile(tempos, (0.05, 0.5, 0.95))),
+            _tempos(tempos),
             dict(lengths.most_common(_LENGTHS)),
         )
 
@@ -135,9 +135,10 @@ class Coverage:
             for meter, pieces in data["meters"].items():
                 beats, _, unit = meter.partition("/")
                 meters[int(beats), int(unit)] = int(pieces)
-            tempos = None if data["tempos"] is None else tuple(float(tempo) for tempo in data["tempos"])
-            if tempos is not None and len(tempos) != 3:
-                return None
+            tempos = None
+            if data["tempos"] is not None:
+                slow, middle, fast = (float(tempo) for tempo in data["tempos"])
+                tempos = slow, middle, fast
             lengths = {Fraction(length): int(notes) for length, notes in data["lengths"].items()}
             return cls(int(data["pieces"]), instruments, meters, tempos, lengths)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -245,6 +246,13 @@ def _instrument(counted: NDArray[np.int64], tracks: Sequence[int], alone: int) -
     low, high = int(np.argmax(below > outside)), 127 - int(np.argmax(above > outside))
     most = int(np.quantile(tracks, 0.95, method="higher"))
     return LearnedInstrument(notes, len(tracks), (low, high), round(alone / notes, 3), most)
+
+
+def _tempos(tempos: Sequence[float]) -> tuple[float, float, float] | None:
+    if not tempos:
+        return None
+    low, middle, high = np.quantile(tempos, (0.05, 0.5, 0.95)).tolist()
+    return round(low, 1), round(middle, 1), round(high, 1)
 
 
 def _lengths(durations: NDArray[Any], ticks_per_quarter: int) -> dict[Fraction, int]:

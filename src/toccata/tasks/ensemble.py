@@ -276,7 +276,7 @@ def ranges(
         left = (found[:DRUMS] & asked).any(axis=1)
         named = [p for p in played if p != -1] if played is not None else [] if left.any() else range(DRUMS)
         for program in named:
-            found[program] |= not left[program]
+            found[program] |= not bool(left[program])
     return found
 
 

@@ -154,7 +154,8 @@ def _velocity(scheme: Scheme, level: int, bias: Bias) -> None:
 
 
 def _outside(name: str, level: int, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.searchsorted(BOUNDS[name], values, side="right") + 1 != level
+    outside: NDArray[np.bool_] = np.searchsorted(BOUNDS[name], values, side="right") + 1 != level
+    return outside
 
 
 def steering(whole: Controls, bars: Mapping[int, Controls], first: int, start: int, state: State) -> Sequence[Steering]:

@@ -126,33 +126,42 @@ class Voiced:
         span = self.at(tick)
         if program == DRUMS or span is None:
             return ()
-        sounding = np.flatnonzero(np.any([ends > tick for p, ends in state.ends.items() if p != DRUMS] or [[]], axis=0))
-        lowest = int(sounding[0]) if len(sounding) else 128
-        part = lowest_part(state)
+        lowest = _lowest(state, tick)
+        part, below = lowest_part(state), np.less(_PITCHES, lowest)
         enters = tick == span.begin and state.last_onset.get(program) != tick
-        bass = span.bass == _PITCHES % 12
+        bass = _of_classes(span.bass)
         if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
-            exact = [span.pitch == _PITCHES] if span.pitch is not None and span.pitch < lowest else []
-            return [*exact, bass & (lowest > _PITCHES) & _near(state), bass & (lowest > _PITCHES), bass]
-        above = lowest < _PITCHES if lowest % 12 == span.bass else np.ones(128, np.bool_)
+            exact = [np.equal(_PITCHES, span.pitch)] if span.pitch is not None and span.pitch < lowest else []
+            return [*exact, bass & below & _near(state), bass & below, bass]
+        above = np.greater(_PITCHES, lowest) if lowest % 12 == span.bass else np.ones(128, np.bool_)
         unheard = self._unheard(state, span)
-        found = [above & (tone == _PITCHES % 12) for tone in unheard[:2]]
-        found += [above & np.isin(_PITCHES % 12, unheard)] if unheard else []
+        found = [above & _of_classes(tone) for tone in unheard[:2]]
+        found += [above & _of_classes(*unheard)] if unheard else []
         if (tick - state.bar_tick) % state.ticks_per_beat == 0:
-            chord = np.isin(_PITCHES % 12, (span.bass, *span.tones))
+            chord = _of_classes(span.bass, *span.tones)
             if lowest % 12 != span.bass:  # the lowest part goes on
-                home = abs(_PITCHES - span.pitch) <= _STEP if span.pitch is not None else _near(state)
-                found.insert(0, chord & (lowest > _PITCHES) & home)
+                home = np.less_equal(abs(_PITCHES - span.pitch), _STEP) if span.pitch is not None else _near(state)
+                found.insert(0, chord & below & home)
             found.append(above & chord)
         return [*found, above, bass]
 
 
+def _of_classes(*classes: int) -> Mask:
+    """Return the pitches of some pitch classes, ``bool[128]``."""
+    found: Mask = np.isin(_PITCHES % 12, classes)
+    return found
+
+
+def _lowest(state: State, tick: int) -> int:
+    """Return the lowest pitch that sounds after ``tick``; 128: none does."""
+    late = (np.flatnonzero(ends > tick) for program, ends in state.ends.items() if program != DRUMS)
+    return min((int(pitches[0]) for pitches in late if len(pitches)), default=128)
+
+
 def _near(state: State) -> Mask:
     """Return the pitches at most a fifth from the lowest note of the last beat, ``bool[128]``; all after silence."""
-    since = state.tick - state.ticks_per_beat
-    late = [np.flatnonzero(ends > since) for program, ends in state.ends.items() if program != DRUMS]
-    lowest = min((int(pitches[0]) for pitches in late if len(pitches)), default=None)
-    return np.ones(128, np.bool_) if lowest is None else abs(_PITCHES - lowest) <= _LEAP
+    lowest = _lowest(state, state.tick - state.ticks_per_beat)
+    return np.ones(128, np.bool_) if lowest == 128 else np.less_equal(abs(_PITCHES - lowest), _LEAP)
 
 
 def playing(state: State) -> list[int]:

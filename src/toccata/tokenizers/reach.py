@@ -196,7 +196,8 @@ class Reach:
         if not self._is_timed(program):
             return free
         now = np.array([self.state.tick])
-        return free & self._ruled(now)[0] & ~self._rests(program, now)
+        left: Mask = free & self._ruled(now)[0] & ~self._rests(program, now)
+        return left
 
     def _preferred(self, program: int, free: Mask) -> Mask:
         """Return those of some pitches that the preferences leave, ``bool[128]``; all where they leave none."""
