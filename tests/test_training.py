@@ -30,6 +30,7 @@ from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import load_tokenizer
 from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.compute import Compute
+from toccata.training.loop import Trainer
 from toccata.training.optim import Muon, orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -173,6 +174,25 @@ def test_minutes_are_fitted_once(corpus: Corpus, tmp_path: Path) -> None:
     assert plan > 2
     state = train(corpus, tmp_path / "m", "training.steps=12", *settings)
     assert state.steps == state.step == plan == len(losses(tmp_path / "m"))
+
+
+def test_a_long_run_plans_anew_when_its_first_seconds_were_slow(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toccata.training.loop.SHORT", 0.0)
+    real = Trainer._plan
+
+    def planned_slow(self: Trainer, stop: Stop) -> None:
+        real(self, stop)
+        self.state.steps = 20
+
+    monkeypatch.setattr(Trainer, "_plan", planned_slow)
+    said: list[str] = []
+    settings = ("training.minutes=0.1", "training.evaluations=1", "training.precision='fp32'")
+    state = train(corpus, tmp_path / "m", *settings, say=said)
+    assert state.replanned
+    assert state.steps == state.step != 20
+    assert any("steps fit, not 20" in text for text in said)
 
 
 # ---- one run, in this process

@@ -273,7 +273,7 @@ def ranges(
             low, high = min(low, own[program][0]), max(high, own[program][1])
         found[program, low : high + 1] = True
     if asked is not None:
-        left = (found[:DRUMS] & asked).any(axis=1)
+        left: Mask = np.any(found[:DRUMS] & asked, axis=1)
         named = [p for p in played if p != -1] if played is not None else [] if left.any() else range(DRUMS)
         for program in named:
             found[program] |= not bool(left[program])

@@ -187,7 +187,7 @@ class Reach:
         return self._free_pitches(program) if self._may_start(program) else np.zeros(128, np.bool_)
 
     def _free_pitches(self, program: int) -> Mask:
-        free = self._pitches[program]
+        free: Mask = self._pitches[program]
         ends = self.state.ends.get(program)
         if ends is not None:
             if self._free[program] > self.state.tick:

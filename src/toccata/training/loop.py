@@ -26,6 +26,12 @@ from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 from toccata.training.stop import EARLY, Stop
 
+REPLANNED = 0.1
+"""After this share of its steps, a run with a time limit plans anew how many fit: the first were timed for seconds."""
+SHORT = 60.0
+"""A run of fewer seconds is not planned anew."""
+_USED, _DIFFERENT = 0.97, 0.05
+"""The share of the time limit that a new plan fills, and the least by which it differs from the old one."""
 EVALUATING = 0.1
 """The most of a time limit that is spent on measuring the held-out loss."""
 
@@ -35,7 +41,7 @@ class State:
     """The state of a run besides weights and optimizer, as saved in a checkpoint."""
 
     steps: int
-    """The total number of steps; fixed when the run begins."""
+    """The total number of steps; with a time limit, planned anew once when a tenth of the steps is done."""
     step: int = 0
     """Steps done."""
     tokens: int = 0
@@ -50,6 +56,8 @@ class State:
     """Rows per step, over all processes; 0: written by a version that did not save it."""
     evaluations: int = 0
     """How many times the held-out loss is measured; 0: as the options say."""
+    replanned: bool = False
+    """Whether the number of steps was planned anew."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Recipe and data, which a resumed run must match."""
 
@@ -192,7 +200,24 @@ class Trainer:
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60
             if stopping:
                 raise KeyboardInterrupt
+            if options.minutes is not None and not state.replanned and state.step >= REPLANNED * state.steps:
+                self._replan(options.minutes * 60)
+                every = max(1, state.steps // (state.evaluations or options.evaluations))
             began, pending = time.monotonic(), []
+
+    def _replan(self, limit: float) -> None:
+        """Plan anew how many steps fit into a time limit in seconds, by how long those done have taken.
+
+        The machine may have been busy with something else in the seconds in which the first ones were timed.
+        """
+        state = self.state
+        state.replanned = True
+        each = self.learner.mean(state.seconds / state.step)
+        steps = state.step + int(max(0.0, _USED * limit - each * state.step) / each)
+        if limit >= SHORT and abs(steps - state.steps) > _DIFFERENT * state.steps:
+            how = "faster" if steps > state.steps else "slower"
+            self.say(f"The machine is {how} than in its first seconds: {steps:,} steps fit, not {state.steps:,}")
+            state.steps = max(state.step + 1, steps)
 
     def _read(
         self, pending: Sequence[_PendingStep], began: float, logs: Loggers, *, evaluated: bool
