@@ -34,7 +34,7 @@ from toccata.errors import RequestError
 @click.argument("prompt", required=False, type=PATH)
 @writing(
     click.option("--best-of", type=Value("best_of"), metavar="N",
-                 help="Write N, keep the best -n.  [without --seed: 4 or 2 n]"),
+                 help="Write N, keep the best -n.  [without --seed: 4, or 2 n]"),
     click.option("--bars", type=Value("new_bars"), metavar="B",
                  help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),

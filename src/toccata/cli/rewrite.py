@@ -110,7 +110,7 @@ def accompany(face: Face, song: Path, **options: Any) -> None:
         "--melody",
         type=Value("track"),
         metavar="NAME",
-        help="Its track: a number from 1, a name, an instrument.  [the highest]",
+        help="Its track: a number from 1, a name, an instrument.  [melody, else the highest]",
     ),
     click.option(
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they sing; all along if nothing is said."

@@ -53,11 +53,11 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
     return (*named, "players") if options.get("anyone") else tuple(named)
 
 
-WHOLE = click.option("--whole", is_flag=True, help="--plot, --audio: the whole song, not the bars around what is new.")
+WHOLE = click.option("--whole", is_flag=True, help="Draw and play the whole song, not the bars around what is new.")
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
     click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
-                 help="Not this rule: players, ranges, lines, fit, roles."),
+                 help="Let go of players, ranges, lines, roles, fit or voicing."),
 )  # fmt: skip
 """Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (
