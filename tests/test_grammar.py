@@ -143,6 +143,7 @@ def assert_played(tokenizer: EventTokenizer, ids: list[int], constraints: Constr
             [
                 entry.program
                 for players in constraints.players
+                if not isinstance(players, Voiced)
                 for entry in players.missing(state)
                 if cursor.plays(entry.program)
             ],

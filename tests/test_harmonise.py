@@ -166,7 +166,7 @@ def test_any_melody(
 )
 def test_in_the_words_of_other_tokenizers(options: EventOptions | TextOptions, tmp_path: Path) -> None:
     tokenizer: Any = build_tokenizer(options)
-    other = Model(random_model(tmp_path / "m", tokenizer=tokenizer, context=512), precision="fp32")
+    other = Model(random_model(tmp_path / "m", tokenizer=tokenizer, context=1024), precision="fp32")
     midi = tune(*RISING)
     (piece,) = other.harmonise(midi, seed=1)
     melody = [(a * 480, b * 480, p) for a, b, p in RISING]
@@ -194,8 +194,9 @@ def test_hardly_any_parallel_fifths_and_octaves(model: Model, monkeypatch: pytes
         return sum(_parallels([melody, *lines(piece).values()]) for piece in pieces)
 
     few = count()
+    assert few / (8 * (len(RISING) - 1)) < 0.1  # of six pairs of voices a step
     monkeypatch.setattr(Voicing, "_clumsy", lambda self, cursor: [])
-    assert few <= count() / 3
+    assert few < count()
 
 
 def test_some_of_the_voices_some_of_the_bars(model: Model) -> None:

@@ -64,7 +64,7 @@ def commands(home: Path, data: Path) -> list[list[str]]:
         ["generate", song, "--model", "models/a", *few, "--prompt-bars", "1", "-o", "b.mid"],
         ["generate", "--model", "models/a", *few, "-o", "best.mid", "--best-of", "2"],
         ["infill", song, "--model", "models/a", "--bars", "2-2", "-o", "c.mid"],
-        ["accompany", song, "--model", "models/a", "--bars", "1-1", "--add", "bass", "-o", "d.mid"],
+        ["accompany", song, "--model", "models/a", "--bars", "1-1", "--add", "cello", "-o", "d.mid"],
         ["vary", song, "--model", "models/a", "--bars", "1-1", "--keep", "rhythm", "-n", "1", "-o", "e.mid"],
         ["harmonise", "melody.mid", "--model", "models/a", "-o", "f.mid"],
         ["dataset", "bach", "chorales", "--limit", "2", *quiet],

@@ -80,7 +80,7 @@ def test_every_command_prints_what_the_page_says(data: Path, tmp_path: Path, mon
     lines: dict[str, list[list[object]]] = {
         "generate": [["--bars", 1, *short], ["--bars", 1, "--best-of", 2, *short, "-o", "best.mid"]],
         "infill": [[song, "--bars", 1, *writing]],
-        "accompany": [[song, "--add", "bass", "--bars", 1, *writing]],
+        "accompany": [[song, "--add", "cello", "--bars", 1, *writing]],
         "harmonise": [["melody.mid", "--bars", 1, *writing]],
         "vary": [[song, "--keep", "rhythm", "--bars", 1, "-n", 1, *writing]],
         "train": [[midi, "-o", "trained", "model.width=32", "model.layers=1", "model.heads=2", "model.kv_heads=1",

@@ -67,7 +67,8 @@ def test_generate_is_asked_like_this() -> None:
     asked = list(inspect.signature(toccata.Model.generate).parameters)[1:]
     assert " ".join(asked) == (
         "prompt n bars seed sampling prompt_bars prompt_tokens prompt_seconds continuation_only key tempo meter "
-        "programs pitches controls style chords end form max_tokens max_copy best_of accept on_event"
+        "programs pitches controls style chords end form max_tokens max_copy best_of modulate anyway without accept "
+        "on_event"
     )
 
 

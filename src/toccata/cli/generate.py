@@ -34,7 +34,7 @@ from toccata.errors import RequestError
 @click.argument("prompt", required=False, type=PATH)
 @writing(
     click.option("--best-of", type=Value("best_of"), metavar="N",
-                 help="Write N, keep the best -n.  [without --seed: 4, or 2 n]"),
+                 help="Write N, keep the best -n.  [4 without --seed]"),
     click.option("--bars", type=Value("new_bars"), metavar="B",
                  help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
@@ -51,8 +51,8 @@ from toccata.errors import RequestError
     click.option("--max-copy", type=Value("max_copy"), metavar="N",
                  help="No passage of over N notes from the training."),
     click.option("--program", "programs", type=Value("program", "NAME"), multiple=True,
-                 help="It plays, and none that is not named: name, 0-127, drums."),
-    click.option("--modulate", is_flag=True, help="Without --key, let it leave the key of its first bars."),
+                 help="These play, no others: name, 0-127, drums."),
+    click.option("--modulate", is_flag=True, hidden=True, help="Without --key, it may leave the key of its start."),
     *ENSEMBLE,
 )  # fmt: skip
 def generate(face: Face, **options: Any) -> None:

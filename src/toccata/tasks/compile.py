@@ -115,25 +115,10 @@ def _continuation(
     room -= len(control_tokens.prefix)
     bars = bar_map(score)
     seam = bars.end if request.seam is None else request.seam
-    whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
-    inside = seam - int(bars.starts[min(whole, len(bars))])
     known = _programs_before(score, seam)
     if not known:
         raise RequestError("the prompt has no notes before the place where the new music begins")
-    # Not past the last bar in which a note begins: a prompt of silence is useless.
-    latest = bars.at(_last_onset(score, seam))
-    _refuse_silent(latest, whole)
-    first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
-    while True:
-        ids = _prompt_ids(tokenizer, score, bars, first, seam)
-        if len(ids) <= room or first >= latest:
-            break
-        first += max(1, (latest - first) // 4)
-    _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
-    meter = bars.meters[min(whole, len(bars) - 1)]
-    if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
-        read = ids.tolist()
-        ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
+    ids, first, meter = _readable(tokenizer, score, bars, seam, room)
     ensemble = ensemble_of(request, grammar.scheme, coverage, known)
     constraints = constraints_of(request, grammar, ensemble, continued=True, bars=None)
     cursor = grammar.cursor(constraints, meter=meter)
@@ -161,6 +146,30 @@ def _continuation(
         control_tokens=shift_bars(control_tokens, bar),
         remarks=(*remarks, *ensemble.remarks),
     )
+
+
+def _readable(
+    tokenizer: Tokenizer, score: Score, bars: BarMap, seam: int, room: int
+) -> tuple[NDArray[np.int32], int, tuple[int, int]]:
+    """Return the ids of as much of a prompt's end as fits into ``room``, its first bar, and the meter at the seam."""
+    grammar = tokenizer.grammar()
+    whole = int(np.searchsorted(bars.starts, seam, side="right")) - 1  # bars before the seam's own
+    inside = seam - int(bars.starts[min(whole, len(bars))])
+    # Not past the last bar in which a note begins: a prompt of silence is useless.
+    latest = bars.at(_last_onset(score, seam))
+    _refuse_silent(latest, whole)
+    first = min(max(whole - _bars_that_fit(tokenizer, score, bars, seam, room), 0), latest)
+    while True:
+        ids = _prompt_ids(tokenizer, score, bars, first, seam)
+        if len(ids) <= room or first >= latest:
+            break
+        first += max(1, (latest - first) // 4)
+    _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
+    meter = bars.meters[min(whole, len(bars) - 1)]
+    if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
+        read = ids.tolist()
+        ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
+    return ids, first, meter
 
 
 def _with_learned_instruments(

@@ -128,7 +128,7 @@ def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding
     if request.chords is not None:
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
         chart = request.chords if request.bars is None else request.chords.part(0, request.bars)  # it is repeated
-        return voiced_chart(chart, tick, state.ticks_per_bar)
+        return voiced_chart(chart, tick, state.ticks_per_bar, final=request.end)
     if not request.end or request.bars is None:
         return None
     return VoicedEnding(ending_key(request), first + request.bars)

@@ -239,7 +239,8 @@ def refuse_unlearned(programs: Iterable[int], coverage: Coverage | None) -> None
     for program in programs:
         if program not in coverage.known:
             nearest = coverage.nearest(program)
-            instead = "" if nearest is None else f", the nearest is {program_name(nearest)}"
+            several = nearest is not None and len(coverage.known) > 1
+            instead = f", the nearest is {program_name(nearest)}" if several and nearest is not None else ""
             raise RequestError(
                 f"this model has not learned {program_name(program)}: it knows {coverage.names()}{instead}; "
                 "write it all the same with anyway=True"

@@ -175,7 +175,7 @@ def planned(found: Sequence[Slot], key: Key, seed: int) -> Voiced:
         sung = None if run[0][1].first is None else run[0][1].first % 12
         times = run[0][1].begin, run[-1][1].end
         spans.append(_span(chords[run[0][0]], key.tonic, times, basses[place], place + 1 == len(runs), sung))
-    return Voiced(tuple(spans), calm=True)
+    return Voiced(tuple(spans), calm=True, enters=False)
 
 
 def _bass_line(

@@ -61,10 +61,12 @@ class Voiced:
     Attributes:
         spans: The chords, in the order of time.
         calm: Whether notes that begin between beats end with the beat, as passing notes do.
+        enters: Whether the lowest part must enter with each chord; not where a script says who sings when.
     """
 
     spans: tuple[ChordSpan, ...]
     calm: bool = False
+    enters: bool = True
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -86,12 +88,12 @@ class Voiced:
             )
             for span in inside
         ]
-        return Voiced(tuple(moved), self.calm)
+        return Voiced(tuple(moved), self.calm, self.enters)
 
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the next entry of the lowest part in the current bar, and that of who plays the tones still needed."""
         parts = playing(state)
-        if not parts:
+        if not parts or not self.enters:
             return ()
         now, line, found = state.tick, state.bar_tick + state.ticks_per_bar, []
         for begin in self._begins[bisect_left(self._begins, now) :]:
@@ -112,10 +114,11 @@ class Voiced:
         return [tone for tone in span.tones[: span.needed] if tone in unheard] or unheard
 
     def free_by(self, state: State, program: int, single: bool) -> int:
-        """Return the tick at which a program must not sound any more, because it enters there."""
-        if lowest_part(state) not in (None, program):
-            return NEVER
+        """Return the tick at which a program must not sound any more, because it enters there, or all do."""
         place = bisect_right(self._begins, state.tick)
+        last = place == len(self.spans) - 1 and self.spans[-1].final
+        if not last and lowest_part(state) not in (None, program):
+            return NEVER
         following = self._begins[place] if place < len(self._begins) else NEVER
         late = (state.tick - state.bar_tick) % state.ticks_per_beat
         return min(following, state.tick - late + state.ticks_per_beat) if self.calm and late else following
@@ -175,14 +178,16 @@ def lowest_part(state: State) -> int | None:
     return next(iter(playing(state)), None)
 
 
-def voiced_chart(chart: ChordChart, first: int, ticks_per_bar: int) -> Voiced:
-    """Return the chords of a chart that begins at tick ``first``."""
+def voiced_chart(chart: ChordChart, first: int, ticks_per_bar: int, *, final: bool = False) -> Voiced:
+    """Return the chords of a chart that begins at tick ``first``; ``final``: the piece ends with its last one."""
     begins = [
         (first + bar * ticks_per_bar + round(change.place * ticks_per_bar), change.chord)
         for bar, change in chart.changes()
     ]
     ends = [*(begin for begin, _ in begins[1:]), first + len(chart.bars) * ticks_per_bar]
     spans = [_span(chord, begin, end) for (begin, chord), end in zip(begins, ends, strict=True) if chord is not None]
+    if final and spans:
+        spans[-1] = replace(spans[-1], final=True)
     return Voiced(tuple(spans))
 
 

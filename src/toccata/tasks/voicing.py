@@ -177,6 +177,7 @@ class Voicing:
             for clumsy in self._clumsy(cursor):
                 better = mask[ids] & ~clumsy[scheme.note_values[scheme.start_kind, False]]
                 mask[ids] = better if better.any() else mask[ids]
+            cursor.prefer(mask)
         due = self._due(cursor)
         narrowed = mask.copy()
         for kind in _MOVES:

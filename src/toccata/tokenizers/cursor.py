@@ -99,6 +99,16 @@ class Cursor(Reach):
         meters = self.grammar.scheme.vocabulary.meters
         return meters.index(self.state.meter) if self.state.meter in meters else -1
 
+    def prefer(self, mask: Mask) -> None:
+        """Leave of the notes in ``mask`` those that the preferences leave; for scripts, after they have narrowed it."""
+        scheme, program = self.grammar.scheme, self.state.program
+        which = scheme.start_kind, program == DRUMS
+        ids, values = scheme.note_ids[which], scheme.note_values[which]
+        if self.constraints.preferences and mask[ids].any():
+            free = np.zeros(128, np.bool_)
+            free[values[mask[ids]]] = True
+            mask[ids] &= self._preferred(program, free)[values]
+
     def _allowed(self) -> Mask:
         grammar, state = self.grammar, self.state
         if state.ended:
@@ -189,12 +199,12 @@ class Cursor(Reach):
         state = self.state
         ids = self._ids(Kind.TIME_SHIFT)
         ticks = state.tick + self._lengths(Kind.TIME_SHIFT)
-        self._keep_in_bar(mask, ids, ticks)
         if self.grammar.shift_needs_note:
             mask[ids] &= (ticks >= self.floor) & self._some_note_fits(ticks)
         else:
             mask[ids] &= ticks <= self.end_tick
             self._keep_in_reach(mask, ids, ticks)
+        self._keep_in_bar(mask, ids, ticks)
 
     def _rest(self, mask: Mask) -> None:
         state, timing = self.state, self.grammar.scheme.timing
@@ -203,8 +213,8 @@ class Cursor(Reach):
         last = self.end_tick if timing.clock is Clock.SHIFTS else self.end_tick - 1
         ticks = since + self._lengths(Kind.REST)
         mask[ids] &= (ticks <= last) & (state.bar >= 0)
-        self._keep_in_bar(mask, ids, ticks)
         self._keep_in_reach(mask, ids, ticks)
+        self._keep_in_bar(mask, ids, ticks)
 
     def _keep_in_bar(self, mask: Mask, ids: NDArray[np.intp], ticks: NDArray[np.int64]) -> None:
         """While players must still enter, forbid moving time past that; and, if it can be helped, past a whole bar."""
@@ -219,6 +229,8 @@ class Cursor(Reach):
         if not self._waits():
             return
         fits = mask[ids] & self._some_note_fits(ticks)
+        if self._lines is not None and fits.any():  # a line may still sound where time passes to, and end in time
+            fits = mask[ids] & (ticks <= ticks[fits].max())
         follows = self.grammar.masks[self.state.prev]
         programs, starts = self._ids(Kind.PROGRAM), self._ids(self.grammar.scheme.start_kind)
         now = follows[programs].any() and self._some_note_fits(np.array([self.state.tick]))[0]
@@ -256,7 +268,7 @@ class Cursor(Reach):
         if self._may_start(program) and self._status_fits():
             which = scheme.start_kind, program == DRUMS
             free = self._free_pitches(program)
-            if self.constraints.preferences:
+            if self.constraints.preferences and self.constraints.script is None:
                 free = self._preferred(program, free)
             mask[scheme.note_spans[which]] = free[scheme.pitch_spans[which]]
 

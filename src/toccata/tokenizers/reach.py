@@ -151,12 +151,14 @@ class Reach:
 
     def _places_left(self) -> NDArray[np.int64]:
         """Return the ticks of this bar at which a note may still begin, ``int64[n]``, rising."""
-        state, step = self.state, self.state.ticks_per_position
-        first = state.tick
-        if self.grammar.scheme.timing.clock is Clock.POSITIONS and state.position_tick < state.tick:
+        state, step, first = self.state, self.state.ticks_per_position, self.state.tick
+        positions = self.grammar.scheme.timing.clock is Clock.POSITIONS
+        if positions and state.position_tick < state.tick:
             first = max(state.position_tick + 1, state.tick)
             first = state.bar_tick - (state.bar_tick - first) // step * step  # a position must be named first
         ticks = np.arange(first, min(self._next_bar_tick(), self.end_tick), step)
+        if self.grammar.shift_needs_note and not positions:  # what one shift leads to
+            ticks = ticks[np.isin(ticks, state.tick + self._lengths(Kind.TIME_SHIFT))]
         return ticks[ticks >= self.floor]
 
     def _note_of_program_fits(self, program: int, ticks: NDArray[np.int64]) -> Mask:
