@@ -217,6 +217,8 @@ def ensemble_of(
             wanted = rng.choice(some, min(len(some), 3), replace=False).tolist()
         bars = {bar: [(p, int(rng.integers(300))) for p in wanted[: int(rng.integers(1, 4))]] for bar in range(5)}
         found["players"] = (InMostBars(wanted) if rng.random() < 0.5 else InBars(bars),)
+    if rng.random() < 0.2:
+        found["settled"] = int(rng.integers(0, 3))
     if rng.random() < 0.2 and not tokenizer.grammar().shift_needs_note:
         some = [0] if programs is None else np.flatnonzero(programs[:DRUMS]).tolist()
         found["rests"] = {program: rng.random(int(rng.integers(1, 300))) < 0.5 for program in some}

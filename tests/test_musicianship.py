@@ -210,6 +210,12 @@ def test_named_players_play_in_three_quarters_of_the_bars(options: EventOptions 
             )
 
 
+def test_nobody_joins_a_new_piece_after_its_first_bars(model: Model) -> None:
+    for piece in model.generate(n=4, bars=8, seed=1, meter=(4, 4)):
+        size = 4 * piece.score.ticks_per_quarter
+        assert all(min(n.time for n in track.notes) < 4 * size for track in piece.score.tracks if len(track.notes))
+
+
 def test_solo_strings_play_one_note_at_a_time_unless_without_lines(model: Model) -> None:
     single = model.generate(n=4, bars=4, seed=1, programs=[40], meter=(4, 4))
     assert not any(together(piece) for piece in single)

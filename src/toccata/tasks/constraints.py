@@ -14,7 +14,7 @@ from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine, basses_of
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
 from toccata.tasks.steering import steering
-from toccata.tasks.tendencies import ESTABLISHED, KeyTendency
+from toccata.tasks.tendencies import ESTABLISHED, EnsembleTendency, KeyTendency
 from toccata.tasks.voiced import Voiced, VoicedEnding, voiced_chart
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import Constraints, Ends, Players, Preference, Tendency
@@ -96,8 +96,10 @@ def with_music(
         BassBelow(around, basses) if "roles" not in without else None,
         top,
     ]
+    open_ensemble = request.prompt is None and request.programs is None and "players" not in without
     return replace(
         constraints,
+        settled=first + ESTABLISHED if open_ensemble and scheme.has_programs else None,
         pitch_rules=(*rules, top) if top is not None else rules,
         preferences=tuple(preference for preference in preferences if preference is not None),
         players=tuple(rule for rule in (playing, voiced) if rule is not None),
@@ -116,7 +118,9 @@ def _pitched_programs(request: Request) -> set[int]:
 def _tendencies(request: Request, state: State, first: int) -> tuple[Tendency, ...]:
     """Return the tendency of a new piece to stay in the key of its first bars, and of all to keep to their levels."""
     start = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
-    steered = tuple(steering(request.controls, request.bar_controls, first, start, state))
+    steered: tuple[Tendency, ...] = tuple(steering(request.controls, request.bar_controls, first, start, state))
+    if request.prompt is None and request.programs is None and "players" not in request.without:
+        steered = (*steered, EnsembleTendency(first))
     if request.prompt is not None or request.modulate or request.key is not None or request.chords is not None:
         return steered
     state.histogram_until_bar = min(state.histogram_until_bar, first + ESTABLISHED)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from toccata.midi.keys import estimate, every_octave
 from toccata.tokenizers.state import State
-from toccata.tokenizers.vocabulary import DRUMS
+from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 ESTABLISHED = 4
 """The bars in which a new piece establishes its key."""
 _OUTSIDE = -0.7
 """What is added to the logit of a pitch outside the key: half as likely."""
+_JOINS = -1.5
+"""What is added to the logit of an instrument that has not played yet, after the first bar."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,28 @@ class KeyTendency:
         bias = np.zeros(len(scheme.vocabulary), np.float32)
         which = scheme.start_kind, False
         bias[scheme.note_ids[which]] = pitches[scheme.note_values[which]]
+        return bias
+
+
+@dataclass(frozen=True)
+class EnsembleTendency:
+    """The tendency of a new piece to go on with who plays in its first bar; a Tendency.
+
+    Attributes:
+        first: The first bar, in the state's counting.
+    """
+
+    first: int
+
+    guided = False
+
+    def leaning(self, state: State) -> NDArray[np.float32] | None:
+        """Return what is added to the logit of each base token, ``float32[V]``; None: nothing."""
+        ids = state.scheme.vocabulary.of_kind[Kind.PROGRAM]
+        if state.bar <= self.first or not len(ids) or not state.bars_played:
+            return None
+        bias = np.zeros(len(state.scheme.vocabulary), np.float32)
+        bias[ids] = np.where(np.isin(state.scheme.vocabulary.values[ids], list(state.bars_played)), 0, _JOINS)
         return bias
 
 

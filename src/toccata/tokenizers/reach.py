@@ -21,7 +21,8 @@ class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_deadline", "_free", "_lines", "_longest", "_pitches", "_plays", "_soonest", "_within", "begun", "closing",
+        "_deadline", "_free", "_lines", "_longest", "_pitches", "_plays", "_settled", "_soonest", "_within",
+        "begun", "closing",
         "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
 
@@ -46,6 +47,7 @@ class Reach:
         self._lines = None if grammar.scheme.note_off else constraints.lines
         self._plays &= self._pitches.any(axis=1)
         self._deadline: int | None = None  # see `deadline`; None: not computed since a token was read
+        self._settled = False  # whether nobody joins any more
         self._soonest = 0  # the earliest of those of the programs that may play
         self._longest: dict[int, int] = {}  # by ticks a beat, the longest of their shortest notes
         if grammar.merges is not None:
@@ -64,6 +66,8 @@ class Reach:
         self.state.read(base)
         self.place += 1
         self._deadline = None
+        if self.constraints.settled is not None and not self._settled:
+            self._settle(self.constraints.settled)
         for note in self.state.made:
             if note.onset >= self.floor:
                 self.reached = max(self.reached, note.onset + note.length)
@@ -76,6 +80,15 @@ class Reach:
                 free[program] = max(free[program], np.partition(pitch_ends, 128 - most)[128 - most])
             self._free = free
             self._soonest = int(free.min(where=self._plays, initial=NEVER))
+
+    def _settle(self, first: int) -> None:
+        """From bar ``first`` on, let only those play that have played before."""
+        state = self.state
+        if state.bar >= first and state.bars_played:
+            joined = np.zeros(DRUMS + 1, np.bool_)
+            joined[list(state.bars_played)] = True
+            self._settled, self._plays, self._longest = True, self._plays & joined, {}
+            self._soonest = int(self._free.min(where=self._plays, initial=NEVER))
 
     def _strike(self, pitch: int) -> None:
         """A note is about to begin."""

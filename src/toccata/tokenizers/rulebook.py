@@ -126,6 +126,7 @@ class Constraints:
         lines: ``int64[129]``, the most notes of each program that may sound at once; None: any number. Not for schemes
             with note-offs, in which it is not known when a note ends.
         players: Which programs must play in a bar; all of them apply.
+        settled: The bar from which on only programs play that have played before; None: any may join at any time.
         tempo: Whether new tempo changes may be written.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
@@ -144,6 +145,7 @@ class Constraints:
     ranges: Mask | None = None
     lines: NDArray[np.int64] | None = None
     players: tuple[Players, ...] = ()
+    settled: int | None = None
     tempo: bool = True
     meter: bool = True
     steady: bool = False
