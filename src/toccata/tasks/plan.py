@@ -189,7 +189,7 @@ def _bass_line(
         for pitch in range(BASS[0], BASS[1] + 1):
             if pitch % 12 == root and chord.tones != _DIMINISHED:
                 own = 0.0
-            elif pitch % 12 == third and not close:
+            elif pitch % 12 == third and (not close or chord.tones == _DIMINISHED):
                 own = _INVERTED
             else:
                 continue
