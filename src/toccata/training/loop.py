@@ -216,7 +216,8 @@ class Trainer:
         steps = state.step + int(max(0.0, _USED * limit - each * state.step) / each)
         if limit >= SHORT and abs(steps - state.steps) > _DIFFERENT * state.steps:
             how = "faster" if steps > state.steps else "slower"
-            self.say(f"The machine is {how} than in its first seconds: {steps:,} steps fit, not {state.steps:,}")
+            if self.say is not None and self.learner.is_main:
+                self.say(f"The machine is {how} than in its first seconds: {steps:,} steps fit, not {state.steps:,}")
             state.steps = max(state.step + 1, steps)
 
     def _read(
