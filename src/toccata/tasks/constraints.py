@@ -89,6 +89,7 @@ def with_music(
         playing = named_players(request, scheme, state, first)
     lowest = around is None or around.silent or BASSES.issuperset(request.programs or (-1,))
     voiced = _voiced(request, state, first) if lowest and "voicing" not in without else None
+    ending = voiced if isinstance(voiced, VoicedEnding) else None
     adds = around is not None and request.programs is not None and "fit" not in without
     preferences: list[Preference | None] = [
         Consonant(around) if adds and around is not None else None,
@@ -100,7 +101,7 @@ def with_music(
     return replace(
         constraints,
         settled=first + ESTABLISHED if open_ensemble and scheme.has_programs else None,
-        pitch_rules=(*rules, top) if top is not None else rules,
+        pitch_rules=(*rules, *(rule for rule in (top, ending) if rule is not None)),
         preferences=tuple(preference for preference in preferences if preference is not None),
         players=tuple(rule for rule in (playing, voiced) if rule is not None),
         tendencies=_tendencies(request, state, first),

@@ -28,6 +28,8 @@ _NO_CADENCE = 0.05
 """The weight of a last chord but one that is no dominant."""
 _HOLD_STRONG, _HOLD_WEAK = 0.25, 0.9
 """The weight of the same chord again, where a strong beat begins and where none does."""
+_PARALLEL = 4.0
+"""What a parallel fifth or octave with the melody costs."""
 _INVERTED, _CHANCE = 0.8, 1.0
 """What a third in the bass costs, and at most what chance adds to any note of it."""
 BASS, BASS_HOME = (40, 60), 50
@@ -169,7 +171,8 @@ def planned(found: Sequence[Slot], key: Key, seed: int) -> Voiced:
     runs = [list(group) for _, group in groupby(zip(numbers, found, strict=True), key=lambda pair: pair[0])]
     # The last two chords and those of phrase ends have their roots in the bass.
     closes = [place + 2 >= len(runs) or any(slot.closes for _, slot in run) for place, run in enumerate(runs)]
-    basses = _bass_line([chords[run[0][0]] for run in runs], key.tonic, closes, rng)
+    melody = [run[0][1].first for run in runs]
+    basses = _bass_line([chords[run[0][0]] for run in runs], key.tonic, closes, melody, rng)
     spans = []
     for place, run in enumerate(runs):
         sung = None if run[0][1].first is None else run[0][1].first % 12
@@ -179,11 +182,19 @@ def planned(found: Sequence[Slot], key: Key, seed: int) -> Voiced:
 
 
 def _bass_line(
-    chords: Sequence[PlannedChord], tonic: int, closes: Sequence[bool], rng: np.random.Generator
+    chords: Sequence[PlannedChord],
+    tonic: int,
+    closes: Sequence[bool],
+    melody: Sequence[int | None],
+    rng: np.random.Generator,
 ) -> list[int]:
-    """Return the pitch of the bass for each chord: roots and thirds that move by steps and small leaps."""
+    """Return the pitch of the bass for each chord: roots and thirds that move by steps and small leaps.
+
+    Parallel fifths and octaves with the melody are avoided.
+    """
     best: list[dict[int, tuple[float, int]]] = []  # for each chord and pitch: its cost, and the pitch before
-    for chord, close in zip(chords, closes, strict=True):
+    for place, (chord, close) in enumerate(zip(chords, closes, strict=True)):
+        above = melody[place - 1] if place else None, melody[place]
         root, third = (tonic + chord.root) % 12, (tonic + chord.root + chord.tones[0]) % 12
         costs: dict[int, tuple[float, int]] = {}
         for pitch in range(BASS[0], BASS[1] + 1):
@@ -194,11 +205,10 @@ def _bass_line(
             else:
                 continue
             own += abs(pitch - BASS_HOME) / 12 + float(rng.random()) * _CHANCE
-            before = (
-                [(cost + _leap(abs(pitch - low)), low) for low, (cost, _) in best[-1].items()] if best else [(0.0, -1)]
-            )
-            cost, low = min(before)
-            costs[pitch] = own + cost, low
+            costs[pitch] = own, -1
+            if best:
+                cost, low = min((cost + _step(low, pitch, *above), low) for low, (cost, _) in best[-1].items())
+                costs[pitch] = own + cost, low
         best.append(costs)
     line = [min(best[-1], key=lambda pitch: best[-1][pitch][0])]
     for costs in reversed(best[1:]):
@@ -206,11 +216,16 @@ def _bass_line(
     return line
 
 
-def _leap(size: int) -> float:
-    """Return what a step or leap of the bass costs."""
+def _step(before: int, after: int, melody_before: int | None, melody_after: int | None) -> float:
+    """Return what a step or leap of the bass costs, under a melody that moves as well."""
+    size, cost = abs(after - before), 0.0
+    if melody_before is not None and melody_after is not None:
+        along = (melody_after - melody_before) * (after - before) > 0
+        gap = (melody_before - before) % 12
+        cost = _PARALLEL if along and gap in (0, 7) and (melody_after - after) % 12 == gap else 0.0
     if size in (6, 12):
-        return 2.0
-    return 0.6 if size == 0 else 0.3 if size <= 2 else 1.0 if size <= 7 else 6.0
+        return cost + 2.0
+    return cost + (0.6 if size == 0 else 0.3 if size <= 2 else 1.0 if size <= 7 else 6.0)
 
 
 def _span(

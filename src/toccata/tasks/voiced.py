@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toccata.midi.keys import Key, estimate
 from toccata.midi.ranges import BASSES
@@ -24,6 +25,8 @@ from toccata.tokenizers.vocabulary import DRUMS
 _PITCHES = np.arange(128)
 _ACTIVE = 2
 """A program that has played in the last so many bars is playing."""
+_LOW = 60
+"""The last note of the lowest part is no higher, where it can."""
 _LEAP, _STEP = 7, 5
 """Semitones that the lowest part leaps at most, where it can; and while a chord lasts."""
 _NEEDED = (3, 7)
@@ -116,9 +119,8 @@ class Voiced:
     def free_by(self, state: State, program: int, single: bool) -> int:
         """Return the tick at which a program must not sound any more, because it enters there, or all do."""
         place = bisect_right(self._begins, state.tick)
-        last = place == len(self.spans) - 1 and self.spans[-1].final
-        if not last and lowest_part(state) not in (None, program):
-            return NEVER
+        if lowest_part(state) not in (None, program):
+            return self._begins[-1] if place < len(self.spans) and self.spans[-1].final else NEVER
         following = self._begins[place] if place < len(self._begins) else NEVER
         late = (state.tick - state.bar_tick) % state.ticks_per_beat
         return min(following, state.tick - late + state.ticks_per_beat) if self.calm and late else following
@@ -134,8 +136,12 @@ class Voiced:
         enters = tick == span.begin and state.last_onset.get(program) != tick
         bass = _of_classes(span.bass)
         if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
-            exact = [np.equal(_PITCHES, span.pitch)] if span.pitch is not None and span.pitch < lowest else []
-            return [*exact, bass & below & _near(state), bass & below, bass]
+            near = below & _near(state)
+            if span.pitch is None:
+                low = below & np.less_equal(_PITCHES, _LOW)
+                return [bass & near & low, bass & low, bass & near, bass & below, bass]
+            exact = [np.equal(_PITCHES, span.pitch)] if span.pitch < lowest else []
+            return [*exact, bass & near, *([] if span.final else [_of_classes(*span.tones) & near]), bass & below, bass]
         above = np.greater(_PITCHES, lowest) if lowest % 12 == span.bass else np.ones(128, np.bool_)
         unheard = self._unheard(state, span)
         found = [above & _of_classes(tone) for tone in unheard[:2]]
@@ -223,6 +229,14 @@ class VoicedEnding:
     def preferred(self, state: State, program: int) -> Sequence[Mask]:
         """Return the preferred pitches of the last two chords."""
         return self._voiced(state).preferred(state, program) if state.bar >= self.bars - 2 else ()
+
+    def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
+        """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``: the lowest at last is a tonic."""
+        allowed = np.ones((len(ticks), 128), np.bool_)
+        if state.bar >= self.bars - 1:
+            lowest, tonic = _lowest(state, state.tick), self._voiced(state).spans[-1].bass
+            allowed[:, :lowest] = False if lowest < 128 and lowest % 12 == tonic else _of_classes(tonic)[:lowest]
+        return allowed
 
     def _voiced(self, state: State) -> Voiced:
         last = state.bar_tick + (self.bars - 1 - max(state.bar, 0)) * state.ticks_per_bar

@@ -174,10 +174,10 @@ class Voicing:
             return mask
         ids = scheme.note_ids[scheme.start_kind, False]
         if mask[ids].any():
-            for clumsy in self._clumsy(cursor):
-                better = mask[ids] & ~clumsy[scheme.note_values[scheme.start_kind, False]]
-                mask[ids] = better if better.any() else mask[ids]
-            cursor.prefer(mask)
+            values = scheme.note_values[scheme.start_kind, False]
+            free = np.zeros(128, np.bool_)
+            free[values[mask[ids]]] = True
+            mask[ids] &= self._chosen(cursor, free)[values]
         due = self._due(cursor)
         narrowed = mask.copy()
         for kind in _MOVES:
@@ -206,6 +206,22 @@ class Voicing:
             mask[pitches] &= room[scheme.note_values[scheme.start_kind, False]] >= min(length, int(room.max()))
             if length > most and mask[ids].any():
                 mask[pitches] = False
+
+    def _chosen(self, cursor: Any, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return those of some pitches that are best for the next note, ``bool[128]``.
+
+        Tones of a chord that are not clumsy go before those that are, and these before other pitches.
+        """
+        below, pushing, along = self._clumsy(cursor)
+        none = np.zeros(128, np.bool_)
+        avoided = (below | pushing | along, pushing | (along & ~below), below | pushing, below, none)
+        for preference in cursor.constraints.preferences:
+            wanted = preference.preferred(cursor.state, cursor.state.program)
+            chords = [tier for tier in wanted if not _any_class(tier)]
+            others = [tier for tier in wanted if _any_class(tier)]
+            tiers = [(tier, avoid) for some in (chords, others) for avoid in avoided for tier in some]
+            free = next((free & tier & ~avoid for tier, avoid in tiers if (free & tier & ~avoid).any()), free)
+        return next((free & ~avoid for avoid in avoided if (free & ~avoid).any()), free)
 
     def _clumsy(self, cursor: Any) -> list[NDArray[np.bool_]]:
         """Return the pitches to avoid for the next note, as ``bool[128]`` each, the worst first.
@@ -288,6 +304,11 @@ class Voicing:
         """Return how long a note may be: until the melody descends to it, or rests."""
         below = np.flatnonzero(self._above[tick:] <= pitch)
         return int(below[0]) if len(below) else NEVER
+
+
+def _any_class(pitches: NDArray[np.bool_]) -> bool:
+    """Return whether there is a pitch of each class among some."""
+    return len(set((np.flatnonzero(pitches) % _OCTAVE).tolist())) == _OCTAVE
 
 
 def deal(notes: Sequence[Sung], voices: Sequence[ChoirVoice], before: Sequence[int | None] = ()) -> list[list[Sung]]:

@@ -99,16 +99,6 @@ class Cursor(Reach):
         meters = self.grammar.scheme.vocabulary.meters
         return meters.index(self.state.meter) if self.state.meter in meters else -1
 
-    def prefer(self, mask: Mask) -> None:
-        """Leave of the notes in ``mask`` those that the preferences leave; for scripts, after they have narrowed it."""
-        scheme, program = self.grammar.scheme, self.state.program
-        which = scheme.start_kind, program == DRUMS
-        ids, values = scheme.note_ids[which], scheme.note_values[which]
-        if self.constraints.preferences and mask[ids].any():
-            free = np.zeros(128, np.bool_)
-            free[values[mask[ids]]] = True
-            mask[ids] &= self._preferred(program, free)[values]
-
     def _allowed(self) -> Mask:
         grammar, state = self.grammar, self.state
         if state.ended:
