@@ -147,12 +147,25 @@ class Reach:
 
     def _latest_entry(self, entries: Sequence[Entry]) -> int:
         """Return the latest tick at which none of some entries is too late; those that cannot be are left out."""
-        latest, places = NEVER, self._places_left()
+        latest, places = NEVER, None
+        positions = self.grammar.scheme.timing.clock is Clock.POSITIONS
         for program, first, last in entries:
+            # Nearly always a place on the grid can be counted; only rules and single shifts need all of them.
+            if not self._is_timed(program) and (not self.grammar.shift_needs_note or positions):
+                latest = min(latest, self._last_place(program, first, last))
+                continue
+            places = self._places_left() if places is None else places
             ticks = places[(places >= first) & (places <= last)]
             ticks = ticks[self._note_of_program_fits(program, ticks)]
             latest = min(latest, int(ticks[-1]) if len(ticks) else NEVER)
         return latest
+
+    def _last_place(self, program: int, first: int, last: int) -> int:
+        """Return the last place of this bar in ``[first, last]`` at which a note of a program fits; NEVER: none."""
+        step, begin = self.state.ticks_per_position, self._first_place()
+        last = min(last, self.end_tick - self._shortest(program), min(self._next_bar_tick(), self.end_tick) - 1)
+        place = begin + (last - begin) // step * step
+        return place if place >= max(begin, first, int(self._free[program]), self.floor) else NEVER
 
     def _note_limit(self) -> int:
         """Return the tick by which a note of the program that plays must have ended."""
@@ -164,15 +177,20 @@ class Reach:
 
     def _places_left(self) -> NDArray[np.int64]:
         """Return the ticks of this bar at which a note may still begin, ``int64[n]``, rising."""
-        state, step, first = self.state, self.state.ticks_per_position, self.state.tick
-        positions = self.grammar.scheme.timing.clock is Clock.POSITIONS
-        if positions and state.position_tick < state.tick:
-            first = max(state.position_tick + 1, state.tick)
-            first = state.bar_tick - (state.bar_tick - first) // step * step  # a position must be named first
-        ticks = np.arange(first, min(self._next_bar_tick(), self.end_tick), step)
-        if self.grammar.shift_needs_note and not positions:  # what one shift leads to
+        state = self.state
+        end = min(self._next_bar_tick(), self.end_tick)
+        ticks = np.arange(self._first_place(), end, state.ticks_per_position)
+        if self.grammar.shift_needs_note and self.grammar.scheme.timing.clock is Clock.SHIFTS:  # where one shift leads
             ticks = ticks[np.isin(ticks, state.tick + self._lengths(Kind.TIME_SHIFT))]
         return ticks[ticks >= self.floor]
+
+    def _first_place(self) -> int:
+        """Return the first tick at which a note may still begin: now, or the next position that can be named."""
+        state, step = self.state, self.state.ticks_per_position
+        if self.grammar.scheme.timing.clock is Clock.POSITIONS and state.position_tick < state.tick:
+            first = max(state.position_tick + 1, state.tick)
+            return state.bar_tick - (state.bar_tick - first) // step * step
+        return state.tick
 
     def _note_of_program_fits(self, program: int, ticks: NDArray[np.int64]) -> Mask:
         """Return at which of ``ticks``, from now on, a note of a program can begin, ``bool[n]``."""
