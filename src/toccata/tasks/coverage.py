@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,7 @@ class Coverage:
             parts.append(f"at {self.tempos[0]:.0f} to {self.tempos[2]:.0f} quarters a minute")
         return " ".join(parts)
 
-    @property
+    @cached_property
     def known(self) -> tuple[int, ...]:
         """The programs that are learned, those with the most notes first; all that there are if none has many."""
         by_notes = sorted(self.instruments, key=lambda program: -self.instruments[program].notes)

@@ -150,10 +150,9 @@ class TopLine:
         known = frozenset(melody)
         ceiling = np.full(max(1, _ticks(bars, hole, score.ticks_per_quarter, ticks_per_quarter)), _ALL)
         programs = set()
-        for track, program, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
+        for _, program, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
             ceiling[start:end] = np.minimum(ceiling[start:end], pitch)
             programs.add(program)
-            del track
         return cls(ceiling, frozenset(programs)) if programs else None
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
