@@ -118,7 +118,8 @@ def test_events_put_together_are_the_notes_of_the_pieces(
                 assert note.onset_seconds == pytest.approx(clock.seconds(note.onset), abs=1e-3)
     added = sum(isinstance(event, NoteAdded) for event in events)
     removed = sum(isinstance(event, NoteRemoved) for event in events)
-    assert removed <= added / 6, "most notes are announced as they will be"
+    # The last chord of an ending is held to the end, which is known when it is over.
+    assert removed <= added / (4 if asked.get("end") else 6), "most notes are announced as they will be"
 
 
 @pytest.mark.parametrize(("verb", "arguments"), CALLS.values(), ids=CALLS.keys())
