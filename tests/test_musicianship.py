@@ -459,6 +459,16 @@ def test_harmonised_melodies_have_the_chords_of_their_plan(model: Model) -> None
     assert basses == len(spans)
 
 
+def test_a_chart_replaces_the_plan_and_is_voiced(model: Model) -> None:
+    song = Score(480)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.append(Track("", 0, False))
+    song.tracks[0].notes.extend([Note(i * 480, 480, 72 + (0, 4, 7, 0)[i % 4], 80) for i in range(16)])
+    (piece,) = model.harmonise(song, seed=3, chords="C | Am | F | G7")
+    roots = [min(p for a, b, p in notes(piece.score) if a <= bar * 1920 < b) % 12 for bar in range(4)]
+    assert roots == [0, 9, 5, 7]
+
+
 def test_real_songs_are_filled_by_those_who_played(data: Path, model: Model) -> None:
     for path in find_midi(data / "quartets")[::40][:4]:
         score = read_score(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,23 +101,27 @@ class _Frame:
 _ABOVE, _BETWEEN = 17.0, 20.0  # room for bar numbers over a system, and below it
 
 
-def lay_out(
-    score: Score,
-    *,
-    prompt_end: int | None = None,
-    title: str | None = None,
-    new: Score | None = None,
-    span: tuple[int, int] | None = None,
-) -> Page:
+class View(TypedDict, total=False):
+    """What of a piece is drawn, and how; all of it is optional."""
+
+    prompt_end: int | None
+    """The tick up to which the music was given; that part is shaded and its end marked."""
+    title: str | None
+    """Written at the top."""
+    new: Score | None
+    """Its new notes, at their ticks; all others are pale. None: all are alike."""
+    span: tuple[int, int] | None
+    """The first bar to draw, counted from 0, and the one after the last; None: all."""
+
+
+def lay_out(score: Score, **view: Unpack[View]) -> Page:
     """Draw ``score`` as a piano roll in systems of several bars.
 
     Args:
         score: The music, in ticks.
-        prompt_end: The tick up to which the music was given; that part is shaded and its end marked.
-        title: Written at the top.
-        new: Its new notes, at their ticks; all others are pale. None: all are alike.
-        span: The first bar to draw, counted from 0, and the one after the last; None: all.
+        view: See :class:`View`.
     """
+    prompt_end, title, new, span = (view.get("prompt_end"), view.get("title"), view.get("new"), view.get("span"))
     bars = bar_map(score)
     notes, labels, colours = _notes(score, new)
     first, last = span or (0, len(bars))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from xml.sax.saxutils import escape
 
 from symusic import Score
@@ -12,7 +12,7 @@ from symusic import Score
 from toccata.errors import RequestError
 from toccata.files import write_bytes
 from toccata.render.colours import PAPER
-from toccata.render.layout import lay_out
+from toccata.render.layout import View, lay_out
 from toccata.render.shapes import Line, Page, Rect, Text
 
 _OVERSAMPLING = 2
@@ -20,30 +20,20 @@ _BAND = 1200  # units of height painted at a time: a long page is large only onc
 _FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
-def svg(
-    score: Score,
-    *,
-    prompt_end: int | None = None,
-    title: str | None = None,
-    new: Score | None = None,
-    span: tuple[int, int] | None = None,
-) -> str:
+def svg(score: Score, **view: Unpack[View]) -> str:
     """``score`` as a piano roll, an SVG document.
 
     Bars run in systems like those of a score; every track has a colour, velocity is opacity, drums have their own lane.
 
     Args:
         score: The music, in ticks.
-        prompt_end: The tick at which given music ends and new music begins; the given part is shaded.
-        title: Written at the top.
-        new: Its new notes; all others are pale.
-        span: The first bar to draw, counted from 0, and the one after the last; None: all.
+        view: See :class:`~toccata.render.layout.View`.
     """
-    page = lay_out(score, prompt_end=prompt_end, title=title, new=new, span=span)
+    page = lay_out(score, **view)
     width, height = _short(page.width), _short(page.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'font-family="{_FONT}"><title>{_text(title or "Piano roll")}</title>'
+        f'font-family="{_FONT}"><title>{_text(view.get("title") or "Piano roll")}</title>'
         f'<rect width="{width}" height="{height}" fill="{PAPER}"/>'
     ]
     parts.extend(_svg_shape(shape) for shape in page.shapes)
@@ -51,18 +41,11 @@ def svg(
     return "\n".join(parts)
 
 
-def png(
-    score: Score,
-    *,
-    prompt_end: int | None = None,
-    title: str | None = None,
-    new: Score | None = None,
-    span: tuple[int, int] | None = None,
-) -> bytes:
+def png(score: Score, **view: Unpack[View]) -> bytes:
     """``score`` as a piano roll, the bytes of a PNG picture; as ``svg`` in all else."""
     from PIL import Image
 
-    page = lay_out(score, prompt_end=prompt_end, title=title, new=new, span=span)
+    page = lay_out(score, **view)
     width, height = round(page.width), round(page.height)
     image = Image.new("RGB", (width, height), PAPER)
     for top in range(0, height, _BAND):
@@ -72,15 +55,7 @@ def png(
     return out.getvalue()
 
 
-def write_roll(
-    score: Score,
-    path: Path,
-    *,
-    prompt_end: int | None = None,
-    title: str | None = None,
-    new: Score | None = None,
-    span: tuple[int, int] | None = None,
-) -> None:
+def write_roll(score: Score, path: Path, **view: Unpack[View]) -> None:
     """Write a piano roll of ``score`` to ``path``, SVG or PNG by its suffix; see :func:`svg`.
 
     Raises:
@@ -88,9 +63,9 @@ def write_roll(
     """
     suffix = path.suffix.lower()
     if suffix == ".svg":
-        write_bytes(path, svg(score, prompt_end=prompt_end, title=title, new=new, span=span).encode())
+        write_bytes(path, svg(score, **view).encode())
     elif suffix == ".png":
-        write_bytes(path, png(score, prompt_end=prompt_end, title=title, new=new, span=span))
+        write_bytes(path, png(score, **view))
     else:
         raise RequestError(
             f"{path.name}: a piano roll is written as .svg or .png, not as {suffix or 'nothing'}", path=path

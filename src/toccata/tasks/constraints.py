@@ -78,7 +78,10 @@ def with_music(
         grid = scheme.timing.ticks_per_quarter
         around = Surroundings.of(cut(request.prompt, bars, hole)[0], bars, hole, grid, basses)
     if request.script is not None or not scheme.has_notes:
-        voices = () if request.voiced is None or "voicing" in without else (request.voiced,)
+        # A chart in place of a plan; who sings when, the script says.
+        chart = _voiced(request, state, first) if request.script is not None and request.chords is not None else None
+        voiced = replace(chart, calm=True, enters=False) if isinstance(chart, Voiced) else request.voiced
+        voices = () if voiced is None or "voicing" in without else (voiced,)
         fit = (Consonant(around),) if voices and around is not None else ()
         return replace(constraints, pitch_rules=rules, preferences=(*voices, *fit), players=voices)
     if hole is not None and bars is not None and request.prompt is not None:
