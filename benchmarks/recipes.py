@@ -2,9 +2,12 @@
 
 Some pieces are held back before anything is trained, the same for all. Of each model: nats a note on them where its
 tokens are lossless, how many of their notes a round trip through its tokens keeps (F1; same pitch, program, and onset
-within 1/12 of a quarter), notes it writes a second, and the bytes of what the engine needs.
+within 1/12 of a quarter), notes it writes a second, and the bytes of what the engine needs. A recipe and its project's
+settings are compared piece by piece. With ``--counted`` all are timed first, while the machine is quiet, and then
+trained for the steps that fit into the minutes, whatever else the machine does meanwhile.
 
-    python benchmarks/recipes.py [--data DIR] [--minutes 18] [--seeds] [--pieces N] [--out DIR] [--json] [RECIPE ...]
+    python benchmarks/recipes.py [--data DIR] [--minutes 18] [--seeds] [--counted] [--pieces N] [--out DIR] [--json]
+        [RECIPE ...]
 """
 
 from __future__ import annotations
@@ -15,15 +18,21 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from symusic import Score
+
 import toccata
+from learner import compared
 from roundtrip import notes_kept
 from toccata import folder
+from toccata.api import Silent
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.errors import MidiError
+from toccata.measure.likelihood import likelihood
 from toccata.midi.clean import clean
 from toccata.midi.read import find_midi, read_score
 from toccata.recipes import names, restore
@@ -109,34 +118,66 @@ def copied(paths: list[Path], root: Path, place: Path) -> None:
         shutil.copy(path, target)
 
 
-def measured(made: folder.ModelFolder, held: Path) -> dict[str, Any]:
-    """What there is to say of a model."""
-    f1, pieces = round_trip(made, held)
-    row: dict[str, Any] = {"round_trip_f1": round(f1, 4), "pieces": pieces, "nats_per_note": None}
+class Timed(Silent):
+    """Ends a training at its first step: how many of them fit into its time is known then."""
+
+    def update(self, task: str, done: int, total: int, text: str = "") -> None:
+        """Raise KeyboardInterrupt at the first step."""
+        if task == "training":
+            raise KeyboardInterrupt
+
+
+def steps_of(train: Path, out: Path, recipe: str, settings: list[str], minutes: float) -> int:
+    """How many steps of a training fit into ``minutes``; its tokens stay in ``out``, of its steps nothing does."""
+    counted = out / "steps.json"
+    if not counted.exists():
+        try:
+            toccata.train(train, out, recipe=recipe, settings=settings, minutes=minutes, progress=Timed())
+        except KeyboardInterrupt:
+            state = json.loads((out / folder.TRAINING / "state.json").read_text(encoding="utf-8"))
+            counted.write_text(json.dumps(state["steps"]), encoding="utf-8")
+            for left in (out / folder.TRAINING).glob("last*"):
+                left.unlink()
+    return int(json.loads(counted.read_text(encoding="utf-8")))
+
+
+def measured(made: folder.ModelFolder, held: Path) -> tuple[dict[str, Any], list[tuple[float, int]]]:
+    """What there is to say of a model, and the nats and notes of each held-out piece."""
+    options = restore(made.about["recipe"]).clean
+    scores = list(cleaned(held, options))
+    f1 = round_trip(made, scores)
+    row: dict[str, Any] = {"round_trip_f1": round(f1, 4), "pieces": len(scores), "nats_per_note": None}
+    each: list[tuple[float, int]] = []
     if f1 > LOSSLESS:
-        found = toccata.evaluate(made.path, held, include_seen=True).to_dict()
-        row |= {key: found[key] for key in ("nats_per_note", "nats_per_note_ci95", "notes")}
+        found = likelihood(toccata.load(made.path, precision="fp32"), scores)
+        row |= {"nats_per_note": found.nats_per_note, "nats_per_note_ci95": found.ci95, "notes": found.notes}
+        each = list(found.each)
     model = toccata.load(made.path)
     model.generate(n=1, bars=1)  # the session is ready now
     model.generate(n=4, bars=8, seed=1)
     row["notes_per_second"] = round(model.stats.notes / max(model.stats.seconds, 1e-9), 1)
     row["tokens_per_second"] = round(model.stats.tokens / max(model.stats.seconds, 1e-9), 1)
-    return {**row, "engine_bytes": engine_bytes(made)}
+    return {**row, "engine_bytes": engine_bytes(made)}, each
 
 
-def round_trip(made: folder.ModelFolder, held: Path) -> tuple[float, int]:
-    """F1 of the notes of all held-out pieces, and how many pieces that are."""
-    tokenizer, options = toccata.load(made.path).tokenizer, restore(made.about["recipe"]).clean
-    kept = before = after = pieces = 0
+def cleaned(held: Path, options: Any) -> Iterator[Score]:
+    """The held-out pieces as a recipe cleans them."""
     for path in find_midi(held):
         try:
-            score = clean(read_score(path), options)
+            yield clean(read_score(path), options)
         except MidiError:
             continue
+
+
+def round_trip(made: folder.ModelFolder, scores: list[Score]) -> float:
+    """F1 of the notes of all held-out pieces."""
+    tokenizer = toccata.load(made.path).tokenizer
+    kept = before = after = 0
+    for score in scores:
         again = tokenizer.decode(tokenizer.encode(score).ids)
-        kept, pieces = kept + notes_kept(score, again), pieces + 1
+        kept += notes_kept(score, again)
         before, after = before + score.note_num(), after + again.note_num()
-    return 2 * kept / max(1, before + after), pieces
+    return 2 * kept / max(1, before + after)
 
 
 def engine_bytes(made: folder.ModelFolder) -> int:
@@ -152,32 +193,54 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=home / "bach")
     parser.add_argument("--minutes", type=float, default=18)
     parser.add_argument("--seeds", action="store_true", help="each also with the settings of the project it follows")
+    parser.add_argument("--counted", action="store_true", help="time all of them first, then train by steps")
     parser.add_argument("--pieces", type=int, default=0, metavar="N", help="only about so many pieces of the data")
-    parser.add_argument("--out", type=Path, help="keep the models here")
+    parser.add_argument("--out", type=Path, help="keep the models here, and go on with what is there")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory() as temporary:
-        music = parted(options.data, Path(temporary), options.pieces)
-        for recipe in options.recipes or names():
-            for seed in (False, True) if options.seeds and recipe in SEEDS else (False,):
-                name = recipe + ("-seed" if seed else "")
-                made = toccata.train(
-                    music.train,
-                    (options.out or Path(temporary)) / name,
-                    recipe=recipe,
-                    settings=["prepare.test=0", *(SEEDS[recipe] if seed else ())],
-                    minutes=options.minutes,
-                )
-                lineage = made.about["lineage"]
-                row = {"recipe": name, "minutes": lineage["minutes"], "tokens_seen": lineage["tokens"]}
-                row |= {"parameters": parameters(made), **measured(made, music.held)}
-                rows.append(row)
-                if not options.json:
-                    print(*([HEAD] if len(rows) == 1 else []), line(row), sep="\n", flush=True)
+        place = options.out or Path(temporary)
+        if not (place / "train").exists():
+            parted(options.data, place, options.pieces)
+        rows = list(compared_rows(options, Music(place / "train", place / "held"), place))
     if options.json:
         json.dump({"rows": rows}, sys.stdout)
         print()
+
+
+def compared_rows(options: argparse.Namespace, music: Music, place: Path) -> Iterator[dict[str, Any]]:
+    """Train and measure each recipe, and the settings of the project that it follows."""
+    runs = [
+        (recipe, seed, ["prepare.test=0", *(SEEDS[recipe] if seed else ())])
+        for recipe in options.recipes or names()
+        for seed in ((False, True) if options.seeds and recipe in SEEDS else (False,))
+    ]
+    steps: dict[tuple[str, bool], int] = {}
+    if options.counted:
+        for recipe, seed, settings in runs:
+            out = place / (recipe + ("-seed" if seed else ""))
+            steps[recipe, seed] = steps_of(music.train, out, recipe, settings, options.minutes)
+            print(f"{out.name}: {steps[recipe, seed]:,} steps fit into {options.minutes:g} minutes", file=sys.stderr)
+    ours: list[tuple[float, int]] = []
+    for number, (recipe, seed, settings) in enumerate(runs):
+        length = [f"training.steps={steps[recipe, seed]}"] if options.counted else []
+        made = toccata.train(
+            music.train,
+            place / (recipe + ("-seed" if seed else "")),
+            recipe=recipe,
+            settings=[*settings, *length],
+            minutes=None if options.counted else options.minutes,
+        )
+        found, each = measured(made, music.held)
+        lineage = made.about["lineage"]
+        row = {"recipe": made.name, "minutes": lineage["minutes"], "tokens_seen": lineage["tokens"]}
+        row |= {"parameters": parameters(made), **found}
+        if seed and ours and each:
+            row["ours_beside_it"], row["ours_beside_it_ci95"] = compared(ours, each)
+        ours = [] if seed else each
+        if not options.json:
+            print(*([HEAD] if number == 0 else []), line(row), sep="\n", flush=True)
+        yield row
 
 
 def parameters(made: folder.ModelFolder) -> int:
@@ -199,6 +262,9 @@ def line(row: dict[str, Any]) -> str:
     if row["nats_per_note"] is not None:
         low, high = row["nats_per_note_ci95"]
         nats = f"{row['nats_per_note']:.3f} ({low:.2f} to {high:.2f})"
+    if "ours_beside_it" in row:
+        low, high = row["ours_beside_it_ci95"]
+        nats += f"; ours {row['ours_beside_it']:+.1%} ({low:+.1%} to {high:+.1%})"
     return (
         f"| `{row['recipe']}` | {row['parameters'] / 1e6:.1f}M | {row['minutes']:.1f} | "
         f"{row['tokens_seen'] / 1e6:.2f}M | {nats} | {row['round_trip_f1']:.4f} | "
