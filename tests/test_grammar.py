@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from toccata.errors import RecipeError
-from toccata.tasks.ensemble import InBars, InMostBars
+from toccata.tasks.ensemble import InBars, InMostBars, LearnedTogether
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings
 from toccata.tasks.voiced import ChordSpan, Voiced
 from toccata.tokenizers.events import SCHEMES, EventOptions, EventTokenizer
@@ -218,7 +218,8 @@ def ensemble_of(
         bars = {bar: [(p, int(rng.integers(300))) for p in wanted[: int(rng.integers(1, 4))]] for bar in range(5)}
         found["players"] = (InMostBars(wanted) if rng.random() < 0.5 else InBars(bars),)
     if rng.random() < 0.2:
-        found["settled"] = int(rng.integers(0, 3))
+        known = np.arange(DRUMS + 1) if programs is None else np.flatnonzero(programs)
+        found["joining"] = LearnedTogether(tuple(frozenset(rng.choice(known, 3).tolist()) for _ in range(3)))
     if rng.random() < 0.2 and not tokenizer.grammar().shift_needs_note:
         some = [0] if programs is None else np.flatnonzero(programs[:DRUMS]).tolist()
         found["rests"] = {program: rng.random(int(rng.integers(1, 300))) < 0.5 for program in some}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from random_model import random_model
 from toccata import folder
@@ -106,6 +106,7 @@ def test_coverage_counts_what_pieces_have() -> None:
     assert coverage.meters == {(4, 4): 2}
     assert coverage.tempos == (120, 120, 120)
     assert list(coverage.lengths) == [Fraction(1), Fraction(2)]
+    assert coverage.ensembles == {frozenset({40, 42}): 2}
     assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
 
 
@@ -119,6 +120,7 @@ def test_a_finetuned_model_knows_what_its_parent_knew() -> None:
     piano.tracks.append(line(0, 60))
     both = Coverage.of_scores([piano]).with_earlier(Coverage.of_scores([quartet()]))
     assert set(both.instruments) == {0, 40, 42}
+    assert both.ensembles == {frozenset({0}): 1, frozenset({40, 42}): 1}
     assert both.pieces == 2
 
 
@@ -214,6 +216,39 @@ def test_nobody_joins_a_new_piece_after_its_first_bars(model: Model) -> None:
     for piece in model.generate(n=4, bars=8, seed=1, meter=(4, 4)):
         size = 4 * piece.score.ticks_per_quarter
         assert all(min(n.time for n in track.notes) < 4 * size for track in piece.score.tracks if len(track.notes))
+
+
+def test_a_new_piece_is_for_instruments_that_play_together_in_training_pieces(strings: Model) -> None:
+    known = Coverage.from_json(strings.folder.about[folder.COVERAGE])
+    assert known is not None
+    solo, duo = Score(TPQ), Score(TPQ)
+    solo.tracks.append(line(40, 70))
+    duo.tracks.extend([line(42, 45), line(73, 75)])
+    apart = Coverage.of_scores([*[solo] * 10, *[duo] * 10])
+    model = Model(strings.folder.path, precision="fp32")
+    model.folder.about[folder.COVERAGE] = apart.to_json()
+    for piece in model.generate(n=8, bars=8, seed=1, meter=(4, 4)):
+        programs = {int(track.program) for track in piece.score.tracks if len(track.notes)}
+        assert programs in ({40}, {42}, {73}, {42, 73})
+        for program in programs:  # who has begun to play goes on
+            assert sum(playing(piece.score, program, bar) for bar in range(8)) >= 3
+
+
+def test_a_new_piece_is_at_a_tempo_that_was_learned(strings: Model) -> None:
+    slow = quartet()
+    slow.tempos.append(Tempo(0, 66))
+    model = Model(strings.folder.path, precision="fp32")
+    model.folder.about[folder.COVERAGE] = Coverage.of_scores([slow]).to_json()
+    tempos = [float(tempo.qpm) for piece in model.generate(n=8, bars=4, seed=1) for tempo in piece.score.tempos]
+    assert all(59 < tempo < 73 or tempo == pytest.approx(120) for tempo in tempos)  # 120: none was written
+    free = model.generate(n=8, bars=4, seed=1, without=["tempos"])
+    assert any(float(tempo.qpm) > 200 for piece in free for tempo in piece.score.tempos)
+
+
+def test_an_instrument_of_a_few_notes_is_none_of_a_pieces_ensemble() -> None:
+    score = quartet()
+    score.tracks.append(line(56, 60, bars=1))
+    assert Coverage.of_scores([score]).ensembles == {frozenset({40, 42}): 1}
 
 
 def test_solo_strings_play_one_note_at_a_time_unless_without_lines(model: Model) -> None:

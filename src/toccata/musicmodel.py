@@ -253,9 +253,10 @@ class Model:
             modulate: Let a new piece without ``key`` leave the key of its first bars.
             anyway: Let instruments play that the model has not learned.
             without: What a musician takes for granted and is not wanted: ``players`` (each of ``programs`` plays in
-                three quarters of the bars), ``ranges`` (instruments keep to theirs), ``lines`` (solo strings and winds
-                play one note at a time), ``roles`` (nobody plays below the bass), ``voicing`` (a chord has its root or
-                bass lowest where it begins, and its third and seventh are heard).
+                three quarters of the bars, others play together as in a training piece), ``ranges`` (instruments keep
+                to theirs), ``lines`` (solo strings and winds play one note at a time), ``roles`` (none is below the
+                bass), ``voicing`` (a chord has its root or bass lowest where it begins, and its third and seventh are
+                heard), ``tempos`` (those learned).
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 

@@ -95,7 +95,7 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "whole": Flag(),
     "modulate": Flag(),
     "without": Several(
-        Choice("players", "ranges", "lines", "fit", "roles", "voicing"),
+        Choice("players", "ranges", "lines", "fit", "roles", "voicing", "tempos"),
         "what the music is without",
         none=True,
         commas=True,

@@ -57,7 +57,7 @@ WHOLE = click.option("--whole", is_flag=True, help="Draw and play the whole song
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
     click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
-                 help="Not players, ranges, lines, roles, fit, voicing."),
+                 help="Not players, ranges, lines, roles, fit, voicing, tempos."),
 )  # fmt: skip
 """Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (

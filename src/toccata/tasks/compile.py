@@ -77,6 +77,8 @@ def _opening(
     meter = request.meter or (4, 4)
     ensemble = ensemble_of(request, grammar.scheme, coverage)
     constraints = constraints_of(request, grammar, ensemble, continued=False, bars=request.bars)
+    if coverage is not None and "tempos" not in request.without:
+        constraints = replace(constraints, tempos=coverage.usual_tempos)
     cursor = grammar.cursor(constraints, meter=meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:

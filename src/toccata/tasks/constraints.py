@@ -47,6 +47,7 @@ def constraints_of(
         pitches=pitches,
         ranges=ensemble.ranges if scheme.has_notes else None,
         lines=ensemble.lines if scheme.has_notes else None,
+        joining=ensemble.joining,
         tempo=not continued and request.tempo is None,
         meter=not continued and request.meter is None,
         steady=request.end,
@@ -100,10 +101,8 @@ def with_music(
         BassBelow(around, basses) if "roles" not in without else None,
         top,
     ]
-    open_ensemble = request.prompt is None and request.programs is None and "players" not in without
     return replace(
         constraints,
-        settled=first + ESTABLISHED if open_ensemble and scheme.has_programs else None,
         pitch_rules=(*rules, *(rule for rule in (top, ending) if rule is not None)),
         preferences=tuple(preference for preference in preferences if preference is not None),
         players=tuple(rule for rule in (playing, voiced) if rule is not None),

@@ -29,6 +29,12 @@ _OUTLIERS = 1000
 _GRID = 24
 """Note lengths are counted in this part of a quarter: 32nds and triplets."""
 _LENGTHS, _METERS, _SHOWN = 12, 5, 8
+ENSEMBLES = 200
+"""The most ensembles that are saved, those of the most pieces first."""
+_SLOW, _FAST = 40.0, 220.0
+"""Tempos beyond these, in quarters a minute, are odd."""
+_PART, _NOTES = 0.02, 5
+"""An instrument that has a smaller share of a piece's notes, or fewer notes, is none of its ensemble."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Coverage:
         meters: Pieces by meter.
         tempos: The quarters a minute that 5, 50 and 95 % of the pieces do not exceed; None without pieces.
         lengths: Notes by their length in quarters, the most frequent first.
+        ensembles: Pieces by the instruments that play in them, the most frequent first.
     """
 
     pieces: int = 0
@@ -76,6 +83,7 @@ class Coverage:
     meters: Mapping[tuple[int, int], int] = field(default_factory=dict)
     tempos: tuple[float, float, float] | None = None
     lengths: Mapping[Fraction, int] = field(default_factory=dict)
+    ensembles: Mapping[frozenset[int], int] = field(default_factory=dict)
 
     @classmethod
     def of_scores(cls, scores: Iterable[Score]) -> Coverage:
@@ -86,11 +94,14 @@ class Coverage:
         alone: Counter[int] = Counter()
         meters: Counter[tuple[int, int]] = Counter()
         lengths: Counter[Fraction] = Counter()
+        ensembles: Counter[frozenset[int]] = Counter()
         for score in scores:
             pieces += 1
             tempos.append(_tempo(score))
             meters.update(set(bar_map(score).meters))
-            for program, tracks in _by_program(score).items():
+            by_program = _by_program(score)
+            ensembles[_ensemble(by_program)] += 1
+            for program, tracks in by_program.items():
                 tracks_of[program].append(len(tracks))
                 counted = pitches.setdefault(program, np.zeros(128, np.int64))
                 for track in tracks:
@@ -105,6 +116,7 @@ class Coverage:
             dict(meters.most_common()),
             _tempos(tempos),
             dict(lengths.most_common(_LENGTHS)),
+            dict(ensembles.most_common(ENSEMBLES)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +130,7 @@ class Coverage:
             "meters": {f"{n}/{d}": pieces for (n, d), pieces in self.meters.items()},
             "tempos": None if self.tempos is None else list(self.tempos),
             "lengths": {str(length): notes for length, notes in self.lengths.items()},
+            "ensembles": [[sorted(programs), pieces] for programs, pieces in self.ensembles.items()],
         }
 
     @classmethod
@@ -141,7 +154,8 @@ class Coverage:
                 slow, middle, fast = (float(tempo) for tempo in data["tempos"])
                 tempos = slow, middle, fast
             lengths = {Fraction(length): int(notes) for length, notes in data["lengths"].items()}
-            return cls(int(data["pieces"]), instruments, meters, tempos, lengths)
+            ensembles = {frozenset(map(int, programs)): int(pieces) for programs, pieces in data.get("ensembles", ())}
+            return cls(int(data["pieces"]), instruments, meters, tempos, lengths, ensembles)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
@@ -153,15 +167,17 @@ class Coverage:
         for program, mine in self.instruments.items():
             before = instruments.get(program)
             instruments[program] = mine if before is None else mine.added_to(before)
-        meters, lengths = Counter(other.meters), Counter(other.lengths)
+        meters, lengths, ensembles = Counter(other.meters), Counter(other.lengths), Counter(other.ensembles)
         meters.update(self.meters)
         lengths.update(self.lengths)
+        ensembles.update(self.ensembles)
         return Coverage(
             self.pieces + other.pieces,
             dict(sorted(instruments.items())),
             dict(meters.most_common()),
             self.tempos or other.tempos,
             dict(lengths.most_common(_LENGTHS)),
+            dict(ensembles.most_common(ENSEMBLES)),
         )
 
     def summary(self) -> str:
@@ -178,6 +194,14 @@ class Coverage:
         """The programs that are learned, those with the most notes first; all that there are if none has many."""
         by_notes = sorted(self.instruments, key=lambda program: -self.instruments[program].notes)
         return tuple(p for p in by_notes if self.instruments[p].notes >= FEWEST) or tuple(by_notes)
+
+    @property
+    def usual_tempos(self) -> tuple[float, float] | None:
+        """The tempos of a new piece, in quarters a minute: those learned, without what is odd; None: unknown."""
+        if self.tempos is None:
+            return None
+        slow, middle, fast = (tempo * nearly for tempo, nearly in zip(self.tempos, (0.9, 1, 1.1), strict=True))
+        return max(slow, min(middle, _SLOW)), min(fast, max(middle, _FAST))
 
     def nearest(self, program: int) -> int | None:
         """Return the learned program most like ``program``: of its family, else the nearest number; None for drums."""
@@ -226,6 +250,13 @@ def _by_program(score: Score) -> dict[int, list[Track]]:
         if len(track.notes):
             found.setdefault(-1 if track.is_drum else min(int(track.program), len(PROGRAMS) - 1), []).append(track)
     return found
+
+
+def _ensemble(by_program: Mapping[int, Sequence[Track]]) -> frozenset[int]:
+    """Return the programs of a piece that have more than a few notes of it; all if none has."""
+    notes = {program: sum(len(track.notes) for track in tracks) for program, tracks in by_program.items()}
+    least = max(_NOTES, _PART * sum(notes.values()))
+    return frozenset(program for program, count in notes.items() if count >= least) or frozenset(notes)
 
 
 def _alone(onsets: NDArray[Any], durations: NDArray[Any]) -> NDArray[np.bool_]:

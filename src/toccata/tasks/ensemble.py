@@ -21,15 +21,17 @@ from toccata.midi.ranges import SINGLE_LINE, playable
 from toccata.tasks.coverage import Coverage, in_words
 from toccata.tasks.fill import Hole, cut
 from toccata.tasks.request import Request, pitch_range
-from toccata.tokenizers.rulebook import Entry, Mask
+from toccata.tokenizers.rulebook import Entry, Joining, Mask
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS
 
-DEFAULTS = ("players", "ranges", "lines", "fit", "roles", "voicing")
+DEFAULTS = ("players", "ranges", "lines", "fit", "roles", "voicing", "tempos")
 """What holds unless a request is without it."""
-MOST_BARS = Fraction(3, 4)
-"""The share of the bars in which a named player plays."""
+MOST_BARS, HALF = Fraction(3, 4), Fraction(1, 2)
+"""The share of the bars in which a named player plays, and in which one does that a model has chosen."""
+JOIN = 4
+"""The bars of a new piece in which players may join."""
 SLACK = 2
 """Semitones by which an instrument may leave the range that a model has learned, within what it can play."""
 _LEAST = 12
@@ -48,12 +50,39 @@ class Ensemble:
         ranges: ``bool[129, 128]``, the pitches of each program; None: all.
         lines: ``int64[129]``, the most notes of each program at once; None: any number.
         remarks: What a user may not expect, in words.
+        joining: Who may join those that have played; None: anyone, at any time.
     """
 
     programs: frozenset[int] | None = None
     ranges: Mask | None = None
     lines: NDArray[np.int64] | None = None
     remarks: tuple[str, ...] = ()
+    joining: Joining | None = None
+
+
+@dataclass(frozen=True)
+class LearnedTogether:
+    """In the first bars of a new piece, programs may join that play with all others of it in a training piece.
+
+    Attributes:
+        ensembles: The programs of each training piece, 128 is the drums; empty: unknown, and all may join.
+    """
+
+    ensembles: tuple[frozenset[int], ...]
+
+    def may_play(self, state: State) -> Mask:
+        """Return the programs that may play from here on, ``bool[129]``."""
+        played = frozenset(state.bars_played)
+        may = np.zeros(DRUMS + 1, np.bool_)
+        if state.bar >= JOIN and played:
+            may[list(played)] = True
+            return may
+        joined = [*played]
+        for ensemble in self.ensembles:
+            if played <= ensemble:
+                joined.extend(ensemble)
+        may[joined] = True
+        return may if self.ensembles else np.ones(DRUMS + 1, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -87,36 +116,38 @@ class InBars:
 
 @dataclass(frozen=True)
 class InMostBars:
-    """Players that must play in at least ``MOST_BARS`` of the bars from ``first`` on, wherever the music ends.
+    """Players that must play in at least a share of the bars from ``first`` on, wherever the music ends.
 
     Attributes:
-        programs: The programs; 128 is the drums.
+        programs: The programs, 128 is the drums; None: all that have played so far.
         first: The first bar, in the cursor's counting.
         before: In how many bars each program has played before.
+        share: The share of the bars.
     """
 
-    programs: Sequence[int]
+    programs: Sequence[int] | None
     first: int = 0
     before: Mapping[int, int] = field(default_factory=dict)
+    share: Fraction = MOST_BARS
 
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the programs that must still begin a note in the current bar."""
         bars, found = state.bar - self.first + 1, []
-        for program in self.programs:
+        for program in state.bars_played if self.programs is None else self.programs:
             if state.latest_bar.get(program) != state.bar:
                 played = state.bars_played.get(program, 0) - self.before.get(program, 0)
-                if bars > 0 and played < MOST_BARS * bars:
+                if bars > 0 and played < self.share * bars:
                     middle = state.bar_tick + state.ticks_per_bar // 2
                     found.append(Entry(program, state.bar_tick, max(middle, state.tick)))
         return found
 
     def free_by(self, state: State, program: int, single: bool) -> int:
         """Return the middle of the next bar in which a program that plays one note at a time must play."""
-        if not single or program not in self.programs:
+        if not single or program not in (state.bars_played if self.programs is None else self.programs):
             return NEVER
         played = state.bars_played.get(program, 0) - self.before.get(program, 0)
         played += state.latest_bar.get(program) != state.bar
-        ahead = max(1, int(played / MOST_BARS) - (state.bar - self.first + 1) + 1)
+        ahead = max(1, int(played / self.share) - (state.bar - self.first + 1) + 1)
         return state.bar_tick + ahead * state.ticks_per_bar + state.ticks_per_bar // 2
 
 
@@ -161,15 +192,22 @@ def ensemble_of(
         elif coverage is not None:
             counts = {program: learned.tracks for program, learned in coverage.instruments.items()}
         line_counts = lines(coverage, counts)
-    return Ensemble(programs, reach, line_counts, remarks)
+    joining = None
+    if request.prompt is None and request.programs is None and "players" not in request.without:
+        known = () if coverage is None or request.anyway else tuple(coverage.ensembles)
+        joining = LearnedTogether(tuple(frozenset(DRUMS if p == -1 else p for p in some) for some in known))
+    return Ensemble(programs, reach, line_counts, remarks, joining)
 
 
 def named_players(request: Request, scheme: Scheme, state: State, first: int) -> InMostBars | None:
-    """Return the rule that the programs a request names all play, from bar ``first`` of the state's counting on."""
-    if request.programs is None or request.script is not None or "players" in request.without:
+    """Return the rule that the programs a request names all play, from bar ``first`` of the state's counting on.
+
+    In a new piece for which none is named, those that have begun to play go on.
+    """
+    if request.script is not None or "players" in request.without or not (scheme.has_programs and scheme.has_notes):
         return None
-    if not (scheme.has_programs and scheme.has_notes):
-        return None
+    if request.programs is None:
+        return InMostBars(None, first, share=HALF) if request.prompt is None else None
     programs = tuple(DRUMS if program == -1 else program for program in request.programs)
     return InMostBars(programs, first, dict(state.bars_played))
 

@@ -338,6 +338,10 @@ class Cursor(Reach):
         for kind in (Kind.TEMPO, Kind.KEY_SIG):
             if over or (kind is Kind.TEMPO and not self.constraints.tempo) or state.once(kind, 0) in state.seen:
                 mask[self._ids(kind)] = False
+        if self.constraints.tempos is not None and mask[self._ids(Kind.TEMPO)].any():
+            slow, fast = self.constraints.tempos
+            values = self.grammar.scheme.vocabulary.values[self._ids(Kind.TEMPO)] / 1000
+            mask[self._ids(Kind.TEMPO)] &= (values >= slow) & (values <= fast)
         if silent or state.once(Kind.PITCH_BEND, 0) in state.seen:
             mask[self._ids(Kind.PITCH_BEND)] = False
         note_fits = self._may_start(state.program) or bool(self._some_note_fits(np.array([state.tick]))[0])

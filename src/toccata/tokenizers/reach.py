@@ -5,13 +5,13 @@ Time is in ticks of the tokenizer's grid throughout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tokenizers.rulebook import Constraints, Ends, Entry, Mask, Rulebook
+from toccata.tokenizers.rulebook import Constraints, Ends, Entry, Joining, Mask, Rulebook
 from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
@@ -21,7 +21,7 @@ class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_deadline", "_free", "_lines", "_longest", "_pitches", "_plays", "_settled", "_soonest", "_within",
+        "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest", "_within",
         "begun", "closing",
         "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
@@ -47,9 +47,12 @@ class Reach:
         self._lines = None if grammar.scheme.note_off else constraints.lines
         self._plays &= self._pitches.any(axis=1)
         self._deadline: int | None = None  # see `deadline`; None: not computed since a token was read
-        self._settled = False  # whether nobody joins any more
+        self._ever = self._plays  # those of them that may, whoever has played so far
+        self._met: tuple[int, Mapping[int, int]] = (-1, {})  # bar and players for which they were found last
         self._soonest = 0  # the earliest of those of the programs that may play
         self._longest: dict[int, int] = {}  # by ticks a beat, the longest of their shortest notes
+        if constraints.joining is not None:
+            self._join(constraints.joining)
         if grammar.merges is not None:
             self._within = grammar.merges.within(self._plays, constraints.pitches)
 
@@ -66,8 +69,8 @@ class Reach:
         self.state.read(base)
         self.place += 1
         self._deadline = None
-        if self.constraints.settled is not None and not self._settled:
-            self._settle(self.constraints.settled)
+        if self.constraints.joining is not None:
+            self._join(self.constraints.joining)
         for note in self.state.made:
             if note.onset >= self.floor:
                 self.reached = max(self.reached, note.onset + note.length)
@@ -81,14 +84,16 @@ class Reach:
             self._free = free
             self._soonest = int(free.min(where=self._plays, initial=NEVER))
 
-    def _settle(self, first: int) -> None:
-        """From bar ``first`` on, let only those play that have played before."""
+    def _join(self, joining: Joining) -> None:
+        """Find who may play now, where a bar or a player is new."""
         state = self.state
-        if state.bar >= first and state.bars_played:
-            joined = np.zeros(DRUMS + 1, np.bool_)
-            joined[list(state.bars_played)] = True
-            self._settled, self._plays, self._longest = True, self._plays & joined, {}
-            self._soonest = int(self._free.min(where=self._plays, initial=NEVER))
+        if state.bar == self._met[0] and state.bars_played is self._met[1]:
+            return
+        self._met = state.bar, state.bars_played
+        plays = self._ever & joining.may_play(state)
+        if plays.any() and not np.array_equal(plays, self._plays):
+            self._plays, self._longest = plays, {}
+            self._soonest = int(self._free.min(where=plays, initial=NEVER))
 
     def _strike(self, pitch: int) -> None:
         """A note is about to begin."""

@@ -93,6 +93,13 @@ class Players(Protocol):
         """
 
 
+class Joining(Protocol):
+    """Who may play, by who has played so far."""
+
+    def may_play(self, state: State) -> Mask:
+        """Return the programs that may play from here on, ``bool[129]``, among them those that have played."""
+
+
 class Script(Protocol):
     """A template for the tokens, of which only some are left open: a preserved rhythm."""
 
@@ -126,8 +133,9 @@ class Constraints:
         lines: ``int64[129]``, the most notes of each program that may sound at once; None: any number. Not for schemes
             with note-offs, in which it is not known when a note ends.
         players: Which programs must play in a bar; all of them apply.
-        settled: The bar from which on only programs play that have played before; None: any may join at any time.
+        joining: Which programs may join those that have played; None: any, at any time.
         tempo: Whether new tempo changes may be written.
+        tempos: The slowest and the fastest of them, in quarters a minute; None: any.
         meter: Whether new meters may be written.
         steady: The first bar's meter stays.
         pitch_rules: Time-dependent constraints on the pitches of pitched programs; all of them apply.
@@ -145,8 +153,9 @@ class Constraints:
     ranges: Mask | None = None
     lines: NDArray[np.int64] | None = None
     players: tuple[Players, ...] = ()
-    settled: int | None = None
+    joining: Joining | None = None
     tempo: bool = True
+    tempos: tuple[float, float] | None = None
     meter: bool = True
     steady: bool = False
     pitch_rules: tuple[PitchRule, ...] = ()
