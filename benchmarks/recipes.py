@@ -3,8 +3,8 @@
 Some pieces are held back before anything is trained, the same for all. Of each model: nats a note on them where its
 tokens are lossless, how many of their notes a round trip through its tokens keeps (F1; same pitch, program, and onset
 within 1/12 of a quarter), notes it writes a second, and the bytes of what the engine needs. A recipe and its project's
-settings are compared piece by piece. With ``--counted`` all are timed first, while the machine is quiet, and then
-trained for the steps that fit into the minutes, whatever else the machine does meanwhile.
+settings are compared piece by piece. With ``--counted`` some steps of all are timed first, and then they are trained
+for the steps that would fit into the minutes on a quiet machine, whatever else it does meanwhile.
 
     python benchmarks/recipes.py [--data DIR] [--minutes 18] [--seeds] [--counted] [--pieces N] [--out DIR] [--json]
         [RECIPE ...]
@@ -13,16 +13,20 @@ trained for the steps that fit into the minutes, whatever else the machine does 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from symusic import Score
 
 import toccata
@@ -118,26 +122,37 @@ def copied(paths: list[Path], root: Path, place: Path) -> None:
         shutil.copy(path, target)
 
 
+TIMED, LONG, FASTEST, LEARNING = 40, 60.0, 0.9, 0.9
+"""So many steps are timed, for at most so many seconds; of them the quantile that stands for a quiet machine, as other programs only slow a step
+down; and the share of the minutes that is not spent on measuring the held-out loss."""
+
+
 class Timed(Silent):
-    """Ends a training at its first step: how many of them fit into its time is known then."""
+    """Ends a training when enough steps of it are timed."""
+
+    began = 0.0
 
     def update(self, task: str, done: int, total: int, text: str = "") -> None:
-        """Raise KeyboardInterrupt at the first step."""
+        """Raise KeyboardInterrupt at the last of them."""
         if task == "training":
-            raise KeyboardInterrupt
+            self.began = self.began or time.monotonic()
+            if done >= TIMED or time.monotonic() - self.began > LONG:
+                raise KeyboardInterrupt
 
 
 def steps_of(train: Path, out: Path, recipe: str, settings: list[str], minutes: float) -> int:
     """How many steps of a training fit into ``minutes``; its tokens stay in ``out``, of its steps nothing does."""
-    counted = out / "steps.json"
+    counted, training = out / "steps.json", out / folder.TRAINING
     if not counted.exists():
-        try:
+        with suppress(KeyboardInterrupt):
             toccata.train(train, out, recipe=recipe, settings=settings, minutes=minutes, progress=Timed())
-        except KeyboardInterrupt:
-            state = json.loads((out / folder.TRAINING / "state.json").read_text(encoding="utf-8"))
-            counted.write_text(json.dumps(state["steps"]), encoding="utf-8")
-            for left in (out / folder.TRAINING).glob("last*"):
-                left.unlink()
+        rows = list(csv.DictReader((training / "log.csv").open(encoding="utf-8")))
+        speeds = [float(row["tokens_per_second"]) for row in rows if not row["valid_loss"]]
+        tokens = float(rows[-1]["tokens"]) / float(rows[-1]["step"])
+        speed = float(np.quantile(speeds, FASTEST))
+        counted.write_text(json.dumps(int(LEARNING * minutes * 60 * speed / tokens)), encoding="utf-8")
+        for left in (*training.glob("last*"), training / "log.csv"):
+            left.unlink()
     return int(json.loads(counted.read_text(encoding="utf-8")))
 
 
