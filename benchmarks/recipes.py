@@ -123,8 +123,8 @@ def copied(paths: list[Path], root: Path, place: Path) -> None:
 
 
 TIMED, LONG, FASTEST, LEARNING = 40, 60.0, 0.9, 0.9
-"""So many steps are timed, for at most so many seconds; of them the quantile that stands for a quiet machine, as other programs only slow a step
-down; and the share of the minutes that is not spent on measuring the held-out loss."""
+"""So many steps are timed, for at most so many seconds. This quantile of their speeds stands for a quiet machine, as
+other programs only slow a step down; and so much of the minutes is not spent on measuring the held-out loss."""
 
 
 class Timed(Silent):
