@@ -1,104 +1,109 @@
-"""What people are told of a model: figures of few pieces say so, and names are written so that they print."""
+"""Figures that come back: what is expected of a line, and that it is made likelier in new music alone."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from itertools import pairwise
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from symusic import Score
 
-from cli_support import TINY, call, tiny
-from toccata.folder import ModelFolder
-from toccata.measure.figures import few, usual_range, with_interval
-from toccata.measure.ranking import Ranker
-from toccata.measure.reference import ReferenceStats, Spread
-from toccata.midi.read import read_score
-from toccata.midi.splice import new_file
-from toccata.piece import Piece
+from decoding import decode
+from test_guards import REMI, Parrot, in_quarters
+from toccata.engine.figures import Figures
+from toccata.engine.guards import Ids
+from toccata.engine.sampling import Sampling
 from toccata.recipes import load
-from toccata.training.card import card
-from toccata.training.info import InfoLog
-from toccata.training.log import About, printable
+from toccata.tasks.compile import compile_request
+from toccata.tasks.request import Request
+from toccata.tokenizers.events import EventOptions, EventTokenizer
+
+QUARTER, PITCHES = 12, 128
+MOTIF = ((0, 60), (12, 64), (18, 62), (24, 67), (36, 65))
+"""Bins and pitches: five notes, so four steps."""
+CLOSE = (48, 72)
 
 
-def found(pieces: int) -> dict[str, Any]:
-    return {"nats_per_note": 3.667, "nats_per_note_ci95": [3.41, 3.9], "pieces": pieces, "notes": 1234}
+@pytest.fixture(scope="module")
+def tokenizer() -> EventTokenizer:
+    options = load("toccata").tokenizer
+    assert isinstance(options, EventOptions)
+    return EventTokenizer.build(options)
 
 
-def test_an_interval_is_told_where_there_are_pieces_for_one() -> None:
-    assert with_interval(found(3)) == "3.67 nats a note (95 %: 3.41 to 3.90)"
-    assert with_interval(found(2), 3) == "3.667 nats a note (two pieces only)"
-    assert with_interval(found(1)) == "3.67 nats a note (one piece only)"
-    assert few(3) == ""
-    assert usual_range("1.0", "2.5", None) == usual_range("1.0", "2.5", 3) == "usual 1.0 to 2.5"
-    assert usual_range("1.0", "2.5", 1) == "of one piece only: 1.0 to 2.5"
+def figures(tokenizer: EventTokenizer) -> Figures:
+    return Figures(Ids(tokenizer.grammar()), QUARTER, 1.0)
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 2, 3])
-def test_ranking_says_what_the_usual_surprise_stands_on(pieces: int, data: Path) -> None:
-    """0: a model made before that was counted."""
-    spread = Spread(3.0, 0.5, (2.0, 2.5, 3.0, 3.5, 4.0))
-    kept = ReferenceStats(8, {}, 8, spread, pieces)
-    made = ModelFolder(data, {"usual": kept.to_dict()})
-    assert ReferenceStats.of_model(made) == kept
-    score = read_score(sorted((data / "bach" / "mutopia").glob("*.mid"))[0])
-    piece = Piece(new_file(score), {"notes": score.note_num(), "nats_per_note": 3.1})
-    why = Ranker(kept, None).weigh(piece).why
-    assert usual_range("2.0", "4.0", pieces or None) in why
-    assert ("only" in why) == (pieces in (1, 2))
+def play(found: Figures, notes: list[tuple[int, int]], program: int = 0) -> None:
+    for onset, pitch in notes:
+        found._add(program, onset, pitch)
 
 
-def written(pieces: int, **about: Any) -> str:
-    """The card of a model that was measured on so many pieces."""
-    lineage = {"pieces": 9, "notes": 999, "parent": None, "step": 5, "tokens": 10, "minutes": 1.0}
-    said = {"name": "m", "toccata": "0", "styles": [], "lineage": lineage, **about}
-    people = {"pieces": pieces, "notes": 0, "most": 0}
-    copied = {"pieces": 8, "notes": 3, "most": 9, "people": people}
-    metrics = {**found(pieces), "split": "test", "valid": 1.0, "copied": copied}
-    corpus: Any = SimpleNamespace(about={"splits": {"train": 7, "valid": 1, "test": pieces}})
-    return card(ModelFolder(Path("m"), said), load("toccata"), corpus, metrics, with_interval, few)
+def moved(bins: int, semitones: int) -> list[tuple[int, int]]:
+    return [(onset + bins, pitch + semitones) for onset, pitch in MOTIF]
 
 
-def test_the_card_says_how_few_pieces_a_figure_stands_on() -> None:
-    one, three = written(1), written(3)
-    assert "3.667 nats a note (one piece only) on 1 whole piece kept aside" in one
-    assert "95 %" not in one
-    assert "is not known: one piece only was held back" in one
-    assert "(95 %: 3.41 to 3.90) on 3 whole pieces" in three
-    assert "In 3 pieces by people" in three
+@settings(max_examples=50, deadline=None)
+@given(semitones=st.integers(-12, 12).filter(bool), bins=st.integers(60, 500), program=st.integers(1, 127))
+def test_a_figure_is_expected_on_another_step_in_any_instrument(
+    tokenizer: EventTokenizer, semitones: int, bins: int, program: int
+) -> None:
+    found = figures(tokenizer)
+    play(found, [*MOTIF, CLOSE])
+    again = moved(bins, semitones)
+    play(found, again[:4], program)
+    onset, pitch = again[4]
+    assert found.expected(program, onset) == pitch
+    assert found.expected(program, onset + 1) is None  # in another rhythm it is no figure
 
 
-def test_train_and_evaluate_say_it_too(data: Path) -> None:
-    model, midi = tiny(data)
-    trained = call("train", midi, "-o", model, *TINY)
-    evaluated = call("evaluate", model, midi)
-    for done in (trained, evaluated):
-        assert done.code == 0, done.err
-        (line,) = [line for line in done.out.splitlines() if line.startswith("likelihood")]
-        assert "piece only)" in line or "pieces only)" in line or "95 %:" in line
+def test_a_literal_repeat_is_not_made_likelier(tokenizer: EventTokenizer) -> None:
+    found = figures(tokenizer)
+    play(found, [*MOTIF, CLOSE])
+    again = moved(96, 0)
+    play(found, again[:4], 1)
+    assert found.expected(1, again[4][0]) is None
 
 
-ODD = ["\x1b]0;title\x07", "bells\x07", "caf\udce9", "two\nlines", "\x9b31m", "\u202eback", "`code`", "<b>bold</b>"]
+def test_the_line_is_of_the_highest_notes(tokenizer: EventTokenizer) -> None:
+    found = figures(tokenizer)
+    play(found, [note for onset, pitch in (*MOTIF, CLOSE) for note in ((onset, pitch - 12), (onset, pitch))])
+    again = moved(96, 5)
+    play(found, again[:4])
+    assert found.expected(0, again[4][0]) == again[4][1]
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_names_of_folders_print_in_the_card_and_on_the_page(name: str, tmp_path: Path) -> None:
-    parent = {"name": name, "digest": "0" * 64}
-    lineage = {"pieces": 9, "notes": 999, "parent": parent, "step": 5, "tokens": 10, "minutes": 1.0}
-    page = written(3, name=name, styles=[name, "fine"], lineage=lineage)
-    log = InfoLog(tmp_path / "info.txt")
-    log.begin(About(name, 0, 8, {"commands": {"made with": f"toccata train {name}", name: name}}))
-    for text in (page, (tmp_path / "info.txt").read_text(encoding="utf-8")):
-        assert all(sign == "\n" or sign.isprintable() for sign in text)
-        assert text.encode("utf-8")
-    assert page.count("`") % 2 == 0
+def test_the_bonus_is_on_that_pitch_alone(tokenizer: EventTokenizer) -> None:
+    found, grammar = figures(tokenizer), tokenizer.grammar()
+    play(found, [*MOTIF, CLOSE])
+    again = moved(96, 2)
+    play(found, again[:4])
+    cursor = grammar.cursor()
+    cursor.state.program, cursor.state.tick = 0, again[4][0]
+    logits = np.zeros(grammar.size, np.float32)
+    found.steer(logits, cursor.state)
+    (token,) = np.flatnonzero(logits)
+    assert grammar.scheme.vocabulary.values[token] == again[4][1]
+    assert logits[token] == 1
 
 
-@given(st.text())
-def test_what_prints_is_left_as_it_is(text: str) -> None:
-    found = printable(text)
-    assert printable(found) == found
-    assert found == text or not text.isprintable()
+def test_new_music_has_more_figures_with_a_larger_bonus() -> None:
+    shares = []
+    for bonus in (0.0, 1.0, 3.0):
+        parrot = Parrot(lambda *_: in_quarters({"any": 8.0}), REMI)
+        task = compile_request(Request(bars=24, meter=(4, 4), pitches=(60, 67)), REMI, 100)
+        done = decode(parrot, REMI, task, 3, Sampling(figures=bonus))
+        shares.append(_heard_before(REMI.decode(done.ids)))
+    assert shares[0] < shares[1] < shares[2]
+
+
+def _heard_before(score: Score) -> float:
+    """The share of rows of two steps that were there before."""
+    (track,) = score.tracks
+    notes = sorted((n.time, n.pitch) for n in track.notes)
+    steps = [(b[1] - a[1], b[0] - a[0]) for a, b in pairwise(notes)]
+    pairs = list(pairwise(steps))
+    return sum(pair in pairs[:place] for place, pair in enumerate(pairs)) / max(1, len(pairs))

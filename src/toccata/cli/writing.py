@@ -27,7 +27,7 @@ AT_ONCE = 16
 """The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options whose value is optional: the default value, and the choices."""
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "guidance")
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "figures", "guidance")
 
 
 def musical_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +107,9 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             "--repetition", type=Value("repetition"), metavar="R", help="Above 1, recent pitches are less likely.  [1]"
         ),
         click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
+        click.option(
+            "--figures", type=Value("figures"), metavar="F", help="How much melodic figures tend to come back.  [1]"
+        ),
         click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )
     levels: tuple[Callable[[Any], Any], ...] = (

@@ -296,7 +296,8 @@ class Guards:
         self._loop, self._note = LoopGuard(), NoteGuard()
         self._register = RegisterGuard(float(there.min()), float(there.max()))
         self._silence = SilenceGuard(state.tick, self._quarter)
-        self._pressing = False
+        self.pressing = False
+        """Whether a loop, a note or the end of the keyboard is pressed against."""
 
     def read(self, state: State) -> None:
         """Follow on: a base token has been read into ``state``."""
@@ -312,7 +313,7 @@ class Guards:
             self._loop.add(note)
             self._note.add(note)
             self._register.add(note)
-            self._pressing = bool(self._loop.lags or self._note.stuck or self._register.over)
+            self.pressing = bool(self._loop.lags or self._note.stuck or self._register.over)
 
     def steer(self, logits: Floats, allowed: NDArray[np.bool_], cursor: Cursor) -> None:
         """Turn the logits of one row away from what would go on with a failure.
@@ -328,7 +329,7 @@ class Guards:
         state = cursor.state
         if state.tick >= self._silence.next and (over := self._silence.over(state)):
             logits[self._ids.passing] -= np.float32(_nats(SilenceGuard.FIRST, SilenceGuard.GROWTH, over))
-        if self._pressing and state.program != DRUMS:
+        if self.pressing and state.program != DRUMS:
             ids, pitches = self._ids.pitched
             may = allowed[ids]
             if may.any():

@@ -26,6 +26,8 @@ class Sampling:
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
+        figures: What is added to the logit of a pitch that goes on with a melodic figure of before, transposed; 0:
+            nothing; see `toccata.engine.figures`.
         guidance: How much control tokens and styles count; 1: as it has learned; else every piece is
             read once more without them; see `toccata.engine.guidance`.
     """
@@ -36,6 +38,7 @@ class Sampling:
     min_p: float = 0.0
     repetition: float = 1.0
     guards: bool = True
+    figures: float = 1.0
     guidance: float = 2.0
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toccata.engine.cache import Slot
+from toccata.engine.figures import Figures
 from toccata.engine.guards import Guards, Ids
 from toccata.engine.guidance import GuidanceRows, guided
 from toccata.engine.job import Decoded, DecodeJob
@@ -17,6 +18,7 @@ from toccata.engine.sampling import RECENT, Floats
 from toccata.errors import ModelError
 from toccata.tasks.window import bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import Kind
 
 RETAINED_SHARE = 0.6
@@ -69,12 +71,24 @@ class Sequence:
         self._given, self._notes_before = len(self.ids), self.cursor.state.notes
         self._bars = bar_starts(self.cursor.grammar, self.ids, self.cursor.state.meter)
         # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a piece would not.
-        watched = job.sampling.guards and not task.skip and self.cursor.constraints.script is None
-        self._guards = Guards(facts.guard_ids, self.cursor) if watched else None
+        whole = not task.skip and self.cursor.constraints.script is None
+        self._guards = Guards(facts.guard_ids, self.cursor) if job.sampling.guards and whole else None
+        self._figures = self._figures_so_far() if job.sampling.figures and whole else None
         self._cut: int | None = None
         # A bar that is announced with the next id, as its meter may stand behind its line; the first may be given.
         first = self.cursor.state.bar - task.bar
         self._begun = first if first >= 0 else None
+
+    def _figures_so_far(self) -> Figures | None:
+        """Return the figures of the prompt, which new music may go on with; None: no id stands for one pitch."""
+        facts, state = self._facts, State(self.cursor.grammar.scheme, self.cursor.state.meter)
+        if facts.guard_ids.merged:
+            return None
+        figures = Figures(facts.guard_ids, state.scheme.timing.ticks_per_quarter, self.job.sampling.figures)
+        for base in self.ids:
+            state.read(base)
+            figures.read(state)
+        return figures
 
     # -- what is read --------------------------------------------------------------------------------------------------
 
@@ -124,6 +138,8 @@ class Sequence:
                     logits += leaning if self._facts.first_parts is None else leaning[self._facts.first_parts]
         if self._guards is not None:
             self._guards.steer(logits, allowed, self.cursor)
+        if self._figures is not None and not (self._guards is not None and self._guards.pressing):
+            self._figures.steer(logits, self.cursor.state)
 
     # -- going on ------------------------------------------------------------------------------------------------------
 
@@ -150,6 +166,8 @@ class Sequence:
                 listener.tempo(cursor)
             if self._guards is not None:
                 self._guards.read(cursor.state)
+            if self._figures is not None:
+                self._figures.read(cursor.state)
             if listener is not None:
                 for note in cursor.state.made:
                     events += listener.note(note, cursor)
