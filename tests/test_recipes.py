@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toccata.errors import RecipeError, RecipeWarning
-from toccata.recipes import FINETUNE, Recipe, for_finetuning, load, names, refuse_other_tokens, restore
+from toccata.recipes import FINETUNE, FINETUNE_EPOCHS, Recipe, for_finetuning, load, names, refuse_other_tokens, restore
 from toccata.recipes.settings import Settings
 from toccata.tokenizers.load import build_tokenizer
 from toccata.training.checkpoint import same_run
@@ -61,6 +61,16 @@ def test_finetuning_takes_a_lower_rate_once_and_its_own_time() -> None:
     assert (first.lr, again.lr) == (0.01 * FINETUNE, 0.01)
     assert (first.minutes, first.steps) == (None, 700)
     assert for_finetuning(saved, ["training.minutes = 2"], first=True).training.minutes == 2
+
+
+def test_finetuning_makes_few_passes_unless_its_length_is_set() -> None:
+    saved = load("toccata", ["training.epochs=100"]).to_json()
+    few = for_finetuning(saved, ["training.minutes=2"], first=True)
+    assert (few.training.epochs, few.training.max_epochs) == (None, FINETUNE_EPOCHS)
+    for setting, epochs in (("training.steps=7", 100), ("training.epochs=3", 3)):
+        own = for_finetuning(few.to_json() | {"training": {"epochs": 100}}, [setting], first=False).training
+        assert (own.epochs, own.max_epochs) == (epochs, None)
+    assert for_finetuning(saved, ["training.max_epochs=3"], first=True).training.max_epochs == 3
 
 
 def test_one_setting_is_one_setting() -> None:

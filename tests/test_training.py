@@ -295,6 +295,15 @@ def test_epochs_are_so_many_passes_over_the_notes(corpus: Corpus, tmp_path: Path
     assert state.step == state.steps == math.ceil(0.5 * tokens / (4 * 48))
 
 
+@pytest.mark.parametrize("length", ["training.steps=100000", "training.minutes=60"])
+def test_no_run_makes_more_passes_than_the_most(length: str, corpus: Corpus, tmp_path: Path) -> None:
+    state = train(corpus, tmp_path / "m", length, "training.max_epochs=0.5", "training.evaluations=1")
+    tokenizer = load_tokenizer(tmp_path / "m" / "training" / "tokenizer")
+    numbers = corpus.numbers("train").tolist()
+    tokens = sum(len(tokenizer.encode(corpus.score(number)).ids) for number in numbers)
+    assert state.step == state.steps == math.ceil(0.5 * tokens / (4 * 48))
+
+
 @pytest.mark.parametrize("select", ["best", "last"])
 def test_which_weights_a_model_gets(select: str, corpus: Corpus, tmp_path: Path) -> None:
     """The rate rises until it ruins the weights: the best come before the last."""

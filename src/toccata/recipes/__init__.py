@@ -33,6 +33,8 @@ from toccata.training.options import CodecOptions, TrainOptions
 Section = TypeVar("Section")
 FINETUNE = 0.2
 """The learning rate of finetuning, as a fraction of the learning rate of the training before it."""
+FINETUNE_EPOCHS = 16.0
+"""The most passes over the music of a finetuning: few pieces are learned by heart soon."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
     """Return the recipe for finetuning a model: the model's own, without the values that belong to that run alone.
 
     The learning rate of training from scratch would make the model forget what it knows, so it is multiplied by
-    ``FINETUNE``. The time limit of the earlier training is dropped.
+    ``FINETUNE``. The time limit of the earlier training is dropped. Unless steps or passes are set, there are at most
+    ``FINETUNE_EPOCHS`` passes over the music.
 
     Args:
         saved: The recipe of the model to start from, from its folder.
@@ -155,6 +158,10 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
         training = replace(training, lr=training.lr * FINETUNE)
     if not settings.has("training.minutes"):
         training = replace(training, minutes=None)
+    if not any(settings.has(f"training.{name}") for name in ("steps", "epochs", "max_epochs")):
+        training = replace(training, epochs=None, max_epochs=FINETUNE_EPOCHS)
+    elif not settings.has("training.max_epochs"):
+        training = replace(training, max_epochs=None)
     return replace(recipe, training=training)
 
 

@@ -7,6 +7,7 @@ what an uninterrupted run does.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -48,6 +49,8 @@ class State:
     seconds: float = 0.0
     best_loss: float = float("inf")
     best_step: int = 0
+    selected_step: int = 0
+    """The step of the weights that the model gets, so far; 0: none were saved for it."""
     evals_since_best: int = 0
     """Evaluations since the best one."""
     stopped: str = ""
@@ -107,6 +110,7 @@ class Trainer:
         say: Called with each message for the user, e.g. about a logger that fails.
         on_checkpoint: Called on the main process after a checkpoint was written from which the run can be resumed.
         batch: Rows per step, over all processes.
+        most_steps: The run has no more steps than this, whatever the options say; None: any number.
     """
 
     def __init__(
@@ -122,10 +126,12 @@ class Trainer:
         say: Callable[[str], None] | None = None,
         on_checkpoint: Callable[[], None] | None = None,
         batch: int = 0,
+        most_steps: int | None = None,
     ) -> None:
         self.learner, self.options, self.folder, self.report, self.say = learner, options, folder, report, say
         self.facts, self.on_plan, self.on_checkpoint = facts or {}, on_plan, on_checkpoint
-        self.state = State(steps=options.steps, batch=batch, identity=identity or {})
+        self._most = most_steps or sys.maxsize
+        self.state = State(steps=min(options.steps, self._most), batch=batch, identity=identity or {})
         self._saved: int | None = None  # the step of the checkpoint on disk
 
     def run(self) -> State:
@@ -213,7 +219,7 @@ class Trainer:
         state = self.state
         state.replanned = True
         each = self.learner.mean(state.seconds / state.step)
-        steps = state.step + int(max(0.0, _USED * limit - each * state.step) / each)
+        steps = min(self._most, state.step + int(max(0.0, _USED * limit - each * state.step) / each))
         if limit >= SHORT and abs(steps - state.steps) > _DIFFERENT * state.steps:
             how = "faster" if steps > state.steps else "slower"
             if self.say is not None and self.learner.is_main:
@@ -291,6 +297,7 @@ class Trainer:
         if better:
             state.best_loss, state.best_step, state.evals_since_best = measured, state.step, 0
         if better or self.options.select == "last":
+            state.selected_step = state.step
             self._save(checkpoint.BEST, logs)
         if not better:
             state.evals_since_best += 1
@@ -329,7 +336,7 @@ class Trainer:
             affordable = int(EVALUATING * options.minutes * 60 / max(evaluation, 1e-3))
             self.state.evaluations = int(learner.mean(max(1, min(options.evaluations, affordable))))
             left = options.minutes * 60 - (time.monotonic() - began) - evaluation * self.state.evaluations
-            self.state.steps = max(1, int(learner.mean(max(1.0, left / step))))
+            self.state.steps = min(self._most, max(1, int(learner.mean(max(1.0, left / step)))))
         if self.on_plan is not None and learner.is_main:
             self.on_plan(self.state.steps, tokens / step)
 

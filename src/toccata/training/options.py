@@ -29,6 +29,8 @@ class TrainOptions:
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
     epochs: float | None = None
     """Train for so many passes over the training notes instead, where ``minutes`` is not given."""
+    max_epochs: float | None = None
+    """No more passes over the training notes than this, whatever ``steps`` and ``minutes`` say."""
     micro_batch_size: int = 16
     """Rows of ``model.context`` predictions a batch and process."""
     gradient_accumulation_steps: int = 1
@@ -95,8 +97,12 @@ class TrainOptions:
                 raise RecipeError(
                     f"training.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}"
                 )
-        if self.lr <= 0 or any(value is not None and value <= 0 for value in (self.minutes, self.epochs)):
-            raise RecipeError("training.lr, training.minutes and training.epochs must be greater than 0")
+        if self.lr <= 0 or any(
+            value is not None and value <= 0 for value in (self.minutes, self.epochs, self.max_epochs)
+        ):
+            raise RecipeError(
+                "training.lr, training.minutes, training.epochs and training.max_epochs must be greater than 0"
+            )
         _refuse_seed("training", self.seed)
 
 

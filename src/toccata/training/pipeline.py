@@ -221,6 +221,9 @@ class Run:
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
         options = self._options(corpus, tokenizer, config)
+        most = None
+        if options.max_epochs is not None:
+            most = self._steps_of(options.max_epochs, corpus, tokenizer, config)
         beside = tokenizer.features if config.features else None
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed, beside)
         held = len(corpus.numbers("valid"))
@@ -236,16 +239,20 @@ class Run:
             say=self.say,
             on_checkpoint=on_checkpoint,
             batch=rows_a_step(options, self.backend.devices),
+            most_steps=most,
         )
         return trainer.run()
+
+    def _steps_of(self, epochs: float, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig) -> int:
+        """Return how many steps so many passes over the training notes take."""
+        rows = rows_a_step(self.recipe.training, self.backend.devices)
+        return max(1, math.ceil(epochs * _tokens(corpus, tokenizer) / (rows * config.context)))
 
     def _options(self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig) -> TrainOptions:
         """Return the recipe's options, adapted to this machine, to the corpus, and to a run that is resumed."""
         options = self.recipe.training
         if options.epochs is not None and options.minutes is None:
-            tokens = options.epochs * _tokens(corpus, tokenizer)
-            rows = rows_a_step(options, self.backend.devices)
-            options = replace(options, steps=max(1, math.ceil(tokens / (rows * config.context))))
+            options = replace(options, steps=self._steps_of(options.epochs, corpus, tokenizer, config))
         options = self._compute(config, options).options(options)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
@@ -254,8 +261,11 @@ class Run:
             self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
         elif held_back < FEWEST and options.patience:
             few = f"Only {held_back} piece{'s' if held_back > 1 else ''} held back"
-            self.say(f"{few}: the training does not stop early by so few, and keeps the weights that are best on them")
-            options = replace(options, patience=0)
+            # A model that knows music has little to gain from which step chance prefers, and much from all of them.
+            last = self.parent is not None and options.max_epochs is not None
+            kept = "the last weights" if last else "the weights that are best on them"
+            self.say(f"{few}: the training does not stop early by so few, and keeps {kept}")
+            options = replace(options, patience=0, select="last" if last else options.select)
         last = self.folder / checkpoint.LAST
         rows = rows_of(checkpoint.state(last), config.context) if last.exists() else 0
         return shared(options, rows, self.backend.devices)
@@ -405,7 +415,7 @@ class Run:
                 "notes": corpus.about["notes"],
                 "seed": self.recipe.training.seed,
                 "backend": self.backend.name,
-                "step": (state.best_step if self.recipe.training.select == "best" else 0) or state.step,
+                "step": state.selected_step or state.best_step or state.step,
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
             },
