@@ -178,11 +178,12 @@ def test_in_the_words_of_other_tokenizers(options: EventOptions | TextOptions, t
 def _parallels(voices: list[Line]) -> int:
     """How often two voices go along in fifths or octaves."""
     ticks = sorted({start for line in voices for start, _, _ in line})
-    chords = [[next(p for a, b, p in line if a <= tick < b) for line in voices] for tick in ticks]
+    chords = [[next((p for a, b, p in line if a <= tick < b), None) for line in voices] for tick in ticks]
+    steps = [[(a, b) for a, b in zip(one, two, strict=True) if a and b] for one, two in pairwise(chords)]
     return sum(
         (a - b) % 12 == (c - d) % 12 and (a - b) % 12 in (0, 7) and (c - a) * (d - b) > 0
-        for one, two in pairwise(chords)
-        for (a, c), (b, d) in combinations(zip(one, two, strict=True), 2)
+        for step in steps
+        for (a, c), (b, d) in combinations(step, 2)
     )
 
 

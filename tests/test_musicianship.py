@@ -29,7 +29,8 @@ from toccata.recipes import load
 from toccata.render.layout import lay_out
 from toccata.tasks.controls import Controls
 from toccata.tasks.coverage import Coverage
-from toccata.tasks.plan import BASS, planned, slots
+from toccata.tasks.partwriting import BASS
+from toccata.tasks.plan import planned, slots
 from toccata.tasks.steering import steering
 from toccata.tasks.voiced import Voiced
 from toccata.tokenizers.events import EventOptions, EventTokenizer

@@ -3,37 +3,36 @@
 The melody is divided into slots of a beat, or of half a bar where it moves in short notes. Each slot gets a triad, a
 dominant seventh or a secondary dominant: a Markov chain, with weights for how chords of a key follow one another, for
 how well a chord fits the melody, and for phrase ends. Chords are drawn from it exactly (forward filtering, backward
-sampling), so every seed has a plan of its own. The weights are those of textbooks of harmony in round numbers.
+sampling), so every seed has a plan of its own. The weights are those of textbooks of harmony in round numbers. The
+pitches of the voices in each chord are written by ``partwriting.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toccata.midi.keys import Key
+from toccata.tasks.partwriting import Harmony, part_writing
 from toccata.tasks.voiced import ChordSpan, Voiced
+from toccata.tasks.voicing import CHOIR, ChoirVoice
 
 Melody = Sequence[tuple[int, int, int]]
 """Start, end and pitch of the notes of a melody, by onset, one at a time."""
 _LONG = 2.0
 """A note so many times as long as the median, or followed by a rest, ends a phrase."""
-_OFF_BEAT, _CLASH, _NEVER = 0.5, 0.004, 1e-9
-"""The weight of a melody note outside the chord: between beats, where a slot begins; and of what does not happen."""
+_OFF_BEAT, _ON_BEAT, _CLASH, _NEVER = 0.5, 0.05, 0.004, 1e-9
+"""The weight of a melody note outside the chord: between beats, on one, where a slot begins; of what never happens."""
 _NO_CADENCE = 0.05
 """The weight of a last chord but one that is no dominant."""
+_REPEATED = 2
+"""The last chord begins so many slots before the last note at most."""
 _HOLD_STRONG, _HOLD_WEAK = 0.25, 0.9
 """The weight of the same chord again, where a strong beat begins and where none does."""
-_PARALLEL = 4.0
-"""What a parallel fifth or octave with the melody costs."""
-_INVERTED, _CHANCE = 0.8, 1.0
-"""What a third in the bass costs, and at most what chance adds to any note of it."""
-BASS, BASS_HOME = (40, 60), 50
-"""The range of the bass, and about where it is."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,7 @@ class Slot:
         strong: Whether it begins on a strong beat.
         first: The pitch that sounds where it begins; None: the melody rests.
         others: The other pitches that begin in it.
+        beaten: Those of them that begin on a beat.
         closes: Whether a phrase ends in it.
         last: Whether the last note of the melody sounds where it begins.
     """
@@ -113,6 +113,7 @@ class Slot:
     strong: bool
     first: int | None
     others: tuple[int, ...]
+    beaten: tuple[int, ...]
     closes: bool
     last: bool = False
 
@@ -131,16 +132,19 @@ def slots(melody: Melody, lines: Sequence[int], beats: Sequence[int], strong: Se
     lengths = np.array([end - start for start, end, _ in melody])
     beat = int(np.median(np.diff(np.array([*beats, lines[-1]])))) if len(beats) else 1
     edges = sorted({*(beats if np.median(lengths) >= beat else strong), lines[-1]})
-    heavy = set(strong)
+    heavy, pulse = set(strong), set(beats)
     closing = _phrase_ends(melody, float(np.median(lengths)))
     found, over = [], melody[-1][1]
     edges = [tick for tick in edges if tick < over] + [over]
     for begin, end in pairwise(edges):
         sounding = [pitch for start, stop, pitch in melody if start <= begin < stop]
-        others = tuple(pitch for start, _, pitch in melody if begin < start < end)
+        inside = [(start, pitch) for start, _, pitch in melody if begin < start < end]
+        others = tuple(pitch for _, pitch in inside)
+        beaten = tuple(pitch for start, pitch in inside if start in pulse)
         closes = any(begin < tick <= end for tick in closing)
         last = begin >= melody[-1][0] or end == over
-        found.append(Slot(begin, end, begin in heavy, sounding[-1] if sounding else None, others, closes, last))
+        first = sounding[-1] if sounding else None
+        found.append(Slot(begin, end, begin in heavy, first, others, beaten, closes, last))
     return found
 
 
@@ -154,91 +158,100 @@ def _phrase_ends(melody: Melody, median: float) -> list[int]:
     return found
 
 
-def planned(found: Sequence[Slot], key: Key, seed: int) -> Voiced:
-    """Draw the chords of some slots.
+def planned(found: Sequence[Slot], key: Key, seed: int, voices: Sequence[ChoirVoice] = CHOIR) -> Voiced:
+    """Draw the chords of some slots, and write the parts of the voices in them.
 
     Args:
         found: The slots, in the order of time.
         key: The key of the melody.
         seed: The seed: another one, another plan.
+        voices: The voices under the melody, from the highest down.
 
     Returns:
-        The chords, voiced; consecutive slots of one chord are one.
+        The chords, voiced; consecutive slots of one chord are one, up to a strong beat on which the melody moves.
     """
     rng = np.random.default_rng([seed, 1])
     chords = MINOR if key.minor else MAJOR
     numbers = _drawn(found, chords, key.tonic, rng)
-    runs = [list(group) for _, group in groupby(zip(numbers, found, strict=True), key=lambda pair: pair[0])]
-    # The last two chords and those of phrase ends have their roots in the bass.
-    closes = [place + 2 >= len(runs) or any(slot.closes for _, slot in run) for place, run in enumerate(runs)]
-    melody = [run[0][1].first for run in runs]
-    basses = _bass_line([chords[run[0][0]] for run in runs], key.tonic, closes, melody, rng)
-    spans = []
-    for place, run in enumerate(runs):
-        sung = None if run[0][1].first is None else run[0][1].first % 12
-        times = run[0][1].begin, run[-1][1].end
-        spans.append(_span(chords[run[0][0]], key.tonic, times, basses[place], place + 1 == len(runs), sung))
-    return Voiced(tuple(spans), calm=True, enters=False)
+    runs = [(chords[number], run) for number, run in _runs(numbers, found)]
+    harmonies = [
+        # The last two chords and those of phrase ends have their roots in the bass.
+        _harmony(chord, run, key.tonic, place + 2 >= len(runs) or any(slot.closes for slot in run))
+        for place, (chord, run) in enumerate(runs)
+    ]
+    parts = part_writing(harmonies, voices, rng)
+    spans = _spans([run for _, run in runs], harmonies, parts)
+    return Voiced(tuple(replace(s, scale=_scale(c, key)) for s, c in zip(spans, harmonies, strict=True)), True, False)
 
 
-def _bass_line(
-    chords: Sequence[PlannedChord],
-    tonic: int,
-    closes: Sequence[bool],
-    melody: Sequence[int | None],
-    rng: np.random.Generator,
-) -> list[int]:
-    """Return the pitch of the bass for each chord: roots and thirds that move by steps and small leaps.
+def _scale(chord: Harmony, key: Key) -> tuple[int, ...]:
+    """Return the pitch classes of passing notes: those of the key, as the chord alters them."""
+    classes = set(np.flatnonzero(key.scale()).tolist())
+    if key.minor:  # its seventh is raised where it is a leading note
+        classes.discard((key.tonic + (10 if chord.leading == (key.tonic + 11) % 12 else 11)) % 12)
+    if chord.leading is not None:
+        classes.discard((chord.leading - 1) % 12)
+    if len(chord.tones) > 3 and chord.tones[3] not in classes:
+        classes.discard((chord.tones[3] + 1) % 12)
+    return tuple(sorted(classes | set(chord.tones)))
 
-    Parallel fifths and octaves with the melody are avoided.
+
+def _runs(numbers: Sequence[int], found: Sequence[Slot]) -> list[tuple[int, list[Slot]]]:
+    """Return runs of slots of one chord; a strong beat on which the melody moves on begins a new one.
+
+    The last chord is one run: it is held.
     """
-    best: list[dict[int, tuple[float, int]]] = []  # for each chord and pitch: its cost, and the pitch before
-    for place, (chord, close) in enumerate(zip(chords, closes, strict=True)):
-        above = melody[place - 1] if place else None, melody[place]
-        root, third = (tonic + chord.root) % 12, (tonic + chord.root + chord.tones[0]) % 12
-        costs: dict[int, tuple[float, int]] = {}
-        for pitch in range(BASS[0], BASS[1] + 1):
-            if pitch % 12 == root and chord.tones != _DIMINISHED:
-                own = 0.0
-            elif pitch % 12 == third and (not close or chord.tones == _DIMINISHED):
-                own = _INVERTED
-            else:
-                continue
-            own += abs(pitch - BASS_HOME) / 12 + float(rng.random()) * _CHANCE
-            costs[pitch] = own, -1
-            if best:
-                cost, low = min((cost + _step(low, pitch, *above), low) for low, (cost, _) in best[-1].items())
-                costs[pitch] = own + cost, low
-        best.append(costs)
-    line = [min(best[-1], key=lambda pitch: best[-1][pitch][0])]
-    for costs in reversed(best[1:]):
-        line.insert(0, costs[line[0]][1])
-    return line
+    runs: list[tuple[int, list[Slot]]] = []
+    last = len(numbers)
+    while last and numbers[last - 1] == numbers[-1]:
+        last -= 1
+    for place, (number, slot) in enumerate(zip(numbers, found, strict=True)):
+        again = runs and runs[-1][0] == number
+        moves = slot.strong and slot.first is not None and slot.first != runs[-1][1][-1].first if again else True
+        if again and (not moves or place > last):
+            runs[-1][1].append(slot)
+        else:
+            runs.append((number, [slot]))
+    return runs
 
 
-def _step(before: int, after: int, melody_before: int | None, melody_after: int | None) -> float:
-    """Return what a step or leap of the bass costs, under a melody that moves as well."""
-    size, cost = abs(after - before), 0.0
-    if melody_before is not None and melody_after is not None:
-        along = (melody_after - melody_before) * (after - before) > 0
-        gap = (melody_before - before) % 12
-        cost = _PARALLEL if along and gap in (0, 7) and (melody_after - after) % 12 == gap else 0.0
-    if size in (6, 12):
-        return cost + 2.0
-    return cost + (0.6 if size == 0 else 0.3 if size <= 2 else 1.0 if size <= 7 else 6.0)
+def _harmony(chord: PlannedChord, run: Sequence[Slot], tonic: int, closes: bool) -> Harmony:
+    """Return the chord of some slots, to be voiced."""
+    tones = tuple((tonic + chord.root + step) % 12 for step in (0, *chord.tones))
+    melody = [pitch for slot in run for pitch in (slot.first, *slot.others) if pitch is not None]
+    diminished, dominant = chord.tones == _DIMINISHED, chord.name == "V" or chord.name.startswith("V7")
+    leading = tones[0] if chord.name == "viio" else tones[1] if dominant else None
+    falling = tones[3] if len(tones) > 3 else tones[2] if diminished else None
+    return Harmony(
+        tones, tuple(melody), run[0].first is not None, leading, falling, closes and not diminished, diminished
+    )
 
 
-def _span(
-    chord: PlannedChord, tonic: int, times: tuple[int, int], bass: int, final: bool, sung: int | None
-) -> ChordSpan:
+def _spans(
+    runs: Sequence[Sequence[Slot]], harmonies: Sequence[Harmony], parts: Sequence[tuple[int, ...]]
+) -> list[ChordSpan]:
+    """Return chords as the voices sing them."""
+    found = []
+    for place, (run, chord, part) in enumerate(zip(runs, harmonies, parts, strict=True)):
+        sung = chord.melody[0] if chord.sung and chord.melody else None
+        span = _span(chord, part, (run[0].begin, run[-1].end), sung)
+        if place + 1 < len(runs):
+            span = replace(span, then=parts[place + 1])
+        found.append(span)
+    if found:
+        found[-1] = replace(found[-1], final=True)
+    return found
+
+
+def _span(chord: Harmony, part: tuple[int, ...], times: tuple[int, int], sung: int | None) -> ChordSpan:
     """Return a chord as the voices sing it; what the melody sings is not needed, and is doubled last."""
-    root, third = (tonic + chord.root) % 12, (tonic + chord.root + chord.tones[0]) % 12
-    needed = [third, *((root + step) % 12 for step in chord.tones[2:])]
-    tones = [tone for tone in (*needed, root, (root + chord.tones[1]) % 12) if tone != bass % 12]
-    first = [tone for tone in tones if tone != sung]
-    count = sum(tone in needed for tone in first)
-    order = (*first, *(tone for tone in tones if tone == sung))
-    return ChordSpan(*times, bass % 12, order, count, final, bass)
+    root, third, fifth, *seventh = chord.tones
+    bass = part[0] % 12 if part else root
+    tones = [tone for tone in (third, *seventh, root, fifth) if tone != bass]
+    first = [tone for tone in tones if sung is None or tone != sung % 12]
+    count = sum(tone in (third, *seventh) for tone in first)
+    order = (*first, *(tone for tone in tones if tone not in first))
+    return ChordSpan(*times, bass, order, count, pitch=part[0] if part else None, voices=part)
 
 
 def _drawn(found: Sequence[Slot], chords: Sequence[PlannedChord], tonic: int, rng: np.random.Generator) -> list[int]:
@@ -250,7 +263,7 @@ def _drawn(found: Sequence[Slot], chords: Sequence[PlannedChord], tonic: int, rn
             follows[row, names.index(name)] = weight
     follows *= np.array([chord.weight for chord in chords])
     fits = np.array([_fit(slot, chords, tonic) for slot in found])
-    last = next(number for number, slot in enumerate(found) if slot.last)
+    last = _close(found, chords[names.index("V")].classes(tonic))
     fits[last:] *= _closing(names, final=True)
     if last:
         fits[last - 1] *= np.where(np.isin(names, ("V", "V7")), 1.0, _NO_CADENCE)
@@ -273,6 +286,20 @@ def _drawn(found: Sequence[Slot], chords: Sequence[PlannedChord], tonic: int, rn
     return numbers
 
 
+def _close(found: Sequence[Slot], dominant: frozenset[int]) -> int:
+    """Return the number of the slot in which the last chord begins.
+
+    It is the one of the last note, or of the same pitch right before it, under which no dominant fits.
+    """
+    place = last = next(number for number, slot in enumerate(found) if slot.last)
+    final = found[last].first
+    while place and last - place < _REPEATED and final is not None and final % 12 not in dominant:
+        if found[place - 1].first != final or any(pitch != final for pitch in found[place - 1].others):
+            break
+        place -= 1
+    return place
+
+
 def _fit(slot: Slot, chords: Sequence[PlannedChord], tonic: int) -> NDArray[np.float64]:
     """Return how well each chord fits the melody of a slot, ``float64[C]``."""
     out = np.ones(len(chords))
@@ -282,6 +309,8 @@ def _fit(slot: Slot, chords: Sequence[PlannedChord], tonic: int) -> NDArray[np.f
             out[number] *= _CLASH
         for pitch in slot.others:
             out[number] *= 1.0 if pitch % 12 in classes else _OFF_BEAT
+        for pitch in slot.beaten:
+            out[number] *= 1.0 if pitch % 12 in classes else _ON_BEAT / _OFF_BEAT
     return out
 
 

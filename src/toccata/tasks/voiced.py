@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from toccata.midi.keys import Key, estimate
 from toccata.midi.ranges import BASSES
 from toccata.tasks.cadence import Cadence
 from toccata.tasks.chords import Chord, ChordChart
+from toccata.tasks.partwriting import leads_in_parallel
 from toccata.tokenizers.rulebook import Entry, Mask
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS
@@ -29,6 +31,7 @@ _LOW = 60
 """The last note of the lowest part is no higher, where it can."""
 _LEAP, _STEP = 7, 5
 """Semitones that the lowest part leaps at most, where it can; and while a chord lasts."""
+_TONE, _OCTAVE = 2, 12
 _NEEDED = (3, 7)
 _IMPORTANT = (*_NEEDED, 1, 5)
 """The degrees of a chord that are heard first, after its bass: third, seventh, root, fifth."""
@@ -46,6 +49,9 @@ class ChordSpan:
         needed: So many of these must be heard: the third, and the seventh if it has one.
         final: Whether it is the last one, whose bass stays.
         pitch: The pitch of the bass; None: in any octave.
+        voices: The pitches of all voices, from the lowest up; empty: they are chosen as they are written.
+        then: Their pitches in the next chord.
+        scale: The pitch classes of passing notes.
     """
 
     begin: int
@@ -55,6 +61,9 @@ class ChordSpan:
     needed: int = 0
     final: bool = False
     pitch: int | None = None
+    voices: tuple[int, ...] = ()
+    then: tuple[int, ...] = ()
+    scale: tuple[int, ...] = tuple(range(12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +74,13 @@ class Voiced:
         spans: The chords, in the order of time.
         calm: Whether notes that begin between beats end with the beat, as passing notes do.
         enters: Whether the lowest part must enter with each chord; not where a script says who sings when.
+        melody: Start, end and pitch of the notes of a melody above them.
     """
 
     spans: tuple[ChordSpan, ...]
     calm: bool = False
     enters: bool = True
+    melody: tuple[tuple[int, int, int], ...] = ()
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -83,15 +94,26 @@ class Voiced:
     def part(self, start: int, end: int, scale: float) -> Voiced:
         """Return the chords of some ticks, from their first on, in ticks ``scale`` times as many."""
         inside = [span for span in self.spans if span.begin < end and span.end > start]
+        known = [replace(span, then=span.voices) if span.end > end else span for span in inside]
         moved = [
             replace(
                 span,
                 begin=round((max(span.begin, start) - start) * scale),
                 end=round((min(span.end, end) - start) * scale),
             )
-            for span in inside
+            for span in known
         ]
-        return Voiced(tuple(moved), self.calm, self.enters)
+        above = [
+            (round((first - start) * scale), round((last - start) * scale), pitch)
+            for first, last, pitch in self.melody
+            if first <= end and last > start
+        ]
+        return Voiced(tuple(moved), self.calm, self.enters, tuple(above))
+
+    def _above(self, tick: int) -> int | None:
+        """Return the pitch of the melody at a tick; None: it rests."""
+        place = bisect_right(self.melody, (tick, 1 << 60, 0)) - 1
+        return self.melody[place][2] if place >= 0 and tick < self.melody[place][1] else None
 
     def missing(self, state: State) -> Sequence[Entry]:
         """Return the next entry of the lowest part in the current bar, and that of who plays the tones still needed."""
@@ -126,17 +148,50 @@ class Voiced:
         return min(following, state.tick - late + state.ticks_per_beat) if self.calm and late else following
 
     def preferred(self, state: State, program: int) -> Sequence[Mask]:
-        """Return the bass where the lowest part enters; else chord tones that have not been heard, above the bass."""
+        """Return the bass where the lowest part enters; else chord tones that have not been heard, above the bass.
+
+        Where the voices are written already, their pitches go before others.
+        """
         tick = state.tick
         span = self.at(tick)
         if program == DRUMS or span is None:
             return ()
-        lowest = _lowest(state, tick)
+        found = self._by_class(state, program, span)
+        return self._written(state, span, found) if span.voices else found
+
+    def _written(self, state: State, span: ChordSpan, others: Sequence[Mask]) -> Sequence[Mask]:
+        """Return the pitch of the lowest voice that is silent, then others.
+
+        Between beats these are first a step from it, or chord tones that are near; they last to the next beat, and lead
+        to it without parallel fifths and octaves, if any do.
+        """
+        singing = _singing(span.voices, _sounding(state, state.tick))
+        silent = [number for number in range(len(span.voices)) if number not in singing]
+        exact = [np.equal(_PITCHES, span.voices[number]) for number in silent]
+        late = (state.tick - state.bar_tick) % state.ticks_per_beat
+        sung = self._above(state.tick)
+        if not silent or not late:
+            clear = ~_of_classes(sung - 1, sung + 1) if sung is not None and state.tick > span.begin else True
+            return [*(tier & clear for tier in (*exact, *others)), *exact, *others]
+        beat = state.tick - late + state.ticks_per_beat
+        tiers = [_near(span, silent), *exact, *others]
+        then = span.voices if beat < span.end else span.then
+        if len(then) != len(span.voices):
+            return tiers
+        steps = [(pitch, then[number]) for number, pitch in singing.items()]
+        before, after = self._above(beat - 1), self._above(beat)
+        steps += [(before, after)] if before is not None and after is not None else []
+        smooth = ~leads_in_parallel(then[silent[0]], steps)
+        return [*(tier & smooth for tier in tiers), *tiers[1:]]
+
+    def _by_class(self, state: State, program: int, span: ChordSpan) -> list[Mask]:
+        """Return the tones of a chord in any octave, those first that are needed."""
+        tick, lowest = state.tick, _lowest(state, state.tick)
         part, below = lowest_part(state), np.less(_PITCHES, lowest)
         enters = tick == span.begin and state.last_onset.get(program) != tick
         bass = _of_classes(span.bass)
         if (part in (None, program) and enters) or (span.final and lowest % 12 != span.bass):
-            near = below & _near(state)
+            near = below & _near_lowest(state)
             if span.pitch is None:
                 low = below & np.less_equal(_PITCHES, _LOW)
                 return [bass & near & low, bass & low, bass & near, bass & below, bass]
@@ -149,7 +204,9 @@ class Voiced:
         if (tick - state.bar_tick) % state.ticks_per_beat == 0:
             chord = _of_classes(span.bass, *span.tones)
             if lowest % 12 != span.bass:  # the lowest part goes on
-                home = np.less_equal(abs(_PITCHES - span.pitch), _STEP) if span.pitch is not None else _near(state)
+                home = (
+                    np.less_equal(abs(_PITCHES - span.pitch), _STEP) if span.pitch is not None else _near_lowest(state)
+                )
                 found.insert(0, chord & below & home)
             found.append(above & chord)
         return [*found, above, bass]
@@ -157,8 +214,39 @@ class Voiced:
 
 def _of_classes(*classes: int) -> Mask:
     """Return the pitches of some pitch classes, ``bool[128]``."""
-    found: Mask = np.isin(_PITCHES % 12, classes)
+    found: Mask = np.isin(_PITCHES % 12, [tone % 12 for tone in classes])
     return found
+
+
+def _sounding(state: State, tick: int) -> list[int]:
+    """Return the pitches that sound after ``tick``, from the lowest up."""
+    late = [np.flatnonzero(ends > tick).tolist() for program, ends in state.ends.items() if program != DRUMS]
+    return sorted({pitch for pitches in late for pitch in pitches})
+
+
+def _singing(voices: Sequence[int], sounding: Sequence[int]) -> dict[int, int]:
+    """Return the pitches that sound by the number of the voice that sings them, those that are nearest to them."""
+    numbers = min(
+        combinations(range(len(voices)), min(len(voices), len(sounding))),
+        key=lambda some: sum(abs(voices[n] - pitch) for n, pitch in zip(some, sounding, strict=False)),
+    )
+    return dict(zip(numbers, sounding, strict=False))
+
+
+def _near(span: ChordSpan, silent: Sequence[int]) -> Mask:
+    """Return a step from the pitch of the lowest silent voice, and chord tones not far from it, ``bool[128]``.
+
+    They are no nearer to another silent voice, and no more than an octave below the voice above.
+    """
+    first, *others = silent
+    distance = abs(_PITCHES - span.voices[first])
+    near: Mask = (distance <= _TONE) & _of_classes(*span.scale)
+    near |= (distance <= _STEP) & _of_classes(span.bass, *span.tones)
+    for number in others:
+        near &= distance < abs(_PITCHES - span.voices[number])
+    if 0 < first < len(span.voices) - 1:
+        near &= np.greater_equal(_PITCHES, span.voices[first + 1] - _OCTAVE)
+    return near
 
 
 def _lowest(state: State, tick: int) -> int:
@@ -167,7 +255,7 @@ def _lowest(state: State, tick: int) -> int:
     return min((int(pitches[0]) for pitches in late if len(pitches)), default=128)
 
 
-def _near(state: State) -> Mask:
+def _near_lowest(state: State) -> Mask:
     """Return the pitches at most a fifth from the lowest note of the last beat, ``bool[128]``; all after silence."""
     lowest = _lowest(state, state.tick - state.ticks_per_beat)
     return np.ones(128, np.bool_) if lowest == 128 else np.less_equal(abs(_PITCHES - lowest), _LEAP)

@@ -248,8 +248,8 @@ class Voicing:
         if len(new) < len(old):
             own = old[len(new)]
             for before, after in moved:
-                if (gap := (before - own) % _OCTAVE) in _PERFECT:
-                    along |= ((after - pitches) % _OCTAVE == gap) & ((after - before) * (pitches - own) > 0)
+                if (gap := abs(before - own) % _OCTAVE) in _PERFECT:
+                    along |= (abs(after - pitches) % _OCTAVE == gap) & ((after - before) * (pitches - own) > 0)
         return [pitches < max(new, default=0), pushing, along]
 
     def _arrivals(self, cursor: Any, kind: Kind) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -156,7 +156,15 @@ class Choir:
         known = self._key if key is None else Key.read(key)
         scale = self.tokenizer.grammar().scheme.timing.ticks_per_quarter / self.song.ticks_per_quarter
         start, end = int(self.bars.starts[hole.first]), int(self.bars.starts[hole.last])
-        return planned(self._slots, known, seed).part(start, end, scale)
+        if (known, seed) not in self._plans:
+            found = planned(self._slots, known, seed, self.voices)
+            self._plans[known, seed] = replace(found, melody=tuple(self._line()))
+        return self._plans[known, seed].part(start, end, scale)
+
+    @cached_property
+    def _plans(self) -> dict[tuple[Key, int], Voiced]:
+        """The plans of the whole song so far, of which each hole has a part."""
+        return {}
 
     @cached_property
     def _key(self) -> Key:
