@@ -262,10 +262,10 @@ class Run:
         elif held_back < FEWEST and options.patience:
             few = f"Only {held_back} piece{'s' if held_back > 1 else ''} held back"
             # A model that knows music has little to gain from which step chance prefers, and much from all of them.
-            last = self.parent is not None and options.max_epochs is not None
-            kept = "the last weights" if last else "the weights that are best on them"
+            all_of_them = self.parent is not None and options.max_epochs is not None
+            kept = "the last weights" if all_of_them else "the weights that are best on them"
             self.say(f"{few}: the training does not stop early by so few, and keeps {kept}")
-            options = replace(options, patience=0, select="last" if last else options.select)
+            options = replace(options, patience=0, select="last" if all_of_them else options.select)
         last = self.folder / checkpoint.LAST
         rows = rows_of(checkpoint.state(last), config.context) if last.exists() else 0
         return shared(options, rows, self.backend.devices)
