@@ -454,7 +454,7 @@ HARMONY = (
     "cadence at the end",
 )
 CADENCE = 8
-"""Beats at the end in which the dominant, or the subdominant of a plagal cadence, is looked for."""
+"""Beats before the last chord in which the dominant, or the subdominant of a plagal cadence, is looked for."""
 CHORDS = [
     frozenset((root + step) % 12 for step in steps)
     for root in range(12)
@@ -484,7 +484,10 @@ def of_harmony(rows: Notes, beat: int) -> tuple[float, float, float, float]:
     final = sounding[-1]
     tonic = final[0] % 12
     cadences = {(tonic + 7) % 12: (tonic + 11) % 12, (tonic + 5) % 12: (tonic + 5) % 12}  # authentic, plagal
-    late = [(pitches[0] % 12, classes_of(pitches)) for pitches in sounding[-CADENCE:]]
+    before = len(sounding)
+    while before and classes_of(sounding[before - 1]) <= classes_of(final):  # the last chord may be held for long
+        before -= 1
+    late = [(pitches[0] % 12, classes_of(pitches)) for pitches in sounding[max(0, before - CADENCE) : before]]
     ends = any(bass in cadences and cadences[bass] in classes for bass, classes in late)
     far = sum(leap > 7 and leap != 12 for leap in leaps) / max(1, len(leaps))
     return none / max(1, count), clashes / max(1, count), far, float(ends)
