@@ -33,7 +33,7 @@ from toccata.training.options import CodecOptions, TrainOptions
 Section = TypeVar("Section")
 FINETUNE = 0.2
 """The learning rate of finetuning, as a fraction of the learning rate of the training before it."""
-FINETUNE_EPOCHS = 16.0
+FINETUNE_EPOCHS = 8.0
 """The most passes over the music of a finetuning: few pieces are learned by heart soon."""
 
 
