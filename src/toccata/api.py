@@ -316,7 +316,15 @@ def _measured(
     from toccata.training.card import card
 
     made, metrics = measure_trained(
-        made, corpus, about, before, pieces=VALID_PIECES, bars=VALID_BARS, say=progress.say, update=progress.update
+        made,
+        corpus,
+        about,
+        before,
+        pieces=VALID_PIECES,
+        bars=VALID_BARS,
+        choose=recipe.training.choose_sampling,
+        say=progress.say,
+        update=progress.update,
     )
     coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
     knows = "" if coverage is None else coverage.summary()

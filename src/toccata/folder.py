@@ -33,6 +33,8 @@ LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 COVERAGE = "coverage"
 """The key of ``toccata.json`` that says what was learned of instruments, meters, tempos and note lengths."""
+SAMPLING = "sampling"
+"""The key of ``toccata.json`` that says the temperature and top-p with which the model writes by default."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
 _TOKENIZERS: dict[str, tuple[str, ...]] = {
@@ -88,6 +90,26 @@ class ModelFolder:
         """
         learned = self.about.get(LEARNED)
         return learned if isinstance(learned, list) and all(map(_is_generation, learned)) else []
+
+    @property
+    def sampling(self) -> tuple[float, float] | None:
+        """The temperature and top-p that were chosen for the model in its training; None: there are none.
+
+        Raises:
+            ModelError: They are damaged.
+        """
+        saved = self.about.get(SAMPLING)
+        if saved is None:
+            return None
+        try:
+            temperature, top_p = float(saved["temperature"]), float(saved["top_p"])
+            if not 0 <= temperature <= 10 or not 0 < top_p <= 1:
+                raise ValueError("out of range")
+        except (KeyError, TypeError, ValueError, OverflowError):
+            path = self.path / ABOUT
+            message = f"{path} says {SAMPLING!r} in a way that cannot be read: copy the model again"
+            raise ModelError(message, path=path) from None
+        return temperature, top_p
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.

@@ -206,6 +206,9 @@ def _model_row(path: Path) -> dict[str, Any]:
             "pieces": made.about["lineage"].get("pieces"),
             "learned": made.learned,
             "coverage": made.about.get(folder.COVERAGE),
+            "sampling": None
+            if made.sampling is None
+            else dict(zip(("temperature", "top_p"), made.sampling, strict=True)),
             "digest": made.digest,
             "error": None,
         }

@@ -188,6 +188,16 @@ class Model:
         """What the model has learned of instruments, meters and tempos; None where its folder does not say."""
         return Coverage.from_json(self.folder.about.get(folder.COVERAGE))
 
+    @cached_property
+    def sampling(self) -> Sampling:
+        """The sampling parameters where none are given: with the temperature and top_p that were chosen in training.
+
+        Raises:
+            ModelError: The model's folder says them in a way that cannot be read.
+        """
+        own = self.folder.sampling
+        return (Sampling() if own is None else Sampling(*own)).or_else(Sampling())
+
     @verb
     def generate(
         self,
@@ -230,7 +240,8 @@ class Model:
                 included.
             seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
                 new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
-            sampling: The sampling parameters; see :class:`Sampling`.
+            sampling: The sampling parameters; see :class:`Sampling`. Temperature and top_p are by default the model's
+                own; see :attr:`sampling`.
             prompt_bars: Use only the first so many bars of the prompt, or its bars ``(5, 8)``, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.
@@ -266,7 +277,7 @@ class Model:
             RequestError: The request cannot be fulfilled, and why.
         """
         refuse_no_prompt(prompt, continuation_only)
-        sampling = sampling or Sampling()
+        sampling = self._resolved(sampling)
         self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
@@ -358,7 +369,7 @@ class Model:
             opened,
             [InfillJob(hole, melody=top) for hole in holes],
             Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without)),
-            sampling or Sampling(),
+            self._resolved(sampling),
             extra_origin={"locks": [str(lock) for lock in held]} if held else None,
         )
         return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
@@ -418,7 +429,7 @@ class Model:
         own, holes = len(opened.score.tracks), blocks(lines, spans, frozenset())
         jobs = [InfillJob(hole, (program,), original_tracks=own) for hole in holes for program in programs]
         request = Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without))
-        infill = infill_of(opened, jobs, request, sampling or Sampling())
+        infill = infill_of(opened, jobs, request, self._resolved(sampling))
         return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
     @verb
@@ -467,7 +478,7 @@ class Model:
                 learned to fill.
         """
         spans = None if bars is None else [(first - 1, last) for first, last in bars]
-        infill = harmony_of(self._writer, self._song(song), voices, melody, spans, sampling or Sampling())
+        infill = harmony_of(self._writer, self._song(song), voices, melody, spans, self._resolved(sampling))
         infill = replace(infill, request=Request(key=key, pitches=pitches))
         return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
 
@@ -532,7 +543,7 @@ class Model:
         holes = blocks(lines, [(0, len(lines))] if bars is None else [(a - 1, b) for a, b in bars], chosen)
         spans = [span(opened.score, lines, hole) for hole in holes]
         variation = Variation(
-            opened, lines, holes, spans, chosen, held, locked, keep, strength, key, sampling or Sampling()
+            opened, lines, holes, spans, chosen, held, locked, keep, strength, key, self._resolved(sampling)
         )
         keys = Keys(opened.midi)
         verbs = [
@@ -578,7 +589,7 @@ class Model:
         Raises:
             ModelError: The model is damaged.
         """
-        how = sampling or Sampling()
+        how = self._resolved(sampling)
 
         def decoded(seed: int) -> Verb:
             return (yield DecodeJob(task, seed, how, limit))
@@ -693,6 +704,10 @@ class Model:
         opened = open_prompt(self.tokenizer, song, edit=True)
         assert opened is not None
         return opened
+
+    def _resolved(self, sampling: Sampling | None) -> Sampling:
+        """Return the sampling parameters of a request, with the model's own where it has none."""
+        return self.sampling if sampling is None else sampling.or_else(self.sampling)
 
     def _refuse_useless(self, sampling: Sampling) -> None:
         """Refuse sampling parameters that have no effect with this model.

@@ -122,6 +122,7 @@ def models(face: Face, folder: Path | None) -> None:
         ]
         lines = table(cells, right=(2, 3)) if cells else []
         lines += [line for row in good if (line := _known(row))]
+        lines += [line for row in good if (line := _own_sampling(row))]
         lines += [line for row in good if (line := _lineage(row))]
         lines += [f"{row['name']}: cannot be used: {row['error']}" for row in rows if row["error"] is not None]
     else:
@@ -136,6 +137,12 @@ def _known(row: dict[str, Any]) -> str:
 
     coverage = Coverage.from_json(row["coverage"])
     return "" if coverage is None else f"{row['name']}: knows {coverage.summary()}"
+
+
+def _own_sampling(row: dict[str, Any]) -> str:
+    """The temperature and top-p with which a model writes; empty where none were chosen for it."""
+    own = row["sampling"]
+    return f"{row['name']}: writes with temperature {own['temperature']:g} and top-p {own['top_p']:g}" if own else ""
 
 
 def _lineage(row: dict[str, Any]) -> str:

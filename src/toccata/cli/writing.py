@@ -96,9 +96,12 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
     how: tuple[Callable[[Any], Any], ...] = (
         click.option("--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [new ones]"),
         click.option(
-            "--temperature", type=Value("temperature"), metavar="T", help="Below 1 safer, above 1 bolder.  [1]"
+            "--temperature",
+            type=Value("temperature"),
+            metavar="T",
+            help="Below 1 safer, above 1 bolder.  [the model's]",
         ),
-        click.option("--top-p", type=Value("top_p"), metavar="P", help="Only the likeliest, P in all.  [0.97]"),
+        click.option("--top-p", type=Value("top_p"), metavar="P", help="Only the likeliest, P in all.  [the model's]"),
         click.option("--top-k", type=Value("top_k"), metavar="K", help="Only the K likeliest; 0: all.  [0]"),
         click.option(
             "--min-p", type=Value("min_p"), metavar="P", help="Only those P times as likely as the best.  [0]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from toccata.arguments import checked_value
 from toccata.errors import ModelError
 
 Floats = NDArray[np.float32]
+TEMPERATURE, TOP_P = 1.0, 0.97
+"""Those of models that have none of their own."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Sampling:
     """How the next id is drawn.
 
     Attributes:
-        temperature: 1: as the model thinks; below, safer; 0: always the likeliest (greedy).
-        top_p: Of the likeliest ids, those that together have this probability; 1: all (Holtzman et al. 2020).
+        temperature: 1: as the model thinks; below, safer; 0: always the likeliest (greedy). None: the model's own.
+        top_p: Of the likeliest ids, those that together have this probability; 1: all (Holtzman et al. 2020). None:
+            the model's own.
         top_k: The k likeliest ids; 0: all.
         min_p: Ids at least this share as likely as the likeliest; 0: all (Nguyen et al. 2024).
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
@@ -32,8 +35,8 @@ class Sampling:
             read once more without them; see `toccata.engine.guidance`.
     """
 
-    temperature: float = 1.0
-    top_p: float = 0.97
+    temperature: float | None = None
+    top_p: float | None = None
     top_k: int = 0
     min_p: float = 0.0
     repetition: float = 1.0
@@ -42,8 +45,22 @@ class Sampling:
     guidance: float = 2.0
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            object.__setattr__(self, name, checked_value(name, getattr(self, name)))
+        for name, field in self.__dataclass_fields__.items():
+            value = getattr(self, name)
+            if value is not None or field.default is not None:
+                object.__setattr__(self, name, checked_value(name, value))
+
+    def or_else(self, own: Sampling) -> Sampling:
+        """Return the same with temperature and top_p of ``own`` where it has none, and the usual ones at last."""
+        return replace(
+            self,
+            temperature=_first(self.temperature, own.temperature, TEMPERATURE),
+            top_p=_first(self.top_p, own.top_p, TOP_P),
+        )
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
 
 
 RECENT = 64
@@ -144,18 +161,19 @@ def damaged(allowed: NDArray[np.bool_]) -> ModelError:
 
 def _weights(logits: Floats, sampling: Sampling) -> Floats:
     """How likely each id of each row of ``logits [B, V]`` is to be drawn, up to a factor a row."""
-    if sampling.temperature < _GREEDY:
+    temperature, top_p = _first(sampling.temperature, TEMPERATURE), _first(sampling.top_p, TOP_P)
+    if temperature < _GREEDY:
         likeliest: Floats = (logits == logits.max(axis=1, keepdims=True)).astype(np.float32)
         return likeliest
-    p: Floats = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(sampling.temperature))
+    p: Floats = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(temperature))
     if sampling.min_p:
         p[p < sampling.min_p] = 0  # the likeliest has 1
     if 0 < sampling.top_k < p.shape[1]:
         least = np.partition(p, -sampling.top_k, axis=1)[:, -sampling.top_k]
         p[p < least[:, None]] = 0
-    if sampling.top_p < 1:
+    if top_p < 1:
         falling = np.sort(p, axis=1)[:, ::-1]
         sums = np.cumsum(falling, axis=1)
-        inside = (sums < sampling.top_p * sums[:, -1:]).sum(axis=1)
+        inside = (sums < top_p * sums[:, -1:]).sum(axis=1)
         p[p < falling[np.arange(len(p)), inside][:, None]] = 0
     return p

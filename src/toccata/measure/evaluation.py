@@ -12,11 +12,12 @@ from symusic import Score
 from toccata.corpus.contents import contents_of
 from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
-from toccata.folder import COVERAGE, LEARNED, ModelFolder, seal
+from toccata.folder import COVERAGE, LEARNED, SAMPLING, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.learned import Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
-from toccata.measure.reference import USUAL, reference_stats, without
+from toccata.measure.reference import USUAL, ReferenceStats, reference_stats, without
+from toccata.measure.sampling_choice import SamplingChoice, choose_sampling
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
 from toccata.musicmodel import Model
@@ -168,6 +169,7 @@ def measure_trained(
     *,
     pieces: int,
     bars: int,
+    choose: bool = True,
     say: Callable[[str], None],
     update: Callable[[str, int, int], None],
 ) -> tuple[ModelFolder, dict[str, Any]]:
@@ -180,6 +182,7 @@ def measure_trained(
         before: What the model that it started from has seen: held-out pieces that it knows are not measured on.
         pieces: How many pieces it writes, for their validity.
         bars: How long these are.
+        choose: Whether to choose the temperature and top-p with which it writes by default.
         say: Called with each message for the user.
         update: Called with the progress of a task: its name, done, and total.
 
@@ -199,19 +202,57 @@ def measure_trained(
         )
         metrics |= {**found.to_dict(), "split": split}
         metrics |= {"drawn_from": every} if every > len(numbers) else {}
-    say("Writing a few pieces to see whether they are without a fault")
-    written = (model := Model(made.path)).generate(n=pieces, bars=bars, seed=0)
-    metrics["valid"] = validity(written, bars).valid / pieces
-    index = write_index(made, corpus, before, known)
+    index, model = write_index(made, corpus, before, known), Model(made.path)
     learned = Learned.of_training(made.name, corpus, before)
     learned.save(made.path)
     reference = reference_stats(corpus, model, index, known=known)
+    tokens = int(about["lineage"]["tokens"])
+    chosen = _chosen(model, corpus, known, reference, tokens, say, update) if choose else None
+    if chosen is not None:
+        metrics[SAMPLING] = chosen.to_dict()
+    say("Writing a few pieces to see whether they are without a fault")
+    written = model.generate(n=pieces, bars=bars, seed=0, sampling=None if chosen is None else chosen.sampling)
+    metrics["valid"] = validity(written, bars).valid / pieces
     counted = Coverage.of_scores(corpus.score(number) for number in corpus.sample("train", COUNTED))
     coverage = counted.with_earlier(None if before is None else before.coverage)
-    written_about = {LEARNED: learned.summary(), USUAL: reference.to_dict(), COVERAGE: coverage.to_json()}
+    written_about: dict[str, Any] = {
+        LEARNED: learned.summary(),
+        USUAL: reference.to_dict(),
+        COVERAGE: coverage.to_json(),
+    }
+    if chosen is not None:
+        written_about[SAMPLING] = chosen.entry()
     made = seal(made.path, {**about, **written_about})
     metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     return made, metrics
+
+
+def _chosen(
+    model: Model,
+    corpus: Corpus,
+    known: Collection[int],
+    reference: ReferenceStats,
+    tokens: int,
+    say: Callable[[str], None],
+    update: Callable[[str, int, int], None],
+) -> SamplingChoice | None:
+    """Choose temperature and top-p on the pieces for validation; None: there is too little to choose by."""
+    try:
+        chosen = choose_sampling(
+            model,
+            corpus,
+            without(corpus.numbers("valid"), known).tolist(),
+            reference,
+            tokens,
+            lambda done, every: update("choosing the temperature", done, every),
+        )
+    except Exception as error:  # whatever is wrong with it, a training is not lost for it
+        say(f"Temperature and top-p stay as they are, as none could be chosen: {error}")
+        return None
+    if chosen is not None:
+        best = chosen.best
+        say(f"Writes most like music by people with temperature {best.temperature:g} and top-p {best.top_p:g}")
+    return chosen
 
 
 def _held_out(corpus: Corpus, known: Collection[int]) -> tuple[Split, list[int], int]:

@@ -25,7 +25,7 @@ PARTS = ".parts"
 """The suffix of a folder in which processes write their parts of a checkpoint."""
 MODEL = "model."
 """The prefix of the names of weights; other names are the backend's own."""
-FREE = ("workers", "checkpoint_minutes", "shard")
+FREE = ("workers", "checkpoint_minutes", "shard", "choose_sampling")
 """Training options that do not change what a run computes: a resumed run may have other values."""
 
 

@@ -72,6 +72,8 @@ class TrainOptions:
     """
     select: Literal["best", "last"] = "best"
     """The weights that the model gets: those with the best held-out loss, or the last ones."""
+    choose_sampling: bool = True
+    """Choose, when it is trained, the temperature and top-p with which it writes most like held-out music."""
     checkpoint_minutes: float = 3.0
     """A state to resume from is written this often."""
     workers: int | Literal["auto"] = "auto"

@@ -429,7 +429,7 @@ class Run:
         made = folder.open_folder(self.out)
         if made.about.get("metrics") is None:
             return None  # interrupted before it was evaluated
-        open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "coverage", "format"))
+        open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "coverage", "sampling", "format"))
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None
 

@@ -1,0 +1,205 @@
+"""Chooses the temperature and top-p of a model: those with which it writes what is most like music by people.
+
+With each of a few settings the same number of pieces is written, from the same seeds. Their traits (``measure.traits``)
+are compared with those of held-out pieces of the same length. The distance of a trait is the Wasserstein distance of
+its two distributions, in units of its standard deviation in the training music; that of a setting is the mean of its
+traits' distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from toccata.corpus.store import Corpus
+from toccata.engine.sampling import TEMPERATURE, TOP_P, Sampling
+from toccata.measure.reference import ReferenceStats
+from toccata.measure.traits import BARS, TRAITS, traits
+from toccata.midi.bars import bar_map
+from toccata.midi.edit import slice_bars
+from toccata.musicmodel import Model, Plan, plan
+from toccata.piece import Piece
+
+SETTINGS = ((TEMPERATURE, TOP_P), *product((0.7, 0.8, 0.9, 1.0), (0.95, 1.0)))
+"""Temperature and top-p of the settings that are tried. The first is kept where no other is closer.
+
+None is above 1, at which a model is as sure as it learned to be: what it writes strays from there on its own.
+"""
+PIECES, FEWEST = 16, 4
+"""The most and the fewest pieces that are written with each setting."""
+TOKENS = 25_000
+"""The most tokens of all pieces: about ten seconds of a model of 5M parameters on two cores."""
+LEARNED = 20
+"""A model writes at most one token for so many that it was trained on: one that learned little is not worth more."""
+HELD_OUT, FEWEST_HELD_OUT = 100, 3
+"""The most and the fewest held-out pieces that the written ones are compared with."""
+RUNAWAY = 4
+"""A piece ends when it has so many times the tokens of the held-out ones."""
+FAR = 5.0
+"""The distance of a trait that none of the written pieces has."""
+
+Traits = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting that was tried.
+
+    Attributes:
+        temperature: Its temperature.
+        top_p: Its top-p.
+        distance: How far its pieces are from the held-out ones: the mean of the traits' distances.
+        traits: The distance of each trait, in standard deviations of the training music.
+    """
+
+    temperature: float
+    top_p: float
+    distance: float
+    traits: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "distance": round(self.distance, 4),
+            "traits": {name: round(value, 3) for name, value in self.traits.items()},
+        }
+
+
+@dataclass(frozen=True)
+class SamplingChoice:
+    """All settings that were tried, and the one that was chosen.
+
+    Attributes:
+        settings: In the order in which they were tried.
+        pieces: The number of pieces written with each.
+        held_out: The number of held-out pieces that these were compared with.
+    """
+
+    settings: tuple[Tried, ...]
+    pieces: int
+    held_out: int
+
+    @property
+    def best(self) -> Tried:
+        """The closest setting; of equally close ones, the first."""
+        return min(self.settings, key=lambda tried: tried.distance)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The chosen setting, to generate with."""
+        return Sampling(self.best.temperature, self.best.top_p)
+
+    def entry(self) -> dict[str, float]:
+        """Return the entry of ``toccata.json``."""
+        return {"temperature": self.best.temperature, "top_p": self.best.top_p}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures that are reported, as plain JSON values."""
+        return {
+            "bars": BARS,
+            "pieces": self.pieces,
+            "held_out": self.held_out,
+            "settings": [tried.to_dict() for tried in self.settings],
+        }
+
+
+def choose_sampling(
+    model: Model,
+    corpus: Corpus,
+    numbers: Sequence[int],
+    usual: ReferenceStats,
+    learned: int,
+    update: Callable[[int, int], None] | None = None,
+) -> SamplingChoice | None:
+    """Try some settings of temperature and top-p.
+
+    Args:
+        model: The model.
+        corpus: Where the held-out pieces are.
+        numbers: The held-out pieces that the model has not seen.
+        usual: The reference statistics of its training music.
+        learned: How many tokens it was trained on.
+        update: Called with (pieces written, pieces in all).
+
+    Returns:
+        What was found; None: there are too few held-out pieces, or the model has learned from too little.
+    """
+    people, tokens = _held_out(model, corpus, numbers)
+    if len(people) < FEWEST_HELD_OUT:
+        return None
+    tokens_a_piece = max(1, round(fmean(tokens)))
+    pieces = min(PIECES, min(TOKENS, learned // LEARNED) // (len(SETTINGS) * tokens_a_piece))
+    if pieces < FEWEST:
+        return None
+    tried = []
+    for (temperature, top_p), written in _written(model, pieces, RUNAWAY * tokens_a_piece, update):
+        found = [traits(piece.score) for piece in written if piece.origin["notes"]]
+        distances = trait_distances(found, people, usual)
+        if not distances:
+            return None
+        tried.append(Tried(temperature, top_p, fmean(distances.values()), distances))
+    return SamplingChoice(tuple(tried), pieces, len(people))
+
+
+def _written(
+    model: Model, pieces: int, limit: int, update: Callable[[int, int], None] | None
+) -> list[tuple[tuple[float, float], list[Piece]]]:
+    """Write pieces with each setting, all side by side, so that no batch waits for its longest piece.
+
+    Args:
+        model: The model.
+        pieces: How many with each setting.
+        limit: A piece ends after about so many tokens.
+        update: Called with (pieces written, pieces in all).
+    """
+    plans = [
+        plan(model, "generate", n=pieces, bars=BARS, seed=0, sampling=Sampling(*setting), max_tokens=limit)
+        for setting in SETTINGS
+    ]
+    together = Plan(model, [verb for each in plans for verb in each.verbs])
+    written: list[Piece] = []
+    for done, _ in enumerate(model.carry_out(together, written, watched=False)):
+        if update is not None:
+            update(done + 1, len(together.verbs))
+    return [(setting, written[i * pieces : (i + 1) * pieces]) for i, setting in enumerate(SETTINGS)]
+
+
+def _held_out(model: Model, corpus: Corpus, numbers: Sequence[int]) -> tuple[list[Traits], list[int]]:
+    """Return the traits, and the number of tokens, of the first bars of held-out pieces: so are written ones."""
+    found: list[Traits] = []
+    tokens: list[int] = []
+    for number in corpus.drawn(np.asarray(numbers), HELD_OUT):
+        score = corpus.score(number)
+        bars = bar_map(score)
+        part = slice_bars(score, 0, min(BARS, len(bars)), bars)
+        if part.note_num():
+            found.append(traits(part))
+            tokens.append(len(model.tokenizer.encode(part).ids))
+    return found, tokens
+
+
+def trait_distances(written: Sequence[Traits], people: Sequence[Traits], usual: ReferenceStats) -> dict[str, float]:
+    """Return the distance of each trait between two sets of pieces, in standard deviations of the training music."""
+    found = {}
+    for name, spread in usual.traits.items():
+        theirs = [piece[name] for piece in people if name in piece]
+        ours = [piece[name] for piece in written if name in piece]
+        if len(theirs) >= FEWEST_HELD_OUT:
+            unit = max(spread.sd, TRAITS[name].least)
+            found[name] = wasserstein(ours, theirs) / unit if ours else FAR
+    return found
+
+
+def wasserstein(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the Wasserstein-1 distance of two sets of numbers, neither of them empty: the area between their CDFs."""
+    a, b = np.sort(one), np.sort(other)
+    points = np.sort(np.concatenate([a, b]))
+    shares = [np.searchsorted(values, points[:-1], side="right") / len(values) for values in (a, b)]
+    return float((np.abs(shares[0] - shares[1]) * np.diff(points)).sum())

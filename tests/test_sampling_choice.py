@@ -1,0 +1,215 @@
+"""A model writes with the temperature and top-p with which its pieces are most like music by people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toccata
+from cli_support import TINY, call, some_bach, tiny
+from random_model import opened, random_model
+from toccata import folder
+from toccata.corpus.prepare import PrepareOptions, prepare
+from toccata.corpus.store import Corpus
+from toccata.engine.sampling import TEMPERATURE, TOP_P, Sampling
+from toccata.errors import ModelError
+from toccata.measure import sampling_choice
+from toccata.measure.judge import write_index
+from toccata.measure.reference import FEW, ReferenceStats, reference_stats
+from toccata.measure.sampling_choice import FAR, choose_sampling, trait_distances, wasserstein
+from toccata.measure.traits import traits
+from toccata.musicmodel import Model
+from toccata.piece import read_origin
+
+NUMBERS = st.lists(st.floats(-100, 100), min_size=1, max_size=12)
+ENOUGH = 10**9
+"""Tokens: a model that was trained on so many may write as much as is wanted."""
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    place = tmp_path_factory.mktemp("chosen")
+    return prepare(some_bach(data, place, 10), place / "corpus", PrepareOptions(valid=0.4, test=0.0))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return opened(tmp_path_factory.mktemp("random") / "m", context=128)
+
+
+@pytest.fixture(scope="module")
+def usual(model: Model, corpus: Corpus) -> ReferenceStats:
+    return reference_stats(corpus, model, write_index(model.folder, corpus), passages=FEW)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few and short pieces: those of a model that knows nothing are full of notes."""
+    for name, value in (("BARS", 2), ("PIECES", 2), ("FEWEST", 1), ("FEWEST_HELD_OUT", 1), ("LEARNED", 1),
+                        ("SETTINGS", ((1.0, 0.97), (0.8, 0.95), (1.0, 1.0)))):  # fmt: skip
+        monkeypatch.setattr(sampling_choice, name, value)
+
+
+def with_sampling(path: Path, entry: Any) -> Path:
+    about = json.loads((path / folder.ABOUT).read_text())
+    (path / folder.ABOUT).write_text(json.dumps({**about, folder.SAMPLING: entry}))
+    return path
+
+
+# -- distances ---------------------------------------------------------------------------------------------------------
+
+
+@given(NUMBERS, NUMBERS, st.floats(-10, 10))
+def test_the_distance_is_what_has_to_be_moved(a: list[float], b: list[float], step: float) -> None:
+    assert wasserstein(a, a) == 0
+    assert wasserstein(a, b) == pytest.approx(wasserstein(b, a))
+    assert wasserstein(a * 3, b * 2) == pytest.approx(wasserstein(a, b), abs=1e-9)
+    assert wasserstein(a, [x + step for x in a]) == pytest.approx(abs(step), abs=1e-9)
+    assert wasserstein(a, b) >= abs(np.mean(a) - np.mean(b)) - 1e-9
+
+
+def test_people_are_closer_to_people_than_the_same_music_transposed_or_thinned(
+    corpus: Corpus, usual: ReferenceStats
+) -> None:
+    scores = [corpus.score(number) for number in corpus.split("train")]
+    people = [traits(corpus.score(number)) for number in corpus.split("valid")]
+    found = trait_distances([traits(score) for score in scores], people, usual)
+    for score in scores:
+        for track in score.tracks:
+            track.notes = [note for index, note in enumerate(track.notes) if index % 3 == 0]
+    thinned = trait_distances([traits(score) for score in scores], people, usual)
+    assert set(found) == set(usual.traits) - {"steps"}
+    assert found["density"] < thinned["density"]
+    assert sum(found.values()) < sum(thinned.values())
+    assert set(trait_distances([], people, usual).values()) == {FAR}
+
+
+# -- the choice --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_closest_setting_is_chosen_and_again_the_same(model: Model, corpus: Corpus, usual: ReferenceStats) -> None:
+    seen: list[tuple[int, int]] = []
+    numbers = corpus.split("valid")
+    found = choose_sampling(model, corpus, numbers, usual, ENOUGH, lambda *done: seen.append(done))
+    assert found is not None
+    assert seen == [(done, 6) for done in range(1, 7)]
+    assert (found.pieces, found.held_out) == (2, len(numbers))
+    assert [(tried.temperature, tried.top_p) for tried in found.settings] == [(1.0, 0.97), (0.8, 0.95), (1.0, 1.0)]
+    assert found.best.distance == min(tried.distance for tried in found.settings)
+    assert found.sampling == Sampling(found.entry()["temperature"], found.entry()["top_p"])
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+    assert choose_sampling(model, corpus, numbers, usual, ENOUGH) == found
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_too_little_nothing_is_chosen(
+    model: Model, corpus: Corpus, usual: ReferenceStats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = corpus.split("valid")
+    monkeypatch.setattr(Model, "carry_out", None)  # nothing is written for it, either
+    assert choose_sampling(model, corpus, [], usual, ENOUGH) is None
+    assert choose_sampling(model, corpus, numbers, usual, 100) is None
+    monkeypatch.setattr(sampling_choice, "FEWEST_HELD_OUT", len(numbers) + 1)
+    assert choose_sampling(model, corpus, numbers, usual, ENOUGH) is None
+
+
+# -- what it is for ----------------------------------------------------------------------------------------------------
+
+
+def test_a_model_writes_with_its_own_setting_where_none_is_given(tmp_path: Path) -> None:
+    path = random_model(tmp_path / "m")
+    before = Model(path, precision="fp32")
+    assert (before.sampling.temperature, before.sampling.top_p) == (TEMPERATURE, TOP_P)
+    model = Model(with_sampling(path, {"temperature": 0.7, "top_p": 0.9}), precision="fp32")
+    assert model.sampling == Sampling(0.7, 0.9)
+
+    def written(**sampling: Any) -> toccata.Piece:
+        (piece,) = model.generate(bars=1, seed=4, **sampling)
+        return piece
+
+    own = written()
+    assert own.origin["sampling"] == {**own.origin["sampling"], "temperature": 0.7, "top_p": 0.9}
+    assert own.midi == written(sampling=Sampling(0.7, 0.9)).midi == written(sampling={"temperature": 0.7}).midi
+    assert written(sampling=Sampling(guidance=1)).origin["sampling"]["top_p"] == 0.9
+    said = written(sampling=Sampling(1.3)).origin["sampling"]
+    assert (said["temperature"], said["top_p"]) == (1.3, 0.9)
+    (usual,) = before.generate(bars=1, seed=4)
+    assert usual.origin["sampling"] == {**own.origin["sampling"], "temperature": TEMPERATURE, "top_p": TOP_P}
+    (filled,) = model.infill(own, [(1, 1)], seed=1)
+    assert filled.origin["sampling"] == own.origin["sampling"]
+
+
+@pytest.mark.parametrize("entry", [3, {}, {"temperature": "hot", "top_p": 1}, {"temperature": 1.0, "top_p": 0},
+                                   {"temperature": 99, "top_p": 1}, {"temperature": None, "top_p": 1}])  # fmt: skip
+def test_a_folder_that_says_nonsense_is_named(tmp_path: Path, entry: Any) -> None:
+    model = Model(with_sampling(random_model(tmp_path / "m"), entry))
+    with pytest.raises(ModelError, match=r"toccata\.json says 'sampling' in a way that cannot be read"):
+        model.generate(bars=1, seed=0)
+
+
+def test_the_command_and_the_list_of_models_say_it(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny(data)[0], tmp_path / "models" / "tiny")
+    path = with_sampling(tmp_path / "models" / "tiny", {"temperature": 0.9, "top_p": 1.0})
+    assert "tiny: writes with temperature 0.9 and top-p 1" in call("models", tmp_path / "models").out
+    asked = ("generate", "-m", path, "--bars", 1, "--seed", 1, "-q", "--precision", "fp32")
+    for given_, name in (([], "own"), (["--temperature", 0.9], "same"), (["--top-p", 0.5], "other")):
+        assert call(*asked, *given_, "-o", tmp_path / f"{name}.mid").code == 0
+    own, same, other = (
+        (read_origin((tmp_path / f"{n}.mid").read_bytes()) or {})["sampling"] for n in ("own", "same", "other")
+    )
+    assert own == same == {**own, "temperature": 0.9, "top_p": 1.0}
+    assert other == {**own, "top_p": 0.5}
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+SPLIT = ("prepare.valid=0.4", "prepare.test=0")
+
+
+@pytest.mark.usefixtures("quick")
+def test_training_chooses_and_says_so(data: Path, tmp_path: Path) -> None:
+    midi = some_bach(data, tmp_path / "midi", 6)
+    done = call("train", midi, "-o", tmp_path / "m", *TINY, *SPLIT, "training.micro_batch_size=16", "--json")
+    assert done.code == 0, done.err
+    about = json.loads((tmp_path / "m" / folder.ABOUT).read_text())
+    own, tried = about[folder.SAMPLING], about["metrics"][folder.SAMPLING]["settings"]
+    closest = min(tried, key=lambda setting: setting["distance"])
+    assert own == {"temperature": closest["temperature"], "top_p": closest["top_p"]}
+    assert (
+        f"With temperature {own['temperature']:g} and top-p {own['top_p']:g}" in (tmp_path / "m/README.md").read_text()
+    )
+    assert "Writes most like music by people with temperature" in done.err
+    again = call("train", midi, "-o", tmp_path / "m", *TINY, *SPLIT, "training.micro_batch_size=16", "--json")
+    assert again.json["finished_before"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_training_is_not_lost_if_nothing_can_be_chosen(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr("toccata.measure.evaluation.choose_sampling", fail)
+    midi = some_bach(data, tmp_path / "midi", 6)
+    done = call("train", midi, "-o", tmp_path / "m", *TINY, *SPLIT)
+    assert done.code == 0, done.err
+    assert "none could be chosen: nothing to divide by" in done.err
+    assert folder.SAMPLING not in json.loads((tmp_path / "m" / folder.ABOUT).read_text())
+    done = call("train", midi, "-o", tmp_path / "off", *TINY, *SPLIT, "training.choose_sampling=false")
+    assert done.code == 0, done.err
+    assert "could be chosen" not in done.err
+
+
+def test_a_model_that_learned_little_keeps_the_usual_setting(data: Path) -> None:
+    model = toccata.load(tiny(data)[0])
+    assert folder.SAMPLING not in model.folder.about
+    assert "How it writes" not in (model.folder.path / folder.CARD).read_text()
