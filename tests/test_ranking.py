@@ -9,6 +9,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +22,14 @@ from toccata import folder
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError, RequestError
+from toccata.measure.beats import CHORDS, Beats
 from toccata.measure.judge import Judge, write_index
 from toccata.measure.passages import Index
-from toccata.measure.ranking import Ranked, Ranker
+from toccata.measure.ranking import Ranked, Ranker, _in_words
 from toccata.measure.reference import FEW, USUAL, ReferenceStats, Spread, reference_stats
 from toccata.measure.steps import Steps
-from toccata.measure.traits import TRAITS, traits
+from toccata.measure.traits import TRAITS, mean_traits, surroundings, traits
+from toccata.midi.bars import bar_map
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
@@ -112,6 +115,50 @@ def test_a_key_changes_no_trait_but_the_register(semitones: int, bars: list[list
     here, there = traits(score), traits(transpose(score, semitones))
     assert there.pop("register") == pytest.approx(here.pop("register") + semitones)
     assert there == pytest.approx(here)
+
+
+@given(st.lists(st.tuples(st.integers(0, 16), st.integers(1, 8), st.integers(30, 90)), max_size=20))
+def test_beats_say_what_sounds_together(notes: list[tuple[int, int, int]]) -> None:
+    onsets, lengths, pitches = np.array(notes, np.int64).reshape(-1, 3).T
+    beats = Beats.of(onsets, onsets + lengths, pitches, np.arange(0, 20, 4))
+    chords = [{(root + step) % 12 for step in chord} for root in range(12) for chord in CHORDS]
+    for number, tick in enumerate(range(0, 20, 4)):
+        held = [pitch for onset, length, pitch in notes if onset <= tick < onset + length]
+        assert beats.voices[number] == len(held)
+        assert set(np.flatnonzero(beats.classes[number])) == {pitch % 12 for pitch in held}
+        assert beats.clashing[number] == any((a - b) % 12 == 1 for a in held for b in held)
+        assert beats.chordless[number] == (not any({pitch % 12 for pitch in held} <= chord for chord in chords))
+
+
+def chords(*each: tuple[int, ...]) -> Score:
+    """A chord for each quarter."""
+    score = music([])
+    score.tracks[0].notes.extend([Note(480 * i, 480, pitch, 80) for i, chord in enumerate(each) for pitch in chord])
+    return score
+
+
+def test_clashes_and_beats_without_a_chord_are_counted() -> None:
+    major, seventh, cluster, fourths = (60, 64, 67), (55, 62, 65, 71), (60, 61, 67), (60, 65, 70)
+    found = traits(chords(major, cluster, seventh, fourths))
+    assert found["clashing_beats"] == 0.25
+    assert found["chordless_beats"] == 0.5
+    two = traits(chords((60, 71), (60, 64)))
+    assert two["clashing_beats"] == 0.5  # two voices can clash, and are no chord yet
+    assert "chordless_beats" not in two
+    assert "clashing_beats" not in traits(music(list(SCALE)))
+
+
+def test_traits_of_a_filled_song_are_those_around_the_new_notes() -> None:
+    quiet, full = [[60]] * 12, [list(SCALE)] * 2
+    song, new = music(*quiet, *full, *quiet), music(*[[]] * 12, *full)
+    bars = bar_map(song)
+    assert surroundings(song, bars, new) == [(9, 17)]
+    assert mean_traits(song, bars, [(9, 17)]) == traits(music(*[[60]] * 3, *full, *[[60]] * 3))
+    assert surroundings(song, bars, music([60])) == [(0, 8)]
+    assert surroundings(song, bars, music([60], *[[]] * 24, [60])) == [(0, 8), (18, 26)]
+    assert surroundings(song, bars, song) == [(0, 8), (8, 16), (16, 24), (18, 26)]
+    short = music([60], [62])
+    assert surroundings(short, bar_map(short), music([60])) == [(0, 2)]
 
 
 def test_steps_that_follow_each_other_are_familiar(corpus: Corpus, known: Model) -> None:
@@ -260,6 +307,41 @@ def test_words_name_what_is_unusual_without_figures(known: Model, corpus: Corpus
     assert odd.to_dict()["words"] == odd.words
 
 
+@pytest.fixture
+def choral() -> ReferenceStats:
+    """Music that clashes on up to one beat in ten, and has chords on the others."""
+    spread = Spread.of([0.01 * step for step in range(11)])
+    return ReferenceStats(11, {"clashing_beats": spread, "chordless_beats": spread}, 0, None, 11, 11)
+
+
+def test_words_of_clashes_compare_with_what_is_usual(choral: ReferenceStats) -> None:
+    words = [_in_words("clashing_beats", away) for away in (1.5, 3.0, 9.0, -1.5)]
+    assert words == [
+        "slightly more clashes than usual", "more clashes than usual", "far more clashes than usual",
+        "slightly fewer clashes than usual",
+    ]  # fmt: skip
+    harsh = Ranker(choral, None).weigh(piece(chords(*[(60, 61, 66)] * 32)))
+    assert harsh.words == "far more clashes than usual, far stranger chords than usual"
+    assert "more clashes than usual: 100 % of beats with a semitone or major seventh (usual 0 % to 10 %)" in harsh.why
+
+
+def test_of_two_fills_the_one_without_clashes_is_better(choral: ReferenceStats) -> None:
+    """Ranked by what sounds together with the song, not by the new notes alone."""
+    bass = Track("", 0, False)
+    bass.notes.extend([Note(480 * i, 480, pitch, 80) for i, pitch in enumerate((48, 53, 55) * 8)])
+
+    def filled(shift: int) -> Piece:
+        new = chords(*[(64 + shift, 67 + shift), (65 + shift, 69 + shift), (67 + shift, 71 + shift)] * 8)
+        song = new.copy()
+        song.tracks.append(bass.copy())
+        return Piece(new_file(song), {"notes": 48, "seed": shift}, new=new)
+
+    harsh, good = filled(1), filled(0)
+    found = {shift: Ranker(choral, None).weigh(each).traits for shift, each in ((0, good), (1, harsh))}
+    assert found[0]["clashing_beats"] < found[1]["clashing_beats"]
+    assert Ranker(choral, None).best_first([harsh, good])[0] is good
+
+
 def test_equally_good_pieces_keep_their_order(known: Model) -> None:
     same = [piece(music(*[list(SCALE)] * 8), seed=seed) for seed in range(5)]
     assert [r.piece.origin["seed"] for r in toccata.rank(same, known)] == [0, 1, 2, 3, 4]
@@ -325,6 +407,42 @@ def test_a_model_that_cannot_rank_is_refused_before_it_writes(tmp_path: Path) ->
     assert done.code == 1
     assert "train it again" in done.error
     assert not (tmp_path / "out").exists()
+
+
+def song_of(folder: Path) -> Path:
+    return sorted(folder.glob("*.mid"))[0]
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [("infill", ("--bars", "2")), ("accompany", ("--add", "cello", "--bars", "2"))],
+)
+def test_fills_without_a_seed_are_the_best_of_twice_as_many(
+    data: Path, tmp_path: Path, command: str, asked: tuple[str, ...]
+) -> None:
+    model, midi = tiny(data)
+    start = (command, song_of(midi), *asked, "-m", model, "--json", "-q", "-o")
+    found = call(*start, tmp_path / "a.mid").json
+    assert len(found["pieces"]) == len(found["left_out"]) == 1
+    assert found["pieces"][0]["rank"]["place"] == 1
+    assert found["pieces"][0]["rank"]["total"] <= (found["left_out"][0]["total"] or math.inf)
+    assert (tmp_path / "a.mid").exists()
+    several = call(*start, tmp_path / "b.mid", "-n", 2).json
+    assert [Path(row["path"]).name for row in several["pieces"]] == ["b-1.mid", "b-2.mid"]
+    assert len(several["left_out"]) == 2
+    assert call(*start, tmp_path / "c.mid", "--best-of", 1).json["left_out"] == []
+    assert "left_out" not in call(*start, tmp_path / "d.mid", "--seed", 1).json
+    assert call(*start, tmp_path / "e.mid", "-n", 3, "--best-of", 2).code == 2
+
+
+def test_the_best_fills_are_those_that_rank_first(data: Path) -> None:
+    path, midi = tiny(data)
+    model = toccata.load(path, precision="fp32")
+    every = model.infill(song_of(midi), [(2, 2)], n=4, seed=3)
+    best = model.infill(song_of(midi), [(2, 2)], n=2, seed=3, best_of=4)
+    assert [one.midi for one in best] == [ranked.piece.midi for ranked in toccata.rank(every, model)[:2]]
+    with pytest.raises(RequestError, match="the best 3 of fewer"):
+        model.accompany(song_of(midi), [42], n=3, best_of=2)
 
 
 def test_training_writes_down_what_is_usual(model: Path) -> None:

@@ -328,6 +328,7 @@ class Model:
         chords: str | None = None,
         anyway: bool = False,
         without: Sequence[str] = (),
+        best_of: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -352,6 +353,7 @@ class Model:
             anyway: Let instruments play that the model has not learned.
             without: What is not wanted: ``players`` (who played in a bar plays in it again), ``ranges``,
                 ``lines``, ``fit`` (no new part clashes with the song), ``roles``, ``voicing``; see :meth:`generate`.
+            best_of: Write so many versions and return the best ``n``, the best first, by what is around the new notes.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -372,7 +374,7 @@ class Model:
             self._resolved(sampling),
             extra_origin={"locks": [str(lock) for lock in held]} if held else None,
         )
-        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
+        return self._infilling(infill, n, seed, controls, style, chords, best_of, accept, on_event)
 
     @verb
     def accompany(
@@ -391,6 +393,7 @@ class Model:
         chords: str | None = None,
         anyway: bool = False,
         without: Sequence[str] = (),
+        best_of: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -411,6 +414,7 @@ class Model:
             anyway: Let instruments play that the model has not learned.
             without: What is not wanted: ``players`` (each plays in three quarters of the bars), ``ranges``,
                 ``lines``, ``fit`` (no new part clashes with the song), ``roles``, ``voicing``; see :meth:`generate`.
+            best_of: Write so many versions and return the best ``n``, the best first, by what is around the new notes.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -430,7 +434,7 @@ class Model:
         jobs = [InfillJob(hole, (program,), original_tracks=own) for hole in holes for program in programs]
         request = Request(key=key, pitches=pitches, anyway=anyway, without=frozenset(without))
         infill = infill_of(opened, jobs, request, self._resolved(sampling))
-        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
+        return self._infilling(infill, n, seed, controls, style, chords, best_of, accept, on_event)
 
     @verb
     def harmonise(
@@ -448,6 +452,7 @@ class Model:
         controls: Levels | None = None,
         style: Sequence[str] = (),
         chords: str | None = None,
+        best_of: int | None = None,
         accept: Callable[[Piece], bool] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> Plan:
@@ -469,6 +474,7 @@ class Model:
             controls: Levels of controls, for all the bars or for each of them.
             style: Styles of the new music.
             chords: A chart for the bars.
+            best_of: Write so many versions and return the best ``n``, the best first, by what is around the new notes.
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written.
 
@@ -480,7 +486,7 @@ class Model:
         spans = None if bars is None else [(first - 1, last) for first, last in bars]
         infill = harmony_of(self._writer, self._song(song), voices, melody, spans, self._resolved(sampling))
         infill = replace(infill, request=Request(key=key, pitches=pitches))
-        return self._infilling(infill, n, seed, controls, style, chords, accept, on_event)
+        return self._infilling(infill, n, seed, controls, style, chords, best_of, accept, on_event)
 
     @verb
     def vary(
@@ -670,14 +676,16 @@ class Model:
         controls: Levels | None,
         style: Sequence[str],
         chords: str | None,
+        best_of: int | None,
         accept: Callable[[Piece], bool] | None,
         on_event: Callable[[Event], None] | None,
     ) -> Plan:
         """Return the plan for versions of a song; controls and chords are those of the requested bars."""
         request = with_controls(infill.request, len(infill.bars), self.styles, controls, style, chords)
         write = partial(write_infill, self._writer, replace(infill, request=request))
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds_of(seed, n))]
-        return Plan(self, verbs, _rows(infill.sampling, controls, style), on_event)
+        sort, seeds = self._best(n, best_of), seeds_of(seed, best_of or n)
+        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        return Plan(self, verbs, _rows(infill.sampling, controls, style), on_event, sort)
 
     def _accepting(self, most: int | None, accept: Callable[[Piece], bool] | None) -> Callable[[Piece], bool] | None:
         """Return ``accept``, combined with the test that a piece copies no passage of more than ``most`` notes."""

@@ -10,6 +10,7 @@ from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import (
     AT_ONCE,
     BESIDE,
+    CHOICE,
     ENSEMBLE,
     BarCount,
     musical_options,
@@ -62,10 +63,8 @@ def generate(face: Face, **options: Any) -> None:
     """
     from toccata import api
 
-    if (options["best_of"] or options["count"]) < options["count"]:
-        raise click.BadParameter(f"{options['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
     _refuse_no_prompt(options)
-    session = open_session(face, {**options, "choose": True}, options["prompt"])
+    session = open_session(face, {**options, "choose": CHOICE}, options["prompt"])
     model, count, bars = session.model, len(session.seeds), _new_bars(options)
     if options["max_copy"] is not None and session.judge is None:
         raise click.BadParameter(

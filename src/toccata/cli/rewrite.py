@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,9 @@ from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import (
     AT_ONCE,
     BESIDE,
+    BEST_OF,
     ENSEMBLE,
+    FILLS,
     WHOLE,
     BarCount,
     musical_options,
@@ -19,6 +21,9 @@ from toccata.cli.writing import (
     print_result,
     writing,
 )
+
+if TYPE_CHECKING:
+    from toccata.piece import Piece
 
 
 @command(
@@ -48,6 +53,7 @@ from toccata.cli.writing import (
         help="Notes that stay, e.g. 5:1, :melody, ::C5-G9.",
     ),
     click.option("--anyone", is_flag=True, help="Not all who played in a bar have to play in it again."),
+    BEST_OF,
     *ENSEMBLE,
     WHOLE,
 )
@@ -77,6 +83,7 @@ def infill(face: Face, song: Path, **options: Any) -> None:
     click.option(
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they play; all along if nothing is said."
     ),
+    BEST_OF,
     *ENSEMBLE,
     WHOLE,
 )
@@ -115,6 +122,7 @@ def accompany(face: Face, song: Path, **options: Any) -> None:
     click.option(
         "--bars", type=Value("bars", "A-B,...", verb="infill"), help="Where they sing; all along if nothing is said."
     ),
+    BEST_OF,
     WHOLE,
 )
 def harmonise(face: Face, song: Path, **options: Any) -> None:
@@ -130,18 +138,20 @@ def harmonise(face: Face, song: Path, **options: Any) -> None:
 
 
 def _run(face: Face, options: dict[str, Any], song: Path, total: int, verb: Any, **where: Any) -> None:
-    """Write the versions of ``song`` in batches; each is on disk when it is done."""
+    """Write the versions of ``song`` in batches; each is on disk when done, unless the best are kept."""
     from toccata import api
 
-    session = open_session(face, options, song)
+    session = open_session(face, {**options, "choose": FILLS}, song)
+    every = len(session.seeds)
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0
     with face.progress() as progress:
         if options["model"] is None:
             progress.say(f"with {api.display_url(session.path)}")
-        for first in range(0, options["count"], AT_ONCE):
+        for first in range(0, every, AT_ONCE):
             seeds = session.seeds[first : first + AT_ONCE]
-            count = BarCount(progress, first, options["count"], total or None)
+            count = BarCount(progress, first, every, total or None)
+            pieces: dict[int, Piece] = {}
             for event in session.model.stream(
                 song,
                 verb=verb,
@@ -152,10 +162,18 @@ def _run(face: Face, options: dict[str, Any], song: Path, total: int, verb: Any,
                 **where,
             ):
                 count(event)
-                if isinstance(event, api.PieceFinished):
+                if not isinstance(event, api.PieceFinished):
+                    continue
+                pieces[event.piece] = event.music
+                if session.best is None:
                     written.append(session.write(event.music, first + event.piece))
-                    face.saved = f"{len(written)} of {options['count']} pieces are written"
+                    face.saved = f"{len(written)} of {every} pieces are written"
+            if session.best is not None:
+                session.best.add([pieces[number] for number in sorted(pieces)])
             stats = session.model.stats
             tokens, notes, seconds = tokens + stats.tokens, notes + stats.notes, seconds + stats.seconds
-        written.sort(key=lambda row: session.seeds.index(row["seed"]))
+        if session.best is not None:
+            written = session.write_best()
+        else:
+            written.sort(key=lambda row: session.seeds.index(row["seed"]))
     print_result(face, session, written, tokens, notes, seconds)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
-CHOICE = 4
-"""So many are written where one piece is wanted and no seed is given; side by side, in less than twice the time."""
+CHOICE, FILLS = 4, 2
+"""So many pieces, and versions of a song, are written where one is wanted and no seed is given; twice as many where
+several are. Side by side they take less than twice the time.
+"""
 AT_ONCE = 16
 """The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
@@ -53,6 +55,9 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
     return (*named, "players") if options.get("anyone") else tuple(named)
 
 
+BEST_OF = click.option(
+    "--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best -n.  [twice -n without --seed]"
+)
 WHOLE = click.option("--whole", is_flag=True, help="Draw and play the whole song, not the bars around what is new.")
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
@@ -215,9 +220,18 @@ class Best:
 
 
 def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Session:
-    """Load the model, and check and choose the output files, before anything is written."""
+    """Load the model, and check and choose the output files, before anything is written.
+
+    Args:
+        face: Prints.
+        options: The command's options. ``choose`` is the least number of pieces of which the best are kept where
+            neither a seed nor ``best_of`` is given; without it all are kept.
+        song: The song or prompt that is read; None: there is none.
+    """
     from toccata import api
 
+    if (options.get("best_of") or options["count"]) < options["count"]:
+        raise click.BadParameter(f"{options['count']} pieces cannot be the best of fewer", param_hint="'--best-of'")
     if song is not None:
         refuse_address(song)
     suffixes = [f".{options[kind]}" for kind in ("audio", "plot") if options[kind]]
@@ -230,9 +244,9 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
     model = api.load(path, precision=precision)
     judge = api.Judge(model) if api.Judge.has(model) else None
     usual = api.ReferenceStats.of_model(model.folder)
-    best_of = options.get("best_of")
-    if best_of is None and options.get("choose") and options["seed"] is None and usual is not None:
-        best_of = max(CHOICE, 2 * options["count"])
+    best_of, fewest = options.get("best_of"), options.get("choose")
+    if best_of is None and fewest and options["seed"] is None and usual is not None:
+        best_of = max(fewest, 2 * options["count"])
     seeds = api.seeds_of(options["seed"], best_of or options["count"])
     ranked = bool(best_of)
     in_order = ranked or bool(options.get("in_order"))

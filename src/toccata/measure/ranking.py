@@ -4,7 +4,8 @@ Three things are looked at, each in one unit: 0 is the middle of what is usual i
 1 is where the usual ends (nine passages in ten are nearer).
 
 - **surprise**: nats a note under the model. Too little is a loop, too much is noise. What is usual costs nothing.
-- **traits**: how full the music is, how it moves, how much of it comes again (``measure.traits``), all in one.
+- **traits**: how full the music is, how it moves, what sounds together, how much of it comes again
+  (``measure.traits``), all in one.
 - **known**: the longest passage that also stands in the training pieces, where it is longer than is usual.
 
 This tells damaged music from music, and good luck from bad (``benchmarks/ranking.py``); not what is moving.
@@ -16,14 +17,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import Any, TypeAlias
+
+from symusic import Score
 
 from toccata.arguments import checked
 from toccata.errors import MidiError, RequestError
 from toccata.measure.judge import Judge
 from toccata.measure.reference import ReferenceStats
 from toccata.measure.steps import Steps
-from toccata.measure.traits import TRAITS, traits
+from toccata.measure.traits import TRAITS, mean_traits, surroundings, traits
+from toccata.midi.bars import bar_map
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 
@@ -33,7 +38,7 @@ SURPRISE, KNOWN = 0.5, 1.0
 Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
 it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
 """
-TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "steps"))
+TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "clashing_beats", "chordless_beats", "steps"))
 """The traits that tell music from damaged music."""
 OTHERS = 0.25
 """The weight of the other traits, which describe the kind of music rather than its quality."""
@@ -43,7 +48,8 @@ LEAST_NATS, LEAST_NOTES = 0.2, 4.0
 """The usual is taken to be no narrower, on each side."""
 ODD, MOST_LISTED = 1.1, 3
 """Traits that are farther off than ``ODD`` are listed, at most ``MOST_LISTED`` of them."""
-_ADVERBS = ((2.0, "a little "), (4.0, ""), (math.inf, "very "))
+_ADVERBS = ((2.0, "a little ", "slightly "), (4.0, "", ""), (math.inf, "very ", "far "))
+"""How far off a trait is in words, and where these compare."""
 
 
 _Part: TypeAlias = "tuple[float | None, str, str]"
@@ -113,7 +119,7 @@ class Ranker:
         return [ranked.piece for ranked in sorted(map(self.weigh, pieces), key=lambda ranked: ranked.total)]
 
     def weigh(self, piece: Piece) -> Ranked:
-        """Score a piece; of a piece with a prompt, only its new part."""
+        """Score a piece; of one with a prompt only its new part, of an infilled song the bars around the new notes."""
         try:
             score = piece.score if piece.origin.get("notes", 1) else None
         except MidiError:
@@ -122,15 +128,30 @@ class Ranker:
             return Ranked(
                 piece, math.inf, dict.fromkeys(("surprise", "traits", "known")), {}, "it has no note", "it has no note"
             )
-        found = traits(score, piece.prompt_end or 0)
-        if self._steps is not None and (nats := self._steps.nats(score, piece.prompt_end or 0)) is not None:
-            found["steps"] = nats
+        found = self._found(piece, score)
         judged = [self._surprise(piece), self._traits(found), self._known(piece)]
         parts = dict(zip(("surprise", "traits", "known"), (part for part, _, _ in judged), strict=True))
         weights = {"surprise": SURPRISE, "traits": 1.0, "known": KNOWN}
         total = sum(weights[name] * part for name, part in parts.items() if part is not None)
         why, words = ("; ".join(text for text in texts if text) for texts in list(zip(*judged, strict=True))[1:])
         return Ranked(piece, total, parts, found, why, words or "nothing unusual")
+
+    def _found(self, piece: Piece, score: Score) -> dict[str, float]:
+        """Return the traits of a piece where it is new."""
+        since = piece.prompt_end or 0
+        spans: list[tuple[int, int | None]]
+        if piece.new is None or not piece.new.note_num():
+            found, spans = traits(score, since), [(since, None)]
+        else:
+            bars = bar_map(score)
+            where = surroundings(score, bars, piece.new)
+            found = mean_traits(score, bars, where)
+            spans = [(int(bars.starts[first]), int(bars.starts[end])) for first, end in where]
+        if self._steps is not None:
+            nats = [each for span in spans if (each := self._steps.nats(score, *span)) is not None]
+            if nats:
+                found["steps"] = fmean(nats)
+        return found
 
     def _surprise(self, piece: Piece) -> _Part:
         nats = piece.origin.get("nats_per_note")
@@ -199,5 +220,6 @@ def _odd(name: str, value: float, away: float, usual: ReferenceStats) -> str:
 
 def _in_words(name: str, away: float) -> str:
     """An unusual trait in words alone: ``a little thin``."""
-    adverb = next(word for end, word in _ADVERBS if abs(away) < end)
-    return f"{adverb}{TRAITS[name].low if away < 0 else TRAITS[name].high}"
+    trait = TRAITS[name]
+    adverb = next(words[trait.comparative] for end, *words in _ADVERBS if abs(away) < end)
+    return f"{adverb}{trait.low if away < 0 else trait.high}"

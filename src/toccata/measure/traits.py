@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
+from toccata.measure.beats import Beats
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.features import Sounding
 
@@ -30,6 +32,7 @@ class Trait:
         high: The word for a piece with too much of it.
         least: An inaudible difference: the usual range is taken to be no narrower, on each side.
         percent: Whether it is a share, printed in percent.
+        comparative: Whether the words compare, as in "more clashes than usual".
     """
 
     unit: str
@@ -37,6 +40,7 @@ class Trait:
     high: str
     least: float
     percent: bool = False
+    comparative: bool = False
 
 
 TRAITS: dict[str, Trait] = {
@@ -53,6 +57,22 @@ TRAITS: dict[str, Trait] = {
     "beat": Trait("of onsets on a beat", "off the beat", "square", 0.05, True),
     "leaps": Trait("semitones a step on top", "still", "leaping about", 0.5),
     "clashes": Trait("seconds, sevenths and tritones", "bland", "harsh", 0.03, True),
+    "clashing_beats": Trait(
+        "of beats with a semitone or major seventh",
+        "fewer clashes than usual",
+        "more clashes than usual",
+        0.03,
+        True,
+        True,
+    ),
+    "chordless_beats": Trait(
+        "of beats without a triad or seventh chord",
+        "plainer chords than usual",
+        "stranger chords than usual",
+        0.05,
+        True,
+        True,
+    ),
     "steps": Trait("nats a step of its lines", "familiar in its steps", "odd in its steps", 0.2),
 }
 """All of them. Drums have no pitch, so a piece of drums alone has only some. The last is found by ``measure.steps``."""
@@ -63,12 +83,42 @@ def traits(score: Score, since: int = 0) -> dict[str, float]:
 
     Traits that say nothing of the music (it has no notes, or drums alone) are left out.
     """
-    bars, notes = bar_map(score), Sounding.of(score)
-    first = bars.at(since) if since else 0
-    starts = list(range(first, max(first, len(bars) - BARS) + 1, BARS))
-    if starts[-1] + BARS < len(bars):
-        starts.append(len(bars) - BARS)  # the last passage overlaps the one before it
-    found = [passage_traits(notes, bars, start, min(start + BARS, len(bars))) for start in starts]
+    bars = bar_map(score)
+    return mean_traits(score, bars, passages(bars.at(since) if since else 0, len(bars)))
+
+
+def passages(first: int, end: int) -> list[tuple[int, int]]:
+    """Divide bars ``[first, end)`` into passages of ``BARS`` bars; the last may overlap the one before it."""
+    starts = list(range(first, max(first, end - BARS) + 1, BARS))
+    if starts[-1] + BARS < end:
+        starts.append(end - BARS)
+    return [(start, min(start + BARS, end)) for start in starts]
+
+
+def surroundings(score: Score, bars: BarMap, new: Score) -> list[tuple[int, int]]:
+    """Return the passages of ``score`` in which the notes of ``new`` begin, with the bars around them.
+
+    Args:
+        score: The whole song.
+        bars: Its bars.
+        new: Some of its notes, at least one.
+    """
+    onsets = Sounding.of(new).onsets
+    held = np.unique(np.searchsorted(bars.starts, onsets, side="right") - 1)
+    found = []
+    for group in np.split(held, np.flatnonzero(np.diff(held) > BARS) + 1):
+        first, end = int(group[0]), int(group[-1]) + 1
+        if (missing := BARS - (end - first)) > 0:
+            first = max(0, min(first - missing // 2, len(bars) - BARS))
+            end = min(first + BARS, len(bars))
+        found += passages(first, end)
+    return found
+
+
+def mean_traits(score: Score, bars: BarMap, where: Sequence[tuple[int, int]]) -> dict[str, float]:
+    """Return the mean traits of some passages, given by first bar and end."""
+    notes = Sounding.of(score)
+    found = [passage_traits(notes, bars, first, end) for first, end in where]
     return {
         name: float(np.mean(values))
         for name in TRAITS
@@ -99,8 +149,22 @@ def passage_traits(notes: Sounding, bars: BarMap, first: int, last: int) -> dict
         found["rhythms"] = len(set(played)) / len(played)
         found["sameness"] = _sameness([(place[bar == b] << 7 | part.pitches[bar == b]) for b in range(first, last)])
     if (~part.drums).sum() > 1:
-        found |= _harmony(part)
+        found |= _harmony(part) | _beats(part, start, end)
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _beats(part: Sounding, start: int, end: int) -> dict[str, float]:
+    """The traits of what sounds together on the quarters of ``[start, end)``."""
+    pitched = ~part.drums
+    onsets = part.onsets[pitched]
+    ticks = np.arange(start, end, part.ticks_per_quarter)
+    beats = Beats.of(onsets, onsets + part.lengths[pitched], part.pitches[pitched], ticks)
+    out: dict[str, float] = {}
+    if (several := beats.voices >= 2).any():
+        out["clashing_beats"] = float(beats.clashing[several].mean())
+    if (chords := beats.voices >= 3).any():
+        out["chordless_beats"] = float(beats.chordless[chords].mean())
+    return out
 
 
 def _silence(part: Sounding, start: int, end: int) -> float:
