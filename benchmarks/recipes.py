@@ -147,7 +147,8 @@ def steps_of(train: Path, out: Path, recipe: str, settings: list[str], minutes: 
         with suppress(KeyboardInterrupt):
             toccata.train(train, out, recipe=recipe, settings=settings, minutes=minutes, progress=Timed())
         rows = list(csv.DictReader((training / "log.csv").open(encoding="utf-8")))
-        speeds = [float(row["tokens_per_second"]) for row in rows if not row["valid_loss"]]
+        alone = [row for row in rows if not row["valid_loss"]] or rows  # a step's time has that of its evaluation
+        speeds = [float(row["tokens_per_second"]) for row in alone]
         tokens = float(rows[-1]["tokens"]) / float(rows[-1]["step"])
         speed = float(np.quantile(speeds, FASTEST))
         counted.write_text(json.dumps(int(LEARNING * minutes * 60 * speed / tokens)), encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from symusic import Note, Score, Tempo, Track
 
@@ -240,6 +240,7 @@ def test_a_request_of_ones_own_is_checked_too(model: Model) -> None:
 
 
 @given(st.sampled_from(sorted(TABLE)), st.text(max_size=50) | st.integers().map(str) | st.floats().map(str))
+@example("threads", "0\x1f")  # a space to str.strip() that is none to int()
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_typed_is_read_or_refused_in_a_line(row: str, text: str) -> None:
     verb, _, name = row.rpartition(".")

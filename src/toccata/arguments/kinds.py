@@ -70,7 +70,8 @@ class Whole(Kind):
 
     def parse(self, text: str) -> int:
         """Decimal digits."""
-        if not _INTEGER.fullmatch(text.strip()):
+        text = text.strip()  # also of what is no space to int()
+        if not _INTEGER.fullmatch(text):
             raise Unfit
         return self.read(int(text))
 
