@@ -14,7 +14,7 @@ from toccata.midi.keys import Key
 from toccata.tasks.partwriting import Harmony, leads_in_parallel, part_writing
 from toccata.tasks.plan import planned, slots
 from toccata.tasks.voiced import ChordSpan, Voiced
-from toccata.tasks.voicing import CHOIR, ChoirVoice
+from toccata.tasks.voicing import CHOIR, ChoirVoice, tied
 
 Melody = list[tuple[int, int, int]]
 KEYS = st.builds(Key, st.integers(0, 11), st.booleans())
@@ -142,3 +142,9 @@ def test_pitches_that_lead_in_parallel() -> None:
     assert np.flatnonzero(leads_in_parallel(64, [(50, 52)])).tolist() == [62]  # an octave
     assert not leads_in_parallel(64, [(57, 57)]).any()  # only one of them moves
     assert not leads_in_parallel(62, [(55, 57)]).any()  # a fourth
+
+
+def test_a_voice_holds_a_note_that_is_struck_again_between_the_notes_of_the_melody() -> None:
+    line = [(0, 10, 60, 80), (10, 20, 60, 70), (20, 30, 60, 80), (40, 50, 60, 80), (50, 60, 62, 80)]
+    assert tied(line, {0, 20}) == [(0, 20, 60, 80), (20, 30, 60, 80), (40, 50, 60, 80), (50, 60, 62, 80)]
+    assert tied([], {0}) == []

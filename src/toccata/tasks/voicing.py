@@ -6,7 +6,7 @@ So the grammar makes four-part writing complete, whatever the model; the model c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, groupby
@@ -361,6 +361,22 @@ def _dealt(
         if best is None or cost < best[0]:
             best = cost, numbers
     return None if best is None else best[1]
+
+
+def tied(line: Sequence[Sung], struck: Collection[int]) -> list[Sung]:
+    """Join notes of one pitch that follow each other without a rest, unless the second begins at a tick in ``struck``.
+
+    Args:
+        line: The notes of a voice, in the order of time.
+        struck: Where a note may be struck again: the onsets of the melody.
+    """
+    out: list[Sung] = []
+    for note in line:
+        if out and out[-1][1] == note[0] and out[-1][2] == note[2] and note[0] not in struck:
+            out[-1] = (out[-1][0], note[1], *out[-1][2:])
+        else:
+            out.append(note)
+    return out
 
 
 def under(notes: Sequence[Sung], melody: Sequence[tuple[int, int, int]]) -> list[Sung]:

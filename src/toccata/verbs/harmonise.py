@@ -20,7 +20,7 @@ from toccata.tasks.plan import Slot, planned, slots
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request
 from toccata.tasks.voiced import Voiced
-from toccata.tasks.voicing import CHOIR, ChoirVoice, Voicing, deal, sung, twice, under, why_not
+from toccata.tasks.voicing import CHOIR, ChoirVoice, Voicing, deal, sung, tied, twice, under, why_not
 from toccata.tokenizers.base import Tokenizer
 from toccata.verbs.holes import InfillJob, Part, bars_of, blocks
 from toccata.verbs.infill import Infill, infill_of
@@ -201,8 +201,9 @@ class Choir:
         program = int(self.song.tracks[self.melody].program)
         out = []
         melody = [(n.time, n.end, n.pitch) for n in self.song.tracks[self.melody].notes]
+        struck = {onset for onset, _, _ in melody}
         for number, line in enumerate(deal(under(notes, melody), self.voices, before)):
-            some = tuple(Note(a, b - a, pitch, velocity) for a, b, pitch, velocity in line)
+            some = tuple(Note(a, b - a, pitch, velocity) for a, b, pitch, velocity in tied(line, struck))
             if some:
                 out.append(Part(first + number, program, some, self.voices[number].name))
         return out
