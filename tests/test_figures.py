@@ -76,7 +76,7 @@ def test_the_line_is_of_the_highest_notes(tokenizer: EventTokenizer) -> None:
     assert found.expected(0, again[4][0]) == again[4][1]
 
 
-def test_the_bonus_is_on_that_pitch_alone(tokenizer: EventTokenizer) -> None:
+def test_the_bonus_is_on_that_pitch_and_a_note_is_as_likely_as_before(tokenizer: EventTokenizer) -> None:
     found, grammar = figures(tokenizer), tokenizer.grammar()
     play(found, [*MOTIF, CLOSE])
     again = moved(96, 2)
@@ -84,10 +84,14 @@ def test_the_bonus_is_on_that_pitch_alone(tokenizer: EventTokenizer) -> None:
     cursor = grammar.cursor()
     cursor.state.program, cursor.state.tick = 0, again[4][0]
     logits = np.zeros(grammar.size, np.float32)
-    found.steer(logits, cursor.state)
-    (token,) = np.flatnonzero(logits)
-    assert grammar.scheme.vocabulary.values[token] == again[4][1]
-    assert logits[token] == 1
+    pitches, values = Ids(grammar).pitched
+    allowed = np.zeros(grammar.size, np.bool_)
+    allowed[pitches] = True
+    found.steer(logits, allowed, cursor.state)
+    assert values[np.argmax(logits[pitches])] == again[4][1]
+    assert logits[pitches].max() - logits[pitches].min() == pytest.approx(1, abs=1e-6)
+    assert np.logaddexp.reduce(logits[pitches]) == pytest.approx(np.log(len(pitches)), abs=1e-5)
+    assert not logits[~allowed].any()
 
 
 def test_new_music_has_more_figures_with_a_larger_bonus() -> None:

@@ -102,23 +102,27 @@ class Figures:
                 return line.last[1] + following.semitones if line.last[0] + following.bins == onset else None
         return None
 
-    def steer(self, logits: Floats, state: State) -> None:
+    def steer(self, logits: Floats, allowed: NDArray[np.bool_], state: State) -> None:
         """Add the bonus to the pitch that goes on with a figure, in place.
+
+        All other pitches pay for it, so that a note is as likely as before, and only which note it is changes.
 
         Args:
             logits: ``float32[V]``.
+            allowed: ``bool[V]``, what the grammar allows.
             state: The music reached.
         """
         if state.program == DRUMS:
             return
         pitch = self.expected(state.program, self._bin(state.tick))
-        if pitch is not None:
-            logits[self._of_pitch(pitch)] += self._bonus
-
-    def _of_pitch(self, pitch: int) -> NDArray[np.intp]:
+        if pitch is None:
+            return
         ids, pitches = self._ids.pitched
-        found: NDArray[np.intp] = ids[pitches == pitch]
-        return found
+        may = allowed[ids]
+        ids, wanted = ids[may], pitches[may] == pitch
+        if wanted.any():
+            before, after = logits[ids], logits[ids] + self._bonus * wanted
+            logits[ids] = after + (np.logaddexp.reduce(before) - np.logaddexp.reduce(after))
 
     def _bin(self, tick: int) -> int:
         return max(0, tick * BINS + self._quarter // 2) // self._quarter

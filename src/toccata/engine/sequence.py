@@ -139,7 +139,7 @@ class Sequence:
         if self._guards is not None:
             self._guards.steer(logits, allowed, self.cursor)
         if self._figures is not None and not (self._guards is not None and self._guards.pressing):
-            self._figures.steer(logits, self.cursor.state)
+            self._figures.steer(logits, allowed, self.cursor.state)
 
     # -- going on ------------------------------------------------------------------------------------------------------
 
