@@ -1,4 +1,4 @@
-"""Figures that come back: what is expected of a line, and that it is made likelier in new music alone."""
+"""Figures that come back: what is expected of a line, what is made likelier, and what less likely."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tokenizer() -> EventTokenizer:
 
 
 def figures(tokenizer: EventTokenizer) -> Figures:
-    return Figures(Ids(tokenizer.grammar()), QUARTER, 1.0)
+    return Figures(Ids(tokenizer.grammar()), QUARTER, 1.0, 2.0)
 
 
 def play(found: Figures, notes: list[tuple[int, int]], program: int = 0) -> None:
@@ -56,16 +56,18 @@ def test_a_figure_is_expected_on_another_step_in_any_instrument(
     again = moved(bins, semitones)
     play(found, again[:4], program)
     onset, pitch = again[4]
-    assert found.expected(program, onset) == pitch
+    assert found.expected(program, onset) == (pitch, False)
     assert found.expected(program, onset + 1) is None  # in another rhythm it is no figure
 
 
-def test_a_literal_repeat_is_not_made_likelier(tokenizer: EventTokenizer) -> None:
+def test_a_repeat_note_for_note_is_found_and_one_note_again_is_none(tokenizer: EventTokenizer) -> None:
     found = figures(tokenizer)
     play(found, [*MOTIF, CLOSE])
     again = moved(96, 0)
     play(found, again[:4], 1)
-    assert found.expected(1, again[4][0]) is None
+    assert found.expected(1, again[4][0]) == (again[4][1], True)
+    play(found, [(bins, 50) for bins in range(0, 96, 12)], 2)
+    assert found.expected(2, 96) is None
 
 
 def test_the_line_is_of_the_highest_notes(tokenizer: EventTokenizer) -> None:
@@ -73,7 +75,7 @@ def test_the_line_is_of_the_highest_notes(tokenizer: EventTokenizer) -> None:
     play(found, [note for onset, pitch in (*MOTIF, CLOSE) for note in ((onset, pitch - 12), (onset, pitch))])
     again = moved(96, 5)
     play(found, again[:4])
-    assert found.expected(0, again[4][0]) == again[4][1]
+    assert found.expected(0, again[4][0]) == (again[4][1], False)
 
 
 def test_the_bonus_is_on_that_pitch_and_a_note_is_as_likely_as_before(tokenizer: EventTokenizer) -> None:
@@ -92,6 +94,13 @@ def test_the_bonus_is_on_that_pitch_and_a_note_is_as_likely_as_before(tokenizer:
     assert logits[pitches].max() - logits[pitches].min() == pytest.approx(1, abs=1e-6)
     assert np.logaddexp.reduce(logits[pitches]) == pytest.approx(np.log(len(pitches)), abs=1e-5)
     assert not logits[~allowed].any()
+    literal = figures(tokenizer)
+    play(literal, [*MOTIF, CLOSE])
+    play(literal, moved(96, 0)[:4])
+    logits[:] = 0
+    literal.steer(logits, allowed, cursor.state)
+    assert values[np.argmin(logits[pitches])] == MOTIF[4][1]
+    assert logits[pitches].max() - logits[pitches].min() == pytest.approx(2, abs=1e-6)
 
 
 def test_new_music_has_more_figures_with_a_larger_bonus() -> None:
@@ -99,7 +108,7 @@ def test_new_music_has_more_figures_with_a_larger_bonus() -> None:
     for bonus in (0.0, 1.0, 3.0):
         parrot = Parrot(lambda *_: in_quarters({"any": 8.0}), REMI)
         task = compile_request(Request(bars=24, meter=(4, 4), pitches=(60, 67)), REMI, 100)
-        done = decode(parrot, REMI, task, 3, Sampling(figures=bonus))
+        done = decode(parrot, REMI, task, 3, Sampling(figure_bonus=bonus))
         shares.append(_heard_before(REMI.decode(done.ids)))
     assert shares[0] < shares[1] < shares[2]
 

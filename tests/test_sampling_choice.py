@@ -18,8 +18,9 @@ from random_model import opened, random_model
 from toccata import folder
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.engine.sampling import TEMPERATURE, TOP_P, Sampling
+from toccata.engine.sampling import REPEAT_PENALTY, TEMPERATURE, TOP_P, Sampling
 from toccata.errors import ModelError
+from toccata.folder import OwnSampling
 from toccata.measure import sampling_choice
 from toccata.measure.judge import write_index
 from toccata.measure.reference import FEW, ReferenceStats, reference_stats
@@ -29,6 +30,7 @@ from toccata.musicmodel import Model
 from toccata.piece import read_origin
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=1, max_size=12)
+TRIED = (OwnSampling(1.0, 0.97, 0.0), OwnSampling(0.8, 0.95, 2.0), OwnSampling(1.0, 1.0, 0.0))
 ENOUGH = 10**9
 """Tokens: a model that was trained on so many may write as much as is wanted."""
 
@@ -53,7 +55,7 @@ def usual(model: Model, corpus: Corpus) -> ReferenceStats:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few and short pieces: those of a model that knows nothing are full of notes."""
     for name, value in (("BARS", 2), ("PIECES", 2), ("FEWEST", 1), ("FEWEST_HELD_OUT", 1), ("LEARNED", 1),
-                        ("SETTINGS", ((1.0, 0.97), (0.8, 0.95), (1.0, 1.0)))):  # fmt: skip
+                        ("SETTINGS", TRIED)):  # fmt: skip
         monkeypatch.setattr(sampling_choice, name, value)
 
 
@@ -102,9 +104,9 @@ def test_the_closest_setting_is_chosen_and_again_the_same(model: Model, corpus: 
     assert found is not None
     assert seen == [(done, 6) for done in range(1, 7)]
     assert (found.pieces, found.held_out) == (2, len(numbers))
-    assert [(tried.temperature, tried.top_p) for tried in found.settings] == [(1.0, 0.97), (0.8, 0.95), (1.0, 1.0)]
+    assert tuple(tried.setting for tried in found.settings) == TRIED
     assert found.best.distance == min(tried.distance for tried in found.settings)
-    assert found.sampling == Sampling(found.entry()["temperature"], found.entry()["top_p"])
+    assert found.sampling == Sampling(**dict[str, Any](found.entry()))
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
     assert choose_sampling(model, corpus, numbers, usual, ENOUGH) == found
 
@@ -128,28 +130,35 @@ def test_a_model_writes_with_its_own_setting_where_none_is_given(tmp_path: Path)
     path = random_model(tmp_path / "m")
     before = Model(path, precision="fp32")
     assert (before.sampling.temperature, before.sampling.top_p) == (TEMPERATURE, TOP_P)
-    model = Model(with_sampling(path, {"temperature": 0.7, "top_p": 0.9}), precision="fp32")
-    assert model.sampling == Sampling(0.7, 0.9)
+    setting = {"temperature": 0.7, "top_p": 0.9, "repeat_penalty": 1.5}
+    model = Model(with_sampling(path, setting), precision="fp32")
+    assert model.sampling == Sampling(0.7, 0.9, repeat_penalty=1.5)
 
     def written(**sampling: Any) -> toccata.Piece:
         (piece,) = model.generate(bars=1, seed=4, **sampling)
         return piece
 
     own = written()
-    assert own.origin["sampling"] == {**own.origin["sampling"], "temperature": 0.7, "top_p": 0.9}
+    assert own.origin["sampling"] == {**own.origin["sampling"], **setting}
     assert own.midi == written(sampling=Sampling(0.7, 0.9)).midi == written(sampling={"temperature": 0.7}).midi
     assert written(sampling=Sampling(guidance=1)).origin["sampling"]["top_p"] == 0.9
     said = written(sampling=Sampling(1.3)).origin["sampling"]
     assert (said["temperature"], said["top_p"]) == (1.3, 0.9)
     (usual,) = before.generate(bars=1, seed=4)
-    assert usual.origin["sampling"] == {**own.origin["sampling"], "temperature": TEMPERATURE, "top_p": TOP_P}
+    assert usual.origin["sampling"] == {
+        **own.origin["sampling"],
+        "temperature": TEMPERATURE,
+        "top_p": TOP_P,
+        "repeat_penalty": REPEAT_PENALTY,
+    }
     (filled,) = model.infill(own, [(1, 1)], seed=1)
     assert filled.origin["sampling"] == own.origin["sampling"]
 
 
-@pytest.mark.parametrize("entry", [3, {}, {"temperature": "hot", "top_p": 1}, {"temperature": 1.0, "top_p": 0},
-                                   {"temperature": 99, "top_p": 1}, {"temperature": None, "top_p": 1}])  # fmt: skip
-def test_a_folder_that_says_nonsense_is_named(tmp_path: Path, entry: Any) -> None:
+@pytest.mark.parametrize("wrong", [{"temperature": "hot"}, {"top_p": 0}, {"temperature": 99}, {"temperature": None},
+                                   {"repeat_penalty": -1}, {"repeat_penalty": 9}, None])  # fmt: skip
+def test_a_folder_that_says_nonsense_is_named(tmp_path: Path, wrong: dict[str, Any] | None) -> None:
+    entry: Any = 3 if wrong is None else {**OwnSampling(1.0, 1.0, 0.0)._asdict(), **wrong}
     model = Model(with_sampling(random_model(tmp_path / "m"), entry))
     with pytest.raises(ModelError, match=r"toccata\.json says 'sampling' in a way that cannot be read"):
         model.generate(bars=1, seed=0)
@@ -157,15 +166,16 @@ def test_a_folder_that_says_nonsense_is_named(tmp_path: Path, entry: Any) -> Non
 
 def test_the_command_and_the_list_of_models_say_it(data: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny(data)[0], tmp_path / "models" / "tiny")
-    path = with_sampling(tmp_path / "models" / "tiny", {"temperature": 0.9, "top_p": 1.0})
-    assert "tiny: writes with temperature 0.9 and top-p 1" in call("models", tmp_path / "models").out
+    path = with_sampling(tmp_path / "models" / "tiny", OwnSampling(0.9, 1.0, 2.0)._asdict())
+    listed = call("models", tmp_path / "models").out
+    assert "tiny: writes with temperature 0.9, top-p 1 and repeat penalty 2" in listed
     asked = ("generate", "-m", path, "--bars", 1, "--seed", 1, "-q", "--precision", "fp32")
     for given_, name in (([], "own"), (["--temperature", 0.9], "same"), (["--top-p", 0.5], "other")):
         assert call(*asked, *given_, "-o", tmp_path / f"{name}.mid").code == 0
     own, same, other = (
         (read_origin((tmp_path / f"{n}.mid").read_bytes()) or {})["sampling"] for n in ("own", "same", "other")
     )
-    assert own == same == {**own, "temperature": 0.9, "top_p": 1.0}
+    assert own == same == {**own, **OwnSampling(0.9, 1.0, 2.0)._asdict()}
     assert other == {**own, "top_p": 0.5}
 
 
@@ -182,10 +192,8 @@ def test_training_chooses_and_says_so(data: Path, tmp_path: Path) -> None:
     about = json.loads((tmp_path / "m" / folder.ABOUT).read_text())
     own, tried = about[folder.SAMPLING], about["metrics"][folder.SAMPLING]["settings"]
     closest = min(tried, key=lambda setting: setting["distance"])
-    assert own == {"temperature": closest["temperature"], "top_p": closest["top_p"]}
-    assert (
-        f"With temperature {own['temperature']:g} and top-p {own['top_p']:g}" in (tmp_path / "m/README.md").read_text()
-    )
+    assert own == {name: closest[name] for name in OwnSampling._fields}
+    assert f"With {OwnSampling(**own)}" in (tmp_path / "m/README.md").read_text()
     assert "Writes most like music by people with temperature" in done.err
     again = call("train", midi, "-o", tmp_path / "m", *TINY, *SPLIT, "training.micro_batch_size=16", "--json")
     assert again.json["finished_before"]

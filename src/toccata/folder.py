@@ -20,7 +20,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from toccata.errors import ModelError
 from toccata.files import digest, read_json, write_json
@@ -47,6 +47,17 @@ _SECTIONS = ("clean", "prepare", "tokenizer", "codec", "codec_training", "model"
 _LISTED = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NAME, _MOST_FILES, _MOST_STYLES = 200, 1000, 1000
+
+
+class OwnSampling(NamedTuple):
+    """Sampling parameters that are chosen for a model when it is trained; see ``toccata.engine.sampling.Sampling``."""
+
+    temperature: float
+    top_p: float
+    repeat_penalty: float
+
+    def __str__(self) -> str:
+        return f"temperature {self.temperature:g}, top-p {self.top_p:g} and repeat penalty {self.repeat_penalty:g}"
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,8 @@ class ModelFolder:
         return learned if isinstance(learned, list) and all(map(_is_generation, learned)) else []
 
     @property
-    def sampling(self) -> tuple[float, float] | None:
-        """The temperature and top-p that were chosen for the model in its training; None: there are none.
+    def sampling(self) -> OwnSampling | None:
+        """The sampling parameters that were chosen for the model in its training; None: there are none.
 
         Raises:
             ModelError: They are damaged.
@@ -102,14 +113,14 @@ class ModelFolder:
         if saved is None:
             return None
         try:
-            temperature, top_p = float(saved["temperature"]), float(saved["top_p"])
-            if not 0 <= temperature <= 10 or not 0 < top_p <= 1:
+            own = OwnSampling(*(float(saved[name]) for name in OwnSampling._fields))
+            if not (0 <= own.temperature <= 10 and 0 < own.top_p <= 1 and 0 <= own.repeat_penalty <= 5):
                 raise ValueError("out of range")
         except (KeyError, TypeError, ValueError, OverflowError):
             path = self.path / ABOUT
             message = f"{path} says {SAMPLING!r} in a way that cannot be read: copy the model again"
             raise ModelError(message, path=path) from None
-        return temperature, top_p
+        return own
 
     def file(self, name: str) -> Path:
         """The path of a file of the model, after comparing it with its digest.

@@ -206,9 +206,7 @@ def _model_row(path: Path) -> dict[str, Any]:
             "pieces": made.about["lineage"].get("pieces"),
             "learned": made.learned,
             "coverage": made.about.get(folder.COVERAGE),
-            "sampling": None
-            if made.sampling is None
-            else dict(zip(("temperature", "top_p"), made.sampling, strict=True)),
+            "sampling": None if made.sampling is None else made.sampling._asdict(),
             "digest": made.digest,
             "error": None,
         }

@@ -190,13 +190,13 @@ class Model:
 
     @cached_property
     def sampling(self) -> Sampling:
-        """The sampling parameters where none are given: with the temperature and top_p that were chosen in training.
+        """The sampling parameters where none are given: with those that were chosen for the model in training.
 
         Raises:
             ModelError: The model's folder says them in a way that cannot be read.
         """
         own = self.folder.sampling
-        return (Sampling() if own is None else Sampling(*own)).or_else(Sampling())
+        return (Sampling() if own is None else Sampling(**own._asdict())).or_else(Sampling())
 
     @verb
     def generate(
@@ -240,8 +240,8 @@ class Model:
                 included.
             seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
                 new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
-            sampling: The sampling parameters; see :class:`Sampling`. Temperature and top_p are by default the model's
-                own; see :attr:`sampling`.
+            sampling: The sampling parameters; see :class:`Sampling`. Those that are None are the model's own; see
+                :attr:`sampling`.
             prompt_bars: Use only the first so many bars of the prompt, or its bars ``(5, 8)``, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.

@@ -72,7 +72,8 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "min_p": Number(0, 1, below=True, note="0: all"),
     "repetition": Number(0.5, 5, note="1 changes nothing"),
     "guards": Flag(),
-    "figures": Number(0, 5, note="0: figures of before are no likelier than the model has learned"),
+    "figure_bonus": Number(0, 5, note="0: as the model has learned"),
+    "repeat_penalty": Number(0, 5, note="0: as the model has learned"),
     "guidance": Number(0, 10, note="0: controls and styles do not count; 1: as the model has learned"),
     # -- new music
     "prompt": Music(),

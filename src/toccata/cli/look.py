@@ -140,9 +140,11 @@ def _known(row: dict[str, Any]) -> str:
 
 
 def _own_sampling(row: dict[str, Any]) -> str:
-    """The temperature and top-p with which a model writes; empty where none were chosen for it."""
+    """The sampling parameters with which a model writes; empty where none were chosen for it."""
+    from toccata.folder import OwnSampling
+
     own = row["sampling"]
-    return f"{row['name']}: writes with temperature {own['temperature']:g} and top-p {own['top_p']:g}" if own else ""
+    return f"{row['name']}: writes with {OwnSampling(**own)}" if own else ""
 
 
 def _lineage(row: dict[str, Any]) -> str:

@@ -29,7 +29,17 @@ AT_ONCE = 16
 """The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
 """Options whose value is optional: the default value, and the choices."""
-_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition", "guards", "figures", "guidance")
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition",
+    "guards",
+    "figure_bonus",
+    "repeat_penalty",
+    "guidance",
+)
 
 
 def musical_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +126,16 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
         ),
         click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
         click.option(
-            "--figures", type=Value("figures"), metavar="F", help="How much melodic figures tend to come back.  [1]"
+            "--figure-bonus",
+            type=Value("figure_bonus"),
+            metavar="F",
+            help="Above 0, figures come back transposed.  [0]",
+        ),
+        click.option(
+            "--repeat-penalty",
+            type=Value("repeat_penalty"),
+            metavar="F",
+            help="Above 0, figures come back literally less often.  [the model's]",
         ),
         click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )

@@ -1,9 +1,10 @@
-"""Figures that come back: a melodic figure heard before is made likelier on another step of the scale.
+"""Melodic figures that come back: transposed ones are made likelier, literal repeats less likely.
 
 A figure is a row of melodic steps, in semitones, with their rhythm. Where the line of an instrument has just moved as
-some line did before, from another pitch, the pitch that would go on with that figure gets a bonus. So sequences and
-imitations, by which pieces by people hang together, come about as often as in them; literal repeats get no bonus.
-Time is in *bins*, twelfths of a quarter, as in ``guards``.
+some line did before, one pitch would go on with that figure. From another pitch than before that is a sequence or an
+imitation, by which pieces by people hang together; from the same pitch it is a repeat, which a model that is sampled
+safely (at a low temperature) falls into more often than people do. Time is in *bins*, twelfths of a quarter, as in
+``guards``.
 """
 
 from __future__ import annotations
@@ -49,15 +50,17 @@ class _Line:
 class Figures:
     """The figures of one piece; drums have none."""
 
-    def __init__(self, ids: Ids, ticks_per_quarter: int, bonus: float) -> None:
+    def __init__(self, ids: Ids, ticks_per_quarter: int, bonus: float, penalty: float) -> None:
         """Create the figures of a piece that begins.
 
         Args:
             ids: Those of the grammar, shared by all pieces.
             ticks_per_quarter: Of the tokenizer's grid.
-            bonus: What is added to the logit of a pitch that goes on with a figure, in nats.
+            bonus: What is added to the logit of a pitch that goes on with a figure from another pitch, in nats.
+            penalty: What is taken from that of one that goes on with a repeat.
         """
-        self._ids, self._quarter, self._bonus = ids, ticks_per_quarter, np.float32(bonus)
+        self._ids, self._quarter = ids, ticks_per_quarter
+        self._bonus, self._penalty = np.float32(bonus), np.float32(penalty)
         self._notes = 0
         self._lines: dict[int, _Line] = {}  # by program
         # By a row of steps: the step that followed it last, and the pitch from which that was.
@@ -85,25 +88,29 @@ class Figures:
                 line.steps = (*line.steps[1 - LONGEST :], step) if LONGEST > 1 else (step,)
             line.before, line.last = line.last, (onset, pitch)
 
-    def expected(self, program: int, onset: int) -> int | None:
+    def expected(self, program: int, onset: int) -> tuple[int, bool] | None:
         """Return the pitch with which the line of a program, at bin ``onset``, would go on with a figure; None: none.
 
-        There is none where that would repeat the figure from the pitch from which it was.
+        With it, whether that repeats the figure from the pitch from which it was. Only a whole row of ``LONGEST`` steps
+        is a repeat; a shorter one comes about by chance.
         """
         line = self._lines.get(program)
         step = None if line is None else line.step
         if line is None or step is None:
             return None
         steps = (*line.steps, step)[-LONGEST:]
+        moves = any(step.semitones for step in steps)  # one note again and again is no figure
         for length in range(len(steps), 0, -1):
-            found = self._seen.get(steps[-length:])
-            if found is not None and found[1] != line.last[1]:
-                following = found[0]
-                return line.last[1] + following.semitones if line.last[0] + following.bins == onset else None
+            following, pitch = self._seen.get(steps[-length:], (None, 0))
+            repeats = pitch == line.last[1]
+            if following is None or (repeats and (length < LONGEST or not moves)):
+                continue
+            fits = line.last[0] + following.bins == onset
+            return (line.last[1] + following.semitones, repeats) if fits else None
         return None
 
     def steer(self, logits: Floats, allowed: NDArray[np.bool_], state: State) -> None:
-        """Add the bonus to the pitch that goes on with a figure, in place.
+        """Add to the logit of the pitch that goes on with a figure, or take from it, in place.
 
         All other pitches pay for it, so that a note is as likely as before, and only which note it is changes.
 
@@ -114,14 +121,16 @@ class Figures:
         """
         if state.program == DRUMS:
             return
-        pitch = self.expected(state.program, self._bin(state.tick))
-        if pitch is None:
+        expected = self.expected(state.program, self._bin(state.tick))
+        if expected is None:
             return
+        pitch, repeats = expected
         ids, pitches = self._ids.pitched
         may = allowed[ids]
         ids, wanted = ids[may], pitches[may] == pitch
         if wanted.any():
-            before, after = logits[ids], logits[ids] + self._bonus * wanted
+            before = logits[ids]
+            after = before + (-self._penalty if repeats else self._bonus) * wanted
             logits[ids] = after + (np.logaddexp.reduce(before) - np.logaddexp.reduce(after))
 
     def _bin(self, tick: int) -> int:

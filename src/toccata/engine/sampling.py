@@ -12,7 +12,7 @@ from toccata.arguments import checked_value
 from toccata.errors import ModelError
 
 Floats = NDArray[np.float32]
-TEMPERATURE, TOP_P = 1.0, 0.97
+TEMPERATURE, TOP_P, REPEAT_PENALTY = 1.0, 0.97, 0.0
 """Those of models that have none of their own."""
 
 
@@ -29,8 +29,9 @@ class Sampling:
         repetition: Pitches among the last ``RECENT`` ids count as less likely by this factor of their logit; 1: not
             (Keskar et al. 2019).
         guards: Keep out of loops, long silence and the ends of the keyboard; see `toccata.engine.guards`.
-        figures: What is added to the logit of a pitch that goes on with a melodic figure of before, transposed; 0:
-            nothing; see `toccata.engine.figures`.
+        figure_bonus: What is added to the logit of a pitch that goes on with a melodic figure of before, transposed;
+            see `toccata.engine.figures`.
+        repeat_penalty: What is taken from that of a pitch that goes on with one note for note. None: the model's own.
         guidance: How much control tokens and styles count; 1: as it has learned; else every piece is
             read once more without them; see `toccata.engine.guidance`.
     """
@@ -41,7 +42,8 @@ class Sampling:
     min_p: float = 0.0
     repetition: float = 1.0
     guards: bool = True
-    figures: float = 1.0
+    figure_bonus: float = 0.0
+    repeat_penalty: float | None = None
     guidance: float = 2.0
 
     def __post_init__(self) -> None:
@@ -51,11 +53,12 @@ class Sampling:
                 object.__setattr__(self, name, checked_value(name, value))
 
     def or_else(self, own: Sampling) -> Sampling:
-        """Return the same with temperature and top_p of ``own`` where it has none, and the usual ones at last."""
+        """Return the same with what ``own`` has where it has none, and the usual values at last."""
         return replace(
             self,
             temperature=_first(self.temperature, own.temperature, TEMPERATURE),
             top_p=_first(self.top_p, own.top_p, TOP_P),
+            repeat_penalty=_first(self.repeat_penalty, own.repeat_penalty, REPEAT_PENALTY),
         )
 
 

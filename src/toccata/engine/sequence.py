@@ -14,7 +14,7 @@ from toccata.engine.figures import Figures
 from toccata.engine.guards import Guards, Ids
 from toccata.engine.guidance import GuidanceRows, guided
 from toccata.engine.job import Decoded, DecodeJob
-from toccata.engine.sampling import RECENT, Floats
+from toccata.engine.sampling import RECENT, Floats, Sampling
 from toccata.errors import ModelError
 from toccata.tasks.window import bar_start, bar_starts, latest_bars
 from toccata.tokenizers.base import Tokenizer
@@ -73,18 +73,19 @@ class Sequence:
         # A part that is filled in, or new pitches for an old rhythm, may rest or go round where a piece would not.
         whole = not task.skip and self.cursor.constraints.script is None
         self._guards = Guards(facts.guard_ids, self.cursor) if job.sampling.guards and whole else None
-        self._figures = self._figures_so_far() if job.sampling.figures and whole else None
+        self._figures = self._figures_so_far(job.sampling) if whole else None
         self._cut: int | None = None
         # A bar that is announced with the next id, as its meter may stand behind its line; the first may be given.
         first = self.cursor.state.bar - task.bar
         self._begun = first if first >= 0 else None
 
-    def _figures_so_far(self) -> Figures | None:
-        """Return the figures of the prompt, which new music may go on with; None: no id stands for one pitch."""
+    def _figures_so_far(self, sampling: Sampling) -> Figures | None:
+        """Return the figures of the prompt; None: they do not count, or an id stands for more than one pitch."""
         facts, state = self._facts, State(self.cursor.grammar.scheme, self.cursor.state.meter)
-        if facts.guard_ids.merged:
+        bonus, penalty = sampling.figure_bonus, sampling.repeat_penalty or 0.0
+        if facts.guard_ids.merged or not (bonus or penalty):
             return None
-        figures = Figures(facts.guard_ids, state.scheme.timing.ticks_per_quarter, self.job.sampling.figures)
+        figures = Figures(facts.guard_ids, state.scheme.timing.ticks_per_quarter, bonus, penalty)
         for base in self.ids:
             state.read(base)
             figures.read(state)

@@ -236,7 +236,7 @@ def _chosen(
     say: Callable[[str], None],
     update: Callable[[str, int, int], None],
 ) -> SamplingChoice | None:
-    """Choose temperature and top-p on the pieces for validation; None: there is too little to choose by."""
+    """Choose sampling parameters on the pieces for validation; None: there is too little to choose by."""
     try:
         chosen = choose_sampling(
             model,
@@ -247,11 +247,10 @@ def _chosen(
             lambda done, every: update("choosing the temperature", done, every),
         )
     except Exception as error:  # whatever is wrong with it, a training is not lost for it
-        say(f"Temperature and top-p stay as they are, as none could be chosen: {error}")
+        say(f"The sampling parameters stay as they are, as none could be chosen: {error}")
         return None
     if chosen is not None:
-        best = chosen.best
-        say(f"Writes most like music by people with temperature {best.temperature:g} and top-p {best.top_p:g}")
+        say(f"Writes most like music by people with {chosen.best.setting}")
     return chosen
 
 

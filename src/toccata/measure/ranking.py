@@ -38,7 +38,9 @@ SURPRISE, KNOWN = 0.5, 1.0
 Surprise less: it finds what was drawn too boldly or too safely, and differs more among good pieces than damage changes
 it. Chosen on half of the pieces of ``benchmarks/ranking.py``; half or twice as much hardly differs.
 """
-TELLING = frozenset(("colour", "in_key", "sameness", "leaps", "clashes", "clashing_beats", "chordless_beats", "steps"))
+TELLING = frozenset(
+    ("colour", "in_key", "sameness", "leaps", "figures", "clashes", "clashing_beats", "chordless_beats", "steps")
+)
 """The traits that tell music from damaged music."""
 OTHERS = 0.25
 """The weight of the other traits, which describe the kind of music rather than its quality."""

@@ -1,4 +1,4 @@
-"""Chooses the temperature and top-p of a model: those with which it writes what is most like music by people.
+"""Chooses sampling parameters for a model: those with which it writes what is most like music by people.
 
 With each of a few settings the same number of pieces is written, from the same seeds. Their traits (``measure.traits``)
 are compared with those of held-out pieces of the same length. The distance of a trait is the Wasserstein distance of
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from toccata.corpus.store import Corpus
-from toccata.engine.sampling import TEMPERATURE, TOP_P, Sampling
+from toccata.engine.sampling import REPEAT_PENALTY, TEMPERATURE, TOP_P, Sampling
+from toccata.folder import OwnSampling
 from toccata.measure.reference import ReferenceStats
 from toccata.measure.traits import BARS, TRAITS, traits
 from toccata.midi.bars import bar_map
@@ -24,10 +25,17 @@ from toccata.midi.edit import slice_bars
 from toccata.musicmodel import Model, Plan, plan
 from toccata.piece import Piece
 
-SETTINGS = ((TEMPERATURE, TOP_P), (0.7, 0.95), (0.8, 0.95), (0.9, 0.95), (1.0, 0.95))
-"""Temperature and top-p of the settings that are tried. The first is kept where no other is closer.
+SETTINGS = (
+    OwnSampling(TEMPERATURE, TOP_P, REPEAT_PENALTY),
+    OwnSampling(0.7, 0.95, 2.0),
+    OwnSampling(0.8, 0.95, 2.0),
+    OwnSampling(0.9, 0.95, 1.0),
+    OwnSampling(1.0, 0.95, 0.0),
+)
+"""The settings that are tried. The first is kept where no other is closer.
 
-Few settings, so that more pieces are written with each: with eight pieces, chance decided between neighbours. None is
+The safer, the more a model repeats itself: over 16 bars more than people do, which 8 bars do not show. So the lower the
+temperature, the higher the penalty. Few settings, so that more pieces are written with each: with eight pieces, chance decided between neighbours. None is
 above 1, at which a model is as sure as it learned to be: what it writes strays from there on its own.
 """
 PIECES, FEWEST = 16, 4
@@ -51,22 +59,19 @@ class Tried:
     """A setting that was tried.
 
     Attributes:
-        temperature: Its temperature.
-        top_p: Its top-p.
+        setting: Its temperature, top-p and repeat penalty.
         distance: How far its pieces are from the held-out ones: the mean of the traits' distances.
         traits: The distance of each trait, in standard deviations of the training music.
     """
 
-    temperature: float
-    top_p: float
+    setting: OwnSampling
     distance: float
     traits: Mapping[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
+            **self.setting._asdict(),
             "distance": round(self.distance, 4),
             "traits": {name: round(value, 3) for name, value in self.traits.items()},
         }
@@ -94,11 +99,11 @@ class SamplingChoice:
     @property
     def sampling(self) -> Sampling:
         """The chosen setting, to generate with."""
-        return Sampling(self.best.temperature, self.best.top_p)
+        return Sampling(**self.best.setting._asdict())
 
     def entry(self) -> dict[str, float]:
         """Return the entry of ``toccata.json``."""
-        return {"temperature": self.best.temperature, "top_p": self.best.top_p}
+        return self.best.setting._asdict()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures that are reported, as plain JSON values."""
@@ -118,7 +123,7 @@ def choose_sampling(
     learned: int,
     update: Callable[[int, int], None] | None = None,
 ) -> SamplingChoice | None:
-    """Try some settings of temperature and top-p.
+    """Try some settings.
 
     Args:
         model: The model.
@@ -139,18 +144,18 @@ def choose_sampling(
     if pieces < FEWEST:
         return None
     tried = []
-    for (temperature, top_p), written in _written(model, pieces, RUNAWAY * tokens_a_piece, update):
+    for setting, written in _written(model, pieces, RUNAWAY * tokens_a_piece, update):
         found = [traits(piece.score) for piece in written if piece.origin["notes"]]
         distances = trait_distances(found, people, usual)
         if not distances:
             return None
-        tried.append(Tried(temperature, top_p, fmean(distances.values()), distances))
+        tried.append(Tried(setting, fmean(distances.values()), distances))
     return SamplingChoice(tuple(tried), pieces, len(people))
 
 
 def _written(
     model: Model, pieces: int, limit: int, update: Callable[[int, int], None] | None
-) -> list[tuple[tuple[float, float], list[Piece]]]:
+) -> list[tuple[OwnSampling, list[Piece]]]:
     """Write pieces with each setting, all side by side, so that no batch waits for its longest piece.
 
     Args:
@@ -160,7 +165,7 @@ def _written(
         update: Called with (pieces written, pieces in all).
     """
     plans = [
-        plan(model, "generate", n=pieces, bars=BARS, seed=0, sampling=Sampling(*setting), max_tokens=limit)
+        plan(model, "generate", n=pieces, bars=BARS, seed=0, sampling=Sampling(**setting._asdict()), max_tokens=limit)
         for setting in SETTINGS
     ]
     together = Plan(model, [verb for each in plans for verb in each.verbs])

@@ -19,6 +19,7 @@ BARS = 8
 _GRID = 12  # parts of a quarter, to which onsets are rounded where bars are compared
 _MOST = 1500  # notes of a passage that are compared with one another
 _CLASHES = (1, 2, 6)  # semitones between pitch classes that sound harsh together
+_FIGURE = 4  # steps of a melodic figure
 _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
@@ -56,6 +57,7 @@ TRAITS: dict[str, Trait] = {
     "rhythms": Trait("rhythms a bar", "even in rhythm", "uneven in rhythm", 0.1),
     "beat": Trait("of onsets on a beat", "off the beat", "square", 0.05, True),
     "leaps": Trait("semitones a step on top", "still", "leaping about", 0.5),
+    "figures": Trait("of figures on top heard before", "wandering", "full of the same figures", 0.05, True),
     "clashes": Trait("seconds, sevenths and tritones", "bland", "harsh", 0.03, True),
     "clashing_beats": Trait(
         "of beats with a semitone or major seventh",
@@ -180,6 +182,15 @@ def _sameness(bars: list[NDArray[np.int64]]) -> float:
     return float(np.mean([max(len(a & b) / len(a | b) for b in sets[:i]) for i, a in enumerate(sets) if i]))
 
 
+def _figures(onsets: NDArray[np.int64], pitches: NDArray[np.int64]) -> dict[str, float]:
+    """Return the share of figures of a line, four steps with their rhythm, that were there before, on any pitch."""
+    steps = np.stack([np.diff(onsets), np.diff(pitches)], axis=1)
+    if len(steps) <= _FIGURE:
+        return {}
+    figures = [figure.tobytes() for figure in np.lib.stride_tricks.sliding_window_view(steps, _FIGURE, axis=0)]
+    return {"figures": 1 - len(set(figures)) / len(figures)}
+
+
 def _harmony(part: Sounding) -> dict[str, float]:
     """The traits of pitched notes, two at least."""
     pitched = ~part.drums
@@ -194,7 +205,9 @@ def _harmony(part: Sounding) -> dict[str, float]:
     ends = onsets + part.lengths[pitched]
     heads = np.flatnonzero(np.diff(onsets, prepend=onsets[0] - 1))
     if len(heads) > 1:
-        out["leaps"] = float(np.abs(np.diff(np.maximum.reduceat(pitches, heads))).mean())
+        top = np.maximum.reduceat(pitches, heads)
+        out["leaps"] = float(np.abs(np.diff(top)).mean())
+        out |= _figures(np.rint(onsets[heads] * _GRID / part.ticks_per_quarter).astype(np.int64), top)
     onsets, pitches, ends = onsets[:_MOST], pitches[:_MOST], ends[:_MOST]
     later, earlier = np.tril_indices(len(onsets), -1)
     together = onsets[later] < ends[earlier]

@@ -8,6 +8,7 @@ from typing import Any
 
 from toccata import folder
 from toccata.corpus.store import Corpus
+from toccata.folder import OwnSampling
 from toccata.recipes import Recipe
 from toccata.training.log import printable
 
@@ -106,21 +107,24 @@ def _quality(lineage: Mapping[str, Any], metrics: Mapping[str, Any], figure: Fig
 
 
 def _sampling(found: Mapping[str, Any] | None, own: Mapping[str, float] | None) -> list[str]:
-    """Return the section on the temperature and top-p with which it writes; empty if none were chosen."""
+    """Return the section on the sampling parameters with which it writes; empty if none were chosen."""
     if not found or not own:
         return []
     rows = sorted(found["settings"], key=lambda tried: float(tried["distance"]))
     return [
         "## How it writes",
         "",
-        f"With temperature {own['temperature']:g} and top-p {own['top_p']:g}, where nothing else is asked for. So were "
+        f"With {OwnSampling(**own)}, where nothing else is asked for. So were "
         f"the traits of {found['pieces']} pieces of {found['bars']} bars closest to those of {found['held_out']} "
         "held-out pieces (mean Wasserstein distance, in standard deviations of the training music; "
         "`toccata.measure.traits`):",
         "",
-        "| temperature | top-p | distance |",
-        "|---|---|---|",
-        *(f"| {tried['temperature']:g} | {tried['top_p']:g} | {tried['distance']:.3f} |" for tried in rows),
+        "| temperature | top-p | repeat penalty | distance |",
+        "|---|---|---|---|",
+        *(
+            f"| {' | '.join(f'{tried[name]:g}' for name in OwnSampling._fields)} | {tried['distance']:.3f} |"
+            for tried in rows
+        ),
         "",
     ]
 
