@@ -35,8 +35,9 @@ SETTINGS = (
 """The settings that are tried. The first is kept where no other is closer.
 
 The safer, the more a model repeats itself: over 16 bars more than people do, which 8 bars do not show. So the lower the
-temperature, the higher the penalty. Few settings, so that more pieces are written with each: with eight pieces, chance decided between neighbours. None is
-above 1, at which a model is as sure as it learned to be: what it writes strays from there on its own.
+temperature, the higher the penalty. Few settings, so that more pieces are written with each: with eight pieces, chance
+decided between neighbours. None is above 1, at which a model is as sure as it learned to be: what it writes strays from
+there on its own.
 """
 PIECES, FEWEST = 16, 4
 """The most and the fewest pieces that are written with each setting."""
