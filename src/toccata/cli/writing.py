@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
-CHOICE, FILLS = 4, 2
+CHOICE, FILLS = 3, 2
 """So many pieces, and versions of a song, are written where one is wanted and no seed is given; twice as many where
 several are. Side by side they take less than twice the time.
 """
