@@ -25,8 +25,10 @@ TILT, MOST_TILT = 0.2, 1.5
 """What an octave adds to the logit of a pitch for each semitone by which the mean pitch is off, and at most."""
 _LENGTH, _VELOCITY = 1.0, 0.05
 """What a note length of another level costs, and each step of velocity outside of the level."""
-_MOST = 6.0
+_MOST = 10.0
 _NOTE_KINDS = (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM)
+_STATUS_KINDS = (Kind.VELOCITY, Kind.DURATION)
+"""With a running status, these come before a note, too."""
 
 
 def aim(name: str, level: int) -> float:
@@ -91,13 +93,19 @@ class Steering:
         return bias
 
     def _density(self, state: State, scheme: Scheme, bias: Bias) -> None:
-        """Notes cost where there are too many, and passing time costs where that leaves too few."""
+        """Notes cost where there are too many, and passing time costs where that leaves too few.
+
+        So does passing no more time than to where a note would be too many; a bar line may be passed at any time.
+        """
         written = state.notes - self.before.notes
         for kind, arrivals in _arrivals(state, scheme).items():
-            late = self._expected(state, arrivals) - written - SLACK
-            bias[scheme.vocabulary.of_kind[kind]] -= PULL * np.clip(late, 0, _MOST / PULL)
+            expected = self._expected(state, arrivals)
+            off = expected - written - SLACK
+            if kind is not Kind.BAR:
+                off = np.maximum(off, written + 1 - expected - SLACK)
+            bias[scheme.vocabulary.of_kind[kind]] -= PULL * np.clip(off, 0, _MOST / PULL)
         ahead = written + 1 - self._expected(state, np.array([state.tick + state.ticks_per_beat]))[0] - SLACK
-        for kind in _NOTE_KINDS:
+        for kind in (*_NOTE_KINDS, *(_STATUS_KINDS if scheme.running_status else ())):
             bias[scheme.vocabulary.of_kind[kind]] -= PULL * float(np.clip(ahead, 0, _MOST / PULL))
 
     def _expected(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
