@@ -66,13 +66,13 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
 
 
 BEST_OF = click.option(
-    "--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best -n.  [twice -n without --seed]"
+    "--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best.  [2n without --seed]"
 )
 WHOLE = click.option("--whole", is_flag=True, help="Draw and play the whole song, not the bars around what is new.")
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
     click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
-                 help="Not players, ranges, lines, roles, fit, voicing, tempos."),
+                 help="A rule to lift: players, ranges, lines, tempos..."),
 )  # fmt: skip
 """Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (
@@ -130,12 +130,14 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             type=Value("figure_bonus"),
             metavar="F",
             help="Above 0, figures come back transposed.  [0]",
+            hidden=True,  # as the page of a command has room for fifty lines
         ),
         click.option(
             "--repeat-penalty",
             type=Value("repeat_penalty"),
             metavar="F",
             help="Above 0, figures come back literally less often.  [the model's]",
+            hidden=True,  # as the page of a command has room for fifty lines
         ),
         click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.ranges import BASSES
-from toccata.tasks.ensemble import Ensemble, named_players, players_of_hole
+from toccata.tasks.ensemble import Ensemble, LearnedTogether, named_players, players_of_hole
 from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine, basses_of
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
@@ -90,7 +90,9 @@ def with_music(
     if hole is not None and bars is not None and request.prompt is not None and request.programs is None:
         playing: Players | None = players_of_hole(request, scheme, request.prompt, bars, hole)
     else:
-        playing = named_players(request, scheme, state, first)
+        # Where it is not known who plays together, a model that knows nothing lets dozens join: they need not go on.
+        together = isinstance(constraints.joining, LearnedTogether) and bool(constraints.joining.ensembles)
+        playing = named_players(request, scheme, state, first, go_on=together)
     lowest = around is None or around.silent or BASSES.issuperset(request.programs or (-1,))
     voiced = _voiced(request, state, first) if lowest and "voicing" not in without else None
     ending = voiced if isinstance(voiced, VoicedEnding) else None

@@ -199,15 +199,22 @@ def ensemble_of(
     return Ensemble(programs, reach, line_counts, remarks, joining)
 
 
-def named_players(request: Request, scheme: Scheme, state: State, first: int) -> InMostBars | None:
+def named_players(
+    request: Request, scheme: Scheme, state: State, first: int, *, go_on: bool = False
+) -> InMostBars | None:
     """Return the rule that the programs a request names all play, from bar ``first`` of the state's counting on.
 
-    In a new piece for which none is named, those that have begun to play go on.
+    Args:
+        request: The request.
+        scheme: The model's token scheme.
+        state: The music at the end of the prompt.
+        first: The first new bar.
+        go_on: Whether, in a new piece for which none is named, those that have begun to play go on.
     """
     if request.script is not None or "players" in request.without or not (scheme.has_programs and scheme.has_notes):
         return None
     if request.programs is None:
-        return InMostBars(None, first, share=HALF) if request.prompt is None else None
+        return InMostBars(None, first, share=HALF) if go_on and request.prompt is None else None
     programs = tuple(DRUMS if program == -1 else program for program in request.programs)
     return InMostBars(programs, first, dict(state.bars_played))
 
