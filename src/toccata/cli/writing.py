@@ -72,7 +72,7 @@ WHOLE = click.option("--whole", is_flag=True, help="Draw and play the whole song
 ENSEMBLE: tuple[Callable[[Any], Any], ...] = (
     click.option("--anyway", is_flag=True, help="Also instruments that the model has not learned."),
     click.option("--without", type=Value("without"), multiple=True, metavar="RULE",
-                 help="A rule to lift: players, ranges, lines, tempos..."),
+                 help="Lift a rule: players, ranges, lines, ..."),
 )  # fmt: skip
 """Options of the commands whose instruments are the model's or the user's choice."""
 _FILES: tuple[Callable[[Any], Any], ...] = (
