@@ -141,10 +141,10 @@ def _known(row: dict[str, Any]) -> str:
 
 def _own_sampling(row: dict[str, Any]) -> str:
     """The sampling parameters with which a model writes; empty where none were chosen for it."""
-    from toccata.folder import OwnSampling
-
-    own = row["sampling"]
-    return f"{row['name']}: writes with {OwnSampling(**own)}" if own else ""
+    if not (own := row["sampling"]):
+        return ""
+    values = f"temperature {own['temperature']:g}, top-p {own['top_p']:g} and repeat penalty {own['repeat_penalty']:g}"
+    return f"{row['name']}: writes with {values}"
 
 
 def _lineage(row: dict[str, Any]) -> str:

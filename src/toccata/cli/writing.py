@@ -90,6 +90,40 @@ _FILES: tuple[Callable[[Any], Any], ...] = (
 )  # fmt: skip
 
 
+_HOW: tuple[Callable[[Any], Any], ...] = (
+    click.option("--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [new ones]"),
+    click.option(
+        "--temperature",
+        type=Value("temperature"),
+        metavar="T",
+        help="Below 1 safer, above 1 bolder.  [the model's]",
+    ),
+    click.option("--top-p", type=Value("top_p"), metavar="P", help="Only the likeliest, P in all.  [the model's]"),
+    click.option("--top-k", type=Value("top_k"), metavar="K", help="Only the K likeliest; 0: all.  [0]"),
+    click.option("--min-p", type=Value("min_p"), metavar="P", help="Only those P times as likely as the best.  [0]"),
+    click.option(
+        "--repetition", type=Value("repetition"), metavar="R", help="Above 1, recent pitches are less likely.  [1]"
+    ),
+    click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
+    click.option(
+        "--figure-bonus",
+        type=Value("figure_bonus"),
+        metavar="F",
+        help="Above 0, figures come back transposed.  [0]",
+        hidden=True,  # as the page of a command has room for fifty lines
+    ),
+    click.option(
+        "--repeat-penalty",
+        type=Value("repeat_penalty"),
+        metavar="F",
+        help="Above 0, figures come back literally less often.  [the model's]",
+        hidden=True,  # as the page of a command has room for fifty lines
+    ),
+    click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
+)
+"""The options of how the next token is drawn."""
+
+
 def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -> Callable[[F], F]:
     """Decorate a command that writes music with the shared options, and with ``own`` after the first few.
 
@@ -107,39 +141,6 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             help="The model; else TOCCATA_MODEL, or the newest.",
         ),
         click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),
-    )
-    how: tuple[Callable[[Any], Any], ...] = (
-        click.option("--seed", type=Value("seed"), metavar="S", help="Same seed, same music.  [new ones]"),
-        click.option(
-            "--temperature",
-            type=Value("temperature"),
-            metavar="T",
-            help="Below 1 safer, above 1 bolder.  [the model's]",
-        ),
-        click.option("--top-p", type=Value("top_p"), metavar="P", help="Only the likeliest, P in all.  [the model's]"),
-        click.option("--top-k", type=Value("top_k"), metavar="K", help="Only the K likeliest; 0: all.  [0]"),
-        click.option(
-            "--min-p", type=Value("min_p"), metavar="P", help="Only those P times as likely as the best.  [0]"
-        ),
-        click.option(
-            "--repetition", type=Value("repetition"), metavar="R", help="Above 1, recent pitches are less likely.  [1]"
-        ),
-        click.option("--no-guards", "guards", flag_value=False, default=None, help="Let loops and silence be."),
-        click.option(
-            "--figure-bonus",
-            type=Value("figure_bonus"),
-            metavar="F",
-            help="Above 0, figures come back transposed.  [0]",
-            hidden=True,  # as the page of a command has room for fifty lines
-        ),
-        click.option(
-            "--repeat-penalty",
-            type=Value("repeat_penalty"),
-            metavar="F",
-            help="Above 0, figures come back literally less often.  [the model's]",
-            hidden=True,  # as the page of a command has room for fifty lines
-        ),
-        click.option("--key", type=Value("key"), metavar="KEY", help='Keep to a key: "C major", "F# minor".'),
     )
     levels: tuple[Callable[[Any], Any], ...] = (
         click.option("--range", type=Value("pitches", "LOW-HIGH"), help="Lowest and highest pitch: C3-C6, 48-84."),
@@ -160,7 +161,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
 
     def decorate(function: F) -> F:
         decorated: Any = function
-        for option in reversed((*first, *own, *how, *(levels if controls else ()), *_FILES)):
+        for option in reversed((*first, *own, *_HOW, *(levels if controls else ()), *_FILES)):
             decorated = option(decorated)
         return cast(F, decorated)
 
