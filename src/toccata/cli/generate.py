@@ -10,7 +10,7 @@ from toccata.cli.base import PATH, Face, Value, command
 from toccata.cli.writing import (
     AT_ONCE,
     BESIDE,
-    CHOICE,
+    BEST_OF,
     ENSEMBLE,
     BarCount,
     musical_options,
@@ -34,8 +34,7 @@ from toccata.errors import RequestError
 )
 @click.argument("prompt", required=False, type=PATH)
 @writing(
-    click.option("--best-of", type=Value("best_of"), metavar="N",
-                 help="Write N, keep the best -n.  [4 without --seed]"),
+    BEST_OF,
     click.option("--bars", type=Value("new_bars"), metavar="B",
                  help="New bars (--form: in all); 0: to an end.  [16]"),
     click.option("--end", is_flag=True, help="Come to an end, on a cadence, in the last bar."),
@@ -64,7 +63,7 @@ def generate(face: Face, **options: Any) -> None:
     from toccata import api
 
     _refuse_no_prompt(options)
-    session = open_session(face, {**options, "choose": CHOICE}, options["prompt"])
+    session = open_session(face, {**options, "choose": True}, options["prompt"])
     model, count, bars = session.model, len(session.seeds), _new_bars(options)
     if options["max_copy"] is not None and session.judge is None:
         raise click.BadParameter(

@@ -13,7 +13,6 @@ from toccata.cli.writing import (
     BESIDE,
     BEST_OF,
     ENSEMBLE,
-    FILLS,
     WHOLE,
     BarCount,
     musical_options,
@@ -141,7 +140,7 @@ def _run(face: Face, options: dict[str, Any], song: Path, total: int, verb: Any,
     """Write the versions of ``song`` in batches; each is on disk when done, unless the best are kept."""
     from toccata import api
 
-    session = open_session(face, {**options, "choose": FILLS}, song)
+    session = open_session(face, {**options, "choose": True}, song)
     every = len(session.seeds)
     written: list[dict[str, Any]] = []
     tokens, notes, seconds = 0, 0, 0.0

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from toccata.piece import Piece
 
 SOUNDS, PICTURES = ("wav", "ogg", "flac", "mp3"), ("png", "svg")
-CHOICE, FILLS = 3, 2
-"""So many pieces, and versions of a song, are written where one is wanted and no seed is given; twice as many where
-several are. Side by side they take less than twice the time.
-"""
+CHOICE = 2
+"""So many times as many pieces are written as are wanted where no seed is given. That takes about twice the time."""
 AT_ONCE = 16
 """The most pieces that are written at a time."""
 BESIDE: dict[str, tuple[str, Sequence[str]]] = {"--audio": ("wav", SOUNDS), "--plot": ("png", PICTURES)}
@@ -246,8 +244,8 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
 
     Args:
         face: Prints.
-        options: The command's options. ``choose`` is the least number of pieces of which the best are kept where
-            neither a seed nor ``best_of`` is given; without it all are kept.
+        options: The command's options. ``choose`` says that the best of several are kept where neither a seed nor
+            ``best_of`` is given; without it all are.
         song: The song or prompt that is read; None: there is none.
     """
     from toccata import api
@@ -266,9 +264,9 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
     model = api.load(path, precision=precision)
     judge = api.Judge(model) if api.Judge.has(model) else None
     usual = api.ReferenceStats.of_model(model.folder)
-    best_of, fewest = options.get("best_of"), options.get("choose")
-    if best_of is None and fewest and options["seed"] is None and usual is not None:
-        best_of = max(fewest, 2 * options["count"])
+    best_of = options.get("best_of")
+    if best_of is None and options.get("choose") and options["seed"] is None and usual is not None:
+        best_of = CHOICE * options["count"]
     seeds = api.seeds_of(options["seed"], best_of or options["count"])
     ranked = bool(best_of)
     in_order = ranked or bool(options.get("in_order"))
