@@ -85,7 +85,7 @@ class Figures:
             if step is not None and line.before is not None:
                 for length in range(1, len(line.steps) + 1):
                     self._seen[line.steps[-length:]] = step, line.before[1]
-                line.steps = (*line.steps[1 - LONGEST :], step) if LONGEST > 1 else (step,)
+                line.steps = (*line.steps, step)[-LONGEST:]
             line.before, line.last = line.last, (onset, pitch)
 
     def expected(self, program: int, onset: int) -> tuple[int, bool] | None:
