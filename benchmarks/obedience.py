@@ -30,9 +30,10 @@ from toccata.engine.sampling import Sampling
 from toccata.midi.bars import bar_map
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key
+from toccata.midi.levels import COUNTS
 from toccata.musicmodel import Model
 from toccata.piece import Piece
-from toccata.tasks.controls import BOUNDS, Controls, measured
+from toccata.tasks.controls import Controls, measured
 
 BATCH = 16
 
@@ -53,16 +54,16 @@ def surprise(pieces: Sequence[Piece]) -> float:
     return round(nats / max(1, sum(notes)), 3)
 
 
-def found(score: Score) -> Controls:
+def found(model: Model, score: Score) -> Controls:
     """What a piece has, by the measures of training."""
-    return measured(Sounding.of(score), int(bar_map(score).starts[-1]))
+    return measured(Sounding.of(score), int(bar_map(score).starts[-1]), model.tokenizer.grammar().scheme.levels)
 
 
 def levels(
     model: Model, name: str, pieces: int, bars: int, guidance: float, untold: Sequence[Controls]
 ) -> dict[str, Any]:
     """One control: every level asked of as many pieces."""
-    count = len(BOUNDS[name]) + 1
+    count = COUNTS[name]
     right = near = total = 0
     chance: list[float] = []
     said = []
@@ -71,7 +72,7 @@ def levels(
         each = -(-pieces // count)
         new = list(written(model, each, bars, 1000 * level, guidance, controls={name: level}))
         everything += new
-        have = [getattr(found(piece.score), name) for piece in new]
+        have = [getattr(found(model, piece.score), name) for piece in new]
         right += sum(have_it == level for have_it in have)
         near += sum(have_it is not None and abs(have_it - level) <= 1 for have_it in have)
         total += each
@@ -97,7 +98,7 @@ def keys(model: Model, pieces: int, bars: int, untold: Sequence[Controls]) -> di
             request = replace(Request(bars=bars), controls=Controls(key=Key(tonic, minor)))
             first = 5000 + 100 * tonic + minor
             for done in model.decode(model.compile(request), range(first, first + each)):
-                right += found(model.tokenizer.decode(done.ids)).key == Key(tonic, minor)
+                right += found(model, model.tokenizer.decode(done.ids)).key == Key(tonic, minor)
                 total += 1
     have = [one.key for one in untold if one.key is not None]
     chance = float(np.mean([have.count(Key(t, m)) / len(have) for t in range(12) for m in (False, True)]))
@@ -118,7 +119,9 @@ def bar_by_bar(model: Model, pieces: int, bars: int, guidance: float) -> dict[st
     for score in (piece.score for piece in new):
         lines, notes = bar_map(score).starts.tolist(), Sounding.of(score)
         for level, start, end in zip(asked, lines, lines[1:], strict=False):
-            have = measured(notes.between(start, end), end - start).density or 1
+            have = (
+                measured(notes.between(start, end), end - start, model.tokenizer.grammar().scheme.levels).density or 1
+            )
             right, near, total = right + (have == level), near + (abs(have - level) <= 1), total + 1
     return {
         "control": "density, bar by bar (2, 7, 2, 7 ...)", "guidance": guidance, "nats_a_note": surprise(new),
@@ -205,7 +208,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     model = toccata.load(options.model)
-    untold = [found(piece.score) for piece in written(model, options.pieces, options.bars, 50_000)]
+    untold = [found(model, piece.score) for piece in written(model, options.pieces, options.bars, 50_000)]
     rows = []
 
     def report(row: dict[str, Any]) -> None:
@@ -222,7 +225,7 @@ def main() -> None:
     report(keys(model, options.pieces, options.bars, untold))
     corpus = options.corpus or options.model / "training" / "corpus"
     for guidance in options.guidance:
-        for name in BOUNDS:
+        for name in COUNTS:
             report(levels(model, name, options.pieces, options.bars, guidance, untold))
         report(bar_by_bar(model, options.pieces // 4, options.bars, guidance))
         if model.styles and corpus.exists():

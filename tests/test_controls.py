@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,23 +18,22 @@ from random_model import random_model
 from toccata.corpus.examples import ExampleOptions, Examples
 from toccata.corpus.prepare import prepare
 from toccata.corpus.store import Corpus
-from toccata.errors import RequestError
+from toccata.errors import ModelError, RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key
+from toccata.midi.levels import COUNTS, DEFAULT, Levels
 from toccata.midi.read import find_midi, read_score
 from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tasks.compile import compile_request
 from toccata.tasks.conditioning import part, with_controls
 from toccata.tasks.controls import (
-    BOUNDS,
     ENDS,
     Controls,
     encode_controls,
     guided_ids,
     insert_control_tokens,
-    level,
     measured,
 )
 from toccata.tasks.fill import Hole
@@ -83,18 +84,58 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def test_levels_are_counted_from_one_and_cover_everything() -> None:
-    for name, bounds in BOUNDS.items():
-        assert level(name, bounds[0] - 0.01) == 1
-        assert level(name, bounds[-1]) == len(bounds) + 1
-        Controls(**{name: len(bounds) + 1})  # type: ignore[arg-type]
-        with pytest.raises(RequestError, match=f"{name} goes from 1 to {len(bounds) + 1}"):
-            Controls(**{name: len(bounds) + 2})  # type: ignore[arg-type]
-    assert level("density", None) is None
+    for name, most in COUNTS.items():
+        scale = DEFAULT[name]
+        assert scale.level(scale.bounds[0] - 0.01) == 1
+        assert scale.level(scale.bounds[-1]) == most
+        assert [scale.level(aim) for aim in scale.aims] == list(range(1, most + 1))
+        Controls(**{name: most})  # type: ignore[arg-type]
+        with pytest.raises(RequestError, match=f"{name} goes from 1 to {most}"):
+            Controls(**{name: most + 1})  # type: ignore[arg-type]
+    assert DEFAULT.density.level(None) is None
+
+
+def test_levels_are_those_of_the_training_music(data: Path) -> None:
+    """Each level occurs in the music that they are fitted to, those in the middle more often; they can be saved."""
+    pieces = [read_score(path) for path in find_midi(data / "quartets")[:12]]
+    levels = Levels.of(pieces)
+    assert levels.density != DEFAULT.density
+    found = [
+        measured(notes.between(a, b), b - a, levels).density
+        for notes, bars in ((Sounding.of(score), bar_map(score)) for score in pieces)
+        for a, b in itertools.pairwise(bars.starts[::8].tolist())
+        if len(notes.between(a, b))
+    ]
+    counts = [found.count(level) for level in range(1, COUNTS["density"] + 1)]
+    assert all(counts)
+    assert max(counts) in counts[2:6]
+    assert Levels.from_json(json.loads(json.dumps(levels.to_json()))) == levels
+    one = Score(480)  # of one velocity and one length no levels can be made
+    one.tracks.append(Track("", 0, False))
+    for beat in range(64):
+        one.tracks[0].notes.append(Note(beat * 480, 480, 40 + beat, 64))
+    assert (Levels.of([one]).velocity, Levels.of([one]).length) == (DEFAULT.velocity, DEFAULT.length)
+    assert Levels.of([]) == DEFAULT
+
+
+def test_a_tokenizer_keeps_its_levels(data: Path, tmp_path: Path) -> None:
+    tokenizer = EventTokenizer.build(EventOptions("REMI"))
+    before = tokenizer.fingerprint
+    tokenizer.fit_levels(read_score(path) for path in find_midi(data / "quartets")[:12])
+    tokenizer.save(tmp_path)
+    again = EventTokenizer.load(tmp_path)
+    assert again.grammar().scheme.levels == tokenizer.grammar().scheme.levels != DEFAULT
+    assert again.fingerprint == tokenizer.fingerprint != before
+    document = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    for damage in ({}, {"density": 1}, {**document["levels"], "density": [[3, 2], [1, 2, 3]]}):
+        (tmp_path / "tokenizer.json").write_text(json.dumps({**document, "levels": damage}), encoding="utf-8")
+        with pytest.raises(ModelError, match="is damaged"):
+            EventTokenizer.load(tmp_path)
 
 
 def test_every_control_has_a_token_of_its_own() -> None:
     tokens = [
-        *(base_of(Controls(**{name: i + 1}))[0] for name, bounds in BOUNDS.items() for i in range(len(bounds) + 1)),  # type: ignore[arg-type]
+        *(base_of(Controls(**{name: i + 1}))[0] for name, most in COUNTS.items() for i in range(most)),  # type: ignore[arg-type]
         *(base_of(Controls(key=Key(tonic, minor)))[0] for tonic in range(12) for minor in (False, True)),
         *(base_of(Controls(ends=left + 1))[0] for left in range(ENDS)),
         *(base_of(Controls(style=(number,)))[0] for number in range(32)),
@@ -113,10 +154,10 @@ def test_what_is_measured_is_what_is_there() -> None:
     assert notes.density(4 * 480) == 2
     assert 1.5 < (notes.polyphony() or 0) < 2
     assert notes.length() == 1
-    assert measured(notes, 4 * 480) == Controls(
+    assert measured(notes, 4 * 480, DEFAULT) == Controls(
         density=1, polyphony=2, register=7, length=6, velocity=5, key=Key(0, False)
     )
-    assert measured(notes.between(5000, 6000), 480) == Controls()
+    assert measured(notes.between(5000, 6000), 480, DEFAULT) == Controls()
 
 
 def test_cues_stand_after_their_bar_lines(data: Path, tokenizer: Tokenizer) -> None:
@@ -191,7 +232,7 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
     corpus, tokenizer = Corpus(tmp_path / "corpus"), build_tokenizer(load("toccata").tokenizer)
     grammar = tokenizer.grammar()
     examples = Examples(corpus, tokenizer, "train", 512, ExampleOptions(controls=1.0), seed=2)
-    levels = {base_of(Controls(density=i + 1))[0]: i + 1 for i in range(len(BOUNDS["density"]) + 1)}
+    levels = {base_of(Controls(density=i + 1))[0]: i + 1 for i in range(COUNTS["density"])}
     right = checked = 0
     for number in range(60):
         row = examples.row(number)
@@ -203,7 +244,9 @@ def test_a_bar_is_told_its_own_density(data: Path, tmp_path: Path) -> None:
             if state.bar != bar:
                 if asked_level:
                     checked += 1
-                    right += asked_level == level("density", notes * grammar.scheme.timing.ticks_per_quarter / length)
+                    right += asked_level == DEFAULT.density.level(
+                        notes * grammar.scheme.timing.ticks_per_quarter / length
+                    )
                 asked_level, notes = 0, 0
             elif state.bar >= 0 and base in levels:
                 asked_level = levels[base]
@@ -255,7 +298,7 @@ def test_prompts_and_holes_are_told_too(model: Model, data: Path) -> None:
 def test_controls_leave_the_guarantees_alone(model: Model, seed: int) -> None:
     rng = np.random.default_rng(seed)
     bars = int(rng.integers(1, 5))
-    controls = {name: int(rng.integers(1, len(bounds) + 2)) for name, bounds in BOUNDS.items() if rng.random() < 0.5}
+    controls = {name: int(rng.integers(1, most + 1)) for name, most in COUNTS.items() if rng.random() < 0.5}
     (piece,) = model.generate(
         bars=bars, seed=seed, controls=controls, meter=(3, 4), key="G major", end=bool(rng.integers(2)),
         style=["bach", "Chopin"][: int(rng.integers(0, 3))],
@@ -288,10 +331,11 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
 
 def test_the_page_says_where_levels_end() -> None:
     page = (Path(__file__).parents[1] / "docs" / "asking.md").read_text(encoding="utf-8")
-    for name, bounds in BOUNDS.items():
+    for name, most in COUNTS.items():
+        bounds = DEFAULT[name].bounds
         (row,) = [line for line in page.splitlines() if f"`--control {name}=1`" in line]
         assert row.endswith(f"| {', '.join(f'{bound:g}' for bound in bounds)} |")
-        assert f"to `{len(bounds) + 1}`" in row
+        assert f"to `{most}`" in row
 
 
 def test_a_control_that_is_added_later_moves_no_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

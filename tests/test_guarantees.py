@@ -19,6 +19,7 @@ from outside import heard, new_notes, read, untouched_outside
 from random_model import random_model
 from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key
+from toccata.midi.levels import COUNTS
 from toccata.midi.locks import Lock, locked_notes
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
@@ -26,7 +27,6 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
 from toccata.tasks.chords import ChordChart, strong_beats
-from toccata.tasks.controls import BOUNDS
 from toccata.tokenizers.events import EventOptions
 
 REQUESTS = int(os.environ.get("TOCCATA_REQUESTS", "300"))
@@ -82,8 +82,8 @@ def random_options(rng: np.random.Generator, bars: int) -> dict[str, Any]:
             del said["chords"]
     if rng.random() < 0.4 and "chords" not in said:
         said["key"] = KEYS[int(rng.integers(len(KEYS)))]
-    names = [name for name in BOUNDS if rng.random() < 0.3]
-    said["controls"] = {name: int(rng.integers(1, len(BOUNDS[name]) + 2)) for name in names} or None
+    names = [name for name in COUNTS if rng.random() < 0.3]
+    said["controls"] = {name: int(rng.integers(1, COUNTS[name] + 1)) for name in names} or None
     said["style"] = ["a", "b"][: int(rng.integers(0, 3))]
     return said
 

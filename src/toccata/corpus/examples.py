@@ -311,7 +311,8 @@ class _Conditioner:
 
     def _controls(self, score: Score, first: int, last: int, ends: bool, rng: np.random.Generator) -> ControlTokens:
         lines = self.bars.starts[first : last + 1].tolist()
-        whole, bars = random_controls(Sounding.of(score), lines, self.style, ends, rng)
+        levels = self.tokenizer.grammar().scheme.levels
+        whole, bars = random_controls(Sounding.of(score), lines, self.style, ends, levels, rng)
         return encode_controls(self.tokenizer, whole, bars)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from toccata.errors import ArgumentError, RequestError, shown
+from toccata.midi.levels import COUNTS
 from toccata.tasks.chords import ChordChart
-from toccata.tasks.controls import BOUNDS, MOST_STYLES, Controls
+from toccata.tasks.controls import MOST_STYLES, Controls
 from toccata.tasks.request import Request
 
 Levels = Mapping[str, int | Sequence[int]]
@@ -28,7 +29,7 @@ def with_controls(
         request: The request.
         bars: The number of new bars; None: not fixed.
         known: The styles the model was trained with, by number.
-        controls: Levels, see :data:`~toccata.tasks.controls.BOUNDS`.
+        controls: Levels, see :data:`~toccata.midi.levels.COUNTS`.
         style: Names of styles.
         chords: A chord chart.
 
@@ -38,8 +39,8 @@ def with_controls(
     whole: dict[str, int] = {}
     single: dict[int, dict[str, int]] = {}
     for name, levels in (controls or {}).items():
-        if name not in BOUNDS:
-            raise ArgumentError(f"there is no control {shown(name)}: there are {', '.join(BOUNDS)}")
+        if name not in COUNTS:
+            raise ArgumentError(f"there is no control {shown(name)}: there are {', '.join(COUNTS)}")
         if not isinstance(levels, Sequence):
             whole[name] = levels
             continue
@@ -74,10 +75,10 @@ def part(request: Request, first: int, bars: int) -> Request:
 
 def origin_of(request: Request, known: Sequence[str]) -> dict[str, object]:
     """Return the controls, styles and chords of a request, as entries of a piece's origin."""
-    levels = {name: getattr(request.controls, name) for name in BOUNDS}
+    levels = {name: getattr(request.controls, name) for name in COUNTS}
     single = {
         name: [getattr(of_bar, name) for _, of_bar in sorted(request.bar_controls.items())]
-        for name in BOUNDS
+        for name in COUNTS
         if any(getattr(of_bar, name) is not None for of_bar in request.bar_controls.values())
     }
     entries: dict[str, object] = {

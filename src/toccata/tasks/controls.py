@@ -2,7 +2,7 @@
 
 A constraint that can be a mask is a mask (key, range, chords, instruments, bars). Density, polyphony, register, note
 length, velocity, style and a near end cannot; for them the training music is preceded by control tokens with its own
-levels. Levels go from 1; their bounds are the same for every model, found on classical, popular and game music.
+levels. Levels go from 1; what they mean is chosen for each model by the music that it was trained on (``midi.levels``).
 
 A passage with control tokens; each of them is optional::
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +20,13 @@ from numpy.typing import NDArray
 from toccata.errors import ArgumentError, RequestError
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key, estimate
+from toccata.midi.levels import COUNTS, Levels
 from toccata.tasks.window import bars_reached
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import MOST_STYLES as MOST_STYLES
 from toccata.tokenizers.rulebook import Rulebook
 from toccata.tokenizers.state import State
 
-BOUNDS: Mapping[str, tuple[float, ...]] = MappingProxyType(
-    {
-        "density": (2.5, 3.5, 4.5, 5.5, 6.5, 8.0, 11.0),  # notes a quarter
-        "polyphony": (1.5, 2.5, 3.3, 4.2, 6.0),  # notes at once, on average
-        "register": (53.0, 57.5, 60.0, 62.0, 64.0, 66.0, 69.0),  # mean pitch
-        "length": (0.2, 0.3, 0.45, 0.6, 1.0),  # median length in quarters
-        "velocity": (50.0, 65.0, 78.0, 88.0, 98.0),  # mean velocity
-    }
-)
-"""Where one level of a control ends and the next begins: level 1 lies below the first bound."""
 ENDS = 4
 """How many of the last bars can have a control token with the number of bars left."""
 _FEW = 8
@@ -47,7 +37,7 @@ _FEW = 8
 class Controls:
     """The controls of a piece or of a bar; None: not specified.
 
-    Levels go from 1 to one more than there are :data:`BOUNDS`.
+    Levels go from 1 to :data:`~toccata.midi.levels.COUNTS`.
 
     Attributes:
         density: The level of notes per quarter.
@@ -70,15 +60,15 @@ class Controls:
     ends: int | None = None
 
     def __post_init__(self) -> None:
-        for name, bounds in BOUNDS.items():
+        for name, most in COUNTS.items():
             level = getattr(self, name)
-            if level is not None and not (isinstance(level, int | np.integer) and 1 <= level <= len(bounds) + 1):
+            if level is not None and not (isinstance(level, int | np.integer) and 1 <= level <= most):
                 whole = "" if isinstance(level, int) else " in whole numbers"
-                raise ArgumentError(f"{name} goes from 1 to {len(bounds) + 1}{whole}, not {level}")
+                raise ArgumentError(f"{name} goes from 1 to {most}{whole}, not {level}")
 
     def words(self) -> list[str]:
         """Return the names of the control tokens."""
-        levels = [(name, getattr(self, name)) for name in BOUNDS]
+        levels = [(name, getattr(self, name)) for name in COUNTS]
         out = [f"{name.upper()}{level}" for name, level in levels if level is not None]
         if self.key is not None:
             out.append(f"KEY{2 * self.key.tonic + self.key.minor + 1}")
@@ -112,7 +102,7 @@ def can_control(tokenizer: Tokenizer) -> bool:
 
 def guided_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
     """Return which ids are levels or styles, ``bool[V]``: those that classifier-free guidance drops."""
-    return _ids_of(tokenizer, tuple(name.upper() for name in BOUNDS)) | style_ids(tokenizer)
+    return _ids_of(tokenizer, tuple(name.upper() for name in COUNTS)) | style_ids(tokenizer)
 
 
 def style_ids(tokenizer: Tokenizer) -> NDArray[np.bool_]:
@@ -172,28 +162,23 @@ def insert_control_tokens(
     return parts[0], parts[1]
 
 
-def measured(notes: Sounding, ticks: int) -> Controls:
+def measured(notes: Sounding, ticks: int, levels: Levels) -> Controls:
     """Measure the controls of ``notes`` that span ``ticks``; without notes, none is specified."""
     if not len(notes):
         return Controls()
     key = estimate(notes.pitch_classes()) if int((~notes.drums).sum()) >= _FEW else None
     return Controls(
-        level("density", notes.density(ticks)),
-        level("polyphony", notes.polyphony()),
-        level("register", notes.register()),
-        level("length", notes.length()),
-        level("velocity", notes.velocity()),
+        levels.density.level(notes.density(ticks)),
+        levels.polyphony.level(notes.polyphony()),
+        levels.register.level(notes.register()),
+        levels.length.level(notes.length()),
+        levels.velocity.level(notes.velocity()),
         key,
     )
 
 
-def level(name: str, value: float | None) -> int | None:
-    """Return the level of a measured value, 1 below the first bound; None for None."""
-    return None if value is None else int(np.searchsorted(BOUNDS[name], value, side="right")) + 1
-
-
 def random_controls(
-    notes: Sounding, lines: Sequence[int], style: int | None, ends: bool, rng: np.random.Generator
+    notes: Sounding, lines: Sequence[int], style: int | None, ends: bool, levels: Levels, rng: np.random.Generator
 ) -> tuple[Controls, dict[int, Controls]]:
     """Draw some of the measured controls of a passage: of the whole, and sometimes of its bars.
 
@@ -202,11 +187,12 @@ def random_controls(
         lines: The ticks of its bar lines, and of its end.
         style: The index of its style; None: it has none.
         ends: Whether the piece ends with it.
+        levels: What the levels of the model's controls mean.
         rng: Draws which controls are used.
     """
     start, end = lines[0], lines[-1]
-    all_levels = measured(notes.between(start, end), end - start)
-    names = [name for name in (*BOUNDS, "key") if rng.random() < 0.5]
+    all_levels = measured(notes.between(start, end), end - start, levels)
+    names = [name for name in (*COUNTS, "key") if rng.random() < 0.5]
     with_style = style is not None and style < MOST_STYLES and rng.random() < 0.75
     whole = Controls(
         **{name: getattr(all_levels, name) for name in names},
@@ -218,9 +204,9 @@ def random_controls(
         names = [name for name in ("density", "polyphony", "register") if rng.random() < 0.5]
         for bar in range(count):
             a, b = lines[bar], lines[bar + 1]
-            bars[bar] = measured(notes.between(a, b), b - a).only(names)
+            bars[bar] = measured(notes.between(a, b), b - a, levels).only(names)
     if ends and rng.random() < 0.7:
         for left in range(1, min(ENDS, count) + 1):
-            levels = bars.get(count - left, Controls())
-            bars[count - left] = Controls(levels.density, levels.polyphony, levels.register, ends=left)
+            of_bar = bars.get(count - left, Controls())
+            bars[count - left] = Controls(of_bar.density, of_bar.polyphony, of_bar.register, ends=left)
     return whole, bars

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toccata.tasks.controls import BOUNDS, Controls
+from toccata.tasks.controls import Controls
 from toccata.tokenizers.scheme import Clock, Scheme
 from toccata.tokenizers.state import State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 Bias = NDArray[np.float32]
-_EDGE = {"density": (1.5, 13.0), "register": (48.0, 74.0), "length": (0.125, 2.0), "velocity": (40.0, 108.0)}
-"""What is aimed at by the first and the last level of a control."""
+_COUNTED = ("density", "register", "length", "velocity")
+"""The controls that can be counted note by note."""
 SLACK, PULL = 1.5, 0.5
 """So many notes too few or too many cost nothing; each one more, so much of a logit."""
 TILT, MOST_TILT = 0.2, 1.5
@@ -29,14 +29,6 @@ _MOST = 10.0
 _NOTE_KINDS = (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM)
 _STATUS_KINDS = (Kind.VELOCITY, Kind.DURATION)
 """With a running status, these come before a note, too."""
-
-
-def aim(name: str, level: int) -> float:
-    """Return the value in the middle of a level of a control."""
-    bounds, (first, last) = BOUNDS[name], _EDGE[name]
-    if level == 1:
-        return first
-    return last if level > len(bounds) else (bounds[level - 2] + bounds[level - 1]) / 2
 
 
 @dataclass(frozen=True)
@@ -81,11 +73,11 @@ class Steering:
         """Return what is added to the logit of each base token, ``float32[V]``; None: nothing."""
         scheme, bar = state.scheme, self.bars.get(max(state.bar, 0), Controls())
         bias = np.zeros(len(scheme.vocabulary), np.float32)
-        levels = {name: getattr(bar, name) or getattr(self.whole, name) for name in _EDGE}
+        levels = {name: getattr(bar, name) or getattr(self.whole, name) for name in _COUNTED}
         if levels["density"] is not None:
             self._density(state, scheme, bias)
         if levels["register"] is not None and state.program != DRUMS:
-            self._register(state, scheme, aim("register", levels["register"]), bias)
+            self._register(state, scheme, scheme.levels.register.aims[levels["register"] - 1], bias)
         if levels["length"] is not None:
             _length(state, scheme, levels["length"], bias)
         if levels["velocity"] is not None:
@@ -110,11 +102,11 @@ class Steering:
 
     def _expected(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how many new notes there should be by each tick."""
-        quarter = state.scheme.timing.ticks_per_quarter
+        quarter, aims = state.scheme.timing.ticks_per_quarter, state.scheme.levels.density.aims
         if not self.bars:
             level = self.whole.density
             assert level is not None
-            return (ticks - self.start) / quarter * aim("density", level)
+            return (ticks - self.start) / quarter * aims[level - 1]
         total = np.zeros(len(ticks))
         size = state.ticks_per_bar
         first = state.bar_tick - max(state.bar, 0) * size  # as if the meter had always been the same
@@ -122,7 +114,7 @@ class Steering:
             level = (self.bars.get(bar) or self.whole).density or self.whole.density
             if level is not None:
                 begin = max(first + bar * size, self.start)
-                total += np.clip(ticks - begin, 0, first + (bar + 1) * size - begin) / quarter * aim("density", level)
+                total += np.clip(ticks - begin, 0, first + (bar + 1) * size - begin) / quarter * aims[level - 1]
         return total
 
     def _register(self, state: State, scheme: Scheme, target: float, bias: Bias) -> None:
@@ -150,20 +142,15 @@ def _length(state: State, scheme: Scheme, level: int, bias: Bias) -> None:
     ids = scheme.vocabulary.of_kind[Kind.DURATION]
     if len(ids):
         quarters = scheme.timing.lengths[Kind.DURATION, state.ticks_per_beat] / scheme.timing.ticks_per_quarter
-        bias[ids] -= _LENGTH * _outside("length", level, quarters)
+        bias[ids] -= _LENGTH * (scheme.levels.length.levels(quarters) != level)
 
 
 def _velocity(scheme: Scheme, level: int, bias: Bias) -> None:
     ids = scheme.vocabulary.of_kind[Kind.VELOCITY]
     values = scheme.vocabulary.values[ids].astype(np.float64)
-    bounds = (0.0, *BOUNDS["velocity"], 127.0)
+    bounds = (0.0, *scheme.levels.velocity.bounds, 127.0)
     low, high = bounds[level - 1], bounds[level]
     bias[ids] -= _VELOCITY * np.clip(np.maximum(low - values, values - high), 0, _MOST / _VELOCITY)
-
-
-def _outside(name: str, level: int, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    outside: NDArray[np.bool_] = np.searchsorted(BOUNDS[name], values, side="right") + 1 != level
-    return outside
 
 
 def steering(whole: Controls, bars: Mapping[int, Controls], first: int, start: int, state: State) -> Sequence[Steering]:
@@ -176,6 +163,6 @@ def steering(whole: Controls, bars: Mapping[int, Controls], first: int, start: i
         start: The tick at which it begins.
         state: The music before.
     """
-    if not any(getattr(controls, name) is not None for controls in (whole, *bars.values()) for name in _EDGE):
+    if not any(getattr(controls, name) is not None for controls in (whole, *bars.values()) for name in _COUNTED):
         return ()
     return (Steering(whole, {first + bar: controls for bar, controls in bars.items()}, start, Counts.of(state)),)

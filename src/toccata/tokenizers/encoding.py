@@ -9,6 +9,7 @@ from typing import Any
 from symusic import Score
 
 from toccata.errors import RequestError
+from toccata.midi.levels import DEFAULT, Levels
 from toccata.tokenizers.reader import Reader
 from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.schemes import follows_of, timing
@@ -21,19 +22,23 @@ from toccata.tokenizers.writer import Writer, Written
 class Encoding:
     """REMI, RunningStatus, TSD, MIDI-like and Structured, without MidiTok."""
 
-    def __init__(self, scheme: str, settings: Mapping[str, Any], words: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, scheme: str, settings: Mapping[str, Any], words: Sequence[str] | None = None, levels: Levels = DEFAULT
+    ) -> None:
         """An encoding by what a saved tokenizer says.
 
         Args:
             scheme: MidiTok's name for it.
             settings: By MidiTok's names.
             words: The base vocabulary, where it is saved: it may have more special tokens than the settings say.
+            levels: What the levels of its control tokens mean.
 
         Raises:
             SettingError: A setting with a value that it cannot have.
             ValueError: The words are not those of the settings.
         """
         self.settings: Settings = settings_of(scheme, settings)
+        self.levels = levels
         own = base_words(self.settings)
         self.words = own if words is None else list(words)
         if words is not None and not set(own) <= set(words):
@@ -45,7 +50,14 @@ class Encoding:
         vocabulary = read_words(self.words)
         bos, eos = self.words.index("BOS_None"), self.words.index("EOS_None")
         running = self.settings.running_status
-        return Scheme(vocabulary, timing(self.settings, vocabulary), bos=bos, eos=eos, running_status=running)
+        return Scheme(
+            vocabulary,
+            timing(self.settings, vocabulary),
+            bos=bos,
+            eos=eos,
+            running_status=running,
+            levels=self.levels,
+        )
 
     @property
     def follows(self) -> Mapping[Kind, frozenset[Kind]]:

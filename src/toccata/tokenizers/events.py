@@ -23,6 +23,7 @@ from symusic import Note, Score, Track
 
 from toccata.errors import ModelError, RecipeError, RequestError
 from toccata.files import read_json, written_aside
+from toccata.midi.levels import DEFAULT, Levels
 from toccata.tokenizers.base import Tokens, ids_of
 from toccata.tokenizers.bpe import Merged, merged_vocabulary
 from toccata.tokenizers.encoding import Encoding
@@ -33,6 +34,8 @@ from toccata.tokenizers.options import SCHEMES, EventOptions, document_of, refus
 from toccata.tokenizers.vocabulary import Kind
 
 FILE = "tokenizer.json"
+LEVELS = "levels"
+"""The key of the file that says what the levels of controls mean; MidiTok passes over it."""
 _MOST_BYTES = 1 << 27
 """A saved tokenizer is a few megabytes at most."""
 __all__ = ["SCHEMES", "EventOptions", "EventTokenizer"]
@@ -62,7 +65,8 @@ class EventTokenizer:
         words = None if base is None else sorted(base, key=base.__getitem__)
         if base is not None and sorted(base.values()) != list(range(len(base))):
             raise ValueError("the ids of its words have gaps")
-        self._encoding = Encoding(self.scheme, document["config"], words)
+        levels = Levels.from_json(document[LEVELS]) if LEVELS in document else DEFAULT
+        self._encoding = Encoding(self.scheme, document["config"], words, levels)
         self._learned: Merged | None = None
         if "_model" in document:
             ids = {word: i for i, word in enumerate(self._encoding.words)}
@@ -122,7 +126,7 @@ class EventTokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the scheme, its grid, the base tokens and the merges."""
+        """SHA-256 over the scheme, its grid, the base tokens, the merges, and levels of its own."""
         return self._fingerprint
 
     @cached_property
@@ -132,6 +136,8 @@ class EventTokenizer:
         beats = sorted(timing.ticks_per_beat.items())
         grid = [timing.clock.name, timing.ticks_per_quarter, beats, sorted(lengths.items())]
         content = [self.scheme, grid, self._base_words, self._merged]
+        if LEVELS in self.document:
+            content.append(self.document[LEVELS])
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
@@ -187,6 +193,10 @@ class EventTokenizer:
         written = (self._encoding.write(score) for score in scores)
         texts = texts_of(((w.ids.tolist(), w.cuts.tolist()) for w in written), self._base_words)
         self._open(learned(self.document, self._base_words, texts, self.merges, self.algorithm))
+
+    def fit_levels(self, scores: Iterable[Score]) -> None:
+        """Let the levels of controls be those that are equally common in ``scores``."""
+        self._open({**self.document, LEVELS: Levels.of(scores).to_json()})
 
     # -- music to ids --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.midi.levels import DEFAULT, Levels
 from toccata.tokenizers.vocabulary import DRUMS, Kind, Vocabulary
 
 
@@ -96,6 +97,7 @@ class Scheme:
         eos: int,
         codebook: Codebook | None = None,
         running_status: bool = False,
+        levels: Levels = DEFAULT,
     ) -> None:
         """A vocabulary on a grid.
 
@@ -106,8 +108,9 @@ class Scheme:
             eos: The token that closes it.
             codebook: What plays codes, for vocabularies of codes.
             running_status: Whether program, velocity and duration stand before a pitch, and hold until they change.
+            levels: What the levels of its control tokens mean.
         """
-        self.running_status = running_status
+        self.running_status, self.levels = running_status, levels
         self.vocabulary, self.timing, self.bos, self.eos, self.codebook = vocabulary, timing, bos, eos, codebook
         # Plain lists: reading one element of an array takes ten times as long.
         self.kinds: list[int] = vocabulary.kinds.tolist()

@@ -22,6 +22,7 @@ from toccata.recipes import Recipe, finetuned_shape
 from toccata.recipes.renamed import renamed
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
+from toccata.tokenizers.events import EventTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
@@ -40,6 +41,8 @@ ENCODED = 16
 """Training pieces that are encoded to see how many tokens a note takes."""
 FIT_PIECES = 2000
 """The most pieces of the training split, sampled at random, that a tokenizer's merges are fitted to."""
+LEVEL_PIECES = 500
+"""The most pieces of the training split, sampled at random, that the levels of controls are fitted to."""
 
 
 def learn_codes(
@@ -196,7 +199,10 @@ class Run:
         tokenizer = build_tokenizer(options)
         if options.merges:
             self.say(f"Learning {options.merges:,} tokens")
-        tokenizer.fit(corpus.score(i) for i in corpus.sample("train", FIT_PIECES, self.recipe.training.seed))
+        seed = self.recipe.training.seed
+        tokenizer.fit(corpus.score(i) for i in corpus.sample("train", FIT_PIECES, seed))
+        if self.recipe.examples.controls and isinstance(tokenizer, EventTokenizer):
+            tokenizer.fit_levels(corpus.score(i) for i in corpus.sample("train", LEVEL_PIECES, seed))
         return tokenizer
 
     def train(
