@@ -403,7 +403,9 @@ def test_python_m(here: Path) -> None:
 def test_model_is_found_by_flag_environment_project_and_place(
     model: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    none = call("generate", "--json")
+    with monkeypatch.context() as without:
+        without.setattr("toccata.look.BUNDLED", tmp_path)
+        none = call("generate", "--json")
     assert none.code == 1
     assert none.json["error"]["kind"] == "no-model"
     assert "toccata train" in none.error

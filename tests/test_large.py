@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from cli_support import TINY
-from toccata.corpus.examples import Row
+from toccata.corpus.examples import Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import RecipeError
@@ -25,6 +26,7 @@ from toccata.model.attention import Kernel, Packing
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.recipes import load
+from toccata.tokenizers.load import build_tokenizer
 from toccata.training import checkpoint, compute, log, trial
 from toccata.training.compute import Compute
 from toccata.training.data import Batch, batches, stack
@@ -203,3 +205,19 @@ def test_a_loss_that_is_not_finite_ends_the_run_where_it_is_read(corpus: Corpus,
     place = tmp_path / "m" / "training"
     assert all(np.isfinite(array).all() for array in load_file(place / checkpoint.LAST).values())
     assert checkpoint.state(place / checkpoint.LAST)["step"] == 6
+
+
+def test_a_worker_is_started_with_less_than_a_pipe_holds(corpus: Corpus) -> None:
+    """With more, the trainer waits for each worker to import torch before it starts the next one."""
+    tokenizer = build_tokenizer(load("toccata").tokenizer)
+    examples = Examples(corpus, tokenizer, "train", 256, load("toccata").examples, features=tokenizer.features)
+    rows = [examples.row(number) for number in range(4)]
+    state = pickle.dumps(examples)
+    assert len(state) < 2**16
+    again = pickle.loads(state)
+    for number, row in enumerate(rows):
+        made = again.row(number)
+        assert np.array_equal(made.inputs, row.inputs)
+        assert np.array_equal(made.targets, row.targets)
+        assert row.features is not None
+        assert np.array_equal(made.features, row.features)

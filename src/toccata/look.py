@@ -21,9 +21,14 @@ from toccata.midi.gm import program_number as program_number
 if TYPE_CHECKING:
     from toccata.recipes import Recipe
 
+BUNDLED = Path(__file__).parent / "bundled"
+"""The folder of the models that come with toccata."""
+DEFAULT_MODEL = "base"
+"""The one of them that writes where no other is named."""
 NO_MODEL = (
-    "no model found in ./models or here: train one with `toccata train MIDI_DIR -o models/mine` "
-    "(`toccata dataset bach midi/bach` writes MIDI to begin with), or say --model DIR"
+    "no model found in ./models or here, and this toccata was installed without its own: train one with "
+    "`toccata train MIDI_DIR -o models/mine` (`toccata dataset bach midi/bach` writes MIDI to begin with), or say "
+    "--model DIR"
 )
 _PICTURES = (".png", ".svg")
 _SOUNDS = (".wav", ".ogg", ".flac", ".mp3")
@@ -138,21 +143,25 @@ def render(path: str | Path, outs: Sequence[str | Path], *, soundfont: str | Pat
 
 
 def find_model(name: str | None = None) -> Path:
-    """Return the folder of a model by its path or its name in ``./models``; by default the newest one there or here.
+    """Return the folder of a model, by its path or its name in ``./models`` or among those that come with toccata.
+
+    By default it is the newest one in ``./models`` or here; where there is none, the one that comes with toccata.
 
     Raises:
         ModelError: There is none.
     """
     if name:
         return _model_path(name) or Path(name)
-    found = _model_folders(None)
-    if not found:
+    own = _model_folders([Path("models"), Path()])
+    if own:
+        return max(own, key=lambda path: (path / folder.ABOUT).stat().st_mtime)
+    if not folder.is_model(BUNDLED / DEFAULT_MODEL):
         raise ModelError(NO_MODEL, kind="no-model")
-    return max(found, key=lambda path: (path / folder.ABOUT).stat().st_mtime)
+    return BUNDLED / DEFAULT_MODEL
 
 
 def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
-    """Describe each model in ``where`` and one level below it; by default in ``./models`` and here.
+    """Describe each model in ``where`` and one level below it; by default in ``./models``, here, and in toccata.
 
     A model that cannot be used is listed with the reason.
 
@@ -161,7 +170,8 @@ def model_rows(where: str | Path | None = None) -> list[dict[str, Any]]:
     """
     if where is not None and not Path(where).is_dir():
         raise ModelError(f"there is no folder {where}: `toccata models` lists those in ./models and here", path=where)
-    return [_model_row(path) for path in _model_folders(None if where is None else Path(where))]
+    places = [Path("models"), Path(), BUNDLED] if where is None else [Path(where)]
+    return [_model_row(path) for path in _model_folders(places)]
 
 
 def models(where: str | Path) -> list[folder.ModelFolder]:
@@ -214,8 +224,7 @@ def _model_row(path: Path) -> dict[str, Any]:
         return {"name": path.name, "path": str(path), "error": error.message}
 
 
-def _model_folders(where: Path | None) -> list[Path]:
-    places = [where] if where is not None else [Path("models"), Path()]
+def _model_folders(places: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for place in places:
         inside = [place, *sorted(p for p in place.iterdir() if p.is_dir())] if place.is_dir() else []
@@ -226,7 +235,8 @@ def _model_folders(where: Path | None) -> list[Path]:
 
 
 def _model_path(name: str) -> Path | None:
-    for path in (Path(name), Path("models") / name):
+    own = folder.name_for(Path(name)) == name  # no path
+    for path in (Path(name), Path("models") / name, *([BUNDLED / name] if own else [])):
         if folder.is_model(path):
             return path
     return None

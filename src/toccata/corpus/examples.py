@@ -246,12 +246,14 @@ class Examples:
         return augment
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker process parses for itself, and maps the columns itself.
+        # A worker process parses for itself, maps the columns itself, and has the features from its tokenizer.
         mapped = ("numbers", "ends")
-        return {**{k: v for k, v in self.__dict__.items() if k not in mapped}, "_parsed": OrderedDict()}
+        state = {name: value for name, value in self.__dict__.items() if name not in mapped}
+        return {**state, "_parsed": OrderedDict(), "features": self.features is not None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.features = self.tokenizer.features if state["features"] else None
         self._map()
 
 

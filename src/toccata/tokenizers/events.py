@@ -74,6 +74,14 @@ class EventTokenizer:
         for name in ("_fingerprint", "_grammar", "features"):
             self.__dict__.pop(name, None)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is built from the document is built anew: a process that is started with a few kilobytes need not be
+        # waited for, as one that is started with more than a pipe holds.
+        return {"document": self.document, "merges": self.merges, "algorithm": self.algorithm}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     @classmethod
     def build(cls, options: EventOptions) -> EventTokenizer:
         """A new tokenizer, before :meth:`fit`.
