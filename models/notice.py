@@ -29,9 +29,9 @@ _CITED = {
 """The sources whose first five lines have to be cited, with the file that holds them."""
 _THANKS = {
     "OpenScore/Lieder": "OpenScore Lieder Corpus, by the volunteers of OpenScore (https://openscore.cc)",
-    "OpenScore/StringQuartets": "OpenScore String Quartet Corpus, by the volunteers of OpenScore (https://openscore.cc)",
+    "OpenScore/StringQuartets": "OpenScore String Quartets, by the volunteers of OpenScore (https://openscore.cc)",
     "MarkGotham/Hauptstimme": "OpenScore Hauptstimme, by Mark Gotham and others",
-    "Groove MIDI Dataset": "Groove MIDI Dataset, by Jon Gillick, Adam Roberts, Jesse Engel, Douglas Eck and David Bamman",
+    "Groove MIDI Dataset": "Groove MIDI Dataset, by J. Gillick, A. Roberts, J. Engel, D. Eck and D. Bamman",
     "MutopiaProject/MutopiaProject": "The Mutopia Project (https://www.mutopiaproject.org), by its volunteers",
     "freedoom/freedoom": "Freedoom, by its contributors; see the credits below",
 }
