@@ -20,7 +20,7 @@ from toccata.engine.seeds import seeds_of
 from toccata.errors import CorpusError, MissingExtra
 from toccata.events import BarBegun, PieceFinished
 from toccata.files import write_text
-from toccata.folder_lock import locks
+from toccata.folder_lock import locked, locks
 from toccata.look import (
     Inspection,
     doctor,
@@ -33,10 +33,10 @@ from toccata.look import (
     soundfont_folders,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained
+from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_style, measure_trained
 from toccata.measure.figures import few, with_interval
 from toccata.measure.judge import Judge
-from toccata.measure.learned import Seen
+from toccata.measure.learned import Seen, learned_style
 from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
 from toccata.measure.reference import ReferenceStats
@@ -48,27 +48,30 @@ from toccata.midi.copies import Copies, copy_cleaned
 from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
+from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model, Precision
 from toccata.pace import recipe_table
-from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens
+from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, refuse_rank
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
 from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
 from toccata.tasks.coverage import Coverage
-from toccata.training.info import command_line
-from toccata.training.place import refuse_foreign
+from toccata.training.info import command_line, finetune_line
+from toccata.training.place import refuse_foreign, run_folder
 from toccata.training.threads import threads_that_wait_briefly
 
 if TYPE_CHECKING:
+    from toccata.tokenizers.base import Tokenizer
     from toccata.training.backend import Backend
+    from toccata.training.loop import State
     from toccata.training.pipeline import Run
 
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
     "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
-    "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "inspect",
-    "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table",
-    "refuse_output", "render", "seeds_of", "soundfont_folders", "train", "with_interval",
+    "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "finetune_style",
+    "inspect", "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank",
+    "recipe_table", "refuse_output", "render", "run_folder", "seeds_of", "soundfont_folders", "train", "with_interval",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -108,13 +111,19 @@ class Silent:
 
 @checked
 @accepts_urls(path=MODEL)
-def load(path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> Model:
-    """Open a model folder for writing music. Needs no torch.
+def load(
+    path: str | Path,
+    *,
+    precision: Precision = "8bit",
+    threads: int | None = None,
+    style_files: Sequence[str | Path | tuple[str | Path, float]] = (),
+) -> Model:
+    """Open a model folder for writing music, alone or with style files; see :class:`Model`. Needs no torch.
 
     Raises:
-        ModelError: There is no model, or a file of it is missing or was changed.
+        ModelError: There is no model, or a file of it is missing or was changed; or a style file cannot be used.
     """
-    model = Model(Path(path), precision=precision, threads=threads)
+    model = Model(Path(path), precision=precision, threads=threads, style_files=style_files)
     model.copies_within = lambda most: Judge(model).within(most)
     model.best_first = lambda: Ranker.of(model).best_first
     return model
@@ -235,25 +244,31 @@ def train(
     model = None if start_from is None else display_url(start_from)
     called = command_line(display_url(source), display_url(out), recipe, settings, minutes, model, backend)
     run = run_of(chosen, out, parent, listener.say, computes, command=called)
+    corpus, tokenizer, state = _taught(run, Path(source), listener)
+    if not run.is_main:
+        return run.wait()
+    if (finished := run.finished(corpus, state)) is not None:
+        listener.say(f"{display_url(out)} is finished already: nothing to do")
+        return finished
+    made = run.export(corpus, tokenizer, state)
+    return _measured(made, corpus, run.about(corpus, state), chosen, before, listener)
+
+
+def _taught(run: Run, source: Path, listener: Progress) -> tuple[Corpus, Tokenizer, State]:
+    """Prepare the corpus and train to the end, from where an earlier call was interrupted."""
     run.refuse_other_run()
-    corpus = _corpus(Path(source), out, chosen, run.main_first, listener)
+    corpus = _corpus(source, run.out, run.recipe, run.main_first, listener)
     listener.say(corpus.summary())
     tokenizer = run.tokenizer(corpus, listener.update)
     state = run.train(
         corpus,
         tokenizer,
         lambda step: listener.update("training", step.step, step.steps, str(step)),
-        on_checkpoint=Publishing(out, listener.say),
+        on_checkpoint=Publishing(run.out, listener.say),
     )
-    if not run.is_main:
-        return run.wait()
-    if state.stopped:
+    if state.stopped and run.is_main:
         listener.say(f"Stopped at step {state.step:,}: {state.stopped}.")
-    if (finished := run.finished(corpus, state)) is not None:
-        listener.say(f"{display_url(out)} is finished already: nothing to do")
-        return finished
-    made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, before, listener)
+    return corpus, tokenizer, state
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:
@@ -281,7 +296,13 @@ def _training(backend: str) -> tuple[type[Run], Backend]:
 
 
 def _recipe(
-    name: str, settings: Sequence[str], minutes: float | None, parent: folder.ModelFolder | None, source: Path
+    name: str,
+    settings: Sequence[str],
+    minutes: float | None,
+    parent: folder.ModelFolder | None,
+    source: Path,
+    *,
+    style_file: bool = False,
 ) -> Recipe:
     overrides = Settings.of(settings)
     if parent is None:
@@ -289,9 +310,10 @@ def _recipe(
     else:
         first = parent.about["lineage"].get("parent") is None
         before = recipe_of(parent)
-        chosen = for_finetuning(parent.about["recipe"], overrides, first=first)
+        chosen = for_finetuning(parent.about["recipe"], overrides, first=first, style_file=style_file)
         refuse_other_shape(chosen, DecoderConfig.from_json(parent.config, parent.path / folder.CONFIG), parent.path)
         refuse_other_tokens(chosen, before, parent.path)
+    refuse_rank(chosen.training.lora_rank, style_file)
     if (source / CORPUS).is_file():
         chosen = of_corpus(chosen, Corpus(source), overrides)
     return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
@@ -367,9 +389,78 @@ def finetune(
 
 
 @checked
+@accepts_urls(source=MUSIC, model=MODEL)
+def finetune_style(
+    source: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path,
+    settings: Sequence[str] = (),
+    minutes: float | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> StyleFile:
+    """Teach a model your own files by low-rank adaptation, and write what it learned to a small style file.
+
+    The model stays as it is; ``toccata.load(model, style_files=[out])`` writes with what was learned. What resuming
+    needs is beside the file, in a folder of its name that ends in ``.run``.
+
+    Args:
+        source: A folder of MIDI files, or a prepared corpus.
+        out: Where the style file goes, ``NAME.safetensors``.
+        model: The model folder to start from.
+        settings: ``section.key=value``, over the model's recipe.
+        minutes: Train for this long.
+        seed: The seed of the random numbers.
+        progress: Receives the progress.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        CorpusError: The folder cannot be trained on.
+        RecipeError: A setting is wrong.
+        RequestError: There is another file or folder at ``out``. Nothing was read or fetched.
+        NotFiniteError: The loss is no longer a finite number.
+        ToccataError: The disk is full, or the run there is another one.
+    """
+    refuse_two_lengths(minutes, settings)
+    path, listener = Path(out), progress or Silent()
+    place = run_folder(path)
+    with locked(place):
+        run_of, computes = _training("torch")
+        from toccata.training.style import about_style, is_finished, write_style
+
+        parent = folder.open_parent(Path(model), place)
+        before = Seen.of_parent(parent, listener.say)
+        settings = [*_as_settings(None, seed), *settings]
+        chosen = _recipe(RECIPE, settings, minutes, parent, Path(source), style_file=True)
+        called = finetune_line(display_url(source), str(path), settings, minutes, display_url(model))
+        run = run_of(chosen, place, parent, listener.say, computes, command=called)
+        corpus, _, state = _taught(run, Path(source), listener)
+        about = about_style(path, parent, chosen.training, run.about(corpus, state))
+        if not run.is_main:
+            return StyleFile.unread(path, about)
+        if is_finished(path, about):
+            listener.say(f"{path} is finished already: nothing to do")
+            return StyleFile.read(path)
+        about |= learned_style(path.stem, corpus)
+        arrays = run.trained()
+        draft = write_style(place / folder.TRAINING / path.name, arrays, about)
+        with_it, alone = (load(parent.path, precision="fp32", style_files=files) for files in ([draft.path], []))
+        metrics = measure_style(with_it, alone, corpus, before, say=listener.say, update=listener.update)
+        made = write_style(path, arrays, {**about, "metrics": metrics})
+        draft.path.unlink()
+        return made
+
+
+@checked
 @accepts_urls(model=MODEL, source=MUSIC)
 def evaluate(
-    model: str | Path, source: str | Path, *, include_seen: bool = False, progress: Progress | None = None
+    model: str | Path,
+    source: str | Path,
+    *,
+    style_files: Sequence[str | Path | tuple[str | Path, float]] = (),
+    include_seen: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on the pieces below ``source`` that it has not seen.
 
@@ -379,6 +470,7 @@ def evaluate(
     Args:
         model: A model folder.
         source: A folder of MIDI files, or a prepared corpus.
+        style_files: Style files to measure it with; the pieces that these were trained on are left out, too.
         include_seen: Measure on those, too.
         progress: Receives the progress.
 
@@ -386,12 +478,13 @@ def evaluate(
         CorpusError: There is no piece to measure on.
     """
     listener = progress or Silent()
-    opened = load(model, precision="fp32")
+    opened = load(model, precision="fp32", style_files=style_files)
     options = recipe_of(opened.folder).clean
     material = gather(
         Path(source),
         options,
         opened.folder,
+        style_files=[used.file for used in opened.style_files],
         include_seen=include_seen,
         progress=lambda done, files: listener.update("reading", done, files),
     )
@@ -404,9 +497,12 @@ def evaluate(
             path=source,
         )
     found = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
-    written = validity(load(model).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS)
+    written = validity(
+        load(model, style_files=style_files).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS
+    )
     valid = written.valid / written.pieces
-    return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults)
+    used = tuple(one.to_json() for one in opened.style_files)
+    return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults, used)
 
 
 @checked

@@ -88,6 +88,11 @@ class ModelFolder:
         return hashlib.sha256(json.dumps(self.about["files"], sort_keys=True).encode()).hexdigest()
 
     @property
+    def weights(self) -> str:
+        """The digest of the weights' file; empty where there is none."""
+        return str(self.about["files"].get(WEIGHTS, ""))
+
+    @property
     def config(self) -> dict[str, Any]:
         """The content of ``config.json``."""
         return _object(self.file(CONFIG))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
@@ -32,6 +33,7 @@ from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock
 from toccata.midi.repitch import Keys
 from toccata.model.config import DecoderConfig
+from toccata.model.stylefile import open_style_files
 from toccata.piece import Piece, Pieces
 from toccata.tasks.conditioning import Levels, with_controls
 from toccata.tasks.coverage import Coverage
@@ -128,24 +130,34 @@ class Model:
         folder: Its model folder.
         config: Its shape.
         tokenizer: Its tokenizer.
+        style_files: The style files that change its weights, each with how many times it counts.
         stats: Statistics of the latest call.
-        copies_within: Given a number of notes, returns a function that tests whether a piece copies no passage of more
-            notes from the training music; set by ``toccata.load``.
+        copies_within: Returns a test that a piece copies no passage of more than so many notes; as ``best_first``.
         best_first: Returns a function that sorts pieces, the best first; set by ``toccata.load``.
     """
 
     @checked
-    def __init__(self, path: str | Path, *, precision: Precision = "8bit", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        precision: Precision = "8bit",
+        threads: int | None = None,
+        style_files: Sequence[str | Path | tuple[str | Path, float]] = (),
+    ) -> None:
         """Open a model folder.
 
         Args:
             path: The folder.
             precision: ``8bit`` is two to three times as fast as ``fp32`` and a little coarser.
             threads: Processors to use; by default all, up to four.
+            style_files: Style files that change its weights; what they change adds up. Each is a path, or a path and
+                how many times it counts: ``("mine.safetensors", 0.5)`` or ``"mine.safetensors:0.5"``.
 
         Raises:
             ArgumentError: There is no such precision, or no such number of processors.
-            ModelError: The folder is no model, or a file is missing or was changed.
+            ModelError: The folder is no model, or a file is missing or was changed; or a style file is damaged, is
+                none, or is for another model.
         """
         self.folder = folder.open_folder(Path(path))
         self.config = DecoderConfig.from_json(self.folder.config, self.folder.path / folder.CONFIG)
@@ -158,6 +170,7 @@ class Model:
                 path=place,
             )
         self.precision, self.threads = precision, threads
+        self.style_files = open_style_files(style_files, self.config, self.name, self.folder.weights)
         self._scheduler: Scheduler | None = None  # an idle one
         self._lock = threading.Lock()
         self.stats = Stats()
@@ -165,8 +178,11 @@ class Model:
         self.best_first: Callable[[], Callable[[Sequence[Piece]], list[Piece]]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path of the model, which is opened again when unpickled."""
-        return partial(_reopened, self.precision, self.threads), (self.folder.path,)
+        """Pickle the paths of the model and its style files, which are opened again when unpickled."""
+        files = tuple((used.file.path, used.weight) for used in self.style_files)
+        return partial(_reopened, precision=self.precision, threads=self.threads, style_files=files), (
+            self.folder.path,
+        )
 
     @property
     def name(self) -> str:
@@ -185,8 +201,9 @@ class Model:
 
     @property
     def coverage(self) -> Coverage | None:
-        """What the model has learned of instruments, meters and tempos; None where its folder does not say."""
-        return Coverage.from_json(self.folder.about.get(folder.COVERAGE))
+        """What the model, and its style files, have learned of instruments, meters and tempos; None: unknown."""
+        sources = (self.folder.about, *(used.file.about for used in self.style_files))
+        return Coverage.of_trainings(source.get(folder.COVERAGE) for source in sources)
 
     @cached_property
     def sampling(self) -> Sampling:
@@ -633,8 +650,6 @@ class Model:
                 if self._scheduler is None or self._scheduler.cache.rows < scheduler.cache.rows:
                     self._scheduler = scheduler
 
-    # -- how it is done ------------------------------------------------------------------------------------------------
-
     def carry_out(self, plan: Plan, results: list[Any], watched: bool = True) -> Generator[Event, None, None]:
         """Write the pieces of a plan, and yield events.
 
@@ -739,13 +754,14 @@ class Model:
             self.has_learned("controls"),
             self.has_learned("fill"),
             self.coverage,
+            [used.to_json() for used in self.style_files],
         )
 
     @cached_property
     def _network(self) -> Network:
         """The network, built from the weights on first use; all schedulers share it."""
         bits: Bits = 8 if self.precision == "8bit" else 32
-        return Network.open(self.folder, self.config, bits=bits, threads=self.threads)
+        return Network.open(self.folder, self.config, bits=bits, threads=self.threads, style_files=self.style_files)
 
 
 def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -753,11 +769,9 @@ def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return (1, bars) if isinstance(bars, int) else bars
 
 
-def _reopened(precision: Precision, threads: int | None, path: Path) -> Model:
+def _reopened(path: Path, **how: Any) -> Model:
     """Unpickle a model, by ``toccata.load``, which this module cannot import at the top."""
-    from importlib import import_module
-
-    model: Model = import_module("toccata.api").load(path, precision=precision, threads=threads)
+    model: Model = import_module("toccata.api").load(path, **how)
     return model
 
 

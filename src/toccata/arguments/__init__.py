@@ -30,6 +30,7 @@ from toccata.arguments.kinds import (
     Several,
     Text,
     Unfit,
+    Weighted,
     Whole,
 )
 from toccata.arguments.musical import (
@@ -123,6 +124,8 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "path": Place(),
     "precision": Choice("8bit", "fp32"),
     "threads": Whole(1, MOST_THREADS),
+    "style_files": Several(Weighted(), "style files", most=100, none=True),
+    "style_file": Weighted(),
     "pieces": Several(Instance("Piece"), "pieces", most=MOST_PIECES),
     "rank.model": Instance("Model"),
     # -- training, and the music for it
@@ -134,6 +137,8 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "start_from": Place("the path of a model"),
     "train.seed": Whole(0, Seeds.HIGHEST),
     "finetune.seed": Whole(0, Seeds.HIGHEST),
+    "finetune_style.seed": Whole(0, Seeds.HIGHEST),
+    "finetune_style.out": _OUT,
     "recipe": Text("the name of a recipe, or the path of a .toml file"),
     "settings": Several(Text("a text like training.lr=0.001"), "settings", none=True),
     "minutes": Number(0, LONGEST, above=True),

@@ -14,6 +14,7 @@ from toccata.errors import RequestError, shown
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}")
 _MOST_DIGITS = 40
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 
 
 class Unfit(ValueError):  # noqa: N818 - never leaves this package
@@ -213,6 +214,28 @@ class Music(Place):
         if isinstance(value, bytes) or (hasattr(value, "midi") and hasattr(value, "origin")):
             return value
         return value if is_instance(value, "ScoreTick") else super().read(value)
+
+
+class Weighted(Kind):
+    """A local file and how many times it counts: ``mine.safetensors:0.5``, ``("mine.safetensors", 0.5)``; else once."""
+
+    allowed = "a local path, with a weight from -10 to 10 if it does not count once, like mine.safetensors:0.5"
+    _place, _weight = Place("a local path", local=True), Number(-10, 10)
+
+    def read(self, value: Any) -> tuple[Path, float]:
+        """As path and weight."""
+        if isinstance(value, tuple | list):
+            path, weight = pair(value)
+        else:
+            path, weight = self._place.read(value), 1.0
+            start, colon, end = str(path).rpartition(":")
+            if isinstance(path, str) and colon and start and _NUMBER.fullmatch(end):
+                path, weight = start, float(end)
+        return Path(self._place.read(path)), float(self._weight.read(weight))
+
+    def parse(self, text: str) -> tuple[Path, float]:
+        """The same, from text."""
+        return self.read(text)
 
 
 class Several(Kind):

@@ -56,10 +56,7 @@ from toccata.errors import RequestError
     *ENSEMBLE,
 )  # fmt: skip
 def generate(face: Face, **options: Any) -> None:
-    """Write new music, or go on from PROMPT, a MIDI file.
-
-    With -n: NAME-1.mid, NAME-2.mid, ...; with --best-of the best first.
-    """
+    """Write new music, or go on from PROMPT, a MIDI file. With -n: NAME-1.mid, NAME-2.mid; --best-of: best first."""
     from toccata import api
 
     _refuse_no_prompt(options)

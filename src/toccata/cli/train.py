@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any, Literal
 
 import click
 
-from toccata.cli.base import PATH, Face, Value, command, many, refuse_file
+from toccata.cli.base import PATH, Face, Value, command, many, refuse_file, refuse_remote
 from toccata.cli.settings import setting
+from toccata.cli.writing import STYLE_FILES
 
+STYLE_FILE = ".safetensors"
+"""The suffix of an output that is a style file."""
 _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="What computes.  [torch]")
 
 
@@ -51,7 +55,8 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any)
     examples=(
         "toccata finetune midi/mine --model models/bach --minutes 5 -o models/mine",
         "toccata finetune midi/mine --model models/bach -o models/gentle training.lr=0.0002",
-        "toccata generate --model models/mine --bars 16 --audio",
+        "toccata finetune midi/mine --model models/bach -o mine.safetensors",
+        "toccata generate --model models/bach --style-file mine.safetensors --bars 16",
     ),
 )
 @click.argument("midi_dir", type=PATH)
@@ -64,15 +69,26 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any)
     metavar="DIR|NAME",
     help="The model to start from; else as for generate.",
 )
-@click.option("-o", "--output", type=PATH, metavar="DIR", help="The model.  [models/MIDI_DIR]")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="DIR|FILE",
+    help="The model, or a style file: NAME.safetensors.  [models/MIDI_DIR]",
+)
 @click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
 @click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
 @_BACKEND
 def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **options: Any) -> None:
     """Teach a model your own MIDI files.
 
-    The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise.
+    The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise. A style file
+    (low-rank adaptation) has only what is new, in less than a megabyte; the model that it is used with stays as it is.
     """
+    output = options["output"]
+    if output is not None and output.suffix == STYLE_FILE:
+        _style_file(face, midi_dir, settings, parent=parent, **options)
+        return
     _train(face, midi_dir, settings, parent=parent, recipe=None, finetunes=True, **options)
 
 
@@ -90,9 +106,7 @@ def _train(
     size: Literal["nano", "micro", "small", "base"] | None = None,
     finetunes: bool = False,
 ) -> None:
-    for text in settings:
-        if text.find("=") < 1:
-            raise click.UsageError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
+    _refuse_no_settings(settings)
     from toccata import api
 
     out = output or Path("models") / midi_dir.resolve().name
@@ -133,6 +147,64 @@ def _train(
         "log": api.display_url(log) if log.exists() else None,
     }
     face.result(value, _trained(face, value))
+
+
+def _style_file(
+    face: Face,
+    midi_dir: Path,
+    settings: Sequence[str],
+    *,
+    output: Path,
+    parent: str | None,
+    minutes: float | None,
+    seed: int | None,
+    backend: str | None,
+) -> None:
+    """Train a style file."""
+    from toccata import api
+
+    if backend not in (None, "torch"):
+        raise click.UsageError("style files are trained with torch: leave out --backend, or name a folder with -o")
+    _refuse_no_settings(settings)
+    refuse_remote([output])
+    run = api.run_folder(output)
+    start_from = api.find_model(setting("model", parent))
+    face.place = run
+    face.saved = f"what was done so far is kept in {run}: run the same command again to go on"
+    began = time.time()
+    with face.progress() as progress:
+        made = api.finetune_style(
+            midi_dir, output, model=start_from, settings=settings, minutes=minutes, seed=seed, progress=progress
+        )
+    value = {
+        "style_file": str(made.path),
+        "bytes": made.path.stat().st_size,
+        "finished_before": made.path.stat().st_mtime < began,
+        **{name: made.about[name] for name in ("base", "rank", "scale", "lineage")},
+        "metrics": made.about.get("metrics", {}),
+    }
+    face.result(value, _trained_style(face, value, start_from))
+
+
+def _trained_style(face: Face, value: dict[str, Any], model: Path) -> list[str]:
+    if face.quiet:
+        return [value["style_file"]]
+    metrics, base = value["metrics"], value["base"]["name"]
+    lines = [f"style file   {value['style_file']}, {value['bytes'] / 1000:,.0f} kB, for the model {base}"]
+    if "nats_per_note" in metrics:
+        from toccata import api
+
+        pieces = many(metrics["pieces"], "piece")
+        lines.append(f"likelihood   {api.with_interval(metrics)} on {pieces} it has not seen; lower is better")
+        lines.append(f"without it   {metrics['without']:.2f}")
+    command = shlex.join(["toccata", "generate", "--model", str(model), "--style-file", value["style_file"]])
+    return [*lines, "", "and now", f"  {command} --bars 16 --audio --plot"]
+
+
+def _refuse_no_settings(texts: Sequence[str]) -> None:
+    for text in texts:
+        if text.find("=") < 1:
+            raise click.UsageError(f"{text!r} is no setting: write section.key=value, e.g. training.lr=0.001")
 
 
 def _made_at(out: Path) -> float:
@@ -188,8 +260,9 @@ def _sorted_out(value: dict[str, Any]) -> list[str]:
 )
 @click.argument("model", type=Value("model"))
 @click.argument("midi_dir", type=PATH)
+@STYLE_FILES
 @click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it has seen, too.")
-def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None:
+def evaluate(face: Face, model: str, midi_dir: Path, style_files: Sequence[Any], include_seen: bool) -> None:
     """Measure MODEL on the pieces in MIDI_DIR that it has not seen.
 
     Seen is what it and the models before it were trained on, and what shares long passages with that.
@@ -200,10 +273,13 @@ def evaluate(face: Face, model: str, midi_dir: Path, include_seen: bool) -> None
     from toccata import api
 
     with face.progress() as progress:
-        found = api.evaluate(api.find_model(model), midi_dir, include_seen=include_seen, progress=progress)
+        found = api.evaluate(
+            api.find_model(model), midi_dir, style_files=style_files, include_seen=include_seen, progress=progress
+        )
     value = found.to_dict()
     lines = [
         f"model        {value['model']}",
+        *(f"style file   {used['file']}, weight {used['weight']:g}" for used in value.get("style_files", ())),
         f"likelihood   {api.with_interval(value)}",
         f"             {value['nats_per_token']:.2f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
         f"measured on  {many(value['pieces'], 'piece')}, {value['notes']:,} notes",

@@ -63,6 +63,10 @@ def _without(options: dict[str, Any]) -> tuple[str, ...]:
     return (*named, "players") if options.get("anyone") else tuple(named)
 
 
+STYLE_FILES = click.option(
+    "--style-file", "style_files", type=Value("style_file"), multiple=True, metavar="FILE[:W]",
+    help="What finetune wrote; W: how much it counts.",
+)  # fmt: skip
 BEST_OF = click.option(
     "--best-of", type=Value("best_of"), metavar="N", help="Write N, keep the best.  [2n without --seed]"
 )
@@ -138,6 +142,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             metavar="DIR|NAME",
             help="The model; else TOCCATA_MODEL, or the newest.",
         ),
+        STYLE_FILES,
         click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),
     )
     levels: tuple[Callable[[Any], Any], ...] = (
@@ -261,7 +266,7 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
         raise click.UsageError("--soundfont says what plays the sound: add --audio")
     soundfont = setting("soundfont", options["soundfont"]) if options["audio"] else None
     sampling = api.Sampling(**{name: options[name] for name in _SAMPLING if options.get(name) is not None})
-    model = api.load(path, precision=precision)
+    model = api.load(path, precision=precision, style_files=options["style_files"])
     judge = api.Judge(model) if api.Judge.has(model) else None
     usual = api.ReferenceStats.of_model(model.folder)
     best_of = options.get("best_of")
@@ -304,6 +309,8 @@ def print_result(
         "model": session.model.name,
         "digest": session.model.folder.digest,
     }
+    if session.model.style_files:
+        value["style_files"] = [used.to_json() for used in session.model.style_files]
     lines = _lines(face, written)
     left = [*(session.best.left_out if session.best is not None else ()), *session.silent]
     if session.best is not None or left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from toccata.engine.runtime import onnxruntime, open_graph
 from toccata.errors import ModelError
 from toccata.model.config import DecoderConfig
 from toccata.model.layout import shapes
+from toccata.model.stylefile import UsedStyleFile, merged
 from toccata.model.tensors import read_tensors
 
 Bits = Literal[32, 8]
@@ -74,15 +75,24 @@ class Network:
 
     @classmethod
     def open(
-        cls, model: folder.ModelFolder, config: DecoderConfig, *, bits: Bits = 8, threads: int | None = None
+        cls,
+        model: folder.ModelFolder,
+        config: DecoderConfig,
+        *,
+        bits: Bits = 8,
+        threads: int | None = None,
+        style_files: Sequence[UsedStyleFile] = (),
     ) -> Network:
-        """Build and load the graph of a model folder.
+        """Build and load the graph of a model folder, its weights merged with style files, each by how much it counts.
 
         Raises:
-            ModelError: The weights are missing, damaged, not finite, or not those of the config.
+            ModelError: The weights are missing, damaged, not finite, or not those of the config; or a style file is.
         """
         path: Path = model.file(folder.WEIGHTS)
-        return cls.of(config, read_tensors(path, shapes(config)), bits=bits, threads=threads, name=str(model.path))
+        tensors = read_tensors(path, shapes(config))
+        if style_files:  # before the weights are rounded to 8 bits, which would swallow small changes
+            tensors = merged(config, tensors, style_files)
+        return cls.of(config, tensors, bits=bits, threads=threads, name=str(model.path))
 
 
 def _processors() -> int:

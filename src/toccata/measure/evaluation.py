@@ -20,6 +20,7 @@ from toccata.measure.reference import USUAL, ReferenceStats, reference_stats, wi
 from toccata.measure.sampling_choice import SamplingChoice, choose_sampling
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
+from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model
 from toccata.tasks.coverage import PIECES as COUNTED
 from toccata.tasks.coverage import Coverage
@@ -63,6 +64,7 @@ class Evaluation:
         written: Pieces written for this.
         valid: The share of those without a fault.
         faults: The faults of the others.
+        style_files: The style files that the model was measured with, as a piece's origin has them.
     """
 
     model: str
@@ -72,6 +74,7 @@ class Evaluation:
     written: int
     valid: float
     faults: tuple[str, ...]
+    style_files: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, with the keys of DESIGN's ``evaluate``."""
@@ -91,6 +94,7 @@ class Evaluation:
             "unknown": list(material.unknown),
             "unread": [{"path": path, "reason": reason} for path, reason in material.unread],
             "validity": {"pieces": self.written, "valid": self.valid, "faults": list(self.faults)},
+            **({"style_files": list(self.style_files)} if self.style_files else {}),
         }
 
 
@@ -99,6 +103,7 @@ def gather(
     options: CleanOptions,
     made: ModelFolder,
     *,
+    style_files: Sequence[StyleFile] = (),
     include_seen: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Material:
@@ -108,6 +113,7 @@ def gather(
         source: A folder of MIDI files, or a prepared corpus.
         options: How files are cleaned.
         made: The model's folder.
+        style_files: The style files it is used with.
         include_seen: Take pieces that it has seen, too.
         progress: Called with (files done, files in all).
 
@@ -115,7 +121,7 @@ def gather(
         CorpusError: There is no such folder, or no MIDI file in it.
         ModelError: The model does not say what it was trained on, and pieces that it has seen are not to be taken.
     """
-    seen = _seen(made, include_seen)
+    seen = _seen(made, style_files, include_seen)
     unread: list[tuple[str, str]] = []
     pieces = []
     contents: set[frozenset[tuple[str, str]]] = set()
@@ -146,19 +152,52 @@ def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int
     return likelihood(model, (Score.from_midi(midi) for midi in pieces), progress)
 
 
-def _seen(made: ModelFolder, optional: bool) -> Seen | None:
-    """Return what a model has seen; None: it is unknown, and ``optional``.
+def _seen(made: ModelFolder, style_files: Sequence[StyleFile], optional: bool) -> Seen | None:
+    """Return what a model has seen, with style files; None: it is unknown, and ``optional``.
 
     Raises:
         ModelError: It is unknown: measured on its own pieces, the model would look far better than it is.
     """
     try:
-        return Seen.of_model(made)
+        return Seen.of_model(made, [(style.name, style.digest, style.about) for style in style_files])
     except ModelError as error:
         if optional:
             return None
         message = f"{error.message}, or measure on all pieces (include_seen=True)"
         raise ModelError(message, path=error.path, kind=error.kind) from None
+
+
+def measure_style(
+    model: Model,
+    plain: Model,
+    corpus: Corpus,
+    before: Seen,
+    *,
+    say: Callable[[str], None],
+    update: Callable[[str, int, int], None],
+) -> dict[str, Any]:
+    """Measure a model with a style file that was just trained, and without it, on held-out pieces.
+
+    Args:
+        model: The model with the style file.
+        plain: The model alone.
+        corpus: What the style file was trained on.
+        before: What the model has seen: held-out pieces that it knows are not measured on.
+        say: Called with each message for the user.
+        update: Called with the progress of a task: its name, done, and total.
+
+    Returns:
+        The metrics; ``without`` is the model's own likelihood. Empty where there is no piece to measure on.
+    """
+    split, numbers, _ = _held_out(corpus, before.held_out(corpus))
+    if not numbers:
+        return {}
+    say(f"Measuring on {len(numbers):,} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
+    found = [
+        likelihood(one, (corpus.score(i) for i in numbers), lambda done: update("measuring", done, len(numbers)))
+        for one in (model, plain)
+    ]
+    return {**found[0].to_dict(), "split": split, "without": found[1].to_dict()["nats_per_note"]}
 
 
 def measure_trained(

@@ -30,6 +30,7 @@ from toccata.folder import ModelFolder
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.midi.facts import Fingerprint
+from toccata.tasks.coverage import PIECES as COUNTED
 from toccata.tasks.coverage import Coverage
 
 UNNAMED = "a model without a name"
@@ -40,6 +41,10 @@ EXACT, STEPS = "exact-2", "steps-1"
 MARKS = "passages-1 sketch-1"
 """The kind of fingerprints that this version computes; those of another kind are not compared."""
 SIDES: tuple[Split, ...] = ("train", "valid")
+PIECES = "pieces"
+"""The key of a style file's metadata with the content hashes of the pieces that it was trained and validated on."""
+MOST_IN_STYLE = 2000
+"""The most pieces whose content hashes are in a style file: 70 bytes each."""
 MOST_BYTES = 2**30
 """A larger ``data.json`` is not read."""
 
@@ -88,6 +93,15 @@ class Generation:
         sides = {side: (n := corpus.numbers(side))[np.argsort(hashed[n], kind="stable")].tolist() for side in SIDES}
         pieces = {side: [as_text(number) for number in hashed[sides[side]].tolist()] for side in SIDES}
         return cls(model, None, EXACT, pieces, [_thinned(marked(corpus, i)) for i in chain(*sides.values())])
+
+    @classmethod
+    def of_style(cls, name: str, digest: str, about: Mapping[str, Any]) -> Generation:
+        """Return the training data that the metadata of a style file record; unknown where they do not."""
+        saved = about.get(PIECES)
+        try:
+            return cls.from_json({**saved, "model": name, "digest": digest})
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return cls(name if name.isprintable() else UNNAMED, digest)
 
     @property
     def contents(self) -> list[str]:
@@ -234,6 +248,18 @@ class Learned:
         return found
 
 
+def learned_style(name: str, corpus: Corpus) -> dict[str, Any]:
+    """Return what a style file says of the music it is trained on: content hashes, and what it covers.
+
+    Of more than :data:`MOST_IN_STYLE` pieces the hashes are left out, as the file is to stay small.
+    """
+    pieces = None
+    if sum(len(corpus.numbers(side)) for side in SIDES) <= MOST_IN_STYLE:
+        pieces = Generation.of_corpus(name, corpus).to_json()
+    covered = Coverage.of_scores(corpus.score(number) for number in corpus.sample("train", COUNTED))
+    return {PIECES: pieces, folder.COVERAGE: covered.to_json()}
+
+
 class Seen:
     """Finds out which pieces a model or its ancestors have seen, whole or in part.
 
@@ -252,14 +278,21 @@ class Seen:
         self.coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
 
     @classmethod
-    def of_model(cls, made: ModelFolder) -> Seen:
+    def of_model(cls, made: ModelFolder, style_files: Sequence[tuple[str, str, Mapping[str, Any]]] = ()) -> Seen:
         """Return what a model has seen.
+
+        Args:
+            made: Its folder.
+            style_files: Name, digest and metadata of the style files it is used with.
 
         Raises:
             ModelError: Its folder does not record its training data, or its index is damaged.
         """
         has_index = made.has(folder.ORIGINALITY)
-        return cls(made, Learned.of_model(made), Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
+        learned = Learned.of_model(made)
+        later = tuple(Generation.of_style(*style) for style in style_files)
+        learned = replace(learned, generations=(*later, *learned.generations))
+        return cls(made, learned, Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
 
     @classmethod
     def of_parent(cls, parent: ModelFolder, say: Callable[[str], None] | None = None) -> Seen:

@@ -35,6 +35,16 @@ FINETUNE = 0.2
 """The learning rate of finetuning, as a fraction of the learning rate of the training before it."""
 FINETUNE_EPOCHS = 8.0
 """The most passes over the music of a finetuning: few pieces are learned by heart soon."""
+STYLE_FILE: Mapping[str, Any] = {
+    "lora_rank": 8,
+    "lr": 5e-3,
+    "optimizer": "adamw",
+    "embedding_lr": 1.0,
+    "weight_decay": 0.0,
+    "ema": 0.0,
+    "shard": False,
+}
+"""The training options of a finetuning that writes a style file, where they are not set."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,8 @@ class Recipe:
         values = asdict(self)
         # The Weights & Biases project belongs to the run, not to the model: finetuning does not inherit it.
         del values["training"]["wandb"]
+        if not self.training.lora_rank:  # so that a recipe without style files is what it was before there were any
+            values["training"] = {key: v for key, v in values["training"].items() if not key.startswith("lora_")}
         return values
 
 
@@ -136,7 +148,9 @@ def restore(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = ()) 
     return _recipe(str(saved.get("name", "")), table)
 
 
-def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings = (), *, first: bool) -> Recipe:
+def for_finetuning(
+    saved: Mapping[str, Any], overrides: Sequence[str] | Settings = (), *, first: bool, style_file: bool = False
+) -> Recipe:
     """Return the recipe for finetuning a model: the model's own, without the values that belong to that run alone.
 
     The learning rate of training from scratch would make the model forget what it knows, so it is multiplied by
@@ -147,6 +161,7 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
         saved: The recipe of the model to start from, from its folder.
         overrides: Settings that override the result.
         first: Whether that model was trained from scratch; a finetuned model has the lower learning rate already.
+        style_file: Whether a style file is to be written: low-rank changes are trained, by ``STYLE_FILE``.
 
     Raises:
         RecipeError: An unknown key, or a value of the wrong type.
@@ -154,7 +169,10 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
     settings = Settings.of(overrides)
     recipe = restore(saved, settings)
     training = recipe.training
-    if first and not settings.has("training.lr"):
+    if style_file:
+        unset = {name: value for name, value in STYLE_FILE.items() if not settings.has(f"training.{name}")}
+        training = replace(training, **unset)
+    elif first and not settings.has("training.lr"):
         training = replace(training, lr=training.lr * FINETUNE)
     if not settings.has("training.minutes"):
         training = replace(training, minutes=None)
@@ -163,6 +181,18 @@ def for_finetuning(saved: Mapping[str, Any], overrides: Sequence[str] | Settings
     elif not settings.has("training.max_epochs"):
         training = replace(training, max_epochs=None)
     return replace(recipe, training=training)
+
+
+def refuse_rank(rank: int, style_file: bool) -> None:
+    """Refuse a rank without a style file, and a style file without a rank.
+
+    Raises:
+        RecipeError: One is there without the other.
+    """
+    if style_file and not rank:
+        raise RecipeError("training.lora_rank must be at least 1 for a style file; leave it out, or name a folder")
+    if rank and not style_file:
+        raise RecipeError("training.lora_rank is for style files: finetune a model with -o NAME.safetensors")
 
 
 def refuse_other_shape(recipe: Recipe, parent: DecoderConfig, path: Path) -> None:

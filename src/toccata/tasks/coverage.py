@@ -159,6 +159,17 @@ class Coverage:
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
+    @classmethod
+    def of_trainings(cls, saved: Iterable[Any]) -> Coverage | None:
+        """Return what a model has learned in some trainings, one after the other, each as ``to_json`` wrote it.
+
+        None where that of the first is unknown; of a later one, nothing is added then.
+        """
+        first, *others = map(cls.from_json, saved)
+        for later in others if first is not None else ():
+            first = first if later is None else later.with_earlier(first)
+        return first
+
     def with_earlier(self, other: Coverage | None) -> Coverage:
         """Return what a model has learned that was finetuned from one that had learned ``other``."""
         if other is None:

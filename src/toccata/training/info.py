@@ -114,6 +114,12 @@ def command_line(
     return shlex.join([*words, *settings])
 
 
+def finetune_line(source: str, out: str, settings: Sequence[str], minutes: float | None, model: str) -> str:
+    """Return the command line that starts the training of a style file, and also resumes it."""
+    words = ["toccata", "finetune", source, "--model", model, "-o", out]
+    return shlex.join([*words, *([] if minutes is None else ["--minutes", str(minutes)]), *settings])
+
+
 def machine(precision: str, facts: Mapping[str, str]) -> dict[str, Any]:
     """Return a description of this machine, without anything personal; ``facts`` describe the backend."""
     return {

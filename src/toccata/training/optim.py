@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from toccata.model.layout import EMBEDDINGS
 from toccata.training import sharding
@@ -76,8 +76,8 @@ def orthogonalised(
     return x.mT if tall else x
 
 
-def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> list[torch.optim.Optimizer]:
-    """The optimisers of a Decoder.
+def build(named: Mapping[str, Tensor], options: TrainOptions, *, bf16: bool = False) -> list[torch.optim.Optimizer]:
+    """The optimisers of a Decoder's parameters, by their names, or of what is trained beside them.
 
     Norms, biases and embeddings are not decayed; ``bf16``: where that is the faster precision.
     """
@@ -85,7 +85,7 @@ def build(model: nn.Module, options: TrainOptions, *, bf16: bool = False) -> lis
     decayed: list[Tensor] = []
     embeddings: list[Tensor] = []
     plain: list[Tensor] = []
-    for name, parameter in model.named_parameters():
+    for name, parameter in named.items():
         inside = parameter.ndim == 2 and "blocks." in name
         if inside and options.optimizer == "muon":
             hidden.append(parameter)

@@ -15,6 +15,7 @@ KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
 
+LORA_PARTS = ("blocks", "vectors", "embedding", "features", "head")
 FEWEST = 3
 """Of fewer pieces than this that are held back, none ends a training: chance would decide when."""
 
@@ -84,6 +85,16 @@ class TrainOptions:
     """Share out weights, gradients and optimiser states over the processes that train together (FSDP), for models that
     one device does not hold; without effect on one process.
     """
+    lora_rank: int = 0
+    """The rank of what is trained beside the weights of a model, which stay (Hu et al. 2021), for a style file; 0: the
+    weights themselves are trained.
+    """
+    lora_alpha: float = 16.0
+    """The product of two factors counts ``lora_alpha / lora_rank`` times: so one learning rate suits every rank."""
+    lora_parts: tuple[str, ...] = ("blocks", "vectors", "head")
+    """What changes: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and positions;
+    ``features``; ``head`` (with that of intervals).
+    """
     seed: int = 0
     wandb: str = ""
     """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""
@@ -94,16 +105,23 @@ class TrainOptions:
             value = getattr(self, name)
             if not 0 <= value <= 1 or (value == 1 and name in ("beta1", "beta2", "ema")):
                 raise RecipeError(f"training.{name} must be a share between 0 and 1, not {shown(value)}")
+        if unknown := [part for part in self.lora_parts if part not in LORA_PARTS] or not self.lora_parts:
+            raise RecipeError(f"training.lora_parts must be some of {', '.join(LORA_PARTS)}, not {shown(unknown)}")
+        if self.lora_rank and self.shard:
+            raise RecipeError("training.shard is for the training of all weights: leave it out, or training.lora_rank")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RecipeError(
                     f"training.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}"
                 )
-        if self.lr <= 0 or any(
-            value is not None and value <= 0 for value in (self.minutes, self.epochs, self.max_epochs)
+        if (
+            self.lr <= 0
+            or self.lora_alpha <= 0
+            or any(value is not None and value <= 0 for value in (self.minutes, self.epochs, self.max_epochs))
         ):
             raise RecipeError(
-                "training.lr, training.minutes, training.epochs and training.max_epochs must be greater than 0"
+                "training.lr, training.lora_alpha, training.minutes, training.epochs and training.max_epochs must be "
+                "greater than 0"
             )
         _refuse_seed("training", self.seed)
 
@@ -111,7 +129,7 @@ class TrainOptions:
 _LOWEST: dict[str, float] = {
     "steps": 1, "micro_batch_size": 1, "gradient_accumulation_steps": 1, "embedding_lr": 0, "warmup": 0, "floor": 0,
     "weight_decay": 0, "clip": 0, "ema": 0, "evaluations": 1,
-    "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "seed": 0,
+    "valid_rows": 1, "patience": 0, "checkpoint_minutes": 0, "workers": 0, "lora_rank": 0, "seed": 0,
 }  # fmt: skip
 _CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": ("cosine", "wsd", "linear"),
@@ -170,7 +188,8 @@ _LOWEST_CODEC: dict[str, float] = {
 _HIGHEST: dict[str, float] = {
     "steps": 10**9, "rows": 10**6, "micro_batch_size": 10**6, "gradient_accumulation_steps": 10**6,
     "evaluations": 10**6, "valid_rows": 10**6, "patience": 10**6, "workers": 1024, "minutes": 10**7,
-    "checkpoint_minutes": 10**7, "lr": 100, "weight_decay": 1000, "clip": 10**9, "transpose": 24,
+    "checkpoint_minutes": 10**7, "lr": 100, "weight_decay": 1000, "clip": 10**9, "transpose": 24, "lora_rank": 4096,
+    "lora_alpha": 10**6,
 }  # fmt: skip
 """More than these is a slip of the keys."""
 

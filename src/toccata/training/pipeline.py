@@ -11,6 +11,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from toccata import __version__, folder
 from toccata.corpus.examples import Examples, refuse_drums_alone
 from toccata.corpus.store import Corpus
@@ -439,10 +441,13 @@ class Run:
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None
 
-    def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
-        """Write the model folder with the best weights."""
+    def trained(self) -> dict[str, NDArray[Any]]:
+        """Return the best of what was trained, by name: the weights, or low-rank changes of the parent's weights."""
         best = self.folder / checkpoint.BEST
         _, arrays = checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST)
-        weights = checkpoint.part(arrays, checkpoint.MODEL)
+        return checkpoint.part(arrays, checkpoint.MODEL)
+
+    def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
+        """Write the model folder with the best weights."""
         config, _ = self._start(tokenizer)
-        return export(self.out, config, weights, tokenizer, self.about(corpus, state), card="")
+        return export(self.out, config, self.trained(), tokenizer, self.about(corpus, state), card="")

@@ -9,6 +9,7 @@ from typing import Literal
 from toccata import folder
 from toccata.corpus.store import CORPUS, INDEX, JOURNAL, PIECES
 from toccata.errors import RequestError
+from toccata.model.stylefile import SUFFIX
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 """A run's state, and its best weights, in the folder ``training``."""
@@ -16,6 +17,8 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 Holds = Literal["nothing", "run", "model", "corpus", "other"]
 """``run``: a training of ours at any stage. ``model``: a finished model without what resuming needs."""
 
+RUN = ".run"
+"""What the folder ends in that has what resuming needs, beside a style file that is trained."""
 _RUN = (LAST, BEST, f"{folder.TOKENIZER}/made-with.json")
 _STATE = ("state.json", "log.csv")
 _BEGUN = {"corpus", folder.TOKENIZER, "precision.json"}
@@ -66,6 +69,22 @@ def refuse_foreign(place: str | Path, names: Iterable[str] | None = None) -> Non
         top = list(dict.fromkeys(name.split("/")[0] for name in found if not name.startswith(".")))
         reason = f"holds other files ({', '.join(top[:3])}{', ...' if len(top) > 3 else ''})"
     raise RequestError(f"{place} {reason}: choose a new or an empty folder for the model", path=place, kind="no-place")
+
+
+def run_folder(path: Path) -> Path:
+    """Return the folder with what the training of a style file needs to go on, beside the file.
+
+    Raises:
+        RequestError: A file of this name is no style file, or there is a folder of this name, or the folder beside it
+            holds something else.
+    """
+    if path.suffix != SUFFIX or path.is_dir():
+        raise RequestError(f"{path} is to be a style file: give it a name that ends in {SUFFIX}", path=path)
+    place = path.with_suffix(RUN)
+    refuse_foreign(place)
+    if path.exists() and not (place / folder.TRAINING / LAST).exists():
+        raise RequestError(f"{path} is there already: choose another name, or delete it", path=path, kind="no-place")
+    return place
 
 
 def _names(path: Path) -> Iterator[str]:

@@ -52,7 +52,7 @@ def _train(config: DecoderConfig, options: TrainOptions, where: str, bf16: bool,
     with torch.random.fork_rng(devices=[]):  # so that the process's random state is unchanged
         decoder = Decoder(config).to(where)
         ids = torch.randint(config.vocab, (ROWS, config.context + 1)).to(where)
-    (optimizer,) = optim.build(decoder, options)
+    (optimizer,) = optim.build(dict(decoder.named_parameters()), options)
     steps: list[tuple[float, float]] = []
     while len(steps) < 3 or (time.monotonic() - begun < budget and len(steps) < 200):
         before = _now(where)

@@ -20,6 +20,7 @@ from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
+from toccata.model.lora import adapt
 from toccata.model.weights import from_arrays, to_arrays
 from toccata.training import checkpoint, optim, sharding
 from toccata.training.compute import Compute, workers
@@ -137,7 +138,8 @@ class TorchLearner:
             self._compile()
         if self.sharded:
             sharding.shard(self.decoder)
-        self.optimizers = optim.build(self.decoder, options, bf16=self.accelerator.mixed_precision == "bf16")
+        self.trained = self._trained()
+        self.optimizers = optim.build(self.trained, options, bf16=self.accelerator.mixed_precision == "bf16")
         self.model: nn.Module = self.decoder if self.sharded else self.accelerator.prepare_model(self.decoder)
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
@@ -145,6 +147,13 @@ class TorchLearner:
         self.reads = READS if self.accelerator.device.type == "cuda" else 1
         self._losses: list[Tensor] = []
         self._valid_batches: list[Batch] = []
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name: the Decoder's parameters, or low-rank changes beside them."""
+        options = self.options
+        if not options.lora_rank:
+            return dict(self.decoder.named_parameters())
+        return adapt(self.decoder, options.lora_rank, options.lora_alpha / options.lora_rank, options.lora_parts)
 
     def _compile(self) -> None:
         """Compile the decoder: as one graph on a GPU; block by block on a processor, or if it is sharded."""
@@ -227,7 +236,7 @@ class TorchLearner:
     def _average(self, number: int) -> None:
         """Move the averaged weights towards the present ones; early on faster, so that the beginning is forgotten."""
         decay = min(self.options.ema, (1 + number) / (10 + number))
-        weights = dict(self.decoder.named_parameters())
+        weights = self.trained
         if self.ema is None:
             self.ema = {name: weight.detach().clone() for name, weight in weights.items()}
         for name, average in self.ema.items():
@@ -243,7 +252,7 @@ class TorchLearner:
             size = self.options.micro_batch_size
             made = (stack(rows[i : i + size]) for i in range(0, len(rows), size))
             self._valid_batches = [batch.to(self.accelerator.device) for batch in made]
-        weights = {name: p.detach().clone() for name, p in self.decoder.named_parameters()} if self.ema else {}
+        weights = {name: p.detach().clone() for name, p in self.trained.items()} if self.ema else {}
         self._put(self.ema)
         self.decoder.eval()
         # A few rows now and then are not worth compiling for, and FlexAttention is nothing without that.
@@ -261,7 +270,7 @@ class TorchLearner:
 
     @torch.no_grad()
     def _put(self, weights: Mapping[str, Tensor] | None) -> None:
-        for name, parameter in self.decoder.named_parameters():
+        for name, parameter in self.trained.items():
             if weights:
                 parameter.copy_(weights[name])
 
@@ -276,7 +285,7 @@ class TorchLearner:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights by name, the averaged ones where there are any."""
-        return self._gathered(self.ema or dict(self.decoder.named_parameters()))
+        return self._gathered(self.ema or self.trained)
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """All that later steps depend on."""
@@ -299,7 +308,7 @@ class TorchLearner:
 
     def _tensors(self) -> dict[str, Tensor]:
         """All that later steps depend on, as it is shared out."""
-        tensors: dict[str, Tensor] = dict(_prefixed(checkpoint.MODEL, self.decoder.named_parameters()))
+        tensors: dict[str, Tensor] = dict(_prefixed(checkpoint.MODEL, self.trained.items()))
         tensors.update(_prefixed("ema.", (self.ema or {}).items()))
         for i, optimizer in enumerate(self.optimizers):
             for number, values in optimizer.state_dict()["state"].items():
@@ -320,7 +329,7 @@ class TorchLearner:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         model = part(checkpoint.MODEL)
-        weights = dict(self.decoder.named_parameters())
+        weights = self.trained
         if missing := set(weights) - set(model):
             raise ValueError(f"it lacks {min(missing)}")
         for name, weight in weights.items():  # a tied weight is there once

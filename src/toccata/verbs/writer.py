@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -41,6 +41,7 @@ class Writer:
         controls: Whether it was trained with control tokens.
         fill: Whether it was trained to infill.
         coverage: What it has learned of instruments, meters and tempos; None: unknown.
+        style_files: The style files it is used with, as a piece's origin has them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Writer:
     controls: bool = False
     fill: bool = False
     coverage: Coverage | None = None
+    style_files: Sequence[Mapping[str, Any]] = ()
 
     @property
     def fills(self) -> bool:
@@ -89,6 +91,7 @@ class Writer:
             "precision": self.precision,
             "seed": seed,
             "sampling": asdict(sampling),
+            **({"style_files": [dict(one) for one in self.style_files]} if self.style_files else {}),
         }
 
 
