@@ -180,9 +180,8 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the paths of the model and its style files, which are opened again when unpickled."""
         files = tuple((used.file.path, used.weight) for used in self.style_files)
-        return partial(_reopened, precision=self.precision, threads=self.threads, style_files=files), (
-            self.folder.path,
-        )
+        reopened = partial(_reopened, precision=self.precision, threads=self.threads, style_files=files)
+        return reopened, (self.folder.path,)
 
     @property
     def name(self) -> str:
@@ -769,10 +768,9 @@ def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return (1, bars) if isinstance(bars, int) else bars
 
 
-def _reopened(path: Path, **how: Any) -> Model:
+def _reopened(path: Path, **how: Any) -> Any:
     """Unpickle a model, by ``toccata.load``, which this module cannot import at the top."""
-    model: Model = import_module("toccata.api").load(path, **how)
-    return model
+    return import_module("toccata.api").load(path, **how)
 
 
 def _accepted(

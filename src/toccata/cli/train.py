@@ -140,7 +140,7 @@ def _train(
         "model": made.about["name"],
         "path": api.display_url(made.path),
         "recipe": made.about["recipe"].get("name"),
-        "finished_before": _made_at(made.path) < began,
+        "finished_before": _made_at(made.path / "toccata.json") < began,
         "metrics": metrics,
         "lineage": lineage,
         "loss_curve": api.display_url(curve) if curve.exists() else None,
@@ -176,28 +176,37 @@ def _style_file(
         made = api.finetune_style(
             midi_dir, output, model=start_from, settings=settings, minutes=minutes, seed=seed, progress=progress
         )
+    curve, log = run / "training" / "loss.png", run / "training" / "log.csv"
     value = {
-        "style_file": str(made.path),
-        "bytes": made.path.stat().st_size,
-        "finished_before": made.path.stat().st_mtime < began,
-        **{name: made.about[name] for name in ("base", "rank", "scale", "lineage")},
+        "model": made.about["base"]["name"],
+        "path": str(made.path),
+        "recipe": made.about["recipe"].get("name"),
+        "finished_before": _made_at(made.path) < began,
         "metrics": made.about.get("metrics", {}),
+        "lineage": made.about["lineage"],
+        "loss_curve": str(curve) if curve.exists() else None,
+        "log": str(log) if log.exists() else None,
+        "style_file": {
+            **{name: made.about[name] for name in ("name", "base", "rank", "scale")},
+            "digest": made.digest,
+            "bytes": made.path.stat().st_size,
+        },
     }
     face.result(value, _trained_style(face, value, start_from))
 
 
 def _trained_style(face: Face, value: dict[str, Any], model: Path) -> list[str]:
     if face.quiet:
-        return [value["style_file"]]
-    metrics, base = value["metrics"], value["base"]["name"]
-    lines = [f"style file   {value['style_file']}, {value['bytes'] / 1000:,.0f} kB, for the model {base}"]
+        return [value["path"]]
+    metrics, size = value["metrics"], value["style_file"]["bytes"] / 1000
+    lines = [f"style file   {value['path']}, {size:,.0f} kB, for the model {value['model']}"]
     if "nats_per_note" in metrics:
         from toccata import api
 
         pieces = many(metrics["pieces"], "piece")
         lines.append(f"likelihood   {api.with_interval(metrics)} on {pieces} it has not seen; lower is better")
         lines.append(f"without it   {metrics['without']:.2f}")
-    command = shlex.join(["toccata", "generate", "--model", str(model), "--style-file", value["style_file"]])
+    command = shlex.join(["toccata", "generate", "--model", str(model), "--style-file", value["path"]])
     return [*lines, "", "and now", f"  {command} --bars 16 --audio --plot"]
 
 
@@ -208,9 +217,9 @@ def _refuse_no_settings(texts: Sequence[str]) -> None:
 
 
 def _made_at(out: Path) -> float:
-    """When a model was finished, as ``time.time`` tells it."""
+    """When a model's ``toccata.json`` or a style file was written, as ``time.time`` tells it."""
     try:
-        return (out / "toccata.json").stat().st_mtime
+        return out.stat().st_mtime
     except OSError:
         return math.inf
 

@@ -97,11 +97,11 @@ class Generation:
     @classmethod
     def of_style(cls, name: str, digest: str, about: Mapping[str, Any]) -> Generation:
         """Return the training data that the metadata of a style file record; unknown where they do not."""
-        saved = about.get(PIECES)
+        saved, name = about.get(PIECES), name if name.isprintable() else UNNAMED
         try:
-            return cls.from_json({**saved, "model": name, "digest": digest})
+            return cls.from_json({**(saved or {}), "model": name, "digest": digest})
         except (ValueError, LookupError, TypeError, AttributeError):
-            return cls(name if name.isprintable() else UNNAMED, digest)
+            return cls(name, digest)
 
     @property
     def contents(self) -> list[str]:
