@@ -2,8 +2,8 @@
 
 Of each composer some pieces are learned from and all others are measured on: with the model as it is, with it finetuned
 in each of the variants, and with ``--scratch`` with a model of the same recipe trained on those pieces alone for as
-long. The composers' names are the files' beginnings, up to the first ``_``. Where no model is given, one is trained on
-Bach for 18 minutes first.
+long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are the files' beginnings, up
+to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
 
     python benchmarks/finetune.py [--model MODEL] [--data DIR] [--composers JoplinS CzernyC ...] [--pieces 10]
         [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
@@ -17,7 +17,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +61,20 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 before = measured(options.model, held)
                 yield {"composer": composer, "seed": seed, "variant": "not finetuned", **before, "gain": 0.0}
                 for number, variant in enumerate(options.variants):
-                    name, _, settings = variant.partition(":")
-                    made = toccata.finetune(
+                    name, _, texts = variant.partition(":")
+                    settings = shlex.split(texts)
+                    is_style = any(text.startswith("training.lora_rank=") for text in settings)
+                    finetune = toccata.finetune_style if is_style else toccata.finetune
+                    made = finetune(
                         learn,
-                        place / f"model-{number}",
+                        place / (f"style-{number}.safetensors" if is_style else f"model-{number}"),
                         model=options.model,
                         minutes=options.minutes,
                         seed=seed,
-                        settings=["prepare.test=0", *shlex.split(settings)],
+                        settings=["prepare.test=0", *settings],
                     )
-                    yield {"composer": composer, "seed": seed, "variant": name.strip(), **of(made, held, before)}
+                    found = of(made, held, before, options.model if is_style else None)
+                    yield {"composer": composer, "seed": seed, "variant": name.strip(), **found}
                 if options.scratch:
                     minutes = made.about["lineage"]["minutes"]
                     alone = toccata.train(
@@ -92,22 +96,28 @@ def parted(data: Path, composer: str, pieces: int, seed: int, place: Path) -> tu
     return place / "learn", place / "held"
 
 
-def measured(model: Path, held: Path) -> dict[str, Any]:
+def measured(model: Path, held: Path, style_files: Sequence[Path] = ()) -> dict[str, Any]:
     """The likelihood of pieces."""
-    found = toccata.evaluate(model, held, include_seen=True).to_dict()
+    found = toccata.evaluate(model, held, style_files=style_files, include_seen=True).to_dict()
     return {"nats_per_note": found["nats_per_note"], "pieces": found["pieces"], "notes": found["notes"]}
 
 
-def of(made: Any, held: Path, before: dict[str, Any]) -> dict[str, Any]:
-    """The same of a model that was just trained, with how long that took and how much it is better than before."""
-    lineage, found = made.about["lineage"], measured(made.path, held)
+def of(made: Any, held: Path, before: dict[str, Any], base: Path | None = None) -> dict[str, Any]:
+    """The same of a model that was just trained, with how long that took and how much it is better than before.
+
+    With ``base`` it is a style file for that model.
+    """
+    lineage = made.about["lineage"]
+    found = measured(made.path, held) if base is None else measured(base, held, [made.path])
     gain = 1 - found["nats_per_note"] / before["nats_per_note"]
-    return {**found, "gain": round(gain, 4), "steps": lineage["step"], "minutes": lineage["minutes"]}
+    size = {} if base is None else {"bytes": made.path.stat().st_size}
+    return {**found, "gain": round(gain, 4), "steps": lineage["step"], "minutes": lineage["minutes"], **size}
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
     cost = f"{row['minutes']:5.1f} min, {row['steps']} steps" if "minutes" in row else ""
+    cost += f", {row['bytes'] / 1000:,.0f} kB" if "bytes" in row else ""
     return (
         f"{row['composer']:14} seed {row['seed']}  {row['variant']:20} {row['nats_per_note']:.3f} nats a note on "
         f"{row['pieces']} pieces  {-row['gain']:+.1%}  {cost}"

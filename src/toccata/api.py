@@ -446,8 +446,8 @@ def finetune_style(
         arrays = run.trained()
         draft = write_style(place / folder.TRAINING / path.name, arrays, about)
         with_it, alone = (load(parent.path, precision="fp32", style_files=files) for files in ([draft.path], []))
-        metrics = measure_style(with_it, alone, corpus, before, say=listener.say, update=listener.update)
-        made = write_style(path, arrays, {**about, "metrics": metrics})
+        about |= measure_style(with_it, alone, corpus, before, say=listener.say, update=listener.update)
+        made = write_style(path, arrays, about)
         draft.path.unlink()
         return made
 

@@ -268,7 +268,7 @@ def open_session(face: Face, options: dict[str, Any], song: Path | None) -> Sess
     sampling = api.Sampling(**{name: options[name] for name in _SAMPLING if options.get(name) is not None})
     model = api.load(path, precision=precision, style_files=options["style_files"])
     judge = api.Judge(model) if api.Judge.has(model) else None
-    usual = api.ReferenceStats.of_model(model.folder)
+    usual = api.ReferenceStats.of_model(model.folder, [used.file for used in model.style_files])
     best_of = options.get("best_of")
     if best_of is None and options.get("choose") and options["seed"] is None and usual is not None:
         best_of = CHOICE * options["count"]
@@ -319,6 +319,8 @@ def print_result(
         lines.append(f"The best of {len(written) + len(left)}; --json has the figures of each.")
     if session.judge is not None and not face.quiet:
         lines += _longest(written, session.judge)
+        if session.model.style_files:
+            lines.append("Whether passages are from the music of style files is not known: they have no index of it.")
     face.result(value, lines)
 
 

@@ -187,17 +187,21 @@ def measure_style(
         update: Called with the progress of a task: its name, done, and total.
 
     Returns:
-        The metrics; ``without`` is the model's own likelihood. Empty where there is no piece to measure on.
+        What to add to the file's metadata: ``metrics``, empty where there is no piece to measure on, in which
+        ``without`` is the model's own likelihood; and what is usual in the music.
     """
-    split, numbers, _ = _held_out(corpus, before.held_out(corpus))
+    known = before.held_out(corpus)
+    split, numbers, _ = _held_out(corpus, known)
+    usual = reference_stats(corpus, model, None, known=known).to_dict()
     if not numbers:
-        return {}
+        return {"metrics": {}, USUAL: usual}
     say(f"Measuring on {len(numbers):,} piece{'s' if len(numbers) > 1 else ''} the model has not seen")
     found = [
         likelihood(one, (corpus.score(i) for i in numbers), lambda done: update("measuring", done, len(numbers)))
         for one in (model, plain)
     ]
-    return {**found[0].to_dict(), "split": split, "without": found[1].to_dict()["nats_per_note"]}
+    metrics = {**found[0].to_dict(), "split": split, "without": found[1].to_dict()["nats_per_note"]}
+    return {"metrics": metrics, USUAL: usual}
 
 
 def measure_trained(

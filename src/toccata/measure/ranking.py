@@ -114,7 +114,8 @@ class Ranker:
     @classmethod
     def of(cls, model: Model) -> Ranker:
         """Return the ranker for pieces of ``model``, from its folder."""
-        return cls(ReferenceStats.of_model(model.folder), Judge(model) if Judge.has(model) else None)
+        usual = ReferenceStats.of_model(model.folder, [used.file for used in model.style_files])
+        return cls(usual, Judge(model) if Judge.has(model) else None)
 
     def best_first(self, pieces: Iterable[Piece]) -> list[Piece]:
         """The pieces in order; equally good ones keep theirs."""

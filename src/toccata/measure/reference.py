@@ -22,6 +22,7 @@ from toccata.measure.traits import BARS, TRAITS, passage_traits
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.edit import slice_bars
 from toccata.midi.features import Sounding
+from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model
 
 USUAL = "usual"
@@ -136,13 +137,16 @@ class ReferenceStats:
         return usual_range(low, high, (self.pieces if held_out else self.learned) or None)
 
     @classmethod
-    def of_model(cls, made: ModelFolder) -> ReferenceStats | None:
-        """Return the statistics saved in a model folder; None if it was made without them.
+    def of_model(cls, made: ModelFolder, style_files: Sequence[StyleFile] = ()) -> ReferenceStats | None:
+        """Return the statistics saved in the last of some style files or a model folder; None if there are none.
 
         Raises:
             ModelError: They are damaged.
         """
-        saved = made.about.get(USUAL)
+        sources = [(made.path / ABOUT, made.about), *((style.path, style.about) for style in style_files)]
+        path, saved = next(
+            ((path, about[USUAL]) for path, about in reversed(sources) if about.get(USUAL)), (None, None)
+        )
         if saved is None:
             return None
         try:
@@ -152,7 +156,6 @@ class ReferenceStats:
             counts = {key: int(saved.get(key, 0)) for key in ("pieces", "learned")}
             return cls(int(saved["excerpts"]), known, int(saved["passages"]), surprise, **counts)
         except (KeyError, TypeError, ValueError, AttributeError):
-            path = made.path / ABOUT
             raise ModelError(
                 f"{path} says {USUAL!r} in a way that cannot be read: copy the model again", path=path
             ) from None
@@ -161,7 +164,7 @@ class ReferenceStats:
 def reference_stats(
     corpus: Corpus,
     model: Model,
-    index: Index,
+    index: Index | None,
     *,
     excerpts: int = EXCERPTS,
     passages: int = PASSAGES,
@@ -172,7 +175,7 @@ def reference_stats(
     Args:
         corpus: What the model was trained on.
         model: Reads passages of pieces it was not trained on.
-        index: Of the training pieces.
+        index: Of the training pieces; None: how familiar steps are is not measured.
         excerpts: At how many passages of training pieces to look, at most.
         passages: How many the model reads, at most.
         known: Held-out pieces that the model it was finetuned from has seen: they are left out.
@@ -185,10 +188,10 @@ def reference_stats(
         for name, value in passage_traits(Sounding.of(score), bars, first, min(first + BARS, len(bars))).items():
             found.setdefault(name, []).append(value)
     sides = (without(corpus.numbers(side), known) for side in HELD_OUT)
-    others, steps = next(filter(len, sides), learned[:0]), Steps(index)
-    for score, bars, first in drawn(corpus, others, excerpts // 4):
+    others, steps = next(filter(len, sides), learned[:0]), None if index is None else Steps(index)
+    for score, bars, first in drawn(corpus, others, excerpts // 4) if steps is not None else ():
         since, until = bars.starts[first], bars.starts[min(first + BARS, len(bars))]
-        if (nats := steps.nats(score, int(since), int(until))) is not None:
+        if steps is not None and (nats := steps.nats(score, int(since), int(until))) is not None:
             found.setdefault("steps", []).append(nats)
     read: list[float] = []
     ids = 0

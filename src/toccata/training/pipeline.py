@@ -400,6 +400,8 @@ class Run:
             f"{parameters / 1e6:.1f}M parameters, {notes:,} notes: {steps:,} steps, {tokens / 1e6:.1f}M tokens, about "
             f"{seconds / 60:.0f} minutes"
         )
+        if options.lora_rank:
+            return  # the model is there, and has the size it has
         if tokens < parameters:
             self.say(
                 "That is less than one token for each parameter: in this time a model a third as large learns more "
