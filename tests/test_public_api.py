@@ -13,7 +13,7 @@ import pytest
 import toccata
 
 SIGNATURES = {
-    "load": "path, *, precision='8bit', threads=None",
+    "load": "path, *, precision='8bit', threads=None, style_files=()",
     "check": "path, progress=None",
     "clean": "source, out, options=None, *, force=False, report=False, progress=None",
     "prepare": "source, out, options=None, progress=None",
@@ -22,7 +22,8 @@ SIGNATURES = {
         "start_from=None, backend='torch', progress=None"
     ),
     "finetune": "source, out, *, model, settings=(), minutes=None, seed=None, backend='torch', progress=None",
-    "evaluate": "model, source, *, include_seen=False, progress=None",
+    "finetune_style": "source, out, *, model, settings=(), minutes=None, seed=None, progress=None",
+    "evaluate": "model, source, *, style_files=(), include_seen=False, progress=None",
     "rank": "pieces, model",
     "song": "path",
 }

@@ -418,3 +418,22 @@ def test_training_moves_only_what_is_beside_the_weights(data: Path, tmp_path: Pa
     config = DecoderConfig.from_json(parent.config)
     assert {name.rpartition(".")[0] for name in trained} == set(adapted(config, recipe.training.lora_parts))
     assert all(np.abs(array).max() > 0 for array in trained.values())
+
+
+def test_it_compiles_as_one_graph() -> None:
+    """As on a GPU, where the decoder is compiled whole: nothing in the changes breaks the graph."""
+    torch.manual_seed(0)
+    config = DecoderConfig(vocab=40, context=16, layers=2, width=32, heads=2, kv_heads=1, ffn=64, tied=True)
+    decoder = Decoder(config)
+    trained = adapt(decoder, 2, 1.0, LORA_PARTS)
+    for parameter in trained.values():
+        torch.nn.init.normal_(parameter, std=0.1)
+    ids = torch.randint(40, (2, 16))
+    expected = decoder(ids, targets=ids)
+    decoder.compile_whole(backend="eager")
+    with torch.autocast("cpu", enabled=False):
+        found = decoder(ids, targets=ids)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    assert all(parameter.grad is not None for parameter in trained.values())
+    assert all(p.grad is None for name, p in decoder.named_parameters() if name.endswith("original"))
