@@ -54,7 +54,6 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any)
     "finetune",
     examples=(
         "toccata finetune midi/mine --model models/bach --minutes 5 -o models/mine",
-        "toccata finetune midi/mine --model models/bach -o models/gentle training.lr=0.0002",
         "toccata finetune midi/mine --model models/bach -o mine.safetensors",
         "toccata generate --model models/bach --style-file mine.safetensors --bars 16",
     ),
