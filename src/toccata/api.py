@@ -48,7 +48,7 @@ from toccata.midi.copies import Copies, copy_cleaned
 from toccata.midi.locks import pitch_range
 from toccata.midi.read import SUFFIXES
 from toccata.model.config import DecoderConfig
-from toccata.model.stylefile import StyleFile
+from toccata.model.stylefile import SUFFIX, StyleFile
 from toccata.musicmodel import Model, Precision
 from toccata.pace import recipe_table
 from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shape, refuse_other_tokens, refuse_rank
@@ -444,7 +444,7 @@ def finetune_style(
             return StyleFile.read(path)
         about |= learned_style(path.stem, corpus)
         arrays = run.trained()
-        draft = write_style(place / folder.TRAINING / path.name, arrays, about)
+        draft = write_style(place / folder.TRAINING / f"draft{SUFFIX}", arrays, about)
         with_it, alone = (load(parent.path, precision="fp32", style_files=files) for files in ([draft.path], []))
         about |= measure_style(with_it, alone, corpus, before, say=listener.say, update=listener.update)
         made = write_style(path, arrays, about)

@@ -82,7 +82,7 @@ def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str 
     """Teach a model your own MIDI files.
 
     The model's tokenizer, shape and recipe are kept. It stops by itself where it would begin to memorise. A style file
-    (low-rank adaptation) has only what is new, in less than a megabyte; the model that it is used with stays as it is.
+    has only what is new (low-rank adaptation), and is small; the model that it is used with stays as it is.
     """
     output = options["output"]
     if output is not None and output.suffix == STYLE_FILE:
@@ -188,7 +188,7 @@ def _style_file(
         "style_file": {
             **{name: made.about[name] for name in ("name", "base", "rank", "scale")},
             "digest": made.digest,
-            "bytes": made.path.stat().st_size,
+            "bytes": made.header.size,
         },
     }
     face.result(value, _trained_style(face, value, start_from))

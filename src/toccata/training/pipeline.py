@@ -20,6 +20,7 @@ from toccata.engine.codec import OnnxCodec
 from toccata.errors import CorpusError, MissingExtra, RecipeError, ToccataError
 from toccata.files import read_json, write_json
 from toccata.model.config import DecoderConfig
+from toccata.model.stylefile import SUFFIX
 from toccata.recipes import Recipe, finetuned_shape
 from toccata.recipes.renamed import renamed
 from toccata.tokenizers.base import Tokenizer
@@ -323,9 +324,16 @@ class Run:
             "commands": {
                 "made with": self.command or "the Python API",
                 "to go on": "the same again",
-                "to write": f"toccata generate --model {shlex.quote(str(self.out))} --bars 16",
+                "to write": self._writing(),
             },
         }
+
+    def _writing(self) -> str:
+        """Return the command line that writes music with what is trained."""
+        words = ["--model", str(self.out)]
+        if self.parent is not None and self.recipe.training.lora_rank:
+            words = ["--model", str(self.parent.path), "--style-file", str(self.out.with_suffix(SUFFIX))]
+        return shlex.join(["toccata", "generate", *words, "--bars", "16"])
 
     def _compute(self, config: DecoderConfig, options: TrainOptions) -> Compute:
         """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""

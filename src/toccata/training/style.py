@@ -39,15 +39,15 @@ def about_style(path: Path, base: ModelFolder, options: TrainOptions, run: Mappi
 
 
 def is_finished(path: Path, about: Mapping[str, Any]) -> bool:
-    """Whether a style file was written by the run that has these metadata; more of them do not matter.
+    """Whether a style file was written by the run that has these metadata, by whatever version of toccata.
 
     Raises:
         RequestError: There is a file of another run.
     """
     if not path.exists():
         return False
-    there = StyleFile.read(path).about
-    if not checkpoint.same_run({name: there.get(name) for name in about}, dict(about)):
+    there, names = StyleFile.read(path).about, about.keys() - {"toccata"}
+    if not checkpoint.same_run({name: there.get(name) for name in names}, {name: about[name] for name in names}):
         raise RequestError(f"{path} is of another finetuning: choose another name, or delete it", path=path)
     return True
 
@@ -69,6 +69,6 @@ def write_style(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[s
         raise ModelError(
             f"{path} cannot be written: {name} is not finite; train it again, with a lower training.lr", path=path
         )
-    text = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(about, separators=(",", ":"))
     write_bytes(path, to_bytes(halves, metadata={METADATA: text}))
     return StyleFile.read(path)
