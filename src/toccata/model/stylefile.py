@@ -154,10 +154,11 @@ class StyleFile:
         Raises:
             ModelError: The file is damaged, or its numbers do not fit the model.
         """
-        known, names = adapted(config), set(self.header.entries)
+        changed = {name.rpartition(".")[0] for name in self.header.entries}
         expected: dict[str, tuple[int, ...]] = {}
-        for name in {name.rpartition(".")[0] for name in names} & set(known):
-            expected |= shapes_of(name, known[name], self.rank)
+        for name, shape in adapted(config).items():
+            if name in changed:
+                expected |= shapes_of(name, shape, self.rank)
         try:
             arrays = read_arrays(self.path, self.header, expected, "F16")
             if (odd := next((name for name, array in arrays.items() if not is_finite(array)), None)) is not None:
