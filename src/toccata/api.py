@@ -33,7 +33,7 @@ from toccata.look import (
     soundfont_folders,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained
+from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_trained, read_pieces
 from toccata.measure.figures import few, with_interval
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen
@@ -388,13 +388,8 @@ def evaluate(
     listener = progress or Silent()
     opened = load(model, precision="fp32")
     options = recipe_of(opened.folder).clean
-    material = gather(
-        Path(source),
-        options,
-        opened.folder,
-        include_seen=include_seen,
-        progress=lambda done, files: listener.update("reading", done, files),
-    )
+    read = read_pieces(Path(source), options, lambda done, files: listener.update("reading", done, files))
+    material = gather(read, [opened.folder], include_seen=include_seen)
     scores = material.pieces
     if not scores:
         known = (material.seen or 0) + (material.shared or 0)
