@@ -58,14 +58,15 @@ def parallels(chords: Ints) -> tuple[int, int, int]:
     """Count the steps in which two voices move in one direction, and of these the parallel fifths and octaves.
 
     Args:
-        chords: ``int64[onsets, voices]``, what each voice sings at each onset of any of them, ``SILENT`` for nothing.
+        chords: ``int64[onsets, voices]``, what each voice sings at each onset of any of them, the highest voice first,
+            ``SILENT`` for nothing.
     """
     together = fifths = octaves = 0
     before, after = chords[:-1], chords[1:]
     for one, other in combinations(range(chords.shape[1]), 2):
         sung = (np.stack([before[:, one], before[:, other], after[:, one], after[:, other]]) != SILENT).all(axis=0)
         along = sung & ((after[:, one] - before[:, one]) * (after[:, other] - before[:, other]) > 0)
-        first, second = (abs(chord[:, one] - chord[:, other]) % 12 for chord in (before, after))
+        first, second = ((chord[:, one] - chord[:, other]) % 12 for chord in (before, after))
         same = along & (first == second)
         together += int(along.sum())
         octaves += int((same & (first == PERFECT[0])).sum())
