@@ -7,8 +7,8 @@ no more than each system has.
 - A **distance** of a distribution is measured between k pieces of the system and k by people, drawn anew ``DRAWS``
   times; its value is the mean, its interval the middle 95 % of the draws. The human figure beside it is measured in the
   same way between two groups of k pieces by people that have no piece in common.
-- A **mean** of a figure is that of all pieces of the system, and its interval is found by drawing pieces anew. The human
-  figure beside it is the mean of all held-out pieces, and its interval is where the means of k pieces by people lie.
+- A **mean** of a figure is that of all pieces of the system, and its interval is found by drawing pieces anew. The
+  human figure beside it is the mean of all held-out pieces, and its interval is where the means of k of them lie.
 
 A system is *within the human range* in a figure if its distance is no larger than the upper end of people's, or if its
 mean lies inside the interval of theirs.
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 DRAWS = 500
 """How often groups are drawn for a distance."""
 FEWEST = 4
-"""The fewest pieces that a figure is measured on: of fewer, and of fewer than twice as many by people, there is none."""
+"""The fewest pieces of a system that a figure is measured on; of people, there must be twice as many."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Measure:
 
     Attributes:
         label: Its name, as printed.
-        unit: The unit, as printed; empty: a share from 0 to 1.
+        unit: The unit, as printed; ``%``: a share from 0 to 1, printed in per cent; empty: none.
         meaning: What it is, in a sentence.
         group: The heading that it stands under.
     """
@@ -66,16 +66,14 @@ _OF_TRAITS = {
 
 MEASURES: dict[str, Measure] = {
     **{
-        name: Measure(
-            label, "" if TRAITS[name].percent else TRAITS[name].unit, f"the trait {name!r}: {TRAITS[name].unit}"
-        )
+        name: Measure(label, "%" if TRAITS[name].percent else TRAITS[name].unit, f"{TRAITS[name].unit}, in 8 bars")
         for name, label in _OF_TRAITS.items()
     },
     "groove": Measure("groove consistency", "", "1 minus the share of places at which the next bar has another rhythm"),
     **{
         f"similarity_{lag}": Measure(
             f"like the bar {lag} before" if lag > 1 else "like the bar before",
-            "",
+            "%",
             f"the notes that a bar and the one {lag} bars before it have in common, of those in either",
         )
         for lag in LAGS
@@ -87,7 +85,7 @@ MEASURES: dict[str, Measure] = {
     "parallel_octaves": Measure(
         "parallel octaves", "in 100", "of the steps in which two voices move in one direction", "four voices"
     ),
-    "crossings": Measure("crossed voices", "", "onsets at which a voice is above a higher one", "four voices"),
+    "crossings": Measure("crossed voices", "%", "onsets at which a voice is above a higher one", "four voices"),
 }
 """All of them; see ``measure.traits``, ``measure.structure`` and ``measure.choral``."""
 

@@ -83,7 +83,7 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         "polyphony", "pitched notes that sound on each quarter, none to twelve and more", _MOST_VOICES + 1
     ),
 }
-"""All of them. The first two and ``duration`` are of pitched notes, ``polyphony`` too; the others count drums as well."""
+"""All of them. Pitch classes, intervals, durations and polyphony are of pitched notes; the others count drums, too."""
 
 
 def histograms(score: Score) -> dict[str, Floats]:

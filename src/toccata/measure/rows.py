@@ -1,4 +1,4 @@
-"""The rows of a scoreboard: every figure of every system, with its interval, beside that of people where they have one."""
+"""The rows of a scoreboard: every figure of every system with its interval, beside that of people."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ def of_likelihood(nats: Sequence[Floats | None], notes: Floats, quarters: Floats
         ("nats_per_piece", "nats a piece", np.ones(len(notes))),
     ):
         found = tuple(None if each is None else resampled_ratio(each, wholes) for each in nats)
-        meaning = (
-            f"minus the logarithm of a piece's probability, all its tokens added up, by {label.removeprefix('nats a ')}"
-        )
+        meaning = "minus the natural logarithm of the probability of whole pieces, all their tokens added up"
         rows.append(Row(key, "likelihood", label, "", "lower", found, meaning=meaning, why_empty=_NO_MODEL))
     return rows
 

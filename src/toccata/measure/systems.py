@@ -1,4 +1,4 @@
-"""Systems that write music, as a scoreboard compares them: a model of ours, or a folder of MIDI that another one wrote."""
+"""Systems that write music, as a scoreboard compares them: a model, or a folder of MIDI that another system wrote."""
 
 from __future__ import annotations
 
