@@ -51,6 +51,7 @@ class Scoreboard:
         pieces: How many pieces each model wrote.
         bars: To how many bars all pieces were cut for the figures of music.
         seed: Of the pieces.
+        include_seen: Whether pieces by people that a model has seen are among those that are measured on.
         openings: The held-out pieces as they were compared.
     """
 
@@ -62,6 +63,7 @@ class Scoreboard:
     pieces: int
     bars: int
     seed: int
+    include_seen: bool
     openings: tuple[Score, ...] = field(repr=False)
 
     @property
@@ -93,6 +95,7 @@ class Scoreboard:
                 "pieces": list(material.names),
                 "seen": material.seen,
                 "shared": material.shared,
+                "seen_included": self.include_seen,
                 "duplicates": material.duplicates,
                 "unread": [{"path": path, "reason": reason} for path, reason in material.unread],
                 "unknown": list(material.unknown),
@@ -104,16 +107,24 @@ class Scoreboard:
 
 
 def measure_systems(
-    places: Sequence[tuple[Path, bool]], people: Material, *, pieces: int, bars: int, seed: int, update: Update
+    places: Sequence[tuple[Path, bool]],
+    people: Material,
+    *,
+    pieces: int,
+    bars: int,
+    seed: int,
+    include_seen: bool,
+    update: Update,
 ) -> Scoreboard:
     """Measure some systems.
 
     Args:
         places: The folder of each, and whether it is a model; else it holds MIDI that another system wrote.
-        people: Music by people that no model has seen, at least one piece.
+        people: Music by people, at least one piece.
         pieces: How many pieces each model writes.
         bars: How long. What people and other systems wrote is cut to as many.
         seed: Of what is written.
+        include_seen: Whether pieces that a model has seen are among those by people.
         update: Receives the progress.
 
     Raises:
@@ -139,7 +150,8 @@ def measure_systems(
     ]
     update("comparing the music", 1, 1)
     paired = of_pairs(nats, notes)
-    return Scoreboard(tuple(systems), people, tuple(rows), tuple(paired), tuple(trips), pieces, bars, seed, openings)
+    settings = (pieces, bars, seed, include_seen)
+    return Scoreboard(tuple(systems), people, tuple(rows), tuple(paired), tuple(trips), *settings, openings)
 
 
 def open_systems(
