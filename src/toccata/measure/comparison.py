@@ -27,7 +27,7 @@ from toccata.measure.choral import part_writing
 from toccata.measure.distributions import DISTRIBUTIONS, distance, histograms
 from toccata.measure.resampling import MIDDLE, Figure, groups, resampled_mean
 from toccata.measure.structure import LAGS, groove_consistency, self_similarity
-from toccata.measure.traits import TRAITS, traits
+from toccata.measure.traits import traits
 
 Floats = NDArray[np.float64]
 
@@ -55,20 +55,21 @@ class Measure:
 
 
 _OF_TRAITS = {
-    "in_key": "scale consistency",
-    "figures": "figures that return",
-    "silence": "silence",
-    "leaps": "steps of the top line",
-    "clashing_beats": "beats with a clash",
-    "chordless_beats": "beats without a chord",
+    "in_key": Measure(
+        "scale consistency", "%", "of the time that notes sound, in the best fitting major or minor scale"
+    ),
+    "figures": Measure("figures that return", "%", "of figures of four steps on top, those that were there before"),
+    "silence": Measure("silence", "%", "of the time, when nothing sounds"),
+    "leaps": Measure("steps of the top line", "semitones", "the mean size of a step"),
+    "clashing_beats": Measure("beats with a clash", "%", "of beats, those with a semitone or major seventh"),
+    "chordless_beats": Measure(
+        "beats without a chord", "%", "of beats with three notes, those without a triad or seventh chord"
+    ),
 }
-"""The traits of ``measure.traits`` that are shown, and their names here."""
+"""The traits of ``measure.traits`` that are shown, each of them the mean over passages of 8 bars."""
 
 MEASURES: dict[str, Measure] = {
-    **{
-        name: Measure(label, "%" if TRAITS[name].percent else TRAITS[name].unit, f"{TRAITS[name].unit}, in 8 bars")
-        for name, label in _OF_TRAITS.items()
-    },
+    **_OF_TRAITS,
     "groove": Measure("groove consistency", "", "1 minus the share of places at which the next bar has another rhythm"),
     **{
         f"similarity_{lag}": Measure(

@@ -34,7 +34,7 @@ _GRID, _QUARTERS = 12, 8
 """Onsets are counted in parts of a quarter, up to so many quarters behind the bar line; later ones share a bin."""
 _SHORTEST, _LONGEST, _OCTAVE_PARTS = -5, 4, 4
 """Durations are counted from 2 to the power of the first to that of the second quarters, so many bins an octave."""
-_LOUDNESS = 4  # velocities to a bin
+_LOUDNESS = 16  # velocities to a bin: about as many bins as there are dynamic marks
 _HALVES, _DENSEST = 2, 16  # bins of density for each note a quarter, up to so many notes a quarter
 _MOST_VOICES = 12
 
@@ -75,7 +75,7 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         "lengths of pitched notes on a logarithmic scale, a 32nd of a quarter to 16 quarters, four bins to a doubling",
         (_LONGEST - _SHORTEST) * _OCTAVE_PARTS + 1,
     ),
-    "velocity": Distribution("velocities", "MIDI velocities, four to a bin", 128 // _LOUDNESS),
+    "velocity": Distribution("velocities", "MIDI velocities, sixteen to a bin", 128 // _LOUDNESS),
     "density": Distribution(
         "density", "notes a quarter in each bar, two bins to a note, up to 16", _HALVES * _DENSEST + 1
     ),

@@ -95,4 +95,4 @@ def wilson(successes: int, trials: int) -> Figure:
     share, square = successes / trials, _Z95**2
     middle = (share + square / (2 * trials)) / (1 + square / trials)
     half = _Z95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
-    return Figure(share, max(0.0, middle - half), min(1.0, middle + half), trials)
+    return Figure(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)), trials)

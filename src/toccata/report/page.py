@@ -30,7 +30,7 @@ def as_page(board: Scoreboard) -> str:
         style=page_file("scoreboard.css"),
         columns="".join(f'<th scope="col">{escape(name)}</th>' for name in board.names),
         rows="\n".join(_group(heading, rows, len(board.systems)) for heading, rows in by_group(board)),
-        remarks="\n".join(f"<li>{escape(remark)}</li>" for remark in remarks(board)),
+        remarks="\n".join(f"<li>{escape(remark)}</li>" for remark in remarks(board, "Green")),
         faults=_faults(board),
         music="\n".join(_examples(name, scores) for name, scores in _music(board)),
     )

@@ -81,8 +81,13 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(text.strip().replace("|", "\\|") for text in cells) + " |"
 
 
-def remarks(board: Scoreboard) -> list[str]:
-    """Return what a reader has to know beside the table, a sentence a line."""
+def remarks(board: Scoreboard, mark: str = f'"{WITHIN}"') -> list[str]:
+    """Return what a reader has to know beside the table, a sentence a line.
+
+    Args:
+        board: The scoreboard.
+        mark: What marks figures that are within the human range.
+    """
     people, names = board.people, board.names
     models = [name for name, system in zip(names, board.systems, strict=True) if system.model is not None]
     files = [name for name in names if name not in models]
@@ -111,7 +116,7 @@ def remarks(board: Scoreboard) -> list[str]:
             found.append(_round_trip(name, trip))
     if files:
         found.append(f"Not known: whether {' and '.join(files)} has seen the pieces by people.")
-    found.append(f"{WITHIN} marks what is within the human range, where as many pieces by people lie among themselves.")
+    found.append(f"{mark} marks what is within the human range, where as many pieces by people lie among themselves.")
     return found
 
 

@@ -8,7 +8,7 @@ function wilson(successes, trials) {
   const middle = (share + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
   const spread = Math.sqrt((share * (1 - share)) / trials + (z * z) / (4 * trials * trials));
   const half = (z / (1 + (z * z) / trials)) * spread;
-  return { value: share, low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
+  return { value: share, low: Math.max(0, Math.min(share, middle - half)), high: Math.min(1, Math.max(share, middle + half)) };
 }
 
 // The answer key: two texts in base64 whose bytes, combined, are JSON in UTF-8.
