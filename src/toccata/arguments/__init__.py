@@ -127,7 +127,7 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "rank.model": Instance("Model"),
     # -- systems beside one another
     "systems": Several(Place("the path of a model, or of a folder of MIDI"), "systems", most=20),
-    "compare.pieces": Whole(4, 1000),
+    "compare.pieces": Whole(1, 1000),
     "compare.bars": Whole(1, 1000),
     "compare.seed": Whole(0, Seeds.HIGHEST),
     "listening_test.pairs": Whole(1, 200),

@@ -43,7 +43,7 @@ def listening_page(
     """
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(of_one))[:pairs].tolist() for of_one in pieces]
-    turned = rng.integers(0, 2, pairs).tolist()
+    turned = rng.permutation(np.arange(pairs) % 2).tolist()  # each is on either side as often as on the other
     shown: list[dict[str, str]] = []
     for number, (a, b, right) in enumerate(zip(*orders, turned, strict=True)):
         sides = (pieces[0][a], pieces[1][b])
