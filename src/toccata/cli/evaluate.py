@@ -16,8 +16,7 @@ _LISTEN = Path("listen.html")
     "evaluate",
     examples=(
         "toccata evaluate models/bach midi/bach",
-        "toccata evaluate models/bach models/gpt midi/bach --html board.html",
-        "toccata evaluate models/bach midi/of-another-system midi/bach",
+        "toccata evaluate models/bach midi/of-another-system midi/bach --html board.html",
         "toccata evaluate models/bach models/gpt --listen",
     ),
 )
