@@ -311,6 +311,17 @@ def test_evaluate_compares(
     assert "nats_per_token" in call("evaluate", model, people, "--all", "--json").json
 
 
+def test_a_model_may_be_named_by_an_address(
+    data: Path, people: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("TOCCATA_CACHE", str(tmp_path / "cache"))
+    line = [files, people.as_uri(), "--all", "-n", 4, "--bars", 1, "--json"]
+    value = call("evaluate", tiny(data)[0].as_uri(), *line).json
+    assert [system["name"] for system in value["systems"]] == ["tiny", "<other> & composer"]
+    assert value["people"]["pieces"]
+
+
 def test_evaluate_writes_a_listening_test(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = call("evaluate", "--listen", files, files, "-n", 4, "--bars", 1, "--json")

@@ -28,6 +28,8 @@ FOUR_VOICES = 0.7
 SILENT = -1
 PERFECT = (0, 7)
 """Octaves (and unisons) and fifths, in semitones without octaves."""
+MOST_NOTES = 20_000
+"""Of more notes nobody sings."""
 PHRASE = 8
 """Cadences are counted in so many bars."""
 
@@ -41,6 +43,8 @@ def part_writing(score: Score) -> dict[str, float]:
         one, if the voices are in tracks of their own.
     """
     notes, bars = Sounding.of(score), bar_map(score)
+    if len(notes) > MOST_NOTES:
+        return {}
     beats = pitched_beats(notes, bars)
     sounding = beats.voices > 0
     if not sounding.any() or (beats.voices[sounding] == VOICES).mean() < FOUR_VOICES:
