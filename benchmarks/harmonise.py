@@ -22,10 +22,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic import Note, Score, TimeSignature, Track
 
 import toccata
 from toccata.errors import MidiError
+from toccata.measure.choral import SILENT, parallels
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.splice import new_file
@@ -34,7 +36,6 @@ from toccata.tasks.voicing import CHOIR, Voicing, twice
 Line = list[tuple[int, int, int]]
 """Start, end and pitch of the notes of a voice."""
 TPQ = 480
-PERFECT = (0, 7)
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def measured(
         wrong += faults(written)
         shuffled = [written[0], *dealt_at_random(written[1:], rng)]
         for name, lines in (("model", written), ("composer", voices), ("at random", shuffled)):
-            moves[name] = [a + b for a, b in zip(moves[name], parallels(lines), strict=True)]
+            moves[name] = [a + b for a, b in zip(moves[name], parallels(sung(lines)), strict=True)]
     out = {
         "pieces": count,
         "beats with four voices, %": round(100 * full / max(1, beats), 1),
@@ -117,21 +118,11 @@ def faults(voices: list[Line]) -> int:
     return wrong
 
 
-def parallels(voices: list[Line]) -> tuple[int, int, int]:
-    """Steps in which two voices move together the same way, and of these parallel fifths and octaves."""
+def sung(voices: list[Line]) -> NDArray[np.int64]:
+    """What each voice sings at each onset of any of them, ``int64[onsets, voices]``."""
     ticks = sorted({start for line in voices for start, _, _ in line})
     chords = [[at(line, tick) for line in voices] for tick in ticks]
-    counts = [0, 0, 0]
-    for one, two in pairwise(chords):
-        for high in range(len(voices)):
-            for low in range(high + 1, len(voices)):
-                a, b, c, d = one[high], one[low], two[high], two[low]
-                if a is None or b is None or c is None or d is None or (c - a) * (d - b) <= 0:
-                    continue
-                counts[0] += 1
-                if (a - b) % 12 == (c - d) % 12 and (a - b) % 12 in PERFECT:
-                    counts[1 if (a - b) % 12 else 2] += 1
-    return counts[0], counts[1], counts[2]
+    return np.array([[SILENT if pitch is None else pitch for pitch in chord] for chord in chords], np.int64)
 
 
 def dealt_at_random(voices: list[Line], rng: np.random.Generator) -> list[Line]:

@@ -19,6 +19,7 @@ import numpy as np
 from symusic import Score, Track
 
 from toccata.errors import MidiError
+from toccata.measure.roundtrip import notes_kept
 from toccata.midi.clean import CleanOptions, clean
 from toccata.midi.facts import facts, seconds_at
 from toccata.midi.pool import map_files
@@ -86,34 +87,6 @@ def on_a_piano(score: Score) -> Score:
 def last_onset(score: Score) -> int:
     """The tick of the last note's beginning."""
     return max((int(t.notes.numpy()["time"].max()) for t in score.tracks if len(t.notes)), default=0)
-
-
-def notes_kept(before: Score, after: Score) -> int:
-    """How many notes of ``before`` are in ``after``, each matched once."""
-    new: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for program, pitch, onset in notes(after):
-        new[program, pitch].append(onset)
-    old: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for program, pitch, onset in notes(before):
-        old[program, pitch].append(onset)
-    count = 0
-    for key, onsets in old.items():
-        there, i = sorted(new.get(key, [])), 0
-        for onset in sorted(onsets):
-            while i < len(there) and there[i] < onset - 1 / 12 - 1e-6:
-                i += 1
-            if i < len(there) and there[i] <= onset + 1 / 12 + 1e-6:
-                count, i = count + 1, i + 1
-    return count
-
-
-def notes(score: Score) -> list[tuple[int, int, float]]:
-    """Program (128: drums), pitch and onset in quarters of every note."""
-    return [
-        (128 if track.is_drum else track.program, note.pitch, note.time / score.ticks_per_quarter)
-        for track in score.tracks
-        for note in track.notes
-    ]
 
 
 def main() -> None:

@@ -103,10 +103,16 @@ def test_every_command_prints_what_the_page_says(data: Path, tmp_path: Path, mon
     melody.tracks[0].notes.extend([Note(480 * n, 480, 67 + n % 4, 80) for n in range(4)])
     melody.dump_midi("melody.mid")
     page = documented()
-    assert set(lines) == set(_COMMANDS) == set(page) - {"an error"}
+    others = {name for name in page if name.startswith("evaluate (")}
+    assert set(lines) == set(_COMMANDS) == set(page) - {"an error"} - others
     for name, calls in lines.items():
         for arguments in calls:
             done = call(name, *arguments, "--json")
             assert done.code == 0, (name, done.err)
             assert differences(page[name], done.json, name) == []
+    few: list[object] = ["-n", 4, "--bars", 1, "--json"]
+    board = call("evaluate", model, broken, midi, "--all", *few, "--html", "board.html")
+    assert differences(page["evaluate (a scoreboard)"], board.json, "scoreboard") == []
+    heard = call("evaluate", midi, midi, "--listen", *few)
+    assert differences(page["evaluate (a listening test)"], heard.json, "listening test") == []
     assert differences(page["an error"], call("inspect", "nowhere.mid", "--json").json, "an error") == []

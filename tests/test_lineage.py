@@ -20,7 +20,7 @@ from toccata.corpus.groups import COMMON
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
-from toccata.measure.evaluation import gather
+from toccata.measure.evaluation import gather, read_pieces
 from toccata.measure.judge import write_index
 from toccata.measure.learned import STEPS, TYPES, Learned, Seen
 from toccata.measure.originality import build_index, originality
@@ -258,7 +258,7 @@ def test_an_evaluation_says_how_many_of_each_kind(line: list[Path], corpora: lis
 
 
 def test_the_pieces_of_a_corpus_are_known_too(line: list[Path], corpora: list[Corpus]) -> None:
-    found = gather(corpora[0].folder, CleanOptions(), folder.open_folder(line[2]))
+    found = gather(read_pieces(corpora[0].folder, CleanOptions()), [folder.open_folder(line[2])])
     splits = corpora[0].about["splits"]
     assert (found.seen, len(found.pieces)) == (splits["train"] + splits["valid"], splits["test"])
 

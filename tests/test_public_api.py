@@ -24,6 +24,8 @@ SIGNATURES = {
     "finetune": "source, out, *, model, settings=(), minutes=None, seed=None, backend='torch', progress=None",
     "finetune_style": "source, out, *, model, settings=(), minutes=None, seed=None, progress=None",
     "evaluate": "model, source, *, style_files=(), include_seen=False, progress=None",
+    "compare": "systems, source, *, pieces=32, bars=32, seed=0, include_seen=False, progress=None",
+    "listening_test": ("systems, out, *, pairs=12, bars=8, seed=0, rolls=False, force=False, progress=None"),
     "rank": "pieces, model",
     "song": "path",
 }

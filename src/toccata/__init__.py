@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "clean", "evaluate", "finetune",
-    "finetune_style", "load", "prepare", "rank", "song", "train",
+    "Model", "Piece", "Sampling", "ToccataError", "__version__", "check", "clean", "compare", "evaluate", "finetune",
+    "finetune_style", "listening_test", "load", "prepare", "rank", "song", "train",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from toccata.api import check, clean, evaluate, finetune, finetune_style, load, prepare, rank, train
+    from toccata.api import (
+        check,
+        clean,
+        compare,
+        evaluate,
+        finetune,
+        finetune_style,
+        listening_test,
+        load,
+        prepare,
+        rank,
+        train,
+    )
     from toccata.engine.sampling import Sampling
     from toccata.errors import ToccataError
     from toccata.musicmodel import Model

@@ -33,13 +33,21 @@ from toccata.look import (
     soundfont_folders,
 )
 from toccata.look import find_model as find_model_here
-from toccata.measure.evaluation import Evaluation, gather, likelihood_of, measure_style, measure_trained
+from toccata.measure.evaluation import (
+    Evaluation,
+    gather,
+    likelihood_of,
+    measure_style,
+    measure_trained,
+    read_pieces,
+)
 from toccata.measure.figures import few, with_interval
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen, learned_style
 from toccata.measure.likelihood import Likelihood
 from toccata.measure.ranking import Ranked, Ranker, rank
 from toccata.measure.reference import ReferenceStats
+from toccata.measure.scoreboard import Scoreboard
 from toccata.measure.validity import validity
 from toccata.midi.check import Report
 from toccata.midi.check import check as check_folder
@@ -55,6 +63,9 @@ from toccata.recipes import Recipe, for_finetuning, of_corpus, refuse_other_shap
 from toccata.recipes import load as load_recipe
 from toccata.recipes.settings import Settings
 from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
+from toccata.report.page import as_page
+from toccata.report.text import markdown, remarks, table_rows
+from toccata.scoring import compare_systems, holds_midi, listening_test_page, place_of, write_page
 from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line, finetune_line
 from toccata.training.place import refuse_foreign, run_folder
@@ -69,9 +80,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
     "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
-    "Silent", "bach", "check", "clean", "display_url", "doctor", "evaluate", "find_model", "finetune", "finetune_style",
-    "inspect", "is_remote", "load", "model_rows", "models", "pitch_range", "prepare", "program_number", "rank",
-    "recipe_table", "refuse_output", "render", "run_folder", "seeds_of", "soundfont_folders", "train", "with_interval",
+    "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate", "find_model",
+    "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
+    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
+    "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train", "with_interval",
+    "write_scoreboard",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -480,14 +493,9 @@ def evaluate(
     listener = progress or Silent()
     opened = load(model, precision="fp32", style_files=style_files)
     options = recipe_of(opened.folder).clean
-    material = gather(
-        Path(source),
-        options,
-        opened.folder,
-        style_files=[used.file for used in opened.style_files],
-        include_seen=include_seen,
-        progress=lambda done, files: listener.update("reading", done, files),
-    )
+    read = read_pieces(Path(source), options, lambda done, files: listener.update("reading", done, files))
+    styles = [used.file for used in opened.style_files]
+    material = gather(read, [opened.folder], style_files=styles, include_seen=include_seen)
     scores = material.pieces
     if not scores:
         known = (material.seen or 0) + (material.shared or 0)
@@ -503,6 +511,91 @@ def evaluate(
     valid = written.valid / written.pieces
     used = tuple(one.to_json() for one in opened.style_files)
     return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults, used)
+
+
+@checked
+@accepts_urls(source=MUSIC)
+def compare(
+    systems: Sequence[str | Path],
+    source: str | Path,
+    *,
+    pieces: int = 32,
+    bars: int = 32,
+    seed: int = 0,
+    include_seen: bool = False,
+    progress: Progress | None = None,
+) -> Scoreboard:
+    """Measure systems that write music, beside one another and beside the music by people below ``source``.
+
+    Args:
+        systems: Models, and folders of MIDI that other systems wrote.
+        source: A folder of MIDI files by people, or a prepared corpus. Pieces that one of the models has seen, whole or
+            in part, are left out.
+        pieces: How many pieces each model writes.
+        bars: How long. Pieces by people and by other systems are cut to as many.
+        seed: Piece i of a model is that of ``seed + i``.
+        include_seen: Measure on pieces that a model has seen, too.
+        progress: Receives the progress.
+
+    Raises:
+        CorpusError: There is no piece to measure on, or a system has none that can be read.
+        ModelError: A system is neither a model nor a folder of MIDI, or a model cannot be opened.
+    """
+    listener = progress or Silent()
+    return compare_systems(
+        [place_of(system, find_model) for system in systems],
+        Path(source),
+        pieces=pieces,
+        bars=bars,
+        seed=seed,
+        include_seen=include_seen,
+        update=listener.update,
+    )
+
+
+@checked
+def write_scoreboard(board: Scoreboard, path: str | Path, *, force: bool = False) -> Path:
+    """Write a scoreboard as an HTML page that needs nothing but itself: the figures, and pieces to see and to hear.
+
+    Raises:
+        RequestError: There is a file already, and ``force`` is not given.
+    """
+    return write_page(as_page(board), Path(path), force)
+
+
+@checked
+def listening_test(
+    systems: Sequence[str | Path],
+    out: str | Path,
+    *,
+    pairs: int = 12,
+    bars: int = 8,
+    seed: int = 0,
+    rolls: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a page for a blind listening test of two systems: pairs of pieces on random sides; it needs no network.
+
+    Args:
+        systems: Two models, or folders of MIDI: by another system, or by people.
+        out: The HTML file.
+        pairs: How many pairs of pieces there are to hear.
+        bars: How long each piece is; of pieces in folders, the first bars.
+        seed: Of the pieces, of their order and of the sides.
+        rolls: Show piano rolls, too.
+        force: Replace a file that is there.
+        progress: Receives the progress.
+
+    Raises:
+        ModelError: A system is neither a model nor a folder of MIDI, or a model cannot be opened.
+        CorpusError: A folder has no file that can be read.
+        RequestError: There are not two systems, one has too few pieces, or there is a file already.
+    """
+    listener = progress or Silent()
+    places = [place_of(system, find_model) for system in systems]
+    page = listening_test_page(places, pairs=pairs, bars=bars, seed=seed, rolls=rolls, update=listener.update)
+    return write_page(page, Path(out), force)
 
 
 @checked

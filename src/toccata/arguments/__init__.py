@@ -128,6 +128,18 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "style_file": Weighted(),
     "pieces": Several(Instance("Piece"), "pieces", most=MOST_PIECES),
     "rank.model": Instance("Model"),
+    # -- systems beside one another
+    "systems": Several(Place("the path of a model, or of a folder of MIDI"), "systems", most=20),
+    "compare.pieces": Whole(1, 1000),
+    "compare.bars": Whole(1, 1000),
+    "compare.seed": Whole(0, Seeds.HIGHEST),
+    "listening_test.pairs": Whole(1, 200),
+    "listening_test.bars": Whole(1, 64),
+    "listening_test.seed": Whole(0, Seeds.HIGHEST),
+    "listening_test.out": _OUT,
+    "write_scoreboard.path": _OUT,
+    "board": Instance("Scoreboard"),
+    "rolls": Flag(),
     # -- training, and the music for it
     "source": Place(),
     "out": Place(),

@@ -33,7 +33,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "vary": ("vary", "Write", "A song as it might also be: rhythm, contour, melody or harmony kept."),
     "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
-    "evaluate": ("train", "Learn", "How well a model expects music it has not seen."),
+    "evaluate": ("evaluate", "Learn", "How good models are, beside one another and beside people."),
     "check": ("data", "Music to learn from", "What is in a folder of MIDI, and what is wrong with it."),
     "clean": ("data", "Music to learn from", "Cleaned copies of a folder of MIDI, or of one file."),
     "prepare": ("data", "Music to learn from", "A corpus, cleaned and split, for big folders."),

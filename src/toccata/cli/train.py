@@ -1,4 +1,4 @@
-"""``toccata train``, ``finetune`` and ``evaluate``."""
+"""``toccata train`` and ``finetune``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import click
 
 from toccata.cli.base import PATH, Face, Value, command, many, refuse_file, refuse_remote
 from toccata.cli.settings import setting
-from toccata.cli.writing import STYLE_FILES
 
 STYLE_FILE = ".safetensors"
 """The suffix of an output that is a style file."""
@@ -239,59 +238,3 @@ def _trained(face: Face, value: dict[str, Any]) -> list[str]:
     if value["log"]:
         lines.append(f"log          {value['log']}")
     return [*lines, "", "and now", f"  toccata generate --model {value['path']} --bars 16 --audio --plot"]
-
-
-def _sorted_out(value: dict[str, Any]) -> list[str]:
-    """What was left out, and what among the pieces the model has seen."""
-    unread = f"{len(value['unread']):,} that cannot be used"
-    unread += f", {value['duplicates']:,} that stand there twice" if value["duplicates"] else ""
-    if value["seen"] is None:
-        return [f"left out     {unread}", "             nobody knows which of the pieces it was trained on"]
-    seen = f"{value['seen']:,} it was trained on, {value['shared']:,} that share long passages with those"
-    if value["seen_included"]:
-        lines = [f"among them   {seen}", f"left out     {unread}"]
-    else:
-        lines = [f"left out     {seen}, {unread}"]
-    if value["unknown"]:
-        names = " and ".join(value["unknown"])
-        lines.append(f"not known    what {names} learned: pieces that count as unseen may be among that")
-    return lines
-
-
-@command(
-    "evaluate",
-    examples=(
-        "toccata evaluate models/bach midi/bach",
-        "toccata evaluate models/bach midi/bach --all",
-        "toccata evaluate models/bach midi/bach --json",
-    ),
-)
-@click.argument("model", type=Value("model"))
-@click.argument("midi_dir", type=PATH)
-@STYLE_FILES
-@click.option("--all", "include_seen", is_flag=True, help="Measure on pieces it has seen, too.")
-def evaluate(face: Face, model: str, midi_dir: Path, style_files: Sequence[Any], include_seen: bool) -> None:
-    """Measure MODEL on the pieces in MIDI_DIR that it has not seen.
-
-    Seen is what it and the models before it were trained on, and what shares long passages with that.
-
-    Nats a note: how surprised the model is by each note, over whole pieces; lower is better. The range holds the true
-    figure in 95 of 100 cases. Validity: of a few pieces it writes, how many are without a fault.
-    """
-    from toccata import api
-
-    with face.progress() as progress:
-        found = api.evaluate(
-            api.find_model(model), midi_dir, style_files=style_files, include_seen=include_seen, progress=progress
-        )
-    value = found.to_dict()
-    lines = [
-        f"model        {value['model']}",
-        *(f"style file   {used['file']}, weight {used['weight']:g}" for used in value.get("style_files", ())),
-        f"likelihood   {api.with_interval(value)}",
-        f"             {value['nats_per_token']:.2f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
-        f"measured on  {many(value['pieces'], 'piece')}, {value['notes']:,} notes",
-        *_sorted_out(value),
-        f"validity     {value['validity']['valid']:.0%} of {value['validity']['pieces']} pieces without a fault",
-    ]
-    face.result(value, lines + [f"             {fault}" for fault in value["validity"]["faults"]])

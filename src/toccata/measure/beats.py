@@ -14,6 +14,7 @@ CHORDS: tuple[tuple[int, ...], ...] = (
     (0, 3, 6, 9), (0, 3, 7, 11),
 )  # fmt: skip
 """Triads and seventh chords, in semitones above their roots."""
+_AT_ONCE = 1 << 22  # pairs of a note and a beat that are looked at together
 _BITS = 1 << np.arange(12)
 
 
@@ -45,9 +46,14 @@ class Beats:
     @classmethod
     def of(cls, onsets: Ints, ends: Ints, pitches: Ints, ticks: Ints) -> Beats:
         """Return what sounds at some ticks, of pitched notes that begin at ``onsets`` and sound to before ``ends``."""
-        sounding = (onsets <= ticks[:, None]) & (ends > ticks[:, None])
-        of_class = pitches[:, None] % 12 == np.arange(12)
-        return cls(sounding.sum(axis=1), sounding.astype(np.float32) @ of_class.astype(np.float32) > 0)
+        of_class = (pitches[:, None] % 12 == np.arange(12)).astype(np.float32)
+        voices, classes = np.zeros(len(ticks), np.int64), np.zeros((len(ticks), 12), np.bool_)
+        together = max(1, _AT_ONCE // max(1, len(onsets)))
+        for first in range(0, len(ticks), together):  # a bar of a stranger's file may have any number of both
+            block = slice(first, first + together)
+            sounding = (onsets <= ticks[block, None]) & (ends > ticks[block, None])
+            voices[block], classes[block] = sounding.sum(axis=1), sounding.astype(np.float32) @ of_class > 0
+        return cls(voices, classes)
 
     @property
     def clashing(self) -> NDArray[np.bool_]:

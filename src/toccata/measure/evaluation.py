@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from symusic import Score
 
@@ -14,12 +14,13 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.folder import COVERAGE, LEARNED, SAMPLING, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
-from toccata.measure.learned import Learned, Seen, hashes
+from toccata.measure.learned import Kind, Learned, Seen, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.reference import USUAL, ReferenceStats, reference_stats, without
 from toccata.measure.sampling_choice import SamplingChoice, choose_sampling
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
+from toccata.midi.facts import Fingerprint
 from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model
 from toccata.tasks.coverage import PIECES as COUNTED
@@ -35,6 +36,7 @@ class Material:
 
     Attributes:
         pieces: Those to measure on, as MIDI.
+        names: Their paths below the folder.
         seen: How many others, or of those if the seen ones are measured too, the model was trained on or validated on;
             None: unknown.
         shared: How many more share long passages with pieces that it was trained on or validated on: excerpts,
@@ -45,6 +47,7 @@ class Material:
     """
 
     pieces: tuple[bytes, ...]
+    names: tuple[str, ...]
     seen: int | None
     shared: int | None
     duplicates: int
@@ -98,32 +101,36 @@ class Evaluation:
         }
 
 
-def gather(
-    source: Path,
-    options: CleanOptions,
-    made: ModelFolder,
-    *,
-    style_files: Sequence[StyleFile] = (),
-    include_seen: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> Material:
-    """Read the pieces below ``source`` that a model has not seen, neither whole nor in part.
+@dataclass(frozen=True)
+class PiecesRead:
+    """The pieces of a folder, each once.
+
+    Attributes:
+        names: Their paths below the folder.
+        pieces: Their fingerprints, and they themselves as MIDI.
+        duplicates: How many more files hold one of them.
+        unread: Files that cannot be used, each with its reason.
+    """
+
+    names: tuple[str, ...]
+    pieces: tuple[tuple[Fingerprint, bytes], ...]
+    duplicates: int
+    unread: tuple[tuple[str, str], ...]
+
+
+def read_pieces(source: Path, options: CleanOptions, progress: Callable[[int, int], None] | None = None) -> PiecesRead:
+    """Read the pieces below ``source``.
 
     Args:
         source: A folder of MIDI files, or a prepared corpus.
         options: How files are cleaned.
-        made: The model's folder.
-        style_files: The style files it is used with.
-        include_seen: Take pieces that it has seen, too.
         progress: Called with (files done, files in all).
 
     Raises:
         CorpusError: There is no such folder, or no MIDI file in it.
-        ModelError: The model does not say what it was trained on, and pieces that it has seen are not to be taken.
     """
-    seen = _seen(made, style_files, include_seen)
     unread: list[tuple[str, str]] = []
-    pieces = []
+    pieces, names = [], []
     contents: set[frozenset[tuple[str, str]]] = set()
     duplicates = 0
     for name, result in contents_of(source, options, progress):
@@ -135,16 +142,53 @@ def gather(
         if content not in contents:
             contents.add(content)
             pieces.append(result)
-    kinds = None if seen is None else seen.kinds(pieces)
-    taken = [midi for number, (_, midi) in enumerate(pieces) if include_seen or (kinds and kinds[number] == "new")]
+            names.append(name)
+    return PiecesRead(tuple(names), tuple(pieces), duplicates, tuple(unread))
+
+
+def gather(
+    read: PiecesRead,
+    models: Sequence[ModelFolder],
+    *,
+    style_files: Sequence[StyleFile] = (),
+    include_seen: bool = False,
+) -> Material:
+    """Sort the pieces of a folder by whether some models have seen them, whole or in part.
+
+    Args:
+        read: The pieces.
+        models: The folders of the models. A piece that one of them has seen counts as seen.
+        style_files: The style files that they are used with.
+        include_seen: Take pieces that they have seen, too.
+
+    Raises:
+        ModelError: A model does not say what it was trained on, and pieces that it has seen are not to be taken.
+    """
+    known = [_seen(made, style_files, include_seen) for made in models]
+    each = [None if seen is None else seen.kinds(read.pieces) for seen in known]
+    kinds: list[str] | None = None
+    if None not in each:
+        kinds = [_worst({kinds[number] for kinds in each if kinds}) for number in range(len(read.pieces))]
+    unknown = [
+        name
+        for made, seen in zip(models, known, strict=True)
+        for name in ((made.name,) if seen is None else seen.unknown)
+    ]
+    chosen = [n for n in range(len(read.pieces)) if include_seen or (kinds and kinds[n] == "new")]
     return Material(
-        pieces=tuple(taken),
+        pieces=tuple(read.pieces[number][1] for number in chosen),
+        names=tuple(read.names[number] for number in chosen),
         seen=None if kinds is None else kinds.count("whole"),
         shared=None if kinds is None else kinds.count("passages"),
-        duplicates=duplicates,
-        unread=tuple(unread),
-        unknown=(made.name,) if seen is None else seen.unknown,
+        duplicates=read.duplicates,
+        unread=read.unread,
+        unknown=tuple(dict.fromkeys(unknown)),
     )
+
+
+def _worst(kinds: Collection[Kind]) -> Kind:
+    """Return how a piece is known to that of several models which knows it best."""
+    return next((kind for kind in get_args(Kind) if kind in kinds), "new")
 
 
 def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int], None]) -> Likelihood:

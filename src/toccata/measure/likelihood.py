@@ -10,10 +10,9 @@ import numpy as np
 from symusic import Score
 
 from toccata.engine.sampling import log_probabilities
+from toccata.measure.resampling import resampled_ratio
 from toccata.musicmodel import Model
 from toccata.tasks.window import Replay, bar_starts, latest_bars
-
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,14 @@ def likelihood(model: Model, scores: Iterable[Score], progress: Callable[[int], 
         tokens += count
         if progress is not None:
             progress(done + 1)
-    nats_of, notes_of = np.array([n for n, _ in each]), np.array([n for _, n in each])
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(each), (RESAMPLES, len(each)))
-    resampled = nats_of[drawn].sum(1) / notes_of[drawn].sum(1)
-    low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
+    nats_of, notes_of = (np.array(column, np.float64) for column in zip(*each, strict=True))
+    found = resampled_ratio(nats_of, notes_of)
     return Likelihood(
         pieces=len(each),
         notes=int(notes_of.sum()),
         tokens=tokens,
-        nats_per_note=float(nats_of.sum() / notes_of.sum()),
-        ci95=(low, high),
+        nats_per_note=found.value,
+        ci95=(found.low, found.high),
         nats_per_token=float(nats_of.sum() / tokens),
         each=tuple(each),
     )

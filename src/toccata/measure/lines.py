@@ -113,6 +113,13 @@ def lines(notes: Notes, ticks_per_quarter: int, *, merged: bool = False) -> Iter
                 yield line
 
 
+def top_lines(notes: Notes, ticks_per_quarter: int) -> Iterator[Line]:
+    """The top line of each track of a piece."""
+    together = (ticks_per_quarter - 1) // _TOGETHER
+    for track in np.unique(notes.track):
+        yield _top_line(notes, _texture(notes, np.flatnonzero(notes.track == track), together))
+
+
 def ratio(step: int, before: int) -> int:
     """The class of a step by its ratio to the one before, 1 to 5; see the module."""
     longer = sum(step * bottom > before * top for top, bottom in _LONGER)

@@ -25,18 +25,23 @@ class Validity:
     faults: tuple[str, ...]
 
 
-def validity(pieces: Sequence[Piece], bars: int) -> Validity:
-    """Check that each piece has notes: none without length, doubled, overlapping itself or past its ``bars`` bars."""
+def validity(pieces: Sequence[Piece], bars: int | None) -> Validity:
+    """Check that each piece has notes: none without length, doubled, overlapping itself or past its ``bars`` bars.
+
+    Args:
+        pieces: The pieces.
+        bars: How many bars were asked for; None: nobody asked for a number.
+    """
     faults = [fault for piece in pieces if (fault := _fault(piece, bars))]
     return Validity(len(pieces), len(pieces) - len(faults), tuple(faults))
 
 
-def _fault(piece: Piece, bars: int) -> str:
+def _fault(piece: Piece, bars: int | None) -> str:
     try:
         score = piece.score
     except MidiError as error:
         return error.message  # it has no notes
-    if len(bar_map(score)) > bars:
+    if bars is not None and len(bar_map(score)) > bars:
         return f"{len(bar_map(score))} bars, not {bars}"
     for track in score.tracks:
         free: dict[int, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import sys
@@ -130,6 +131,26 @@ def write_audio(score: Score, path: Path, *, soundfont: Path | None = None, samp
             raise OSError(number, "the sound cannot be written here", str(path)) from error
         except OSError as error:
             raise OSError(error.errno, "the sound cannot be written here", str(path)) from error
+
+
+def small_mp3(score: Score, seconds: float, *, sample_rate: int = 22_050) -> bytes:
+    """Return the first ``seconds`` of ``score`` as an MP3 of one channel, about 5 kB a second: for pages.
+
+    Raises:
+        RequestError: As ``synthesize``.
+    """
+    import soundfile
+
+    sound = synthesize(score, sample_rate=sample_rate).mean(axis=0)
+    most = int(seconds * sample_rate)
+    if len(sound) > most:
+        fade = min(most, sample_rate)
+        sound = sound[:most]
+        sound[most - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    out = io.BytesIO()
+    container, coding = FORMATS[".mp3"]
+    soundfile.write(out, sound, sample_rate, format=container, subtype=coding)
+    return out.getvalue()
 
 
 class _Performance:

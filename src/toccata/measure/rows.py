@@ -1,0 +1,234 @@
+"""The rows of a scoreboard: every figure of every system with its interval, beside that of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Score
+
+from toccata.measure.comparison import MEASURES, Beside
+from toccata.measure.distributions import DISTRIBUTIONS
+from toccata.measure.judge import Judge
+from toccata.measure.originality import COPIED, Originality, originality
+from toccata.measure.resampling import Figure, resampled_mean, resampled_ratio, wilson
+from toccata.measure.roundtrip import RoundTrip
+from toccata.measure.systems import System
+
+Better = Literal["lower", "higher", "people", ""]
+"""Which way a figure is better; ``people``: the closer to that of people; empty: neither."""
+Floats = NDArray[np.float64]
+
+GROUPS = {
+    "likelihood": "How well it expects music by people",
+    "music": "What it writes, beside music by people",
+    "four voices": "Its four-voice music",
+    "originality": "What of it stands in its training music",
+    "practical": "Soundness, speed and size",
+}
+"""The headings of rows, in their order. Rows of another group may be added behind these."""
+_NO_MODEL = "only a model has it"
+_UNKNOWN = "its training music is not known"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of all systems.
+
+    Attributes:
+        key: Its name in JSON.
+        group: The heading that it stands under, of ``GROUPS``.
+        label: Its name, as printed.
+        unit: As printed; empty: a plain number; ``%``: a share from 0 to 1, printed in per cent.
+        better: Which way is better.
+        systems: The figure of each system; None: it has none.
+        people: That of people; None: there is none.
+        within: Whether each system is within the human range; None: not known; empty: of none.
+        meaning: What it is, in a sentence.
+        why_empty: Why a system may have no figure.
+    """
+
+    key: str
+    group: str
+    label: str
+    unit: str
+    better: Better
+    systems: tuple[Figure | None, ...]
+    people: Figure | None = None
+    within: tuple[bool | None, ...] = ()
+    meaning: str = ""
+    why_empty: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        within = self.within or (None,) * len(self.systems)
+        return {
+            "key": self.key,
+            "group": self.group,
+            "label": self.label,
+            "unit": self.unit,
+            "better": self.better,
+            "people": None if self.people is None else self.people.to_dict(),
+            "systems": [
+                None if figure is None else {**figure.to_dict(), "within_people": inside}
+                for figure, inside in zip(self.systems, within, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same pieces.
+
+    Attributes:
+        one: The number of the first system, from 0.
+        other: That of the second.
+        difference: Nats a note of the first minus those of the second, with the interval when pieces are drawn anew.
+    """
+
+    one: int
+    other: int
+    difference: Figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"systems": [self.one, self.other], "nats_per_note": self.difference.to_dict()}
+
+
+def of_likelihood(nats: Sequence[Floats | None], notes: Floats, quarters: Floats) -> list[Row]:
+    """Return nats a note, a quarter and a piece.
+
+    Args:
+        nats: Of each system the nats of each piece, ``float64[pieces]``; None: it is no model.
+        notes: The notes of each piece.
+        quarters: Its length in quarters.
+    """
+    rows = []
+    for key, label, wholes in (
+        ("nats_per_note", "nats a note", notes),
+        ("nats_per_quarter", "nats a quarter", quarters),
+        ("nats_per_piece", "nats a piece", np.ones(len(notes))),
+    ):
+        found = tuple(None if each is None else resampled_ratio(each, wholes) for each in nats)
+        meaning = "minus the natural logarithm of the probability of whole pieces, all their tokens added up"
+        rows.append(Row(key, "likelihood", label, "", "lower", found, meaning=meaning, why_empty=_NO_MODEL))
+    return rows
+
+
+def of_pairs(nats: Sequence[Floats | None], notes: Floats) -> list[Paired]:
+    """Return the difference of every two models, piece by piece; see `of_likelihood`."""
+    return [
+        Paired(one, other, resampled_ratio(a - b, notes))
+        for (one, a), (other, b) in combinations(enumerate(nats), 2)
+        if a is not None and b is not None
+    ]
+
+
+def of_round_trips(trips: Sequence[RoundTrip | None]) -> list[Row]:
+    """Return how many notes each tokenizer leaves out."""
+    found = tuple(None if trip is None else Figure(trip.lost / trip.notes, count=trip.notes) for trip in trips)
+    meaning = "notes of the held-out pieces that do not come back from their tokens, so that no nats are paid for them"
+    return [
+        Row("notes_lost", "likelihood", "notes left out", "%", "lower", found, meaning=meaning, why_empty=_NO_MODEL)
+    ]
+
+
+def of_distances(found: Mapping[str, Beside]) -> list[Row]:
+    """Return the distances of distributions."""
+    return [
+        Row(
+            f"distance_{name}",
+            "music",
+            f"{kind.label}: distance",
+            "",
+            "lower",
+            found[name].systems,
+            found[name].people,
+            found[name].within,
+            f"Jensen-Shannon distance, 0 to 1, of {kind.meaning}",
+            "too few pieces have it",
+        )
+        for name, kind in DISTRIBUTIONS.items()
+    ]
+
+
+def of_means(found: Mapping[str, Beside]) -> list[Row]:
+    """Return the figures that are better the closer they are to those of people."""
+    return [
+        Row(
+            name,
+            kind.group,
+            kind.label,
+            kind.unit,
+            "people",
+            found[name].systems,
+            found[name].people,
+            found[name].within,
+            kind.meaning,
+            "too few pieces have it",
+        )
+        for name, kind in MEASURES.items()
+        if found[name].people is not None or any(found[name].systems)
+    ]
+
+
+def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[Row]:
+    """Return what of the pieces of each system, and of those by people, stands in the system's training music."""
+    ours: list[list[Originality] | None] = []
+    theirs: list[list[Originality] | None] = []
+    for system in systems:
+        known = system.model is not None and Judge.has(system.model)
+        index = Judge(system.model).index if known and system.model is not None else None
+        ours.append(None if index is None else [originality(score, index) for score in system.scores])
+        theirs.append(None if index is None else [originality(score, index) for score in people])
+    longest = "notes of the longest passage of a piece that stands in the model's training music, in any key and tempo"
+    share = f"share of a piece's notes in passages of {COPIED} and more that stand there"
+    rows = []
+    for key, label, unit, what, meaning in (
+        ("copied_notes", "longest known passage", "notes", "notes", longest),
+        ("copied_share", "notes in known passages", "%", "share", share),
+    ):
+        here, beside = _copied(ours, what), _copied(theirs, what)
+        within = tuple(None if a is None or b is None else a.value <= b.high for a, b in zip(here, beside, strict=True))
+        rows += [
+            Row(key, "originality", label, unit, "people", here, None, within, f"mean of the {meaning}", _UNKNOWN),
+            Row(
+                f"{key}_people", "originality", "the same of people", unit, "", beside,
+                meaning="the same of the held-out pieces, in the training music of each model", why_empty=_UNKNOWN,
+            ),
+        ]  # fmt: skip
+    return rows
+
+
+def _copied(found: Sequence[Sequence[Originality] | None], what: str) -> tuple[Figure | None, ...]:
+    return tuple(
+        resampled_mean(np.array([getattr(one, what) for one in pieces], np.float64)) if pieces else None
+        for pieces in found
+    )
+
+
+def of_practice(systems: Sequence[System]) -> list[Row]:
+    """Return validity, speed and size."""
+    valid = tuple(wilson(system.valid.valid, system.valid.pieces) for system in systems)
+    speed = tuple(None if s.notes_per_second is None else Figure(s.notes_per_second, count=s.files) for s in systems)
+    sound = "pieces with notes, none of them without length, doubled, overlapping itself or past the bars asked for"
+    rows = [
+        Row("valid", "practical", "pieces without a fault", "%", "higher", valid, meaning=sound),
+        Row(
+            "notes_per_second", "practical", "speed", "notes a second", "higher", speed,
+            meaning="of all pieces, up to 16 written side by side, on this machine", why_empty=_NO_MODEL,
+        ),
+    ]  # fmt: skip
+    sizes = (
+        ("parameters", "parameters", "", "trained numbers"),
+        ("weights", "weights", "bytes", "of the file of weights"),
+        ("folder", "whole model", "bytes", "of all files of the model, the index of its training music among them"),
+    )
+    for key, label, unit, meaning in sizes:
+        found = tuple(None if s.size is None else Figure(float(getattr(s.size, key)), count=1) for s in systems)
+        rows.append(Row(key, "practical", label, unit, "lower", found, meaning=meaning, why_empty=_NO_MODEL))
+    return rows
