@@ -111,6 +111,23 @@ def test_coverage_counts_what_pieces_have() -> None:
     assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
 
 
+def test_a_style_has_its_own_ensembles(tmp_path: Path) -> None:
+    """A piece in a style is for instruments that play together in the pieces of that style."""
+    piano = Score(TPQ)
+    piano.time_signatures.append(TimeSignature(0, 4, 4))
+    piano.tracks.append(line(0, 50))
+    path = written(tmp_path / "styles", styles=["piano", "strings"])
+    coverage = Coverage.of_scores([piano] * 9 + [quartet()] * 3, [0] * 9 + [1] * 3)
+    assert coverage.of_styles == {0: {frozenset({0}): 9}, 1: {frozenset({40, 42}): 3}}
+    assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
+    about = json.loads((path / folder.ABOUT).read_text())
+    folder.seal(path, {**about, folder.COVERAGE: coverage.to_json()})
+    model = Model(path, precision="fp32")
+    for style, programs in (("piano", {0}), ("strings", {40, 42})):
+        for piece in model.generate(n=3, bars=4, seed=1, style=[style]):
+            assert {int(track.program) for track in piece.score.tracks if len(track.notes)} <= programs
+
+
 @pytest.mark.parametrize("damaged", [None, [], {}, {"instruments": {"200": {}}}, {"instruments": 3}])
 def test_a_damaged_coverage_is_none(damaged: Any) -> None:
     assert Coverage.from_json(damaged) is None

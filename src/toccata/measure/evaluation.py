@@ -14,7 +14,7 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.folder import COVERAGE, LEARNED, SAMPLING, ModelFolder, seal
 from toccata.measure.judge import Judge, write_index
-from toccata.measure.learned import Kind, Learned, Seen, hashes
+from toccata.measure.learned import Kind, Learned, Seen, coverage_of, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.reference import USUAL, ReferenceStats, reference_stats, without
 from toccata.measure.sampling_choice import SamplingChoice, choose_sampling
@@ -23,8 +23,6 @@ from toccata.midi.clean import CleanOptions
 from toccata.midi.facts import Fingerprint
 from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model
-from toccata.tasks.coverage import PIECES as COUNTED
-from toccata.tasks.coverage import Coverage
 
 MEASURED = 1000
 """The most held-out pieces that a newly trained model is measured on: more would add little."""
@@ -300,7 +298,7 @@ def measure_trained(
     say("Writing a few pieces to see whether they are without a fault")
     written = model.generate(n=pieces, bars=bars, seed=0, sampling=None if chosen is None else chosen.sampling)
     metrics["valid"] = validity(written, bars).valid / pieces
-    counted = Coverage.of_scores(corpus.score(number) for number in corpus.sample("train", COUNTED))
+    counted = coverage_of(corpus)
     coverage = counted.with_earlier(None if before is None else before.coverage)
     written_about: dict[str, Any] = {
         LEARNED: learned.summary(),

@@ -248,6 +248,14 @@ class Learned:
         return found
 
 
+def coverage_of(corpus: Corpus) -> Coverage:
+    """Count what the training pieces of a corpus have, and each of its styles."""
+    numbers = corpus.sample("train", COUNTED)
+    styles = [style - 1 if style else None for style in corpus.column("style")[numbers].tolist()]
+    several = len(corpus.styles) > 1
+    return Coverage.of_scores((corpus.score(number) for number in numbers), styles if several else ())
+
+
 def learned_style(name: str, corpus: Corpus) -> dict[str, Any]:
     """Return what a style file says of the music it is trained on: content hashes, and what it covers.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class Coverage:
         tempos: The quarters a minute that 5, 50 and 95 % of the pieces do not exceed; None without pieces.
         lengths: Notes by their length in quarters, the most frequent first.
         ensembles: Pieces by the instruments that play in them, the most frequent first.
+        of_styles: The same for each style, by its number; empty where there are no styles.
     """
 
     pieces: int = 0
@@ -84,10 +86,16 @@ class Coverage:
     tempos: tuple[float, float, float] | None = None
     lengths: Mapping[Fraction, int] = field(default_factory=dict)
     ensembles: Mapping[frozenset[int], int] = field(default_factory=dict)
+    of_styles: Mapping[int, Mapping[frozenset[int], int]] = field(default_factory=dict)
 
     @classmethod
-    def of_scores(cls, scores: Iterable[Score]) -> Coverage:
-        """Count what some pieces have."""
+    def of_scores(cls, scores: Iterable[Score], styles: Iterable[int | None] = ()) -> Coverage:
+        """Count what some pieces have.
+
+        Args:
+            scores: The pieces.
+            styles: The number of each one's style, None where it has none; empty: none has.
+        """
         pieces, tempos = 0, list[float]()
         pitches: dict[int, NDArray[np.int64]] = {}
         tracks_of: dict[int, list[int]] = defaultdict(list)
@@ -95,12 +103,15 @@ class Coverage:
         meters: Counter[tuple[int, int]] = Counter()
         lengths: Counter[Fraction] = Counter()
         ensembles: Counter[frozenset[int]] = Counter()
-        for score in scores:
+        of_styles: dict[int, Counter[frozenset[int]]] = defaultdict(Counter)
+        for score, style in zip(scores, chain(styles, repeat(None)), strict=False):
             pieces += 1
             tempos.append(_tempo(score))
             meters.update(set(bar_map(score).meters))
             by_program = _by_program(score)
             ensembles[_ensemble(by_program)] += 1
+            if style is not None:
+                of_styles[style][_ensemble(by_program)] += 1
             for program, tracks in by_program.items():
                 tracks_of[program].append(len(tracks))
                 counted = pitches.setdefault(program, np.zeros(128, np.int64))
@@ -117,6 +128,7 @@ class Coverage:
             _tempos(tempos),
             dict(lengths.most_common(_LENGTHS)),
             dict(ensembles.most_common(ENSEMBLES)),
+            {style: dict(found.most_common(ENSEMBLES)) for style, found in sorted(of_styles.items())},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -130,7 +142,8 @@ class Coverage:
             "meters": {f"{n}/{d}": pieces for (n, d), pieces in self.meters.items()},
             "tempos": None if self.tempos is None else list(self.tempos),
             "lengths": {str(length): notes for length, notes in self.lengths.items()},
-            "ensembles": [[sorted(programs), pieces] for programs, pieces in self.ensembles.items()],
+            "ensembles": _rows(self.ensembles),
+            "ensembles_of_styles": {str(style): _rows(found) for style, found in self.of_styles.items()},
         }
 
     @classmethod
@@ -154,8 +167,10 @@ class Coverage:
                 slow, middle, fast = (float(tempo) for tempo in data["tempos"])
                 tempos = slow, middle, fast
             lengths = {Fraction(length): int(notes) for length, notes in data["lengths"].items()}
-            ensembles = {frozenset(map(int, programs)): int(pieces) for programs, pieces in data.get("ensembles", ())}
-            return cls(int(data["pieces"]), instruments, meters, tempos, lengths, ensembles)
+            ensembles = _ensembles(data.get("ensembles", ()))
+            by_style = data.get("ensembles_of_styles", {}).items()
+            of_styles = {int(style): _ensembles(rows) for style, rows in by_style}
+            return cls(int(data["pieces"]), instruments, meters, tempos, lengths, ensembles, of_styles)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
@@ -171,7 +186,10 @@ class Coverage:
         return first
 
     def with_earlier(self, other: Coverage | None) -> Coverage:
-        """Return what a model has learned that was finetuned from one that had learned ``other``."""
+        """Return what a model has learned that was finetuned from one that had learned ``other``.
+
+        Its styles are its own where it has some: those of the other had other numbers.
+        """
         if other is None:
             return self
         instruments = dict(other.instruments)
@@ -189,6 +207,7 @@ class Coverage:
             self.tempos or other.tempos,
             dict(lengths.most_common(_LENGTHS)),
             dict(ensembles.most_common(ENSEMBLES)),
+            self.of_styles or other.of_styles,
         )
 
     def summary(self) -> str:
@@ -261,6 +280,14 @@ def _by_program(score: Score) -> dict[int, list[Track]]:
         if len(track.notes):
             found.setdefault(-1 if track.is_drum else min(int(track.program), len(PROGRAMS) - 1), []).append(track)
     return found
+
+
+def _rows(ensembles: Mapping[frozenset[int], int]) -> list[list[Any]]:
+    return [[sorted(programs), pieces] for programs, pieces in ensembles.items()]
+
+
+def _ensembles(rows: Any) -> dict[frozenset[int], int]:
+    return {frozenset(map(int, programs)): int(pieces) for programs, pieces in rows}
 
 
 def _ensemble(by_program: Mapping[int, Sequence[Track]]) -> frozenset[int]:

@@ -194,9 +194,15 @@ def ensemble_of(
         line_counts = lines(coverage, counts)
     joining = None
     if request.prompt is None and request.programs is None and "players" not in request.without:
-        known = () if coverage is None or request.anyway else tuple(coverage.ensembles)
+        known = () if coverage is None or request.anyway else learned_together(coverage, request.controls.style)
         joining = LearnedTogether(tuple(frozenset(DRUMS if p == -1 else p for p in some) for some in known))
     return Ensemble(programs, reach, line_counts, remarks, joining)
+
+
+def learned_together(coverage: Coverage, styles: Sequence[int]) -> tuple[frozenset[int], ...]:
+    """Return the ensembles of a model's training pieces, of some styles alone where they are known; -1 is the drums."""
+    of_styles = [coverage.of_styles.get(style, {}) for style in styles]
+    return tuple({programs: None for found in of_styles for programs in found} or coverage.ensembles)
 
 
 def named_players(
