@@ -109,7 +109,7 @@ class Ranker:
 
     @cached_property
     def _steps(self) -> Steps | None:
-        return None if self.judge is None else Steps(self.judge.index)
+        return None if self.judge is None or self.judge.index is None else Steps(self.judge.index)
 
     @classmethod
     def of(cls, model: Model) -> Ranker:
