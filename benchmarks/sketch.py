@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from originality import opening, planted, taken
 from symusic import Score
 
+from originality import opening, planted, taken
 from toccata.corpus.store import Corpus
 from toccata.measure.lines import pitched
 from toccata.measure.originality import build_index, build_sketch, normal_of, originality

@@ -9,9 +9,9 @@
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
 
-A model folder may come from a stranger. Only safetensors, JSON and the indexes, which are plain numbers, are read; nothing
-is unpickled, and no graph is read: the engine builds its own from config and weights. A file whose digest does not
-match is refused by name, and one that ``toccata.json`` does not list is not used.
+A model folder may come from a stranger. Only safetensors, JSON and the indexes, which are plain numbers, are read;
+nothing is unpickled, and no graph is read: the engine builds its own from config and weights. A file whose digest does
+not match is refused by name, and one that ``toccata.json`` does not list is not used.
 """
 
 from __future__ import annotations

@@ -326,10 +326,7 @@ def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
     where = f"{copied['path']}{learned}" + ("" if copied["bar"] is None else f", bar {copied['bar']}")
     length = many(copied["notes"], "note")
     longest = f"At least {length} in a row are" if copied["at_least"] else f"Nothing longer than {length} is"
-    return [
-        f"{longest} known from the training music{usual} "
-        f"({name}, bar {copied['piece_bar']}, is like {where})."
-    ]
+    return [f"{longest} known from the training music{usual} ({name}, bar {copied['piece_bar']}, is like {where})."]
 
 
 class BarCount:

@@ -10,7 +10,8 @@ from typing import Any
 from toccata import folder
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
-from toccata.measure.learned import Seen, lineage, unindexed
+from toccata.measure.learned import Seen
+from toccata.measure.lineage import lineage, unindexed
 from toccata.measure.originality import Normal, Originality, build_index, build_sketch, normal_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.sketch import EVERY, Sketch
@@ -72,7 +73,8 @@ class Judge:
 
     Attributes:
         normal: What is found in music by people that the model has not seen; None: it was trained on too little.
-        index: Of its training pieces, and of those of the models it was finetuned from; None: it has only a thinned one.
+        index: Of its training pieces, and of those of the models it was finetuned from; None: it has a thinned one
+            alone.
         sketch: A thinned index: of its training pieces, or of those of the models it was finetuned from; None: it has
             none.
         unindexed: The models that it was finetuned from whose training pieces are in neither of them.
@@ -98,7 +100,8 @@ class Judge:
         """The text after a number of known notes: what is usual, and what was not compared; may be empty."""
         usual = "" if self.normal is None else f"; {self.normal.middle}"
         if self.sketch is not None:
-            usual += "; compared with a sample of its passages, which finds long copies alone"
+            names = " and ".join(name for name, _ in self.sketch.models if name)
+            usual += f"; of {f'what {names} learned' if names else 'it'} only a sample of passages is compared"
         if self.unindexed:
             usual += f"; what {' and '.join(self.unindexed)} learned is not known, and not compared"
         return usual

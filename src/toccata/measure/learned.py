@@ -27,14 +27,13 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.files import read_json, write_json
 from toccata.folder import ModelFolder
+from toccata.measure.lineage import lineage, unindexed
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.measure.sketch import Sketch
 from toccata.midi.facts import Fingerprint
 from toccata.tasks.coverage import Coverage
 
-UNNAMED = "a model without a name"
-"""The name of a parent whose own name cannot be read."""
 FORMAT, MARKS_FORMAT = 2, 1
 EXACT, STEPS = "exact-2", "steps-1"
 """Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
@@ -315,30 +314,6 @@ class Seen:
             kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers], seen)
             known |= {number for number, kind in zip(numbers, kinds, strict=True) if kind != "new"}
         return frozenset(known)
-
-
-def unindexed(made: ModelFolder, index: Index | None, sketch: Sketch | None = None) -> tuple[str, ...]:
-    """Return the models of a lineage whose training pieces are neither in the model's index nor in its sketch."""
-    names = [name for name, _ in lineage(made)]
-    if index is not None and index.is_merged:
-        names = [name or made.name for name, count in index.models if count is None]
-    elif index is not None:  # it holds the training pieces of the model alone
-        names = names[1:]
-    for name, _ in () if sketch is None else sketch.models:
-        if (name or made.name) in names:
-            names.remove(name or made.name)
-    return tuple(names)
-
-
-def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
-    """Return the names and digests of a model and its ancestors, as far as its ``toccata.json`` has them."""
-    before: list[tuple[str, str | None]] = [(g["model"], g["digest"]) for g in made.learned[1:]]
-    parent = made.about["lineage"].get("parent")
-    if not made.learned and parent is not None:
-        about = parent if isinstance(parent, dict) else {}
-        name = about.get("name")
-        before = [(name, about.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
-    return [(made.name, made.digest), *before]
 
 
 def _thinned(mark: Fingerprint) -> Fingerprint:

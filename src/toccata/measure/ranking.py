@@ -189,8 +189,9 @@ class Ranker:
     def _known(self, piece: Piece) -> _Part:
         if self.judge is None:
             return None, "", ""
-        notes, normal = self.judge.of(piece).notes, self.judge.normal
-        longest = f"longest known passage {notes} notes" if notes else "no known passage"
+        found, normal = self.judge.of(piece), self.judge.normal
+        notes, at_least = found.notes, "at least " if found.at_least else ""
+        longest = f"longest known passage {at_least}{notes} notes" if notes else "no known passage"
         if normal is None:
             return None, longest, ""
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)

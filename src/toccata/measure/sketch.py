@@ -198,7 +198,9 @@ class Sketch:
 
     def _sound(self) -> bool:
         """Whether all numbers are in their ranges."""
-        if not (type(self.every) is type(self.bits) is int and 1 <= self.bits <= _MOST_BITS and 1 <= self.every < 2**31):
+        if not (
+            type(self.every) is type(self.bits) is int and 1 <= self.bits <= _MOST_BITS and 1 <= self.every < 2**31
+        ):
             return False
         return bool(
             len(self.hashes) == len(self.owners)
@@ -269,7 +271,11 @@ def _by_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _from_bytes(stored: NDArray[np.uint8], count: int) -> Hashes:
     """Return the ``count`` numbers that `_by_byte` stored."""
-    if type(count) is not int or count < 0 or (len(stored) % count or len(stored) > 8 * count if count else len(stored)):
+    if (
+        type(count) is not int
+        or count < 0
+        or (len(stored) % count or len(stored) > 8 * count if count else len(stored))
+    ):
         raise ValueError("another count of numbers")
     wide = np.zeros((count, 8), np.uint8)
     if count:
@@ -286,5 +292,3 @@ def _summed(steps: Hashes) -> Hashes:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
-
-
