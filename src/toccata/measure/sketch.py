@@ -198,9 +198,7 @@ class Sketch:
 
     def _sound(self) -> bool:
         """Whether all numbers are in their ranges."""
-        if not (
-            type(self.every) is type(self.bits) is int and 1 <= self.bits <= _MOST_BITS and 1 <= self.every < 2**31
-        ):
+        if not (_is_count(self.every) and _is_count(self.bits) and self.every and 0 < self.bits <= _MOST_BITS):
             return False
         return bool(
             len(self.hashes) == len(self.owners)
@@ -271,16 +269,13 @@ def _by_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _from_bytes(stored: NDArray[np.uint8], count: int) -> Hashes:
     """Return the ``count`` numbers that `_by_byte` stored."""
-    if (
-        type(count) is not int
-        or count < 0
-        or (len(stored) % count or len(stored) > 8 * count if count else len(stored))
-    ):
+    if type(count) is not int or count < 0:
+        raise ValueError("no count")
+    size = len(stored) // max(1, count)
+    if len(stored) != count * size or size > 8 or (count and not size):
         raise ValueError("another count of numbers")
     wide = np.zeros((count, 8), np.uint8)
-    if count:
-        size = len(stored) // count
-        wide[:, :size] = stored.reshape(size, count).T
+    wide[:, :size] = stored.reshape(size, count).T
     return wide.view("<u8").reshape(count).astype(np.uint64)
 
 
