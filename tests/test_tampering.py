@@ -17,6 +17,7 @@ from toccata import folder
 from toccata.files import write_json
 from toccata.folder import DATA
 from toccata.measure.passages import Index
+from toccata.measure.sketch import Sketch
 from toccata.midi.read import read_score
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
@@ -45,6 +46,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, Pa
         index = Index.of([("a.mid", read_score(piece))])
         index.about["normal"] = {"pieces": 1, "notes": 9, "notes_90": 12, "share": 0.1, "share_90": 0.2}
         index.save(path / folder.ORIGINALITY)
+        Sketch.of([("b.mid", read_score(piece))], 4).inherited("older").save(path / folder.SKETCH)
         write_json(path / DATA, {"train": ["0" * 64], "valid": ["1" * 64]})
         spread = {"mean": 1.0, "sd": 0.5, "quantiles": [0.1, 0.5, 1.0, 1.5, 2.0]}
         usual = {"bars": 8, "excerpts": 9, "traits": {"density": spread}, "passages": 8, "surprise": spread}

@@ -3,14 +3,15 @@
     config.json  model.safetensors       readable by transformers where the layout is Mistral's
     tokenizer/                           what turns music into ids
     originality.idx                      an index of the training pieces' passages, to see what is copied
+    sketch.idx                           a thinned one, instead of it or of the pieces of a model that it started from
     data.json  fingerprints.idx          by which the pieces it was trained on are known again
     toccata.json                         format, recipe, lineage, metrics, a digest of every file above
     README.md                            the model card
     training/                            what resuming needs; not part of the model, and not in the digests
 
-A model folder may come from a stranger. Only safetensors, JSON and the index, which is plain numbers, are read; nothing
-is unpickled, and no graph is read: the engine builds its own from config and weights. A file whose digest does not
-match is refused by name, and one that ``toccata.json`` does not list is not used.
+A model folder may come from a stranger. Only safetensors, JSON and the indexes, which are plain numbers, are read;
+nothing is unpickled, and no graph is read: the engine builds its own from config and weights. A file whose digest does
+not match is refused by name, and one that ``toccata.json`` does not list is not used.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from toccata.files import digest, read_json, write_json
 FORMAT = 1
 ABOUT, CONFIG, WEIGHTS, CARD = "toccata.json", "config.json", "model.safetensors", "README.md"
 TOKENIZER, TRAINING, ORIGINALITY = "tokenizer", "training", "originality.idx"
-DATA, FINGERPRINTS = "data.json", "fingerprints.idx"
+SKETCH, DATA, FINGERPRINTS = "sketch.idx", "data.json", "fingerprints.idx"
 LEARNED = "learned"
 """The key of ``toccata.json`` that says how many pieces a model and those before it were trained on."""
 COVERAGE = "coverage"
@@ -257,7 +258,7 @@ def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
 
     ``toccata.json`` is written last, so a folder that has one is whole.
     """
-    names = [CONFIG, WEIGHTS, ORIGINALITY, DATA, FINGERPRINTS]
+    names = [CONFIG, WEIGHTS, ORIGINALITY, SKETCH, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())
     files = {name: digest(path / name) for name in names if (path / name).is_file()}
     write_json(path / ABOUT, {"format": FORMAT, **about, "files": files})

@@ -332,11 +332,10 @@ def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
         return [f"No passage is known from the training music{usual}."]
     copied, name = found["copied"], Path(found["path"]).name
     learned = f" of {copied['model']}" if copied["model"] else ""
-    where = f"{copied['path']}{learned}, bar {copied['bar']}"
-    return [
-        f"Nothing longer than {many(copied['notes'], 'note')} is known from the training music{usual} "
-        f"({name}, bar {copied['piece_bar']}, is like {where})."
-    ]
+    where = f"{copied['path']}{learned}" + ("" if copied["bar"] is None else f", bar {copied['bar']}")
+    length = many(copied["notes"], "note")
+    longest = f"At least {length} in a row are" if copied["at_least"] else f"Nothing longer than {length} is"
+    return [f"{longest} known from the training music{usual} ({name}, bar {copied['piece_bar']}, is like {where})."]
 
 
 class BarCount:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from statistics import median_high
 from typing import Any
 
 from toccata import folder
 from toccata.corpus.store import Corpus
-from toccata.measure.learned import Seen, unindexed
-from toccata.measure.originality import Normal, Originality, build_index, normal_of, originality
+from toccata.errors import ModelError
+from toccata.measure.learned import Seen
+from toccata.measure.lineage import lineage, unindexed
+from toccata.measure.originality import Normal, Originality, build_index, build_sketch, normal_of, originality
 from toccata.measure.passages import Index
+from toccata.measure.sketch import EVERY, Sketch
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 
@@ -20,19 +24,48 @@ def write_index(
 ) -> Index:
     """Index what a model and those before it were trained on, into its folder.
 
+    A thinned index of those before it is copied: it cannot be made part of the new one.
+
     Args:
         made: The model's folder.
         corpus: What it was trained on.
         before: What the model that it started from has seen; None: it started from none.
         known: The held-out pieces of ``corpus`` that this one has seen, too.
     """
+    (made.path / folder.SKETCH).unlink(missing_ok=True)
     if before is None:
         index = build_index(corpus)
     else:
-        inherited = None if before.index is None else (before.learned.generations[0].model, before.index)
-        index = build_index(corpus, inherited=inherited, unknown=before.unindexed, known=known)
+        parent = before.learned.generations[0].model
+        inherited = None if before.index is None else (parent, before.index)
+        sketch = None if before.sketch is None else before.sketch.inherited(parent)
+        index = build_index(corpus, inherited=inherited, sketch=sketch, unknown=before.unindexed, known=known)
+        if sketch is not None:
+            sketch.save(made.path / folder.SKETCH)
     index.save(made.path / folder.ORIGINALITY)
     return index
+
+
+def thin_index(path: Path, corpus: Corpus, every: int = EVERY) -> folder.ModelFolder:
+    """Put a thinned index of what a model was trained on in place of its index; its digest becomes another.
+
+    Args:
+        path: The model's folder.
+        corpus: What it was trained on.
+        every: The thinned index has a passage for each so many notes, about; see ``measure.sketch``.
+
+    Raises:
+        ModelError: It was finetuned, so that its index has the pieces of other models, too; or it was trained on
+            another corpus.
+    """
+    made = folder.open_folder(path)
+    if len(lineage(made)) > 1:
+        raise ModelError(f"{path} was finetuned: only the index of a model trained from nothing is thinned", path=path)
+    if (data := made.about["lineage"].get("data")) not in (None, corpus.digest):
+        raise ModelError(f"{path} was trained on another corpus than {corpus.folder} ({data})", path=path)
+    build_sketch(corpus, every=every).save(path / folder.SKETCH)
+    (path / folder.ORIGINALITY).unlink(missing_ok=True)
+    return folder.seal(path, {key: value for key, value in made.about.items() if key not in ("files", "format")})
 
 
 class Judge:
@@ -40,40 +73,55 @@ class Judge:
 
     Attributes:
         normal: What is found in music by people that the model has not seen; None: it was trained on too little.
-        unindexed: The models that it was finetuned from whose training pieces are not in the index.
+        index: Of its training pieces, and of those of the models it was finetuned from; None: it has a thinned one
+            alone.
+        sketch: A thinned index: of its training pieces, or of those of the models it was finetuned from; None: it has
+            none.
+        unindexed: The models that it was finetuned from whose training pieces are in neither of them.
     """
 
     def __init__(self, model: Model) -> None:
-        """Open the index of ``model``.
+        """Open the index of ``model``, or its thinned index, or both.
 
         Raises:
-            ModelError: The model has none, or it is damaged.
+            ModelError: The model has none, or one is damaged.
         """
-        self.index = Index.load(model.folder.file(folder.ORIGINALITY))
-        self.normal: Normal | None = normal_of(self.index)
-        self.unindexed = unindexed(model.folder, self.index)
+        has = model.folder.has
+        self.sketch = Sketch.load(model.folder.file(folder.SKETCH)) if has(folder.SKETCH) else None
+        self.index: Index | None = None
+        if self.sketch is None or has(folder.ORIGINALITY):
+            self.index = Index.load(model.folder.file(folder.ORIGINALITY))
+        self._known = [index for index in (self.index, self.sketch) if index is not None]
+        self.normal: Normal | None = normal_of(self._known[0])
+        self.unindexed = unindexed(model.folder, self.index, self.sketch)
 
     @property
     def beside(self) -> str:
         """The text after a number of known notes: what is usual, and what was not compared; may be empty."""
         usual = "" if self.normal is None else f"; {self.normal.middle}"
+        if self.sketch is not None:
+            names = " and ".join(name for name, _ in self.sketch.models if name)
+            usual += f"; of {f'what {names} learned' if names else 'it'} only a sample of passages is compared"
         if self.unindexed:
             usual += f"; what {' and '.join(self.unindexed)} learned is not known, and not compared"
         return usual
 
     @staticmethod
     def has(model: Model) -> bool:
-        """Whether a model has an index."""
-        return model.folder.has(folder.ORIGINALITY)
+        """Whether a model has an index, or a thinned one."""
+        return model.folder.has(folder.ORIGINALITY) or model.folder.has(folder.SKETCH)
 
     def of(self, piece: Piece) -> Originality:
         """The longest passage of ``piece``, by its new notes; only the bars in which these begin are looked at."""
         if piece.new is not None and not piece.new.note_num():
             return Originality()
-        return originality(piece.score, self.index, since=piece.prompt_end or 0, new=piece.new)
+        return originality(piece.score, self._known, since=piece.prompt_end or 0, new=piece.new)
 
     def within(self, notes: int) -> Callable[[Piece], bool]:
-        """Whether a piece has no passage longer than so many notes; one without a new note has none."""
+        """Whether a piece has no passage longer than so many notes; one without a new note has none.
+
+        By a thinned index passages are known by a lower bound of their length: some that are longer pass.
+        """
         return lambda piece: not piece.origin.get("notes", 1) or self.of(piece).notes <= notes
 
     def summary(self, pieces: Sequence[Piece]) -> dict[str, Any] | None:
@@ -82,6 +130,8 @@ class Judge:
             return None
         lengths = [self.of(piece).notes for piece in pieces]
         found: dict[str, Any] = {"pieces": len(lengths), "notes": median_high(lengths), "most": max(lengths)}
+        if self.sketch is not None:
+            found["at_least"] = True
         if self.unindexed:
             found["unindexed"] = list(self.unindexed)
         if (normal := self.normal) is not None:

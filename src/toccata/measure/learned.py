@@ -27,14 +27,14 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.files import read_json, write_json
 from toccata.folder import ModelFolder
+from toccata.measure.lineage import UNNAMED, lineage, unindexed
 from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
+from toccata.measure.sketch import Sketch
 from toccata.midi.facts import Fingerprint
 from toccata.tasks.coverage import PIECES as COUNTED
 from toccata.tasks.coverage import Coverage
 
-UNNAMED = "a model without a name"
-"""The name of a parent whose own name cannot be read."""
 FORMAT, MARKS_FORMAT = 2, 1
 EXACT, STEPS = "exact-2", "steps-1"
 """Kinds of content hashes: all notes with their rhythm; and intervals and new onsets alone, as format 1 had them."""
@@ -274,15 +274,16 @@ class Seen:
     Attributes:
         learned: The training data of the model and its ancestors.
         index: The index of its training pieces; None: it has none.
+        sketch: The thinned index of its training pieces, or of an ancestor's; None: it has none.
         unknown: The models of the lineage whose training data is unknown.
-        unindexed: The models of the lineage whose training pieces are not in the index.
+        unindexed: The models of the lineage whose training pieces are in neither of them.
         coverage: What they have learned of instruments, meters and tempos; None: unknown.
     """
 
-    def __init__(self, made: ModelFolder, learned: Learned, index: Index | None) -> None:
-        self.learned, self.index = learned, index
+    def __init__(self, made: ModelFolder, learned: Learned, index: Index | None, sketch: Sketch | None = None) -> None:
+        self.learned, self.index, self.sketch = learned, index, sketch
         self.unknown = learned.unknown
-        self.unindexed = unindexed(made, index)
+        self.unindexed = unindexed(made, index, sketch)
         self.coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
 
     @classmethod
@@ -296,11 +297,12 @@ class Seen:
         Raises:
             ModelError: Its folder does not record its training data, or its index is damaged.
         """
-        has_index = made.has(folder.ORIGINALITY)
+        index = Index.load(made.file(folder.ORIGINALITY)) if made.has(folder.ORIGINALITY) else None
+        sketch = Sketch.load(made.file(folder.SKETCH)) if made.has(folder.SKETCH) else None
         learned = Learned.of_model(made)
         later = tuple(Generation.of_style(*style) for style in style_files)
         learned = replace(learned, generations=(*later, *learned.generations))
-        return cls(made, learned, Index.load(made.file(folder.ORIGINALITY)) if has_index else None)
+        return cls(made, learned, index, sketch)
 
     @classmethod
     def of_parent(cls, parent: ModelFolder, say: Callable[[str], None] | None = None) -> Seen:
@@ -313,9 +315,12 @@ class Seen:
         Raises:
             ModelError: A file is damaged.
         """
-        has_index = parent.has(folder.ORIGINALITY) and (parent.path / folder.ORIGINALITY).is_file()
+        has_index, has_sketch = (
+            parent.has(name) and (parent.path / name).is_file() for name in (folder.ORIGINALITY, folder.SKETCH)
+        )
         index = Index.load(parent.file(folder.ORIGINALITY)) if has_index else None
-        seen = cls(parent, Learned.of_parent(parent), index)
+        sketch = Sketch.load(parent.file(folder.SKETCH)) if has_sketch else None
+        seen = cls(parent, Learned.of_parent(parent), index, sketch)
         if seen.unknown and say is not None:
             say(
                 f"Nobody knows which pieces {' and '.join(seen.unknown)} learned ({parent.path} does not tell): "
@@ -326,14 +331,16 @@ class Seen:
     def kinds(self, pieces: Sequence[tuple[Fingerprint, bytes]], sides: Sequence[Split] = SIDES) -> list[Kind]:
         """Return how the model knows each piece, given by its fingerprint and as MIDI; see `Learned.kinds`.
 
-        Pieces that are new by their fingerprints are also looked up in the index of training pieces, which finds
+        Pieces that are new by their fingerprints are also looked up in the indexes of training pieces, which find
         shorter excerpts. The threshold is that of groups: a quarter of the notes in passages of 24 notes.
         """
         found = self.learned.kinds([mark for mark, _ in pieces], sides)
         for number, (_, midi) in enumerate(pieces):
-            if found[number] == "new" and self.index is not None:
-                shares = known_share(Score.from_midi(midi), self.index) >= SHARED
-                found[number] = "passages" if shares else "new"
+            if found[number] != "new":
+                continue
+            indexes = [index for index in (self.index, self.sketch) if index is not None]
+            if any(known_share(Score.from_midi(midi), index) >= SHARED for index in indexes):
+                found[number] = "passages"
         return found
 
     def held_out(self, corpus: Corpus) -> frozenset[int]:
@@ -348,27 +355,6 @@ class Seen:
             kinds = self.kinds([(marked(corpus, number), corpus.midi(number)) for number in numbers], seen)
             known |= {number for number, kind in zip(numbers, kinds, strict=True) if kind != "new"}
         return frozenset(known)
-
-
-def unindexed(made: ModelFolder, index: Index | None) -> tuple[str, ...]:
-    """Return the models of a lineage whose training pieces are not in the model's index."""
-    names = tuple(name for name, _ in lineage(made))
-    if index is None:
-        return names
-    if not index.is_merged:  # older indexes hold the training pieces of the model alone
-        return names[1:]
-    return tuple(name or made.name for name, count in index.models if count is None)
-
-
-def lineage(made: ModelFolder) -> list[tuple[str, str | None]]:
-    """Return the names and digests of a model and its ancestors, as far as its ``toccata.json`` has them."""
-    before: list[tuple[str, str | None]] = [(g["model"], g["digest"]) for g in made.learned[1:]]
-    parent = made.about["lineage"].get("parent")
-    if not made.learned and parent is not None:
-        about = parent if isinstance(parent, dict) else {}
-        name = about.get("name")
-        before = [(name, about.get("digest")) if isinstance(name, str) and name.isprintable() else (UNNAMED, None)]
-    return [(made.name, made.digest), *before]
 
 
 def _thinned(mark: Fingerprint) -> Fingerprint:

@@ -11,7 +11,7 @@ why the same figures of held-out pieces are part of an index.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from symusic import Score
 from toccata.corpus.store import Corpus
 from toccata.measure.figures import few
 from toccata.measure.follower import SHORT, Follower, places
-from toccata.measure.lines import Notes, lines, pitched
-from toccata.measure.passages import Index
+from toccata.measure.lines import Line, Notes, lines, pitched
+from toccata.measure.passages import Index, Place
+from toccata.measure.sketch import EVERY, Sketch
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.facts import GRAM
 
@@ -36,6 +37,10 @@ HELD_OUT = 100
 """The most held-out pieces that are compared."""
 
 
+Known = Index | Sketch | Sequence[Index | Sketch]
+"""What a model learned from, as it is looked up: an index, a thinned one, or several of which each has a part."""
+
+
 @dataclass(frozen=True)
 class Originality:
     """The longest passage of a piece that stands in the training data.
@@ -44,19 +49,22 @@ class Originality:
         notes: New notes in it, at least ``SHORT``; 0 if there is none, and then all else is 0 or empty.
         bars: How long it is, in bars of the piece.
         path: The training piece, as the corpus calls it; the first of them, if it stands in several.
-        bar: The bar of that piece in which it begins, from 1.
+        bar: The bar of that piece in which it begins, from 1; None: a thinned index does not know it.
         piece_bar: The bar of the piece looked at in which it begins, from 1.
         share: Share of the new pitched notes, 0 to 1, that lie in passages of ``COPIED`` new notes and more.
         model: The ancestor that learned the training piece; empty for the model itself.
+        at_least: Whether it was looked up in a thinned index, or in one, too: then ``notes``, ``bars`` and ``share``
+            are lower bounds, and where there is none, there may be one.
     """
 
     notes: int = 0
     bars: float = 0.0
     path: str = ""
-    bar: int = 0
+    bar: int | None = 0
     piece_bar: int = 0
     share: float = 0.0
     model: str = ""
+    at_least: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -98,6 +106,7 @@ def build_index(
     *,
     held_out: int = HELD_OUT,
     inherited: tuple[str, Index] | None = None,
+    sketch: Sketch | None = None,
     unknown: Sequence[str] = (),
     known: Collection[int] = (),
 ) -> Index:
@@ -107,6 +116,7 @@ def build_index(
         corpus: What the model is trained on.
         held_out: At how many of the other pieces to look, at most.
         inherited: The name and the index of the model that it was finetuned from; their pieces are in the index, too.
+        sketch: That of its ancestors' pieces, which the model keeps beside the index; None: there is none.
         unknown: The ancestors whose training pieces are unknown.
         known: Other pieces that those models have seen: they are not looked at.
     """
@@ -114,15 +124,33 @@ def build_index(
     if inherited is not None or unknown:
         index = Index.merged([("", index), *([] if inherited is None else [inherited])])
         index.about["models"] += [[name, None] for name in unknown if (name, None) not in index.models]
-    others = np.sort(np.concatenate([corpus.numbers("valid"), corpus.numbers("test")]))
-    others = others[~np.isin(others, np.array(sorted(known), np.uint32))]
-    index.about["corpus"] = corpus.digest
-    if chosen := others[:: max(1, -(-len(others) // max(1, held_out)))].tolist():
-        index.about["normal"] = asdict(normal(index, (corpus.score(i) for i in chosen)))
+    index.about.update(_about(corpus, index if sketch is None else (index, sketch), held_out, known))
     return index
 
 
-def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
+def build_sketch(corpus: Corpus, *, every: int = EVERY, held_out: int = HELD_OUT) -> Sketch:
+    """Make a thinned index of the training pieces of ``corpus``, and note what is normal for its other pieces.
+
+    Args:
+        corpus: What the model was trained on.
+        every: It has a passage for each so many notes, about; see ``measure.sketch``.
+        held_out: At how many of the other pieces to look, at most.
+    """
+    sketch = Sketch.of(((corpus.pieces.path(i), corpus.score(i)) for i in corpus.numbers("train").tolist()), every)
+    sketch.about.update(_about(corpus, sketch, held_out))
+    return sketch
+
+
+def _about(corpus: Corpus, index: Known, held_out: int, known: Collection[int] = ()) -> dict[str, Any]:
+    """What an index of ``corpus`` says of it: its digest, and what is normal for pieces that are not ``known``."""
+    others = np.sort(np.concatenate([corpus.numbers("valid"), corpus.numbers("test")]))
+    others = others[~np.isin(others, np.array(sorted(known), np.uint32))]
+    chosen = others[:: max(1, -(-len(others) // max(1, held_out)))].tolist()
+    found = {"normal": asdict(normal(index, (corpus.score(i) for i in chosen)))} if chosen else {}
+    return {"corpus": corpus.digest, **found}
+
+
+def normal(index: Known, scores: Iterable[Score], bars: int = BARS) -> Normal:
     """Return what is normal in the first bars of ``scores``, which are no training pieces: median, 90th percentile."""
     found = []
     for score in scores:
@@ -135,45 +163,37 @@ def normal(index: Index, scores: Iterable[Score], bars: int = BARS) -> Normal:
     return Normal(len(found), notes[middle], notes[most], round(shares[middle], 4), round(shares[most], 4))
 
 
-def normal_of(index: Index) -> Normal | None:
+def normal_of(index: Index | Sketch) -> Normal | None:
     """Return what is normal for held-out pieces, as saved in the index; None if there were none."""
     saved = index.about.get("normal")
     return Normal(**saved) if isinstance(saved, Mapping) else None
 
 
 def originality(
-    score: Score, index: Index, *, since: int = 0, until: int | None = None, new: Score | None = None
+    score: Score, index: Known, *, since: int = 0, until: int | None = None, new: Score | None = None
 ) -> Originality:
     """Look for the longest passage of ``score`` that stands in the training data.
 
     Args:
         score: The piece.
-        index: Of the training data.
+        index: Of the training data; or several, of which each has a part of it.
         since: The tick from which its notes count, e.g. the end of a prompt.
         until: The tick from which they no longer do.
         new: The notes of it that are new, where the others were given: only bars in which new notes begin are looked
             at, only new notes are counted, and a passage without any is none. None: all notes are new.
     """
     notes, bars = pitched(score, since, until), bar_map(score)
-    search = _Search(index, notes, _new_notes(notes, score, new))
-    for part in [np.arange(len(notes))] if new is None else search.new_parts(bars):
-        search.look_at(part, score.ticks_per_quarter)
-    best = search.best
-    if best.notes < SHORT:
-        return Originality()
-    there = index.place(min(places(index, best.passage)))
-    return Originality(
-        notes=best.notes,
-        bars=round(_bar_at(bars, best.end) - _bar_at(bars, best.begin), 2),
-        path=there.path,
-        bar=there.bar,
-        piece_bar=bars.at(best.begin) + 1,
-        share=search.share,
-        model=there.model,
-    )
+    is_new, found = _new_notes(notes, score, new), []
+    for one in (index,) if isinstance(index, Index | Sketch) else index:
+        search = _Search(one, notes, is_new)
+        for part in [np.arange(len(notes))] if new is None else search.new_parts(bars):
+            search.look_at(part, score.ticks_per_quarter)
+        found.append(search.found(bars))
+    longest = max(found, key=lambda one: one.notes)  # the first of equals
+    return replace(longest, share=max(f.share for f in found), at_least=any(f.at_least for f in found))
 
 
-def known_share(score: Score, index: Index, least: int = GRAM) -> float:
+def known_share(score: Score, index: Index | Sketch, least: int = GRAM) -> float:
     """The share of the pitched notes of ``score``, 0 to 1, that lie in known passages of ``least`` notes and more."""
     notes = pitched(score)
     search = _Search(index, notes, np.ones(len(notes), bool), least)
@@ -183,10 +203,17 @@ def known_share(score: Score, index: Index, least: int = GRAM) -> float:
 
 @dataclass(frozen=True)
 class _Passage:
-    """A passage that was found: its new notes, its symbols, and the ticks where it begins and where it ends."""
+    """A passage that was found.
+
+    Attributes:
+        notes: How many of its notes are new.
+        source: In an index, its symbols; in a sketch, the number of the training piece.
+        begin: The tick where it begins.
+        end: The tick where it ends.
+    """
 
     notes: int = 0
-    passage: bytes = b""
+    source: bytes | int = b""
     begin: int = 0
     end: int = 0
 
@@ -194,7 +221,7 @@ class _Passage:
 class _Search:
     """Looks up the lines of a piece, and keeps the longest passage and which notes are copied."""
 
-    def __init__(self, index: Index, notes: Notes, new: NDArray[np.bool_], least: int = COPIED) -> None:
+    def __init__(self, index: Index | Sketch, notes: Notes, new: NDArray[np.bool_], least: int = COPIED) -> None:
         self.best = _Passage()
         self._index, self._notes, self._new, self._least = index, notes, new, least
         self._copied = np.zeros(len(notes), bool)
@@ -220,17 +247,49 @@ class _Search:
         """Look up the lines that some of the notes make."""
         part = Notes(*(getattr(self._notes, f.name)[which] for f in fields(Notes)))
         for line in lines(part, ticks_per_quarter, merged=True):
-            follower, rows = Follower(self._index), which[line.notes]
+            rows = which[line.notes]
             new = np.concatenate([[0], np.cumsum(self._new[rows])]).tolist()  # of the first notes of the line
-            for place, (rhythm, interval) in enumerate(line.symbols[1:].tolist(), 1):
-                run = follower.read(rhythm, interval)
-                first = place + 1 - run.notes
-                count = new[place + 1] - new[first]
+            for first, last, source in self._passages(line):
+                count = new[last + 1] - new[first]
                 if count >= self._least:
-                    self._copied[rows[first : place + 1]] = True
+                    self._copied[rows[first : last + 1]] = True
                 if count > self.best.notes:
-                    end = int(self._notes.end[rows[place]])
-                    self.best = _Passage(count, run.passage, int(line.onsets[first]), end)
+                    end = int(self._notes.end[rows[last]])
+                    self.best = _Passage(count, source, int(line.onsets[first]), end)
+
+    def found(self, bars: BarMap) -> Originality:
+        """Return the longest passage; ``bars`` are those of the piece."""
+        best, at_least = self.best, isinstance(self._index, Sketch)
+        if best.notes < SHORT:
+            return Originality(at_least=at_least)
+        there = self._place(best.source)
+        return Originality(
+            notes=best.notes,
+            bars=round(_bar_at(bars, best.end) - _bar_at(bars, best.begin), 2),
+            path=there.path,
+            bar=there.bar,
+            piece_bar=bars.at(best.begin) + 1,
+            share=self.share,
+            model=there.model,
+            at_least=at_least,
+        )
+
+    def _passages(self, line: Line) -> Iterator[tuple[int, int, bytes | int]]:
+        """Yield the passages of a line that are known: numbers of the first and the last note, and the source."""
+        if isinstance(self._index, Sketch):
+            yield from self._index.runs(line)
+            return
+        follower = Follower(self._index)
+        for place, symbol in enumerate(line.symbols[1:].tolist(), 1):
+            run = follower.read(*symbol)
+            yield place + 1 - run.notes, place, run.passage
+
+    def _place(self, source: bytes | int) -> Place:
+        if isinstance(self._index, Sketch):
+            assert isinstance(source, int)
+            return self._index.place(source)
+        assert isinstance(source, bytes)
+        return self._index.place(min(places(self._index, source)))
 
 
 def _new_notes(notes: Notes, score: Score, new: Score | None) -> NDArray[np.bool_]:

@@ -48,12 +48,12 @@ class Place:
 
     Attributes:
         path: The piece, as its corpus calls it.
-        bar: The bar, from 1, of the passage's first note.
+        bar: The bar, from 1, of the passage's first note; None: unknown.
         model: The model that was trained on the piece, where it is not the index' own but one it was finetuned from.
     """
 
     path: str
-    bar: int
+    bar: int | None
     model: str = ""
 
 
@@ -274,11 +274,11 @@ class Index:
             and all(isinstance(name, str) and name.isprintable() and _is_count(count) for name, count in self.models)
             and sum(count or 0 for _, count in self.models) == len(self.paths)
             and type(self.about.get("notes", 0)) is int
-            and _is_normal(self.about.get("normal"))
+            and is_normal(self.about.get("normal"))
         )
 
 
-def _is_normal(value: Any) -> bool:
+def is_normal(value: Any) -> bool:
     """Whether ``value`` has the fields of `toccata.measure.originality.Normal`, or is None."""
     if value is None:
         return True

@@ -109,7 +109,7 @@ class Ranker:
 
     @cached_property
     def _steps(self) -> Steps | None:
-        return None if self.judge is None else Steps(self.judge.index)
+        return None if self.judge is None or self.judge.index is None else Steps(self.judge.index)
 
     @classmethod
     def of(cls, model: Model) -> Ranker:
@@ -190,8 +190,9 @@ class Ranker:
     def _known(self, piece: Piece) -> _Part:
         if self.judge is None:
             return None, "", ""
-        notes, normal = self.judge.of(piece).notes, self.judge.normal
-        longest = f"longest known passage {notes} notes" if notes else "no known passage"
+        found, normal = self.judge.of(piece), self.judge.normal
+        notes, at_least = found.notes, "at least " if found.at_least else ""
+        longest = f"longest known passage {at_least}{notes} notes" if notes else "no known passage"
         if normal is None:
             return None, longest, ""
         beyond = (notes - normal.notes_90) / max(normal.notes_90 - normal.notes, LEAST_NOTES)

@@ -147,6 +147,11 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
         f"The longest passage that also stands in its training pieces, in any key and at any tempo: {found['notes']} "
         f"notes in the piece in the middle of {found['pieces']} it wrote, {found['most']} at most.",
     ]
+    if found.get("at_least"):
+        lines.append(
+            "Of some of the pieces only a sample of all passages is known: passages may be longer, and short ones are "
+            "often not found."
+        )
     if found.get("unindexed"):
         names = " and ".join(f"`{_inline(name)}`" for name in found["unindexed"])
         lines.append(f"The pieces that {names} learned from were not compared: they are not in the index.")
