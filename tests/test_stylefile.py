@@ -32,7 +32,7 @@ from toccata.model.weights import from_tensors
 from toccata.piece import read_origin
 from toccata.recipes import STYLE_FILE, for_finetuning, load
 from toccata.tokenizers.events import EventOptions
-from toccata.training import checkpoint, log
+from toccata.training import checkpoint, log, optim
 from toccata.training.options import LORA_PARTS, TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.style import write_style
@@ -364,7 +364,7 @@ def test_a_run_or_a_file_of_something_else_is_left_alone(data: Path, tmp_path: P
         finetuned(midi, model, tmp_path / "b.safetensors")
     finetuned(midi, model, tmp_path / "c.safetensors")
     with pytest.raises(
-        toccata.ToccataError, match=r"holds a run with another recipe .*training.lora_rank is 2 and was 8"
+        toccata.ToccataError, match=r"holds a run with another recipe .*training.lora_rank is 2 and was 6"
     ):
         finetuned(midi, model, tmp_path / "c.safetensors", "training.lora_rank=2")
 
@@ -437,3 +437,10 @@ def test_it_compiles_as_one_graph() -> None:
     found.backward()
     assert all(parameter.grad is not None for parameter in trained.values())
     assert all(p.grad is None for name, p in decoder.named_parameters() if name.endswith("original"))
+
+
+def test_factors_beside_embeddings_learn_at_their_rate() -> None:
+    named = {f"{name}.A": torch.zeros(2, 3) for name in ("features.weight", "blocks.0.mlp.up.weight", "head.weight")}
+    (optimizer,) = optim.build(named, TrainOptions(embedding_lr=3.0))
+    rates = {id(one): group.get(optim.SCALE, 1.0) for group in optimizer.param_groups for one in group["params"]}
+    assert [rates[id(one)] for one in named.values()] == [3.0, 1.0, 1.0]

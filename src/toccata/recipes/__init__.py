@@ -36,15 +36,17 @@ FINETUNE = 0.2
 FINETUNE_EPOCHS = 8.0
 """The most passes over the music of a finetuning: few pieces are learned by heart soon."""
 STYLE_FILE: Mapping[str, Any] = {
-    "lora_rank": 8,
+    "lora_rank": 6,
     "lr": 5e-3,
     "optimizer": "adamw",
-    "embedding_lr": 1.0,
     "weight_decay": 0.0,
     "ema": 0.0,
     "shard": False,
 }
-"""The training options of a finetuning that writes a style file, where they are not set."""
+"""The training options of a finetuning that writes a style file, where they are not set.
+
+With rank 6 in all parts, the file for 8 layers of width 320 has less than a megabyte.
+"""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ def orthogonalised(
 def build(named: Mapping[str, Tensor], options: TrainOptions, *, bf16: bool = False) -> list[torch.optim.Optimizer]:
     """The optimisers of a Decoder's parameters, by their names, or of what is trained beside them.
 
-    Norms, biases and embeddings are not decayed; ``bf16``: where that is the faster precision.
+    Norms, biases and embeddings are not decayed, and factors beside embeddings learn at their rate; ``bf16``: where
+    that is the faster precision.
     """
     hidden: list[Tensor] = []
     decayed: list[Tensor] = []
@@ -89,7 +90,7 @@ def build(named: Mapping[str, Tensor], options: TrainOptions, *, bf16: bool = Fa
         inside = parameter.ndim == 2 and "blocks." in name
         if inside and options.optimizer == "muon":
             hidden.append(parameter)
-        elif name in EMBEDDINGS:
+        elif name.removesuffix(".A").removesuffix(".B") in EMBEDDINGS:
             embeddings.append(parameter)
         else:
             (decayed if inside or name.endswith("head.weight") else plain).append(parameter)

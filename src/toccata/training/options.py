@@ -89,9 +89,9 @@ class TrainOptions:
     """The rank of what is trained beside the weights of a model, which stay (Hu et al. 2021), for a style file; 0: the
     weights themselves are trained.
     """
-    lora_alpha: float = 16.0
-    """The product of two factors counts ``lora_alpha / lora_rank`` times: so one learning rate suits every rank."""
-    lora_parts: tuple[str, ...] = ("blocks", "vectors", "head")
+    lora_alpha: float = 8.0
+    """The product of two factors counts ``lora_alpha / lora_rank`` times: one learning rate suits every rank."""
+    lora_parts: tuple[str, ...] = LORA_PARTS
     """What changes: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and positions;
     ``features``; ``head`` (with that of intervals).
     """
