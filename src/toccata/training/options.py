@@ -91,7 +91,7 @@ class TrainOptions:
     """
     lora_alpha: float = 8.0
     """The product of two factors counts ``lora_alpha / lora_rank`` times: one learning rate suits every rank."""
-    lora_parts: tuple[str, ...] = LORA_PARTS
+    lora_parts: tuple[str, ...] = ("blocks", "vectors", "embedding", "features", "head")
     """What changes: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and positions;
     ``features``; ``head`` (with that of intervals).
     """
