@@ -168,22 +168,11 @@ def open_systems(
     for path, is_model in places:
         name = path.resolve().name
         if is_model:
-            writing = _Counting(partial(update, f"writing with {name}"), pieces)
+            writing = partial(update, f"writing with {name}")
             found.append(by_model(path, people, pieces=pieces, bars=bars, seed=seed, progress=writing))
         else:
             found.append(by_files(path, bars=bars, seed=seed, progress=partial(update, f"reading {name}")))
     return found
-
-
-@dataclass(frozen=True)
-class _Counting:
-    """Tells how much of a known number is done."""
-
-    update: Callable[[int, int], None]
-    total: int
-
-    def __call__(self, done: int) -> None:
-        self.update(min(done, self.total), self.total)
 
 
 def _nats(system: System, scores: Sequence[Score], update: Callable[[int, int], None]) -> Floats:
