@@ -72,6 +72,11 @@ def test_the_likelihood_is_that_of_whole_pieces(board: Scoreboard, data: Path, p
     scores = [read_score(people / name) for name in board.people.names]
     nats = sum(piece_nats(model, score)[0] for score in scores)
     notes = sum(score.note_num() for score in scores)
+    each = board.to_dict()["people"]["pieces"]
+    assert [piece["path"] for piece in each] == list(board.people.names)
+    assert [piece["notes"] for piece in each] == [score.note_num() for score in scores]
+    assert sum(piece["nats"][0] for piece in each) == pytest.approx(nats, rel=1e-4)
+    assert {piece["nats"][2] for piece in each} == {None}
     found = row(board, "nats_per_note")["systems"]
     assert found[0]["value"] == pytest.approx(nats / notes, rel=1e-4)
     assert row(board, "nats_per_piece")["systems"][0]["value"] == pytest.approx(nats / len(scores), rel=1e-4)

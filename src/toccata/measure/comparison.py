@@ -8,7 +8,8 @@ no more than each system has.
   times; its value is the mean, its interval the middle 95 % of the draws. The human figure beside it is measured in the
   same way between two groups of k pieces by people that have no piece in common.
 - A **mean** of a figure is that of all pieces of the system, and its interval is found by drawing pieces anew. The
-  human figure beside it is the mean of all held-out pieces, and its interval is where the means of k of them lie.
+  human figure beside it is the mean of all m held-out pieces, and its interval is where the mean of k other pieces by
+  people is to be expected: that of m k / (m + k) of them drawn anew, as both means are uncertain.
 
 A system is *within the human range* in a figure if its distance is no larger than the upper end of people's, or if its
 mean lies inside the interval of theirs.
@@ -175,7 +176,7 @@ def _means(people: Floats | None, systems: Sequence[Floats | None]) -> Beside:
     found = tuple(None if rows is None or len(rows) < FEWEST else resampled_mean(rows) for rows in systems)
     if people is None or not size:
         return Beside(None, found, (None,) * len(systems), 0)
-    usual = resampled_mean(people, size)
+    usual = resampled_mean(people, max(1, round(len(people) * size / (len(people) + size))))
     within = tuple(None if figure is None else usual.low <= figure.value <= usual.high for figure in found)
     return Beside(usual, found, within, size)
 

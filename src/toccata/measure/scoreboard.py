@@ -39,6 +39,29 @@ Update = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Expected:
+    """How well the systems expect the held-out pieces, piece by piece.
+
+    Attributes:
+        notes: The notes of each piece, ``float64[pieces]``.
+        quarters: Its length in quarters, whole bars.
+        nats: For each system the nats of each piece; None: it is no model.
+    """
+
+    notes: Floats
+    quarters: Floats
+    nats: tuple[Floats | None, ...]
+
+    def to_dict(self, number: int) -> dict[str, Any]:
+        """Return plain JSON values of a piece."""
+        return {
+            "notes": int(self.notes[number]),
+            "quarters": float(self.quarters[number]),
+            "nats": [None if nats is None else round(float(nats[number]), 4) for nats in self.nats],
+        }
+
+
+@dataclass(frozen=True)
 class Scoreboard:
     """Systems side by side.
 
@@ -46,6 +69,7 @@ class Scoreboard:
         systems: What is compared.
         people: The held-out pieces, as evaluations sort them.
         rows: All figures, in their order.
+        expected: How well each model expects each held-out piece.
         paired: Every two models, piece by piece.
         trips: What the tokenizer of each model leaves out of the held-out pieces; None: it is no model.
         pieces: How many pieces each model wrote.
@@ -58,6 +82,7 @@ class Scoreboard:
     systems: tuple[System, ...]
     people: Material
     rows: tuple[Row, ...]
+    expected: Expected
     paired: tuple[Paired, ...]
     trips: tuple[RoundTrip | None, ...]
     pieces: int
@@ -92,7 +117,7 @@ class Scoreboard:
                 for name, system, trip in zip(self.names, self.systems, self.trips, strict=True)
             ],
             "people": {
-                "pieces": list(material.names),
+                "pieces": [{"path": path, **self.expected.to_dict(n)} for n, path in enumerate(material.names)],
                 "seen": material.seen,
                 "shared": material.shared,
                 "seen_included": self.include_seen,
@@ -134,14 +159,19 @@ def measure_systems(
     scores = [Score.from_midi(midi) for midi in people.pieces]
     openings = tuple(opening(score, bars) for score in scores)
     systems = open_systems(places, openings, pieces=pieces, bars=bars, seed=seed, update=update)
-    notes = np.array([score.note_num() for score in scores], np.float64)
-    quarters = np.array([bar_map(score).end / score.ticks_per_quarter for score in scores])
-    nats = [None if s.model is None else _nats(s, scores, partial(update, f"measuring {s.name}")) for s in systems]
+    expected = Expected(
+        np.array([score.note_num() for score in scores], np.float64),
+        np.array([bar_map(score).end / score.ticks_per_quarter for score in scores]),
+        tuple(
+            None if system.model is None else _nats(system, scores, partial(update, f"measuring {system.name}"))
+            for system in systems
+        ),
+    )
     trips = [None if system.model is None else _round_trip(system.model, scores) for system in systems]
     written = [system.scores for system in systems]
     update("comparing the music", 0, 1)
     rows = [
-        *of_likelihood(nats, notes, quarters),
+        *of_likelihood(expected.nats, expected.notes, expected.quarters),
         *of_round_trips(trips),
         *of_distances(distances(openings, written)),
         *of_means(means(openings, written)),
@@ -149,9 +179,9 @@ def measure_systems(
         *of_practice(systems),
     ]
     update("comparing the music", 1, 1)
-    paired = of_pairs(nats, notes)
+    paired = tuple(of_pairs(expected.nats, expected.notes))
     settings = (pieces, bars, seed, include_seen)
-    return Scoreboard(tuple(systems), people, tuple(rows), tuple(paired), tuple(trips), *settings, openings)
+    return Scoreboard(tuple(systems), people, tuple(rows), expected, paired, tuple(trips), *settings, openings)
 
 
 def open_systems(
@@ -168,22 +198,11 @@ def open_systems(
     for path, is_model in places:
         name = path.resolve().name
         if is_model:
-            writing = _Counting(partial(update, f"writing with {name}"), pieces)
+            writing = partial(update, f"writing with {name}")
             found.append(by_model(path, people, pieces=pieces, bars=bars, seed=seed, progress=writing))
         else:
             found.append(by_files(path, bars=bars, seed=seed, progress=partial(update, f"reading {name}")))
     return found
-
-
-@dataclass(frozen=True)
-class _Counting:
-    """Tells how much of a known number is done."""
-
-    update: Callable[[int, int], None]
-    total: int
-
-    def __call__(self, done: int) -> None:
-        self.update(min(done, self.total), self.total)
 
 
 def _nats(system: System, scores: Sequence[Score], update: Callable[[int, int], None]) -> Floats:

@@ -74,7 +74,7 @@ def opening(score: Score, bars: int) -> Score:
 
 
 def by_model(
-    path: Path, people: Sequence[Score], *, pieces: int, bars: int, seed: int, progress: Callable[[int], None]
+    path: Path, people: Sequence[Score], *, pieces: int, bars: int, seed: int, progress: Callable[[int, int], None]
 ) -> System:
     """Let a model write, as it does by default.
 
@@ -84,7 +84,7 @@ def by_model(
         pieces: How many to write.
         bars: How long.
         seed: Piece i is that of ``seed + i``.
-        progress: Called with the number of pieces written.
+        progress: Called with (pieces written, pieces in all).
 
     Raises:
         ModelError: There is no model, or a file of it is missing or was changed.
@@ -96,7 +96,7 @@ def by_model(
 
     def count(piece: Piece) -> bool:
         finished.append(piece)
-        progress(len(finished))
+        progress(len(finished), pieces)
         return True
 
     written = model.generate(n=pieces, bars=bars, seed=seed, max_tokens=limit, accept=count)

@@ -13,7 +13,7 @@ from toccata.measure.rows import Row
 from toccata.measure.scoreboard import Scoreboard
 from toccata.measure.systems import opening
 from toccata.report.media import page_file, roll, sound
-from toccata.report.text import by_group, cell, interval, label, number, remarks
+from toccata.report.text import by_group, cell, interval, label, listed, number, remarks
 
 EXAMPLES = 3
 """Pieces of each system, and by people, that are shown."""
@@ -26,7 +26,7 @@ _WIDE, _HIGH, _EDGE = 220, 12, 6
 def as_page(board: Scoreboard) -> str:
     """Return the page."""
     return Template(page_file("scoreboard.html")).substitute(
-        title=escape(" and ".join(board.names)),
+        title=escape(listed(board.names)),
         style=page_file("scoreboard.css"),
         columns="".join(f'<th scope="col">{escape(name)}</th>' for name in board.names),
         rows="\n".join(_group(heading, rows, len(board.systems)) for heading, rows in by_group(board)),
@@ -104,7 +104,7 @@ def _examples(name: str, scores: Sequence[Score]) -> str:
     for number_, score in enumerate(scores, 1):
         part = opening(score, SHOWN_BARS)
         spoken = escape(f"{name}, piece {number_}")
-        parts.append(f'<figure>{roll(part)}<audio controls preload="none" aria-label="{spoken}" ')
+        parts.append(f'<figure>{roll(part)}<audio controls preload="metadata" aria-label="{spoken}" ')
         parts.append(f'src="{sound(part, SECONDS)}"></audio></figure>')
     return "".join([*parts, "</section>"])
 

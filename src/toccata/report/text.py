@@ -46,6 +46,11 @@ def label(row: Row) -> str:
     return row.label if row.unit in ("", "%", "bytes") else f"{row.label}, {row.unit}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence: ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def by_group(board: Scoreboard) -> list[tuple[str, list[Row]]]:
     """Return the rows under their headings, empty groups left out; unknown groups come last, under their own names."""
     names = [*GROUPS, *(row.group for row in board.rows if row.group not in GROUPS)]
@@ -105,7 +110,7 @@ def remarks(board: Scoreboard, mark: str = f'"{WITHIN}"') -> list[str]:
     if people.unread:
         found.append(f"Left out: {len(people.unread):,} files that cannot be used.")
     if people.unknown:
-        found.append(f"Not known: what {' and '.join(people.unknown)} learned; pieces may be among that.")
+        found.append(f"Not known: what {listed(people.unknown)} learned; pieces may be among that.")
     for pair in board.paired:
         found.append(
             f"Piece by piece: {names[pair.one]} minus {names[pair.other]}, {number(pair.difference.value)} nats a note "
@@ -115,7 +120,7 @@ def remarks(board: Scoreboard, mark: str = f'"{WITHIN}"') -> list[str]:
         if trip is not None:
             found.append(_round_trip(name, trip))
     if files:
-        found.append(f"Not known: whether {' and '.join(files)} has seen the pieces by people.")
+        found.append(f"Not known: whether {listed(files)} has seen the pieces by people.")
     found.append(f"{mark} marks what is within the human range, where as many pieces by people lie among themselves.")
     return found
 
