@@ -7,7 +7,7 @@ from training pieces, planted in held-out pieces in another key and tempo on ano
 found: some passage is said to be known in the bars where it was planted, and one on either side. Beside it, the share
 where it is said to be longer than what is found in nine of ten held-out pieces.
 
-    python benchmarks/sketch.py [--json] [--every M ...] [--tries N] CORPUS
+    python benchmarks/sketch.py [--json] [--every M ...] [--lengths NOTES ...] [--tries N] CORPUS
 
 CORPUS is a folder that `toccata prepare` made.
 """
@@ -20,6 +20,7 @@ import random
 import tempfile
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from toccata.measure.sketch import NOTES, Sketch
 from toccata.midi.bars import bar_map
 
 LENGTHS = (16, 24, 36, 48, 64, 96)
-EVERY = (12, 16, 22, 24, 32)
+EVERY = (16, 20, 24)
 DRESSES = ("melody, another key, tempo and instrument", "chords, another key, tempo and instrument")
 HOSTS = 100
 
@@ -85,15 +86,15 @@ def found_of(known: Index | Sketch, made: list[tuple[str, Score, int, int]], usu
     }
 
 
-def measure(corpus: Corpus, every: list[int], tries: int) -> dict[str, Any]:
-    """Everything, of one corpus."""
+def measure(corpus: Corpus, every: list[int], tries: int, lengths: list[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The corpus, the full index and each sketch, as soon as it is measured."""
     others = sorted([*corpus.split("valid"), *corpus.split("test")])
     hosts = [opening(corpus.score(i)) for i in others[:: max(1, len(others) // HOSTS)]]
     hosts = [host for host in hosts if len(pitched(host)) >= 100]
     index = build_index(corpus)
+    yield "corpus", {"notes": index.about["notes"], "pieces": len(index.paths), "held_out": len(hosts)}
     full = [originality(host, index).notes for host in hosts]
-    made = {(dress, n): copies(corpus, hosts, dress, n, tries) for dress in DRESSES for n in LENGTHS}
-    out: dict[str, Any] = {"notes": index.about["notes"], "pieces": len(index.paths), "hosts": len(hosts)}
+    made = {(dress, n): copies(corpus, hosts, dress, n, tries) for dress in DRESSES for n in lengths}
     with tempfile.TemporaryDirectory() as work:
         for m in (0, *every):
             known: Index | Sketch = build_sketch(corpus, every=m) if m else index
@@ -102,27 +103,22 @@ def measure(corpus: Corpus, every: list[int], tries: int) -> dict[str, Any]:
             assert usual is not None
             row |= {"normal": asdict(usual)} | false_alarms(known, hosts, full)
             row["planted"] = {
-                dress: {str(n): found_of(known, made[dress, n], usual.notes_90) for n in LENGTHS} for dress in DRESSES
+                dress: {str(n): found_of(known, made[dress, n], usual.notes_90) for n in lengths} for dress in DRESSES
             }
-            out[f"one in {m}" if m else "full index"] = row
-    return out
+            yield f"one in {m}" if m else "full index", row
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result as text."""
-    said = [f"{result['pieces']:,} pieces, {result['notes']:,} notes; {result['hosts']} held-out pieces"]
-    for name, row in result.items():
-        if not isinstance(row, dict):
-            continue
-        said.append(f"{name}: " + ", ".join(f"{k} {v:,.4g}" for k, v in row.items() if not isinstance(v, dict)))
-        said.append(f"  normal {row['normal']}")
-        said.append(f"  {'found / right file / longer than usual, % (notes in the middle)':44}")
-        for dress, found in row["planted"].items():
-            cells = (
-                f"{n}: {100 * f['found']:.0f}/{100 * f['right_file']:.0f}/{100 * f['unusual']:.0f} ({f['notes']:.0f})"
-                for n, f in found.items()
-            )
-            said.append(f"  {dress:44} " + "  ".join(cells))
+def table(name: str, row: dict[str, Any]) -> str:
+    """A row of the result as text."""
+    said = [f"{name}: " + ", ".join(f"{k} {v:,.5g}" for k, v in row.items() if not isinstance(v, dict))]
+    said += [f"  normal {row['normal']}"] if "normal" in row else []
+    for dress, found in row.get("planted", {}).items():
+        said.append(f"  {dress}; notes: found / right file / longer than usual, % (notes in the middle)")
+        cells = (
+            f"{n}: {100 * f['found']:.0f}/{100 * f['right_file']:.0f}/{100 * f['unusual']:.0f} ({f['notes']:.0f})"
+            for n, f in found.items()
+        )
+        said.append("    " + "  ".join(cells))
     return "\n".join(said)
 
 
@@ -130,12 +126,13 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=Path, metavar="CORPUS")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each row")
     parser.add_argument("--every", type=int, nargs="*", default=list(EVERY), metavar="M")
+    parser.add_argument("--lengths", type=int, nargs="*", default=list(LENGTHS), metavar="NOTES", help="of the copies")
     parser.add_argument("--tries", type=int, default=200, metavar="N", help="copies of each length")
     given = parser.parse_args()
-    result = measure(Corpus(given.corpus), given.every, given.tries)
-    print(json.dumps(result, indent=2) if given.json else table(result))
+    for name, row in measure(Corpus(given.corpus), given.every, given.tries, given.lengths):
+        print(json.dumps({name: row}) if given.json else table(name, row), flush=True)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from toccata.midi.facts import REPEATS
 FORMAT = 1
 NOTES = 12
 """Notes in a passage whose hash may be in a sketch."""
-EVERY = 22
+EVERY = 20
 """A sketch has a passage for each so many notes, about."""
 SPARE = 10
 """Bits of a hash beyond those that number all hashes."""
