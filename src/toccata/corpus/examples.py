@@ -25,7 +25,7 @@ from toccata.tasks.controls import ControlTokens, can_control, encode_controls, 
 from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures
 from toccata.tokenizers.load import TokenizerOptions, writes_drums
 
 GOLDEN = 0.6180339887498949
@@ -109,7 +109,7 @@ class Examples:
         length: int,
         options: ExampleOptions | None = None,
         seed: int = 0,
-        features: Features | None = None,
+        features: AnyFeatures | None = None,
     ) -> None:
         self.features = features
         self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed

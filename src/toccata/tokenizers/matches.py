@@ -138,9 +138,9 @@ def guesses(pitches: PitchIds, ids: NDArray[np.int64]) -> Ints:
     words = ids.copy()
     words[pitched] = steps
     beats = np.where(pitch >= 0, size, ids)
-    columns = [_named(pitches, found, latest) for found in _followed(words, TOKENS)]
-    columns += [1 + found for found in _followed(beats, RHYTHM)]
-    for found in _followed(steps, MELODY):
+    columns = [_named(pitches, found, latest) for found in followed(words, TOKENS)]
+    columns += [1 + found for found in followed(beats, RHYTHM)]
+    for found in followed(steps, MELODY):
         columns.append(np.append(_named(pitches, found, sung), 0)[nth])
     return np.stack(columns, axis=1)
 
@@ -151,7 +151,7 @@ def _named(pitches: PitchIds, words: Ints, latest: Ints) -> Ints:
     return 1 + np.where(words < pitches.size, words, pitches.id_of[reached])
 
 
-def _followed(words: Ints, lengths: Sequence[int]) -> list[Ints]:
+def followed(words: Ints, lengths: Sequence[int]) -> list[Ints]:
     """For each length and word: what followed when the last so many words were there before; -1: they never were."""
     runs: dict[int, Ints] = {1: np.unique(words, return_inverse=True)[1]}
 
