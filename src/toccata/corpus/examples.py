@@ -67,6 +67,10 @@ class ExampleOptions:
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {shown(getattr(self, name))}")
 
+    def held_out(self) -> ExampleOptions | None:
+        """Return how held-out music is read beside these: None, as it is, from anywhere; or from beginnings alone."""
+        return ExampleOptions(transpose=0, tempo=0.0, velocity=0.0, starts=1.0) if self.starts == 1 else None
+
 
 @dataclass(frozen=True)
 class Row:
