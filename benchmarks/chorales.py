@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--chords", action="store_true", help="train with a chord symbol before each step")
     parser.add_argument("--split", choices=SPLITS, default="valid")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.what == "train":
         settings = [*options.settings, *(["tokenizer.chords=true"] if options.chords else [])]
         with tempfile.TemporaryDirectory() as folder:
