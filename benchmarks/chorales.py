@@ -108,8 +108,8 @@ def shown(figures: Figures, what: str) -> str:
     return (
         f"{what}: {figures.cell_mean:.4f} nats a cell ({figures.cell_ci95[0]:.3f} to {figures.cell_ci95[1]:.3f}), mean "
         f"over pieces {figures.piece_mean:.4f} ({figures.piece_ci95[0]:.3f} to {figures.piece_ci95[1]:.3f})\n"
-        f"  {figures.pieces} pieces, {figures.cells:,} cells; {voices}; all other ids {figures.others_a_piece:.1f} nats "
-        "a piece"
+        f"  {figures.pieces} pieces, {figures.cells:,} cells; {voices}; all other ids {figures.others_a_piece:.1f} "
+        "nats a piece"
     )
 
 

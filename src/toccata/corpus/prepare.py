@@ -44,7 +44,7 @@ class PrepareOptions:
         clean: What to keep of each piece, and which pieces.
         valid: Share of the pieces to validate on while training.
         test: Share of the pieces never looked at while training.
-        folders: The split is given: pieces are below folders ``train``, ``valid`` and ``test``, and shares do not count.
+        folders: The split is given by the folders ``train``, ``valid`` and ``test``, and shares do not count.
     """
 
     clean: CleanOptions = field(default_factory=CleanOptions)

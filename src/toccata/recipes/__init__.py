@@ -400,8 +400,6 @@ def _prepare(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: float(value) for key, value in shares.items()}, **folders}
 
 
-
-
 def _refuse_unknown(table: Any, known: set[str], where: str) -> None:
     if not isinstance(table, Mapping):
         raise RecipeError(f"{where} must be a section, not {shown(table)}")

@@ -10,7 +10,6 @@ from toccata.tokenizers.grid_features import GridFeatures, GridReader
 from toccata.tokenizers.matches import Matches
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
-
 AnyFeatures = Features | GridFeatures
 """The features of one tokenizer or another."""
 AnyReader = Union["Reader", GridReader]

@@ -216,7 +216,7 @@ class GridTokenizer:
         return np.concatenate([chords, cells], axis=1).reshape(-1)
 
     def grid_of_ids(self, ids: NDArray[np.integer[Any]]) -> Grid:
-        """The pitches ``int64[T, voices]`` of ids; a step that is not complete, and ids that are no cell, are left out."""
+        """The pitches ``int64[T, voices]`` of ids; an incomplete step and ids that are no cell are left out."""
         cells = self.layout.cells(np.asarray(ids, np.int64))
         voices = self.options.voices
         cells = cells[: len(cells) // voices * voices].reshape(-1, voices)
@@ -292,7 +292,7 @@ class _Steps:
 
 
 def score_of_grid(grid: Grid, steps: int) -> Score:
-    """A grid of pitches ``int[T, voices]``, -1 for a rest, as a Score of a track a voice and ``steps`` ticks a quarter."""
+    """A grid of pitches ``int[T, voices]``, -1 for a rest, as music: a track a voice, ``steps`` ticks a quarter."""
     score = Score(steps)
     score.time_signatures.append(TimeSignature(0, 4, 4))
     for voice, line in enumerate(np.asarray(grid).T):

@@ -31,7 +31,13 @@ LEAP = 13
 """The same of a voice's own steps."""
 MATCHES = (4, 8, 12, 16, 24, 32)
 """How many last cells have to be the same, for each guess of what comes."""
-AGO = (1, 2, 3, 4, 8, 16, 32)
+LINES = (4, 8, 16)
+"""How many last pitches of the voice have to be the same, for each guess from the voice alone."""
+PERIODS = (12, 32)
+"""Steps after which time is counted anew, beside a bar of four quarters: one of three, and two bars."""
+STILL, FAR = 6, 64
+"""Steps for which no voice moves, from which on it is a rest from moving; and from which on such is long ago."""
+AGO = (2, 3, 4, 8, 12, 16, 32)
 """Steps back, at which the voice's own pitch is looked up."""
 RECENT = 8
 """Steps back, over which it is told whether there was a change at each."""
@@ -90,7 +96,15 @@ class GridFeatures:
         self.layout = layout
         self.pitches = layout.rest + 1, layout.lowest, layout.keys
         voices = [f"voice {voice + 1}" for voice in range(layout.voices)]
-        self.intervals = ("own", *voices, "own before", "after 8", "after 24", *(f"{ago} ago" for ago in (4, 16)))
+        self.intervals = (
+            "own",
+            *voices,
+            "own before",
+            "after 8",
+            "after 24",
+            "own after 8",
+            *(f"{ago} ago" for ago in (4, 16)),
+        )
         self.blocks = tuple(self._sizes().items())
         self.offsets = np.cumsum([0, *(rows for _, rows in self.blocks[:-1])]).astype(np.int32)
         profiles = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
@@ -118,6 +132,8 @@ class GridFeatures:
         sizes |= {f"voice {n}": _PITCHES for n in numbers} | {f"held {n}": 1 + LONGEST for n in numbers}
         sizes |= {f"above {n}": 2 * WIDE + 2 for n in numbers} | {f"step {n}": 2 * LEAP + 3 for n in numbers}
         sizes |= {f"{ago} ago": _PITCHES for ago in AGO} | {f"after {n}": _PITCHES for n in MATCHES}
+        sizes |= {f"own after {n}": _PITCHES for n in LINES} | {f"of {period}": V * period for period in PERIODS}
+        sizes |= {"still": 1 + LONGEST, "since still": 1 + FAR, "since all": 1 + LONGEST}
         if self.layout.chords:
             sizes |= {"chord": V * (1 + self.layout.chords), "chord from here": 12 * 5 + 1}
         return sizes
@@ -222,8 +238,10 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: NDArray[np.float64]) ->
     for ago in AGO:
         back = step - ago
         found[f"{ago} ago"] = np.where(back >= 0, grid[np.maximum(back, 0), voice], NOTHING)
-    found |= _classes(known, written, own) | _keys(cells, own, profiles)
-    return found | _guesses(cells, V)
+    for period in PERIODS:
+        found[f"of {period}"] = turn + V * (step % period)
+    found |= _pauses(runs, step) | _classes(known, written, own) | _keys(cells, own, profiles)
+    return found | _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
 
 
 @dataclass(frozen=True)
@@ -265,7 +283,9 @@ class _Runs:
 def _recent(moved: NDArray[np.bool_]) -> Ints:
     """For each step, which of the last ``RECENT`` ones before it had a change, as bits: ``int64[T, n]``."""
     padded = np.concatenate([np.zeros((RECENT, moved.shape[1]), np.int64), moved.astype(np.int64)])
-    bits: Ints = sum((padded[RECENT - 1 - back :][: len(moved)] << back for back in range(RECENT)), np.int64(0))  # type: ignore[assignment]
+    bits = np.zeros(moved.shape, np.int64)
+    for back in range(RECENT):
+        bits |= padded[RECENT - 1 - back :][: len(moved)] << back
     return bits
 
 
@@ -302,11 +322,37 @@ def _keys(cells: Ints, own: Ints, profiles: NDArray[np.float64]) -> dict[str, In
     }
 
 
-def _guesses(cells: Ints, V: int) -> dict[str, Ints]:
+def _guesses(cells: Ints, voices: int) -> dict[str, Ints]:
     """What came when the last cells were the same before, for each of ``MATCHES``."""
-    words = cells * V + np.arange(len(cells)) % V
+    words = cells * voices + np.arange(len(cells)) % voices
     found = followed(words, MATCHES)
     return {
-        f"after {length}": np.append(0, np.where(guess >= 0, guess // V, NOTHING))
+        f"after {length}": np.append(0, np.where(guess >= 0, guess // voices, NOTHING))
         for length, guess in zip(MATCHES, found, strict=True)
     }
+
+
+def _line_guesses(grid: Ints, step: Ints, voice: Ints) -> dict[str, Ints]:
+    """What the voice did when its last pitches were the same before, for each of ``LINES``."""
+    table = np.zeros((len(LINES), len(grid) + 1, grid.shape[1]), np.int64)  # the first row: there is nothing before
+    for number, line in enumerate(grid.T):
+        for row, guess in zip(table, followed(line, LINES), strict=True):
+            row[1:, number] = np.maximum(guess, NOTHING)
+    return {f"own after {length}": row[step, voice] for length, row in zip(LINES, table, strict=True)}
+
+
+def _pauses(runs: _Runs, step: Ints) -> dict[str, Ints]:
+    """Since when no voice has moved, how long ago none had for a while, and since when not all have moved at once."""
+    T = len(runs.moved)
+    at = np.arange(T)
+    any_moved = runs.moved.any(1)
+    begin = np.maximum.accumulate(np.where(any_moved, at, 0))
+    still = at - begin + 1
+    rest = np.maximum.accumulate(np.where(still >= STILL, at, -FAR))
+    together = np.maximum.accumulate(np.where(runs.moved.all(1), at, 0))
+    columns = {
+        "still": np.minimum(still, LONGEST),
+        "since still": np.minimum(at - rest, FAR - 1) + 1,
+        "since all": np.minimum(at - together + 1, LONGEST),
+    }
+    return {name: np.append(0, column)[step] for name, column in columns.items()}
