@@ -6,7 +6,8 @@ from bisect import bisect_right, insort
 from typing import Union
 
 from toccata.tokenizers.features import CYCLE, LONGEST, MOST, STEP, VOICES, Features
-from toccata.tokenizers.grid_features import GridFeatures, GridReader
+from toccata.tokenizers.grid_features import GridFeatures
+from toccata.tokenizers.grid_reader import GridReader
 from toccata.tokenizers.matches import Matches
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
@@ -17,7 +18,7 @@ AnyReader = Union["Reader", GridReader]
 
 def reader_of(features: AnyFeatures) -> AnyReader:
     """A reader of a new sequence."""
-    return features.reader() if isinstance(features, GridFeatures) else Reader(features)
+    return GridReader(features) if isinstance(features, GridFeatures) else Reader(features)
 
 
 class Reader:

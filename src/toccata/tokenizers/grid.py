@@ -188,10 +188,10 @@ class GridTokenizer:
             for first, last, pitch in [] if track.is_drum else self._notes(track, score.ticks_per_quarter):
                 sounds[first:last, pitch] = True
         found = np.full((steps, self.options.voices), -1)
-        step, pitch = np.nonzero(sounds[:, ::-1])
-        rank = np.arange(len(step)) - np.searchsorted(step, step)
+        at, below = np.nonzero(sounds[:, ::-1])  # from the highest pitch down
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
         kept = rank < self.options.voices
-        found[step[kept], rank[kept]] = 127 - pitch[kept]
+        found[at[kept], rank[kept]] = 127 - below[kept]
         return found
 
     def _notes(self, track: Track, ticks_per_quarter: int) -> list[tuple[int, int, int]]:
@@ -308,4 +308,5 @@ def score_of_grid(grid: Grid, steps: int) -> Score:
 def _on_keys(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
     """Pitches moved by octaves to where there are ids for them."""
     below, above = LOWEST - pitch, pitch - (LOWEST + KEYS - 1)
-    return pitch + 12 * (np.maximum(-(-below // 12), 0) - np.maximum(-(-above // 12), 0))
+    moved: NDArray[np.int64] = pitch + 12 * (np.maximum(-(-below // 12), 0) - np.maximum(-(-above // 12), 0))
+    return moved

@@ -5,6 +5,8 @@ has already been written for with their pitches here, the others with those of t
 before; how the voices have moved; which pitch classes sound; in which key the music has been so far; and what followed
 when the last cells were the same before. All of it follows from the ids, see ``features.py``.
 
+:meth:`GridFeatures.of` computes them for whole sequences, as arrays, ``grid_reader.GridReader`` token by token.
+
 A pitch is counted from 1, :data:`REST` is a rest, 0 is nothing: as in ``features.py``, one that is known is a number
 from which the next may be reached by a step.
 """
@@ -109,7 +111,8 @@ class GridFeatures:
         self.offsets = np.cumsum([0, *(rows for _, rows in self.blocks[:-1])]).astype(np.int32)
         profiles = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
         profiles -= profiles.mean(1, keepdims=True)
-        self.profiles = profiles / np.linalg.norm(profiles, axis=1, keepdims=True)  # [24, 12]
+        profiles /= np.linalg.norm(profiles, axis=1, keepdims=True)
+        self.profiles = np.rint(10_000 * profiles).astype(np.int64)  # [24, 12], whole, so that sums are exact
 
     def _sizes(self) -> dict[str, int]:
         V, numbers = self.layout.voices, range(1, self.layout.voices + 1)
@@ -143,7 +146,7 @@ class GridFeatures:
         read = np.asarray(ids, np.int64)
         layout = self.layout
         found = _of_cells(layout.cells(read), layout, self.profiles)
-        count = np.cumsum(layout.is_cell(read))
+        count: Ints = np.cumsum(layout.is_cell(read)).astype(np.int64)
         rows = {name: column[count] for name, column in found.items()}
         if layout.chords:
             rows |= self._chords(read, count, rows["own"])
@@ -163,39 +166,11 @@ class GridFeatures:
         near = 1 + (chord - 1) // 12 * 12 + (chord - own) % 12
         return {"chord": count % V * (1 + self.layout.chords) + chord, "chord from here": np.where(rooted, near, 0)}
 
-    def reader(self) -> GridReader:
-        """A reader of a new sequence."""
-        return GridReader(self)
-
-
-class GridReader:
-    """Reads one sequence token by token; the same numbers as :meth:`GridFeatures.of`, by which they are made."""
-
-    def __init__(self, features: GridFeatures) -> None:
-        self._features = features
-        self._ids: list[int] = []
-
-    @property
-    def rows(self) -> list[int]:
-        """The rows of the table at the token that was read last, one for each column."""
-        found: list[int] = self._features.of(self._ids)[-1].tolist()
-        return found
-
-    def copy(self) -> GridReader:
-        """One that goes on from here by itself."""
-        made = GridReader(self._features)
-        made._ids = self._ids.copy()
-        return made
-
-    def read(self, token: int) -> None:
-        """Read the next token."""
-        self._ids.append(token)
-
 
 # Of N cells, and so N + 1 places before, between and behind them; V voices.
 
 
-def _of_cells(cells: Ints, layout: GridLayout, profiles: NDArray[np.float64]) -> dict[str, Ints]:
+def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints]:
     """The features at each place, ``int[N + 1]`` each, of ``cells int[N]`` in the order of writing."""
     V, N = layout.voices, len(cells)
     order = np.array(layout.order)
@@ -226,7 +201,7 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: NDArray[np.float64]) ->
         "length before": np.where(there, runs.length_before[safe, voice], 0),
         "own step": _interval(own, before, LEAP),
         "own rhythm": turn << RECENT | _recent(runs.moved)[step, voice],
-        "rhythm": turn << RECENT | _recent(runs.moved.any(1, keepdims=True))[step, 0],
+        "rhythm": turn << RECENT | _recent(np.any(runs.moved, axis=1, keepdims=True))[step, 0],
     }
     moved = written & (known != np.where(there[:, None], grid[safe], NOTHING))
     found["moved"] = turn << V | moved @ (1 << rank)
@@ -307,10 +282,10 @@ def _classes(known: Ints, written: NDArray[np.bool_], own: Ints) -> dict[str, In
     }
 
 
-def _keys(cells: Ints, own: Ints, profiles: NDArray[np.float64]) -> dict[str, Ints]:
+def _keys(cells: Ints, own: Ints, profiles: Ints) -> dict[str, Ints]:
     """The key that fits all cells so far best, and the same counted from the voice's own pitch; 0: none yet."""
     pitched = cells < REST
-    ones = np.zeros((len(cells) + 1, 12))
+    ones = np.zeros((len(cells) + 1, 12), np.int64)
     ones[1:][np.flatnonzero(pitched), (cells[pitched] - 1) % 12] = 1
     counts = np.cumsum(ones, 0)
     best = (counts @ profiles.T).argmax(1)

@@ -50,7 +50,7 @@ class PitchIds:
         }
 
 
-class _History:
+class History:
     """Words in a row, and for each number of them where they were last followed by what."""
 
     def __init__(self, lengths: Sequence[int]) -> None:
@@ -72,8 +72,8 @@ class _History:
             found.append(None if after is None else words[after])
         return found
 
-    def copy(self) -> _History:
-        made = _History(())
+    def copy(self) -> History:
+        made = History(())
         made.words = self.words.copy()
         made._seen = [(length, seen.copy()) for length, seen in self._seen]
         return made
@@ -85,7 +85,7 @@ class Matches:
     def __init__(self, pitches: PitchIds) -> None:
         self._ids = pitches
         self._pitch = 0
-        self._tokens, self._rhythm, self._melody = (_History(lengths) for lengths in (TOKENS, RHYTHM, MELODY))
+        self._tokens, self._rhythm, self._melody = (History(lengths) for lengths in (TOKENS, RHYTHM, MELODY))
         self._after_tokens: Guesses = (0,) * len(TOKENS)
         self._after_rhythm: Guesses = (0,) * len(RHYTHM)
         self._after_steps: Guesses = (0,) * len(MELODY)
