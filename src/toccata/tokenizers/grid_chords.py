@@ -12,7 +12,6 @@ from functools import lru_cache
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _QUALITIES = (("major", 4, 7), ("minor", 3, 7), ("diminished", 3, 6), ("augmented", 4, 8))
 """Name, third and fifth, in semitones above the root."""
-_SEVENTHS = frozenset((9, 10, 11))
 CHORDS = (*(f"{root}:{name}" for name, _, _ in _QUALITIES for root in _NAMES), "other", "rest")
 """The symbols."""
 OTHER, REST = len(CHORDS) - 2, len(CHORDS) - 1
@@ -21,8 +20,8 @@ OTHER, REST = len(CHORDS) - 2, len(CHORDS) - 1
 def chord_of(pitches: Iterable[int]) -> int:
     """The number in ``CHORDS`` of the chord of ``pitches``, negative ones being rests.
 
-    A chord has a root with its third and, mostly, its fifth and a seventh (a ninth to an eleventh semitone above the
-    root). Of all pairs of a root that sounds and a quality whose third sounds above it, those come first that name the
+    A chord has a root with its third and, mostly, its fifth and a seventh (ten or eleven semitones above the root; in a
+    diminished chord nine or ten). Only major and minor chords may lack the fifth. Of all pairs of a root that sounds and a quality whose third sounds above it, those come first that name the
     most of the sounding pitch classes, then those with their fifth, then the order of the qualities, then a root in the
     bass, then the lowest root. Where there is no such pair, or it names less than all sounding pitch classes but one,
     the chord is "other".
@@ -39,9 +38,9 @@ def _chord(classes: frozenset[int], bass: int) -> int:
     for root in sorted(classes):
         above = {(one - root) % 12 for one in classes}
         for number, (_, third, fifth) in enumerate(_QUALITIES):
-            if third not in above or (fifth == 8 and fifth not in above) or (fifth == 6 and fifth not in above):
+            if third not in above or (fifth != 7 and fifth not in above):
                 continue
-            named = len(above & {0, third, fifth, *_SEVENTHS})
+            named = len(above & {0, third, fifth, 10, 9 if fifth == 6 else 11})
             found = -named, fifth not in above, number, root != bass, root
             if best is None or found < best:
                 best = found
