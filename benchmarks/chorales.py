@@ -126,7 +126,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_intermixed_args()
     if options.what == "train":
-        settings = [*options.settings, *(["tokenizer.chords=true"] if options.chords else [])]
+        settings = ["prepare.folders=true", *options.settings]
+        settings += ["tokenizer.chords=true"] if options.chords else []
         with tempfile.TemporaryDirectory() as folder:
             convert(options.data, Path(folder))
             toccata.train(folder, options.model, recipe="jsb", settings=settings, minutes=options.minutes)
