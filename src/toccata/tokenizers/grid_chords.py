@@ -21,10 +21,10 @@ def chord_of(pitches: Iterable[int]) -> int:
     """The number in ``CHORDS`` of the chord of ``pitches``, negative ones being rests.
 
     A chord has a root with its third and, mostly, its fifth and a seventh (ten or eleven semitones above the root; in a
-    diminished chord nine or ten). Only major and minor chords may lack the fifth. Of all pairs of a root that sounds and a quality whose third sounds above it, those come first that name the
-    most of the sounding pitch classes, then those with their fifth, then the order of the qualities, then a root in the
-    bass, then the lowest root. Where there is no such pair, or it names less than all sounding pitch classes but one,
-    the chord is "other".
+    diminished chord nine or ten). Only major and minor chords may lack the fifth. Of all pairs of a root that sounds
+    and a quality whose third sounds above it, those come first that name the most of the sounding pitch classes, then
+    those with their fifth, then the order of the qualities, then a root in the bass, then the lowest root. Where there
+    is no such pair, or it names less than all sounding pitch classes but one, the chord is "other".
     """
     sounding = sorted(pitch for pitch in pitches if pitch >= 0)
     if not sounding:
