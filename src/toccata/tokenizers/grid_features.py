@@ -160,7 +160,7 @@ class GridFeatures:
         is_chord = ids >= first
         latest = np.maximum.accumulate(np.where(is_chord, np.arange(len(ids)), -1))
         # Behind the last voice of a step the next one's symbol is still to come.
-        known = (latest >= 0) & (is_chord | (count % V > 0))
+        known = (latest >= 0) & (count[latest] // V == count // V)
         chord = np.where(known, 1 + ids[latest] - first, 0)
         rooted = (chord >= 1) & (chord <= 48) & (own >= 1) & (own < REST)
         near = 1 + (chord - 1) // 12 * 12 + (chord - own) % 12

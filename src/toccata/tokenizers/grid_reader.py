@@ -99,8 +99,6 @@ class GridReader:
             self._chord = 1 + token - first
         elif token >= layout.rest:
             self._write(REST if token == layout.rest else token - layout.rest + layout.lowest)
-        elif not self._turn:
-            self._chord = 0
 
     def _write(self, pitch: int) -> None:
         """Write the next cell."""
