@@ -245,9 +245,12 @@ def test_what_is_known_before_a_cell() -> None:
     assert [known[f"held {voice}"] for voice in (1, 2, 3, 4)] == [1, 2, 2, 2]
     assert known["moved"] == 1 << 4 | 1
     assert known["own before"] == 0
-    assert known["2 ago"] == 1 + 67
     row = PLAIN.features.of(ids[:17])[-1] - PLAIN.features.offsets
     known = dict(zip([name for name, _ in PLAIN.features.blocks], row.tolist(), strict=True))
+    assert known["4 ago"] == 1 + 67
+    assert known["degree 4"] == 1  # C, the tonic of C major
+    assert known["tonic"] == 1 + 60
+    assert known["harmony"] == 1 << 0 | 1 << 4 | 1 << 7
     assert known["after 4"] == 1 + 67  # after these four cells it was the alto's G before
 
 

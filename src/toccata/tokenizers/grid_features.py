@@ -39,9 +39,11 @@ PERIODS = (12, 32)
 """Steps after which time is counted anew, beside a bar of four quarters: one of three, and two bars."""
 STILL, FAR = 6, 64
 """Steps for which no voice moves, from which on it is a rest from moving; and from which on such is long ago."""
-AGO = (2, 3, 4, 8, 12, 16, 32)
+AGO = (4, 8, 16)
 """Steps back, at which the voice's own pitch is looked up."""
-RECENT = 8
+NEAR = 32
+"""Steps back, over which the present key is estimated."""
+RECENT = 4
 """Steps back, over which it is told whether there was a change at each."""
 # Krumhansl and Kessler (1982): how well each pitch class fits a major and a minor key.
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
@@ -124,15 +126,18 @@ class GridFeatures:
             "own before that": _PITCHES,
             "length before": 1 + LONGEST,
             "own step": 2 * LEAP + 2,
-            "key": 25,
-            "tonic": 25,
+            "own degree": 25,
+            "present degree": 25,
+            "tonic": _PITCHES,
+            "present tonic": _PITCHES,
             "moved": V << V,
             "own rhythm": V << RECENT,
             "rhythm": V << RECENT,
             "classes": 1 << 12,
-            "classes here": 1 << 12,
+            "harmony": 1 << 12,
         }
         sizes |= {f"voice {n}": _PITCHES for n in numbers} | {f"held {n}": 1 + LONGEST for n in numbers}
+        sizes |= {f"degree {n}": 25 for n in numbers}
         sizes |= {f"above {n}": 2 * WIDE + 2 for n in numbers} | {f"step {n}": 2 * LEAP + 3 for n in numbers}
         sizes |= {f"{ago} ago": _PITCHES for ago in AGO} | {f"after {n}": _PITCHES for n in MATCHES}
         sizes |= {f"own after {n}": _PITCHES for n in LINES} | {f"of {period}": V * period for period in PERIODS}
@@ -215,7 +220,7 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints
         found[f"{ago} ago"] = np.where(back >= 0, grid[np.maximum(back, 0), voice], NOTHING)
     for period in PERIODS:
         found[f"of {period}"] = turn + V * (step % period)
-    found |= _pauses(runs, step) | _classes(known, written, own) | _keys(cells, own, profiles)
+    found |= _pauses(runs, step) | _in_key(cells, known, own, profiles)
     return found | _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
 
 
@@ -266,35 +271,49 @@ def _recent(moved: NDArray[np.bool_]) -> Ints:
 
 def _interval(pitch: Ints, base: Ints, most: int) -> Ints:
     """The interval from ``base`` to ``pitch``, from 1; 0: one of them is no pitch."""
-    both = (pitch >= 1) & (pitch < REST) & (base >= 1) & (base < REST)
-    found: Ints = np.where(both, 1 + most + np.clip(pitch - base, -most, most), 0)
+    found: Ints = np.where(_sounds(pitch) & _sounds(base), 1 + most + np.clip(pitch - base, -most, most), 0)
     return found
 
 
-def _classes(known: Ints, written: NDArray[np.bool_], own: Ints) -> dict[str, Ints]:
-    """The pitch classes that are known to sound, and those of this step alone, counted from the voice's own pitch."""
-    base = np.where((own >= 1) & (own < REST), own, 1)[:, None]
-    bits = np.where((known >= 1) & (known < REST), 1 << (known - base) % 12, 0)
-    every, here = bits, np.where(written, bits, 0)
-    return {
-        "classes": np.bitwise_or.reduce(every, axis=1),
-        "classes here": np.bitwise_or.reduce(here, axis=1),
-    }
+def _in_key(cells: Ints, known: Ints, own: Ints, profiles: Ints) -> dict[str, Ints]:
+    """What is known as degrees of the key, and the pitch classes that sound, from the own pitch and from the tonic.
+
+    The key is that which all cells so far fit best, and for the present that of the last ``NEAR`` steps.
+    """
+    V = known.shape[1]
+    pitched = np.flatnonzero(cells < REST)
+    counts = np.zeros((len(cells) + 1, 12), np.int64)
+    counts[1 + pitched, (cells[pitched] - 1) % 12] = 1
+    counts = np.cumsum(counts, 0)
+    whole = _key(counts, profiles)
+    past = np.maximum(np.arange(len(counts)) - NEAR * V, 0)
+    present = _key(counts - counts[past], profiles)
+    found = {f"degree {number + 1}": _degree(pitch, whole) for number, pitch in enumerate(known.T)}
+    found |= {"own degree": _degree(own, whole), "present degree": _degree(own, present)}
+    for name, key in (("tonic", whole), ("present tonic", present)):
+        found[name] = np.where(_degree(own, key) > 0, own - (own - key) % 12, NOTHING)
+    base = np.where(_sounds(own), own, 1)
+    for name, zero in (("classes", base), ("harmony", np.maximum(whole, 1))):
+        bits = np.where(_sounds(known), 1 << (known - zero[:, None]) % 12, 0)
+        found[name] = np.bitwise_or.reduce(bits, axis=1)
+    return found
 
 
-def _keys(cells: Ints, own: Ints, profiles: Ints) -> dict[str, Ints]:
-    """The key that fits all cells so far best, and the same counted from the voice's own pitch; 0: none yet."""
-    pitched = cells < REST
-    ones = np.zeros((len(cells) + 1, 12), np.int64)
-    ones[1:][np.flatnonzero(pitched), (cells[pitched] - 1) % 12] = 1
-    counts = np.cumsum(ones, 0)
-    best = (counts @ profiles.T).argmax(1)
-    some = counts.any(1)
-    near = best // 12 * 12 + (best - (own - 1)) % 12
-    return {
-        "key": np.where(some, 1 + best, 0),
-        "tonic": np.where(some & (own >= 1) & (own < REST), 1 + near, 0),
-    }
+def _sounds(pitch: Ints) -> NDArray[np.bool_]:
+    """Which are pitches."""
+    return np.asarray((pitch >= 1) & (pitch < REST))
+
+
+def _key(counts: Ints, profiles: Ints) -> Ints:
+    """The key that counts of pitch classes ``int64[n, 12]`` fit best, from 1, in minor from 13; 0: there are none."""
+    found: Ints = np.where(counts.any(1), 1 + (counts @ profiles.T).argmax(1), 0)
+    return found
+
+
+def _degree(pitch: Ints, key: Ints) -> Ints:
+    """Semitones from the tonic up to a pitch, from 1, in minor from 13; 0: there is no pitch, or no key."""
+    found: Ints = np.where(_sounds(pitch) & (key > 0), 1 + (key - 1) // 12 * 12 + (pitch - key) % 12, 0)
+    return found
 
 
 def _guesses(cells: Ints, voices: int) -> dict[str, Ints]:

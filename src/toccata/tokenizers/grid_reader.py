@@ -13,6 +13,7 @@ from toccata.tokenizers.grid_features import (
     LINES,
     LONGEST,
     MATCHES,
+    NEAR,
     NOTHING,
     PERIODS,
     RECENT,
@@ -77,8 +78,9 @@ class GridReader:
         self._chord = 0
         self._history = History(MATCHES)
         self._after: tuple[int, ...] = (NOTHING,) * len(MATCHES)
-        self._counts = [0] * 12  # of pitch classes
-        self._key = 0
+        self._cells: list[int] = []
+        self._counts, self._recent = [0] * 12, [0] * 12  # of pitch classes, the second over the last steps
+        self._key = self._present = 0
         self._rhythm = 0  # of all voices together
         self._moving = 0  # the last step at which a voice moved
         self._rest, self._together = -FAR, 0
@@ -88,7 +90,9 @@ class GridReader:
         made = object.__new__(GridReader)
         made.__dict__.update(self.__dict__)
         made._lines = [line.copy() for line in self._lines]
-        made._history, made._counts = self._history.copy(), self._counts.copy()
+        made._history = self._history.copy()
+        for name in ("_cells", "_counts", "_recent"):
+            setattr(made, name, getattr(self, name).copy())
         return made
 
     def read(self, token: int) -> None:
@@ -106,12 +110,23 @@ class GridReader:
         self._lines[self._layout.order[self._turn]].add(pitch)
         found = self._history.add(pitch * voices + self._turn)
         self._after = tuple([NOTHING if word is None else word // voices for word in found])
-        if pitch < REST:
-            self._counts[(pitch - 1) % 12] += 1
-            self._key = 1 + int((self._features.profiles @ self._counts).argmax())
+        self._count(pitch)
         self._turn += 1
         if self._turn == voices:
             self._end_step()
+
+    def _count(self, pitch: int) -> None:
+        """Count the pitch class of a cell for the keys."""
+        self._cells.append(pitch)
+        back = len(self._cells) - 1 - NEAR * self._layout.voices
+        gone = self._cells[back] if back >= 0 else REST
+        for change, one, counts in ((1, pitch, self._counts), (1, pitch, self._recent), (-1, gone, self._recent)):
+            if one < REST:
+                counts[(one - 1) % 12] += change
+        profiles = self._features.profiles
+        self._key, self._present = (
+            1 + int((profiles @ counts).argmax()) if any(counts) else 0 for counts in (self._counts, self._recent)
+        )
 
     def _end_step(self) -> None:
         moved = [line.moved for line in self._lines]
@@ -148,8 +163,10 @@ class GridReader:
             "own before that": line.run(2)[0],
             "length before": min(begin - begin_before, LONGEST) if before else 0,
             "own step": _interval(own, before, LEAP),
-            "key": self._key,
-            "tonic": _tonic(self._key, own),
+            "own degree": _degree(own, self._key),
+            "present degree": _degree(own, self._present),
+            "tonic": own - (own - self._key) % 12 if _degree(own, self._key) else NOTHING,
+            "present tonic": own - (own - self._present) % 12 if _degree(own, self._present) else NOTHING,
             "own rhythm": turn << RECENT | line.rhythm,
             "rhythm": turn << RECENT | self._rhythm,
             "still": min(step - self._moving, LONGEST) if step else 0,
@@ -171,20 +188,22 @@ class GridReader:
     def _voices(self, own: int) -> dict[str, int]:
         """What each voice does, and all of them together."""
         values: dict[str, int] = {}
-        every = here = moved = 0
-        base = own if 1 <= own < REST else 1
+        classes = harmony = moved = 0
+        base, tonic = own if 1 <= own < REST else 1, max(self._key, 1)
         for number, line in enumerate(self._lines):
             pitch, is_written = line.run(0)[0], self._rank[number] < self._turn
             was = line.pitches[self._step - 1] if self._step else NOTHING
             values[f"voice {number + 1}"], values[f"held {number + 1}"] = pitch, line.held()
             values[f"above {number + 1}"] = _interval(pitch, own, WIDE)
             values[f"step {number + 1}"] = 1 + _interval(pitch, was, LEAP) if is_written else 0
-            bit = 1 << (pitch - base) % 12 if 1 <= pitch < REST else 0
-            every |= bit
+            values[f"degree {number + 1}"] = _degree(pitch, self._key)
+            if 1 <= pitch < REST:
+                classes |= 1 << (pitch - base) % 12
+                harmony |= 1 << (pitch - tonic) % 12
             if is_written:
-                here |= bit
                 moved |= line.moved << self._rank[number]
-        return {**values, "classes": every, "classes here": here, "moved": self._turn << self._layout.voices | moved}
+        moved |= self._turn << self._layout.voices
+        return {**values, "classes": classes, "harmony": harmony, "moved": moved}
 
 
 def _interval(pitch: int, base: int, most: int) -> int:
@@ -194,8 +213,8 @@ def _interval(pitch: int, base: int, most: int) -> int:
     return 1 + most + min(max(pitch - base, -most), most)
 
 
-def _tonic(key: int, own: int) -> int:
-    """A key, counted from the voice's own pitch."""
-    if not (key and 1 <= own < REST):
+def _degree(pitch: int, key: int) -> int:
+    """Semitones from the tonic up to a pitch, from 1, in minor from 13; 0: there is no pitch, or no key."""
+    if not (key and 1 <= pitch < REST):
         return 0
-    return 1 + (key - 1) // 12 * 12 + (key - own) % 12
+    return 1 + (key - 1) // 12 * 12 + (pitch - key) % 12
