@@ -51,8 +51,7 @@ class ExampleOptions:
         fill: Share of passages with bars cut out, to be written from what stands around them.
         fill_prompts: Share of these in which what stands around the hole is learned, too, and not only what fills it.
         controls: Share of passages with control tokens before them: how busy, how high, in which key, whose style.
-        feature_dropout: Up to this share of a passage's features are withheld, each by chance at each token, so that a
-            model from little music does not learn single ones by heart.
+        feature_dropout: Up to this share of a passage's features are withheld, at each token by chance.
     """
 
     transpose: int = 5

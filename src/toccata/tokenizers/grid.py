@@ -48,8 +48,7 @@ class GridOptions:
         scheme: ``grid``.
         voices: How many there are.
         steps: Steps a quarter note.
-        order: The voices in the order in which a step is written, counted from 0, the highest; none given: from the
-            highest down.
+        order: The voices in the order of writing, from 0, the highest; none given: from the highest down.
         chords: Whether each step begins with its chord symbol.
         merges: 0; nothing is merged.
     """
