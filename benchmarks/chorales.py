@@ -1,11 +1,12 @@
 """Nats a cell of the JSB chorales, step by step, in the two ways in which papers report them.
 
 python benchmarks/chorales.py train Jsb16thSeparated.json models/jsb [--chords] [--minutes 25] [section.key=value ...]
-python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--json]
+python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--keys 5] [--json]
 
 ``train`` writes the chorales as MIDI files below ``train``, ``valid`` and ``test``, the split of the file, and trains
 recipe jsb on them. ``measure`` reads a whole piece at a time, in one pass of one model: docs/chorales.md says what
-counts. The file is that of https://github.com/czhuang/JSB-Chorales-dataset.
+counts. With ``--keys`` it is another figure: the mean of the probabilities of each cell in so many keys up and down.
+The file is that of https://github.com/czhuang/JSB-Chorales-dataset.
 """
 
 from __future__ import annotations
@@ -82,9 +83,17 @@ def cell_nats(model: Model, grid: NDArray[np.int64]) -> tuple[NDArray[np.float64
     return cells, float(nats[~counted].sum())
 
 
-def measure(model: Model, grids: list[NDArray[np.int64]]) -> Figures:
+def in_keys(model: Model, grid: NDArray[np.int64], keys: int) -> tuple[NDArray[np.float64], float]:
+    """The same, of the mean of the probabilities of each cell in ``keys`` keys up and down."""
+    shifts = range(-keys, keys + 1)
+    found = [cell_nats(model, np.where(grid < 0, grid, grid + shift)) for shift in shifts]
+    likely = np.mean([np.exp(-cells) for cells, _ in found], axis=0)
+    return -np.log(likely), float(np.mean([others for _, others in found]))
+
+
+def measure(model: Model, grids: list[NDArray[np.int64]], keys: int = 0) -> Figures:
     """Measure a model on whole pieces."""
-    each = [cell_nats(model, grid) for grid in grids]
+    each = [in_keys(model, grid, keys) for grid in grids]
     sums, sizes = (np.array([f(cells) for cells, _ in each], np.float64) for f in (np.sum, np.size))
     drawn = np.random.default_rng(0).integers(0, len(each), (RESAMPLES, len(each)))
     of_cells, of_pieces = sums[drawn].sum(1) / sizes[drawn].sum(1), (sums / sizes)[drawn].mean(1)
@@ -123,6 +132,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--chords", action="store_true", help="train with a chord symbol before each step")
     parser.add_argument("--split", choices=SPLITS, default="valid")
+    parser.add_argument("--keys", type=int, default=0, help="average over so many keys up and down: another figure")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_intermixed_args()
     if options.what == "train":
@@ -132,9 +142,10 @@ def main() -> None:
             convert(options.data, Path(folder))
             toccata.train(folder, options.model, recipe="jsb", settings=settings, minutes=options.minutes)
     model = toccata.load(options.model, precision="fp32")
-    figures = measure(model, chorales(options.data, options.split))
+    figures = measure(model, chorales(options.data, options.split), options.keys)
     given = isinstance(model.tokenizer, GridTokenizer) and model.tokenizer.options.chords
     what = f"{'chord-given' if given else 'joint'}, {options.split} split"
+    what += f", mean of {2 * options.keys + 1} keys" if options.keys else ""
     rows: list[dict[str, Any]] = [{"what": what, **asdict(figures)}]
     if options.json:
         json.dump({"rows": rows}, sys.stdout)
