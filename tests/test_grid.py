@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from symusic import Note, Score, Track
 from random_model import random_model
 from test_grammar import write
 from toccata.errors import ModelError, RecipeError, RequestError
+from toccata.folder import open_folder
 from toccata.midi.bars import bar_map
+from toccata.model.weights import from_arrays
 from toccata.musicmodel import Model
 from toccata.tasks.compile import compile_request
 from toccata.tasks.passage import passage
@@ -27,6 +30,7 @@ from toccata.tokenizers.grid_chords import CHORDS, chord_of
 from toccata.tokenizers.grid_features import GridFeatures
 from toccata.tokenizers.load import load_tokenizer
 from toccata.tokenizers.rulebook import Constraints
+from toccata.training.export import load_weights
 
 CASES = int(os.environ.get("TOCCATA_CASES", "12"))
 PLAIN, CHORDAL = GridTokenizer(GridOptions()), GridTokenizer(GridOptions(order=(0, 3, 1, 2), chords=True))
@@ -251,7 +255,7 @@ def test_what_is_known_before_a_cell() -> None:
     assert known["degree 4"] == 1  # C, the tonic of C major
     assert known["tonic"] == 1 + 60
     assert known["harmony"] == 1 << 0 | 1 << 4 | 1 << 7
-    assert known["after 4"] == 1 + 67  # after these four cells it was the alto's G before
+    assert known["after 4, from here"] == 1 + 13  # after these four cells it was the alto's G before
 
 
 # -- in a model --------------------------------------------------------------------------------------------------------
@@ -291,3 +295,25 @@ def test_faults_are_told_in_a_line() -> None:
         PLAIN.decode(CHORDAL.encode(score_of_grid(np.full((4, 4), 60), 4)))
     words = CHORDAL.words(CHORDAL.ids_of_grid(np.array([[72, 67, 64, -1]])))
     assert words == ["Chord_C:major", "Pitch_72", "Rest", "Pitch_67", "Pitch_64"]
+
+
+def test_a_relative_model_computes_the_same_in_the_engine_and_in_every_key(tmp_path: Path) -> None:
+    """In another key it says the same, but for the part of the logits that is of the pitches themselves."""
+    path = random_model(tmp_path / "m", tokenizer=PLAIN, features=True, relative=True, context=512)
+    model = Model(path, precision="fp32")
+    weights = load_weights(open_folder(path))
+    decoder = from_arrays(model.config, weights)
+    low, high = model.config.pitches[0], model.config.pitches[0] + model.config.pitches[2]
+    assert not weights["embedding.weight"][low:high].any()
+    decoder.head.weight.data[low:high] = 0
+    grid = np.array([[72, 67, 64, 48]] * 2 + [[74, 67, 62, 47], [72, 67, 64, 48], [71, 67, 62, 55]] * 3)
+    found = []
+    for shift in (0, 3):
+        ids = np.array(ids_of(PLAIN, grid + shift)[:-1], np.int32)
+        features = torch.from_numpy(PLAIN.features.of(ids))[None]
+        with torch.no_grad():
+            torch_logits = from_arrays(model.config, weights).eval()(torch.from_numpy(ids)[None], features=features)
+            logits = decoder.eval()(torch.from_numpy(ids)[None], features=features)
+        np.testing.assert_allclose(model.logits(ids), torch_logits[0].numpy(), atol=2e-3)
+        found.append(torch.roll(logits[0, 4:], -shift, -1)[:, low + 12 : high - 12])
+    torch.testing.assert_close(*found, atol=2e-3, rtol=1e-3)

@@ -45,6 +45,13 @@ NEAR = 32
 """Steps back, over which the present key is estimated."""
 RECENT = 4
 """Steps back, over which it is told whether there was a change at each."""
+REACHED = ("after 8", "after 24", "own after 8", "4 ago", "16 ago")
+"""Pitches of before from which the next may be reached by a step."""
+FROM_HERE = (
+    "own before that", *(f"{ago} ago" for ago in AGO), *(f"after {n}" for n in MATCHES),
+    *(f"own after {n}" for n in LINES),
+)  # fmt: skip
+"""Pitches of before that are told as intervals from the voice's own pitch."""
 # Krumhansl and Kessler (1982): how well each pitch class fits a major and a minor key.
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -100,15 +107,7 @@ class GridFeatures:
         self.layout = layout
         self.pitches = layout.rest + 1, layout.lowest, layout.keys
         voices = [f"voice {voice + 1}" for voice in range(layout.voices)]
-        self.intervals = (
-            "own",
-            *voices,
-            "own before",
-            "after 8",
-            "after 24",
-            "own after 8",
-            *(f"{ago} ago" for ago in (4, 16)),
-        )
+        self.intervals = ("own", *voices, "own before", *REACHED, "tonic", "present tonic")
         self.blocks = tuple(self._sizes().items())
         self.offsets = np.cumsum([0, *(rows for _, rows in self.blocks[:-1])]).astype(np.int32)
         profiles = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
@@ -123,7 +122,6 @@ class GridFeatures:
             "own": _PITCHES,
             "own held": 1 + LONGEST,
             "own before": _PITCHES,
-            "own before that": _PITCHES,
             "length before": 1 + LONGEST,
             "own step": 2 * LEAP + 2,
             "own degree": 25,
@@ -139,8 +137,8 @@ class GridFeatures:
         sizes |= {f"voice {n}": _PITCHES for n in numbers} | {f"held {n}": 1 + LONGEST for n in numbers}
         sizes |= {f"degree {n}": 25 for n in numbers}
         sizes |= {f"above {n}": 2 * WIDE + 2 for n in numbers} | {f"step {n}": 2 * LEAP + 3 for n in numbers}
-        sizes |= {f"{ago} ago": _PITCHES for ago in AGO} | {f"after {n}": _PITCHES for n in MATCHES}
-        sizes |= {f"own after {n}": _PITCHES for n in LINES} | {f"of {period}": V * period for period in PERIODS}
+        sizes |= dict.fromkeys(REACHED, _PITCHES) | {f"{name}, from here": 2 * LEAP + 2 for name in FROM_HERE}
+        sizes |= {f"of {period}": V * period for period in PERIODS}
         sizes |= {"still": 1 + LONGEST, "since still": 1 + FAR, "since all": 1 + LONGEST}
         if self.layout.chords:
             sizes |= {"chord": V * (1 + self.layout.chords), "chord from here": 12 * 5 + 1}
@@ -221,7 +219,8 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints
     for period in PERIODS:
         found[f"of {period}"] = turn + V * (step % period)
     found |= _pauses(runs, step) | _in_key(cells, known, own, profiles)
-    return found | _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
+    found |= _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
+    return found | {f"{name}, from here": _interval(found[name], own, LEAP) for name in FROM_HERE}
 
 
 @dataclass(frozen=True)
@@ -292,9 +291,8 @@ def _in_key(cells: Ints, known: Ints, own: Ints, profiles: Ints) -> dict[str, In
     found |= {"own degree": _degree(own, whole), "present degree": _degree(own, present)}
     for name, key in (("tonic", whole), ("present tonic", present)):
         found[name] = np.where(_degree(own, key) > 0, own - (own - key) % 12, NOTHING)
-    base = np.where(_sounds(own), own, 1)
-    for name, zero in (("classes", base), ("harmony", np.maximum(whole, 1))):
-        bits = np.where(_sounds(known), 1 << (known - zero[:, None]) % 12, 0)
+    for name, zero, there in (("classes", own, _sounds(own)), ("harmony", whole, whole > 0)):
+        bits = np.where(_sounds(known) & there[:, None], 1 << (known - zero[:, None]) % 12, 0)
         found[name] = np.bitwise_or.reduce(bits, axis=1)
     return found
 

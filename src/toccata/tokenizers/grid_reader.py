@@ -9,6 +9,7 @@ import numpy as np
 from toccata.tokenizers.grid_features import (
     AGO,
     FAR,
+    FROM_HERE,
     LEAP,
     LINES,
     LONGEST,
@@ -177,6 +178,7 @@ class GridReader:
         values |= {f"{ago} ago": line.pitches[step - ago] if step >= ago else NOTHING for ago in AGO}
         values |= {f"after {length}": guess for length, guess in zip(MATCHES, self._after, strict=True)}
         values |= {f"own after {length}": guess for length, guess in zip(LINES, line.after, strict=True)}
+        values |= {f"{name}, from here": _interval(values[name], own, LEAP) for name in FROM_HERE}
         values |= {f"of {period}": turn + voices * (step % period) for period in PERIODS}
         if self._layout.chords:
             near = 1 + (self._chord - 1) // 12 * 12 + (self._chord - own) % 12
@@ -189,7 +191,7 @@ class GridReader:
         """What each voice does, and all of them together."""
         values: dict[str, int] = {}
         classes = harmony = moved = 0
-        base, tonic = own if 1 <= own < REST else 1, max(self._key, 1)
+        is_own = 1 <= own < REST
         for number, line in enumerate(self._lines):
             pitch, is_written = line.run(0)[0], self._rank[number] < self._turn
             was = line.pitches[self._step - 1] if self._step else NOTHING
@@ -198,8 +200,8 @@ class GridReader:
             values[f"step {number + 1}"] = 1 + _interval(pitch, was, LEAP) if is_written else 0
             values[f"degree {number + 1}"] = _degree(pitch, self._key)
             if 1 <= pitch < REST:
-                classes |= 1 << (pitch - base) % 12
-                harmony |= 1 << (pitch - tonic) % 12
+                classes |= is_own << (pitch - own) % 12
+                harmony |= 1 << (pitch - self._key) % 12  # where a pitch sounds, there is a key
             if is_written:
                 moved |= line.moved << self._rank[number]
         moved |= self._turn << self._layout.voices
