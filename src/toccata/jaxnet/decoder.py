@@ -264,7 +264,7 @@ def _block(config: DecoderConfig, key: Array) -> Block:
 
 def _without(table: Array, rows: list[int]) -> Array:
     """A table without some of its rows, which are 0 and learn nothing."""
-    return table.at[jnp.array(rows)].set(0) if rows else table
+    return jnp.asarray(table).at[jnp.array(rows)].set(0) if rows else table
 
 
 def _dropped(x: Array, share: float, key: Array | None) -> Array:

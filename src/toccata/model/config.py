@@ -100,6 +100,8 @@ class DecoderConfig:
         for name in ("bias", "tied", "relative"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"model.{name} must be true or false, not {shown(getattr(self, name))}")
+        if self.relative and (self.tied or not self.intervals):
+            raise ModelError("model.relative needs model.intervals, and a head of its own (model.tied=false)")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}")
@@ -155,7 +157,7 @@ class DecoderConfig:
     @property
     def silent(self) -> tuple[list[int], list[int]]:
         """With ``relative``, the ids, and the rows of the table of features, whose embeddings are 0."""
-        if not (self.relative and self.intervals):
+        if not self.relative:
             return [], []
         sizes = dict(self.features)
         starts = zip(self.intervals, self.interval_columns, strict=True)

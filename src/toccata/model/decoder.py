@@ -52,7 +52,7 @@ class Decoder(nn.Module):
         if config.tied:
             self.head.weight = self.embedding.weight
         self.intervals = IntervalHead(config) if config.intervals else None
-        self.inputs = _Inputs(config) if config.relative and config.intervals else None
+        self.inputs = _Inputs(config) if config.relative else None
         self.dropout = nn.Dropout(config.dropout)
         self.apply(_initialise)
         if self.inputs is not None and self.features is not None:

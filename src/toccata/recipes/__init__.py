@@ -68,11 +68,12 @@ class Recipe:
             vocab: The size of the vocabulary.
             features: The tokenizer's, used where the model has some (``model.features``, ``model.intervals``).
         """
-        shape: dict[str, Any] = {**self.model, "features": (), "intervals": ()}
+        shape: dict[str, Any] = {**self.model, "features": (), "intervals": (), "relative": False}
         if features is not None and self.model.get("features"):
             shape["features"] = features.blocks
             if self.model.get("intervals"):
-                shape |= {"intervals": features.intervals, "pitches": features.pitches}
+                relative = self.model.get("relative", False)
+                shape |= {"intervals": features.intervals, "pitches": features.pitches, "relative": relative}
         return DecoderConfig(vocab=vocab, **shape)
 
     def vq(self) -> VqConfig:
@@ -180,7 +181,8 @@ def refuse_other_shape(recipe: Recipe, parent: DecoderConfig, path: Path) -> Non
     if recipe.model.get("features"):  # those that the parent was trained with
         requested = replace(requested, features=parent.features)
         if recipe.model.get("intervals"):
-            requested = replace(requested, intervals=parent.intervals, pitches=parent.pitches)
+            relative = recipe.model.get("relative", False)
+            requested = replace(requested, intervals=parent.intervals, pitches=parent.pitches, relative=relative)
     allowed = finetuned_shape(parent, requested)
     if requested == allowed:
         return
