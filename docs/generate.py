@@ -18,6 +18,7 @@ SECTIONS = {
     "tokenizer": "toccata.tokenizers.events.EventOptions",
     'tokenizer scheme = "text"': "toccata.tokenizers.text.TextOptions",
     'tokenizer scheme = "codes"': "toccata.tokenizers.codes.CodesOptions",
+    'tokenizer scheme = "grid"': "toccata.tokenizers.grid.GridOptions",
     'codec, for scheme = "codes"': "toccata.model.vqconfig.VqConfig",
     'codec_training, for scheme = "codes"': "toccata.training.options.CodecOptions",
     "model": "toccata.model.config.DecoderConfig",

@@ -17,13 +17,14 @@ from toccata.model.weights import to_tensors
 from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.grid import GridTokenizer
 
 
 def random_model(
     path: Path,
     options: EventOptions | None = None,
     *,
-    tokenizer: EventTokenizer | None = None,
+    tokenizer: EventTokenizer | GridTokenizer | None = None,
     seed: int = 0,
     styles: Sequence[str] = (),
     settings: Sequence[str] = (),

@@ -106,6 +106,39 @@ def files(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())}
 
 
+# ---- a given split
+
+
+def test_folders_are_the_split(music: Path, tmp_path: Path) -> None:
+    paths = sorted(music.rglob("*.mid"))
+    source = tmp_path / "split"
+    for number, path in enumerate(paths[:9]):
+        target = source / ("train", "valid", "test")[number % 3] / ("choir" if number < 3 else "")
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target / path.name)
+    shutil.copy(paths[2], source / "train" / "again.mid")  # of the test split
+    options = PrepareOptions(folders=True)
+    corpus = made(source, tmp_path / "corpus", options)
+    assert {piece.path: piece.split for piece in corpus.pieces} == {
+        path.relative_to(source).as_posix(): path.relative_to(source).parts[0]
+        for path in source.rglob("*.mid")
+        if path.name != "again.mid"
+    }
+    assert [group[-1] for group in corpus.duplicates()] == ["train/again.mid"]
+    assert corpus.styles == ["choir"]
+    assert options_of_corpus(corpus) == options
+    (source / "valid" / "more.mid").write_bytes(paths[9].read_bytes())
+    assert made(source, tmp_path / "corpus", options).about["splits"]["valid"] == 4
+    shutil.copy(paths[10], source / "loose.mid")
+    with pytest.raises(CorpusError, match=r"loose\.mid is below none of the folders train, valid, test"):
+        made(source, tmp_path / "corpus", options)
+
+
+def test_a_corpus_says_nothing_of_a_given_split_that_it_has_not(few: Path, tmp_path: Path) -> None:
+    """So corpora from before there was one go on."""
+    assert "folders" not in made(few, tmp_path / "corpus").about["options"]
+
+
 # ---- what is kept
 
 

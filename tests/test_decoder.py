@@ -211,7 +211,11 @@ MATRIX = [
     ]
 ] + [
     DecoderConfig(31, 16, width=24, heads=3, kv_heads=3, ffn=20, features=(("a", 9), ("b", 3)), **more)
-    for more in ({}, {"intervals": ("b", "a"), "pitches": (5, 0, 12)})
+    for more in (
+        {},
+        {"intervals": ("b", "a"), "pitches": (5, 0, 12)},
+        {"intervals": ("a",), "pitches": (5, 0, 12), "relative": True},
+    )
 ]  # fmt: skip
 
 

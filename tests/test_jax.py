@@ -105,6 +105,9 @@ CHOICES: list[DecoderConfig] = [
     replace(GPT, mlp="silu", block="parallel", window=3),
     replace(LLAMA, features=(("first", 20), ("second", 11))),
     replace(LLAMA, features=(("first", 20), ("second", 150)), intervals=("second", "first"), pitches=(3, 10, 30)),
+    replace(
+        LLAMA, features=(("first", 20), ("second", 150)), intervals=("second",), pitches=(3, 10, 30), relative=True
+    ),
 ]
 
 
@@ -123,7 +126,7 @@ def test_logits_are_torchs_without_packing(config: DecoderConfig) -> None:
 
 
 def test_the_choices_above_are_all_there_are() -> None:
-    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window", "features", "intervals"):
+    for name in ("norm", "mlp", "positions", "block", "bias", "tied", "window", "features", "intervals", "relative"):
         offered = {"mlp": 3}.get(name, 2)
         assert len({getattr(config, name) for config in CHOICES}) >= offered, name
 

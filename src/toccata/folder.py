@@ -41,6 +41,7 @@ _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 _TOKENIZERS: dict[str, tuple[str, ...]] = {
     "tokenizer.json": (),
     "text.json": (),
+    "grid.json": (),
     "codes.json": ("vq.json", "vq.safetensors"),
 }
 """The file by which each kind of tokenizer is known, and those that it cannot do without."""

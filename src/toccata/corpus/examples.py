@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from toccata.tasks.controls import ControlTokens, can_control, encode_controls, 
 from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures
 from toccata.tokenizers.load import TokenizerOptions, writes_drums
 
 GOLDEN = 0.6180339887498949
@@ -51,6 +51,7 @@ class ExampleOptions:
         fill: Share of passages with bars cut out, to be written from what stands around them.
         fill_prompts: Share of these in which what stands around the hole is learned, too, and not only what fills it.
         controls: Share of passages with control tokens before them: how busy, how high, in which key, whose style.
+        feature_dropout: Up to this share of a passage's features are withheld, at each token by chance.
     """
 
     transpose: int = 5
@@ -60,12 +61,17 @@ class ExampleOptions:
     fill: float = 0.0
     fill_prompts: float = 1.0
     controls: float = 0.0
+    feature_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("transpose", "tempo", "velocity", "starts", "fill", "fill_prompts", "controls"):
+        for name in (field.name for field in fields(self)):
             most = 24 if name == "transpose" else 1.0
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {shown(getattr(self, name))}")
+
+    def held_out(self) -> ExampleOptions | None:
+        """Return how held-out music is read beside these: None, as it is, from anywhere; or from beginnings alone."""
+        return ExampleOptions(transpose=0, tempo=0.0, velocity=0.0, starts=1.0) if self.starts == 1 else None
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Examples:
         length: int,
         options: ExampleOptions | None = None,
         seed: int = 0,
-        features: Features | None = None,
+        features: AnyFeatures | None = None,
     ) -> None:
         self.features = features
         self.corpus, self.tokenizer, self.length, self.options, self.seed = corpus, tokenizer, length, options, seed
@@ -145,8 +151,18 @@ class Examples:
             targets.append(ids[1:].copy())
             targets[-1][: max(0, given - 1)] = IGNORED
             lengths.append(len(ids) - 1)
-        beside = None if self.features is None else np.concatenate([self.features.of(ids) for ids in inputs])
+        beside = None
+        if self.features is not None:
+            beside = np.concatenate([self._withheld(self.features.of(ids), rng) for ids in inputs])
         return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths), beside)
+
+    def _withheld(self, rows: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
+        """Rows of the features' table, some of them changed to those of features that are not known."""
+        if self.features is None or self.options is None or not self.options.feature_dropout:
+            return rows
+        share = rng.uniform(0, self.options.feature_dropout)
+        found: NDArray[np.int32] = np.where(rng.random(rows.shape, np.float32) < share, self.features.offsets, rows)
+        return found
 
     def _phase(self) -> float:
         return float(np.random.default_rng([self.seed, 2**32]).random())

@@ -64,7 +64,11 @@ class _Partition:
     originals: Ints
 
 
-def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, shares: tuple[float, float]) -> None:
+Shares = tuple[float, float] | None
+"""The shares of the pieces for validation and for testing; None: the folders that pieces are in are the split."""
+
+
+def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, shares: Shares) -> None:
     """Leave out duplicates, group, split, and write the index; nothing is written if nothing has changed.
 
     Args:
@@ -72,10 +76,10 @@ def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, s
         made_with: The source and the options, for ``corpus.json``.
         journal: The journal of the files that were read.
         rows: The records of the files that exist, in the order of their paths.
-        shares: The shares of the pieces for validation and for testing.
+        shares: The shares of the pieces for validation and for testing; None: the split is given by folders.
 
     Raises:
-        CorpusError: None of the files can be used.
+        CorpusError: None of the files can be used; or the split is given, and a file is in none of its folders.
     """
     found = _partition(journal, rows)
     if not len(found.pieces):
@@ -116,7 +120,7 @@ def _partition(journal: Journal, rows: Ints) -> _Partition:
     return _Partition(pieces[np.sort(first)], rows[~is_piece], pieces[duplicates], pieces[original[duplicates]])
 
 
-def _columns(out: Path, journal: Journal, rows: Ints, shares: tuple[float, float]) -> Columns:
+def _columns(out: Path, journal: Journal, rows: Ints, shares: Shares) -> Columns:
     """Return the index of the records ``rows``."""
     records = journal.records
     taken = {name: records[name][rows] for name in ("notes", "bars", "seconds", "shard", "offset", "length")}
@@ -125,7 +129,10 @@ def _columns(out: Path, journal: Journal, rows: Ints, shares: tuple[float, float
     names = np.full(int(groups.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(names, groups, content)
     places = np.fromiter((place(as_text(name)) for part in _parts(names) for name in part.tolist()), float, len(names))
-    split = assign(groups, places, Sides.read(out).of(content, steps), *shares).astype(np.uint8)
+    if shares is None:
+        split = _given(out, journal, rows)
+    else:
+        split = assign(groups, places, Sides.read(out).of(content, steps), *shares).astype(np.uint8)
     counts = np.bincount(split, minlength=len(SPLITS)).tolist()
     arrays = {
         **taken,
@@ -135,14 +142,33 @@ def _columns(out: Path, journal: Journal, rows: Ints, shares: tuple[float, float
         "group": names[groups],
         "midi": np.frombuffer(records["midi"][rows].tobytes(), np.uint8),
         **in_order(split, taken["notes"]),
-        **_texts(journal, rows),
+        **_texts(journal, rows, given=shares is None),
     }
     header = {"digest": _digest(arrays), "splits": dict(zip(SPLITS, counts, strict=True))}
     return Columns(header, arrays)
 
 
-def _texts(journal: Journal, rows: Ints) -> dict[str, NDArray[Any]]:
-    """Return the columns of paths and styles."""
+def _given(out: Path, journal: Journal, rows: Ints) -> NDArray[np.uint8]:
+    """Return the side of each piece by the folder that it is in.
+
+    Raises:
+        CorpusError: A piece is in none of them.
+    """
+    sides = np.empty(len(rows), np.uint8)
+    for number, (path, _) in enumerate(journal.texts(rows)):
+        first = path.split("/", 1)[0] if "/" in path else ""
+        if first not in SPLITS:
+            raise CorpusError(
+                f"{path} is below none of the folders {', '.join(SPLITS)}, which are the split with prepare.folders: "
+                "move it, or leave the option out",
+                path=out,
+            )
+        sides[number] = SPLITS.index(first)
+    return sides
+
+
+def _texts(journal: Journal, rows: Ints, *, given: bool) -> dict[str, NDArray[Any]]:
+    """Return the columns of paths and styles; below the folders of a ``given`` split a style is the next folder."""
     starts = np.zeros(len(rows) + 1, "<u8")
     np.cumsum(journal.records["path"][rows], out=starts[1:])
     paths = np.empty(int(starts[-1]), np.uint8)
@@ -150,7 +176,8 @@ def _texts(journal: Journal, rows: Ints) -> dict[str, NDArray[Any]]:
     style = np.zeros(len(rows), "<u4")
     for number, (path, _) in enumerate(journal.texts(rows)):
         paths[int(starts[number]) : int(starts[number + 1])] = np.frombuffer(path.encode(), np.uint8)
-        style[number] = numbers.setdefault(path.split("/", 1)[0] if "/" in path else "", len(numbers))
+        inside = path.split("/", 1)[1] if given else path
+        style[number] = numbers.setdefault(inside.split("/", 1)[0] if "/" in inside else "", len(numbers))
     names = sorted(numbers)
     place_of = np.zeros(len(names), "<u4")
     for sorted_place, name in enumerate(names):

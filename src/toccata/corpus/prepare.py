@@ -44,13 +44,17 @@ class PrepareOptions:
         clean: What to keep of each piece, and which pieces.
         valid: Share of the pieces to validate on while training.
         test: Share of the pieces never looked at while training.
+        folders: The split is given by the folders ``train``, ``valid`` and ``test``, and shares do not count.
     """
 
     clean: CleanOptions = field(default_factory=CleanOptions)
     valid: float = 0.08
     test: float = 0.08
+    folders: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.folders, bool):
+            raise RecipeError(f"prepare.folders must be true or false, not {shown(self.folders)}")
         for name in ("valid", "test"):
             share = getattr(self, name)
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
@@ -60,6 +64,11 @@ class PrepareOptions:
                 f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"
             )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as they are noted: a corpus from before there was a given split has no word of it."""
+        noted = asdict(self)
+        return noted if self.folders else {name: value for name, value in noted.items() if name != "folders"}
 
 
 def options_of_corpus(corpus: Corpus) -> PrepareOptions:
@@ -72,7 +81,7 @@ def options_of_corpus(corpus: Corpus) -> PrepareOptions:
         options = corpus.about["options"]
         programs = options["clean"].get("programs")
         cleaned = CleanOptions(**{**options["clean"], "programs": None if programs is None else tuple(programs)})
-        return PrepareOptions(cleaned, options["valid"], options["test"])
+        return PrepareOptions(cleaned, options["valid"], options["test"], options.get("folders", False))
     except (KeyError, TypeError, AttributeError, RecipeError):
         path = corpus.folder / CORPUS
         raise CorpusError(f"{path} does not say how it was cleaned: prepare the corpus again", path=path) from None
@@ -117,7 +126,7 @@ def prepare(
         _, first = np.unique(rows, return_index=True)
         rows = rows[np.sort(first)]
         rows = journal.compact(rows[rows >= 0])  # a file may have gone since it was found
-        finish(out, made_with, journal, rows, (options.valid, options.test))
+        finish(out, made_with, journal, rows, None if options.folders else (options.valid, options.test))
         journal.remove_unused()
         for name in (PIECES, EARLIER_JOURNAL):  # now that nothing needs them
             (out / name).unlink(missing_ok=True)
@@ -164,7 +173,7 @@ def begin(out: Path, source: str, options: PrepareOptions) -> dict[str, Any]:
     Raises:
         CorpusError: It holds something else.
     """
-    made_with: dict[str, Any] = {"format": FORMAT, "source": source, "options": asdict(options)}
+    made_with: dict[str, Any] = {"format": FORMAT, "source": source, "options": options.to_json()}
     marker = out / "source.json"
     if marker.exists():
         before = _json(marker)

@@ -20,7 +20,7 @@ from toccata.engine.network import Network
 from toccata.engine.runtime import onnxruntime
 from toccata.errors import ModelError, RequestError
 from toccata.model.config import ROPE_THETA
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.integer[Any]]
@@ -61,7 +61,7 @@ class KeyValueCache:
     """
 
     def __init__(
-        self, network: Network, *, rows: int, capacity: int | None = None, features: Features | None = None
+        self, network: Network, *, rows: int, capacity: int | None = None, features: AnyFeatures | None = None
     ) -> None:
         """Set the cache aside.
 

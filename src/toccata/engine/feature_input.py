@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from toccata.engine.network import Network
 from toccata.errors import ModelError
 from toccata.model.config import REACH, DecoderConfig
-from toccata.tokenizers.feature_reader import Reader
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures, AnyReader, reader_of
 
 Feeds = dict[str, NDArray[Any]]
 _AT_ONCE = 64
@@ -46,13 +45,13 @@ class _Embedder:
 class _Prompt:
     """Ids that rows begin with: what the graph is to be given for them, and a reader that reads on in them."""
 
-    def __init__(self, features: Features, ids: NDArray[np.integer[Any]], feeds: Feeds) -> None:
+    def __init__(self, features: AnyFeatures, ids: NDArray[np.integer[Any]], feeds: Feeds) -> None:
         self.key, self.feeds = ids.tobytes(), feeds
-        self._reader, self._unread = Reader(features), ids.tolist()
+        self._reader, self._unread = reader_of(features), ids.tolist()
         self._unread.reverse()
         self._length = len(ids)
 
-    def reader(self, stop: int) -> Reader | None:
+    def reader(self, stop: int) -> AnyReader | None:
         """Read up to id ``stop``; when all are read, return a reader that continues from there."""
         for _ in range(len(self._unread) - (self._length - stop)):
             self._reader.read(self._unread.pop())
@@ -62,7 +61,7 @@ class _Prompt:
 class FeatureInput:
     """Feeds the graph's inputs for features, a row for each sequence; nothing for a model without features."""
 
-    def __init__(self, network: Network, features: Features | None, rows: int) -> None:
+    def __init__(self, network: Network, features: AnyFeatures | None, rows: int) -> None:
         """For so many sequences.
 
         Raises:
@@ -79,7 +78,7 @@ class FeatureInput:
             )
         self._features = features
         self._embedder = _Embedder(network.features, config)
-        self._readers = [Reader(features) for _ in range(rows)]
+        self._readers = [reader_of(features) for _ in range(rows)]
         self._prompts: list[_Prompt | None] = [None] * rows
         self._latest: Feeds = {"features": np.zeros((rows, 1, config.width), np.float32)}
         if config.intervals:
@@ -145,7 +144,7 @@ class FeatureInput:
             self._prompts[a], self._prompts[b] = self._prompts[b], self._prompts[a]
 
 
-def _computes(features: Features, config: DecoderConfig) -> bool:
+def _computes(features: AnyFeatures, config: DecoderConfig) -> bool:
     """Whether these features are those that a model of this shape was trained with."""
     if config.intervals and (
         config.pitches != features.pitches or not set(config.intervals) <= set(features.intervals)

@@ -150,6 +150,9 @@ class Decoder(eqx.Module):
         self.norm = _norm(config)
         self.head = None if config.tied else Table(_normal(keys[2], (config.vocab, C)))
         self.intervals = Table(jnp.zeros((len(config.intervals) * INTERVALS, C))) if config.intervals else None
+        ids, silent = config.silent  # what is no input stays 0
+        self.embedding = Table(_without(self.embedding.weight, ids))
+        self.features = None if self.features is None else Table(_without(self.features.weight, silent))
 
     def __call__(
         self,
@@ -180,11 +183,12 @@ class Decoder(eqx.Module):
         keys: Sequence[Array | None] = [None] * (config.layers + 1)
         if key is not None and config.dropout:
             keys = list(jax.random.split(key, config.layers + 1))
-        x = self.embedding.weight[ids]  # [B, T, C]
+        silent_ids, silent_rows = config.silent
+        x = _without(self.embedding.weight, silent_ids)[ids]  # [B, T, C]
         if self.features is not None:
             if features is None:
                 raise ValueError("this decoder needs features beside its tokens")
-            x = x + self.features.weight[features].sum(-2)
+            x = x + _without(self.features.weight, silent_rows)[features].sum(-2)
         rotation = None
         if self.places is not None:
             x = x + self.places.weight[packing.positions]  # [B, T, C]
@@ -256,6 +260,11 @@ def _block(config: DecoderConfig, key: Array) -> Block:
         mlp=Mlp(up, _linear(keys[3], F, C, bias, small), config.mlp),
         config=config,
     )
+
+
+def _without(table: Array, rows: list[int]) -> Array:
+    """A table without some of its rows, which are 0 and learn nothing."""
+    return jnp.asarray(table).at[jnp.array(rows)].set(0) if rows else table
 
 
 def _dropped(x: Array, share: float, key: Array | None) -> Array:

@@ -82,6 +82,10 @@ class DecoderConfig:
     """
     pitches: tuple[int, int, int] = (0, 0, 0)
     """For ``intervals``, the ids that are pitches: the first, the pitch that it is, and how many there are."""
+    relative: bool = False
+    """With ``intervals``: pitches are no inputs, neither as ids nor as features, but what other features say of them
+    is, such as how far apart they are. So what is learned in one key holds in all.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", _features(self.features))  # JSON has lists
@@ -93,9 +97,11 @@ class DecoderConfig:
                 raise ModelError(f"model.{name} must be a whole number of at least 1, not {shown(value)}")
             if value > _MOST.get(name, value):
                 raise ModelError(f"model.{name} must be at most {_MOST[name]:,}, not {shown(value)}")
-        for name in ("bias", "tied"):
+        for name in ("bias", "tied", "relative"):
             if type(getattr(self, name)) is not bool:
                 raise ModelError(f"model.{name} must be true or false, not {shown(getattr(self, name))}")
+        if self.relative and (self.tied or not self.intervals):
+            raise ModelError("model.relative needs model.intervals, and a head of its own (model.tied=false)")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {shown(getattr(self, name))}")
@@ -147,6 +153,16 @@ class DecoderConfig:
         names = [name for name, _ in self.features]
         columns = [names.index(name) for name in self.intervals]
         return tuple((column, sum(rows for _, rows in self.features[:column])) for column in columns)
+
+    @property
+    def silent(self) -> tuple[list[int], list[int]]:
+        """With ``relative``, the ids, and the rows of the table of features, whose embeddings are 0."""
+        if not self.relative:
+            return [], []
+        sizes = dict(self.features)
+        starts = zip(self.intervals, self.interval_columns, strict=True)
+        rows = [row for name, (_, first) in starts for row in range(first, first + sizes[name])]
+        return list(range(self.pitches[0], self.pitches[0] + self.pitches[2])), rows
 
     @property
     def parameters(self) -> int:
@@ -274,7 +290,7 @@ def _features(value: object) -> tuple[tuple[str, int], ...]:
     return tuple((name, rows) for name, rows in value)
 
 
-_MOST_FEATURES = 64
+_MOST_FEATURES = 128
 _CHOICES: dict[str, tuple[str, ...]] = {
     "norm": ("rms", "layer"),
     "mlp": ("swiglu", "gelu", "silu", "relu2"),

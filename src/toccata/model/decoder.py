@@ -52,8 +52,11 @@ class Decoder(nn.Module):
         if config.tied:
             self.head.weight = self.embedding.weight
         self.intervals = IntervalHead(config) if config.intervals else None
+        self.inputs = _Inputs(config) if config.relative else None
         self.dropout = nn.Dropout(config.dropout)
         self.apply(_initialise)
+        if self.inputs is not None and self.features is not None:
+            self.inputs.silence(self.embedding, self.features)
         if self.intervals is not None:
             nn.init.zeros_(self.intervals.weight)
         for name, weight in self.named_parameters():  # the residual stream keeps its size at any depth (GPT-2)
@@ -103,9 +106,12 @@ class Decoder(nn.Module):
     def _compute(
         self, ids: Tensor, positions: Tensor, features: Tensor | None, seen: Seen, targets: Tensor | None
     ) -> Tensor:
-        x = self.embedding(ids)  # [B, T, C]
-        if self.features is not None and features is not None:
-            x = x + F.embedding_bag(features.flatten(0, 1), self.features.weight, mode="sum").view_as(x)
+        of_ids, of_features = self.embedding.weight, None if self.features is None else self.features.weight
+        if self.inputs is not None and of_features is not None:
+            of_ids, of_features = of_ids * self.inputs.ids, of_features * self.inputs.rows
+        x = F.embedding(ids, of_ids)  # [B, T, C]
+        if of_features is not None and features is not None:
+            x = x + F.embedding_bag(features.flatten(0, 1), of_features, mode="sum").view_as(x)
         rotation = None
         if self.places is not None:
             x = x + self.places(positions)  # [B, T, C]
@@ -121,6 +127,30 @@ class Decoder(nn.Module):
         if targets is None:
             return logits
         return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten().long(), ignore_index=-100)
+
+
+class _Inputs(nn.Module):
+    """Which embeddings are inputs, for ``relative``: 1, or 0 for those of pitches, which stay 0.
+
+    Whatever reads the weights needs to know nothing of it.
+    """
+
+    ids: Tensor
+    rows: Tensor
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        sizes = config.vocab, config.feature_rows
+        for name, size, silent in zip(("ids", "rows"), sizes, config.silent, strict=True):
+            factor = torch.ones(size, 1)
+            factor[silent] = 0
+            self.register_buffer(name, factor, persistent=False)
+
+    @torch.no_grad()
+    def silence(self, embedding: nn.Embedding, features: nn.Embedding) -> None:
+        """Set what is no input to 0."""
+        embedding.weight *= self.ids
+        features.weight *= self.rows
 
 
 class IntervalHead(nn.Module):

@@ -26,7 +26,7 @@ from toccata.recipes.settings import Settings, merged
 from toccata.recipes.times import for_minutes
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures
 from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
@@ -59,7 +59,7 @@ class Recipe:
     seed: str = ""
     """The public project that it reproduces, if any."""
     clean: CleanOptions = field(default_factory=CleanOptions)
-    prepare: Mapping[str, float] = field(default_factory=dict)
+    prepare: Mapping[str, Any] = field(default_factory=dict)
     tokenizer: TokenizerOptions = field(default_factory=EventOptions)
     codec: Mapping[str, Any] = field(default_factory=dict)
     """The networks of a tokenizer of codes."""
@@ -73,18 +73,19 @@ class Recipe:
         """Return the options for preparing the corpus."""
         return PrepareOptions(clean=self.clean, **self.prepare)
 
-    def decoder(self, vocab: int, features: Features | None = None) -> DecoderConfig:
+    def decoder(self, vocab: int, features: AnyFeatures | None = None) -> DecoderConfig:
         """Return the decoder's config for a tokenizer.
 
         Args:
             vocab: The size of the vocabulary.
             features: The tokenizer's, used where the model has some (``model.features``, ``model.intervals``).
         """
-        shape: dict[str, Any] = {**self.model, "features": (), "intervals": ()}
+        shape: dict[str, Any] = {**self.model, "features": (), "intervals": (), "relative": False}
         if features is not None and self.model.get("features"):
             shape["features"] = features.blocks
             if self.model.get("intervals"):
-                shape |= {"intervals": features.intervals, "pitches": features.pitches}
+                relative = self.model.get("relative", False)
+                shape |= {"intervals": features.intervals, "pitches": features.pitches, "relative": relative}
         return DecoderConfig(vocab=vocab, **shape)
 
     def vq(self) -> VqConfig:
@@ -212,7 +213,8 @@ def refuse_other_shape(recipe: Recipe, parent: DecoderConfig, path: Path) -> Non
     if recipe.model.get("features"):  # those that the parent was trained with
         requested = replace(requested, features=parent.features)
         if recipe.model.get("intervals"):
-            requested = replace(requested, intervals=parent.intervals, pitches=parent.pitches)
+            relative = recipe.model.get("relative", False)
+            requested = replace(requested, intervals=parent.intervals, pitches=parent.pitches, relative=relative)
     allowed = finetuned_shape(parent, requested)
     if requested == allowed:
         return
@@ -278,9 +280,8 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Setting
             )
     made, requested = options_of_corpus(corpus), recipe.prepare_options()
     # Only values that differ, so that the identity of a run whose recipe already agrees does not change.
-    shares = {
-        name: getattr(made, name) for name in ("valid", "test") if getattr(made, name) != getattr(requested, name)
-    }
+    names = ("valid", "test", "folders")
+    shares = {name: getattr(made, name) for name in names if getattr(made, name) != getattr(requested, name)}
     return replace(recipe, clean=made.clean, prepare={**recipe.prepare, **shares})
 
 
@@ -330,7 +331,7 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         about=_typed(table.get("about", ""), str, "about"),
         seed=_typed(table.get("seed", ""), str, "seed"),
         clean=_section(CleanOptions, table.get("clean", {}), "clean"),
-        prepare=_numbers(table.get("prepare", {}), {"valid", "test"}, "prepare"),
+        prepare=_prepare(table.get("prepare", {})),
         tokenizer=_tokenizer(table.get("tokenizer", {})),
         codec=_codec(table.get("codec", {})),
         codec_training=_section(CodecOptions, table.get("codec_training", {}), "codec_training"),
@@ -338,8 +339,6 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
         training=_section(TrainOptions, table.get("training", {}), "training"),
     )
-    if sum(recipe.prepare.values()) >= 1:
-        raise RecipeError("prepare.valid and prepare.test leave nothing to train on: they must add up to less than 1")
     if recipe.codec or isinstance(recipe.tokenizer, CodesOptions):
         recipe.vq()
     try:
@@ -422,12 +421,17 @@ def _kind(hint: Any) -> str:
     return " or ".join(get_args(hint)) if get_origin(hint) is Literal else _KINDS[get_origin(hint) or hint]
 
 
-def _numbers(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, float]:
-    _refuse_unknown(table, known, where)
-    for key, value in table.items():
+def _prepare(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shares of the split, and whether folders are the split."""
+    _refuse_unknown(table, {"valid", "test", "folders"}, "prepare")
+    shares = {key: value for key, value in table.items() if key != "folders"}
+    for key, value in shares.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-            raise RecipeError(f"{where}.{key} must be a share between 0 and 1, not {shown(value)}")
-    return {key: float(value) for key, value in table.items()}
+            raise RecipeError(f"prepare.{key} must be a share between 0 and 1, not {shown(value)}")
+    if sum(shares.values()) >= 1:
+        raise RecipeError("prepare.valid and prepare.test leave nothing to train on: they must add up to less than 1")
+    folders = {key: _typed(value, bool, "prepare.folders") for key, value in table.items() if key == "folders"}
+    return {**{key: float(value) for key, value in shares.items()}, **folders}
 
 
 def _refuse_unknown(table: Any, known: set[str], where: str) -> None:

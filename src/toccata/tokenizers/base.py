@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.errors import RequestError
-from toccata.tokenizers.features import Features
+from toccata.tokenizers.feature_reader import AnyFeatures
 from toccata.tokenizers.grammar import Grammar
 
 
@@ -56,7 +56,7 @@ class Tokenizer(Protocol):
         ...
 
     @property
-    def features(self) -> Features | None:
+    def features(self) -> AnyFeatures | None:
         """The features that a model can read beside each token; None where there are none."""
         ...
 

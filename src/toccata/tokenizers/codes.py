@@ -239,8 +239,11 @@ class _Player:
     """Plays codes a quarter at a time: the ``codebook`` of the tokenizer's scheme."""
 
     def __init__(self, tokenizer: CodesTokenizer) -> None:
-        self.tokenizer, self.codes = tokenizer, tokenizer.options.codes
+        self.tokenizer, self.codes, self.ticks = tokenizer, tokenizer.options.codes, tokenizer.options.steps
         self._known: dict[tuple[int, ...], tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
+
+    def allowed(self, place: int) -> None:
+        """All codes are, everywhere."""
 
     def play(
         self, codes: tuple[int, ...], tick: int, held: Mapping[int, int]

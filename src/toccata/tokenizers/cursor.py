@@ -359,6 +359,9 @@ class Cursor(Reach):
     def _code(self, mask: Mask) -> None:
         if self.state.tick >= self.end_tick:
             mask[self._ids(Kind.CODE)] = False
+        codebook = self.grammar.scheme.codebook
+        if codebook is not None and (allowed := codebook.allowed(len(self.state.codes))) is not None:
+            mask[self._ids(Kind.CODE)] &= allowed
 
     # -- looking ahead -------------------------------------------------------------------------------------------------
 

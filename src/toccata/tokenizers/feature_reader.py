@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from typing import Union
 
 from toccata.tokenizers.features import CYCLE, LONGEST, MOST, STEP, VOICES, Features
+from toccata.tokenizers.grid_features import GridFeatures
+from toccata.tokenizers.grid_reader import GridReader
 from toccata.tokenizers.matches import Matches
 from toccata.tokenizers.vocabulary import DRUMS, Kind
+
+AnyFeatures = Features | GridFeatures
+"""The features of one tokenizer or another."""
+AnyReader = Union["Reader", GridReader]
+
+
+def reader_of(features: AnyFeatures) -> AnyReader:
+    """A reader of a new sequence."""
+    return GridReader(features) if isinstance(features, GridFeatures) else Reader(features)
 
 
 class Reader:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from toccata.errors import ModelError
-from toccata.tokenizers import codes, events, text
+from toccata.tokenizers import codes, events, grid, text
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer, OpenCodec
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.grid import GridOptions, GridTokenizer
 from toccata.tokenizers.text import TextOptions, TextTokenizer
 
-TokenizerOptions = EventOptions | TextOptions | CodesOptions
+TokenizerOptions = EventOptions | TextOptions | CodesOptions | GridOptions
 
 
 def options_of(scheme: str) -> type[TokenizerOptions]:
     """The options of the family of tokenizers that a scheme belongs to."""
-    return {"text": TextOptions, "codes": CodesOptions}.get(scheme, EventOptions)
+    return {"text": TextOptions, "codes": CodesOptions, "grid": GridOptions}.get(scheme, EventOptions)
 
 
 def writes_drums(options: TokenizerOptions) -> bool:
@@ -32,6 +33,8 @@ def build_tokenizer(options: TokenizerOptions) -> Tokenizer:
     """
     if isinstance(options, TextOptions):
         return TextTokenizer(options)
+    if isinstance(options, GridOptions):
+        return GridTokenizer(options)
     return CodesTokenizer(options) if isinstance(options, CodesOptions) else EventTokenizer.build(options)
 
 
@@ -53,8 +56,12 @@ def load_tokenizer(place: Path, open_codec: OpenCodec | None = None) -> Tokenize
         kind = text.FILE
     elif (place / codes.FILE).is_file():
         kind = codes.FILE
+    elif (place / grid.FILE).is_file():
+        kind = grid.FILE
     if kind == text.FILE:
         return TextTokenizer.load(folder)
+    if kind == grid.FILE:
+        return GridTokenizer.load(folder)
     if kind == codes.FILE:
         if open_codec is None:
             raise ModelError(f"{folder} holds codes, whose networks are not to be had here", path=folder)

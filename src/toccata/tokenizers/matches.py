@@ -50,7 +50,7 @@ class PitchIds:
         }
 
 
-class _History:
+class History:
     """Words in a row, and for each number of them where they were last followed by what."""
 
     def __init__(self, lengths: Sequence[int]) -> None:
@@ -72,8 +72,8 @@ class _History:
             found.append(None if after is None else words[after])
         return found
 
-    def copy(self) -> _History:
-        made = _History(())
+    def copy(self) -> History:
+        made = History(())
         made.words = self.words.copy()
         made._seen = [(length, seen.copy()) for length, seen in self._seen]
         return made
@@ -85,7 +85,7 @@ class Matches:
     def __init__(self, pitches: PitchIds) -> None:
         self._ids = pitches
         self._pitch = 0
-        self._tokens, self._rhythm, self._melody = (_History(lengths) for lengths in (TOKENS, RHYTHM, MELODY))
+        self._tokens, self._rhythm, self._melody = (History(lengths) for lengths in (TOKENS, RHYTHM, MELODY))
         self._after_tokens: Guesses = (0,) * len(TOKENS)
         self._after_rhythm: Guesses = (0,) * len(RHYTHM)
         self._after_steps: Guesses = (0,) * len(MELODY)
@@ -138,9 +138,9 @@ def guesses(pitches: PitchIds, ids: NDArray[np.int64]) -> Ints:
     words = ids.copy()
     words[pitched] = steps
     beats = np.where(pitch >= 0, size, ids)
-    columns = [_named(pitches, found, latest) for found in _followed(words, TOKENS)]
-    columns += [1 + found for found in _followed(beats, RHYTHM)]
-    for found in _followed(steps, MELODY):
+    columns = [_named(pitches, found, latest) for found in followed(words, TOKENS)]
+    columns += [1 + found for found in followed(beats, RHYTHM)]
+    for found in followed(steps, MELODY):
         columns.append(np.append(_named(pitches, found, sung), 0)[nth])
     return np.stack(columns, axis=1)
 
@@ -151,7 +151,7 @@ def _named(pitches: PitchIds, words: Ints, latest: Ints) -> Ints:
     return 1 + np.where(words < pitches.size, words, pitches.id_of[reached])
 
 
-def _followed(words: Ints, lengths: Sequence[int]) -> list[Ints]:
+def followed(words: Ints, lengths: Sequence[int]) -> list[Ints]:
     """For each length and word: what followed when the last so many words were there before; -1: they never were."""
     runs: dict[int, Ints] = {1: np.unique(words, return_inverse=True)[1]}
 

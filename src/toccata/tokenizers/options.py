@@ -22,7 +22,7 @@ from toccata.tokenizers.settings import (
 )
 
 SCHEMES = ("REMI", RUNNING_STATUS, "TSD", "MIDILike", "Structured")
-OTHERS = ("text", "codes")
+OTHERS = ("text", "codes", "grid")
 """The schemes that are not MidiTok's; see ``load.py``."""
 MIDITOK, TOKENIZERS = "3.1.0", "0.23.3"
 """The versions of MidiTok and of Hugging Face's tokenizers whose form the saved file has."""

@@ -51,18 +51,24 @@ class Timing:
 
 
 class Codebook(Protocol):
-    """The function that decodes codes to notes, a quarter note at a time."""
+    """The function that decodes codes to notes, a group of codes at a time: a quarter note, or a step of a grid."""
 
     codes: int
-    """Codes a quarter."""
+    """Codes a group."""
+    ticks: int
+    """Its length."""
+
+    def allowed(self, place: int) -> NDArray[np.bool_] | None:
+        """Which codes may stand at a place of a group, ``bool[all codes]``; None: all of them."""
+        ...
 
     def play(
         self, codes: tuple[int, ...], tick: int, held: Mapping[int, int]
     ) -> tuple[list[tuple[int, int, int]], Mapping[int, int], int]:
-        """The quarter that begins at ``tick``.
+        """The group that begins at ``tick``.
 
         Args:
-            codes: Of the quarter.
+            codes: Of the group.
             tick: Where it begins.
             held: Pitch and onset of the notes that sound when it begins.
 

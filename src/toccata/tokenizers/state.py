@@ -308,7 +308,7 @@ class State:
         self.note_end = max(self.note_end, self.tick)
 
     def _read_code(self, token: int, value: int) -> None:
-        """Of a codebook: so many codes are a quarter note of music, known when the last of them has been read."""
+        """Of a codebook: so many codes are a group, with a length, known when the last of them has been read."""
         codebook = self.scheme.codebook
         assert codebook is not None
         self.codes = (*self.codes, value)
@@ -320,7 +320,7 @@ class State:
         self.notes += begun
         for pitch, onset, end in done:
             self._count_pitch_class(pitch, end - onset)
-        self._move(self.tick + self.scheme.timing.ticks_per_quarter)
+        self._move(self.tick + codebook.ticks)
         self.note_end = self.tick
         self._count_bars()
 

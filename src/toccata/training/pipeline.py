@@ -236,7 +236,8 @@ class Run:
         beside = tokenizer.features if config.features else None
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed, beside)
         held = len(corpus.numbers("valid"))
-        valid = Examples(corpus, tokenizer, "valid", config.context, features=beside) if held else None
+        plain = self.recipe.examples.held_out()
+        valid = Examples(corpus, tokenizer, "valid", config.context, plain, features=beside) if held else None
         trainer = Trainer(
             self.backend.learner(config, weights, train, valid, options),
             options,
