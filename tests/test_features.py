@@ -282,7 +282,7 @@ def test_intervals_that_cannot_be(intervals: object, pitches: object) -> None:
         DecoderConfig(vocab=30, features=(("a", 9),), intervals=intervals, pitches=pitches)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", ["all", [["a"]], [["a", 0]], [[1, 2]], [["a", 2.0]], [["a", 3]] * 65])
+@pytest.mark.parametrize("wrong", ["all", [["a"]], [["a", 0]], [[1, 2]], [["a", 2.0]], [["a", 3]] * 129])
 def test_features_that_cannot_be(wrong: object) -> None:
     with pytest.raises(ModelError, match=r"model\.features"):
         DecoderConfig(vocab=30, features=wrong)  # type: ignore[arg-type]

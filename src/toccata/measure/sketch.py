@@ -8,7 +8,7 @@ melodies: one of few onsets is sampled more often, so that as many notes of each
 
 Sampled passages of a piece that follow one another and were all sampled in one training piece make a run. What lies
 between the beginning of the first and the end of the last is taken to be copied; how much before and after it is, is
-not known. So a run's length is a lower bound, of which copies of fewer than some ``2 * every`` notes often have none.
+not known. So a run's length is a lower bound, and copies of fewer than some ``2 * every`` notes often have none.
 In which bar of the training piece a passage stands is not known either.
 
 Left out, as in the index: passages that mostly repeat what was before. Idioms (see ``corpus.groups.COMMON``) are marked
