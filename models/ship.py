@@ -21,6 +21,32 @@ from toccata.model.tensors import packed
 
 LEFT_OUT = {"format", "files"}
 """What sealing a folder writes anew."""
+EVERY = 26
+"""Notes for each passage in the thinned index: what the package has room for."""
+UNKNOWN = "The licences of these pieces are not known to toccata: say here what they are before you pass the model on."
+KNOWN = "They are listed at the end, each with its licence."
+MADE = """\
+## How it was made
+
+```sh
+python models/data.py DATA build             # lays out the music, a folder a style
+toccata prepare build/midi build/corpus --valid 0.03 --test 0.05
+toccata train build/corpus -o build/base --recipe models/base.toml
+python models/notice.py DATA build/sources.json src/toccata/bundled/NOTICE.md
+python models/ship.py build/base build/corpus src/toccata/bundled/NOTICE.md src/toccata/bundled/base
+```
+
+The training took five minutes of one NVIDIA H200, at 480,000 tokens a second beside a larger model; on two cores of a
+laptop it would take about ten hours. Its matrices are 8-bit numbers; so it was measured before they were packed. From its fourth
+pass over the music on, the held-out loss rose by 1.5 %: it could be regularised better.
+
+## What it cannot do
+
+- It is not told what a phrase is: 8 bars that go somewhere are luck, and the best of several are worth their time.
+- Scores were its teachers, with one velocity for all notes: only drums are played expressively.
+- Little of it is popular music, as little of that is free: 103 pieces of game music, and drums.
+- Its thinned index of the training music finds about half of copied passages of 36 notes, and five of six of 64.
+"""
 
 
 def main(model: Path, corpus: Path, notice: Path, out: Path, version: str = "1") -> None:
@@ -38,9 +64,9 @@ def main(model: Path, corpus: Path, notice: Path, out: Path, version: str = "1")
     about = {key: value for key, value in made.about.items() if key not in LEFT_OUT}
     about |= {"name": out.name, "version": version, folder.COVERAGE: coverage_of(music).to_json()}
     folder.seal(out, about)
-    thin_index(out, music)
-    card = (model / folder.CARD).read_text(encoding="utf-8")
-    (out / folder.CARD).write_text(f"{card.rstrip()}\n\n{notice.read_text(encoding='utf-8')}", encoding="utf-8")
+    thin_index(out, music, EVERY)
+    card = (model / folder.CARD).read_text(encoding="utf-8").replace(UNKNOWN, KNOWN).replace(str(model), out.name)
+    (out / folder.CARD).write_text(f"{card.rstrip()}\n\n{MADE}\n{notice.read_text(encoding='utf-8')}", encoding="utf-8")
     for name in sorted(path for path in out.rglob("*") if path.is_file()):
         print(f"{name.relative_to(out).as_posix():32} {name.stat().st_size:12,}")
 
