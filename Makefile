@@ -7,7 +7,7 @@ REQUESTS ?= 10000
 FUZZ ?= 100000
 GUIDED ?= 100000
 SCHEDULES ?= 10000
-MINUTES ?= 3
+MINUTES ?= 1
 WORKERS ?= auto
 
 BIN = $(VENV)/bin
@@ -37,15 +37,15 @@ $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 	$(PIP) -e ".[dev,fuzz]"
 	@touch $@
 
-demo: $(VENV)/.installed ## Bach in, a small model trained for MINUTES (3), new music out: MIDI, picture and sound
+demo: $(VENV)/.installed ## music by the model that comes with toccata, then by the same model finetuned on Bach's chorales for MINUTES (1)
+	$(BIN)/toccata generate --model base --bars 16 --audio --plot -o demo/idea.mid --force
 	$(BIN)/toccata dataset bach demo/midi
-	$(BIN)/toccata train demo/midi --recipe toccata --minutes $(MINUTES) -o demo/model training.micro_batch_size=4
-	$(BIN)/toccata generate --model demo/model --bars 16 --audio --plot -o demo/idea.mid --force
+	$(BIN)/toccata finetune demo/midi --model base --minutes $(MINUTES) -o demo/chorales
+	$(BIN)/toccata generate --model demo/chorales --bars 16 --audio --plot -o demo/chorale.mid --force
 	@echo
-	@echo "The music:       demo/idea.mid"
-	@echo "The piano roll:  demo/idea.png"
-	@echo "The sound:       demo/idea.wav"
-	@echo "Another idea:    $(BIN)/toccata generate --model demo/model --bars 16 --seed 2 --audio --plot -o demo/idea-2.mid"
+	@echo "The first music:       demo/idea.mid, its piano roll demo/idea.png, its sound demo/idea.wav"
+	@echo "After the chorales:    demo/chorale.mid, demo/chorale.png, demo/chorale.wav"
+	@echo "Another idea:          $(BIN)/toccata generate --model base --style quartets --bars 16 --audio --plot"
 
 test: $(VENV)/.installed-dev ## every check: ruff, mypy, pytest (import-linter is one of its tests)
 	$(BIN)/ruff check .

@@ -37,8 +37,8 @@ python models/ship.py build/base build/corpus src/toccata/bundled/NOTICE.md src/
 ```
 
 The training took five minutes of one NVIDIA H200, at 480,000 tokens a second beside a larger model; on two cores of a
-laptop it would take about ten hours. Its matrices are 8-bit numbers; so it was measured before they were packed. From its fourth
-pass over the music on, the held-out loss rose by 1.5 %: it could be regularised better.
+laptop it would take about ten hours. Its matrices are 8-bit numbers; the figures above are from before they were
+packed. From its fourth pass over the music on, the held-out loss rose by 1.5 %: it could be regularised better.
 
 ## What it cannot do
 

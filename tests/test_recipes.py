@@ -63,6 +63,16 @@ def test_finetuning_takes_a_lower_rate_once_and_its_own_time() -> None:
     assert for_finetuning(saved, ["training.minutes = 2"], first=True).training.minutes == 2
 
 
+def test_finetuning_takes_small_steps() -> None:
+    """A model that was trained on a large machine is finetuned on a small one."""
+    saved = load("toccata", ["training.micro_batch_size=64", "model.context=1024", "training.valid_rows=64"]).to_json()
+    made = for_finetuning(saved, first=True).training
+    assert (made.micro_batch_size, made.valid_rows) == (4, 16)
+    assert for_finetuning(saved, ["training.micro_batch_size=9"], first=True).training.micro_batch_size == 9
+    few = load("toccata", ["training.micro_batch_size=2"]).to_json()
+    assert for_finetuning(few, first=True).training.micro_batch_size == 2
+
+
 def test_finetuning_makes_few_passes_unless_its_length_is_set() -> None:
     saved = load("toccata", ["training.epochs=100"]).to_json()
     few = for_finetuning(saved, ["training.minutes=2"], first=True)

@@ -80,6 +80,11 @@ class ModelFolder:
         return str(self.about["name"])
 
     @property
+    def version(self) -> str:
+        """The version of a model that comes with toccata; empty: it has none."""
+        return str(self.about.get("version", ""))[:40]
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """The results of the evaluation after training; empty where there are none."""
         return self.about.get("metrics") or {}

@@ -215,6 +215,7 @@ def _model_row(path: Path) -> dict[str, Any]:
             "nats_per_note": made.metrics.get("nats_per_note"),
             "pieces": made.about["lineage"].get("pieces"),
             "learned": made.learned,
+            "styles": made.about.get("styles", []),
             "coverage": made.about.get(folder.COVERAGE),
             "sampling": None if made.sampling is None else made.sampling._asdict(),
             "digest": made.digest,

@@ -744,17 +744,10 @@ class Model:
     def _writer(self) -> Writer:
         """The model, as the verbs see it."""
         return Writer(
-            self.name,
-            self.folder.digest,
-            self.precision,
-            self.tokenizer,
-            self.config.context,
-            tuple(self.styles),
-            self.has_learned("controls"),
-            self.has_learned("fill"),
-            self.coverage,
-            [used.to_json() for used in self.style_files],
-        )
+            self.name, self.folder.digest, self.precision, self.tokenizer, self.config.context, tuple(self.styles),
+            self.has_learned("controls"), self.has_learned("fill"), self.coverage,
+            [used.to_json() for used in self.style_files], self.folder.version,
+        )  # fmt: skip
 
     @cached_property
     def _network(self) -> Network:

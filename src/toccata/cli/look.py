@@ -109,7 +109,7 @@ def render(face: Face, file: Path, outs: tuple[Path, ...], soundfont: str | None
 )
 @click.argument("folder", required=False, type=PATH)
 def models(face: Face, folder: Path | None) -> None:
-    """List the models in FOLDER; by default those in ./models and here."""
+    """List the models in FOLDER; by default those in ./models, here, and in toccata itself."""
     from toccata import api
 
     rows = api.model_rows(folder)
@@ -122,6 +122,7 @@ def models(face: Face, folder: Path | None) -> None:
         ]
         lines = table(cells, right=(2, 3)) if cells else []
         lines += [line for row in good if (line := _known(row))]
+        lines += [f"{row['name']}: knows the styles {', '.join(row['styles'])}" for row in good if row["styles"][1:]]
         lines += [line for row in good if (line := _own_sampling(row))]
         lines += [line for row in good if (line := _lineage(row))]
         lines += [f"{row['name']}: cannot be used: {row['error']}" for row in rows if row["error"] is not None]

@@ -98,7 +98,7 @@ class Normal:
     def middle(self) -> str:
         """The median, in words: ``in music by people 9 are usual``, or of how few pieces it is."""
         usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
-        return f"in music by people {self.notes} {usual}"
+        return f"in music by people {self.notes or 'none'} {usual}"
 
 
 def build_index(

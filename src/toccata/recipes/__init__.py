@@ -35,6 +35,10 @@ FINETUNE = 0.2
 """The learning rate of finetuning, as a fraction of the learning rate of the training before it."""
 FINETUNE_EPOCHS = 8.0
 """The most passes over the music of a finetuning: few pieces are learned by heart soon."""
+FINETUNE_TOKENS, FINETUNE_VALID = 4096, 16384
+"""The most tokens of a step, and of a measurement on held-out rows: a model may come from a larger machine, and from
+much music, where larger steps are better.
+"""
 STYLE_FILE: Mapping[str, Any] = {
     "lora_rank": 6,
     "lr": 5e-3,
@@ -158,7 +162,7 @@ def for_finetuning(
 
     The learning rate of training from scratch would make the model forget what it knows, so it is multiplied by
     ``FINETUNE``. The time limit of the earlier training is dropped. Unless steps or passes are set, there are at most
-    ``FINETUNE_EPOCHS`` passes over the music.
+    ``FINETUNE_EPOCHS`` passes over the music. A step has at most ``FINETUNE_TOKENS`` tokens.
 
     Args:
         saved: The recipe of the model to start from, from its folder.
@@ -183,7 +187,20 @@ def for_finetuning(
         training = replace(training, epochs=None, max_epochs=FINETUNE_EPOCHS)
     elif not settings.has("training.max_epochs"):
         training = replace(training, max_epochs=None)
-    return replace(recipe, training=training)
+    return replace(recipe, training=_small_steps(training, int(recipe.model.get("context", 512)), settings))
+
+
+def _small_steps(training: TrainOptions, context: int, settings: Settings) -> TrainOptions:
+    """Return options with fewer rows a step and a measurement, where they are not set and the context is long."""
+    most = {
+        "micro_batch_size": max(1, FINETUNE_TOKENS // context),
+        "gradient_accumulation_steps": 1,
+        "valid_rows": max(1, FINETUNE_VALID // context),
+    }
+    fewer: dict[str, Any] = {
+        name: min(getattr(training, name), rows) for name, rows in most.items() if not settings.has(f"training.{name}")
+    }
+    return replace(training, **fewer)
 
 
 def refuse_rank(rank: int, style_file: bool) -> None:

@@ -42,6 +42,7 @@ class Writer:
         fill: Whether it was trained to infill.
         coverage: What it has learned of instruments, meters and tempos; None: unknown.
         style_files: The style files it is used with, as a piece's origin has them.
+        version: The version of a model that comes with toccata; empty: it has none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Writer:
     fill: bool = False
     coverage: Coverage | None = None
     style_files: Sequence[Mapping[str, Any]] = ()
+    version: str = ""
 
     @property
     def fills(self) -> bool:
@@ -88,6 +90,7 @@ class Writer:
         return {
             "model": self.name,
             "digest": self.digest,
+            **({"version": self.version} if self.version else {}),
             "precision": self.precision,
             "seed": seed,
             "sampling": asdict(sampling),
