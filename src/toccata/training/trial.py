@@ -50,7 +50,8 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
         kernel = min(trial["attention"], key=trial["attention"].__getitem__)
     compiled = options.compile == "on"
     able = _has_triton() if where == "cuda" else bool(compiler())
-    if options.compile == "auto" and seconds >= WORTH_COMPILING and able:
+    # Each module of a style file's run has a class of its own, and would be compiled for itself.
+    if options.compile == "auto" and not options.lora_rank and seconds >= WORTH_COMPILING and able:
         if where == "cpu" and "compiled" not in trial:
             say("Trying a compiled step, once for this machine and size: about a minute")
             trial = {**trial, **_compiling(config, options, number, kernel)}
