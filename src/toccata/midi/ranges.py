@@ -43,8 +43,8 @@ _BY_NUMBER: tuple[tuple[int, int], ...] = (
 )  # fmt: skip
 DRUM_KEYS = (35, 81)
 """The keys of the drum kit of General MIDI."""
-SINGLE_LINE = frozenset((*range(40, 44), *range(56, 61), *range(64, 80), 110, 111))
-"""Programs whose player plays one note at a time: solo strings, brass and woodwinds."""
+SINGLE_LINE = frozenset((*range(40, 44), 47, *range(56, 61), *range(64, 80), 110, 111))
+"""Programs whose player plays one note at a time: solo strings, brass, woodwinds and timpani."""
 BASSES = frozenset((*range(32, 40), 43))
 """Programs whose place is below all others: bass guitars, synth basses, the double bass."""
 
