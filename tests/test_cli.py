@@ -538,7 +538,10 @@ def test_render(song: Path, here: Path) -> None:
     assert "drawn" in call("render", song, "-o", "a.gif").error
 
 
-def test_models_lists_good_and_broken_ones(model: Path, here: Path) -> None:
+def test_models_lists_good_and_broken_ones(model: Path, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bundled,) = call("models", "--json").json["models"]
+    assert (bundled["name"], bundled["error"]) == ("base", None)
+    monkeypatch.setattr("toccata.look.BUNDLED", here / "nothing")
     assert call("models", "--json").json == {"models": []}
     assert "toccata train" in call("models").out
     shutil.copytree(model, here / "models" / "good")

@@ -408,6 +408,7 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
             return super().score(number)
 
     monkeypatch.setattr(pipeline, "FIT_PIECES", 3)
+    monkeypatch.setattr(pipeline, "LEVEL_PIECES", 3)
     spied = Spied(corpus.folder)
     found = set()
     for seed in range(6):
