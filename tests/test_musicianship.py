@@ -34,7 +34,8 @@ from toccata.tasks.plan import planned, slots
 from toccata.tasks.steering import steering
 from toccata.tasks.voiced import Voiced
 from toccata.tokenizers.events import EventOptions, EventTokenizer
-from toccata.tokenizers.state import State
+from toccata.tokenizers.rulebook import Constraints, Entry
+from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import Kind
 
 TPQ = 480
@@ -536,3 +537,38 @@ def test_real_songs_are_filled_by_those_who_played(data: Path, model: Model) -> 
                         t for t, s in zip(piece.score.tracks, score.tracks, strict=False) if s.program == track.program
                     ]
                     assert any(start <= n.time < end for t in there for n in t.notes), (path.name, number, len(same))
+
+
+class Due:
+    """Strings, who must enter by a tick of the first bar."""
+
+    def __init__(self, tick: int) -> None:
+        self.tick = tick
+
+    def missing(self, state: State) -> list[Entry]:
+        return [] if 44 in state.bars_played else [Entry(44, 0, self.tick)]
+
+    def free_by(self, state: State, program: int, single: bool) -> int:
+        return NEVER
+
+
+def test_who_must_enter_enters_before_others_use_up_their_notes() -> None:
+    """When no time may pass any more before a part enters, drums do not play all that they have."""
+    tokens = load("toccata").tokenizer
+    assert isinstance(tokens, EventOptions)
+    tokenizer = EventTokenizer.build(tokens)
+    grammar, score = tokenizer.grammar(), Score(TPQ)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("", 0, True))
+    score.tracks[0].notes.extend([Note(beat * TPQ, TPQ // 4, 36, 80) for beat in (0, 1, 2)])
+    quarter = grammar.scheme.timing.ticks_per_quarter
+    cursor = grammar.cursor(Constraints(bars=2, players=(Due(2 * quarter),)))
+    vocabulary = grammar.scheme.vocabulary
+    for token in tokenizer.encode(score, start=False, end=False).ids.tolist():
+        if cursor.state.tick == 2 * quarter:
+            break
+        assert cursor.allowed()[token]  # before, drums may play
+        cursor.read(token)
+    allowed = np.flatnonzero(cursor.allowed())
+    assert [vocabulary.values[i] for i in allowed] == [44]
+    assert set(allowed.tolist()) <= set(vocabulary.of_kind[Kind.PROGRAM].tolist())

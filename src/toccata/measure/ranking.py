@@ -166,7 +166,7 @@ class Ranker:
         part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)
         assert self.usual is not None
         usual = self.usual.range_of("surprise", f"{spread.low:.1f}", f"{spread.high:.1f}")
-        words = "" if not part else "too predictable" if nats < spread.low else "stranger than usual"
+        words = "" if not part else "more predictable than usual" if nats < spread.low else "stranger than usual"
         return part, f"surprise {nats:.1f} nats a note ({usual})", words
 
     def _traits(self, found: Mapping[str, float]) -> _Part:

@@ -115,6 +115,11 @@ class Cursor(Reach):
         mask: Mask = grammar.masks[state.prev].copy()
         for rule in grammar.rules[state.prev]:
             rule(self, mask)
+        if entering := self._entering():  # else others might play for as long as they have pitches
+            programs = mask[grammar.scheme.spans[Kind.PROGRAM]] & np.isin(grammar.program_values, list(entering))
+            if programs.any():
+                mask[:] = False
+                mask[grammar.scheme.spans[Kind.PROGRAM]] = programs
         return self._shortest_way(mask) if self.closing else mask
 
     def _shortest_way(self, mask: Mask) -> Mask:

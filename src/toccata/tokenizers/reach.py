@@ -150,6 +150,16 @@ class Reach:
             self._deadline = self._latest_entry(entries) if entries else NEVER
         return self._deadline
 
+    def _entering(self) -> frozenset[int]:
+        """Return the programs that must begin a note before any time passes; empty: none, or the one that plays."""
+        tick, found = self.state.tick, set[int]()
+        if self.deadline <= tick:
+            for players in self.constraints.players:
+                for entry in players.missing(self.state):
+                    if self._plays[entry.program] and self._latest_entry([entry]) <= tick:
+                        found.add(entry.program)
+        return frozenset() if self.state.program in found else frozenset(found)
+
     def _latest_entry(self, entries: Sequence[Entry]) -> int:
         """Return the latest tick at which none of some entries is too late; those that cannot be are left out."""
         latest, places = NEVER, None
