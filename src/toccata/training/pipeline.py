@@ -411,6 +411,8 @@ class Run:
         )
         if options.lora_rank:
             return  # the model is there, and has the size it has
+        if self.parent is not None:
+            return  # what the model has learned before is not counted here
         if tokens < parameters:
             self.say(
                 "That is less than one token for each parameter: in this time a model a third as large learns more "
