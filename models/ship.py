@@ -45,7 +45,7 @@ packed. From its fourth pass over the music on, the held-out loss rose by 1.5 %:
 - It is not told what a phrase is: 8 bars that go somewhere are luck, and the best of several are worth their time.
 - Scores were its teachers, with one velocity for all notes: only drums are played expressively.
 - Little of it is popular music, as little of that is free: 103 pieces of game music, and drums.
-- Its thinned index of the training music finds about half of copied passages of 36 notes, and five of six of 64.
+- Its thinned index of the training music misses copies: one slightly denser found 53 to 62 % of passages of 36 notes.
 """
 
 
