@@ -1,0 +1,1 @@
+"""Verbs over HTTP: the decoding threads that many users share, security, limits and metrics."""

@@ -1,0 +1,51 @@
+/**
+ * Sound: a look-ahead scheduler of our own over exchangeable voices. Built-in voices need no file, no worklet and no
+ * secure context; a SoundFont takes over at the next bar when it is loaded.
+ */
+
+import type { IdeaLayer, SongState } from "../music/music";
+
+/** Something that can sound: the built-in voices, or a SoundFont. Times are seconds of the audio clock. */
+export interface Voices {
+  readonly label: string;
+  /** Strike a key; `at` 0 is now. */
+  on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void;
+  off(channel: number, pitch: number, at: number): void;
+  /** Silence everything, also what was scheduled. */
+  silence(): void;
+}
+
+export interface PlayerState {
+  playing: boolean;
+  recording: boolean;
+  tick: number;
+  /** "built-in sound", or the SoundFont's name. */
+  sound: string;
+  metronome: boolean;
+}
+
+export interface Player {
+  readonly state: PlayerState;
+  /** Called at every change of `state` but its tick. */
+  onstate: (() => void) | null;
+  setSong(song: SongState): void;
+  /** The idea that is heard in place of what it removes; null: as it was. It switches at the next beat while playing. */
+  setIdea(idea: IdeaLayer | null): void;
+  setMuted(tracks: ReadonlySet<string>, soloed: ReadonlySet<string>): void;
+  setLoop(loop: [from: number, to: number] | null): void;
+  setMetronome(on: boolean): void;
+  /** Within the gesture that asks for it: this starts the audio context. */
+  play(from?: number): void;
+  stop(): void;
+  seek(tick: number): void;
+  /** Where the ear is, in ticks: the audio clock minus the output's latency. Call it once a frame. */
+  position(): number;
+  /** A touched key, at once. */
+  touch(program: number, drum: boolean, pitch: number, velocity: number): void;
+  /** Use a SoundFont (bytes of .sf2 or .sf3); resolves when it sounds, rejects with one line why not. */
+  useSoundFont(name: string, bytes: ArrayBuffer): Promise<void>;
+  /** Render the song offline, as a WAV file. */
+  wav(song: SongState): Promise<Blob>;
+  /** Milliseconds from a touch to the first sound, measured on the output. */
+  latency(): number | null;
+}
