@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly bench roundtrip clean
+.PHONY: help demo test nightly bench roundtrip page page-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,7 +51,20 @@ test: $(VENV)/.installed-dev ## every check: ruff, mypy, pytest (import-linter i
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory page-test; \
+	else echo "There is no npm here: the studio's page is not built again, and its own tests are left out"; fi
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+studio/node_modules/.installed: studio/package.json studio/package-lock.json
+	@echo "Installing what builds the studio's page into studio/node_modules"
+	cd studio && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+page: studio/node_modules/.installed ## build the studio's page from studio/ into the package; needs Node 20
+	cd studio && npm run --silent build
+
+page-test: studio/node_modules/.installed
+	cd studio && npm run --silent check && npm run --silent test && npm run --silent same
 
 nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (10,000) mixtures of verbs at once, FUZZ mutated files (100,000), and GUIDED more by coverage
 	TOCCATA_SCHEDULES=$(SCHEDULES) TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
