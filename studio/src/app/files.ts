@@ -156,6 +156,7 @@ export function applyTheme(theme: "system" | "light" | "dark"): void {
 }
 
 export function toggleTheme(studio: Studio): void {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const { theme } = studio.view;
+  const dark = theme === "dark" || (theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
   setTheme(studio, dark ? "light" : "dark");
 }

@@ -92,12 +92,12 @@ export class Transport extends Part {
   }
 
   private setTempo(event: Event): void {
-    const { song, playing } = this.studio;
+    const { piece, playing } = this.studio;
     const tempo = Number(valueOf(event));
-    if (!song || !(tempo >= LEAST_TEMPO && tempo <= MOST_TEMPO)) return this.requestUpdate();
-    // The tempo of the bar in which the cursor is holds from that bar on.
-    const tick = song.bars.start(song.bars.at(playing.tick));
-    this.studio.edit([{ type: "tempo", tick, quartersPerMinute: tempo }]);
+    if (!piece || !(tempo >= LEAST_TEMPO && tempo <= MOST_TEMPO)) return this.requestUpdate();
+    // The change of tempo that holds at the cursor becomes another; no new one is put into the piece.
+    const before = piece.song.clock.changes.filter(([tick]) => tick <= playing.tick);
+    this.studio.edit([{ type: "tempo", tick: before.at(-1)?.[0] ?? 0, quartersPerMinute: tempo }]);
   }
 }
 
