@@ -93,10 +93,12 @@ export class EventStream {
   }
 
   private deliver(block: Block): void {
-    // After a reconnection the server may repeat what arrived just before the connection broke.
-    if (block.id !== null && block.id <= this.last) return;
+    const event = JSON.parse(block.data) as StudioEvent;
+    // After a reconnection the server may repeat what arrived just before the connection broke; one that was started
+    // again counts from the beginning, and says so.
+    if (block.id !== null && block.id <= this.last && event.type !== "reset") return;
     if (block.id !== null) this.last = block.id;
-    this.options.onEvent(JSON.parse(block.data) as StudioEvent, block.id);
+    this.options.onEvent(event, block.id);
   }
 }
 

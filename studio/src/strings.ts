@@ -39,7 +39,7 @@ export const T = {
     wav: "Download as WAV", png: "Download as a picture", reveal: "Show the file in its folder",
   },
   verbs: {
-    continue: { name: "Continue", hint: "write on after this" },
+    continue: { name: "Continue", hint: "write on after the end" },
     infill: { name: "Fill", hint: "write the chosen bars anew" },
     accompany: { name: "Accompany", hint: "add an instrument" },
     vary: { name: "Vary", hint: "the same, a little different" },
@@ -50,6 +50,7 @@ export const T = {
     noPiece: "Open a piece first.",
     noModel: "No model is here yet: train one, or put one into the library.",
     noBars: "Fill needs bars: drag in the ruler above the notes.",
+    beyond: (count: number) => `The piece has ${count} bars: choose some of them, or let Continue write after them.`,
     noVoices: "Harmonise needs a voice: choose one under Controls.",
     cannot: (model: string, verb: string) => `${model} has not learned to ${verb.toLowerCase()}: choose another model.`,
     empty: (verb: string) => `There are no notes to ${verb.toLowerCase()} yet: write some, or let Write begin.`,
@@ -177,7 +178,7 @@ export const T = {
     playing: "Playing.", stopped: "Stopped.", hidden: (name: string) => `${name} is hidden.`, shown: (name: string) => `${name} is shown.`,
     revealed: "The folder is open.", soundFont: (name: string) => `${name} is in use.`, rated: "Noted, thank you.", renamed: "Renamed.",
   },
-  roll: { tools: "Tools", select: "Select", draw: "Draw", grid: "Grid", off: "off", follow: "Follow", scale: "Scale", ghosts: "Others", zoom: "Zoom", table: "Table" },
+  roll: { tools: "Tools", select: "Select", draw: "Draw", grid: "Grid", off: "off", follow: "Follow", scale: "Scale", ghosts: "Others", zoom: "Zoom", table: "Table", empty: "An empty piece: press C, and the model writes; or record, or drop a MIDI file here." },
   help: {
     title: "Help", keys: "Keys", filter: "Find a command", nothing: "No command has these words.",
     three: "Three things to try",

@@ -1,8 +1,7 @@
 /** What all elements of the page share: the studio they show, the look of controls, icons, styles set through the CSSOM. */
 
 import { LitElement, type SVGTemplateResult, css, svg } from "lit";
-import { AsyncDirective } from "lit/async-directive.js";
-import { type ElementPart, directive } from "lit/directive.js";
+import { Directive, type ElementPart, directive } from "lit/directive.js";
 import type { Studio } from "./studio";
 
 /** An element that shows the studio's state and is drawn again whenever it changes. */
@@ -32,7 +31,7 @@ export abstract class Part extends LitElement {
   }
 }
 
-class Styled extends AsyncDirective {
+class Styled extends Directive {
   private names = new Set<string>();
 
   override render(_values: Readonly<Record<string, string>>): undefined {

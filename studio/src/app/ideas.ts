@@ -105,6 +105,15 @@ export class Ideas {
     await Promise.all(this.growing.map((idea) => this.stop(idea)));
   }
 
+  /** Events may have been lost: see what became of the ideas that were growing. */
+  async reload(): Promise<void> {
+    const takes = this.piece()?.takes;
+    for (const idea of this.growing) {
+      const take = takes?.get(idea.take.id);
+      if (take && take.state !== "growing") await this.complete(idea, take);
+    }
+  }
+
   /** Forget what belongs to another piece. */
   reset(): void {
     this.known.clear();

@@ -2,7 +2,7 @@
 
 import type { IdeaLayer, SongState } from "../music/music";
 import type { RollMethods } from "../roll/roll";
-import type { Player } from "../sound/player";
+import type { StudioPlayer } from "../sound";
 
 export class Playing {
   muted: ReadonlySet<string> = new Set();
@@ -19,7 +19,7 @@ export class Playing {
   private frame = 0;
 
   constructor(
-    readonly player: Player,
+    readonly player: StudioPlayer,
     private readonly changed: () => void,
   ) {
     player.onstate = () => {

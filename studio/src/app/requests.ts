@@ -41,7 +41,7 @@ export const CONTROLS: Readonly<Record<Verb, readonly Control[]>> = {
   infill: ["n", "onlyActive", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   accompany: ["n", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   vary: ["n", "onlyActive", "keep", "strength", "key", "temperature", "seed"],
-  harmonise: ["n", "voices", "key", "density", "style", "chords", "temperature", "seed"],
+  harmonise: ["n", "onlyActive", "voices", "key", "density", "style", "chords", "temperature", "seed"],
 };
 
 export interface Situation {
@@ -70,10 +70,12 @@ export function whyNot(verb: StripVerb, { song, range, model, options, activeTra
   if (!song) return T.why.noPiece;
   if (!model) return T.why.noModel;
   const empty = isEmpty(song);
+  const count = song.bars.count;
   const needed: Verb = verb === "continue" && empty ? "generate" : verb;
   if (!model.verbs.includes(needed)) return T.why.cannot(model.title || model.name, T.verbs[verb].name);
   if (verb === "continue") return null;
   if (empty) return T.why.empty(T.verbs[verb].name);
+  if (range && range[1] > count) return T.why.beyond(count);
   if (verb === "infill") return range ? null : T.why.noBars;
   if (verb === "harmonise" && options.voices.length === 0) return T.why.noVoices;
   if (verb === "vary" && !sounds(song, range, options.onlyActive ? activeTrack : null)) return T.why.nothingToVary;

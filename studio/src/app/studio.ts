@@ -6,7 +6,7 @@ import type { IdeaLayer, SongState } from "../music/music";
 import type { ModelRow, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
 import type { RollMethods } from "../roll/roll";
 import { SongData } from "../music/song";
-import type { Player } from "../sound/player";
+import type { StudioPlayer } from "../sound";
 import { EventStream, backoff } from "../stream";
 import { T } from "../strings";
 import { Ideas } from "./ideas";
@@ -49,7 +49,7 @@ export class Studio {
 
   constructor(
     readonly api: Api,
-    player: Player,
+    player: StudioPlayer,
     readonly stores: Stores,
   ) {
     this.view = new View(stores.local);
@@ -168,11 +168,14 @@ export class Studio {
     this.changed();
     if (!connected) return;
     this.announcer.say(T.notices.back);
-    // The server may be another than before: what it knows is loaded again, without losing unsent edits.
-    void this.attempt(async () => {
-      await this.refresh();
-      await this.piece?.load();
-    });
+    void this.attempt(() => this.reload());
+  }
+
+  /** Load what the server knows again, without losing unsent edits. */
+  private async reload(): Promise<void> {
+    await this.refresh();
+    await this.piece?.load();
+    await this.ideas.reload();
   }
 
   private onEvent(event: StudioEvent): void {
@@ -182,6 +185,8 @@ export class Studio {
       if (event.piece === piece?.id) void piece.changedElsewhere(event.seq).catch(() => undefined);
     } else if (event.type === "training") {
       this.trainings.onEvent(event.training);
+    } else if (event.type === "reset") {
+      void this.attempt(() => this.reload());
     } else {
       this.ideas.onEvent(event);
     }
