@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from symusic import Score
@@ -158,6 +158,7 @@ def flat(notes: Iterable[PlainNote]) -> list[int]:
     return [number for note in notes for number in note]
 
 
+@lru_cache(maxsize=32)
 def open_song(midi: bytes) -> Song:
     """Open the bytes of a MIDI file of type 0 or 1, with or without notes.
 
