@@ -43,7 +43,7 @@ def _stopped(library: Library, take: Take) -> str:
         assert song is not None
         grown = Grown.from_json(growing)
         midi = stopped(song, take, library.locks(take.piece), grown)
-        library.finish_take(take.id, midi, "stopped", notes=len(grown.notes))
+        library.finish_take(take.id, midi, "stopped", notes=grown.count)
     except ToccataError as error:
         library.change_take(take.id, state="failed", error=error.message)
     return f"{take.title} was being written when the studio ended; what was there is a take"
