@@ -39,8 +39,8 @@ const ROLL_KEYS: readonly (readonly [RollCommand & keyof typeof T.commands, read
   ["selectAll", ["Ctrl+A"]], ["copy", ["Ctrl+C"]], ["cut", ["Ctrl+X"]], ["paste", ["Ctrl+V"]],
   ["duplicate", ["Ctrl+D"]], ["delete", ["Delete", "Backspace"]], ["quantise", ["Q"]],
   ["up", ["Up"]], ["down", ["Down"]], ["octaveUp", ["Shift+Up"]], ["octaveDown", ["Shift+Down"]],
-  ["left", ["Left"]], ["right", ["Right"]], ["longer", ["Shift+Right"]], ["shorter", ["Shift+Left"]],
-  ["louder", ["Alt+Up"]], ["softer", ["Alt+Down"]], ["nextNote", ["Ctrl+Right"]], ["previousNote", ["Ctrl+Left"]],
+  ["left", ["Left"]], ["right", ["Right"]], ["longer", ["Shift+Right", "+"]], ["shorter", ["Shift+Left", "-"]],
+  ["louder", ["Alt+Up"]], ["softer", ["Alt+Down"]], ["nextNote", ["Alt+Right"]], ["previousNote", ["Alt+Left"]],
 ];
 
 const VERB_KEYS = { continue: "C", infill: "F", accompany: "A", vary: "V", harmonise: "H" } as const;
@@ -48,7 +48,7 @@ const VERB_KEYS = { continue: "C", infill: "F", accompany: "A", vary: "V", harmo
 const C = T.commands;
 
 export const COMMANDS: readonly Command[] = [
-  command("play", "play", C.play, ["Space"], (s) => s.playing.toggle()),
+  command("play", "play", C.play, ["Space"], (s) => s.togglePlaying()),
   command("play", "start", C.start, ["Home"], (s) => goTo(s, 0)),
   command("play", "stopAtStart", C.start, ["Enter"], (s) => { s.playing.stop(); goTo(s, 0); }, "plain"),
   command("play", "end", C.end, ["End"], (s) => goTo(s, s.song?.end ?? 0)),
@@ -106,8 +106,8 @@ export const COMMANDS: readonly Command[] = [
   command("view", "takes", C.takes, ["T"], (s) => s.set({ panel: "takes", tab: s.view.tab === "takes" ? "roll" : "takes" })),
   command("view", "train", C.train, ["Shift+T"], (s) => s.set({ panel: "train", tab: "train" })),
   command("view", "table", C.table, ["N"], (s) => s.set({ table: !s.view.table })),
-  command("view", "zoomIn", C.zoomIn, ["Z", "+"], (s) => s.roll?.zoom(1.25, 1)),
-  command("view", "zoomOut", C.zoomOut, ["Shift+Z", "-"], (s) => s.roll?.zoom(0.8, 1)),
+  command("view", "zoomIn", C.zoomIn, ["Z"], (s) => s.roll?.zoom(1.25, 1)),
+  command("view", "zoomOut", C.zoomOut, ["Shift+Z"], (s) => s.roll?.zoom(0.8, 1)),
   command("view", "taller", C.taller, ["Alt++"], (s) => s.roll?.zoom(1, 1.2)),
   command("view", "flatter", C.flatter, ["Alt+-"], (s) => s.roll?.zoom(1, 1 / 1.2)),
   command("view", "fit", C.fit, ["X"], (s) => s.roll?.zoomToFit()),
@@ -129,7 +129,7 @@ export function keyOf(id: string): string {
 
 function goTo(studio: Studio, tick: number): void {
   studio.playing.seek(tick);
-  studio.roll?.scrollTo(tick);
+  studio.roll?.reveal(tick);
 }
 
 function toggleMetronome(studio: Studio): void {
@@ -152,7 +152,7 @@ function moveRange(studio: Studio, step: number): void {
   const length = range[1] - range[0] + 1;
   const first = Math.max(1, range[0] + step * length);
   studio.chooseBars([first, first + length - 1]);
-  studio.roll?.scrollTo(bars.start(first));
+  studio.roll?.reveal(bars.start(first));
 }
 
 function growRange(studio: Studio, step: number): void {

@@ -70,6 +70,7 @@ export class App extends Part {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    window.addEventListener("keydown", this.firstKeydown, { capture: true });
     window.addEventListener("keydown", this.keydown);
     window.addEventListener("dragover", this.dragover);
     window.addEventListener("dragleave", this.dragleave);
@@ -81,6 +82,7 @@ export class App extends Part {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    window.removeEventListener("keydown", this.firstKeydown, { capture: true });
     window.removeEventListener("keydown", this.keydown);
     window.removeEventListener("dragover", this.dragover);
     window.removeEventListener("dragleave", this.dragleave);
@@ -153,7 +155,11 @@ export class App extends Part {
     return html`<button aria-current=${view.tab === tab ? "page" : nothing} @click=${() => this.studio.set({ tab, ...(tab === "takes" || tab === "train" ? { panel: tab } : {}) })}>${T.tabs[tab]}</button>`;
   }
 
-  private readonly keydown = (event: KeyboardEvent): void => {
+  /** While ideas or a choice are open, their keys come before the roll's: Enter takes, Esc puts away. */
+  private readonly firstKeydown = (event: KeyboardEvent): void => this.key(event, true);
+  private readonly keydown = (event: KeyboardEvent): void => this.key(event, false);
+
+  private key(event: KeyboardEvent, first: boolean): void {
     if (event.defaultPrevented || event.isComposing || this.studio.view.dialog !== null) return;
     const key = keyName(event);
     const target = event.composedPath()[0];
@@ -163,7 +169,7 @@ export class App extends Part {
     const onButton = target instanceof HTMLElement && target.matches("button, a, summary, input");
     if (onButton && (key === "Enter" || key === "Space")) return;
     const { studio } = this;
-    if (studio.view.picker) {
+    if (studio.view.picker && first) {
       if (key === "Esc") {
         studio.set({ picker: null });
         return event.preventDefault();
@@ -171,10 +177,10 @@ export class App extends Part {
       if (/^[1-9]$/.test(key) && pickInstrument(studio as Strip["studio"], Number(key))) return event.preventDefault();
     }
     const command = commandFor(key, studio.view.picker ? "picker" : studio.ideas.chips.length > 0 ? "ideas" : "plain");
-    if (!command || event.repeat && !REPEATABLE.has(command.id)) return;
+    if (!command || (event.repeat && !REPEATABLE.has(command.id)) || (first && command.context === "always")) return;
     event.preventDefault();
     void command.run(studio);
-  };
+  }
 
   private readonly giveKeysBack = (event: Event): void => {
     if (!(event instanceof PointerEvent) || event.detail === 0) return; // pressed by the keyboard

@@ -1,6 +1,6 @@
 /** Ideas and other takes as layers above a song: what the roll draws and the player plays. */
 
-import type { IdeaLayer, SongState, TrackState } from "../music/music";
+import type { SongState, TrackState } from "../music/music";
 import { GrowingIdea, newTrackId } from "../music/idea";
 import { Notes, notesOnlyIn } from "../music/notes";
 import type { Diff, Note, TrackRef } from "../protocol";
@@ -33,11 +33,6 @@ export function layerBetween(id: string, song: SongState, other: SongState): Gro
   }
   layer.finish();
   return layer;
-}
-
-/** A new object with the same notes, by which the roll and the player see that a growing idea has changed. */
-export function snapshot(layer: IdeaLayer): IdeaLayer {
-  return { id: layer.id, removed: layer.removed, added: layer.added, frontier: layer.frontier, bars: layer.bars };
 }
 
 export function referenceTo(track: TrackState): TrackRef {

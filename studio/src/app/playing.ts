@@ -1,7 +1,7 @@
 /** The page's side of sound: what is heard, from where, and where the cursor is. */
 
 import type { IdeaLayer, SongState } from "../music/music";
-import type { RollMethods } from "../roll/roll";
+import type { RollMethods, RollProperties } from "../roll/roll";
 import type { StudioPlayer } from "../sound";
 
 export class Playing {
@@ -12,7 +12,7 @@ export class Playing {
   follow = true;
   /** Where playing begins, and where it returns to. */
   tick = 0;
-  roll: RollMethods | null = null;
+  roll: (RollMethods & RollProperties) | null = null;
   /** Called with the place of the ear, once a frame while it moves. */
   readonly ontick = new Set<(tick: number) => void>();
   private stopAt: number | null = null;

@@ -4,7 +4,8 @@ import { type TemplateResult, css, html, nothing } from "lit";
 import { commandFor, keyOf } from "../commands";
 import { IS_MAC, shownKey } from "../keys";
 import type { NoteRef } from "../music/music";
-import type { RollEvents, RollMethods, RollProperties } from "../roll/roll";
+import "../roll/element";
+import type { RollEvents } from "../roll/roll";
 import { T } from "../strings";
 import { Part, controls, define, icon, valueOf } from "./element";
 import { isEmpty } from "./requests";
@@ -43,7 +44,7 @@ export class Stage extends Part {
         <button class="icon-only" aria-label=${T.commands.zoomIn} title=${this.tip("zoomIn")} @click=${() => studio.roll?.zoom(1.25, 1)}>${icon("plus")}</button>
       </div>
       <div class="roll">
-      <toccata-roll .song=${song} .activeTrack=${view.activeTrack} .ghosts=${ghosts} .hidden=${view.hidden} .idea=${studio.layer}
+      <toccata-roll .song=${song} .activeTrack=${view.activeTrack} .ghosts=${ghosts} .hiddenTracks=${view.hidden}
         .locks=${piece?.locks ?? NOTHING_LOCKED} .selection=${view.selection} .range=${view.range} .loop=${playing.loop}
         .tool=${view.tool} .grid=${song ? Math.round(quarters * song.ticksPerQuarter) : 0} .scaleTint=${view.scale} .readonly=${!piece}
         @edit=${this.on("edit", ({ operations, selection }) => this.edited(operations, selection))}
@@ -59,13 +60,14 @@ export class Stage extends Part {
   }
 
   override firstUpdated(): void {
-    const roll = this.renderRoot.querySelector("toccata-roll");
-    this.studio.playing.roll = roll as unknown as RollMethods & RollProperties;
+    this.studio.playing.roll = this.renderRoot.querySelector("toccata-roll");
   }
 
   private edited(operations: RollEvents["edit"]["operations"], selection: readonly NoteRef[]): void {
     this.studio.view.selection = selection;
     this.studio.edit(operations);
+    // At once, so that the notes are drawn where they were dropped.
+    if (this.studio.roll) this.studio.roll.song = this.studio.song;
   }
 
   private touch(track: string, pitch: number, velocity: number): void {

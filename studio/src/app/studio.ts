@@ -4,14 +4,13 @@ import { type Api, ServerGone } from "../api";
 import { withIdea } from "../music/idea";
 import type { IdeaLayer, SongState } from "../music/music";
 import type { ModelRow, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
-import type { RollMethods } from "../roll/roll";
 import { SongData } from "../music/song";
 import type { StudioPlayer } from "../sound";
 import { EventStream, backoff } from "../stream";
 import { T } from "../strings";
 import { Ideas } from "./ideas";
 import { trackName } from "./instruments";
-import { layerBetween, snapshot } from "./layers";
+import { layerBetween } from "./layers";
 import { Announcer, Notices, errorText } from "./notices";
 import { OpenPiece } from "./piece";
 import { Playing } from "./playing";
@@ -71,7 +70,7 @@ export class Studio {
     this.trainings = new Trainings(this);
   }
 
-  get roll(): RollMethods | null {
+  get roll(): Playing["roll"] {
     return this.playing.roll;
   }
 
@@ -261,9 +260,7 @@ export class Studio {
   private reveal(operations: readonly Operation[]): void {
     const first = operations.find((operation) => operation.type === "notes");
     const note = first?.type === "notes" ? (first.add[0] ?? first.remove[0]) : undefined;
-    const element = this.roll instanceof HTMLElement ? this.roll.getBoundingClientRect() : null;
-    const x = note && this.roll ? this.roll.toClientTick(note[0]) : null;
-    if (note && element && x !== null && (x < element.left || x > element.right)) this.roll?.scrollTo(note[0], note[2]);
+    if (note) this.roll?.reveal(note[0], note[2]);
   }
 
   // -- ideas
@@ -353,10 +350,12 @@ export class Studio {
   private showLayer(): void {
     const idea = this.ideas.current;
     const { compare } = this.view;
-    if (idea) this.layer = snapshot(idea.layer);
+    if (idea) this.layer = idea.layer;
     else if (compare?.heard && this.compared?.take === compare.take) this.layer = this.compared.layer;
     else this.layer = null;
     this.playing.setIdea(this.layer);
+    // The same object again when it has grown: the roll then draws only what is new.
+    if (this.roll) this.roll.idea = this.layer;
     this.changed();
   }
 
@@ -373,6 +372,11 @@ export class Studio {
     this.set({ range: clamped, hint: null });
     if (this.view.loopOn && song) this.playing.setLoop(clamped ? [song.bars.start(clamped[0]), song.bars.start(clamped[1] + 1)] : null);
     if (clamped) this.announcer.say(T.range.bars(clamped[0], clamped[1]));
+  }
+
+  togglePlaying(): void {
+    if (this.recording.active) this.recording.finish();
+    else this.playing.toggle();
   }
 
   toggleLoop(): void {

@@ -61,7 +61,7 @@ export class Transport extends Part {
         @click=${() => studio.playing.seek(0)}>${icon("start")}</button>
       <button class="icon-only play" aria-label=${playing.playing ? T.transport.stop : T.transport.play}
         title=${this.tip(playing.playing ? T.transport.stop : T.transport.play, "play")}
-        @click=${() => playing.toggle()}>${icon(playing.playing ? "stop" : "play")}</button>
+        @click=${() => studio.togglePlaying()}>${icon(playing.playing ? "stop" : "play")}</button>
       ${this.toggle("record", T.transport.record, recording.active, () => void recording.toggle(), "record", "record")}
       ${this.toggle("loop", T.transport.loop, loop, () => studio.toggleLoop(), "loop")}
       ${this.toggle("metronome", T.transport.metronome, playing.metronome, () => playing.setMetronome(!playing.metronome), "metronome")}

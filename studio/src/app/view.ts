@@ -18,7 +18,8 @@ export class View {
   range: [first: number, last: number] | null = null;
   activeTrack: string | null = null;
   hidden: ReadonlySet<string> = new Set();
-  ghosts = true;
+  /** Other tracks pale, and not to be touched. */
+  ghosts = false;
   tool: Tool = "select";
   /** The index of the grid in GRIDS. */
   grid = 5;
