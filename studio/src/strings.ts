@@ -92,9 +92,6 @@ export const T = {
     stop: "Stop", stopAll: "Stop all", chip: (n: number) => `Idea ${n}`,
     outside: (n: number) => `${count(n, "note")} changed outside`,
     outsideUnknown: "changes outside are being counted",
-    original: (longest: number) => `Original: at most ${count(longest, "note")} in a row are known from the training music`,
-    known: (longest: number, source: string | null) =>
-      `${count(longest, "note")} in a row are known from ${source ?? "the training music"}`,
     hearPassage: "Hear the passage", reportPending: "Comparing it with the training music…",
     rank: (place: number, of: number) => `Ranked ${place} of ${of}`,
     begun: (verb: string, n: number) => `${verb}: ${count(n, "idea")} being written.`,
@@ -118,7 +115,7 @@ export const T = {
   tracks: {
     label: "Tracks", mute: "Mute", solo: "Solo", hide: "Hide", show: "Show", active: "active",
     none: "No tracks yet.", notes: (n: number) => count(n, "note"), rename: "Name of the track",
-    add: "Add an instrument", ghosts: "Show other tracks pale",
+    add: "Add", ghosts: "Show other tracks pale",
     program: "Instrument",
   },
   tabs: { roll: "Notes", tracks: "Tracks", takes: "Takes", train: "Train", table: "Table" },
@@ -178,7 +175,7 @@ export const T = {
     playing: "Playing.", stopped: "Stopped.", hidden: (name: string) => `${name} is hidden.`, shown: (name: string) => `${name} is shown.`,
     revealed: "The folder is open.", soundFont: (name: string) => `${name} is in use.`, rated: "Noted, thank you.", renamed: "Renamed.",
   },
-  roll: { tools: "Tools", select: "Select", draw: "Draw", grid: "Grid", off: "off", follow: "Follow", scale: "Scale", ghosts: "Others", zoom: "Zoom", table: "Table", empty: "An empty piece: press C, and the model writes; or record, or drop a MIDI file here." },
+  roll: { tools: "Tools", select: "Select", draw: "Draw", grid: "Grid", off: "off", follow: "Follow", scale: "Scale", ghosts: "Others pale", fit: "Fit", zoom: "Zoom", table: "Table", empty: "An empty piece: press C, and the model writes; or record, or drop a MIDI file here." },
   help: {
     title: "Help", keys: "Keys", filter: "Find a command", nothing: "No command has these words.",
     three: "Three things to try",
@@ -187,7 +184,7 @@ export const T = {
       "Add a bass: press A, then 1, then Enter.",
       "Keep the second of four variants: drag in the ruler, press V, then 2, then Enter.",
     ],
-    close: "Close",
+    close: "Close", hearAny: "Hear one of the ideas",
   },
   minutes: (seconds: number): string =>
     seconds < 90 ? count(Math.max(1, Math.round(seconds)), "second") : seconds < 5400 ? count(Math.round(seconds / 60), "minute") : `${(seconds / 3600).toFixed(1)} hours`,

@@ -101,11 +101,11 @@ export class App extends Part {
       <div class="work">
         <toccata-strip .studio=${studio}></toccata-strip>
         ${view.optionsOpen ? html`<toccata-options .studio=${studio}></toccata-options>` : nothing}
-        <toccata-chips .studio=${studio}></toccata-chips>
       </div>
       <aside class="tracks" aria-label=${T.tracks.label}><toccata-tracks .studio=${studio}></toccata-tracks></aside>
       <main class="centre">
         <toccata-stage .studio=${studio}></toccata-stage>
+        <toccata-chips .studio=${studio}></toccata-chips>
         ${view.table ? html`<toccata-note-table .studio=${studio}></toccata-note-table>` : nothing}
       </main>
       <aside class="side" aria-label=${T.tabs[side]}>

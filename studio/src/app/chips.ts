@@ -14,7 +14,7 @@ const LINK_MS = 45_000;
 
 export class Chips extends Part {
   static override styles = [controls, css`
-    :host { display: block; background: var(--idea-soft); border-bottom: 1px solid var(--line); }
+    :host { display: block; background: var(--idea-soft); border-top: 1px solid var(--line); }
     .chips { display: flex; align-items: center; gap: 6px; padding: 6px 10px; flex-wrap: wrap; }
     .chip { border-color: var(--line-strong); background: var(--surface); position: relative; overflow: hidden; }
     .chip[aria-pressed="true"] { background: var(--idea); color: var(--surface); border-color: var(--idea); font-weight: 600; }
@@ -82,10 +82,10 @@ export class Chips extends Part {
   }
 
   private originality(report: Report | null): TemplateResult | typeof nothing {
-    if (!report) return html`<span class="muted">${T.ideas.reportPending}</span>`;
+    if (!report) return this.studio.ideas.current?.take.state === "finished" ? html`<span class="muted">${T.ideas.reportPending}</span>` : nothing;
     const found = report.originality;
     if (!found) return nothing;
-    return html`<span class="row"><span title=${found.verdict}>${found.source === null ? T.ideas.original(found.longest) : T.ideas.known(found.longest, found.source)}</span>
+    return html`<span class="row"><span title=${found.source ?? ""}>${capital(found.verdict)}${found.source ? html`<span class="muted"> (${found.source})</span>` : nothing}</span>
       ${found.from === null || found.to === null ? nothing : html`<button class="small outlined" @click=${() => this.studio.hearPassage()}>${icon("ear")}${T.ideas.hearPassage}<kbd>${keyOf("passage")}</kbd></button>`}</span>`;
   }
 
@@ -107,6 +107,10 @@ export class Chips extends Part {
     event.dataTransfer.setData("DownloadURL", `audio/midi:${fileName(this.studio.piece?.title ?? "idea", "mid")}:${url}`);
     event.dataTransfer.setData("text/uri-list", url);
   }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 define("toccata-chips", Chips);

@@ -90,10 +90,10 @@ export class Dialogs extends Part {
   }
 
   private help(): TemplateResult {
-    const groups = Object.entries(T.groups).map(([group, title]) => ({ title, commands: COMMANDS.filter((command) => command.group === group && command.keys.length > 0) }));
+    const groups = Object.entries(T.groups).map(([group, title]) => ({ title, commands: COMMANDS.filter((command) => command.group === group && command.keys.length > 0 && !/^hear[2-9]$/.test(command.id)) }));
     return html`<h3>${T.help.three}</h3><ol class="tips">${T.help.tips.map((tip) => html`<li>${tip}</li>`)}</ol>
       <div class="groups">${groups.map(({ title, commands }) => html`<section><h3>${title}</h3>
-        ${commands.map((command) => html`<div><span>${command.name}</span>${keys(command)}</div>`)}</section>`)}</div>`;
+        ${commands.map((command) => html`<div><span>${command.id === "hear1" ? T.help.hearAny : command.name}</span>${command.id === "hear1" ? html`<span class="keys"><kbd>1–9</kbd></span>` : keys(command)}</div>`)}</section>`)}</div>`;
   }
 
   private found(): Command[] {
@@ -138,7 +138,7 @@ export class Dialogs extends Part {
     const { studio } = this;
     const pieces = (studio.server?.pieces ?? []).filter(({ deleted }) => !deleted).sort((a, b) => b.changed - a.changed);
     return html`<div class="row">
-        <button class="primary" @click=${() => studio.set({ dialog: "new" })}>${icon("plus")}${T.library.new}</button>
+        <button class="primary" autofocus @click=${() => studio.set({ dialog: "new" })}>${icon("plus")}${T.library.new}</button>
         <button class="outlined" @click=${() => void this.openFile()}>${T.library.open}</button>
         <span class="muted small">${T.library.drop}</span></div>
       ${pieces.length === 0 ? html`<p class="muted">${T.library.none}</p>` : nothing}
@@ -193,7 +193,7 @@ export class Dialogs extends Part {
     };
     return html`<p class="muted">${T.transport.soundNote}</p><br>
       <div class="row">
-        ${own ? html`<button class="primary" ?disabled=${this.busy} @click=${() => use(own.name, () => studio.api.soundFont())}>${this.busy ? T.transport.loading : T.transport.useLibrary(own.name)}</button>` : nothing}
+        ${own ? html`<button class="primary" autofocus ?disabled=${this.busy} @click=${() => use(own.name, () => studio.api.soundFont())}>${this.busy ? T.transport.loading : T.transport.useLibrary(own.name)}</button>` : nothing}
         <button class="outlined" ?disabled=${this.busy} @click=${() => void chooseFiles(".sf2,.sf3", false, false).then(([file]) => file && use(file.name, () => file.arrayBuffer()))}>${T.transport.fromFile}</button>
         <button class="outlined" @click=${() => { studio.playing.player.useBuiltIn(); this.close(); }}>${T.transport.builtIn}</button></div>`;
   }

@@ -4,7 +4,7 @@ import type { Api } from "../api";
 import { GrowingIdea } from "../music/idea";
 import type { SongState } from "../music/music";
 import type { IdeaNote, IdeaRequest, Report, StudioEvent, Take } from "../protocol";
-import { diffLayer } from "./layers";
+import { diffLayer, displaced } from "./layers";
 import type { OpenPiece } from "./piece";
 
 export interface Idea {
@@ -19,6 +19,8 @@ export interface IdeasEvents {
   changed(): void;
   /** What is heard became another, or grew. */
   heard(): void;
+  /** The notes of the heard idea are to be seen. */
+  begun(idea: Idea): void;
   finished(idea: Idea, number: number): void;
   failed(idea: Idea, number: number): void;
   error(error: unknown): void;
@@ -85,6 +87,7 @@ export class Ideas {
     this.events.heard();
     this.events.changed();
     const idea = this.current;
+    if (idea) this.events.begun(idea);
     if (idea && idea.take.state !== "growing" && !idea.report) void this.fetchReport(idea);
   }
 
@@ -132,9 +135,11 @@ export class Ideas {
   }
 
   private deliver(idea: Idea, event: StudioEvent): void {
+    const fresh = idea.layer.added.size === 0;
     switch (event.type) {
       case "idea.notes":
         idea.layer.add(event.notes);
+        if (fresh && idea === this.current) this.events.begun(idea);
         break;
       case "idea.removed":
         retract(idea.layer, event.notes);
@@ -160,8 +165,18 @@ export class Ideas {
       default:
         return;
     }
+    if (event.type !== "report") this.displace(idea);
     if (idea === this.current) this.events.heard();
     this.events.changed();
+  }
+
+  /** While an idea grows, the stream brings its notes alone; which old ones they replace is found here. */
+  private displace(idea: Idea): void {
+    const piece = this.piece();
+    if (!piece || idea.take.state !== "growing") return;
+    const { removed } = idea.layer;
+    removed.clear();
+    for (const [track, notes] of displaced(idea.take, idea.layer, piece.song, piece.locks)) removed.set(track, notes);
   }
 
   /** What the stream brought is replaced by what the server has in the end. */
@@ -181,7 +196,8 @@ export class Ideas {
 
   private async fetchReport(idea: Idea): Promise<void> {
     try {
-      idea.report = await this.api.report(idea.take.id);
+      const report = await this.api.report(idea.take.id);
+      if (report.originality || report.ranking) idea.report = report;
       this.events.changed();
     } catch {
       // The report comes over the stream when it is ready; an idea without one is still an idea.
@@ -212,18 +228,15 @@ export class Ideas {
   }
 }
 
-/** Notes that an idea takes out of the song, or its own that it takes back. */
+/** Notes of its own that an idea takes back. */
 function retract(layer: GrowingIdea, notes: readonly IdeaNote[]): void {
-  const others: IdeaNote[] = [];
   for (const note of notes) {
     const own = [...layer.added.values()].find(({ ref }) =>
       note[0] === null ? ref.program === note[1] && ref.drum === note[2] : ref.track === note[0],
     )?.notes;
     const index = own?.findIndex((other) => other.every((value, at) => value === note[at + 3])) ?? -1;
     if (own && index >= 0) own.splice(index, 1);
-    else others.push(note);
   }
-  layer.remove(others);
 }
 
 /** Where a layer's own notes begin and end, in ticks; null if it has none. */

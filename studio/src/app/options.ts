@@ -52,7 +52,7 @@ export class Options extends Part {
           <option value="">${T.strip.any}</option>
           ${(model?.styles ?? []).map((style) => html`<option ?selected=${style === values.style}>${style}</option>`)}</select></label>
         <label><span>${O.chords}</span><input class="chords" .value=${values.chords} placeholder=${O.chordsHint} @change=${(e: Event) => this.put({ chords: valueOf(e) })}></label>
-        ${this.number("temperature", O.temperature, 0, 10, 0.05, O.asModel)}
+        ${this.number("temperature", O.temperature, 0, 10, 0.05, T.strip.any)}
         <button class="small" @click=${() => studio.set({ options: { ...DEFAULTS } })}>${O.reset}</button>
       </div>
       <details ?open=${studio.view.moreOptions} @toggle=${(e: Event) => { studio.view.moreOptions = (e.target as HTMLDetailsElement).open; }}>

@@ -12,8 +12,8 @@ import { Outbox, type Unsent } from "./outbox";
 export interface PieceEvents {
   /** Anything changed. */
   changed(): void;
-  /** The song on screen is another; operations, where it was changed by some. */
-  song(operations: readonly Operation[] | null): void;
+  /** The song on screen is another; `moved` are the operations of an undo or a redo. */
+  song(moved: readonly Operation[] | null): void;
   /** The server refused an edit. */
   refused(error: unknown): void;
   /** The piece was changed elsewhere and has been loaded again. */
@@ -79,11 +79,11 @@ export class OpenPiece {
     this.canUndo = true;
     this.canRedo = false;
     this.outbox.push(operations, this.locks === locks ? undefined : this.locks.list());
-    this.events.song(operations);
+    this.events.song(null);
   }
 
-  undo = (): Promise<void> => this.move((seq) => this.api.undo(this.id, seq), () => this.canUndo);
-  redo = (): Promise<void> => this.move((seq) => this.api.redo(this.id, seq), () => this.canRedo);
+  undo = (): Promise<void> => this.move((seq) => this.api.undo(this.id, seq), () => this.canUndo, true);
+  redo = (): Promise<void> => this.move((seq) => this.api.redo(this.id, seq), () => this.canRedo, true);
   goto = (take: string): Promise<void> => this.move((seq) => this.api.goto(this.id, seq, take));
   accept = (take: string): Promise<void> => this.move((seq) => this.api.accept(this.id, seq, take));
 
@@ -149,7 +149,7 @@ export class OpenPiece {
     let song = SongData.from(answer.song);
     for (const later of this.outbox.waiting) if (later !== edit) song = song.apply(later.operations);
     this.song = song;
-    this.events.song(edit.operations);
+    this.events.song(null);
   }
 
   private async conflict(): Promise<void> {
@@ -157,7 +157,7 @@ export class OpenPiece {
     this.events.reloaded();
   }
 
-  private move(request: (seq: number) => Promise<Moved>, allowed: () => boolean = () => true): Promise<void> {
+  private move(request: (seq: number) => Promise<Moved>, allowed: () => boolean = () => true, shown = false): Promise<void> {
     return this.outbox.then(async () => {
       if (!allowed()) return;
       let moved: Moved;
@@ -175,7 +175,7 @@ export class OpenPiece {
       this.canRedo = moved.canRedo;
       if (moved.song) this.song = SongData.from(moved.song);
       else if (moved.operations) this.song = this.song.apply(moved.operations);
-      this.events.song(moved.operations ?? null);
+      this.events.song(shown ? (moved.operations ?? null) : null);
     });
   }
 

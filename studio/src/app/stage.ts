@@ -40,7 +40,7 @@ export class Stage extends Part {
         <span class="spread"></span>
         ${this.flag(T.roll.table, "table", view.table, () => studio.set({ table: !view.table }))}
         <button class="icon-only" aria-label=${T.commands.zoomOut} title=${this.tip("zoomOut")} @click=${() => studio.roll?.zoom(0.8, 1)}>${icon("minus")}</button>
-        <button class="wide" title=${this.tip("fit")} @click=${() => studio.roll?.zoomToFit()}>${T.commands.fit}</button>
+        <button class="wide" title=${this.tip("fit")} @click=${() => studio.roll?.zoomToFit()}>${T.roll.fit}</button>
         <button class="icon-only" aria-label=${T.commands.zoomIn} title=${this.tip("zoomIn")} @click=${() => studio.roll?.zoom(1.25, 1)}>${icon("plus")}</button>
       </div>
       <div class="roll">

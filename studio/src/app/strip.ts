@@ -11,7 +11,7 @@ export class Strip extends Part {
   static override styles = [controls, css`
     :host { display: block; background: var(--surface); border-bottom: 1px solid var(--line); }
     .strip { display: flex; align-items: center; gap: 6px; padding: 6px 10px; min-height: 46px; overflow-x: auto; scrollbar-width: none; }
-    .range { display: flex; align-items: center; min-width: 118px; font-weight: 600; flex: none; }
+    .range { display: flex; align-items: center; min-width: 216px; font-weight: 600; flex: none; }
     .range.none { color: var(--ink-2); font-weight: 400; }
     .verbs { display: flex; gap: 6px; }
     .verbs button { flex: none; }

@@ -3,7 +3,7 @@
 import { type Api, ServerGone } from "../api";
 import { withIdea } from "../music/idea";
 import type { IdeaLayer, SongState } from "../music/music";
-import type { ModelRow, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
+import type { ModelRow, Note, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
 import { SongData } from "../music/song";
 import type { StudioPlayer } from "../sound";
 import { EventStream, backoff } from "../stream";
@@ -56,6 +56,7 @@ export class Studio {
     this.ideas = new Ideas(api, () => this.piece, {
       changed: () => this.changed(),
       heard: () => this.showLayer(),
+      begun: (idea) => this.reveal([...idea.layer.added.values()].flatMap(({ notes }) => notes)),
       finished: (idea, number) => {
         if (number > 0) this.announcer.say(T.ideas.done(number, idea.take.notes));
         if (this.ideas.takeWhenDone === idea.take.id) void this.take();
@@ -243,7 +244,7 @@ export class Studio {
     await this.attempt(() => this.piece?.goto(take.id) ?? Promise.resolve());
   }
 
-  private songChanged(operations: readonly Operation[] | null): void {
+  private songChanged(moved: readonly Operation[] | null): void {
     const song = this.song;
     if (!song) return;
     this.playing.setSong(song);
@@ -251,16 +252,16 @@ export class Studio {
     if (!activeTrack || !song.track(activeTrack)) this.view.activeTrack = song.tracks[0]?.track ?? null;
     this.view.selection = selection.filter(({ track, tick, pitch }) => (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0);
     if (this.view.compare) void this.compare(this.view.compare.take, this.view.compare.heard);
-    if (operations) this.reveal(operations);
+    if (moved) this.reveal(moved.flatMap((operation) => (operation.type === "notes" ? [...operation.add, ...operation.remove] : [])));
     this.showLayer();
     this.changed();
   }
 
-  /** Scroll to what an undo or another act changed, if it is not in sight. */
-  private reveal(operations: readonly Operation[]): void {
-    const first = operations.find((operation) => operation.type === "notes");
-    const note = first?.type === "notes" ? (first.add[0] ?? first.remove[0]) : undefined;
-    if (note) this.roll?.reveal(note[0], note[2]);
+  /** Scroll to notes, if they are out of sight. */
+  private reveal(notes: readonly Note[]): void {
+    const first = notes.reduce<Note | undefined>((early, note) => (early && early[0] <= note[0] ? early : note), undefined);
+    const pitches = notes.map((note) => note[2]).sort((a, b) => a - b);
+    if (first) this.roll?.reveal(first[0], pitches[pitches.length >> 1]);
   }
 
   // -- ideas

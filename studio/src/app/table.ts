@@ -23,6 +23,7 @@ export class NoteTableView extends Part {
     .scroller { overflow: auto; flex: 1; position: relative; }
     .row { display: grid; grid-template-columns: 1.4fr 1fr 1fr 1fr 56px 40px; gap: 4px; padding: 0 12px; height: ${ROW}px; align-items: center; max-width: 640px; }
     .head { position: sticky; top: 0; background: var(--surface); color: var(--ink-2); font-size: var(--size-small); z-index: 1; border-bottom: 1px solid var(--line); }
+    .head span { padding-left: 9px; }
     .body { position: relative; height: var(--height); }
     .body .row { position: absolute; left: 0; right: 0; top: var(--top); }
     .body .row.selected { background: var(--accent-soft); }

@@ -71,7 +71,7 @@ export class Takes extends Part {
     const head = take.id === studio.piece?.take;
     const comparing = studio.view.compare?.take === take.id;
     const title = titleOf(take);
-    const sub = [take.kind === "idea" && take.verb ? T.verbs[take.verb].name : T.takes.kinds[take.kind], take.bars ? T.range.bars(...take.bars) : "",
+    const sub = [T.takes.kinds[take.kind],
       take.kind === "idea" || take.kind === "recording" ? T.tracks.notes(take.notes) : "", T.takes.states[take.state], head ? T.takes.here : ""];
     const tabbable = this.focused === null ? (head || first && !studio.piece?.take) : this.focused === take.id;
     return html`<div class="take ${head ? "head" : ""} ${comparing ? "compared" : ""} ${take.state}" role="treeitem" aria-level=${depth + 1} aria-selected=${head}
