@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from symusic import Note, Score, Track
+from studio_support import two_hands
 
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.read import read_score
-from toccata.midi.splice import new_file
 from toccata.studio.song import Song, apply, as_expected, empty, imported, open_song
-
-
-def two_hands(bars: int = 4) -> bytes:
-    """A melody and a bass of quarters and halves, as a file of type 1."""
-    score = Score(480)
-    melody, bass = Track("Melody", 0, False), Track("Bass", 32, False)
-    for n in range(4 * bars):
-        melody.notes.append(Note(480 * n, 480, 60 + n % 8, 80))
-    for n in range(2 * bars):
-        bass.notes.append(Note(960 * n, 960, 36 + n % 5, 90))
-    score.tracks.extend([melody, bass])
-    return new_file(score)
 
 
 def notes_op(song: Song, track: str, remove: list[Any] | None = None, add: list[Any] | None = None) -> dict[str, Any]:
@@ -196,4 +184,4 @@ def _overlapping(song: Song, channel: int) -> bool:
         if track.place.channel == channel
         for note in track.notes
     )
-    return any(a[0] == b[0] and b[1] <= a[2] for a, b in zip(spans, spans[1:], strict=False))
+    return any(a[0] == b[0] and b[1] <= a[2] for a, b in pairwise(spans))

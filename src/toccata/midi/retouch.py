@@ -77,8 +77,8 @@ def file_notes(tracks: Sequence[MidiTrack], instruments: Instruments | None = No
 def change_notes(midi: bytes, changes: Sequence[NoteChange]) -> bytes:
     """Remove and add notes; every other event is preserved.
 
-    No key of a channel is struck while it sounds, in whichever tracks: an added note ends where the next one begins, and
-    is left out where one sounds already or begins with it.
+    No key of a channel is struck while it sounds, in whichever tracks: an added note ends where the next one begins,
+    and is left out where one sounds already or begins with it.
 
     Raises:
         MidiError: ``midi`` cannot be taken apart, or has no channel left for a new track; the message is the bare
@@ -207,7 +207,8 @@ def _reprogrammed(tracks: Sequence[MidiTrack], place: Place, program: int) -> li
         ]
     if not names_it:
         first = next((n for n, event in enumerate(own) if event.channel == place.channel), len(own))
-        out[place.track].events.insert(first, Event(own[first].tick if first < len(own) else 0, bytes((status, program))))
+        tick = own[first].tick if first < len(own) else 0
+        out[place.track].events.insert(first, Event(tick, bytes((status, program))))
     return out
 
 
@@ -218,4 +219,3 @@ def _sets(track: MidiTrack, status: int, program: int) -> bool:
 def _name_of(track: MidiTrack) -> str:
     named = (event for event in track.events if event.meta == smf.TRACK_NAME)
     return next((event.payload.decode("utf-8", "replace").strip() for event in named), "")
-

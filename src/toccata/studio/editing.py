@@ -266,8 +266,9 @@ def merge_operations(
     What the idea wrote anew replaces what is there now in its bars and tracks, but for locked notes.
     """
     found = differences(before, after)
-    free = free_notes(now, idea, locks) if idea.verb == "infill" else {}
     kept = {} if before is None else before.by_id
+    free = free_notes(now, idea, locks) if idea.verb == "infill" else {}
+    free = {name: notes for name, notes in free.items() if name in kept}  # tracks made meanwhile stay
     operations = []
     for name in dict.fromkeys([*free, *found["removed"], *found["added"]]):
         added, ref = found["added"].get(name, ([], {}))

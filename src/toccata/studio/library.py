@@ -254,6 +254,10 @@ class Library:
         known = {key: value for key, value in waiting.items() if key in Take.__dataclass_fields__}
         return replace(take, **known)
 
+    def set_report(self, name: str, report: str) -> None:
+        """Save the report of a take, as JSON."""
+        self._update(name, {"report": report})
+
     def rate(self, a: str, b: str, better: str) -> None:
         """Note which of two takes was found better: ``a``, ``b`` or neither, ``same``."""
         self.music.take(a), self.music.take(b)

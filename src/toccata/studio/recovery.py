@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from toccata.errors import ToccataError
 from toccata.studio.folders import unknown_files
@@ -77,12 +79,8 @@ def _unknown(library: Library) -> list[str]:
             if folder in pieces:
                 piece = pieces[folder].id
                 count = open_song(midi).note_count
-                library.store.do(
-                    lambda db, piece=piece, name=name, title=title, count=count: insert_take(
-                        db, id=new_id(), piece=piece, kind="import", state="finished", title=title, file=name,
-                        notes=count,
-                    )
-                )  # fmt: skip
+                about: dict[str, Any] = {"kind": "import", "state": "finished", "title": title, "notes": count}
+                library.store.do(partial(insert_take, id=new_id(), piece=piece, file=name, **about))
             else:
                 pieces[folder] = library.create(folder, midi, folder=folder, file=name)
             done.append(f"{folder}/{name} was found and taken in")

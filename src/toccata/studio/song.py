@@ -23,7 +23,15 @@ from toccata.midi.instruments import Instruments
 from toccata.midi.limits import SONG
 from toccata.midi.notes import Place, score_places
 from toccata.midi.read import read_score
-from toccata.midi.retouch import NoteChange, PlainNote, change_notes, change_program, file_notes, rename_track, set_tempo
+from toccata.midi.retouch import (
+    NoteChange,
+    PlainNote,
+    change_notes,
+    change_program,
+    file_notes,
+    rename_track,
+    set_tempo,
+)
 from toccata.midi.smf import MidiTrack
 from toccata.midi.splice import new_file
 from toccata.midi.text import readable, to_text
