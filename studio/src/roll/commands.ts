@@ -23,7 +23,9 @@ export class Commands {
   constructor(
     private readonly host: Host,
     private readonly spoken: HTMLElement,
-  ) {}
+  ) {
+    host.oncommit = () => this.keepFocus();
+  }
 
   run(name: RollCommand): void {
     const { host } = this;
@@ -97,11 +99,10 @@ export class Commands {
   }
 
   /** The focused note may be gone after an edit; a moved selection takes the focus with it. */
-  keepFocus(): void {
+  private keepFocus(): void {
     const { state } = this.host;
     if (!state.focus || !state.song) return;
-    if (existing(state.song, [state.focus]).length) return;
-    state.focus = state.selection.refs[0] ?? null;
+    if (existing(state.song, [state.focus]).length === 0) state.focus = state.selection.refs[0] ?? null;
     this.describe();
   }
 
@@ -198,9 +199,9 @@ export class Commands {
     const { host } = this;
     const bars = host.state.song?.bars;
     if (!bars) return;
-    const chosen = host.state.selection.size ? host.selected() : this.all();
-    const edit = changeOf(host.free(chosen), (note) => quantisedNote(note, host.step, bars));
-    host.commit(edit, "Quantise", host.state.selection.size ? undefined : []);
+    const selected = host.selected();
+    const edit = changeOf(host.free(selected.size ? selected : this.all()), (note) => quantisedNote(note, host.step, bars));
+    host.commit(edit, "Quantise", selected.size ? undefined : []);
   }
 }
 

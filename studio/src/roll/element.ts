@@ -66,7 +66,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     if (song === this.state.song) return;
     this.state.song = song;
     this.stage.showSong();
-    this.commands.keepFocus();
+    this.host.forget();
   }
 
   get activeTrack(): string | null {
