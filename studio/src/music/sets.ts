@@ -26,6 +26,10 @@ export class NoteSet implements Locks {
     return new NoteSet(Array.from(locked, ([track, tick, pitch]) => ({ track, tick, pitch })));
   }
 
+  [Symbol.iterator](): Iterator<NoteRef> {
+    return this.refs[Symbol.iterator]();
+  }
+
   get size(): number {
     return this.refs.length;
   }
