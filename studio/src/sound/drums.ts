@@ -62,7 +62,7 @@ function metalWave(
     for (const partial of partials) value += 0.7 * Math.sin((2 * Math.PI * partial * n) / rate);
     wave[n] = value * Math.exp(-n / (decay * rate));
   }
-  return finished(wave, thin ? 0.3 : 0.45, rate);
+  return finished(wave, thin ? 0.45 : 0.55, rate);
 }
 
 function blockWave([frequency, decay]: readonly [number, number], rate: number): Float32Array<ArrayBuffer> {

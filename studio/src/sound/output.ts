@@ -6,6 +6,8 @@ const KNEE = 0.7;
 const DRIVE = 8; // the limiter's curve reaches this many times full scale
 const THRESHOLD = -12; // dB
 const RATIO = 4;
+/** So loud that a single note is heard well; many at once meet the compressor. */
+const LOUDNESS = 1.6;
 
 export class Output {
   /** For dry voices: the room is added. */
@@ -18,6 +20,7 @@ export class Output {
 
   constructor(private readonly context: BaseAudioContext) {
     this.input = context.createGain();
+    this.input.gain.value = LOUDNESS;
     this.direct = context.createGain();
     this.wet = context.createGain();
     const room = context.createConvolver();

@@ -1,6 +1,7 @@
 /**
  * The instruments of the built-in sound: what partials they have, and how they come and go. They are those of the
- * Python package's `render/timbres.py`, so that a piece sounds alike in the page and in a rendered file.
+ * Python package's `render/timbres.py`, so that a piece sounds alike in the page and in a rendered file; only their gains
+ * differ, as nothing evens out a piece's loudness while it is played.
  */
 
 export interface Timbre {
@@ -41,23 +42,23 @@ const ELECTRIC = timbre([1, 0.15, 0.5, 0.05, 0.2, 0.02, 0.12], [1, 0.12, 0.08], 
   attack: 0.004, decay: 1.6, fade: 0.25, release: 0.15,
 });
 const HARPSICHORD = timbre(falling(0.7), falling(1.1, 16), {
-  attack: 0.002, decay: 0.8, fade: 0.2, release: 0.06, gain: 0.6,
+  attack: 0.002, decay: 0.8, fade: 0.2, release: 0.06, gain: 0.75,
 });
 const BELL = timbre([1, 0, 0.3, 0.55, 0, 0, 0.2, 0, 0.1, 0, 0.25], [1, 0, 0, 0.2], {
   attack: 0.002, decay: 0.9, fade: 0.12, release: 0.5,
 });
 const WOOD = timbre([1, 0, 0.1, 0.6, 0, 0, 0, 0, 0, 0.2], [1, 0, 0, 0.1], {
-  attack: 0.002, decay: 0.22, fade: 0.05, release: 0.15, gain: 1.2,
+  attack: 0.002, decay: 0.22, fade: 0.05, release: 0.15, gain: 1.7,
 });
 const PIPES = [1, 0.8, 0.5, 0.6, 0.1, 0.3, 0, 0.25];
 const ORGAN = timbre(PIPES, PIPES, { attack: 0.015, release: 0.07, gain: 0.45 });
-const ACCORDION = timbre(falling(0.9, 18), falling(1, 18), { attack: 0.03, release: 0.08, chorus: 7, gain: 0.5 });
+const ACCORDION = timbre(falling(0.9, 18), falling(1, 18), { attack: 0.03, release: 0.08, chorus: 7, gain: 0.65 });
 const GUITAR = timbre(falling(1, 18), falling(1.9, 8), { attack: 0.003, decay: 0.9, fade: 0.2, release: 0.1 });
 const LEAD_GUITAR = timbre(falling(0.75), falling(0.9), {
   attack: 0.004, decay: 5, fade: 1, release: 0.1, vibrato: 6, gain: 0.45,
 });
 const MUTED = timbre(falling(1.2, 12), falling(2.2, 6), {
-  attack: 0.002, decay: 0.14, fade: 0.06, release: 0.05, gain: 1.1,
+  attack: 0.002, decay: 0.14, fade: 0.06, release: 0.05, gain: 1.6,
 });
 const BASS = timbre(falling(1.2, 12), falling(1.8, 5), {
   attack: 0.005, decay: 1.3, fade: 0.2, release: 0.08, gain: 1.3,
@@ -66,7 +67,7 @@ const STRINGS = timbre(falling(1.05), falling(1.2, 18), {
   attack: 0.07, release: 0.16, vibrato: 9, fade: 0.4, gain: 0.62,
 });
 const SECTION = timbre(falling(1.1, 20), falling(1.3, 16), {
-  attack: 0.11, release: 0.28, vibrato: 5, chorus: 9, gain: 0.55,
+  attack: 0.11, release: 0.28, vibrato: 5, chorus: 9, gain: 0.85,
 });
 const VOICES = timbre([1, 0.75, 0.45, 0.2, 0.1, 0.12, 0.09, 0.04], [1, 0.7, 0.4, 0.15, 0.07, 0.1, 0.06], {
   attack: 0.08, release: 0.2, vibrato: 10, chorus: 7, gain: 0.75,
@@ -86,9 +87,9 @@ const CLARINET = timbre(falling(1, 15, 0.08), falling(1.15, 13, 0.08), { attack:
 const FLUTE = timbre([1, 0.45, 0.2, 0.06, 0.03], [1, 0.3, 0.1, 0.03], {
   attack: 0.045, release: 0.1, vibrato: 9, gain: 0.85,
 });
-const SQUARE = timbre(falling(1, 23, 0), falling(1, 23, 0), { release: 0.06, gain: 0.45 });
-const SAW = timbre(falling(1), falling(1.1), { release: 0.06, chorus: 5, gain: 0.45 });
-const PAD = timbre(falling(1.3, 16), falling(1.7, 12), { attack: 0.3, release: 0.6, chorus: 11, gain: 0.65 });
+const SQUARE = timbre(falling(1, 23, 0), falling(1, 23, 0), { release: 0.06, gain: 0.55 });
+const SAW = timbre(falling(1), falling(1.1), { release: 0.06, chorus: 5, gain: 0.7 });
+const PAD = timbre(falling(1.3, 16), falling(1.7, 12), { attack: 0.3, release: 0.6, chorus: 11, gain: 1 });
 
 const FAMILIES: readonly Timbre[] = [
   PIANO, BELL, ORGAN, GUITAR, BASS, STRINGS, SECTION, BRASS,
