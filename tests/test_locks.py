@@ -290,3 +290,28 @@ def test_the_command_locks(data: Path, path: Path, tmp_path: Path) -> None:
     result = call(*asked, "--lock", "9000", "--force")
     assert result.code != 0
     assert "there is no bar 9000 to lock: the song has" in result.error
+
+
+def test_single_notes_are_locked_by_track_tick_and_pitch(model: Model) -> None:
+    data = midi([program(1), *(event for p in (60, 62, 64, 65, 67, 69, 71, 72) for event in (on(p), off(p, 96)))])
+    single = Lock.read("@1/96/62,1/480/69")
+    assert single.notes == ((1, 96, 62), (1, 480, 69))
+    assert Lock.read(str(single)) == single
+    assert locked_notes(Score.from_midi(data), bar_map(Score.from_midi(data)), [single]) == {(0, 96, 62), (0, 480, 69)}
+    (piece,) = model.infill(data, [(1, 2)], locks=[single], seed=1)
+    kept = locked(piece.midi, [single])
+    assert kept == locked(data, [single])
+    assert kept.total() == 2
+
+
+@pytest.mark.parametrize("text", ["@", "@1", "@1/2", "@0/0/60", "@1/0/128", "@1/-1/60", "@a/b/c", "@1/2/3/4"])
+def test_single_notes_that_are_none(text: str) -> None:
+    with pytest.raises(RequestError, match="TRACK/TICK/PITCH"):
+        Lock.read(text)
+
+
+def test_a_single_note_that_is_not_there() -> None:
+    song = Score.from_midi(midi([on(60), off(60, 96)]))
+    for text in ("@1/0/61", "@1/1/60", "@2/0/60"):
+        with pytest.raises(RequestError, match="there is no note to lock in track"):
+            locked_notes(song, bar_map(song), [Lock.read(text)])

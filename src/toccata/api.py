@@ -24,6 +24,7 @@ from toccata.folder_lock import locked, locks
 from toccata.look import (
     Inspection,
     doctor,
+    find_soundfont,
     inspect,
     model_rows,
     models,
@@ -81,6 +82,7 @@ __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
     "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
     "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate", "find_model",
+    "find_soundfont",
     "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
     "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train", "with_interval",

@@ -86,7 +86,7 @@ def _acquire(folder: Path) -> int | None:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
-            free = _try_lock(handle)
+            free = try_lock(handle)
         except OSError:  # no locks here
             os.close(handle)
             with suppress(OSError):
@@ -107,7 +107,7 @@ def _acquire(folder: Path) -> int | None:
     return handle
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
     """Take the lock if it is free; return whether it was."""
     try:
         import fcntl

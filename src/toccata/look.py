@@ -366,6 +366,17 @@ def soundfont_folders() -> list[Path]:
     return folders()
 
 
+def find_soundfont(named: str | Path | None = None) -> Path | None:
+    """Return the SoundFont that plays music here; None: there is none, and the built-in synthesis plays.
+
+    Raises:
+        RequestError: The one that is named, here or by TOCCATA_SOUNDFONT, does not exist.
+    """
+    from toccata.render.audio import find_soundfont as found
+
+    return found(None if named is None else Path(named))
+
+
 def _soundfont() -> str | None:
     from toccata.render.audio import find_soundfont
 

@@ -25,7 +25,9 @@ from toccata.engine.guidance import ControlIds
 from toccata.engine.job import Decoded, DecodeJob
 from toccata.engine.network import Bits, Network
 from toccata.engine.sampling import Sampling
-from toccata.engine.scheduler import Handle, Scheduler, Verb
+from toccata.engine.scheduler import Handle as Handle
+from toccata.engine.scheduler import Scheduler as Scheduler
+from toccata.engine.scheduler import Verb
 from toccata.engine.seeds import Seed, seeds_of
 from toccata.errors import ArgumentError, ModelError, RequestError, shown
 from toccata.events import Event, PieceFinished
@@ -672,7 +674,7 @@ class Model:
                     _raise(handle)
                     if handle.done and number not in finished:
                         finished.add(number)
-                        waiting.append(PieceFinished(number, _piece_of(handle.result)))
+                        waiting.append(PieceFinished(number, piece_of(handle.result)))
                 stats.tokens, stats.notes = (sum(getattr(h, name) for h in handles) for name in ("tokens", "notes"))
                 stats.seconds = time.perf_counter() - began
                 while waiting:
@@ -785,7 +787,8 @@ def _locks_of(song: Source) -> tuple[Lock, ...]:
     return song.locks if isinstance(song, Piece) else ()
 
 
-def _piece_of(result: Piece | tuple[Piece, Change]) -> Piece:
+def piece_of(result: Piece | tuple[Piece, Change]) -> Piece:
+    """Return the piece in the result of a verb."""
     return result if isinstance(result, Piece) else result[0]
 
 

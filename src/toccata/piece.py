@@ -81,14 +81,15 @@ class Piece:
 
     @checked
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the piece as a MIDI file.
+        """Write the piece as a MIDI file, or as a page to see and to hear it: one .html file that needs no network.
 
         Raises:
             RequestError: There is a file already, and ``force`` is not given.
         """
         path = Path(path)
+        content = self._document(path.stem) if path.suffix.lower() in (".html", ".htm") else self.midi
         try:
-            write_bytes(path, self.midi, replace=force)
+            write_bytes(path, content, replace=force)
         except FileExistsError:
             if force or not os.path.lexists(path):  # what is in the way is its folder's name
                 raise
@@ -167,11 +168,27 @@ class Piece:
         return Path(path)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Return a piano roll and a player for notebooks."""
+        """Return a piano roll and a player for notebooks: to scroll and play where scripts run, else as a picture."""
         from toccata.render.roll import svg
 
         roll = svg(self.score, prompt_end=self.prompt_end)
-        return {"text/html": _page(roll, self._sound()), "image/svg+xml": roll, "text/plain": repr(self)}
+        return {"text/html": self._element(roll), "image/svg+xml": roll, "text/plain": repr(self)}
+
+    def _element(self, roll: str, *, script: bool = True) -> str:
+        """Return the HTML of the piece in a notebook; ``script``: with all that it needs to draw and play itself."""
+        from toccata.render.page import element
+
+        return element(self.score, self.midi, _still(roll, self._sound()), name=self._name, script=script)
+
+    def _document(self, title: str) -> bytes:
+        from toccata.render.page import document
+
+        return document(self.score, self.midi, title).encode()
+
+    @property
+    def _name(self) -> str:
+        """What a file of the piece is called, without its suffix."""
+        return Path(str(self.origin.get("file") or "piece")).stem
 
     def _sound(self) -> bytes:
         """Return the piece as an MP3; empty if it is too long, or cannot be rendered here."""
@@ -191,8 +208,12 @@ class Pieces(list[Piece]):
     """A list of pieces that a notebook shows one below the other."""
 
     def _repr_html_(self) -> str:
-        """Return the piano rolls and players of all pieces."""
-        return "<hr>".join(piece._repr_mimebundle_()["text/html"] for piece in self)
+        """Return the piano rolls and players of all pieces; the scripts come once, with the first."""
+        from toccata.render.roll import svg
+
+        rolls = [svg(piece.score, prompt_end=piece.prompt_end) for piece in self]
+        shown = zip(self, rolls, strict=True)
+        return "<hr>".join(piece._element(roll, script=not n) for n, (piece, roll) in enumerate(shown))
 
 
 @checked
@@ -241,8 +262,8 @@ def origin_text(origin: Mapping[str, Any]) -> str:
     return ORIGIN + base64.b64encode(text).decode()
 
 
-def _page(roll: str, sound: bytes) -> str:
-    """Return self-contained HTML.
+def _still(roll: str, sound: bytes) -> str:
+    """Return HTML that needs no scripts: a picture and a recording.
 
     The roll is an image in it, as notebooks remove SVG from HTML that they do not trust.
     """

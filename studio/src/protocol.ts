@@ -179,7 +179,9 @@ export type StudioEvent =
   | { type: "idea.finished" | "idea.failed" | "take.changed"; take: Take }
   | { type: "piece.changed"; piece: string; seq: number }
   | { type: "training"; training: Training }
-  | { type: "report"; take: string; report: Report };
+  | { type: "report"; take: string; report: Report }
+  /** Events were lost, or the server is another than before: everything has to be loaded again. */
+  | { type: "reset" };
 
 export interface IdeaRequest {
   seq: number;

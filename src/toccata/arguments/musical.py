@@ -14,6 +14,7 @@ BARS_OF_A_SONG = Whole(1, 9_999_999)
 _DIGITS = "[0-9]{1,7}"
 _SPAN = re.compile(rf"\s*({_DIGITS})(?:\s*-\s*({_DIGITS}))?\s*")
 _METER = re.compile(r"\s*([0-9]{1,2})\s*/\s*([0-9]{1,2})\s*")
+_LONGEST_LIST = 1_000_000  # characters: single notes may be many
 _LEVEL = Whole(-999, 999)  # how many there are of each control is known where controls are
 
 
@@ -142,7 +143,7 @@ class Locks(Kind):
         """As a Lock."""
         if is_instance(value, "Lock"):
             return value
-        if not isinstance(value, str) or len(value) > 1000:
+        if not isinstance(value, str) or len(value) > (_LONGEST_LIST if value.startswith("@") else 1000):
             raise Unfit
         return called("toccata.midi.locks:Lock.read", value)
 

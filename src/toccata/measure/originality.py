@@ -55,6 +55,8 @@ class Originality:
         model: The ancestor that learned the training piece; empty for the model itself.
         at_least: Whether it was looked up in a thinned index, or in one, too: then ``notes``, ``bars`` and ``share``
             are lower bounds, and where there is none, there may be one.
+        start: The tick of the piece looked at where it begins.
+        end: The tick where it ends.
     """
 
     notes: int = 0
@@ -65,6 +67,8 @@ class Originality:
     share: float = 0.0
     model: str = ""
     at_least: bool = False
+    start: int = 0
+    end: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -272,6 +276,8 @@ class _Search:
             share=self.share,
             model=there.model,
             at_least=at_least,
+            start=best.begin,
+            end=best.end,
         )
 
     def _passages(self, line: Line) -> Iterator[tuple[int, int, bytes | int]]:

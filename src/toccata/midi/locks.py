@@ -38,25 +38,31 @@ class NoteRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Lock:
-    """A selection of notes to preserve: those that begin in some bars, of some tracks, between some pitches.
+    """A selection of notes to preserve: those that begin in some bars, of some tracks, between some pitches; or notes.
 
     Attributes:
         bars: First and last bar, counted from 1; None: all.
         tracks: Numbers from 1, or names of tracks or instruments; None: all.
         pitches: Lowest and highest; None: all.
+        notes: Single notes instead: the number of the track from 1, the tick where the note begins, its pitch.
     """
 
     bars: tuple[int, int] | None = None
     tracks: tuple[int | str, ...] | None = None
     pitches: tuple[int, int] | None = None
+    notes: tuple[NoteRef, ...] | None = None
 
     @classmethod
     def read(cls, text: str) -> Lock:
         """Parse ``BARS:TRACKS:PITCHES``, each optional: ``5-6``, ``5-8:melody``, ``::C5-G9``, ``:1,bass``.
 
+        Single notes are ``@TRACK/TICK/PITCH``, with commas between them: ``@1/480/60,2/960/48``.
+
         Raises:
             RequestError: It has another form.
         """
+        if text.startswith("@"):
+            return cls(notes=_notes(text))
         parts = [part.strip() for part in text.split(":")]
         if len(parts) > 3 or not any(parts):
             raise RequestError(f"{shown(text)} is no lock: write BARS:TRACKS:PITCHES, e.g. 5-6, 5-8:melody or ::C5-G9")
@@ -87,6 +93,8 @@ class Lock:
 
     def __str__(self) -> str:
         """The lock as text that :meth:`read` parses."""
+        if self.notes is not None:
+            return "@" + ",".join("/".join(map(str, note)) for note in self.notes)
         bars, pitches = ("" if span is None else f"{span[0]}-{span[1]}" for span in (self.bars, self.pitches))
         return f"{bars}:{','.join(map(str, self.tracks or ()))}:{pitches}".rstrip(":")
 
@@ -107,6 +115,16 @@ def pitch_range(text: str) -> tuple[int, int]:
     except ValueError:
         raise RequestError(f"{shown(text)} is no range of pitches: write C3-C6, or 48-84") from None
     return low, high
+
+
+def _notes(text: str) -> tuple[NoteRef, ...]:
+    try:
+        notes = [NoteRef(*map(int, word.split("/"))) for word in text[1:].split(",")]
+    except (TypeError, ValueError):
+        notes = []
+    if not notes or any(note.track < 1 or note.tick < 0 or not 0 <= note.pitch <= 127 for note in notes):
+        raise RequestError(f"{shown(text)} are no notes to lock: write @TRACK/TICK/PITCH, e.g. @1/480/60,2/960/48")
+    return tuple(notes)
 
 
 def _range(part: str, text: str, number: Callable[[One], int]) -> tuple[int, int] | None:
@@ -173,6 +191,9 @@ def locked_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[
     """
     locked: set[NoteRef] = set()
     for lock in locks:
+        if lock.notes is not None:
+            locked |= _single(song, lock.notes)
+            continue
         first, last = lock.bars or (1, len(bars))
         if last > len(bars):
             which = f"is no bar {last}" if first == last else f"are no bars {first} to {last}"
@@ -191,3 +212,17 @@ def locked_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[
             raise RequestError(f"the lock {lock} holds no note")
         locked |= held
     return frozenset(locked)
+
+
+def _single(song: Score, notes: Sequence[NoteRef]) -> set[NoteRef]:
+    """Return single notes of a song, their tracks counted from 0."""
+    found = {NoteRef(number - 1, tick, pitch) for number, tick, pitch in notes}
+    for number in sorted({note.track for note in found}):
+        there = range(len(song.tracks))
+        own = {(note.time, note.pitch) for note in song.tracks[number].notes} if number in there else set()
+        for note in sorted(found):
+            if note.track == number and note[1:] not in own:
+                raise RequestError(
+                    f"there is no note to lock in track {number + 1} at tick {note.tick:,} of pitch {note.pitch}"
+                )
+    return found

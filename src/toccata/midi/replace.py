@@ -97,9 +97,9 @@ def replace_notes(
             voice.announced, voice.others = False, []
         if voice.notes:
             (fresh if target is None else given).append(voice)
-    names = _settle(fresh, tracks, single, instruments.drum_channels)
-    _make_room(given + fresh, tracks)
-    added = _laid(given, fresh, tracks)
+    names = settle(fresh, tracks, single, instruments.drum_channels)
+    make_room(given + fresh, tracks)
+    added = laid(given, fresh, tracks)
     tracks += [named_track(name) for name in names]
     out = [merged(track, added[number]) for number, track in enumerate(tracks)]
     if text:
@@ -134,10 +134,20 @@ def _without(
     return MidiTrack([event for n, event in enumerate(track.events) if n not in removed], track.end)
 
 
-def _settle(
+def settle(
     voices: Sequence[Part], tracks: Sequence[MidiTrack], single: bool, drum_channels: frozenset[int]
 ) -> list[str]:
-    """Give each of ``voices`` a track of its own and a channel; return the names of the new tracks."""
+    """Give each of ``voices`` a track of its own and a channel; return the names of the new tracks.
+
+    Args:
+        voices: What needs a track; each has notes.
+        tracks: Those of the file.
+        single: Whether the file is of type 0: all goes into its one track.
+        drum_channels: The channels that play drums.
+
+    Raises:
+        MidiError: There is no channel left; the message is the bare reason.
+    """
     names: list[str] = []
     busy: dict[int, float] = {}  # by channel, the tick of its last event
     for number, track in enumerate(tracks if voices else ()):
@@ -208,7 +218,7 @@ class _Key:
         return out
 
 
-def _make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
+def make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
     """Shorten or drop new notes that would collide with a sounding note of the same pitch and channel."""
     keys: dict[tuple[int, int], _Key] = defaultdict(_Key)
     for number, voice in enumerate(voices):
@@ -230,7 +240,7 @@ def _make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
         voice.notes.sort()
 
 
-def _laid(given: Sequence[Part], fresh: Sequence[Part], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
+def laid(given: Sequence[Part], fresh: Sequence[Part], tracks: Sequence[MidiTrack]) -> dict[int, list[Added]]:
     """Return the events of the new notes, by track: those in the file's tracks, and those in tracks of their own."""
     out: dict[int, list[Added]] = defaultdict(list)
     instruments = Instruments(tracks)

@@ -82,7 +82,10 @@ class Prompt:
         """
         known = []
         for lock in locks:
-            if lock.tracks is None:
+            if lock.notes is not None and self.seen is not None:
+                moved = [note._replace(track=min(self.tracks([note.track])) + 1) for note in lock.notes]
+                known.append(replace(lock, notes=tuple(moved)))
+            elif lock.tracks is None:
                 known.append(lock)
             elif words := [word for word in lock.tracks if not is_melody(word)]:
                 known.append(replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(words)))))

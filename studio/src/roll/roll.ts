@@ -11,11 +11,13 @@ export type Tool = "select" | "draw";
 /** Properties of the element; set one, and it is drawn at the next frame. */
 export interface RollProperties {
   song: SongState | null;
-  /** Other songs' notes are not shown; the tracks that can be edited. */
+  /** Drawn in front, touched first, and where new notes go; null: the first track that is shown. */
   activeTrack: string | null;
-  /** Tracks drawn behind, pale. */
+  /** Tracks drawn behind, pale; their notes cannot be touched. All other tracks that are shown can be edited. */
   ghosts: ReadonlySet<string>;
-  hidden: ReadonlySet<string>;
+  /** Tracks that are not drawn; the active track always is. (`hidden` is a property of every HTML element.) */
+  hiddenTracks: ReadonlySet<string>;
+  /** Drawn above the song. Set it again, the same object too, when notes were added to it: only those are drawn. */
   idea: IdeaLayer | null;
   locks: Locks;
   selection: readonly NoteRef[];
@@ -33,7 +35,9 @@ export interface RollProperties {
 export interface RollMethods {
   /** Move the play cursor; repaints nothing. */
   cursorAt(tick: number, follow: boolean): void;
-  scrollTo(tick: number, pitch?: number): void;
+  /** Scroll to a tick (and a pitch), if it is out of sight. */
+  reveal(tick: number, pitch?: number): void;
+  /** Zoom by factors, about the middle of what is seen. */
   zoom(x: number, y: number): void;
   zoomToFit(): void;
   /** Run an editing command on the selection; answers through the `edit` event. */
@@ -50,7 +54,11 @@ export type RollCommand =
   | "up" | "down" | "octaveUp" | "octaveDown" | "left" | "right" | "longer" | "shorter"
   | "louder" | "softer" | "nextNote" | "previousNote";
 
-/** Events of the element: `CustomEvent`s with these details. */
+/**
+ * Events of the element: `CustomEvent`s with these details. The roll has its new selection, range and loop when it sends
+ * `select`, `range` and `loop`; the song is the page's: `edit` is to be answered by setting `song`, at once, so that the
+ * notes are where they were dropped. The roll then selects what the event says.
+ */
 export interface RollEvents {
   /** One gesture is one event. */
   edit: { operations: Operation[]; selection: NoteRef[]; label: string };

@@ -11,8 +11,8 @@ export interface Voices {
   /** Strike a key; `at` 0 is now. */
   on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void;
   off(channel: number, pitch: number, at: number): void;
-  /** Silence everything, also what was scheduled. */
-  silence(): void;
+  /** Silence everything, also what was scheduled; answers from when on it can sound again. */
+  silence(): number;
 }
 
 export interface PlayerState {
@@ -40,12 +40,17 @@ export interface Player {
   seek(tick: number): void;
   /** Where the ear is, in ticks: the audio clock minus the output's latency. Call it once a frame. */
   position(): number;
-  /** A touched key, at once. */
+  /** A touched key, at once; it is let go by itself. */
   touch(program: number, drum: boolean, pitch: number, velocity: number): void;
+  /** A key of a keyboard, at once, until `release`. */
+  press(program: number, drum: boolean, pitch: number, velocity: number): void;
+  release(pitch: number): void;
   /** Use a SoundFont (bytes of .sf2 or .sf3); resolves when it sounds, rejects with one line why not. */
   useSoundFont(name: string, bytes: ArrayBuffer): Promise<void>;
-  /** Render the song offline, as a WAV file. */
+  /** Render the song offline, as a WAV file of the built-in sound. */
   wav(song: SongState): Promise<Blob>;
   /** Milliseconds from a touch to the first sound, measured on the output. */
   latency(): number | null;
+  /** Stop, and give the audio device back. */
+  close(): void;
 }

@@ -1,0 +1,380 @@
+"""The decoding threads: one for each model in use, with one scheduler that all clients share.
+
+A request is planned in a worker thread; its pieces get rows of the model beside those of others, as soon as there are
+any, and leave them when they are done. A thread without work sleeps.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeAlias
+
+from toccata import api
+from toccata.errors import ModelError, ToccataError, shown
+from toccata.events import Event
+from toccata.musicmodel import Model, Plan, Scheduler, plan
+from toccata.server.settings import ServerSettings
+from toccata.server.writing import Busy as Busy
+from toccata.server.writing import Writing as Writing
+
+ROWS = 16
+"""The rows of a model: so many sequences are decoded together."""
+FREE = 4
+"""Rows that one request leaves for others, so that a new request begins at once beside one of very many pieces."""
+_WORKERS = 4
+_ABOUT = "toccata.json"
+_Mark: TypeAlias = "tuple[int, int, int]"
+"""What changes when a model folder is replaced."""
+
+
+class Decoder:
+    """One model and the thread that decodes for all requests to it.
+
+    Attributes:
+        model: The model.
+        path: Its folder.
+    """
+
+    def __init__(self, path: Path, workers: ThreadPoolExecutor) -> None:
+        """Open a model, and make it ready to write at once.
+
+        Raises:
+            ModelError: It cannot be opened.
+        """
+        self.path, self._workers, self._mark = path, workers, _mark(path)
+        self.model: Model = api.load(path)
+        self._some = threading.Condition()
+        self._writings: list[Writing] = []
+        self._news = self._stopping = False
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"decoder of {self.model.name}", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its folder is still the one that was opened."""
+        return _mark(self.path) == self._mark
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to write."""
+        with self._some:
+            return not self._writings
+
+    def add(self, writing: Writing, planned: Plan) -> bool:
+        """Write the pieces of a plan; return False if the decoder was closed meanwhile."""
+        writing.begin(planned, self._wake)
+        with self._some:
+            if self._stopping:
+                return False
+            self._writings.append(writing)
+        self._wake()
+        return True
+
+    def close(self) -> None:
+        """End the thread when all that was submitted is written."""
+        with self._some:
+            self._stopping = True
+        self._wake()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
+    def _wake(self) -> None:
+        with self._some:
+            self._news = True
+            self._some.notify()
+
+    # -- the decoding thread -------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self.model.scheduler(ROWS) as scheduler:
+            self._warm(scheduler)
+            self._ready.set()
+            while True:
+                with self._some:
+                    self._some.wait_for(lambda: self._news or scheduler.busy or self._stopping)
+                    self._news = False
+                    if self._stopping and not self._writings:
+                        return
+                    begun = self._admitted()
+                for writing, number in begun:
+                    self._workers.submit(self._start, writing, number, scheduler)
+                try:
+                    if scheduler.busy:
+                        scheduler.step()
+                except Exception as error:  # a fault that is no sequence's own: begin again without any
+                    self._fail_all(scheduler, error)
+                self._settle()
+
+    def _warm(self, scheduler: Scheduler) -> None:
+        """Write a few tokens, so that the first request finds everything loaded."""
+        try:
+            for verb in plan(self.model, "generate", bars=1, max_tokens=8, seed=0).verbs:
+                scheduler.submit(verb, lambda _: None)
+            scheduler.run()
+        except ToccataError:  # what is wrong is said to the first client
+            scheduler.close()
+
+    def _admitted(self) -> list[tuple[Writing, int]]:
+        """Choose the pieces that begin now: of the request that has the fewest rows, of two the one that came first."""
+        found: list[tuple[Writing, int]] = []
+        used = sum(writing.rows for writing in self._writings)
+        while used < ROWS:
+            able = [w for w in self._writings if w.next_piece() is not None and (not w.rows or w.rows < ROWS - FREE)]
+            if not able:
+                break
+            writing = min(able, key=lambda one: one.rows)
+            number = writing.next_piece()
+            assert number is not None
+            used += writing.admit(number)
+            found.append((writing, number))
+        return found
+
+    def _start(self, writing: Writing, number: int, scheduler: Scheduler) -> None:
+        writing.start(number, scheduler.submit)
+        self._wake()
+
+    def _settle(self) -> None:
+        with self._some:
+            writings = list(self._writings)
+        for writing in writings:
+            if writing.settle():
+                with self._some:
+                    self._writings.remove(writing)
+                    self._news = True  # its rows are free
+                self._workers.submit(writing.finish)
+
+    def _fail_all(self, scheduler: Scheduler, error: Exception) -> None:
+        with self._some:
+            failed, self._writings = self._writings, []
+        scheduler.close()
+        for writing in failed:
+            writing.cancel()
+            self._workers.submit(writing.finish, error)
+
+
+class Decoders:
+    """The models of a server, each opened when it is first needed.
+
+    Usable from any thread. A model whose folder was replaced is opened again; what the old one has begun is finished.
+    """
+
+    def __init__(self, settings: ServerSettings | None = None, *, places: Sequence[Path] = ()) -> None:
+        """Create decoders without any thread.
+
+        Args:
+            settings: Which models there are, and how many verbs may wait and run.
+            places: Further folders whose models are offered.
+        """
+        self.settings, self.places = settings or ServerSettings(), list(places)
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="toccata worker")
+        self._open: dict[Path, Decoder] = {}  # the one used last is the last
+        self._opening: dict[Path, threading.Lock] = {}
+        self._known: dict[str | None, tuple[Path, _Mark]] = {}  # where the models are, by their names
+        self._lock = threading.Lock()
+        self._active: set[Writing] = set()
+        self._seconds: deque[float] = deque([2.0], maxlen=32)  # of the latest verbs
+        self._closed = False
+
+    # -- models --------------------------------------------------------------------------------------------------------
+
+    def models(self) -> list[dict[str, Any]]:
+        """Describe the models, as ``toccata models --json`` does, the default one first."""
+        if self.settings.models:
+            rows = [row for name in self.settings.models for row in _rows(api.find_model(name))]
+        else:
+            rows = api.model_rows()
+        for place in self.places:
+            if place.is_dir():
+                rows += api.model_rows(place)
+        found: dict[Path, dict[str, Any]] = {}
+        for row in rows:
+            found.setdefault(Path(row["path"]).resolve(), row)
+        if not self.settings.models:
+            default = next(iter(_rows(api.find_model())), None)
+            key = None if default is None else Path(default["path"]).resolve()
+            return sorted(found.values(), key=lambda row: Path(row["path"]).resolve() != key)
+        return list(found.values())
+
+    def path_of(self, name: str | None) -> Path:
+        """Return the folder of a model by its name; None: the default model.
+
+        Raises:
+            ModelError: There is no model of that name, or it cannot be used.
+        """
+        with self._lock:
+            known = self._known.get(name)
+        if known is not None and (mark := _mark(known[0])) is not None and mark == known[1]:
+            return known[0]
+        rows = self.models()
+        row = next((row for row in rows if name in (None, row["name"])), None)
+        if row is None:
+            names = ", ".join(str(row["name"]) for row in rows) or "none"
+            wrong = "there is no model" if name is None else f"there is no model {shown(name)}"
+            raise ModelError(f"{wrong}: there are {names}", kind="no-model")
+        if row["error"] is not None:
+            raise ModelError(f"the model {row['name']} cannot be used: {row['error']}")
+        path = Path(row["path"]).resolve()
+        if (mark := _mark(path)) is not None:
+            with self._lock:
+                self._known[name] = path, mark
+        return path
+
+    def decoder(self, name: str | None = None) -> Decoder:
+        """Return the decoder of a model, which is opened if it is not open or was replaced.
+
+        Raises:
+            ModelError: There is no such model, or it cannot be opened.
+        """
+        path = self.path_of(name)
+        with self._lock:
+            opening = self._opening.setdefault(path, threading.Lock())
+        with opening:  # others wait for it, and not for the other models
+            with self._lock:
+                found = self._open.pop(path, None)
+                if found is not None and found.fresh:
+                    self._open[path] = found
+                    return found
+            if found is not None:
+                found.close()
+            if self._closed:
+                raise ModelError("the server is being stopped")
+            made = Decoder(path, self._workers)
+            with self._lock:
+                self._open[path] = made
+                self._close_idle()
+            return made
+
+    def _close_idle(self) -> None:
+        """Close the models that were used longest ago, while more are open than are allowed."""
+        for path, decoder in list(self._open.items())[:-1]:
+            if len(self._open) <= self.settings.limits.models:
+                return
+            if decoder.idle:
+                decoder.close()
+                del self._open[path]
+
+    def warm(self, name: str | None = None) -> None:
+        """Open a model, so that its first request finds it open.
+
+        Raises:
+            ModelError: There is no such model, or it cannot be opened.
+        """
+        self.decoder(name)
+
+    # -- verbs ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """How many verbs wait or run."""
+        return len(self._active)
+
+    def submit(
+        self,
+        model: str | None,
+        verb: str,
+        song: bytes | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        on_event: Callable[[Event], None] | None = None,
+        on_done: Callable[[Writing], None] | None = None,
+    ) -> Writing:
+        """Begin a verb, and return at once.
+
+        Both callbacks must return at once. What ``on_event`` raises ends this verb.
+
+        Args:
+            model: The name of a model; None: the default one.
+            verb: generate, infill, accompany, harmonise or vary.
+            song: The MIDI file to work on, or the prompt; None: there is none.
+            arguments: Keyword arguments of the verb; one without ``seed`` is given a new one.
+            on_event: Called with the events, in the decoding thread or a worker thread.
+            on_done: Called when it has ended, in a worker thread.
+
+        Raises:
+            Busy: As many verbs wait and run as are allowed.
+        """
+        own = {name: value for name, value in (arguments or {}).items() if value is not None or name == "bars"}
+        own.setdefault("seed", api.seeds_of(None, 1)[0])
+        writing = Writing(verb, own["seed"], on_event, self._done(on_done))
+        with self._lock:
+            if self._closed or len(self._active) >= self.settings.limits.waiting:
+                raise Busy(self._retry_after())
+            self._active.add(writing)
+        self._workers.submit(self._plan, writing, model, song, own)
+        return writing
+
+    def _plan(self, writing: Writing, model: str | None, song: bytes | None, arguments: dict[str, Any]) -> None:
+        if writing.cancelled:
+            writing.finish()
+            return
+        try:
+            begun = False
+            while not begun:  # where the model is replaced between these two lines, the new one is planned with
+                decoder = self.decoder(model)
+                planned = plan(decoder.model, writing.verb, *([] if song is None else [song]), **arguments)
+                begun = decoder.add(writing, planned)
+        except Exception as error:
+            writing.finish(error)
+
+    def _done(self, on_done: Callable[[Writing], None] | None) -> Callable[[Writing], None]:
+        def ended(writing: Writing) -> None:
+            with self._lock:
+                self._active.discard(writing)
+                self._seconds.append(writing.seconds or 0.0)
+            if on_done is not None:
+                on_done(writing)
+
+        return ended
+
+    def _retry_after(self) -> int:
+        """Return about after how many seconds a place is free."""
+        return max(1, math.ceil(fmean(self._seconds) * len(self._active) / ROWS))
+
+    def work(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function in a worker thread; return its ``concurrent.futures.Future``."""
+        return self._workers.submit(function, *args)
+
+    def close(self) -> None:
+        """Stop all verbs, and end the threads."""
+        with self._lock:
+            self._closed, active, decoders = True, list(self._active), list(self._open.values())
+            self._open.clear()
+        for writing in active:
+            writing.cancel()
+        for decoder in decoders:
+            decoder.close()
+        for decoder in decoders:
+            decoder.join()
+        self._workers.shutdown()
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Describe the model in a folder; one that is not there is described with the reason."""
+    try:
+        return api.model_rows(path)[:1] or [_missing(path)]
+    except ModelError:
+        return [_missing(path)]
+
+
+def _missing(path: Path) -> dict[str, Any]:
+    why = f"there is no model folder {path}: put it back, or start again with another --model"
+    return {"name": path.name, "path": str(path), "error": why}
+
+
+def _mark(path: Path) -> _Mark | None:
+    """Return the mark of a model folder; None: it is not there."""
+    try:
+        found = (path / _ABOUT).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

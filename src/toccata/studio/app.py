@@ -1,0 +1,71 @@
+"""The studio as one ASGI application: the page, its API, the verbs over HTTP, and the guard in front of all."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from toccata.errors import ToccataError
+from toccata.server.guard import Guard, Scope
+from toccata.server.settings import ServerSettings
+from toccata.studio.routes import on_error, on_fault, routes
+from toccata.studio.studio import Studio
+
+PAGE = Path(__file__).parent / "page"
+"""The built page."""
+NO_PAGE = (
+    "The studio runs, but its page was not built: in a checkout, run `npm ci && npm run build` in studio/; "
+    "a toccata that was installed has it.\n"
+)
+_YEAR = "public, max-age=31536000, immutable"
+
+
+def create_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -> Guard:
+    """Return the application.
+
+    Args:
+        studio: What it shows.
+        settings: Who is answered; see ``toccata.server.settings``.
+        page: The folder of the built page.
+    """
+    mimetypes.add_type("text/javascript", ".js")
+    mimetypes.add_type("application/wasm", ".wasm")
+
+    async def index(request: Request) -> Response:
+        file = page / "index.html"
+        if not file.is_file():
+            return PlainTextResponse(NO_PAGE, 503)
+        return FileResponse(file, headers={"cache-control": "no-cache"})
+
+    async def health(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    listed: list[BaseRoute] = [Route("/", index), Route("/health", health), *routes(studio)]
+    listed.append(Mount("/page", _Files(directory=page, check_dir=False)))
+    app = Starlette(routes=listed, exception_handlers={ToccataError: on_error, Exception: on_fault})
+    return Guard(app, settings, is_public=_is_public, is_page=lambda scope: scope["path"] == "/")
+
+
+class _Files(StaticFiles):
+    """The page's files; those whose name has a digest never change."""
+
+    def file_response(self, *args: object, **named: object) -> Response:
+        """Return a file, with how long it may be kept."""
+        response = super().file_response(*args, **named)  # type: ignore[arg-type]
+        path = str(args[0])
+        response.headers["cache-control"] = _YEAR if "assets" in Path(path).parts else "no-cache"
+        return response
+
+
+def _is_public(scope: Scope) -> bool:
+    """Whether a request needs no token: the page itself, which holds nothing of the user's, and one-file addresses."""
+    path: str = scope["path"]
+    if scope["method"] not in ("GET", "HEAD"):
+        return False
+    return path in ("/", "/health") or path.startswith(("/page/", "/studio/links/"))

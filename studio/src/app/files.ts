@@ -1,0 +1,162 @@
+/** Files in and out, and the acts of the library and of the tree of takes. */
+
+import type { PieceSummary, Take } from "../protocol";
+import { T } from "../strings";
+import type { Studio } from "./studio";
+
+/** Hand a file to the browser's downloads. */
+export function download(name: string, blob: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** A file name that every system takes. */
+export function fileName(title: string, kind: string): string {
+  const safe = title.replace(/[^\p{L}\p{N} ._-]+/gu, " ").trim().slice(0, 80);
+  return `${safe || "piece"}.${kind}`;
+}
+
+export async function downloadTake(studio: Studio, take: string, kind: "mid" | "wav" | "png"): Promise<void> {
+  const title = studio.piece?.title ?? "";
+  await studio.attempt(async () => {
+    await studio.piece?.based(async () => undefined); // what is on its way belongs into the file
+    download(fileName(title, kind), await studio.api.file(take, kind));
+  });
+}
+
+/** The idea that is heard, or else what is on screen. */
+export function shownTake(studio: Studio): string | null {
+  const idea = studio.ideas.current?.take;
+  return (idea && idea.state !== "growing" ? idea.id : studio.piece?.take) ?? null;
+}
+
+export const isMidi = (file: File): boolean => /\.(mid|midi|kar|rmi)$/i.test(file.name);
+
+/** Open a MIDI file as a new piece. */
+export async function importFile(studio: Studio, file: File): Promise<void> {
+  if (!isMidi(file)) return studio.notices.error(new Error(T.library.notMidi(file.name)));
+  await studio.attempt(async () => {
+    const title = file.name.replace(/\.[^.]+$/, "");
+    studio.show(await studio.api.importPiece(title, file));
+    studio.set({ dialog: null, tab: "roll" });
+    studio.announcer.say(T.library.opened(title));
+    await studio.refresh();
+  });
+}
+
+export async function newPiece(studio: Studio, title: string, tempo: number, meter: [number, number]): Promise<void> {
+  await studio.attempt(async () => {
+    studio.show(await studio.api.newPiece(title.trim() || T.library.untitled, tempo, meter));
+    studio.set({ dialog: null, tab: "roll" });
+    await studio.refresh();
+  });
+}
+
+export async function renamePiece(studio: Studio, id: string, title: string): Promise<void> {
+  const name = title.trim();
+  if (name === "") return studio.changed();
+  await studio.attempt(async () => {
+    await studio.api.renamePiece(id, name);
+    if (studio.piece?.id === id) studio.piece.title = name;
+    await studio.refresh();
+  });
+}
+
+export async function deletePiece(studio: Studio, piece: PieceSummary): Promise<void> {
+  await studio.attempt(async () => {
+    await studio.api.deletePiece(piece.id);
+    await studio.refresh();
+    studio.notices.say(T.library.deleted(piece.title), {
+      label: T.library.undo,
+      run: () => studio.attempt(async () => {
+        await studio.api.restorePiece(piece.id);
+        await studio.refresh();
+      }),
+    });
+  });
+}
+
+export async function changeTake(studio: Studio, take: Take, change: { title?: string; star?: boolean }): Promise<void> {
+  await studio.attempt(async () => {
+    studio.piece?.put(await studio.api.changeTake(take.id, change));
+  });
+}
+
+export async function deleteTake(studio: Studio, take: Take): Promise<void> {
+  await studio.attempt(async () => {
+    await studio.api.deleteTake(take.id);
+    studio.piece?.put({ ...take, deleted: true });
+    studio.notices.say(T.takes.deleted(take.title || T.takes.untitled), {
+      label: T.takes.undo,
+      run: () => studio.attempt(async () => {
+        await studio.api.restoreTake(take.id);
+        studio.piece?.put({ ...take, deleted: false });
+      }),
+    });
+  });
+}
+
+/** Choose files of the user's machine. */
+export function chooseFiles(accept: string, many: boolean, folder: boolean): Promise<File[]> {
+  return new Promise((resolve) => {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = accept;
+    input.multiple = many;
+    input.webkitdirectory = folder;
+    input.addEventListener("change", () => resolve([...(input.files ?? [])]));
+    input.addEventListener("cancel", () => resolve([]));
+    input.click();
+  });
+}
+
+/** All files of what was dropped, those in folders included. */
+export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
+  // The entries have to be read at once: after the event the list of items is empty.
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  if (entries.length === 0) return [...transfer.files];
+  const found: File[] = [];
+  for (const entry of entries) await collect(entry, found);
+  return found;
+}
+
+async function collect(entry: FileSystemEntry, found: File[]): Promise<void> {
+  if (entry.isFile) {
+    found.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));
+  } else if (entry.isDirectory) {
+    const reader = (entry as FileSystemDirectoryEntry).createReader();
+    for (;;) {
+      const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+      if (some.length === 0) return;
+      for (const each of some) await collect(each, found);
+    }
+  }
+}
+
+export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<void> {
+  await studio.attempt(async () => {
+    await studio.playing.player.useSoundFont(name, await load());
+    studio.announcer.say(T.notices.soundFont(name));
+    studio.changed();
+  });
+}
+
+export function setTheme(studio: Studio, theme: "system" | "light" | "dark"): void {
+  studio.set({ theme });
+  studio.view.remember("theme", theme);
+  applyTheme(theme);
+}
+
+export function applyTheme(theme: "system" | "light" | "dark"): void {
+  if (theme === "system") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = theme;
+}
+
+export function toggleTheme(studio: Studio): void {
+  const { theme } = studio.view;
+  const dark = theme === "dark" || (theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+  setTheme(studio, dark ? "light" : "dark");
+}

@@ -1,0 +1,428 @@
+/** The page's state and all its acts; elements show it and call it, commands name it. */
+
+import { type Api, ServerGone } from "../api";
+import { withIdea } from "../music/idea";
+import type { IdeaLayer, SongState } from "../music/music";
+import type { ModelRow, Note, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
+import { SongData } from "../music/song";
+import type { StudioPlayer } from "../sound";
+import { EventStream, backoff } from "../stream";
+import { T } from "../strings";
+import { Ideas } from "./ideas";
+import { trackName } from "./instruments";
+import { layerBetween } from "./layers";
+import { Announcer, Notices, errorText } from "./notices";
+import { OpenPiece } from "./piece";
+import { Playing } from "./playing";
+import { Recording } from "./recording";
+import { type Situation, type StripVerb, requestFor, whyNot } from "./requests";
+import { Trainings } from "./trainings";
+import { View } from "./view";
+
+const OPEN = "toccata.piece";
+
+export interface Stores {
+  session: Storage;
+  local: Storage;
+}
+
+export class Studio {
+  server: StudioState | null = null;
+  connected = true;
+  /** Why the page cannot work at all. */
+  fatal: string | null = null;
+  piece: OpenPiece | null = null;
+  /** The layer above the song that is drawn and heard: an idea, or the take that is compared. */
+  layer: IdeaLayer | null = null;
+  readonly view: View;
+  readonly notices = new Notices(() => this.changed());
+  readonly announcer = new Announcer();
+  readonly ideas: Ideas;
+  readonly playing: Playing;
+  readonly recording: Recording;
+  readonly trainings: Trainings;
+  private readonly listeners = new Set<() => void>();
+  private scheduled = false;
+  private stream: EventStream | null = null;
+  private compared: { take: string; layer: IdeaLayer; song: SongState } | null = null;
+
+  constructor(
+    readonly api: Api,
+    player: StudioPlayer,
+    readonly stores: Stores,
+  ) {
+    this.view = new View(stores.local);
+    this.playing = new Playing(player, () => this.changed());
+    this.ideas = new Ideas(api, () => this.piece, {
+      changed: () => this.changed(),
+      heard: () => this.showLayer(),
+      begun: (idea) => this.reveal([...idea.layer.added.values()].flatMap(({ notes }) => notes)),
+      finished: (idea, number) => {
+        if (number > 0) this.announcer.say(T.ideas.done(number, idea.take.notes));
+        if (this.ideas.takeWhenDone === idea.take.id) void this.take();
+      },
+      failed: (idea, number) => {
+        const why = idea.take.error ?? T.ideas.failed;
+        if (number > 0) this.notices.error(new Error(T.ideas.failedSay(number, why)), () => this.again());
+      },
+      error: (error) => this.notices.error(error),
+    });
+    this.recording = new Recording(this);
+    this.trainings = new Trainings(this);
+  }
+
+  get roll(): Playing["roll"] {
+    return this.playing.roll;
+  }
+
+  get song(): SongState | null {
+    return this.piece?.song ?? null;
+  }
+
+  get model(): ModelRow | null {
+    const models = this.server?.models ?? [];
+    const wanted = this.view.model ?? this.server?.defaultModel;
+    return models.find((model) => model.name === wanted) ?? models.find((model) => model.name === this.server?.defaultModel) ?? models[0] ?? null;
+  }
+
+  get situation(): Situation {
+    const { range, activeTrack, options } = this.view;
+    return { song: this.song, range, activeTrack, options, model: this.model };
+  }
+
+  // -- changes
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  changed(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      for (const listener of this.listeners) listener();
+    });
+  }
+
+  set(change: Partial<View>): void {
+    Object.assign(this.view, change);
+    this.changed();
+  }
+
+  /** Run an act; what goes wrong is shown, and can be tried again. */
+  async attempt<R>(act: () => Promise<R>): Promise<R | null> {
+    try {
+      return await act();
+    } catch (error) {
+      this.notices.error(error, () => this.attempt(act));
+      return null;
+    }
+  }
+
+  // -- the server
+
+  async start(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.server = await this.api.state();
+        break;
+      } catch (error) {
+        if (!(error instanceof ServerGone)) {
+          this.fatal = errorText(error);
+          this.changed();
+          return;
+        }
+        this.connected = false;
+        this.changed();
+        await backoff(attempt, new AbortController().signal);
+      }
+    }
+    this.connected = true;
+    this.trainings.adopt(this.server.trainings);
+    this.stream = new EventStream(this.server.lastEvent, {
+      open: (after, signal) => this.api.stream(after, signal),
+      onEvent: (event) => this.onEvent(event),
+      onConnected: (connected) => this.onConnected(connected),
+      wait: backoff,
+    });
+    void this.stream.run();
+    const pieces = this.server.pieces.filter((piece) => !piece.deleted);
+    const last = this.stores.session.getItem(OPEN) ?? this.stores.local.getItem(OPEN);
+    const newest = [...pieces].sort((a, b) => b.changed - a.changed)[0];
+    const open = pieces.find((piece) => piece.id === last) ?? newest;
+    if (open) await this.attempt(() => this.openPiece(open.id));
+    else this.set({ dialog: "library" });
+  }
+
+  async refresh(): Promise<void> {
+    this.server = await this.api.state();
+    this.trainings.adopt(this.server.trainings);
+    this.changed();
+  }
+
+  private onConnected(connected: boolean): void {
+    if (connected === this.connected) return;
+    this.connected = connected;
+    this.changed();
+    if (!connected) return;
+    this.announcer.say(T.notices.back);
+    void this.attempt(() => this.reload());
+  }
+
+  /** Load what the server knows again, without losing unsent edits. */
+  private async reload(): Promise<void> {
+    await this.refresh();
+    await this.piece?.load();
+    await this.ideas.reload();
+  }
+
+  private onEvent(event: StudioEvent): void {
+    const piece = this.piece;
+    if ("take" in event && typeof event.take !== "string" && event.take.piece === piece?.id) piece.put(event.take);
+    if (event.type === "piece.changed") {
+      if (event.piece === piece?.id) void piece.changedElsewhere(event.seq).catch(() => undefined);
+    } else if (event.type === "training") {
+      this.trainings.onEvent(event.training);
+    } else if (event.type === "reset") {
+      void this.attempt(() => this.reload());
+    } else {
+      this.ideas.onEvent(event);
+    }
+  }
+
+  // -- pieces
+
+  async openPiece(id: string): Promise<void> {
+    this.show(await this.api.piece(id));
+  }
+
+  /** Show a piece that was just loaded or made. */
+  show(state: PieceState): void {
+    this.playing.player.stop();
+    this.piece?.close();
+    this.piece = new OpenPiece(state, this.api, this.stores.session, {
+      changed: () => this.changed(),
+      song: (operations) => this.songChanged(operations),
+      refused: (error) => this.notices.error(error),
+      reloaded: () => this.notices.say(T.notices.conflict),
+    });
+    this.stores.session.setItem(OPEN, state.id);
+    this.stores.local.setItem(OPEN, state.id);
+    this.ideas.reset();
+    this.compared = null;
+    const first = this.piece.song.tracks[0]?.track ?? null;
+    Object.assign(this.view, { selection: [], range: null, activeTrack: first, hidden: new Set(), compare: null, loopOn: false, hint: null, picker: null });
+    this.playing.setMuted(new Set(), new Set());
+    this.playing.setLoop(null);
+    this.songChanged(null);
+    this.playing.seek(0);
+    document.title = `${state.title} – ${T.app}`;
+    this.changed();
+  }
+
+  edit(operations: Operation[]): void {
+    if (operations.length > 0) this.piece?.edit(operations);
+  }
+
+  async undo(): Promise<void> {
+    if (!this.piece?.canUndo) return this.announcer.say(T.notices.nothingToUndo);
+    await this.attempt(() => this.piece?.undo() ?? Promise.resolve());
+    this.announcer.say(T.notices.undone);
+  }
+
+  async redo(): Promise<void> {
+    if (!this.piece?.canRedo) return this.announcer.say(T.notices.nothingToRedo);
+    await this.attempt(() => this.piece?.redo() ?? Promise.resolve());
+    this.announcer.say(T.notices.redone);
+  }
+
+  async goto(take: Take): Promise<void> {
+    this.ideas.close();
+    this.set({ compare: null });
+    await this.attempt(() => this.piece?.goto(take.id) ?? Promise.resolve());
+  }
+
+  private songChanged(moved: readonly Operation[] | null): void {
+    const song = this.song;
+    if (!song) return;
+    this.playing.setSong(song);
+    const { activeTrack, selection } = this.view;
+    if (!activeTrack || !song.track(activeTrack)) this.view.activeTrack = song.tracks[0]?.track ?? null;
+    this.view.selection = selection.filter(({ track, tick, pitch }) => (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0);
+    if (this.view.compare) void this.compare(this.view.compare.take, this.view.compare.heard);
+    if (moved) this.reveal(moved.flatMap((operation) => (operation.type === "notes" ? [...operation.add, ...operation.remove] : [])));
+    this.showLayer();
+    this.changed();
+  }
+
+  /** Scroll to notes, if they are out of sight. */
+  private reveal(notes: readonly Note[]): void {
+    const first = notes.reduce<Note | undefined>((early, note) => (early && early[0] <= note[0] ? early : note), undefined);
+    const pitches = notes.map((note) => note[2]).sort((a, b) => a - b);
+    if (first) this.roll?.reveal(first[0], pitches[pitches.length >> 1]);
+  }
+
+  // -- ideas
+
+  /** Press a verb: it begins, opens its choice, or says why it cannot. */
+  press(verb: StripVerb): void {
+    const why = whyNot(verb, this.situation);
+    if (why !== null) {
+      this.set({ hint: why, picker: null, tab: "roll" });
+      this.announcer.say(why);
+    } else if (verb === "accompany") {
+      this.set({ picker: verb, hint: null, tab: "roll" });
+    } else {
+      void this.begin(verb);
+    }
+  }
+
+  async begin(verb: StripVerb, programs: number[] = []): Promise<void> {
+    this.set({ picker: null, hint: null, compare: null, tab: "roll" });
+    const request = requestFor(verb, this.situation, programs);
+    const begun = await this.attempt(() => this.ideas.request(request));
+    if (begun && begun.length > 0) this.announcer.say(T.ideas.begun(T.verbs[verb].name, begun.length));
+  }
+
+  again(): void {
+    if (this.ideas.chips.length === 0) return this.announcer.say(T.why.noIdea);
+    void this.attempt(() => this.ideas.again(Math.max(1, Math.min(4, this.view.options.n ?? 2))));
+  }
+
+  hear(number: number): void {
+    this.ideas.hear(number);
+    this.announcer.say(T.ideas.hearing(number));
+  }
+
+  /** Put the heard idea into the piece, as one step; one that still grows is taken when it is finished. */
+  async take(): Promise<void> {
+    const idea = this.ideas.current;
+    const piece = this.piece;
+    if (!piece) return;
+    if (!idea) return this.ideas.close();
+    if (idea.take.state === "growing") {
+      this.ideas.takeWhenDone = idea.take.id;
+      this.announcer.say(T.ideas.takeWaiting);
+      this.changed();
+      return;
+    }
+    const number = this.ideas.heard;
+    const done = await this.attempt(async () => {
+      await piece.accept(idea.take.id);
+      return true;
+    });
+    if (!done) return;
+    this.ideas.close();
+    this.announcer.say(T.ideas.taken(number));
+  }
+
+  hearPassage(): void {
+    const found = this.ideas.current?.report?.originality;
+    if (!found || found.from === null || found.to === null) return this.announcer.say(T.why.noReport);
+    this.playing.play(found.from, found.to);
+  }
+
+  /** Compare another take with what is on screen; `heard`: which of them is heard. */
+  async compare(take: string | null, heard = true): Promise<void> {
+    const song = this.song;
+    if (take === null || !song) {
+      this.set({ compare: null });
+      this.showLayer();
+      return;
+    }
+    if (this.compared?.take !== take || this.compared.song !== song) {
+      const other = await this.attempt(() => this.api.song(take));
+      if (!other) return;
+      this.compared = { take, song, layer: layerBetween(take, song, SongData.from(other)) };
+    }
+    this.set({ compare: { take, heard } });
+    this.showLayer();
+  }
+
+  switchCompared(): void {
+    const { compare } = this.view;
+    if (!compare) return this.announcer.say(T.why.noCompare);
+    void this.compare(compare.take, !compare.heard);
+    this.announcer.say(compare.heard ? T.takes.hereBetter : (this.piece?.takes.get(compare.take)?.title ?? ""));
+  }
+
+  private showLayer(): void {
+    const idea = this.ideas.current;
+    const { compare } = this.view;
+    if (idea) this.layer = idea.layer;
+    else if (compare?.heard && this.compared?.take === compare.take) this.layer = this.compared.layer;
+    else this.layer = null;
+    this.playing.setIdea(this.layer);
+    // The same object again when it has grown: the roll then draws only what is new.
+    if (this.roll) this.roll.idea = this.layer;
+    this.changed();
+  }
+
+  /** The song as it is heard now. */
+  get heardSong(): SongState | null {
+    return this.song && this.layer ? withIdea(this.song, this.layer) : this.song;
+  }
+
+  // -- bars, tracks
+
+  chooseBars(range: [number, number] | null): void {
+    const song = this.song;
+    const clamped: View["range"] = range && [Math.max(1, range[0]), Math.max(1, range[0], range[1])];
+    this.set({ range: clamped, hint: null });
+    if (this.view.loopOn && song) this.playing.setLoop(clamped ? [song.bars.start(clamped[0]), song.bars.start(clamped[1] + 1)] : null);
+    if (clamped) this.announcer.say(T.range.bars(clamped[0], clamped[1]));
+  }
+
+  togglePlaying(): void {
+    if (this.recording.active) this.recording.finish();
+    else this.playing.toggle();
+  }
+
+  toggleLoop(): void {
+    const { range, loopOn } = this.view;
+    const song = this.song;
+    if (loopOn || this.playing.loop) {
+      this.set({ loopOn: false });
+      this.playing.setLoop(null);
+    } else if (song) {
+      const [first, last] = range ?? [1, song.bars.count];
+      this.set({ loopOn: true });
+      this.playing.setLoop([song.bars.start(first), song.bars.start(last + 1)]);
+    }
+  }
+
+  toggleIn(which: "muted" | "soloed" | "hidden", track: string | null): void {
+    const found = track === null ? undefined : this.song?.track(track);
+    if (!found) return;
+    const old = which === "hidden" ? this.view.hidden : this.playing[which];
+    const next = new Set(old);
+    const on = !next.delete(found.track);
+    if (on) next.add(found.track);
+    if (which === "hidden") this.set({ hidden: next });
+    else this.playing.setMuted(which === "muted" ? next : this.playing.muted, which === "soloed" ? next : this.playing.soloed);
+    const name = trackName(found);
+    const say = { muted: [T.notices.muted, T.notices.unmuted], soloed: [T.notices.soloed, () => T.notices.unsoloed], hidden: [T.notices.hidden, T.notices.shown] } as const;
+    this.announcer.say(say[which][on ? 0 : 1](name));
+  }
+
+  stepTrack(step: number): void {
+    const tracks = this.song?.tracks ?? [];
+    const at = tracks.findIndex((track) => track.track === this.view.activeTrack);
+    const next = tracks[Math.max(0, Math.min(tracks.length - 1, at + step))];
+    if (!next) return;
+    this.set({ activeTrack: next.track });
+    this.announcer.say(T.notices.track(trackName(next)));
+  }
+
+  lockSelection(): void {
+    const { selection } = this.view;
+    const piece = this.piece;
+    if (!piece) return;
+    if (selection.length === 0) return this.announcer.say(T.why.noSelection);
+    const lock = selection.some(({ track, tick, pitch }) => !piece.locks.has(track, tick, pitch));
+    void this.attempt(() => piece.lock(selection, lock));
+    this.announcer.say((lock ? T.notices.locked : T.notices.unlocked)(selection.length));
+  }
+}

@@ -1,0 +1,16 @@
+/** Starts the page: takes the token from the address, connects to the server, shows the last piece. */
+
+import { Api, takeToken } from "./api";
+import type { App } from "./app/app";
+import { applyTheme } from "./app/files";
+import { Studio } from "./app/studio";
+import { createPlayer } from "./sound";
+
+const token = takeToken(location, sessionStorage, history);
+const studio = new Studio(new Api(token), createPlayer(), { session: sessionStorage, local: localStorage });
+applyTheme(studio.view.theme);
+
+// The element is upgraded only now that the state it shows is there.
+const page = document.querySelector<App>("toccata-studio");
+if (page) page.studio = studio;
+void import("./app/app").then(() => studio.start());

@@ -1,0 +1,53 @@
+/** Names of pitches and members of scales. */
+
+const SHARP = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"] as const;
+const FLAT = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"] as const;
+const MAJOR = [0, 2, 4, 5, 7, 9, 11];
+const MINOR = [0, 2, 3, 5, 7, 8, 10];
+
+/** The name of a pitch, middle C (60) being C4; flats where the key has flats. */
+export function pitchName(pitch: number, fifths = 0): string {
+  const names = fifths < 0 ? FLAT : SHARP;
+  return `${names[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+}
+
+export function isBlackKey(pitch: number): boolean {
+  return [1, 3, 6, 8, 10].includes(pitch % 12);
+}
+
+/** The key at a tick: fifths (sharps above 0, flats below) and whether it is minor; null where none is named. */
+export function keyAt(keys: readonly [number, number, number][], tick: number): { fifths: number; minor: boolean } | null {
+  let found: { fifths: number; minor: boolean } | null = null;
+  for (const [at, fifths, minor] of keys) {
+    if (at > tick && found) break;
+    if (at <= tick || !found) found = { fifths, minor: minor > 0 };
+  }
+  return found;
+}
+
+/** The pitch class of a key's tonic. */
+export function tonic(key: { fifths: number; minor: boolean }): number {
+  return (((key.fifths * 7 + (key.minor ? 9 : 0)) % 12) + 12) % 12;
+}
+
+/** Which of the twelve pitch classes are in the key's scale. */
+export function scaleOf(key: { fifths: number; minor: boolean }): boolean[] {
+  const root = tonic(key);
+  const members = new Set((key.minor ? MINOR : MAJOR).map((step) => (root + step) % 12));
+  return Array.from({ length: 12 }, (_, pitchClass) => members.has(pitchClass));
+}
+
+const DRUMS: Record<number, string> = {
+  35: "Low kick", 36: "Kick", 37: "Side stick", 38: "Snare", 39: "Clap", 40: "Snare 2", 41: "Floor tom 2",
+  42: "Closed hat", 43: "Floor tom", 44: "Pedal hat", 45: "Low tom", 46: "Open hat", 47: "Mid tom 2", 48: "Mid tom",
+  49: "Crash", 50: "High tom", 51: "Ride", 52: "China", 53: "Ride bell", 54: "Tambourine", 55: "Splash", 56: "Cowbell",
+  57: "Crash 2", 58: "Vibraslap", 59: "Ride 2", 60: "High bongo", 61: "Low bongo", 62: "Mute conga", 63: "High conga",
+  64: "Low conga", 65: "High timbale", 66: "Low timbale", 67: "High agogo", 68: "Low agogo", 69: "Cabasa", 70: "Maracas",
+  71: "Short whistle", 72: "Long whistle", 73: "Short guiro", 74: "Long guiro", 75: "Claves", 76: "High block",
+  77: "Low block", 78: "Mute cuica", 79: "Open cuica", 80: "Mute triangle", 81: "Triangle",
+};
+
+/** The short name of a General MIDI drum; empty where there is none. */
+export function drumName(pitch: number): string {
+  return DRUMS[pitch] ?? "";
+}

@@ -1,0 +1,200 @@
+/** Draws notes: into tiles, and what is above them. */
+
+import { noteAt } from "../music/notes";
+import { pitchName } from "../music/pitch";
+import type { Locks, NoteTable } from "../music/music";
+import type { Colours, TrackColours } from "./theme";
+import { velocityStep, VELOCITY_STEPS } from "./theme";
+import type { Layer } from "./state";
+import type { View } from "./view";
+import { KEYS, noteBox, pitchAt, tickAt } from "./view";
+
+/** The most rectangles in one path: longer ones are slow to fill in some browsers. */
+const PATH = 200;
+/** A note narrower than this, in device pixels, is only part of its row's coverage. */
+const SMALL = 2;
+const NAME_ROW = 13;
+const NAME_WIDTH = 26;
+
+export type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
+/** Rectangles of one colour, filled some hundred at a time. */
+export class Rects {
+  private readonly boxes: number[] = [];
+
+  push(x: number, y: number, width: number, height: number): void {
+    this.boxes.push(x, y, width, height);
+  }
+
+  fill(context: Context, colour: string): void {
+    const { boxes } = this;
+    context.fillStyle = colour;
+    for (let at = 0; at < boxes.length; ) {
+      context.beginPath();
+      const until = Math.min(boxes.length, at + 4 * PATH);
+      for (; at < until; at += 4) {
+        context.rect(boxes[at] as number, boxes[at + 1] as number, boxes[at + 2] as number, boxes[at + 3] as number);
+      }
+      context.fill();
+    }
+  }
+}
+
+/** What has been drawn of a region: notes that are in it, and those of them that begin in it. */
+export interface Drawn {
+  notes: number;
+  begun: number;
+}
+
+/** Draw the notes of all layers that are in the port of `view`. */
+export function paintNotes(context: Context, view: View, shown: readonly Layer[], colours: Colours, locks: Locks, fifths: number): Drawn {
+  const drawn = { notes: 0, begun: 0 };
+  for (const layer of shown) {
+    const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
+    const painter = new TrackPainter(view, shade, layer.ghost);
+    painter.gather(layer.track.notes, drawn);
+    painter.fill(context);
+    if (layer.ghost) continue;
+    if (!layer.track.drum) painter.names(context, layer.track.notes, fifths);
+    paintLocks(context, view, layer.track.track, layer.track.notes, locks, shade);
+  }
+  return drawn;
+}
+
+class TrackPainter {
+  private readonly edges = new Rects();
+  private readonly fills = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
+  private readonly named: number[] = [];
+  private readonly top: number;
+  private readonly bottom: number;
+  private readonly border: number;
+
+  constructor(
+    private readonly view: View,
+    private readonly shade: TrackColours,
+    private readonly ghost: boolean,
+  ) {
+    this.top = pitchAt(view, 0);
+    this.bottom = pitchAt(view, view.height - 1);
+    this.border = Math.max(1, Math.floor(view.ratio));
+  }
+
+  gather(table: NoteTable, drawn: Drawn): void {
+    const { view } = this;
+    const from = Math.floor(tickAt(view, -1));
+    const to = Math.ceil(tickAt(view, view.width));
+    const runs = new Runs(this.fills);
+    for (const index of table.within(from, to)) {
+      const pitch = table.pitch[index] as number;
+      if (pitch > this.top || pitch < this.bottom) continue;
+      const [x, y, width, height] = noteBox(view, table.tick[index] as number, table.length[index] as number, pitch);
+      if (x >= view.width || x + width <= 0) continue;
+      drawn.notes++;
+      if (x >= 0) drawn.begun++;
+      const step = this.ghost ? 0 : velocityStep(table.velocity[index] as number);
+      if (width < SMALL) runs.add(pitch, x, y, width, height, step);
+      else this.note(x, y, width, height, step, index);
+    }
+    runs.end();
+  }
+
+  private note(x: number, y: number, width: number, height: number, step: number, index: number): void {
+    const fill = this.fills[step] as Rects;
+    const { border, view } = this;
+    if (this.ghost || width <= 2 * border + 1 || height <= 2 * border + 2) {
+      fill.push(x, y, width, height);
+      return;
+    }
+    this.edges.push(x, y, width, height);
+    fill.push(x + border, y + border, width - 2 * border, height - 2 * border);
+    if (view.keyHeight >= NAME_ROW * view.ratio && width >= NAME_WIDTH * view.ratio) this.named.push(index);
+  }
+
+  fill(context: Context): void {
+    this.edges.fill(context, this.shade.edge);
+    this.fills.forEach((rects, step) => rects.fill(context, this.ghost ? this.shade.ghost : (this.shade.fill[step] as string)));
+  }
+
+  names(context: Context, table: NoteTable, fifths: number): void {
+    if (this.named.length === 0) return;
+    const { view } = this;
+    const size = Math.min(11, Math.floor(view.keyHeight / view.ratio) - 4);
+    context.font = `500 ${size * view.ratio}px system-ui, sans-serif`;
+    context.textBaseline = "middle";
+    context.textAlign = "left";
+    for (const index of this.named) {
+      const [tick, length, pitch, velocity] = noteAt(table, index);
+      const [x, y, , height] = noteBox(view, tick, length, pitch);
+      context.fillStyle = this.shade.text[velocityStep(velocity)] as string;
+      context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
+    }
+  }
+}
+
+/** Notes too small to be seen one by one: each row is covered where there are some. */
+class Runs {
+  private readonly start = new Float64Array(KEYS).fill(-1);
+  private readonly end_ = new Float64Array(KEYS);
+  private readonly y = new Float64Array(KEYS);
+  private readonly height = new Float64Array(KEYS);
+  private readonly step = new Uint8Array(KEYS);
+
+  constructor(private readonly fills: readonly Rects[]) {}
+
+  add(pitch: number, x: number, y: number, width: number, height: number, step: number): void {
+    if ((this.start[pitch] as number) >= -0.5 && x <= (this.end_[pitch] as number)) {
+      this.end_[pitch] = Math.max(this.end_[pitch] as number, x + width);
+      this.step[pitch] = Math.max(this.step[pitch] as number, step);
+      return;
+    }
+    this.flush(pitch);
+    this.start[pitch] = Math.max(0, x);
+    this.end_[pitch] = x + width;
+    this.y[pitch] = y;
+    this.height[pitch] = height;
+    this.step[pitch] = step;
+  }
+
+  end(): void {
+    for (let pitch = 0; pitch < KEYS; pitch++) this.flush(pitch);
+  }
+
+  private flush(pitch: number): void {
+    const start = this.start[pitch] as number;
+    if (start < 0) return;
+    const fill = this.fills[this.step[pitch] as number] as Rects;
+    fill.push(start, this.y[pitch] as number, (this.end_[pitch] as number) - start, this.height[pitch] as number);
+    this.start[pitch] = -1;
+  }
+}
+
+/** A lock is a shape: a bracket at both ends of the note, and a padlock where there is room. */
+function paintLocks(context: Context, view: View, track: string, table: NoteTable, locks: Locks, shade: TrackColours): void {
+  const from = Math.floor(tickAt(view, -1));
+  const to = Math.ceil(tickAt(view, view.width));
+  for (const [owner, tick, pitch] of locks.list()) {
+    if (owner !== track || tick >= to) continue;
+    const index = table.find(tick, pitch);
+    if (index < 0 || tick + (table.length[index] as number) <= from) continue;
+    const box = noteBox(view, tick, table.length[index] as number, pitch);
+    paintLock(context, view, box, shade.text[velocityStep(table.velocity[index] as number)] as string);
+  }
+}
+
+function paintLock(context: Context, view: View, [x, y, width, height]: [number, number, number, number], colour: string): void {
+  const unit = Math.max(1, Math.round(view.ratio));
+  context.fillStyle = colour;
+  const bar = Math.min(2 * unit, Math.max(1, width >> 2));
+  context.fillRect(x + unit, y + unit, bar, height - 2 * unit);
+  context.fillRect(x + width - unit - bar, y + unit, bar, height - 2 * unit);
+  if (height < 9 * unit || width < 16 * unit) return;
+  const body = Math.min(7 * unit, height - 5 * unit);
+  const left = x + width - bar - 3 * unit - body;
+  const top = y + height - 2 * unit - Math.round(body * 0.7);
+  context.fillRect(left, top, body, Math.round(body * 0.7));
+  context.strokeStyle = colour;
+  context.lineWidth = unit;
+  context.beginPath();
+  context.arc(left + body / 2, top, body / 2 - unit, Math.PI, 0);
+  context.stroke();
+}

@@ -1,0 +1,83 @@
+/** What the roll shows: the element's properties and what a gesture in progress adds to them. */
+
+import type { Note } from "../protocol";
+import type { IdeaLayer, Locks, NoteRef, SongState, TrackState } from "../music/music";
+import { NO_LOCKS, NoteSet } from "../music/sets";
+import type { Tool } from "./roll";
+
+/** What a gesture in progress would do: drawn above the notes, not yet done. */
+export interface Preview {
+  /** Notes that would go. */
+  hide: ReadonlyMap<string, readonly Note[]>;
+  /** Notes that would come. */
+  add: ReadonlyMap<string, readonly Note[]>;
+}
+
+/** A rubber band, in ticks and pitches. */
+export interface Band {
+  from: number;
+  to: number;
+  low: number;
+  high: number;
+}
+
+export interface RollState {
+  song: SongState | null;
+  activeTrack: string | null;
+  ghosts: ReadonlySet<string>;
+  hidden: ReadonlySet<string>;
+  idea: IdeaLayer | null;
+  locks: Locks;
+  selection: NoteSet;
+  range: [number, number] | null;
+  loop: [number, number] | null;
+  tool: Tool;
+  grid: number;
+  scaleTint: boolean;
+  readonly: boolean;
+  cursor: number;
+  preview: Preview | null;
+  /** Velocities that a gesture in the velocity lane would set. */
+  velocities: ReadonlyMap<string, readonly Note[]> | null;
+  band: Band | null;
+  /** The note that the keyboard is on. */
+  focus: NoteRef | null;
+  /** Keys of the piano that are down. */
+  pressed: ReadonlySet<number>;
+}
+
+export function emptyState(): RollState {
+  return {
+    song: null, activeTrack: null, ghosts: new Set(), hidden: new Set(), idea: null, locks: NO_LOCKS,
+    selection: new NoteSet(), range: null, loop: null, tool: "select", grid: 0, scaleTint: false, readonly: false,
+    cursor: 0, preview: null, velocities: null, band: null, focus: null, pressed: new Set(),
+  };
+}
+
+/** A track as it is drawn; `place` is its place in the song, which chooses its colour. */
+export interface Layer {
+  track: TrackState;
+  place: number;
+  ghost: boolean;
+}
+
+/** The tracks that are drawn, the furthest behind first: ghosts, the others, the active one. */
+export function layers(state: RollState): Layer[] {
+  const shown = (state.song?.tracks ?? [])
+    .map((track, place) => ({ track, place, ghost: state.ghosts.has(track.track) && track.track !== state.activeTrack }))
+    .filter(({ track }) => !state.hidden.has(track.track) || track.track === state.activeTrack);
+  const depth = (layer: Layer): number => (layer.ghost ? 0 : layer.track.track === state.activeTrack ? 2 : 1);
+  return shown.sort((a, b) => depth(a) - depth(b));
+}
+
+/** The tracks whose notes can be touched. */
+export function touchable(state: RollState): Layer[] {
+  return layers(state).filter((layer) => !layer.ghost);
+}
+
+/** The track that new notes go into. */
+export function drawnInto(state: RollState): TrackState | null {
+  if (!state.song) return null;
+  const active = state.activeTrack === null ? undefined : state.song.track(state.activeTrack);
+  return active ?? touchable(state)[0]?.track ?? null;
+}

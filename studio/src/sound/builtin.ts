@@ -1,0 +1,281 @@
+/**
+ * The built-in voices: oscillators and noise of our own. They need no file, no worklet and no secure context, and all
+ * that is scheduled can be recalled.
+ */
+
+import { HATS, drumLoudness, drumPan, drumWave } from "./drums";
+import type { Voices } from "./player";
+import { brightness, decayOf, loudness, spectra, timbreOf, type Timbre } from "./timbres";
+
+const POLYPHONY = 72;
+const SILENT = 7; // decay times after which a tone is inaudible
+const CUT = 0.003; // seconds: how fast a voice goes whose place is needed
+const VIBRATO = 5.4; // Hz
+/** Where the parts sit from left to right, the first in the middle. */
+const SEATS = [0, -0.22, 0.22, -0.4, 0.4, -0.12, 0.12, -0.32, 0.32];
+
+interface Sounding {
+  channel: number;
+  pitch: number;
+  drum: boolean;
+  start: number;
+  /** When it falls silent by itself. */
+  end: number;
+  attacked: number;
+  released: boolean;
+  release: number;
+  envelope: GainNode;
+  letGo: GainNode;
+  sources: AudioScheduledSourceNode[];
+  nodes: AudioNode[];
+}
+
+interface Waves {
+  dark: PeriodicWave;
+  bright: PeriodicWave;
+}
+
+/** What the notes of a channel go through; a new one is made whenever everything is silenced. */
+interface Bus {
+  gain: GainNode;
+  seats: Map<number, AudioNode>;
+}
+
+export class BuiltInVoices implements Voices {
+  readonly label = "built-in sound";
+  private bus: Bus;
+  private sounding: Sounding[] = [];
+  private readonly waves = new Map<Timbre, Map<number, Waves>>();
+  private readonly strokes = new Map<number, AudioBuffer>();
+  private readonly vibrato: OscillatorNode;
+
+  /**
+   * @param polyphony Notes at a time; the oldest are cut off for new ones.
+   */
+  constructor(
+    private readonly context: BaseAudioContext,
+    private readonly destination: AudioNode,
+    private readonly polyphony = POLYPHONY,
+  ) {
+    this.bus = this.newBus();
+    this.vibrato = context.createOscillator();
+    this.vibrato.frequency.value = VIBRATO;
+    this.vibrato.start();
+  }
+
+  on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void {
+    const time = Math.max(at, this.context.currentTime);
+    this.makeRoom(time);
+    if (drum) this.sounding.push(this.stroke(channel, pitch, velocity, time));
+    else this.sounding.push(this.tone(channel, program, pitch, velocity, time));
+  }
+
+  off(channel: number, pitch: number, at: number): void {
+    const time = Math.max(at, this.context.currentTime);
+    for (const voice of this.sounding) {
+      if (voice.channel !== channel || voice.pitch !== pitch || voice.released) continue;
+      if (time <= voice.start) this.recall(voice);
+      else if (!voice.drum) this.letGo(voice, time);
+    }
+  }
+
+  silence(): number {
+    const now = this.context.currentTime;
+    const { gain } = this.bus;
+    gain.gain.setValueAtTime(1, now);
+    gain.gain.linearRampToValueAtTime(0, now + 0.005);
+    for (const voice of this.sounding) this.end(voice, now + 0.02);
+    this.sounding = [];
+    this.bus = this.newBus();
+    return now;
+  }
+
+  /** Make what these keys and programs need ahead of time, so that the first notes are not late. */
+  warm(programs: Iterable<number>, drums: Iterable<number>): void {
+    for (const program of programs) this.wavesOf(timbreOf(program), 60);
+    for (const key of drums) this.strokeOf(key);
+  }
+
+  private newBus(): Bus {
+    const gain = this.context.createGain();
+    gain.connect(this.destination);
+    return { gain, seats: new Map() };
+  }
+
+  private tone(channel: number, program: number, pitch: number, velocity: number, start: number): Sounding {
+    const { context } = this;
+    const timbre = timbreOf(program);
+    const decay = decayOf(timbre, pitch);
+    const waves = this.wavesOf(timbre, pitch);
+    const envelope = context.createGain();
+    const letGo = context.createGain();
+    const bright = context.createGain();
+    const detunes = timbre.chorus ? [timbre.chorus / 2, -timbre.chorus / 2] : [0];
+    const nodes: AudioNode[] = [envelope, letGo, bright];
+    const attacked = start + timbre.attack;
+    const peak = (loudness(velocity) * timbre.gain) / detunes.length;
+    envelope.gain.value = 0;
+    envelope.gain.setValueAtTime(0, start);
+    envelope.gain.linearRampToValueAtTime(peak, attacked);
+    if (decay !== null) envelope.gain.setTargetAtTime(0, attacked, decay);
+    const shine = brightness(velocity);
+    bright.gain.setValueAtTime(shine, start);
+    // What is blown or bowed keeps some of its brilliance.
+    bright.gain.setTargetAtTime(decay === null ? shine / 2 : 0, start, timbre.fade);
+    bright.connect(envelope).connect(letGo).connect(this.seat(channel));
+    const depth = timbre.vibrato ? this.depth(timbre.vibrato, start) : null;
+    if (depth !== null) nodes.push(depth);
+    const sources = detunes.flatMap((cents) =>
+      [envelope, bright].map((into, which) => {
+        const source = context.createOscillator();
+        source.setPeriodicWave(which === 0 ? waves.dark : waves.bright);
+        source.frequency.value = 440 * 2 ** ((pitch - 69) / 12);
+        source.detune.value = cents;
+        depth?.connect(source.detune);
+        source.connect(into);
+        source.start(start);
+        return source;
+      }),
+    );
+    const end = decay === null ? Infinity : start + SILENT * decay;
+    const { release } = timbre;
+    const voice = {
+      channel, pitch, drum: false, start, end, attacked, released: false, release,
+      envelope, letGo, sources, nodes,
+    };
+    this.endsBy(voice);
+    return voice;
+  }
+
+  /** How much of the common vibrato a tone gets: none at first. */
+  private depth(cents: number, start: number): GainNode {
+    const depth = this.context.createGain();
+    depth.gain.value = 0;
+    depth.gain.setValueAtTime(0, start + 0.15);
+    depth.gain.linearRampToValueAtTime(cents, start + 0.48);
+    this.vibrato.connect(depth);
+    return depth;
+  }
+
+  private stroke(channel: number, key: number, velocity: number, start: number): Sounding {
+    const { context } = this;
+    if (HATS.has(key)) this.closeHats(channel, start);
+    const buffer = this.strokeOf(key);
+    const source = context.createBufferSource();
+    source.buffer = buffer;
+    const envelope = context.createGain();
+    envelope.gain.value = drumLoudness(velocity);
+    source.connect(envelope).connect(this.place(drumPan(key)));
+    source.start(start);
+    const end = start + buffer.duration;
+    const voice = {
+      channel, pitch: key, drum: true, start, end, attacked: start, released: false, release: 0,
+      envelope, letGo: envelope, sources: [source], nodes: [envelope],
+    };
+    this.endsBy(voice);
+    return voice;
+  }
+
+  private closeHats(channel: number, at: number): void {
+    for (const voice of this.sounding) {
+      if (voice.drum && voice.channel === channel && voice.pitch === 46 && voice.start < at && voice.end > at) {
+        voice.envelope.gain.setTargetAtTime(0, at, 0.01);
+        this.end(voice, at + 0.1);
+      }
+    }
+  }
+
+  private letGo(voice: Sounding, at: number): void {
+    voice.released = true;
+    const lasts = 2.5 * voice.release;
+    if (at >= voice.end) return;
+    voice.letGo.gain.setValueCurveAtTime(RELEASE, at, lasts);
+    this.end(voice, Math.min(voice.end, at + lasts));
+  }
+
+  /** A note that has not begun never sounds. */
+  private recall(voice: Sounding): void {
+    voice.released = true;
+    voice.letGo.disconnect();
+    this.end(voice, voice.start);
+  }
+
+  private end(voice: Sounding, at: number): void {
+    if (at >= voice.end) return;
+    voice.end = at;
+    for (const source of voice.sources) source.stop(at);
+  }
+
+  /** Stop at `end`, and take the nodes apart when that was. */
+  private endsBy(voice: Sounding): void {
+    const [first] = voice.sources;
+    if (Number.isFinite(voice.end)) for (const source of voice.sources) source.stop(voice.end);
+    if (first === undefined) return;
+    first.onended = () => {
+      for (const node of [...voice.sources, ...voice.nodes]) node.disconnect();
+    };
+  }
+
+  /** Forget what has ended; cut off the oldest where there are too many. */
+  private makeRoom(at: number): void {
+    if (this.sounding.length < Math.min(this.polyphony, 128)) return;
+    const now = this.context.currentTime;
+    this.sounding = this.sounding.filter((voice) => voice.end > now);
+    const there = this.sounding.filter((voice) => voice.end > at);
+    for (const voice of there.slice(0, Math.max(0, there.length - this.polyphony + 1))) {
+      const cut = Math.max(at, voice.attacked);
+      voice.released = true;
+      voice.envelope.gain.setTargetAtTime(0, cut, CUT);
+      this.end(voice, cut + 7 * CUT);
+    }
+  }
+
+  private wavesOf(timbre: Timbre, pitch: number): Waves {
+    const frequency = 440 * 2 ** ((pitch - 69) / 12);
+    const most = Math.max(timbre.bright.length, timbre.dark.length);
+    const audible = Math.max(1, Math.min(most, Math.floor((0.45 * this.context.sampleRate) / frequency)));
+    let known = this.waves.get(timbre);
+    if (known === undefined) this.waves.set(timbre, (known = new Map<number, Waves>()));
+    let waves = known.get(audible);
+    if (waves === undefined) {
+      const { dark, bright } = spectra(timbre, audible);
+      const plain = { disableNormalization: true };
+      waves = {
+        dark: this.context.createPeriodicWave(dark.real, dark.imag, plain),
+        bright: this.context.createPeriodicWave(bright.real, bright.imag, plain),
+      };
+      known.set(audible, waves);
+    }
+    return waves;
+  }
+
+  private strokeOf(key: number): AudioBuffer {
+    let buffer = this.strokes.get(key);
+    if (buffer === undefined) {
+      const rate = this.context.sampleRate;
+      const wave = drumWave(key, rate);
+      buffer = this.context.createBuffer(1, wave.length, rate);
+      buffer.copyToChannel(wave, 0);
+      this.strokes.set(key, buffer);
+    }
+    return buffer;
+  }
+
+  private seat(channel: number): AudioNode {
+    return this.place(SEATS[channel % SEATS.length] ?? 0);
+  }
+
+  private place(pan: number): AudioNode {
+    let place = this.bus.seats.get(pan);
+    if (place === undefined) {
+      const panner = this.context.createStereoPanner();
+      panner.pan.value = pan;
+      panner.connect(this.bus.gain);
+      this.bus.seats.set(pan, (place = panner));
+    }
+    return place;
+  }
+}
+
+/** What becomes of a note when it is let go: from 1 to 0 over two and a half times its release. */
+const RELEASE = Float32Array.from({ length: 64 }, (_, n) => Math.exp(-5 * (n / 63)) * (1 - n / 63));

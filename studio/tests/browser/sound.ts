@@ -1,0 +1,73 @@
+/** A page that gives tests the player: built by vite as the page is, served with the page's content security policy. */
+
+import { BasicSoundBank } from "spessasynth_core";
+
+import { BuiltInVoices } from "../../src/sound/builtin";
+import { createPlayer } from "../../src/sound/index";
+import { Output } from "../../src/sound/output";
+import { Recorder } from "../../src/sound/record";
+import { renderSong } from "../../src/sound/wav";
+import { idea, song, type Given } from "../sound/fakes";
+
+/** Strokes in one offline render: channel, program, drum, pitch, velocity, start, end in seconds. */
+type Stroke = [number, number, boolean, number, number, number, number];
+
+async function render(strokes: Stroke[], seconds: number, rate = 44_100, polyphony = 1000): Promise<AudioBuffer> {
+  const context = new OfflineAudioContext(2, Math.ceil(seconds * rate), rate);
+  const voices = new BuiltInVoices(context, new Output(context).input, polyphony);
+  for (const [channel, program, drum, pitch, velocity, start, end] of strokes) {
+    voices.on(channel, program, drum, pitch, velocity, start);
+    voices.off(channel, pitch, end);
+  }
+  return context.startRendering();
+}
+
+/** Root mean square, peak and largest step between samples. */
+function measure(sound: AudioBuffer): { rms: number; peak: number; step: number; finite: boolean } {
+  let sum = 0;
+  let peak = 0;
+  let step = 0;
+  let finite = true;
+  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+    let before = 0;
+    for (const value of sound.getChannelData(channel)) {
+      sum += value * value;
+      peak = Math.max(peak, Math.abs(value));
+      step = Math.max(step, Math.abs(value - before));
+      finite &&= Number.isFinite(value);
+      before = value;
+    }
+  }
+  return { rms: Math.sqrt(sum / sound.length / sound.numberOfChannels), peak, step, finite };
+}
+
+/** Samples as 16-bit numbers in base64, to look at outside. */
+function packed(sound: AudioBuffer): string {
+  const left = sound.getChannelData(0);
+  const right = sound.getChannelData(1);
+  const samples = new Float32Array(sound.length * 2);
+  for (let n = 0; n < sound.length; n++) {
+    samples[2 * n] = left[n] ?? 0;
+    samples[2 * n + 1] = right[n] ?? 0;
+  }
+  const bytes = new Uint8Array(samples.buffer);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+  return btoa(text);
+}
+
+const tools = {
+  player: createPlayer(),
+  song: (given: Given) => song(given),
+  idea,
+  measure: async (strokes: Stroke[], seconds: number, polyphony?: number) =>
+    measure(await render(strokes, seconds, 44_100, polyphony)),
+  samples: async (strokes: Stroke[], seconds: number, polyphony?: number) =>
+    packed(await render(strokes, seconds, 44_100, polyphony)),
+  measureSong: async (given: Given) => measure(await renderSong(song(given))),
+  sampleBank: () => BasicSoundBank.getSampleSoundBankFile(),
+  openRecorder: () => Recorder.open(tools.player),
+};
+
+export type Tools = typeof tools;
+Object.assign(window, { tools });

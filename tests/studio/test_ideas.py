@@ -1,0 +1,166 @@
+"""Ideas: what is outside of what was requested stays, and every idea is a take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from studio_support import Page, events, notes_of, two_hands
+
+
+@pytest.mark.parametrize(
+    ("verb", "bars", "more"),
+    [
+        ("infill", [2, 3], {}),
+        ("vary", [2, 2], {"arguments": {"keep": "rhythm"}}),
+        ("vary", [1, 2], {"arguments": {"keep": "melody", "strength": 0.9}}),
+        ("accompany", [1, 2], {"arguments": {"programs": [40, -1]}}),
+        ("continue", None, {"arguments": {"bars": 2}}),
+        ("continue", [6, 7], {}),
+        ("harmonise", [1, 2], {"arguments": {"voices": ["bass"]}}),
+    ],
+)
+def test_every_verb(page: Page, verb: str, bars: list[int] | None, more: dict[str, Any]) -> None:
+    piece = page.open(two_hands())
+    tracks = [piece["song"]["tracks"][0]["id"]] if verb == "harmonise" else []
+    body = {"seq": piece["seq"], "verb": verb, "bars": bars, "tracks": tracks, "n": 2, "seed": 5, **more}
+    growing = page.post(f"pieces/{piece['id']}/ideas", body)["ideas"]
+    assert [take["state"] for take in growing] == ["growing", "growing"]
+    done = page.finished(growing)
+    assert [(t["state"], t["outsideChanged"], t["error"]) for t in done] == [("finished", 0, None)] * 2
+    assert [take["seed"] for take in done] == [5, 6]
+    for take in done:
+        song = page.get(f"takes/{take['id']}/song")
+        diff = page.get(f"takes/{take['id']}/diff")
+        before, after = notes_of(piece["song"]), notes_of(song)
+        removed, added = (
+            Counter((t["track"], *t["notes"][n : n + 4]) for t in diff[way] for n in range(0, len(t["notes"]), 4))
+            for way in ("removed", "added")
+        )
+        assert before - removed + added == after
+        assert take["notes"] == added.total()
+        announced: Counter[tuple[Any, ...]] = Counter()
+        for event in events(page):
+            if event.get("take") == take["id"] and event["type"] in ("idea.notes", "idea.removed"):
+                kind = 1 if event["type"] == "idea.notes" else -1
+                for _, _, _, *note in event["notes"]:
+                    announced[tuple(note)] += kind
+        assert +announced == Counter(note[1:] for note in added.elements())
+    if verb == "continue":
+        assert done[0]["bars"] == ([5, 7] if bars else [5, 6])
+
+
+def test_an_empty_piece_is_generated_with_its_own_tempo_and_meter(page: Page) -> None:
+    piece = page.post("pieces", {"title": "New", "tempo": 100, "meter": [3, 4]})
+    assert piece["song"]["tracks"] == []
+    body = {"seq": 0, "verb": "generate", "n": 1, "arguments": {"bars": 2}}
+    (done,) = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    assert (done["state"], done["bars"]) == ("finished", [1, 2])
+    song = page.get(f"takes/{done['id']}/song")
+    assert song["meters"] == [[0, 3, 4]]
+    assert song["tempos"][0][1] == pytest.approx(100, abs=2)
+    moved = page.post(f"pieces/{piece['id']}/accept", {"seq": 0, "take": done["id"]})
+    assert (moved["take"], moved["seq"], moved["canUndo"]) == (done["id"], 1, True)
+    assert notes_of(moved["song"]) == notes_of(song)
+
+
+def test_locked_notes_stay(page: Page) -> None:
+    piece = page.open(two_hands())
+    melody = piece["song"]["tracks"][0]
+    held = [[melody["id"], 1920, melody["notes"][4 * 4 + 2]], [melody["id"], 99, 60]]  # the second is no note
+    page.post(f"pieces/{piece['id']}/locks", {"locks": held}, method="PUT")
+    body = {"seq": 0, "verb": "infill", "bars": [2, 2], "n": 2, "seed": 1}
+    for take in page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"]):
+        assert take["outsideChanged"] == 0
+        song = page.get(f"takes/{take['id']}/song")
+        assert (melody["id"], 1920, *melody["notes"][17:20]) in notes_of(song)
+
+
+def test_an_idea_that_is_stopped_is_a_take_with_its_notes(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "continue", "n": 3, "seed": 3, "arguments": {"bars": 64}}
+    ideas = page.post(f"pieces/{piece['id']}/ideas", body)["ideas"]
+    stopped = page.post(f"takes/{ideas[1]['id']}/stop")
+    assert stopped["state"] == "stopped"
+    song = page.get(f"takes/{stopped['id']}/song")
+    assert (notes_of(song) - notes_of(piece["song"])).total() == stopped["notes"]
+    assert notes_of(piece["song"]) - notes_of(song) == Counter()
+    for idea in (ideas[0], ideas[2]):
+        page.post(f"takes/{idea['id']}/stop")
+    assert page.post(f"takes/{ideas[0]['id']}/stop")["state"] == "stopped"  # once more is no fault
+
+
+def test_more_like_this(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "infill", "bars": [2, 2], "n": 1, "seed": 1}
+    first = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    more = page.finished(page.post(f"takes/{first[0]['id']}/again", {"n": 2})["ideas"])
+    assert [(t["verb"], t["bars"], t["state"]) for t in more] == [("infill", [2, 2], "finished")] * 2
+    assert len({t["seed"] for t in [*first, *more]}) == 3
+    page.post(f"takes/{piece['take']}/again", {"n": 1}, 422)
+
+
+def test_an_idea_is_taken_as_it_is_or_put_into_what_has_changed(page: Page) -> None:
+    piece = page.open(two_hands())
+    name, melody = piece["id"], piece["song"]["tracks"][0]
+    body = {"seq": 0, "verb": "infill", "bars": [3, 3], "n": 1, "seed": 2}
+    (idea,) = page.finished(page.post(f"pieces/{name}/ideas", body)["ideas"])
+    note = melody["notes"][:4]
+    edit = {
+        "type": "notes", "track": melody["id"], "program": 0, "drum": False, "name": "Melody",
+        "remove": [note], "add": [[*note[:2], 90, note[3]]],
+    }  # fmt: skip
+    moved = page.post(f"pieces/{name}/edits", {"seq": 0, "operations": [edit]})
+    taken = page.post(f"pieces/{name}/accept", {"seq": moved["seq"], "take": idea["id"]})
+    song = page.get(f"takes/{taken['take']}/song")
+    assert (melody["id"], *note[:2], 90, note[3]) in notes_of(song)
+    start, end = piece["song"]["bars"][2:4]
+    alone = page.get(f"takes/{idea['id']}/song")
+
+    def inside(of: Any) -> Counter[tuple[Any, ...]]:
+        return Counter(n for n in notes_of(of).elements() if start <= n[1] < end)
+
+    assert inside(song) == inside(alone)
+    back = page.post(f"pieces/{name}/undo", {"seq": taken["seq"]})
+    assert back["take"] == moved["take"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"verb": "sing"}, 400, "no verb"),
+        ({"n": 0}, 400, "from 1 to 16"),
+        ({"n": 17}, 400, "from 1 to 16"),
+        ({"seed": -1}, 400, "seed"),
+        ({"bars": [9, 10]}, 422, "has 4 bars"),
+        ({"bars": [3, 2]}, 400, "bars"),
+        ({"bars": None}, 422, "choose the bars"),
+        ({"tracks": ["nobody"]}, 409, "no track"),
+        ({"model": "nobody"}, 404, "no model"),
+        ({"arguments": {"volume": 11}}, 400, "no argument"),
+        ({"arguments": {"key": "H sharp"}}, 400, "key"),
+        ({"verb": "accompany"}, 422, "choose the instruments"),
+        ({"verb": "generate"}, 422, "there is music"),
+        ({"seq": 7}, 409, "load it again"),
+        ({"seq": None}, 400, "seq"),
+    ],
+)
+def test_a_request_that_cannot_be_fulfilled(page: Page, change: dict[str, Any], status: int, words: str) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "infill", "bars": [2, 2], "n": 1} | change
+    error = page.post(f"pieces/{piece['id']}/ideas", body, status)["error"]
+    assert words in error["message"]
+    assert "\n" not in error["message"]
+    assert len(page.get(f"pieces/{piece['id']}")["takes"]) == 1
+
+
+def test_what_a_model_refuses_is_a_failed_take_with_its_reason(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "vary", "bars": [2, 2], "n": 2, "arguments": {"strength": 0.5, "key": "C"}}
+    body["arguments"] = {"keep": "melody"}
+    body["tracks"] = [piece["song"]["tracks"][0]["id"]]  # nothing but the melody is there
+    failed = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    assert [take["state"] for take in failed] == ["failed", "failed"]
+    assert all("nothing but the melody" in take["error"] for take in failed)
+    assert {e["type"] for e in events(page) if e.get("take", {}) and "failed" in e["type"]} == {"idea.failed"}
