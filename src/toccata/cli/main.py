@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "accompany": ("rewrite", "Write", "More instruments to a song, the rest untouched."),
     "harmonise": ("rewrite", "Write", "Alto, tenor and bass under a melody."),
     "vary": ("vary", "Write", "A song as it might also be: rhythm, contour, melody or harmony kept."),
+    "serve": ("serve", "Write", "All of that over HTTP, for other programs."),
     "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
     "evaluate": ("evaluate", "Learn", "How good models are, beside one another and beside people."),
