@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from studio_support import Page, events, notes_of, two_hands
+
 from toccata.midi.read import read_score
 from toccata.studio import editing, library
 

@@ -103,9 +103,11 @@ def listen(settings: ServerSettings) -> tuple[socket.socket, ServerSettings]:
 class _Uvicorn(uvicorn.Server):
     """uvicorn that ends all verbs before it waits for their answers to be sent."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, on_ready: Callable[[], None], on_stop: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._service, self._on_ready = service, on_ready
+        self._service, self._on_ready, self._on_stop = service, on_ready, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -115,11 +117,14 @@ class _Uvicorn(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop the verbs, then the connections."""
+        self._on_stop()
         await self._service.jobs.stop()
         await super().shutdown(sockets)
 
 
-def process(server: Server, on_ready: Callable[[], None] = lambda: None) -> uvicorn.Server:
+def process(
+    server: Server, on_ready: Callable[[], None] = lambda: None, on_stop: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
     """Return what answers requests.
 
     Its ``run(sockets=[...])`` takes the socket from :func:`listen`, and returns when its ``should_exit`` is set; in the
@@ -128,6 +133,7 @@ def process(server: Server, on_ready: Callable[[], None] = lambda: None) -> uvic
     Args:
         server: From :func:`create_app`, with the settings from :func:`listen`.
         on_ready: Called when requests are answered.
+        on_stop: Called when no more are: what streams without an end has to end now.
     """
     logging.getLogger("toccata.server").setLevel(logging.INFO)
     config = uvicorn.Config(
@@ -141,7 +147,7 @@ def process(server: Server, on_ready: Callable[[], None] = lambda: None) -> uvic
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
     )
-    return _Uvicorn(config, server.service, on_ready)
+    return _Uvicorn(config, server.service, on_ready, on_stop)
 
 
 def serve(settings: ServerSettings, on_ready: Callable[[ServerSettings], None] = lambda _: None) -> None:
