@@ -3,6 +3,7 @@
 import { isBlackKey, keyAt, scaleOf } from "../music/pitch";
 import type { SongState } from "../music/music";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import type { RollState } from "./state";
 import type { Colours } from "./theme";
 import type { View } from "./view";
@@ -66,23 +67,23 @@ function scaleParts(view: View, state: RollState): { from: number; to: number; s
 function paintLines(context: Context, view: View, song: SongState, grid: number, colours: Colours): void {
   const line = Math.max(1, Math.floor(view.ratio));
   const last = tickAt(view, view.width);
-  const put = (tick: number, colour: string): void => {
-    context.fillStyle = colour;
-    context.fillRect(xOf(view, tick), 0, line, view.height);
-  };
-  const bars = [...barsIn(view, song)];
-  for (const bar of bars) {
+  const [steps, beats, starts] = [new Rects(), new Rects(), new Rects()];
+  const put = (lines: Rects, tick: number): void => lines.push(xOf(view, tick), 0, line, view.height);
+  for (const bar of barsIn(view, song)) {
     const start = song.bars.start(bar);
-    const next = song.bars.start(bar + 1);
+    const next = Math.min(song.bars.start(bar + 1), last);
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(bar)[1] || 4);
     if (grid > 0 && grid * view.tickWidth >= NEAREST_GRID * view.ratio) {
-      for (let tick = start + grid; tick < Math.min(next, last); tick += grid) put(tick, colours.of["line-grid"]);
+      for (let tick = start + grid; tick < next; tick += grid) put(steps, tick);
     }
     if (beat * view.tickWidth >= NEAREST_BEAT * view.ratio) {
-      for (let tick = start + beat; tick < Math.min(next, last); tick += beat) put(tick, colours.of["line-beat"]);
+      for (let tick = start + beat; tick < next; tick += beat) put(beats, tick);
     }
+    put(starts, start);
   }
-  for (const bar of bars) put(song.bars.start(bar), colours.of["line-bar"]);
+  steps.fill(context, colours.of["line-grid"]);
+  beats.fill(context, colours.of["line-beat"]);
+  starts.fill(context, colours.of["line-bar"]);
 }
 
 /** The bars that begin in the port or before it and are visible, thinned out where they would be too near. */

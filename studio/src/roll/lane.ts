@@ -1,13 +1,13 @@
 /** Draws the velocity lane below the notes. */
 
-import { noteAt } from "../music/notes";
-import type { Note } from "../protocol";
+import { noteKey } from "../music/notes";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import { barsIn } from "./grid";
 import type { Layer, RollState } from "./state";
 import { drawnInto, touchable } from "./state";
 import type { Colours, TrackColours } from "./theme";
-import { velocityStep } from "./theme";
+import { velocityStep, VELOCITY_STEPS } from "./theme";
 import type { View } from "./view";
 import { tickAt, xOf } from "./view";
 
@@ -48,34 +48,35 @@ export function paintLane(context: Context, view: View, height: number, state: R
 function paintStems(context: Context, view: View, height: number, state: RollState, layer: Layer, colours: Colours): void {
   const { notes, track } = layer.track;
   const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
-  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [note[0] * 128 + note[2], note]));
-  const covered = new Int16Array(view.width + 1).fill(HIGHEST + 1);
-  const chosen: Note[] = [];
-  for (const index of notes.within(Math.floor(tickAt(view, -HEAD * 2)), Math.ceil(tickAt(view, view.width)))) {
-    const note = noteAt(notes, index);
-    const now = changed.get(note[0] * 128 + note[2]) ?? note;
-    if (state.selection.has(track, note[0], note[2])) {
-      chosen.push(now);
+  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [noteKey(note[0], note[2]), note[3]]));
+  const tallest = new Uint8Array(view.width + 1); // by column: a lower stem there is not seen
+  const steps = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
+  const chosen = new Rects();
+  const first = Math.floor(tickAt(view, -HEAD * 2));
+  for (const index of notes.within(first, Math.ceil(tickAt(view, view.width)))) {
+    const tick = notes.tick[index] as number;
+    const x = xOf(view, tick);
+    if (x < -2 * HEAD * view.ratio) continue;
+    const pitch = notes.pitch[index] as number;
+    const velocity = changed.get(noteKey(tick, pitch)) ?? (notes.velocity[index] as number);
+    if (state.selection.has(track, tick, pitch)) {
+      stem(chosen, view, height, x, velocity);
       continue;
     }
-    const x = xOf(view, note[0]);
-    if (x >= 0 && x < view.width) {
-      if (covered[x] === now[3]) continue; // the same stem is there
-      covered[x] = now[3];
-    }
-    context.fillStyle = shade.fill[velocityStep(now[3])] as string;
-    stem(context, view, height, now);
+    const column = Math.max(0, Math.min(view.width, x));
+    if ((tallest[column] as number) >= velocity) continue;
+    tallest[column] = velocity;
+    stem(steps[velocityStep(velocity)] as Rects, view, height, x, velocity);
   }
-  context.fillStyle = colours.of.selected;
-  for (const note of chosen) stem(context, view, height, note);
+  steps.forEach((rects, step) => rects.fill(context, shade.fill[step] as string));
+  chosen.fill(context, colours.of.selected);
 }
 
-function stem(context: Context, view: View, height: number, note: Note): void {
+function stem(rects: Rects, view: View, height: number, x: number, velocity: number): void {
   const { ratio } = view;
-  const x = xOf(view, note[0]);
   const head = Math.round(HEAD * ratio);
-  const y = Math.round(height - head - (note[3] / HIGHEST) * (height - 2 * head));
+  const y = Math.round(height - head - (velocity / HIGHEST) * (height - 2 * head));
   const line = Math.max(1, Math.round(1.5 * ratio));
-  context.fillRect(x, y, line, height - y);
-  context.fillRect(x, y - (head >> 1), head, head);
+  rects.push(x, y, line, height - y);
+  rects.push(x, y - (head >> 1), head, head);
 }

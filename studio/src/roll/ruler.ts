@@ -3,6 +3,7 @@
 import { isBlackKey, keyAt, pitchName } from "../music/pitch";
 import type { SongState } from "../music/music";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import { barsIn } from "./grid";
 import type { RollState } from "./state";
 import type { Colours } from "./theme";
@@ -68,30 +69,32 @@ function paintNumbers(context: Context, view: View, height: number, song: SongSt
   const base = height - 10 * ratio;
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
-  for (const bar of barsIn(view, song, NEAREST_NUMBER)) {
+  context.font = font(view, 12, 600);
+  const bars = [...barsIn(view, song, NEAREST_NUMBER)];
+  const meters: [text: string, x: number][] = [];
+  for (const bar of bars) {
     const x = xOf(view, song.bars.start(bar));
-    const past = bar > song.bars.count;
     context.fillStyle = colours.of["line-bar"];
     context.fillRect(x, LOOP_HEIGHT * ratio + 4 * ratio, line, height);
-    context.fillStyle = colours.of[past ? "text-soft" : "text"];
-    context.font = font(view, 12, 600);
-    const label = String(bar);
-    context.fillText(label, x + 5 * ratio, base);
+    context.fillStyle = colours.of[bar > song.bars.count ? "text-soft" : "text"];
+    context.fillText(String(bar), x + 5 * ratio, base);
     const meter = song.bars.meter(bar);
     const before = bar > 1 ? song.bars.meter(bar - 1) : null;
-    if (!before || before[0] !== meter[0] || before[1] !== meter[1]) {
-      const after = x + 9 * ratio + context.measureText(label).width;
-      context.font = font(view, 10);
-      context.fillStyle = colours.of["text-soft"];
-      context.fillText(`${meter[0]}/${meter[1]}`, after, base);
-    }
+    if (before && before[0] === meter[0] && before[1] === meter[1]) continue;
+    meters.push([`${meter[0]}/${meter[1]}`, x + 9 * ratio + context.measureText(String(bar)).width]);
   }
+  context.font = font(view, 10);
+  context.fillStyle = colours.of["text-soft"];
+  for (const [text, x] of meters) context.fillText(text, x, base);
   paintBeats(context, view, height, song, colours);
 }
 
+/** Draw a tick at each beat, and its number where there is room; the font is that of the meters. */
 function paintBeats(context: Context, view: View, height: number, song: SongState, colours: Colours): void {
   const { ratio } = view;
   const last = tickAt(view, view.width);
+  const line = Math.max(1, Math.floor(ratio));
+  const marks = new Rects();
   for (const bar of barsIn(view, song)) {
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(bar)[1] || 4);
     const width = beat * view.tickWidth;
@@ -99,14 +102,11 @@ function paintBeats(context: Context, view: View, height: number, song: SongStat
     const next = song.bars.start(bar + 1);
     for (let tick = song.bars.start(bar) + beat, n = 2; tick < Math.min(next, last); tick += beat, n++) {
       const x = xOf(view, tick);
-      context.fillStyle = colours.of["line-bar"];
-      context.fillRect(x, height - 6 * ratio, Math.max(1, Math.floor(ratio)), 6 * ratio);
-      if (width < NEAREST_BEAT_NUMBER * ratio) continue;
-      context.fillStyle = colours.of["text-soft"];
-      context.font = font(view, 10);
-      context.fillText(`${bar}.${n}`, x + 4 * ratio, height - 10 * ratio);
+      marks.push(x, height - 6 * ratio, line, 6 * ratio);
+      if (width >= NEAREST_BEAT_NUMBER * ratio) context.fillText(`${bar}.${n}`, x + 4 * ratio, height - 10 * ratio);
     }
   }
+  marks.fill(context, colours.of["line-bar"]);
 }
 
 /** Draw the piano; `width` in device pixels. */

@@ -261,7 +261,8 @@ export class Stage {
     if (dirty & Dirty.grid) paintGrid(pen(this.grid), view, state, colours);
     if (dirty & Dirty.notes) {
       const fifths = keyAt(state.song?.keys ?? [], 0)?.fifths ?? 0;
-      if (!this.tiles.paint(this.notes, view, colours, state.locks, fifths, SLICE)) this.invalidate(Dirty.notes);
+      const brush = { colours, locks: state.locks, fifths };
+      if (!this.tiles.paint(this.notes, view, brush, SLICE)) this.invalidate(Dirty.notes);
     }
     if (dirty & Dirty.overlay) this.mark = paintOverlay(pen(this.overlay), view, state, colours);
     else if (dirty & Dirty.grown && state.idea) paintGrown(pen(this.overlay), view, state.idea, this.mark, colours);
