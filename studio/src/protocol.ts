@@ -121,6 +121,8 @@ export interface Moved {
   canRedo: boolean;
   operations?: Operation[];
   song?: Song;
+  /** All that is locked now, where that has changed with it. */
+  locks?: LockedNote[];
 }
 
 export interface ModelRow {
@@ -179,7 +181,9 @@ export type StudioEvent =
   | { type: "idea.finished" | "idea.failed" | "take.changed"; take: Take }
   | { type: "piece.changed"; piece: string; seq: number }
   | { type: "training"; training: Training }
-  | { type: "report"; take: string; report: Report };
+  | { type: "report"; take: string; report: Report }
+  /** Events that were missed are not kept any more: load everything again. */
+  | { type: "reset" };
 
 export interface IdeaRequest {
   seq: number;
