@@ -117,6 +117,7 @@ def test_from_the_command_to_an_idea_and_to_the_end(tmp_path: Path, small_model:
 
 def test_the_usual_port_is_in_use(tmp_path: Path, small_model: Path) -> None:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             other.bind(("127.0.0.1", 8765))
             other.listen()
