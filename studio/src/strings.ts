@@ -96,7 +96,7 @@ export const T = {
     rank: (place: number, of: number) => `Ranked ${place} of ${of}`,
     begun: (verb: string, n: number) => `${verb}: ${count(n, "idea")} being written.`,
     done: (n: number, notes: number) => `Idea ${n} is finished: ${count(notes, "note")}.`,
-    failedSay: (n: number, why: string) => `Idea ${n} failed: ${why}`,
+    failedSay: (verb: string, why: string) => `${verb} failed: ${why}`,
     taken: (n: number) => `Idea ${n} is in the piece.`,
     drag: "Drag it out as a MIDI file", seed: (seed: number) => `seed ${seed}`, hearing: (n: number) => (n === 0 ? "As it was." : `Idea ${n}.`),
   },

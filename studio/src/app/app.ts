@@ -51,6 +51,7 @@ export class App extends Part {
       .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 4px; padding: 4px 6px; }
       .bar toccata-transport { grid-row: 2; grid-column: 1 / -1; justify-content: center; }
       .wide { display: none !important; }
+      .model { max-width: 72px; }
       .tracks, .centre, .side { grid-area: main; display: none; border: 0; }
       :host([data-tab="roll"]) .centre, :host([data-tab="tracks"]) .tracks, :host([data-tab="takes"]) .side, :host([data-tab="train"]) .side { display: flex; }
       :host(:not([data-tab="roll"])) .work { display: none; }
