@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from symusic import Score
 
+from toccata.midi.bars import bar_map
 from toccata.midi.timeline import SongClock as SongClock
 from toccata.midi.timeline import SongNote as SongNote
 from toccata.piece import Piece
@@ -154,6 +155,27 @@ def note_keys(score: Score, *, since: int = 0, before: int | None = None) -> Cou
             if n.time >= since and (before is None or n.time < before):
                 found[NoteKey(n.time, n.duration, n.pitch, n.velocity, program, drum)] += 1
     return found
+
+
+def changed_outside(before: Score, after: Score, bars: Sequence[tuple[int, int]] | None, *, adds: bool = False) -> int:
+    """Count the notes of a song that are missing, new or changed where nothing was to change.
+
+    Args:
+        before: The song.
+        after: The same song, edited; in the same ticks.
+        bars: First and last bar of each span that was open to change, counted from 1; None: all bars.
+        adds: Whether notes were only to be added in them.
+    """
+    lines = bar_map(before)
+    spans = [(1, len(lines))] if bars is None else bars
+    ends = [(int(lines.starts[first - 1]), int(lines.starts[min(last, len(lines))])) for first, last in spans]
+    old, new = note_keys(before), note_keys(after)
+    changed = 0
+    for note, count in ((old - new) + (new - old)).items():
+        is_open = any(start <= note.onset < end for start, end in ends)
+        if not is_open or (adds and note in old):
+            changed += count
+    return changed
 
 
 class Announcer:

@@ -110,7 +110,7 @@ export const T = {
   bar: {
     undo: "Undo", redo: "Redo", library: "Library", menu: "Piece menu", model: "Model", noModel: "no model", help: "Help",
     theme: "Light or dark", title: "Title of the piece", saved: "Saved", saving: "Saving…",
-    waiting: "Not sent yet: waiting for the server", more: "More", palette: "All commands",
+    waiting: "Not sent yet", waitingWhy: "What you changed waits for the server, and is sent when it is there again", more: "More", palette: "All commands",
   },
   tracks: {
     label: "Tracks", mute: "Mute", solo: "Solo", hide: "Hide", show: "Show", active: "active",

@@ -13,7 +13,7 @@ from random_model import random_model
 from toccata.recipes import load
 from toccata.server.decoding import Decoders
 from toccata.server.settings import ServerSettings
-from toccata.studio.app import create_app
+from toccata.studio.app import studio_app
 from toccata.studio.studio import Studio
 from toccata.tokenizers.events import EventOptions
 
@@ -42,7 +42,7 @@ def make_page(tmp_path: Path, decoders: Decoders) -> Iterator[Callable[..., Page
     def make(folder: Path | None = None) -> Page:
         place = folder or tmp_path / "library"
         studio = Studio(place, decoders)
-        app = create_app(studio, ServerSettings(port=8765, token=TOKEN))
+        app = studio_app(studio, ServerSettings(port=8765, token=TOKEN)).app
         client = TestClient(app, base_url="http://127.0.0.1:8765", headers={"authorization": f"Bearer {TOKEN}"})
         made.append(Page(client, studio, place))
         return made[-1]

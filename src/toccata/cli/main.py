@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "harmonise": ("rewrite", "Write", "Alto, tenor and bass under a melody."),
     "vary": ("vary", "Write", "A song as it might also be: rhythm, contour, melody or harmony kept."),
     "studio": ("studio", "Write", "All of that in the browser, with your pieces and their takes."),
+    "serve": ("serve", "Write", "All of that over HTTP, for other programs."),
     "train": ("train", "Learn", "A model of your own, from a folder of MIDI."),
     "finetune": ("train", "Learn", "A model that knows you, from one that knows music."),
     "evaluate": ("evaluate", "Learn", "How good models are, beside one another and beside people."),

@@ -53,12 +53,8 @@ def studio(
     chosen = StudioSettings(
         folder, host, port, token, setting("model", model), None if font is None else Path(font), not no_browser
     )
-    lines: list[str] = []
 
     def say(line: str) -> None:
-        lines.append(line)
         face.result({"address": line} if "#token=" in line else {"note": line}, [line])
 
-    ran = run(chosen, say)
-    if ran:
-        face.note(f"stopped; {face.saved}")
+    run(chosen, say)

@@ -10,10 +10,10 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from toccata import api
 from toccata.errors import ModelError, ToccataError, shown
@@ -29,6 +29,7 @@ FREE = 4
 """Rows that one request leaves for others, so that a new request begins at once beside one of very many pieces."""
 _WORKERS = 4
 _ABOUT = "toccata.json"
+_Result = TypeVar("_Result")
 _Mark: TypeAlias = "tuple[int, int, int]"
 """What changes when a model folder is replaced."""
 
@@ -177,6 +178,7 @@ class Decoders:
         """
         self.settings, self.places = settings or ServerSettings(), list(places)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="toccata worker")
+        self._others = ThreadPoolExecutor(_WORKERS // 2, thread_name_prefix="toccata function")
         self._open: dict[Path, Decoder] = {}  # the one used last is the last
         self._opening: dict[Path, threading.Lock] = {}
         self._known: dict[str | None, tuple[Path, _Mark]] = {}  # where the models are, by their names
@@ -192,17 +194,13 @@ class Decoders:
         if self.settings.models:
             rows = [row for name in self.settings.models for row in _rows(api.find_model(name))]
         else:
-            rows = api.model_rows()
+            rows = [*_rows(api.find_model(self.settings.default)), *api.model_rows()]
         for place in self.places:
             if place.is_dir():
                 rows += api.model_rows(place)
         found: dict[Path, dict[str, Any]] = {}
         for row in rows:
             found.setdefault(Path(row["path"]).resolve(), row)
-        if not self.settings.models:
-            default = next(iter(_rows(api.find_model())), None)
-            key = None if default is None else Path(default["path"]).resolve()
-            return sorted(found.values(), key=lambda row: Path(row["path"]).resolve() != key)
         return list(found.values())
 
     def path_of(self, name: str | None) -> Path:
@@ -340,9 +338,14 @@ class Decoders:
         """Return about after how many seconds a place is free."""
         return max(1, math.ceil(fmean(self._seconds) * len(self._active) / ROWS))
 
-    def work(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a function in a worker thread; return its ``concurrent.futures.Future``."""
-        return self._workers.submit(function, *args)
+    @property
+    def opened(self) -> int:
+        """How many models are open."""
+        return len(self._open)
+
+    def work(self, function: Callable[[], _Result]) -> Future[_Result]:
+        """Run a function that is no verb in a thread of its own kind, so that verbs never wait for it."""
+        return self._others.submit(function)
 
     def close(self) -> None:
         """Stop all verbs, and end the threads."""
@@ -356,6 +359,7 @@ class Decoders:
         for decoder in decoders:
             decoder.join()
         self._workers.shutdown()
+        self._others.shutdown(cancel_futures=True)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -48,6 +48,7 @@ class ServerSettings:
         token: What clients send as ``Authorization: Bearer TOKEN``; None: nothing, on a loopback address alone.
         allowed_hosts: Further values of ``Host`` that are answered, such as ``music.example.org`` behind a proxy.
         models: Names or paths of the models to offer, the default first; empty: all that are found.
+        default: Name or path of the default model where ``models`` is empty; None: the newest, as commands take it.
         limits: The most that requests may take.
     """
 
@@ -56,6 +57,7 @@ class ServerSettings:
     token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    default: str | None = None
     limits: RequestLimits = RequestLimits()
 
     def __post_init__(self) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import mimetypes
 from pathlib import Path
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from toccata.errors import ToccataError
-from toccata.server.guard import Guard, Scope
+from toccata.server.app import Server, create_app
+from toccata.server.guard import Scope
+from toccata.server.guard import public as is_health
 from toccata.server.settings import ServerSettings
-from toccata.studio.routes import on_error, on_fault, routes
+from toccata.studio.routes import routes
 from toccata.studio.studio import Studio
 
 PAGE = Path(__file__).parent / "page"
@@ -26,8 +26,8 @@ NO_PAGE = (
 _YEAR = "public, max-age=31536000, immutable"
 
 
-def create_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -> Guard:
-    """Return the application.
+def studio_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -> Server:
+    """Return the application: the page, its API, and the verbs over HTTP, behind one guard.
 
     Args:
         studio: What it shows.
@@ -43,13 +43,9 @@ def create_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -
             return PlainTextResponse(NO_PAGE, 503)
         return FileResponse(file, headers={"cache-control": "no-cache"})
 
-    async def health(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    listed: list[BaseRoute] = [Route("/", index), Route("/health", health), *routes(studio)]
+    listed: list[BaseRoute] = [Route("/", index), *routes(studio)]
     listed.append(Mount("/page", _Files(directory=page, check_dir=False)))
-    app = Starlette(routes=listed, exception_handlers={ToccataError: on_error, Exception: on_fault})
-    return Guard(app, settings, is_public=_is_public, is_page=lambda scope: scope["path"] == "/")
+    return create_app(settings, decoders=studio.decoders, routes=listed, is_public=_is_public, is_page=_is_page)
 
 
 class _Files(StaticFiles):
@@ -66,6 +62,12 @@ class _Files(StaticFiles):
 def _is_public(scope: Scope) -> bool:
     """Whether a request needs no token: the page itself, which holds nothing of the user's, and one-file addresses."""
     path: str = scope["path"]
-    if scope["method"] not in ("GET", "HEAD"):
-        return False
-    return path in ("/", "/health") or path.startswith(("/page/", "/studio/links/"))
+    if is_health(scope):
+        return True
+    own = path == "/" or path.startswith(("/page/", "/studio/links/"))
+    return own and scope["method"] in ("GET", "HEAD")
+
+
+def _is_page(scope: Scope) -> bool:
+    """Whether links on other sites may lead to it."""
+    return scope["path"] == "/" and scope["method"] in ("GET", "HEAD")

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from toccata.errors import RequestError, ToccataError
@@ -124,10 +125,14 @@ class Editor:
 
     def _head(self, row: PieceRow, new: State) -> dict[str, Any]:
         here = self._library.state(row.id)
-        before, after = self._library.song(here), self._library.song(new)
+        after = self._library.song(new)
+        before = None
+        with suppress(ToccataError):  # its file may be missing
+            before = self._library.song(here)
         if new != here:
             self._store.do(lambda db: _go(db, row, new, after))
-            self._library.close_edits(here.take)
+            if before is not None:
+                self._library.close_edits(here.take)
         return self._moved(row.id, after, before)
 
     def _step(self, piece: str, seq: int, step: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -27,6 +27,7 @@ _TYPES = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
 _STATUS = {"stale": 409, "not-found": 404, "missing": 404, "disk-full": 507, "busy": 429, "no-permission": 500}
 _STATUS |= {"file-error": 500, "no-model": 404}
 
+_LOG = logging.getLogger("toccata.studio")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -65,7 +66,33 @@ def routes(studio: Studio) -> list[Route]:
         ("GET", "/studio/soundfont", page.soundfont),
         ("GET", "/studio/soundfont/info", page.soundfont_info),
     ]
-    return [Route(path, endpoint, methods=[method]) for method, path, endpoint in listed]
+    return [Route(path, _answered(endpoint), methods=[method]) for method, path, endpoint in listed]
+
+
+def _answered(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint that answers errors, too: what, where and what to do, in one line."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ToccataError as error:
+            headers = {"retry-after": str(error.seconds)} if isinstance(error, Busy) else None
+            return JSONResponse({"error": {"kind": error.kind, "message": error.message}}, _status(error), headers)
+        except Exception as error:
+            _LOG.exception("%s %s", request.method, request.url.path)
+            text = getattr(error, "strerror", None) or " ".join(str(error).split())
+            message = f"{type(error).__name__}: {text} (a fault in toccata, or of this machine)"
+            return JSONResponse({"error": {"kind": "unexpected", "message": message}}, 500)
+
+    return answer
+
+
+def _status(error: ToccataError) -> int:
+    if error.kind in _STATUS:
+        return _STATUS[error.kind]
+    if isinstance(error, ArgumentError | MidiError):
+        return 400
+    return 422 if isinstance(error, RequestError | ModelError) else 500
 
 
 class _Page:
@@ -227,24 +254,3 @@ async def _json(request: Request) -> Mapping[str, Any]:
     if not isinstance(body, Mapping):
         raise ArgumentError("the body must be a JSON object")
     return body
-
-
-async def on_error(request: Request, error: Exception) -> Response:
-    """Answer an error: what, where and what to do, in one line."""
-    assert isinstance(error, ToccataError)
-    kind = error.kind
-    status = _STATUS.get(kind)
-    if status is None:
-        unfit = isinstance(error, ArgumentError | MidiError)
-        status = 400 if unfit else 422 if isinstance(error, RequestError | ModelError) else 500
-    headers = {"retry-after": str(error.seconds)} if isinstance(error, Busy) else None
-    return JSONResponse({"error": {"kind": kind, "message": error.message}}, status, headers)
-
-
-async def on_fault(request: Request, error: Exception) -> Response:
-    """Answer a fault of ours, or of the system."""
-    text = " ".join(str(error).split())
-    with contextlib.suppress(AttributeError):
-        text = getattr(error, "strerror", None) or text
-    message = f"{type(error).__name__}: {text} (a fault in toccata, or of this machine)"
-    return JSONResponse({"error": {"kind": "unexpected", "message": message}}, 500)

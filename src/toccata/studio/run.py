@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import secrets
-import signal
 import socket
 import threading
 import webbrowser
@@ -13,14 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-
-import uvicorn
 
 from toccata.errors import ToccataError
+from toccata.server.app import listen, process
 from toccata.server.decoding import Decoders
 from toccata.server.settings import PORT, ServerSettings
-from toccata.studio.app import create_app
+from toccata.studio.app import studio_app
 from toccata.studio.place import Occupied, Place
 from toccata.studio.studio import Studio
 
@@ -75,96 +70,58 @@ def run(chosen: StudioSettings, say: Callable[[str], None]) -> bool:
             _open(address)
         return False
     try:
-        with _listening(chosen.host, chosen.port) as listener:
-            _run(chosen, place, listener, say)
+        listener, settings = _listening(chosen)
+        with listener:
+            _run(chosen, place, listener, settings, say)
     finally:
         place.close()
     return True
 
 
-def _run(chosen: StudioSettings, place: Place, listener: socket.socket, say: Callable[[str], None]) -> None:
-    token = chosen.token or secrets.token_urlsafe(24)
-    port = int(listener.getsockname()[1])
-    models = () if chosen.model is None else (chosen.model,)
-    settings = ServerSettings(chosen.host, port, token)
-    decoders = Decoders(replace(settings, models=models), places=[chosen.library / "models"])
+def _run(
+    chosen: StudioSettings,
+    place: Place,
+    listener: socket.socket,
+    settings: ServerSettings,
+    say: Callable[[str], None],
+) -> None:
+    decoders = Decoders(settings, places=[chosen.library / "models"])
     studio = Studio(chosen.library, decoders, soundfont=chosen.soundfont)
+    address = f"{settings.url}/#token={settings.token}"
+
+    def ready() -> None:
+        place.announce(address)
+        for line in studio.found:
+            say(line)
+        say(address)
+        if chosen.browser:
+            _open(address)
+        threading.Thread(target=_warm, args=(decoders,), name="opening the model", daemon=True).start()
+
     try:
-        address = f"{settings.url}/#token={token}"
-        config = uvicorn.Config(
-            create_app(studio, settings), log_level="warning", lifespan="off", timeout_graceful_shutdown=2,
-            server_header=False, date_header=False, access_log=False,
-        )  # fmt: skip
-        server = _Server(config, studio)
-
-        def ready() -> None:
-            place.announce(address)
-            for line in studio.found:
-                say(line)
-            say(address)
-            if chosen.browser:
-                _open(address)
-            threading.Thread(target=_warm, args=(decoders,), name="opening the model", daemon=True).start()
-
-        server.ready = ready
-        asyncio.run(server.serve(sockets=[listener]))
+        process(studio_app(studio, settings), ready, studio.hub.close).run(sockets=[listener])
     finally:
         studio.close()
         decoders.close()
 
 
-class _Server(uvicorn.Server):
-    """A server that tells when it listens, and ends its streams when it is stopped."""
-
-    def __init__(self, config: uvicorn.Config, studio: Studio) -> None:
-        super().__init__(config)
-        self._studio = studio
-        self.ready: Callable[[], None] = lambda: None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
-        self.ready()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End at a signal; a second one does not wait."""
-        self._studio.hub.close()
-        super().handle_exit(sig if sig != signal.SIGTERM else signal.SIGINT, frame)
-
-
-def _listening(host: str, port: int | None) -> socket.socket:
-    """Return a socket that is bound.
+def _listening(chosen: StudioSettings) -> tuple[socket.socket, ServerSettings]:
+    """Return a socket that listens; where no port was given, at the usual one or the next that is free.
 
     Raises:
         ToccataError: The port is in use, or the address is not one of this machine.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in [port] if port is not None else [*range(PORT, PORT + _PORTS), 0]:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+    token = chosen.token or secrets.token_urlsafe(24)
+    settings = ServerSettings(chosen.host, chosen.port or PORT, token, default=chosen.model)
+    if chosen.port is not None:
+        return listen(settings)
+    for port in range(PORT, PORT + _PORTS):
         try:
-            if hasattr(socket, "SO_REUSEADDR") and socket.AF_INET and not _is_windows():
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, number))
-            listener.listen(128)
-        except OSError as error:
-            listener.close()
-            if error.errno == errno.EADDRINUSE and port is None:
-                continue
-            raise _refused(host, number, error) from None
-        return listener
-    raise ToccataError(f"no port is free on {host}: name one with --port", kind="port")
-
-
-def _refused(host: str, port: int, error: OSError) -> ToccataError:
-    if error.errno == errno.EADDRINUSE:
-        return ToccataError(f"port {port} is in use: name another with --port, or none", kind="port")
-    if isinstance(error, PermissionError):
-        return ToccataError(f"port {port} may not be used: name one above 1023 with --port", kind="port")
-    return ToccataError(f"nothing can listen on {host}, port {port}: {error.strerror or error}", kind="port")
-
-
-def _is_windows() -> bool:
-    return not hasattr(socket, "AF_UNIX")
+            return listen(replace(settings, port=port))
+        except ToccataError as error:
+            if error.kind != "port":
+                raise
+    return listen(replace(settings, port=0))
 
 
 def _open(address: str) -> None:

@@ -21,7 +21,7 @@ from toccata.studio.models import model_list
 from toccata.studio.recovery import recover
 from toccata.studio.reports import report_of
 from toccata.studio.rows import LockedNote, Take
-from toccata.studio.song import empty, imported
+from toccata.studio.song import empty, imported, open_song
 
 LINK_SECONDS = 60.0
 """Seconds for which a one-file address is good."""
@@ -62,6 +62,8 @@ class Studio:
 
     def close(self) -> None:
         """Stop what grows, write what is not written, and close the library."""
+        if self._ended.is_set():
+            return
         self._ended.set()
         self._tender.join()
         self.ideas.close()
@@ -103,7 +105,12 @@ class Studio:
         """Return a piece as the page has it."""
         with self.library.lock:
             row = self.library.piece(name)
-            song = self.library.song(self.library.state(name))
+            try:
+                song = self.library.song(self.library.state(name))
+            except ToccataError as error:  # a file is missing: its take says so, and others can be chosen
+                if error.kind != "missing":
+                    raise
+                song = open_song(empty())
             return {
                 "id": row.id,
                 "title": row.title,

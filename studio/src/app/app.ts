@@ -130,7 +130,7 @@ export class App extends Part {
           @keydown=${(event: KeyboardEvent) => { if (event.key === "Enter" || event.key === "Escape") (event.target as HTMLElement).blur(); }}>
         ${this.button("undo", T.bar.undo, "undo", () => void studio.undo(), !piece?.canUndo)}
         ${this.button("redo", T.bar.redo, "redo", () => void studio.redo(), !piece?.canRedo)}
-        ${piece ? html`<span class="saved ${piece.saved}" title=${T.bar[piece.saved]}>${piece.saved === "saved" ? icon("check") : nothing}<span class=${piece.saved === "waiting" ? "" : "wide"}>${T.bar[piece.saved]}</span></span>` : nothing}
+        ${piece ? html`<span class="saved ${piece.saved}" title=${piece.saved === "waiting" ? T.bar.waitingWhy : T.bar[piece.saved]}>${piece.saved === "saved" ? icon("check") : nothing}<span class=${piece.saved === "waiting" ? "" : "wide"}>${T.bar[piece.saved]}</span></span>` : nothing}
       </div>
       <toccata-transport .studio=${studio}></toccata-transport>
       <div class="right">

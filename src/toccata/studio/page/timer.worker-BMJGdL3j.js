@@ -1,0 +1,1 @@
+(function(){"use strict";const s=self;setInterval(()=>s.postMessage(null),25)})();
