@@ -121,6 +121,8 @@ export interface Moved {
   canRedo: boolean;
   operations?: Operation[];
   song?: Song;
+  /** All that is locked now, where that has changed with it. */
+  locks?: LockedNote[];
 }
 
 export interface ModelRow {
@@ -180,7 +182,7 @@ export type StudioEvent =
   | { type: "piece.changed"; piece: string; seq: number }
   | { type: "training"; training: Training }
   | { type: "report"; take: string; report: Report }
-  /** Events were lost, or the server is another than before: everything has to be loaded again. */
+  /** Events that were missed are not kept any more: load everything again. */
   | { type: "reset" };
 
 export interface IdeaRequest {

@@ -96,7 +96,7 @@ export const T = {
     rank: (place: number, of: number) => `Ranked ${place} of ${of}`,
     begun: (verb: string, n: number) => `${verb}: ${count(n, "idea")} being written.`,
     done: (n: number, notes: number) => `Idea ${n} is finished: ${count(notes, "note")}.`,
-    failedSay: (n: number, why: string) => `Idea ${n} failed: ${why}`,
+    failedSay: (verb: string, why: string) => `${verb} failed: ${why}`,
     taken: (n: number) => `Idea ${n} is in the piece.`,
     drag: "Drag it out as a MIDI file", seed: (seed: number) => `seed ${seed}`, hearing: (n: number) => (n === 0 ? "As it was." : `Idea ${n}.`),
   },
@@ -110,7 +110,7 @@ export const T = {
   bar: {
     undo: "Undo", redo: "Redo", library: "Library", menu: "Piece menu", model: "Model", noModel: "no model", help: "Help",
     theme: "Light or dark", title: "Title of the piece", saved: "Saved", saving: "Saving…",
-    waiting: "Not sent yet: waiting for the server", more: "More", palette: "All commands",
+    waiting: "Not sent yet", waitingWhy: "What you changed waits for the server, and is sent when it is there again", more: "More", palette: "All commands",
   },
   tracks: {
     label: "Tracks", mute: "Mute", solo: "Solo", hide: "Hide", show: "Show", active: "active",

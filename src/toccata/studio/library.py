@@ -192,14 +192,15 @@ class Library:
         Where it cannot be written (the disk is full), the music is held in memory, and written as soon as it can be.
         """
         take = self.music.take(name)
-        self.music.put(self.end_of(take), midi)
-        self.music.unsaved[name] = midi
-        self._waiting[name] = {**values, "state": state}
-        try:
-            self._write(name)
-        except ToccataError as error:
-            self._waiting[name]["error"] = error.message
-        done = self.take(name)
+        with self.lock:  # two threads must not write the same file: the one that tends what waits, and this one
+            self.music.put(self.end_of(take), midi)
+            self.music.unsaved[name] = midi
+            self._waiting[name] = {**values, "state": state}
+            try:
+                self._write(name)
+            except ToccataError as error:
+                self._waiting[name]["error"] = error.message
+            done = self.take(name)
         self.on_take(done)
         return done
 
@@ -223,7 +224,9 @@ class Library:
             ToccataError: The database cannot be written.
         """
         for name in list(self._waiting):
-            with suppress(ToccataError):
+            with suppress(ToccataError), self.lock:
+                if name not in self._waiting:
+                    continue
                 self._write(name)
                 self.on_take(self.take(name))
         rows = self.store.do(

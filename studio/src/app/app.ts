@@ -51,6 +51,7 @@ export class App extends Part {
       .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 4px; padding: 4px 6px; }
       .bar toccata-transport { grid-row: 2; grid-column: 1 / -1; justify-content: center; }
       .wide { display: none !important; }
+      .model { max-width: 72px; }
       .tracks, .centre, .side { grid-area: main; display: none; border: 0; }
       :host([data-tab="roll"]) .centre, :host([data-tab="tracks"]) .tracks, :host([data-tab="takes"]) .side, :host([data-tab="train"]) .side { display: flex; }
       :host(:not([data-tab="roll"])) .work { display: none; }
@@ -129,7 +130,7 @@ export class App extends Part {
           @keydown=${(event: KeyboardEvent) => { if (event.key === "Enter" || event.key === "Escape") (event.target as HTMLElement).blur(); }}>
         ${this.button("undo", T.bar.undo, "undo", () => void studio.undo(), !piece?.canUndo)}
         ${this.button("redo", T.bar.redo, "redo", () => void studio.redo(), !piece?.canRedo)}
-        ${piece ? html`<span class="saved ${piece.saved}" title=${T.bar[piece.saved]}>${piece.saved === "saved" ? icon("check") : nothing}<span class=${piece.saved === "waiting" ? "" : "wide"}>${T.bar[piece.saved]}</span></span>` : nothing}
+        ${piece ? html`<span class="saved ${piece.saved}" title=${piece.saved === "waiting" ? T.bar.waitingWhy : T.bar[piece.saved]}>${piece.saved === "saved" ? icon("check") : nothing}<span class=${piece.saved === "waiting" ? "" : "wide"}>${T.bar[piece.saved]}</span></span>` : nothing}
       </div>
       <toccata-transport .studio=${studio}></toccata-transport>
       <div class="right">

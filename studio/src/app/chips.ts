@@ -20,7 +20,7 @@ export class Chips extends Part {
     .chip[aria-pressed="true"] { background: var(--idea); color: var(--surface); border-color: var(--idea); font-weight: 600; }
     .chip[aria-pressed="true"] kbd { background: transparent; color: inherit; border-color: currentColor; }
     .chip.growing { border-style: dashed; border-color: var(--idea); }
-    .chip.failed { color: var(--bad); }
+    .chip.failed:not([aria-pressed="true"]) { color: var(--bad); }
     .chip .state { font-size: var(--size-small); font-variant-numeric: tabular-nums; }
     .detail { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 14px; padding: 0 10px 7px; font-size: var(--size-small); }
     .good { color: var(--good); font-weight: 600; }
@@ -42,7 +42,7 @@ export class Chips extends Part {
         <button class="chip" aria-pressed=${ideas.heard === 0} @click=${() => this.studio.hear(0)}><kbd>0</kbd>${T.ideas.asWas}</button>
         ${ideas.chips.map((idea, index) => this.chip(idea, index + 1))}
         <span class="spread"></span>
-        ${heard ? html`<button class="primary" @click=${() => void this.studio.take()}>${icon("check")}${waiting ? T.ideas.takeWaiting : T.ideas.take}<kbd>${keyOf("take")}</kbd></button>` : nothing}
+        ${heard && heard.take.state !== "failed" ? html`<button class="primary" @click=${() => void this.studio.take()}>${icon("check")}${waiting ? T.ideas.takeWaiting : T.ideas.take}<kbd>${keyOf("take")}</kbd></button>` : nothing}
         ${ideas.growing.length > 0 ? html`<button class="outlined" @click=${() => void this.studio.attempt(() => ideas.stopAll())}>${ideas.growing.length > 1 ? T.ideas.stopAll : T.ideas.stop}<kbd>${keyOf("stopIdeas")}</kbd></button>` : nothing}
         <button class="outlined" @click=${() => this.studio.again()}>${T.ideas.again}<kbd>${keyOf("again")}</kbd></button>
         <button class="icon-only" aria-label=${T.commands.back} title=${`${T.ideas.back} (Esc)`} @click=${() => ideas.close()}>${icon("close")}</button>

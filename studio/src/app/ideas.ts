@@ -61,9 +61,8 @@ export class Ideas {
   }
 
   /** More like the heard one; they come after the chips that are there, the oldest of which make room. */
-  async again(n: number): Promise<Idea[]> {
+  async again(n: number, like = this.current ?? this.chips.at(-1)): Promise<Idea[]> {
     const piece = this.piece();
-    const like = this.current ?? this.chips.at(-1);
     if (!piece || !like) return [];
     const { ideas } = await this.api.again(like.take.id, n);
     const kept = this.chips.filter((idea) => idea.take.state !== "failed").slice(-Math.max(1, MOST_CHIPS - ideas.length));

@@ -9,12 +9,13 @@ import type { Notice } from "./notices";
 export class Messages extends Part {
   static override styles = [controls, css`
     section { display: grid; gap: 8px; }
-    :host { position: fixed; right: 12px; bottom: 12px; z-index: 20; display: grid; gap: 8px; width: min(420px, calc(100vw - 24px)); pointer-events: none; }
-    .message { pointer-events: auto; display: flex; align-items: center; gap: 8px; padding: 8px 8px 8px 12px; border-radius: var(--radius); background: var(--raised); border: 1px solid var(--line); box-shadow: var(--shadow); }
-    .message p { flex: 1; overflow-wrap: anywhere; }
+    :host { position: fixed; right: 12px; bottom: 12px; z-index: 20; display: grid; gap: 8px; width: 272px; pointer-events: none; }
+    .message { pointer-events: auto; display: flex; flex-wrap: wrap; align-items: center; justify-content: flex-end; gap: 4px 8px; padding: 8px 8px 8px 12px; border-radius: var(--radius); background: var(--raised); border: 1px solid var(--line); box-shadow: var(--shadow); }
+    .message p { flex: 1 1 160px; overflow-wrap: anywhere; }
     .error { border-left: 4px solid var(--bad); }
     .gone { border-left: 4px solid var(--bad); }
-    @media (max-width: 760px) { :host { bottom: 60px; } }
+    @media (max-width: 1100px) { :host { width: 226px; } }
+    @media (max-width: 760px) { :host { bottom: 60px; width: calc(100vw - 24px); } }
   `];
 
   override connectedCallback(): void {

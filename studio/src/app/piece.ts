@@ -173,6 +173,7 @@ export class OpenPiece {
       this.cursor = moved.cursor;
       this.canUndo = moved.canUndo;
       this.canRedo = moved.canRedo;
+      if (moved.locks) this.locks = NoteSet.ofLocked(moved.locks);
       if (moved.song) this.song = SongData.from(moved.song);
       else if (moved.operations) this.song = this.song.apply(moved.operations);
       this.events.song(shown ? (moved.operations ?? null) : null);

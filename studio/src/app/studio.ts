@@ -62,8 +62,13 @@ export class Studio {
         if (this.ideas.takeWhenDone === idea.take.id) void this.take();
       },
       failed: (idea, number) => {
-        const why = idea.take.error ?? T.ideas.failed;
-        if (number > 0) this.notices.error(new Error(T.ideas.failedSay(number, why)), () => this.again());
+        if (number === 0) return;
+        const { verb, error } = idea.take;
+        const why = T.ideas.failedSay(verb ? T.verbs[verb].name : T.ideas.chip(number), error ?? T.ideas.failed);
+        // Ideas that fail together fail for the same reason: it is shown once, and tried again as a whole.
+        const { chips } = this.ideas;
+        this.notices.error(new Error(why), () => this.attempt(() => this.ideas.again(chips.length, idea)));
+        if (chips.every(({ take }) => take.state === "failed")) this.ideas.close();
       },
       error: (error) => this.notices.error(error),
     });

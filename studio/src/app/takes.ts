@@ -120,8 +120,10 @@ export class Takes extends Part {
 
   private locked(): TemplateResult | typeof nothing {
     const { piece } = this.studio;
-    const locks = piece?.locks.refs ?? [];
-    if (!piece || locks.length === 0) return nothing;
+    if (!piece) return nothing;
+    // After an undo a locked note may not be there; the lock waits for it.
+    const locks = piece.locks.refs.filter(({ track, tick, pitch }) => (piece.song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0);
+    if (locks.length === 0) return nothing;
     return html`<section class="locks" aria-label=${T.takes.locks}>
       <header><h3>${T.takes.locks} (${locks.length})</h3>
         <button class="small" @click=${() => void this.studio.attempt(() => piece.lock(locks, false))}>${T.takes.unlockAll}</button></header>

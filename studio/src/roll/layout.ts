@@ -16,7 +16,7 @@ export const MARKUP = `
   </div>
   <div class="corner low">velocity</div>
   <canvas class="lane"></canvas>
-  <div id="note" class="spoken" role="img" aria-label=""></div>
+  <div id="note" class="spoken" role="img" aria-label="no note"></div>
   <div class="probe"></div>
 </div>`;
 
