@@ -15,6 +15,12 @@ import { noteBox, tickAt, xOf, yOf } from "./view";
 /** How much of an idea has been drawn, so that what arrives can be drawn alone. */
 export type IdeaMark = Map<string, number>;
 
+/** Whether there is nothing to draw above the notes. */
+export function isClear(state: RollState): boolean {
+  const { idea, range, loop, selection, preview, focus, band } = state;
+  return !idea && !range && !loop && selection.size === 0 && !preview && !focus && !band;
+}
+
 export function paintOverlay(context: Context, view: View, state: RollState, colours: Colours): IdeaMark {
   context.clearRect(0, 0, view.width, view.height);
   const mark: IdeaMark = new Map();

@@ -4,7 +4,7 @@ import { keyAt } from "../music/pitch";
 import { paintGrid } from "./grid";
 import { LANE_HEIGHT, paintLane } from "./lane";
 import type { IdeaMark } from "./overlay";
-import { paintGrown, paintOverlay } from "./overlay";
+import { isClear, paintGrown, paintOverlay } from "./overlay";
 import { paintPiano, paintRuler, PIANO_WIDTH, RULER_HEIGHT } from "./ruler";
 import { LAYOUT } from "./layout";
 import type { RollState } from "./state";
@@ -43,7 +43,6 @@ export class Stage {
   view: View = FIRST_VIEW;
   colours: Colours | null = null;
 
-  private readonly grid: HTMLCanvasElement;
   private readonly notes: HTMLCanvasElement;
   private readonly overlay: HTMLCanvasElement;
   private readonly space: HTMLElement;
@@ -55,6 +54,7 @@ export class Stage {
   private mark: IdeaMark = new Map();
   private waiting: (() => void)[] = [];
   private placed = false;
+  private clear = false;
   private removed = -1;
   private frontier = 0;
 
@@ -72,7 +72,6 @@ export class Stage {
     this.lane = part(".lane");
     this.scroller = part(".scroller");
     this.space = part(".space");
-    this.grid = part(".grid");
     this.notes = part(".notes");
     this.overlay = part(".overlay");
     this.probe = part(".probe");
@@ -240,7 +239,7 @@ export class Stage {
     if (width === 0 || height === 0) return;
     const scale = ratio / this.view.ratio;
     this.setView({ ratio, width, height, left: this.view.left * scale, top: this.view.top * scale });
-    for (const canvas of [this.grid, this.notes, this.overlay]) resizeCanvas(canvas, width, height, ratio);
+    for (const canvas of [this.notes, this.overlay]) resizeCanvas(canvas, width, height, ratio);
     resizeCanvas(this.ruler, width, Math.round(RULER_HEIGHT * ratio), ratio);
     resizeCanvas(this.piano, Math.round(PIANO_WIDTH * ratio), height, ratio);
     resizeCanvas(this.lane, width, tall ? Math.round(LANE_HEIGHT * ratio) : 0, ratio);
@@ -258,13 +257,15 @@ export class Stage {
     const { dirty, view, state } = this;
     this.dirty = 0;
     const colours = (this.colours ??= readColours(this.probe));
-    if (dirty & Dirty.grid) paintGrid(pen(this.grid), view, state, colours);
-    if (dirty & Dirty.notes) {
+    if (dirty & (Dirty.grid | Dirty.notes)) {
+      // One canvas, as each one that changes is copied by the browser; the grid is a few hundred rectangles.
+      const pen = this.notes.getContext("2d", { alpha: false }) as CanvasRenderingContext2D;
+      paintGrid(pen, view, state, colours);
       const fifths = keyAt(state.song?.keys ?? [], 0)?.fifths ?? 0;
       const brush = { colours, locks: state.locks, fifths };
-      if (!this.tiles.paint(this.notes, view, brush, SLICE)) this.invalidate(Dirty.notes);
+      if (!this.tiles.paint(pen, view, brush, SLICE)) this.invalidate(Dirty.notes);
     }
-    if (dirty & Dirty.overlay) this.mark = paintOverlay(pen(this.overlay), view, state, colours);
+    if (dirty & Dirty.overlay) this.drawOverlay(colours);
     else if (dirty & Dirty.grown && state.idea) paintGrown(pen(this.overlay), view, state.idea, this.mark, colours);
     if (dirty & Dirty.ruler) paintRuler(pen(this.ruler), view, this.ruler.height, state, colours);
     if (dirty & Dirty.piano) paintPiano(pen(this.piano), view, this.piano.width, state, colours);
@@ -274,6 +275,12 @@ export class Stage {
     this.record.milliseconds.push(performance.now() - began);
     if (this.record.milliseconds.length > 600) this.record.milliseconds.shift();
     if (!this.scheduled) this.settle();
+  }
+
+  private drawOverlay(colours: Colours): void {
+    const clear = isClear(this.state);
+    if (!clear || !this.clear) this.mark = paintOverlay(pen(this.overlay), this.view, this.state, colours);
+    this.clear = clear;
   }
 
   private settle(): void {
