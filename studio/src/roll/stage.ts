@@ -1,6 +1,7 @@
 /** The roll's canvases, its view and its frames: draws what is dirty, and nothing when nothing is. */
 
 import { keyAt } from "../music/pitch";
+import type { Note } from "../protocol";
 import { paintGrid } from "./grid";
 import { LANE_HEIGHT, paintLane } from "./lane";
 import type { IdeaMark } from "./overlay";
@@ -13,7 +14,7 @@ import type { Colours } from "./theme";
 import { adoptTheme, readColours } from "./theme";
 import { Tiles } from "./tiles";
 import type { View } from "./view";
-import { FIRST_VIEW, KEYS, viewWith, xOf } from "./view";
+import { FIRST_VIEW, KEYS, noteBox, viewWith, xOf } from "./view";
 
 /** What must be drawn at the next frame, as bits. */
 export const Dirty = { grid: 1, notes: 2, overlay: 4, ruler: 8, piano: 16, lane: 32, cursor: 64, grown: 128, all: 127 };
@@ -22,6 +23,8 @@ export const Dirty = { grid: 1, notes: 2, overlay: 4, ruler: 8, piano: 16, lane:
 const SLICE = 6;
 /** An element lower than this, in CSS pixels, has no velocity lane. */
 const LOWEST_WITH_LANE = 230;
+/** More notes changed at once than this are another song, or all of it. */
+const MOST_FOLLOWED = 500;
 /** Where the page is turned while the cursor is followed, and where the cursor is then, as shares of the width. */
 const TURN = 0.7;
 const TURNED = 0.08;
@@ -124,20 +127,34 @@ export class Stage {
     this.invalidate(same ? Dirty.grown : Dirty.overlay);
   }
 
-  /** Another song, or the same one changed: its tiles, its width. */
-  showSong(): void {
+  /** Another song, or the same one changed: its tiles, its width. `follow` scrolls to a change that is out of sight. */
+  showSong(follow: boolean): void {
     const { song } = this.state;
     const ticksPerQuarter = song?.ticksPerQuarter ?? FIRST_VIEW.ticksPerQuarter;
     const left = (this.view.left * this.view.ticksPerQuarter) / ticksPerQuarter;
-    this.showTracks();
+    const changed = this.showTracks();
     this.setView({ ...this.view, ticksPerQuarter, left, end: this.scrollEnd() });
     this.invalidate(Dirty.all);
     if (!this.placed && song && this.view.height > 0) this.place();
+    else if (follow) this.revealChange(changed);
   }
 
-  showTracks(): void {
-    this.tiles.show(layers(this.state));
-    this.invalidate(Dirty.notes | Dirty.overlay | Dirty.lane);
+  showTracks(): Note[] {
+    const changed = this.tiles.show(layers(this.state));
+    this.invalidate(Dirty.notes | Dirty.overlay | Dirty.lane | Dirty.piano);
+    return changed;
+  }
+
+  /** An undo far away is shown; another song altogether is no change of this one. */
+  private revealChange(changed: readonly Note[]): void {
+    const [first] = changed;
+    if (!first || changed.length > MOST_FOLLOWED) return;
+    const { view } = this;
+    const seen = changed.some(([tick, length, pitch]) => {
+      const [x, y, width, height] = noteBox(view, tick, length, pitch);
+      return x < view.width && x + width > 0 && y < view.height && y + height > 0;
+    });
+    if (!seen) this.reveal(first[0], first[2]);
   }
 
   /** Change the view; scroll positions and all layers follow. */

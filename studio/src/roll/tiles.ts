@@ -2,6 +2,7 @@
 
 import { notesOnlyIn } from "../music/notes";
 import type { Locks } from "../music/music";
+import type { Note } from "../protocol";
 import type { Context, Drawn } from "./notes";
 import { paintNotes } from "./notes";
 import type { Layer } from "./state";
@@ -67,22 +68,25 @@ export class Tiles {
   /** How many tiles have been drawn, for measurements. */
   painted = 0;
 
-  /** Take the tracks that are to be drawn; only tiles that look different become stale. */
-  show(shown: readonly Layer[]): void {
+  /** Take the tracks that are to be drawn; only tiles that look different become stale. Returns the notes that changed. */
+  show(shown: readonly Layer[]): Note[] {
     const before = this.shown;
     this.shown = shown;
     const same = before.length === shown.length && before.every((layer, at) => sameLook(layer, shown[at] as Layer));
     if (!same) {
       this.allStale();
-      return;
+      return [];
     }
+    const changed: Note[] = [];
     before.forEach((layer, at) => {
       const now = (shown[at] as Layer).track;
       if (layer.track.notes === now.notes) return;
       for (const notes of [notesOnlyIn(layer.track.notes, now.notes), notesOnlyIn(now.notes, layer.track.notes)]) {
         for (const [tick, length, pitch] of notes) this.touch(tick, tick + length, pitch);
+        changed.push(...notes);
       }
     });
+    return changed;
   }
 
   /** Everything must be drawn anew: other colours, other tracks. */
