@@ -12,7 +12,9 @@ import { pitchAt, tickAt, xOf, yOf } from "./view";
 /** Lines nearer than this, in CSS pixels, are left out. */
 const NEAREST_GRID = 7;
 const NEAREST_BEAT = 9;
-export const NEAREST_BAR = 5;
+export const NEAREST_BAR = 12;
+/** Bar lines nearer than this are as pale as beats. */
+const STRONG_BAR = 26;
 
 export function paintGrid(context: Context, view: View, state: RollState, colours: Colours): void {
   context.fillStyle = colours.of.back;
@@ -69,7 +71,9 @@ function paintLines(context: Context, view: View, song: SongState, grid: number,
   const last = tickAt(view, view.width);
   const [steps, beats, starts] = [new Rects(), new Rects(), new Rects()];
   const put = (lines: Rects, tick: number): void => lines.push(xOf(view, tick), 0, line, view.height);
-  for (const bar of barsIn(view, song)) {
+  const bars = [...barsIn(view, song)];
+  const near = bars.length > 1 ? xOf(view, song.bars.start(bars[1] as number)) - xOf(view, song.bars.start(bars[0] as number)) : Infinity;
+  for (const bar of bars) {
     const start = song.bars.start(bar);
     const next = Math.min(song.bars.start(bar + 1), last);
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(bar)[1] || 4);
@@ -83,7 +87,7 @@ function paintLines(context: Context, view: View, song: SongState, grid: number,
   }
   steps.fill(context, colours.of["line-grid"]);
   beats.fill(context, colours.of["line-beat"]);
-  starts.fill(context, colours.of["line-bar"]);
+  starts.fill(context, colours.of[near < STRONG_BAR * view.ratio ? "line-beat" : "line-bar"]);
 }
 
 /** The bars that begin in the port or before it and are visible, thinned out where they would be too near. */

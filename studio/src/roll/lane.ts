@@ -1,6 +1,6 @@
 /** Draws the velocity lane below the notes. */
 
-import { noteKey } from "../music/notes";
+import { lowerBound, noteKey } from "../music/notes";
 import type { Context } from "./notes";
 import { Rects } from "./notes";
 import { barsIn } from "./grid";
@@ -39,27 +39,48 @@ export function paintLane(context: Context, view: View, height: number, state: R
   if (state.song) {
     context.fillStyle = colours.of["line-beat"];
     for (const bar of barsIn(view, state.song)) context.fillRect(xOf(view, state.song.bars.start(bar)), 0, line, height);
-    for (const layer of laneLayers(state)) paintStems(context, view, height, state, layer, colours);
+    paintStems(context, view, height, state, colours);
   }
   context.fillStyle = colours.of["panel-line"];
   context.fillRect(0, 0, view.width, line);
 }
 
-function paintStems(context: Context, view: View, height: number, state: RollState, layer: Layer, colours: Colours): void {
-  const { notes, track } = layer.track;
-  const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
-  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [noteKey(note[0], note[2]), note[3]]));
-  const tallest = new Uint8Array(view.width + 1); // by column: a lower stem there is not seen
-  const steps = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
+function paintStems(context: Context, view: View, height: number, state: RollState, colours: Colours): void {
+  // By column: a stem that is lower than one in front of it is not seen.
+  const tallest = new Uint8Array(view.width + 1);
   const chosen = new Rects();
-  const first = Math.floor(tickAt(view, -HEAD * 2));
-  for (const index of notes.within(first, Math.ceil(tickAt(view, view.width)))) {
+  const behind: (() => void)[] = [];
+  for (const layer of laneLayers(state).reverse()) {
+    const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
+    const steps = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
+    gatherStems(view, height, state, layer, steps, chosen, tallest);
+    behind.unshift(() => steps.forEach((rects, step) => rects.fill(context, shade.fill[step] as string)));
+  }
+  for (const fill of behind) fill();
+  chosen.fill(context, colours.of.selected);
+}
+
+function gatherStems(
+  view: View,
+  height: number,
+  state: RollState,
+  layer: Layer,
+  steps: readonly Rects[],
+  chosen: Rects,
+  tallest: Uint8Array,
+): void {
+  const { notes, track } = layer.track;
+  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [noteKey(note[0], note[2]), note[3]]));
+  const first = Math.floor(tickAt(view, -HEAD * 2 * view.ratio));
+  const some = state.selection.size > 0;
+  // Stems are of notes that begin in sight: those that only sound there are passed over.
+  const until = lowerBound(notes.tick, Math.ceil(tickAt(view, view.width)));
+  for (let index = lowerBound(notes.tick, first); index < until; index++) {
     const tick = notes.tick[index] as number;
-    const x = xOf(view, tick);
-    if (x < -2 * HEAD * view.ratio) continue;
     const pitch = notes.pitch[index] as number;
+    const x = xOf(view, tick);
     const velocity = changed.get(noteKey(tick, pitch)) ?? (notes.velocity[index] as number);
-    if (state.selection.has(track, tick, pitch)) {
+    if (some && state.selection.has(track, tick, pitch)) {
       stem(chosen, view, height, x, velocity);
       continue;
     }
@@ -68,8 +89,6 @@ function paintStems(context: Context, view: View, height: number, state: RollSta
     tallest[column] = velocity;
     stem(steps[velocityStep(velocity)] as Rects, view, height, x, velocity);
   }
-  steps.forEach((rects, step) => rects.fill(context, shade.fill[step] as string));
-  chosen.fill(context, colours.of.selected);
 }
 
 function stem(rects: Rects, view: View, height: number, x: number, velocity: number): void {

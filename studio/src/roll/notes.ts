@@ -2,6 +2,7 @@
 
 import { noteAt } from "../music/notes";
 import { pitchName } from "../music/pitch";
+import type { Note } from "../protocol";
 import type { Locks, NoteTable } from "../music/music";
 import type { Colours, TrackColours } from "./theme";
 import { velocityStep, VELOCITY_STEPS } from "./theme";
@@ -13,6 +14,8 @@ import { KEYS, noteBox, noteWidth, pitchAt, rowHeight, tickAt } from "./view";
 const PATH = 200;
 /** A note narrower than this, in device pixels, is only part of its row's coverage. */
 const SMALL = 2;
+/** A note has an edge where at least this much is left inside, in device pixels. */
+const LOWEST_INSIDE = 5;
 /** Notes that are gathered at a time. */
 const CHUNK = 500;
 const NAME_ROW = 13;
@@ -120,13 +123,13 @@ class TrackPainter {
   private note(x: number, y: number, width: number, height: number, step: number, index: number): void {
     const fill = this.fills[step] as Rects;
     const { border, view } = this;
-    if (this.ghost || width <= 2 * border + 1 || height <= 2 * border + 2) {
+    if (this.ghost || width <= 2 * border + 1 || height <= 2 * border + LOWEST_INSIDE) {
       fill.push(x, y, width, height);
       return;
     }
     this.edges.push(x, y, width, height);
     fill.push(x + border, y + border, width - 2 * border, height - 2 * border);
-    if (view.keyHeight >= NAME_ROW * view.ratio && width >= NAME_WIDTH * view.ratio) this.named.push(index);
+    if (hasName(view, width)) this.named.push(index);
   }
 
   fill(context: Context): void {
@@ -136,18 +139,31 @@ class TrackPainter {
 
   names(context: Context, table: NoteTable, fifths: number): void {
     if (this.named.length === 0) return;
-    const { view } = this;
-    const size = Math.min(11, Math.floor(view.keyHeight / view.ratio) - 4);
-    context.font = `500 ${size * view.ratio}px system-ui, sans-serif`;
-    context.textBaseline = "middle";
-    context.textAlign = "left";
+    nameFont(context, this.view);
     for (const index of this.named) {
-      const [tick, length, pitch, velocity] = noteAt(table, index);
-      const [x, y, , height] = noteBox(view, tick, length, pitch);
-      context.fillStyle = this.shade.text[velocityStep(velocity)] as string;
-      context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
+      const note = noteAt(table, index);
+      paintName(context, this.view, note, fifths, this.shade.text[velocityStep(note[3])] as string);
     }
   }
+}
+
+/** Whether a note this wide has its name written on it. */
+export function hasName(view: View, width: number): boolean {
+  return view.keyHeight >= NAME_ROW * view.ratio && width >= NAME_WIDTH * view.ratio;
+}
+
+/** Set the font of the notes' names. */
+export function nameFont(context: Context, view: View): void {
+  const size = Math.min(11, Math.floor(view.keyHeight / view.ratio) - 4);
+  context.font = `500 ${size * view.ratio}px system-ui, sans-serif`;
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+}
+
+export function paintName(context: Context, view: View, [tick, length, pitch]: Note, fifths: number, colour: string): void {
+  const [x, y, , height] = noteBox(view, tick, length, pitch);
+  context.fillStyle = colour;
+  context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
 }
 
 /** Notes too small to be seen one by one: each row is covered where there are some. */

@@ -1,11 +1,12 @@
 /** Draws the ruler above the notes and the piano beside them. */
 
-import { isBlackKey, keyAt, pitchName } from "../music/pitch";
+import { drumName, isBlackKey, keyAt, pitchName } from "../music/pitch";
 import type { SongState } from "../music/music";
 import type { Context } from "./notes";
 import { Rects } from "./notes";
 import { barsIn } from "./grid";
 import type { RollState } from "./state";
+import { drawnInto } from "./state";
 import type { Colours } from "./theme";
 import type { View } from "./view";
 import { pitchAt, tickAt, xOf, yOf } from "./view";
@@ -16,7 +17,10 @@ export const PIANO_WIDTH = 56;
 const LOOP_HEIGHT = 6;
 const NEAREST_NUMBER = 34;
 const NEAREST_BEAT_NUMBER = 46;
+const METER_WIDTH = 26;
 const BLACK_KEY = 0.62;
+/** A row at least this high has its drum's name. */
+const DRUM_ROW = 10;
 
 function font(view: View, size: number, weight = 400): string {
   return `${weight} ${size * view.ratio}px system-ui, sans-serif`;
@@ -72,7 +76,7 @@ function paintNumbers(context: Context, view: View, height: number, song: SongSt
   context.font = font(view, 12, 600);
   const bars = [...barsIn(view, song, NEAREST_NUMBER)];
   const meters: [text: string, x: number][] = [];
-  for (const bar of bars) {
+  bars.forEach((bar, at) => {
     const x = xOf(view, song.bars.start(bar));
     context.fillStyle = colours.of["line-bar"];
     context.fillRect(x, LOOP_HEIGHT * ratio + 4 * ratio, line, height);
@@ -80,9 +84,11 @@ function paintNumbers(context: Context, view: View, height: number, song: SongSt
     context.fillText(String(bar), x + 5 * ratio, base);
     const meter = song.bars.meter(bar);
     const before = bar > 1 ? song.bars.meter(bar - 1) : null;
-    if (before && before[0] === meter[0] && before[1] === meter[1]) continue;
-    meters.push([`${meter[0]}/${meter[1]}`, x + 9 * ratio + context.measureText(String(bar)).width]);
-  }
+    if (before && before[0] === meter[0] && before[1] === meter[1]) return;
+    const after = x + 9 * ratio + context.measureText(String(bar)).width;
+    const next = xOf(view, song.bars.start(bars[at + 1] ?? bar + 1));
+    if (after + METER_WIDTH * ratio < next) meters.push([`${meter[0]}/${meter[1]}`, after]);
+  });
   context.font = font(view, 10);
   context.fillStyle = colours.of["text-soft"];
   for (const [text, x] of meters) context.fillText(text, x, base);
@@ -111,6 +117,10 @@ function paintBeats(context: Context, view: View, height: number, song: SongStat
 
 /** Draw the piano; `width` in device pixels. */
 export function paintPiano(context: Context, view: View, width: number, state: RollState, colours: Colours): void {
+  if (drawnInto(state)?.drum) {
+    paintDrums(context, view, width, state, colours);
+    return;
+  }
   const line = Math.max(1, Math.floor(view.ratio));
   const top = pitchAt(view, 0);
   const bottom = pitchAt(view, view.height - 1);
@@ -133,6 +143,30 @@ export function paintPiano(context: Context, view: View, width: number, state: R
     context.fillRect(0, yOf(view, pitch), Math.round(width * BLACK_KEY), view.keyHeight);
   }
   paintKeyNames(context, view, width, state, colours);
+  context.fillStyle = colours.of["panel-line"];
+  context.fillRect(width - line, 0, line, view.height);
+}
+
+/** Drums have names, not keys. */
+function paintDrums(context: Context, view: View, width: number, state: RollState, colours: Colours): void {
+  const line = Math.max(1, Math.floor(view.ratio));
+  context.fillStyle = colours.of.panel;
+  context.fillRect(0, 0, width, view.height);
+  context.font = font(view, Math.min(10, view.keyHeight / view.ratio - 2));
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (let pitch = pitchAt(view, view.height - 1); pitch <= pitchAt(view, 0); pitch++) {
+    const y = yOf(view, pitch);
+    if (state.pressed.has(pitch)) {
+      context.fillStyle = colours.of["key-down"];
+      context.fillRect(0, y, width, view.keyHeight);
+    }
+    if (view.keyHeight < DRUM_ROW * view.ratio) continue;
+    context.fillStyle = colours.of["panel-line"];
+    context.fillRect(0, y + view.keyHeight - line, width, line);
+    context.fillStyle = colours.of[state.pressed.has(pitch) ? "key-text" : "text-soft"];
+    context.fillText(drumName(pitch), 3 * view.ratio, y + view.keyHeight / 2 + 0.5, width - 6 * view.ratio);
+  }
   context.fillStyle = colours.of["panel-line"];
   context.fillRect(width - line, 0, line, view.height);
 }

@@ -2,6 +2,7 @@
 
 import { notesOnlyIn } from "../music/notes";
 import type { Locks } from "../music/music";
+import type { Note } from "../protocol";
 import type { Context, Drawn } from "./notes";
 import { paintNotes } from "./notes";
 import type { Layer } from "./state";
@@ -67,22 +68,25 @@ export class Tiles {
   /** How many tiles have been drawn, for measurements. */
   painted = 0;
 
-  /** Take the tracks that are to be drawn; only tiles that look different become stale. */
-  show(shown: readonly Layer[]): void {
+  /** Take the tracks that are to be drawn; only tiles that look different become stale. Returns the notes that changed. */
+  show(shown: readonly Layer[]): Note[] {
     const before = this.shown;
     this.shown = shown;
     const same = before.length === shown.length && before.every((layer, at) => sameLook(layer, shown[at] as Layer));
     if (!same) {
       this.allStale();
-      return;
+      return [];
     }
+    const changed: Note[] = [];
     before.forEach((layer, at) => {
       const now = (shown[at] as Layer).track;
       if (layer.track.notes === now.notes) return;
       for (const notes of [notesOnlyIn(layer.track.notes, now.notes), notesOnlyIn(now.notes, layer.track.notes)]) {
         for (const [tick, length, pitch] of notes) this.touch(tick, tick + length, pitch);
+        changed.push(...notes);
       }
     });
+    return changed;
   }
 
   /** Everything must be drawn anew: other colours, other tracks. */
@@ -105,16 +109,16 @@ export class Tiles {
   }
 
   /**
-   * Draw the port, painting what is missing for about `budget` milliseconds.
+   * Draw the notes over what is on `target`, painting what is missing for about `budget` milliseconds, and for half of
+   * that while a zoom goes on.
    *
    * Returns whether all of it is as it should be; if not, it is to be called again at the next frame.
    */
-  paint(target: HTMLCanvasElement, view: View, brush: Brush, budget: number): boolean {
-    const context = target.getContext("2d");
-    if (!context || view.width === 0 || view.height === 0) return true;
-    const until = performance.now() + budget;
+  paint(context: Context, view: View, brush: Brush, budget: number): boolean {
+    if (view.width === 0 || view.height === 0) return true;
     const zooming = this.view !== null && !sameScale(this.view, view);
-    if (zooming) this.keepStill(target, this.view as View);
+    const until = performance.now() + (zooming ? budget / 2 : budget);
+    if (zooming) this.keepStill(this.view as View);
     this.view = view;
     this.frame++;
     const places = visible(view);
@@ -123,9 +127,8 @@ export class Tiles {
     const now = zooming ? wanted.filter((place) => !this.isCovered(place, view)) : wanted;
     let done = 0;
     while (done < now.length && this.work(now[done] as Place, view, brush, until)) done++;
-    context.clearRect(0, 0, view.width, view.height);
     const missing = places.filter((place) => !this.tile(place));
-    if (missing.length && this.still) this.stretch(context, view, missing);
+    if (missing.length && this.still) this.stretch(context, view, this.still, missing);
     this.copy(context, view, places);
     const complete = done === wanted.length;
     if (complete) this.still = null;
@@ -205,8 +208,7 @@ export class Tiles {
     }
   }
 
-  private stretch(context: Context, view: View, missing: readonly Place[]): void {
-    const still = this.still as Still;
+  private stretch(context: Context, view: View, still: Still, missing: readonly Place[]): void {
     const size = tileSize(view);
     context.save();
     context.beginPath();
@@ -219,15 +221,18 @@ export class Tiles {
     context.restore();
   }
 
-  private keepStill(target: HTMLCanvasElement, view: View): void {
+  private keepStill(was: View): void {
     // While a zoom goes on no frame has all of its true tiles: the picture from before it is the better one, until it
     // has become too small.
-    const shrunk = this.still ? (view.tickWidth / this.still.view.tickWidth) * (view.keyHeight / this.still.view.keyHeight) : 0;
-    if ((!this.still || shrunk < MOST_SHRUNK) && target.width > 0 && target.height > 0) {
+    const { still } = this;
+    const shrunk = still ? (was.tickWidth / still.view.tickWidth) * (was.keyHeight / still.view.keyHeight) : 0;
+    if (shrunk < MOST_SHRUNK) {
       const sheet = newSheet();
-      [sheet.canvas.width, sheet.canvas.height] = [target.width, target.height];
-      sheet.context.drawImage(target, 0, 0);
-      this.still = { canvas: sheet.canvas, view };
+      [sheet.canvas.width, sheet.canvas.height] = [was.width, was.height];
+      const places = visible(was);
+      if (still) this.stretch(sheet.context, was, still, places.filter((place) => !this.tile(place)));
+      this.copy(sheet.context, was, places);
+      this.still = { canvas: sheet.canvas, view: was };
     }
     this.leave();
     for (const tile of this.tiles.values()) this.free.push(tile.sheet);

@@ -7,7 +7,7 @@ export const QUARTER_WIDTH = 48;
 export const KEY_HEIGHT = 16;
 
 const LARGEST_QUARTER = 720;
-const SMALLEST_QUARTER = 0.5;
+const SMALLEST_QUARTER = 0.05;
 const LARGEST_KEY = 40;
 const SMALLEST_KEY = 3;
 
