@@ -82,7 +82,7 @@ export class Dialogs extends Part {
     return html`<dialog aria-label=${title} @close=${this.close} @click=${this.outside} @keydown=${(event: Event) => event.stopPropagation()}>
       <header><h2>${title}</h2><span class="spread"></span>
         <button class="icon-only" aria-label=${T.help.close} title=${T.help.close} @click=${this.close}>${icon("close")}</button></header>
-      <div class="body">${body}</div></dialog>`;
+      <div class="body" tabindex="0">${body}</div></dialog>`;
   }
 
   private outside(event: MouseEvent): void {
