@@ -71,6 +71,7 @@ export class Commands {
   focus(ref: NoteRef | null): void {
     const { host } = this;
     host.state.focus = ref;
+    host.state.walking = ref !== null;
     host.stage.invalidate(Dirty.overlay);
     if (!ref) return;
     host.stage.reveal(ref.tick, ref.pitch);
@@ -109,7 +110,7 @@ export class Commands {
   private selectNone(): void {
     const { host } = this;
     if (host.state.selection.size) host.select([]);
-    else if (host.state.focus) this.focus(null);
+    else if (host.state.walking) this.focus(null);
     else if (host.state.range) {
       host.state.range = null;
       host.stage.invalidate(Dirty.overlay | Dirty.ruler);

@@ -18,7 +18,8 @@ export class Host {
   lastVelocity = FIRST_VELOCITY;
   /** Called after an edit, when its notes are selected. */
   oncommit: (() => void) | null = null;
-  private committing = false;
+  /** An edit is being made by the page. */
+  committing = false;
 
   constructor(
     readonly state: RollState,
