@@ -23,7 +23,9 @@ export class Commands {
   constructor(
     private readonly host: Host,
     private readonly spoken: HTMLElement,
-  ) {}
+  ) {
+    host.oncommit = () => this.keepFocus();
+  }
 
   run(name: RollCommand): void {
     const { host } = this;
@@ -69,6 +71,7 @@ export class Commands {
   focus(ref: NoteRef | null): void {
     const { host } = this;
     host.state.focus = ref;
+    host.state.walking = ref !== null;
     host.stage.invalidate(Dirty.overlay);
     if (!ref) return;
     host.stage.reveal(ref.tick, ref.pitch);
@@ -97,18 +100,17 @@ export class Commands {
   }
 
   /** The focused note may be gone after an edit; a moved selection takes the focus with it. */
-  keepFocus(): void {
+  private keepFocus(): void {
     const { state } = this.host;
     if (!state.focus || !state.song) return;
-    if (existing(state.song, [state.focus]).length) return;
-    state.focus = state.selection.refs[0] ?? null;
+    if (existing(state.song, [state.focus]).length === 0) state.focus = state.selection.refs[0] ?? null;
     this.describe();
   }
 
   private selectNone(): void {
     const { host } = this;
     if (host.state.selection.size) host.select([]);
-    else if (host.state.focus) this.focus(null);
+    else if (host.state.walking) this.focus(null);
     else if (host.state.range) {
       host.state.range = null;
       host.stage.invalidate(Dirty.overlay | Dirty.ruler);
@@ -198,9 +200,9 @@ export class Commands {
     const { host } = this;
     const bars = host.state.song?.bars;
     if (!bars) return;
-    const chosen = host.state.selection.size ? host.selected() : this.all();
-    const edit = changeOf(host.free(chosen), (note) => quantisedNote(note, host.step, bars));
-    host.commit(edit, "Quantise", host.state.selection.size ? undefined : []);
+    const selected = host.selected();
+    const edit = changeOf(host.free(selected.size ? selected : this.all()), (note) => quantisedNote(note, host.step, bars));
+    host.commit(edit, "Quantise", selected.size ? undefined : []);
   }
 }
 

@@ -65,14 +65,15 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   set song(song: SongState | null) {
     if (song === this.state.song) return;
     this.state.song = song;
-    this.stage.showSong();
-    this.commands.keepFocus();
+    this.stage.showSong(!this.host.committing);
+    this.host.forget();
   }
 
   get activeTrack(): string | null {
     return this.state.activeTrack;
   }
   set activeTrack(track: string | null) {
+    if (track === this.state.activeTrack) return;
     this.state.activeTrack = track;
     this.stage.showTracks();
   }
@@ -81,7 +82,8 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     return this.state.ghosts;
   }
   set ghosts(tracks: ReadonlySet<string>) {
-    this.state.ghosts = tracks;
+    if (sameSet(tracks, this.state.ghosts)) return;
+    this.state.ghosts = new Set(tracks);
     this.stage.showTracks();
   }
 
@@ -89,7 +91,8 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     return this.state.hidden;
   }
   set hiddenTracks(tracks: ReadonlySet<string>) {
-    this.state.hidden = tracks;
+    if (sameSet(tracks, this.state.hidden)) return;
+    this.state.hidden = new Set(tracks);
     this.stage.showTracks();
   }
 
@@ -147,6 +150,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     return this.state.grid;
   }
   set grid(ticks: number) {
+    if (ticks === this.state.grid) return;
     this.state.grid = Math.max(0, ticks);
     this.stage.invalidate(Dirty.grid);
   }
@@ -155,6 +159,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     return this.state.scaleTint;
   }
   set scaleTint(on: boolean) {
+    if (on === this.state.scaleTint) return;
     this.state.scaleTint = on;
     this.stage.invalidate(Dirty.grid);
   }
@@ -220,6 +225,10 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   get frames(): FrameRecord & { tiles: number } {
     return { ...this.stage.record, tiles: this.stage.tiles.painted };
   }
+}
+
+function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((value) => b.has(value));
 }
 
 if (!customElements.get("toccata-roll")) customElements.define("toccata-roll", ToccataRoll);

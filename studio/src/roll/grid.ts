@@ -3,6 +3,7 @@
 import { isBlackKey, keyAt, scaleOf } from "../music/pitch";
 import type { SongState } from "../music/music";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import type { RollState } from "./state";
 import type { Colours } from "./theme";
 import type { View } from "./view";
@@ -11,7 +12,9 @@ import { pitchAt, tickAt, xOf, yOf } from "./view";
 /** Lines nearer than this, in CSS pixels, are left out. */
 const NEAREST_GRID = 7;
 const NEAREST_BEAT = 9;
-export const NEAREST_BAR = 5;
+export const NEAREST_BAR = 12;
+/** Bar lines nearer than this are as pale as beats. */
+const STRONG_BAR = 26;
 
 export function paintGrid(context: Context, view: View, state: RollState, colours: Colours): void {
   context.fillStyle = colours.of.back;
@@ -66,23 +69,25 @@ function scaleParts(view: View, state: RollState): { from: number; to: number; s
 function paintLines(context: Context, view: View, song: SongState, grid: number, colours: Colours): void {
   const line = Math.max(1, Math.floor(view.ratio));
   const last = tickAt(view, view.width);
-  const put = (tick: number, colour: string): void => {
-    context.fillStyle = colour;
-    context.fillRect(xOf(view, tick), 0, line, view.height);
-  };
+  const [steps, beats, starts] = [new Rects(), new Rects(), new Rects()];
+  const put = (lines: Rects, tick: number): void => lines.push(xOf(view, tick), 0, line, view.height);
   const bars = [...barsIn(view, song)];
+  const near = bars.length > 1 ? xOf(view, song.bars.start(bars[1] as number)) - xOf(view, song.bars.start(bars[0] as number)) : Infinity;
   for (const bar of bars) {
     const start = song.bars.start(bar);
-    const next = song.bars.start(bar + 1);
+    const next = Math.min(song.bars.start(bar + 1), last);
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(bar)[1] || 4);
     if (grid > 0 && grid * view.tickWidth >= NEAREST_GRID * view.ratio) {
-      for (let tick = start + grid; tick < Math.min(next, last); tick += grid) put(tick, colours.of["line-grid"]);
+      for (let tick = start + grid; tick < next; tick += grid) put(steps, tick);
     }
     if (beat * view.tickWidth >= NEAREST_BEAT * view.ratio) {
-      for (let tick = start + beat; tick < Math.min(next, last); tick += beat) put(tick, colours.of["line-beat"]);
+      for (let tick = start + beat; tick < next; tick += beat) put(beats, tick);
     }
+    put(starts, start);
   }
-  for (const bar of bars) put(song.bars.start(bar), colours.of["line-bar"]);
+  steps.fill(context, colours.of["line-grid"]);
+  beats.fill(context, colours.of["line-beat"]);
+  starts.fill(context, colours.of[near < STRONG_BAR * view.ratio ? "line-beat" : "line-bar"]);
 }
 
 /** The bars that begin in the port or before it and are visible, thinned out where they would be too near. */

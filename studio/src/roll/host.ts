@@ -16,6 +16,10 @@ export class Host {
   /** Of the note that was last drawn, moved or stretched: what the next drawn one has. */
   lastLength = 0;
   lastVelocity = FIRST_VELOCITY;
+  /** Called after an edit, when its notes are selected. */
+  oncommit: (() => void) | null = null;
+  /** An edit is being made by the page. */
+  committing = false;
 
   constructor(
     readonly state: RollState,
@@ -64,10 +68,25 @@ export class Host {
     if (operations.length === 0) return false;
     const stayed = this.state.selection.refs.filter(({ track, tick, pitch }) => locks.has(track, tick, pitch));
     const wanted = selection ? [...selection] : [...stayed, ...placed];
+    this.committing = true;
     this.emit("edit", { operations, selection: wanted, label });
+    this.committing = false;
     const now = this.state.song;
     if (now && now !== song) this.select(existing(now, wanted));
+    this.oncommit?.();
     return true;
+  }
+
+  /** Another song is shown: what is not in it is no longer selected or focused. */
+  forget(): void {
+    const { state } = this;
+    if (this.committing) return; // the notes of the edit are about to be selected
+    const left = state.song ? existing(state.song, state.selection.refs) : [];
+    if (state.focus && (!state.song || existing(state.song, [state.focus]).length === 0)) state.focus = null;
+    if (left.length === state.selection.size) return;
+    this.showSelection(left);
+    // Not at once: whoever sets the song may be in the midst of setting other properties.
+    queueMicrotask(() => this.emit("select", { selection: [...state.selection.refs] }));
   }
 
   preview(hide: ReadonlyMap<string, readonly Note[]> | null, add: ReadonlyMap<string, readonly Note[]> | null): void {

@@ -48,7 +48,6 @@ export class Keyboard {
     if (event.altKey) return false;
     if (key === "Enter" || key === " ") return this.choose();
     if (key === "i" || key === "Insert") return this.insert();
-    if (key === "Home" || key === "End") return this.edge(key === "Home");
     return event.shiftKey && key !== "+" ? false : this.runIf(PLAIN[key]);
   }
 
@@ -71,9 +70,9 @@ export class Keyboard {
     return true;
   }
 
-  /** Enter and Space select the focused note; without one they are the page's. */
+  /** Enter and Space select the note that keys walked to; else they are the page's. */
   private choose(): boolean {
-    if (!this.host.state.focus) return false;
+    if (!this.host.state.walking) return false;
     this.commands.toggleFocused();
     return true;
   }
@@ -89,24 +88,12 @@ export class Keyboard {
     return true;
   }
 
-  private edge(first: boolean): boolean {
-    const { state } = this.host;
-    state.focus = null;
-    const cursor = state.cursor;
-    state.cursor = first ? 0 : Infinity;
-    this.commands.walk(first);
-    state.cursor = cursor;
-    return true;
-  }
-
+  /** Ends a gesture, or the selection; what else it may end is for the page to say. */
   private escape(): boolean {
-    if (this.pointers.busy) {
-      this.pointers.cancel();
-      return true;
-    }
-    const { selection, focus, range } = this.host.state;
-    if (selection.size === 0 && !focus && !range) return false;
-    this.commands.run("selectNone");
+    const { selection, walking, idea } = this.host.state;
+    if (this.pointers.busy) this.pointers.cancel();
+    else if (idea || (selection.size === 0 && !walking)) return false;
+    else this.commands.run("selectNone");
     return true;
   }
 }

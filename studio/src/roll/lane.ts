@@ -1,13 +1,13 @@
 /** Draws the velocity lane below the notes. */
 
-import { noteAt } from "../music/notes";
-import type { Note } from "../protocol";
+import { lowerBound, noteKey } from "../music/notes";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import { barsIn } from "./grid";
 import type { Layer, RollState } from "./state";
 import { drawnInto, touchable } from "./state";
 import type { Colours, TrackColours } from "./theme";
-import { velocityStep } from "./theme";
+import { velocityStep, VELOCITY_STEPS } from "./theme";
 import type { View } from "./view";
 import { tickAt, xOf } from "./view";
 
@@ -39,43 +39,63 @@ export function paintLane(context: Context, view: View, height: number, state: R
   if (state.song) {
     context.fillStyle = colours.of["line-beat"];
     for (const bar of barsIn(view, state.song)) context.fillRect(xOf(view, state.song.bars.start(bar)), 0, line, height);
-    for (const layer of laneLayers(state)) paintStems(context, view, height, state, layer, colours);
+    paintStems(context, view, height, state, colours);
   }
   context.fillStyle = colours.of["panel-line"];
   context.fillRect(0, 0, view.width, line);
 }
 
-function paintStems(context: Context, view: View, height: number, state: RollState, layer: Layer, colours: Colours): void {
-  const { notes, track } = layer.track;
-  const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
-  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [note[0] * 128 + note[2], note]));
-  const covered = new Int16Array(view.width + 1).fill(HIGHEST + 1);
-  const chosen: Note[] = [];
-  for (const index of notes.within(Math.floor(tickAt(view, -HEAD * 2)), Math.ceil(tickAt(view, view.width)))) {
-    const note = noteAt(notes, index);
-    const now = changed.get(note[0] * 128 + note[2]) ?? note;
-    if (state.selection.has(track, note[0], note[2])) {
-      chosen.push(now);
-      continue;
-    }
-    const x = xOf(view, note[0]);
-    if (x >= 0 && x < view.width) {
-      if (covered[x] === now[3]) continue; // the same stem is there
-      covered[x] = now[3];
-    }
-    context.fillStyle = shade.fill[velocityStep(now[3])] as string;
-    stem(context, view, height, now);
+function paintStems(context: Context, view: View, height: number, state: RollState, colours: Colours): void {
+  // By column: a stem that is lower than one in front of it is not seen.
+  const tallest = new Uint8Array(view.width + 1);
+  const chosen = new Rects();
+  const behind: (() => void)[] = [];
+  for (const layer of laneLayers(state).reverse()) {
+    const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
+    const steps = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
+    gatherStems(view, height, state, layer, steps, chosen, tallest);
+    behind.unshift(() => steps.forEach((rects, step) => rects.fill(context, shade.fill[step] as string)));
   }
-  context.fillStyle = colours.of.selected;
-  for (const note of chosen) stem(context, view, height, note);
+  for (const fill of behind) fill();
+  chosen.fill(context, colours.of.selected);
 }
 
-function stem(context: Context, view: View, height: number, note: Note): void {
+function gatherStems(
+  view: View,
+  height: number,
+  state: RollState,
+  layer: Layer,
+  steps: readonly Rects[],
+  chosen: Rects,
+  tallest: Uint8Array,
+): void {
+  const { notes, track } = layer.track;
+  const changed = new Map((state.velocities?.get(track) ?? []).map((note) => [noteKey(note[0], note[2]), note[3]]));
+  const first = Math.floor(tickAt(view, -HEAD * 2 * view.ratio));
+  const some = state.selection.size > 0;
+  // Stems are of notes that begin in sight: those that only sound there are passed over.
+  const until = lowerBound(notes.tick, Math.ceil(tickAt(view, view.width)));
+  for (let index = lowerBound(notes.tick, first); index < until; index++) {
+    const tick = notes.tick[index] as number;
+    const pitch = notes.pitch[index] as number;
+    const x = xOf(view, tick);
+    const velocity = changed.get(noteKey(tick, pitch)) ?? (notes.velocity[index] as number);
+    if (some && state.selection.has(track, tick, pitch)) {
+      stem(chosen, view, height, x, velocity);
+      continue;
+    }
+    const column = Math.max(0, Math.min(view.width, x));
+    if ((tallest[column] as number) >= velocity) continue;
+    tallest[column] = velocity;
+    stem(steps[velocityStep(velocity)] as Rects, view, height, x, velocity);
+  }
+}
+
+function stem(rects: Rects, view: View, height: number, x: number, velocity: number): void {
   const { ratio } = view;
-  const x = xOf(view, note[0]);
   const head = Math.round(HEAD * ratio);
-  const y = Math.round(height - head - (note[3] / HIGHEST) * (height - 2 * head));
+  const y = Math.round(height - head - (velocity / HIGHEST) * (height - 2 * head));
   const line = Math.max(1, Math.round(1.5 * ratio));
-  context.fillRect(x, y, line, height - y);
-  context.fillRect(x, y - (head >> 1), head, head);
+  rects.push(x, y, line, height - y);
+  rects.push(x, y - (head >> 1), head, head);
 }

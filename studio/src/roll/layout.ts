@@ -10,7 +10,7 @@ export const MARKUP = `
   <div class="top"><canvas class="ruler"></canvas><div class="head"></div></div>
   <canvas class="piano"></canvas>
   <div class="port">
-    <canvas class="grid"></canvas><canvas class="notes"></canvas><canvas class="overlay"></canvas>
+    <canvas class="notes"></canvas><canvas class="overlay"></canvas>
     <div class="cursor"></div>
     <div class="scroller"><div class="space"></div></div>
   </div>

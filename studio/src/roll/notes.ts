@@ -2,17 +2,22 @@
 
 import { noteAt } from "../music/notes";
 import { pitchName } from "../music/pitch";
+import type { Note } from "../protocol";
 import type { Locks, NoteTable } from "../music/music";
 import type { Colours, TrackColours } from "./theme";
 import { velocityStep, VELOCITY_STEPS } from "./theme";
 import type { Layer } from "./state";
 import type { View } from "./view";
-import { KEYS, noteBox, pitchAt, tickAt } from "./view";
+import { KEYS, noteBox, noteWidth, pitchAt, rowHeight, tickAt } from "./view";
 
 /** The most rectangles in one path: longer ones are slow to fill in some browsers. */
 const PATH = 200;
 /** A note narrower than this, in device pixels, is only part of its row's coverage. */
 const SMALL = 2;
+/** A note has an edge where at least this much is left inside, in device pixels. */
+const LOWEST_INSIDE = 5;
+/** Notes that are gathered at a time. */
+const CHUNK = 500;
 const NAME_ROW = 13;
 const NAME_WIDTH = 26;
 
@@ -46,14 +51,22 @@ export interface Drawn {
   begun: number;
 }
 
-/** Draw the notes of all layers that are in the port of `view`. */
-export function paintNotes(context: Context, view: View, shown: readonly Layer[], colours: Colours, locks: Locks, fifths: number): Drawn {
+/** Draw the notes of all layers that are in the port of `view`, some hundred at a time: it can be left and gone on with. */
+export function* paintNotes(
+  context: Context,
+  view: View,
+  shown: readonly Layer[],
+  colours: Colours,
+  locks: Locks,
+  fifths: number,
+): Generator<void, Drawn> {
   const drawn = { notes: 0, begun: 0 };
   for (const layer of shown) {
     const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
     const painter = new TrackPainter(view, shade, layer.ghost);
-    painter.gather(layer.track.notes, drawn);
+    yield* painter.gather(layer.track.notes, drawn);
     painter.fill(context);
+    yield;
     if (layer.ghost) continue;
     if (!layer.track.drum) painter.names(context, layer.track.notes, fifths);
     paintLocks(context, view, layer.track.track, layer.track.notes, locks, shade);
@@ -79,20 +92,29 @@ class TrackPainter {
     this.border = Math.max(1, Math.floor(view.ratio));
   }
 
-  gather(table: NoteTable, drawn: Drawn): void {
-    const { view } = this;
+  *gather(table: NoteTable, drawn: Drawn): Generator<void> {
+    const { view, ghost } = this;
+    const { tick, length, pitch, velocity } = table;
+    const { tickWidth, keyHeight, left, width: wide } = view;
     const from = Math.floor(tickAt(view, -1));
-    const to = Math.ceil(tickAt(view, view.width));
-    const runs = new Runs(this.fills);
+    const to = Math.ceil(tickAt(view, wide));
+    const height = rowHeight(view);
+    const runs = new Runs(this.fills, height);
+    let since = 0;
     for (const index of table.within(from, to)) {
-      const pitch = table.pitch[index] as number;
-      if (pitch > this.top || pitch < this.bottom) continue;
-      const [x, y, width, height] = noteBox(view, table.tick[index] as number, table.length[index] as number, pitch);
-      if (x >= view.width || x + width <= 0) continue;
+      if (++since % CHUNK === 0) yield;
+      const row = pitch[index] as number;
+      if (row > this.top || row < this.bottom) continue;
+      // As noteBox does it, without an object for each note.
+      const begin = Math.round((tick[index] as number) * tickWidth);
+      const width = noteWidth(Math.round(((tick[index] as number) + (length[index] as number)) * tickWidth) - begin);
+      const x = begin - left;
+      if (x >= wide || x + width <= 0) continue;
       drawn.notes++;
       if (x >= 0) drawn.begun++;
-      const step = this.ghost ? 0 : velocityStep(table.velocity[index] as number);
-      if (width < SMALL) runs.add(pitch, x, y, width, height, step);
+      const y = (KEYS - 1 - row) * keyHeight - view.top;
+      const step = ghost ? 0 : velocityStep(velocity[index] as number);
+      if (width < SMALL) runs.add(row, x, y, width, step);
       else this.note(x, y, width, height, step, index);
     }
     runs.end();
@@ -101,13 +123,13 @@ class TrackPainter {
   private note(x: number, y: number, width: number, height: number, step: number, index: number): void {
     const fill = this.fills[step] as Rects;
     const { border, view } = this;
-    if (this.ghost || width <= 2 * border + 1 || height <= 2 * border + 2) {
+    if (this.ghost || width <= 2 * border + 1 || height <= 2 * border + LOWEST_INSIDE) {
       fill.push(x, y, width, height);
       return;
     }
     this.edges.push(x, y, width, height);
     fill.push(x + border, y + border, width - 2 * border, height - 2 * border);
-    if (view.keyHeight >= NAME_ROW * view.ratio && width >= NAME_WIDTH * view.ratio) this.named.push(index);
+    if (hasName(view, width)) this.named.push(index);
   }
 
   fill(context: Context): void {
@@ -117,41 +139,55 @@ class TrackPainter {
 
   names(context: Context, table: NoteTable, fifths: number): void {
     if (this.named.length === 0) return;
-    const { view } = this;
-    const size = Math.min(11, Math.floor(view.keyHeight / view.ratio) - 4);
-    context.font = `500 ${size * view.ratio}px system-ui, sans-serif`;
-    context.textBaseline = "middle";
-    context.textAlign = "left";
+    nameFont(context, this.view);
     for (const index of this.named) {
-      const [tick, length, pitch, velocity] = noteAt(table, index);
-      const [x, y, , height] = noteBox(view, tick, length, pitch);
-      context.fillStyle = this.shade.text[velocityStep(velocity)] as string;
-      context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
+      const note = noteAt(table, index);
+      paintName(context, this.view, note, fifths, this.shade.text[velocityStep(note[3])] as string);
     }
   }
 }
 
+/** Whether a note this wide has its name written on it. */
+export function hasName(view: View, width: number): boolean {
+  return view.keyHeight >= NAME_ROW * view.ratio && width >= NAME_WIDTH * view.ratio;
+}
+
+/** Set the font of the notes' names. */
+export function nameFont(context: Context, view: View): void {
+  const size = Math.min(11, Math.floor(view.keyHeight / view.ratio) - 4);
+  context.font = `500 ${size * view.ratio}px system-ui, sans-serif`;
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+}
+
+export function paintName(context: Context, view: View, [tick, length, pitch]: Note, fifths: number, colour: string): void {
+  const [x, y, , height] = noteBox(view, tick, length, pitch);
+  context.fillStyle = colour;
+  context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
+}
+
 /** Notes too small to be seen one by one: each row is covered where there are some. */
 class Runs {
-  private readonly start = new Float64Array(KEYS).fill(-1);
-  private readonly end_ = new Float64Array(KEYS);
-  private readonly y = new Float64Array(KEYS);
-  private readonly height = new Float64Array(KEYS);
+  private readonly begin = new Int32Array(KEYS).fill(-1);
+  private readonly until = new Int32Array(KEYS);
+  private readonly y = new Int32Array(KEYS);
   private readonly step = new Uint8Array(KEYS);
 
-  constructor(private readonly fills: readonly Rects[]) {}
+  constructor(
+    private readonly fills: readonly Rects[],
+    private readonly height: number,
+  ) {}
 
-  add(pitch: number, x: number, y: number, width: number, height: number, step: number): void {
-    if ((this.start[pitch] as number) >= -0.5 && x <= (this.end_[pitch] as number)) {
-      this.end_[pitch] = Math.max(this.end_[pitch] as number, x + width);
+  add(pitch: number, x: number, y: number, width: number, step: number): void {
+    if ((this.begin[pitch] as number) >= 0 && x <= (this.until[pitch] as number)) {
+      this.until[pitch] = Math.max(this.until[pitch] as number, x + width);
       this.step[pitch] = Math.max(this.step[pitch] as number, step);
       return;
     }
     this.flush(pitch);
-    this.start[pitch] = Math.max(0, x);
-    this.end_[pitch] = x + width;
+    this.begin[pitch] = Math.max(0, x);
+    this.until[pitch] = x + width;
     this.y[pitch] = y;
-    this.height[pitch] = height;
     this.step[pitch] = step;
   }
 
@@ -160,11 +196,11 @@ class Runs {
   }
 
   private flush(pitch: number): void {
-    const start = this.start[pitch] as number;
-    if (start < 0) return;
+    const begin = this.begin[pitch] as number;
+    if (begin < 0) return;
     const fill = this.fills[this.step[pitch] as number] as Rects;
-    fill.push(start, this.y[pitch] as number, (this.end_[pitch] as number) - start, this.height[pitch] as number);
-    this.start[pitch] = -1;
+    fill.push(begin, this.y[pitch] as number, (this.until[pitch] as number) - begin, this.height);
+    this.begin[pitch] = -1;
   }
 }
 

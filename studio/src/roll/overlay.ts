@@ -3,8 +3,9 @@
 import type { Note } from "../protocol";
 import { noteAt } from "../music/notes";
 import type { IdeaLayer, SongState } from "../music/music";
+import { keyAt } from "../music/pitch";
 import type { Context } from "./notes";
-import { Rects } from "./notes";
+import { hasName, nameFont, paintName, Rects } from "./notes";
 import type { Layer, RollState } from "./state";
 import { layers, touchable } from "./state";
 import type { Colours, TrackColours } from "./theme";
@@ -14,6 +15,14 @@ import { noteBox, tickAt, xOf, yOf } from "./view";
 
 /** How much of an idea has been drawn, so that what arrives can be drawn alone. */
 export type IdeaMark = Map<string, number>;
+
+type Named = [note: Note, colour: string];
+
+/** Whether there is nothing to draw above the notes. */
+export function isClear(state: RollState): boolean {
+  const { idea, range, loop, selection, preview, focus, band } = state;
+  return !idea && !range && !loop && selection.size === 0 && !preview && !focus && !band;
+}
 
 export function paintOverlay(context: Context, view: View, state: RollState, colours: Colours): IdeaMark {
   context.clearRect(0, 0, view.width, view.height);
@@ -133,9 +142,11 @@ function paintSelection(context: Context, view: View, state: RollState, colours:
   if (state.selection.size === 0 || state.preview) return;
   const outer = new Rects();
   const fills = new Map<string, Rects>();
-  for (const layer of touchable(state)) gatherSelected(view, state, layer, colours, outer, fills);
+  const named: Named[] = [];
+  for (const layer of touchable(state)) gatherSelected(view, state, layer, colours, outer, fills, named);
   outer.fill(context, colours.of.selected);
   for (const [colour, rects] of fills) rects.fill(context, colour);
+  paintNames(context, view, state, named);
 }
 
 function gatherSelected(
@@ -145,6 +156,7 @@ function gatherSelected(
   colours: Colours,
   outer: Rects,
   fills: Map<string, Rects>,
+  named: Named[],
 ): void {
   const unit = Math.max(1, Math.round(view.ratio));
   const shade = colours.tracks[place % colours.tracks.length] as TrackColours;
@@ -168,7 +180,16 @@ function gatherSelected(
     let rects = fills.get(colour);
     if (!rects) fills.set(colour, (rects = new Rects()));
     rects.push(x + unit, y + unit, width - 2 * unit, height - 2 * unit);
+    const note = noteAt(notes, index);
+    if (!track.drum && hasName(view, width)) named.push([note, shade.text[velocityStep(note[3])] as string]);
   }
+}
+
+function paintNames(context: Context, view: View, state: RollState, named: readonly Named[]): void {
+  if (named.length === 0) return;
+  nameFont(context, view);
+  const fifths = keyAt(state.song?.keys ?? [], 0)?.fifths ?? 0;
+  for (const [note, colour] of named) paintName(context, view, note, fifths, colour);
 }
 
 function paintPreview(context: Context, view: View, state: RollState, colours: Colours): void {
@@ -178,12 +199,14 @@ function paintPreview(context: Context, view: View, state: RollState, colours: C
   const places = new Map((state.song?.tracks ?? []).map((track, place) => [track.track, place]));
   const unit = Math.max(1, Math.round(view.ratio));
   const inner: [string, Rects][] = [];
+  const named: Named[] = [];
   for (const [track, notes] of add) {
     const shade = colours.tracks[(places.get(track) ?? places.size) % colours.tracks.length] as TrackColours;
     const rects = new Rects();
-    for (const [tick, length, pitch] of notes) {
-      const [x, y, width, height] = noteBox(view, tick, length, pitch);
+    for (const note of notes) {
+      const [x, y, width, height] = noteBox(view, note[0], note[1], note[2]);
       if (outside(view, x, y, width, height)) continue;
+      if (hasName(view, width)) named.push([note, shade.text[shade.text.length - 1] as string]);
       outer.push(x - unit, y - unit, width + 2 * unit, height + 2 * unit);
       if (width > 2 * unit && height > 2 * unit) rects.push(x + unit, y + unit, width - 2 * unit, height - 2 * unit);
     }
@@ -191,11 +214,12 @@ function paintPreview(context: Context, view: View, state: RollState, colours: C
   }
   outer.fill(context, colours.of.selected);
   for (const [colour, rects] of inner) rects.fill(context, colour);
+  paintNames(context, view, state, named);
 }
 
 function paintFocus(context: Context, view: View, state: RollState, colours: Colours): void {
   const { focus, song } = state;
-  if (!focus || !song) return;
+  if (!focus || !song || !state.walking) return;
   const notes = song.track(focus.track)?.notes;
   const index = notes?.find(focus.tick, focus.pitch) ?? -1;
   if (!notes || index < 0 || !layers(state).some((layer) => layer.track.track === focus.track)) return;

@@ -89,6 +89,7 @@ export class Pointers {
       }
     }
     if (this.gesture) return;
+    this.host.state.walking = false;
     this.pressed = { id: event.pointerId, event, area };
     this.moved = false;
     this.gesture = this.begin(event, this.point(event), area);

@@ -1,10 +1,12 @@
 /** Draws the ruler above the notes and the piano beside them. */
 
-import { isBlackKey, keyAt, pitchName } from "../music/pitch";
+import { drumName, isBlackKey, keyAt, pitchName } from "../music/pitch";
 import type { SongState } from "../music/music";
 import type { Context } from "./notes";
+import { Rects } from "./notes";
 import { barsIn } from "./grid";
 import type { RollState } from "./state";
+import { drawnInto } from "./state";
 import type { Colours } from "./theme";
 import type { View } from "./view";
 import { pitchAt, tickAt, xOf, yOf } from "./view";
@@ -15,7 +17,10 @@ export const PIANO_WIDTH = 56;
 const LOOP_HEIGHT = 6;
 const NEAREST_NUMBER = 34;
 const NEAREST_BEAT_NUMBER = 46;
+const METER_WIDTH = 26;
 const BLACK_KEY = 0.62;
+/** A row at least this high has its drum's name. */
+const DRUM_ROW = 10;
 
 function font(view: View, size: number, weight = 400): string {
   return `${weight} ${size * view.ratio}px system-ui, sans-serif`;
@@ -68,30 +73,34 @@ function paintNumbers(context: Context, view: View, height: number, song: SongSt
   const base = height - 10 * ratio;
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
-  for (const bar of barsIn(view, song, NEAREST_NUMBER)) {
+  context.font = font(view, 12, 600);
+  const bars = [...barsIn(view, song, NEAREST_NUMBER)];
+  const meters: [text: string, x: number][] = [];
+  bars.forEach((bar, at) => {
     const x = xOf(view, song.bars.start(bar));
-    const past = bar > song.bars.count;
     context.fillStyle = colours.of["line-bar"];
     context.fillRect(x, LOOP_HEIGHT * ratio + 4 * ratio, line, height);
-    context.fillStyle = colours.of[past ? "text-soft" : "text"];
-    context.font = font(view, 12, 600);
-    const label = String(bar);
-    context.fillText(label, x + 5 * ratio, base);
+    context.fillStyle = colours.of[bar > song.bars.count ? "text-soft" : "text"];
+    context.fillText(String(bar), x + 5 * ratio, base);
     const meter = song.bars.meter(bar);
     const before = bar > 1 ? song.bars.meter(bar - 1) : null;
-    if (!before || before[0] !== meter[0] || before[1] !== meter[1]) {
-      const after = x + 9 * ratio + context.measureText(label).width;
-      context.font = font(view, 10);
-      context.fillStyle = colours.of["text-soft"];
-      context.fillText(`${meter[0]}/${meter[1]}`, after, base);
-    }
-  }
+    if (before && before[0] === meter[0] && before[1] === meter[1]) return;
+    const after = x + 9 * ratio + context.measureText(String(bar)).width;
+    const next = xOf(view, song.bars.start(bars[at + 1] ?? bar + 1));
+    if (after + METER_WIDTH * ratio < next) meters.push([`${meter[0]}/${meter[1]}`, after]);
+  });
+  context.font = font(view, 10);
+  context.fillStyle = colours.of["text-soft"];
+  for (const [text, x] of meters) context.fillText(text, x, base);
   paintBeats(context, view, height, song, colours);
 }
 
+/** Draw a tick at each beat, and its number where there is room; the font is that of the meters. */
 function paintBeats(context: Context, view: View, height: number, song: SongState, colours: Colours): void {
   const { ratio } = view;
   const last = tickAt(view, view.width);
+  const line = Math.max(1, Math.floor(ratio));
+  const marks = new Rects();
   for (const bar of barsIn(view, song)) {
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(bar)[1] || 4);
     const width = beat * view.tickWidth;
@@ -99,18 +108,19 @@ function paintBeats(context: Context, view: View, height: number, song: SongStat
     const next = song.bars.start(bar + 1);
     for (let tick = song.bars.start(bar) + beat, n = 2; tick < Math.min(next, last); tick += beat, n++) {
       const x = xOf(view, tick);
-      context.fillStyle = colours.of["line-bar"];
-      context.fillRect(x, height - 6 * ratio, Math.max(1, Math.floor(ratio)), 6 * ratio);
-      if (width < NEAREST_BEAT_NUMBER * ratio) continue;
-      context.fillStyle = colours.of["text-soft"];
-      context.font = font(view, 10);
-      context.fillText(`${bar}.${n}`, x + 4 * ratio, height - 10 * ratio);
+      marks.push(x, height - 6 * ratio, line, 6 * ratio);
+      if (width >= NEAREST_BEAT_NUMBER * ratio) context.fillText(`${bar}.${n}`, x + 4 * ratio, height - 10 * ratio);
     }
   }
+  marks.fill(context, colours.of["line-bar"]);
 }
 
 /** Draw the piano; `width` in device pixels. */
 export function paintPiano(context: Context, view: View, width: number, state: RollState, colours: Colours): void {
+  if (drawnInto(state)?.drum) {
+    paintDrums(context, view, width, state, colours);
+    return;
+  }
   const line = Math.max(1, Math.floor(view.ratio));
   const top = pitchAt(view, 0);
   const bottom = pitchAt(view, view.height - 1);
@@ -133,6 +143,30 @@ export function paintPiano(context: Context, view: View, width: number, state: R
     context.fillRect(0, yOf(view, pitch), Math.round(width * BLACK_KEY), view.keyHeight);
   }
   paintKeyNames(context, view, width, state, colours);
+  context.fillStyle = colours.of["panel-line"];
+  context.fillRect(width - line, 0, line, view.height);
+}
+
+/** Drums have names, not keys. */
+function paintDrums(context: Context, view: View, width: number, state: RollState, colours: Colours): void {
+  const line = Math.max(1, Math.floor(view.ratio));
+  context.fillStyle = colours.of.panel;
+  context.fillRect(0, 0, width, view.height);
+  context.font = font(view, Math.min(10, view.keyHeight / view.ratio - 2));
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (let pitch = pitchAt(view, view.height - 1); pitch <= pitchAt(view, 0); pitch++) {
+    const y = yOf(view, pitch);
+    if (state.pressed.has(pitch)) {
+      context.fillStyle = colours.of["key-down"];
+      context.fillRect(0, y, width, view.keyHeight);
+    }
+    if (view.keyHeight < DRUM_ROW * view.ratio) continue;
+    context.fillStyle = colours.of["panel-line"];
+    context.fillRect(0, y + view.keyHeight - line, width, line);
+    context.fillStyle = colours.of[state.pressed.has(pitch) ? "key-text" : "text-soft"];
+    context.fillText(drumName(pitch), 3 * view.ratio, y + view.keyHeight / 2 + 0.5, width - 6 * view.ratio);
+  }
   context.fillStyle = colours.of["panel-line"];
   context.fillRect(width - line, 0, line, view.height);
 }

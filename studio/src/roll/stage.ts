@@ -1,10 +1,11 @@
 /** The roll's canvases, its view and its frames: draws what is dirty, and nothing when nothing is. */
 
 import { keyAt } from "../music/pitch";
+import type { Note } from "../protocol";
 import { paintGrid } from "./grid";
 import { LANE_HEIGHT, paintLane } from "./lane";
 import type { IdeaMark } from "./overlay";
-import { paintGrown, paintOverlay } from "./overlay";
+import { isClear, paintGrown, paintOverlay } from "./overlay";
 import { paintPiano, paintRuler, PIANO_WIDTH, RULER_HEIGHT } from "./ruler";
 import { LAYOUT } from "./layout";
 import type { RollState } from "./state";
@@ -13,7 +14,7 @@ import type { Colours } from "./theme";
 import { adoptTheme, readColours } from "./theme";
 import { Tiles } from "./tiles";
 import type { View } from "./view";
-import { FIRST_VIEW, KEYS, viewWith, xOf } from "./view";
+import { FIRST_VIEW, KEYS, noteBox, viewWith, xOf } from "./view";
 
 /** What must be drawn at the next frame, as bits. */
 export const Dirty = { grid: 1, notes: 2, overlay: 4, ruler: 8, piano: 16, lane: 32, cursor: 64, grown: 128, all: 127 };
@@ -22,6 +23,8 @@ export const Dirty = { grid: 1, notes: 2, overlay: 4, ruler: 8, piano: 16, lane:
 const SLICE = 6;
 /** An element lower than this, in CSS pixels, has no velocity lane. */
 const LOWEST_WITH_LANE = 230;
+/** More notes changed at once than this are another song, or all of it. */
+const MOST_FOLLOWED = 500;
 /** Where the page is turned while the cursor is followed, and where the cursor is then, as shares of the width. */
 const TURN = 0.7;
 const TURNED = 0.08;
@@ -43,7 +46,6 @@ export class Stage {
   view: View = FIRST_VIEW;
   colours: Colours | null = null;
 
-  private readonly grid: HTMLCanvasElement;
   private readonly notes: HTMLCanvasElement;
   private readonly overlay: HTMLCanvasElement;
   private readonly space: HTMLElement;
@@ -55,6 +57,7 @@ export class Stage {
   private mark: IdeaMark = new Map();
   private waiting: (() => void)[] = [];
   private placed = false;
+  private clear = false;
   private removed = -1;
   private frontier = 0;
 
@@ -72,7 +75,6 @@ export class Stage {
     this.lane = part(".lane");
     this.scroller = part(".scroller");
     this.space = part(".space");
-    this.grid = part(".grid");
     this.notes = part(".notes");
     this.overlay = part(".overlay");
     this.probe = part(".probe");
@@ -125,20 +127,34 @@ export class Stage {
     this.invalidate(same ? Dirty.grown : Dirty.overlay);
   }
 
-  /** Another song, or the same one changed: its tiles, its width. */
-  showSong(): void {
+  /** Another song, or the same one changed: its tiles, its width. `follow` scrolls to a change that is out of sight. */
+  showSong(follow: boolean): void {
     const { song } = this.state;
     const ticksPerQuarter = song?.ticksPerQuarter ?? FIRST_VIEW.ticksPerQuarter;
     const left = (this.view.left * this.view.ticksPerQuarter) / ticksPerQuarter;
-    this.showTracks();
+    const changed = this.showTracks();
     this.setView({ ...this.view, ticksPerQuarter, left, end: this.scrollEnd() });
     this.invalidate(Dirty.all);
     if (!this.placed && song && this.view.height > 0) this.place();
+    else if (follow) this.revealChange(changed);
   }
 
-  showTracks(): void {
-    this.tiles.show(layers(this.state));
-    this.invalidate(Dirty.notes | Dirty.overlay | Dirty.lane);
+  showTracks(): Note[] {
+    const changed = this.tiles.show(layers(this.state));
+    this.invalidate(Dirty.notes | Dirty.overlay | Dirty.lane | Dirty.piano);
+    return changed;
+  }
+
+  /** An undo far away is shown; another song altogether is no change of this one. */
+  private revealChange(changed: readonly Note[]): void {
+    const [first] = changed;
+    if (!first || changed.length > MOST_FOLLOWED) return;
+    const { view } = this;
+    const seen = changed.some(([tick, length, pitch]) => {
+      const [x, y, width, height] = noteBox(view, tick, length, pitch);
+      return x < view.width && x + width > 0 && y < view.height && y + height > 0;
+    });
+    if (!seen) this.reveal(first[0], first[2]);
   }
 
   /** Change the view; scroll positions and all layers follow. */
@@ -240,7 +256,7 @@ export class Stage {
     if (width === 0 || height === 0) return;
     const scale = ratio / this.view.ratio;
     this.setView({ ratio, width, height, left: this.view.left * scale, top: this.view.top * scale });
-    for (const canvas of [this.grid, this.notes, this.overlay]) resizeCanvas(canvas, width, height, ratio);
+    for (const canvas of [this.notes, this.overlay]) resizeCanvas(canvas, width, height, ratio);
     resizeCanvas(this.ruler, width, Math.round(RULER_HEIGHT * ratio), ratio);
     resizeCanvas(this.piano, Math.round(PIANO_WIDTH * ratio), height, ratio);
     resizeCanvas(this.lane, width, tall ? Math.round(LANE_HEIGHT * ratio) : 0, ratio);
@@ -258,12 +274,15 @@ export class Stage {
     const { dirty, view, state } = this;
     this.dirty = 0;
     const colours = (this.colours ??= readColours(this.probe));
-    if (dirty & Dirty.grid) paintGrid(pen(this.grid), view, state, colours);
-    if (dirty & Dirty.notes) {
+    if (dirty & (Dirty.grid | Dirty.notes)) {
+      // One canvas, as each one that changes is copied by the browser; the grid is a few hundred rectangles.
+      const pen = this.notes.getContext("2d", { alpha: false }) as CanvasRenderingContext2D;
+      paintGrid(pen, view, state, colours);
       const fifths = keyAt(state.song?.keys ?? [], 0)?.fifths ?? 0;
-      if (!this.tiles.paint(this.notes, view, colours, state.locks, fifths, SLICE)) this.invalidate(Dirty.notes);
+      const brush = { colours, locks: state.locks, fifths };
+      if (!this.tiles.paint(pen, view, brush, SLICE)) this.invalidate(Dirty.notes);
     }
-    if (dirty & Dirty.overlay) this.mark = paintOverlay(pen(this.overlay), view, state, colours);
+    if (dirty & Dirty.overlay) this.drawOverlay(colours);
     else if (dirty & Dirty.grown && state.idea) paintGrown(pen(this.overlay), view, state.idea, this.mark, colours);
     if (dirty & Dirty.ruler) paintRuler(pen(this.ruler), view, this.ruler.height, state, colours);
     if (dirty & Dirty.piano) paintPiano(pen(this.piano), view, this.piano.width, state, colours);
@@ -273,6 +292,12 @@ export class Stage {
     this.record.milliseconds.push(performance.now() - began);
     if (this.record.milliseconds.length > 600) this.record.milliseconds.shift();
     if (!this.scheduled) this.settle();
+  }
+
+  private drawOverlay(colours: Colours): void {
+    const clear = isClear(this.state);
+    if (!clear || !this.clear) this.mark = paintOverlay(pen(this.overlay), this.view, this.state, colours);
+    this.clear = clear;
   }
 
   private settle(): void {

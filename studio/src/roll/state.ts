@@ -40,8 +40,9 @@ export interface RollState {
   /** Velocities that a gesture in the velocity lane would set. */
   velocities: ReadonlyMap<string, readonly Note[]> | null;
   band: Band | null;
-  /** The note that the keyboard is on. */
+  /** The note that the keyboard is on; the pointer puts it there too, but it is shown only while keys walk. */
   focus: NoteRef | null;
+  walking: boolean;
   /** Keys of the piano that are down. */
   pressed: ReadonlySet<number>;
 }
@@ -50,7 +51,7 @@ export function emptyState(): RollState {
   return {
     song: null, activeTrack: null, ghosts: new Set(), hidden: new Set(), idea: null, locks: NO_LOCKS,
     selection: new NoteSet(), range: null, loop: null, tool: "select", grid: 0, scaleTint: false, readonly: false,
-    cursor: 0, preview: null, velocities: null, band: null, focus: null, pressed: new Set(),
+    cursor: 0, preview: null, velocities: null, band: null, focus: null, walking: false, pressed: new Set(),
   };
 }
 

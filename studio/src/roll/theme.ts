@@ -6,15 +6,15 @@
 
 const THEME = `
 :where(:root) {
-  --roll-back: light-dark(#ffffff, #1b1d22);
-  --roll-black-row: light-dark(#f2f3f6, #16181c);
-  --roll-outside-scale: light-dark(#e4e7ee, #101115);
+  --roll-back: light-dark(#ffffff, #20232a);
+  --roll-black-row: light-dark(#f1f3f6, #191b20);
+  --roll-outside-scale: light-dark(#e5e8ef, #15171b);
   --roll-after-end: light-dark(rgb(90 100 120 / 0.10), rgb(0 0 0 / 0.35));
-  --roll-line-bar: light-dark(#a9b0bd, #565c69);
-  --roll-line-beat: light-dark(#d3d7df, #363a44);
-  --roll-line-grid: light-dark(#e8eaef, #262930);
-  --roll-line-octave: light-dark(#cdd2db, #3a3f4a);
-  --roll-panel: light-dark(#f7f8fa, #212329);
+  --roll-line-bar: light-dark(#a3abb9, #656c7a);
+  --roll-line-beat: light-dark(#d0d5de, #3b404b);
+  --roll-line-grid: light-dark(#e7eaef, #2b2f37);
+  --roll-line-octave: light-dark(#c9cfd9, #444a56);
+  --roll-panel: light-dark(#f6f7f9, #272a31);
   --roll-panel-line: light-dark(#cfd4dc, #3a3e48);
   --roll-text: light-dark(#1f2430, #e8eaf0);
   --roll-text-soft: light-dark(#565e6e, #a3a9b8);
@@ -121,8 +121,19 @@ function css(colour: Rgb): string {
   return `rgb(${colour.join(" ")})`;
 }
 
-function light([red, green, blue]: Rgb): number {
-  return (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+/** Relative luminance, 0 to 1. */
+function luminance(colour: Rgb): number {
+  const [red, green, blue] = colour.map((value) => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  }) as Rgb;
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** Dark or light text, whichever has more contrast on a colour. */
+function textOn(colour: Rgb): string {
+  const light = luminance(colour);
+  return 1.05 / (light + 0.05) > (light + 0.05) / 0.056 ? "rgb(255 255 255)" : "rgb(16 19 26)";
 }
 
 function shades(colour: string, back: Rgb): TrackColours {
@@ -131,8 +142,8 @@ function shades(colour: string, back: Rgb): TrackColours {
   const fills = Array.from({ length: VELOCITY_STEPS }, (_, step) => mixed(full, back, 0.6 * (1 - step / (VELOCITY_STEPS - 1))));
   return {
     fill: fills.map(css),
-    edge: css(light(back) > 0.5 ? mixed(full, dark, 0.35) : mixed(full, dark, 0.55)),
-    text: fills.map((fill) => (light(fill) > 0.52 ? "rgb(16 19 26)" : "rgb(255 255 255)")),
+    edge: css(luminance(back) > 0.3 ? mixed(full, dark, 0.35) : mixed(full, dark, 0.55)),
+    text: fills.map(textOn),
     ghost: css(mixed(full, back, 0.74)),
     plain: css(full),
   };

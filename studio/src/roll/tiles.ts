@@ -2,6 +2,7 @@
 
 import { notesOnlyIn } from "../music/notes";
 import type { Locks } from "../music/music";
+import type { Note } from "../protocol";
 import type { Context, Drawn } from "./notes";
 import { paintNotes } from "./notes";
 import type { Layer } from "./state";
@@ -13,11 +14,18 @@ import { KEYS } from "./view";
 const SIZE = 512;
 /** Tiles that are kept beside the visible ones. */
 const SPARE = 24;
+/** The picture from before a zoom is taken anew when it has shrunk to this share of its area. */
+const MOST_SHRUNK = 0.6;
+
+interface Sheet {
+  canvas: HTMLCanvasElement;
+  context: CanvasRenderingContext2D;
+}
 
 interface Tile {
   column: number;
   row: number;
-  canvas: HTMLCanvasElement;
+  sheet: Sheet;
   drawn: Drawn;
   stale: boolean;
   used: number;
@@ -34,9 +42,25 @@ interface Place {
   row: number;
 }
 
+/** A tile that is being drawn. */
+interface Job {
+  place: Place;
+  sheet: Sheet;
+  steps: Generator<void, Drawn>;
+}
+
+/** What tiles are drawn with. */
+export interface Brush {
+  colours: Colours;
+  locks: Locks;
+  /** Of the key, for the names of notes. */
+  fifths: number;
+}
+
 export class Tiles {
   private readonly tiles = new Map<string, Tile>();
-  private readonly free: HTMLCanvasElement[] = [];
+  private readonly free: Sheet[] = [];
+  private job: Job | null = null;
   private still: Still | null = null;
   private shown: readonly Layer[] = [];
   private view: View | null = null;
@@ -44,26 +68,30 @@ export class Tiles {
   /** How many tiles have been drawn, for measurements. */
   painted = 0;
 
-  /** Take the tracks that are to be drawn; only tiles that look different become stale. */
-  show(shown: readonly Layer[]): void {
+  /** Take the tracks that are to be drawn; only tiles that look different become stale. Returns the notes that changed. */
+  show(shown: readonly Layer[]): Note[] {
     const before = this.shown;
     this.shown = shown;
     const same = before.length === shown.length && before.every((layer, at) => sameLook(layer, shown[at] as Layer));
     if (!same) {
       this.allStale();
-      return;
+      return [];
     }
+    const changed: Note[] = [];
     before.forEach((layer, at) => {
       const now = (shown[at] as Layer).track;
       if (layer.track.notes === now.notes) return;
       for (const notes of [notesOnlyIn(layer.track.notes, now.notes), notesOnlyIn(now.notes, layer.track.notes)]) {
         for (const [tick, length, pitch] of notes) this.touch(tick, tick + length, pitch);
+        changed.push(...notes);
       }
     });
+    return changed;
   }
 
   /** Everything must be drawn anew: other colours, other tracks. */
   allStale(): void {
+    this.leave();
     for (const tile of this.tiles.values()) tile.stale = true;
   }
 
@@ -74,38 +102,38 @@ export class Tiles {
     const first = Math.floor((from * this.view.tickWidth - 1) / size.width);
     const last = Math.floor((to * this.view.tickWidth + 1) / size.width);
     const row = Math.floor((KEYS - 1 - pitch) / size.rows);
+    this.leave();
     for (const tile of this.tiles.values()) {
       if (tile.row === row && tile.column >= first && tile.column <= last) tile.stale = true;
     }
   }
 
   /**
-   * Draw the port, painting what is missing for at most `budget` milliseconds (one tile at least).
+   * Draw the notes over what is on `target`, painting what is missing for about `budget` milliseconds, and for half of
+   * that while a zoom goes on.
    *
    * Returns whether all of it is as it should be; if not, it is to be called again at the next frame.
    */
-  paint(target: HTMLCanvasElement, view: View, colours: Colours, locks: Locks, fifths: number, budget: number): boolean {
-    const context = target.getContext("2d");
-    if (!context || view.width === 0 || view.height === 0) return true;
-    if (this.view && !sameScale(this.view, view)) this.keepStill(target, this.view);
+  paint(context: Context, view: View, brush: Brush, budget: number): boolean {
+    if (view.width === 0 || view.height === 0) return true;
+    const zooming = this.view !== null && !sameScale(this.view, view);
+    const until = performance.now() + (zooming ? budget / 2 : budget);
+    if (zooming) this.keepStill(this.view as View);
     this.view = view;
     this.frame++;
     const places = visible(view);
     const wanted = places.filter((place) => this.tile(place)?.stale ?? true);
-    const began = performance.now();
-    let left = wanted.length;
-    for (const place of wanted) {
-      if (left < wanted.length && performance.now() - began > budget) break;
-      this.paintTile(place, view, colours, locks, fifths);
-      left--;
-    }
-    context.clearRect(0, 0, view.width, view.height);
+    // While a zoom goes on, true tiles would not live for longer than a frame: only what has no picture is drawn.
+    const now = zooming ? wanted.filter((place) => !this.isCovered(place, view)) : wanted;
+    let done = 0;
+    while (done < now.length && this.work(now[done] as Place, view, brush, until)) done++;
     const missing = places.filter((place) => !this.tile(place));
-    if (missing.length && this.still) this.stretch(context, view, missing);
+    if (missing.length && this.still) this.stretch(context, view, this.still, missing);
     this.copy(context, view, places);
-    if (left === 0) this.still = null;
+    const complete = done === wanted.length;
+    if (complete) this.still = null;
     this.drop();
-    return left === 0;
+    return complete;
   }
 
   /** Notes that are drawn in the port, each counted once. */
@@ -121,28 +149,53 @@ export class Tiles {
   }
 
   private tile({ column, row }: Place): Tile | undefined {
-    return this.tiles.get(`${column},${row}`);
+    return this.tiles.get(keyOf({ column, row }));
   }
 
-  private paintTile(place: Place, view: View, colours: Colours, locks: Locks, fifths: number): void {
+  /** Draw on at a tile until a time; returns whether it is finished. */
+  private work(place: Place, view: View, brush: Brush, until: number): boolean {
+    const { job } = this;
+    if (!job || job.place.column !== place.column || job.place.row !== place.row) this.begin(place, view, brush);
+    const { sheet, steps } = this.job as Job;
+    while (performance.now() < until) {
+      const step = steps.next();
+      if (!step.done) continue;
+      const old = this.tile(place);
+      if (old) this.free.push(old.sheet);
+      this.tiles.set(keyOf(place), { ...place, sheet, drawn: step.value, stale: false, used: this.frame });
+      this.job = null;
+      this.painted++;
+      return true;
+    }
+    return false;
+  }
+
+  private begin(place: Place, view: View, { colours, locks, fifths }: Brush): void {
+    this.leave();
+    const { width, height } = tileSize(view);
+    const sheet = this.free.pop() ?? newSheet();
+    const { canvas, context } = sheet;
+    if (canvas.width === width && canvas.height === height) context.clearRect(0, 0, width, height);
+    else [canvas.width, canvas.height] = [width, height];
+    const own: View = { ...view, left: place.column * width, top: place.row * height, width, height };
+    this.job = { place, sheet, steps: paintNotes(context, own, this.shown, colours, locks, fifths) };
+  }
+
+  /** Give up the tile that is being drawn. */
+  private leave(): void {
+    if (this.job) this.free.push(this.job.sheet);
+    this.job = null;
+  }
+
+  private isCovered(place: Place, view: View): boolean {
+    if (!this.still) return false;
     const size = tileSize(view);
-    let tile = this.tile(place);
-    if (!tile) {
-      const canvas = this.free.pop() ?? document.createElement("canvas");
-      tile = { ...place, canvas, drawn: { notes: 0, begun: 0 }, stale: true, used: this.frame };
-      this.tiles.set(`${place.column},${place.row}`, tile);
-    }
-    if (tile.canvas.width !== size.width || tile.canvas.height !== size.height) {
-      tile.canvas.width = size.width;
-      tile.canvas.height = size.height;
-    }
-    const context = tile.canvas.getContext("2d");
-    if (!context) return;
-    context.clearRect(0, 0, size.width, size.height);
-    const own: View = { ...view, left: place.column * size.width, top: place.row * size.height, ...size };
-    tile.drawn = paintNotes(context, own, this.shown, colours, locks, fifths);
-    tile.stale = false;
-    this.painted++;
+    const [left, top, width, height] = stretched(this.still.view, view);
+    const x = Math.max(0, place.column * size.width - view.left);
+    const y = Math.max(0, place.row * size.height - view.top);
+    const right = Math.min(view.width, (place.column + 1) * size.width - view.left);
+    const bottom = Math.min(view.height, (place.row + 1) * size.height - view.top);
+    return x >= left - 1 && y >= top - 1 && right <= left + width + 1 && bottom <= top + height + 1;
   }
 
   private copy(context: Context, view: View, places: readonly Place[]): void {
@@ -151,12 +204,11 @@ export class Tiles {
       const tile = this.tile(place);
       if (!tile) continue;
       tile.used = this.frame;
-      context.drawImage(tile.canvas, place.column * size.width - view.left, place.row * size.height - view.top);
+      context.drawImage(tile.sheet.canvas, place.column * size.width - view.left, place.row * size.height - view.top);
     }
   }
 
-  private stretch(context: Context, view: View, missing: readonly Place[]): void {
-    const still = this.still as Still;
+  private stretch(context: Context, view: View, still: Still, missing: readonly Place[]): void {
     const size = tileSize(view);
     context.save();
     context.beginPath();
@@ -164,26 +216,27 @@ export class Tiles {
       context.rect(place.column * size.width - view.left, place.row * size.height - view.top, size.width, size.height);
     }
     context.clip();
-    const wide = view.tickWidth / still.view.tickWidth;
-    const high = view.keyHeight / still.view.keyHeight;
     context.imageSmoothingEnabled = false;
-    context.drawImage(
-      still.canvas, still.view.left * wide - view.left, still.view.top * high - view.top,
-      still.view.width * wide, still.view.height * high,
-    );
+    context.drawImage(still.canvas, ...stretched(still.view, view));
     context.restore();
   }
 
-  private keepStill(target: HTMLCanvasElement, view: View): void {
-    // While a zoom goes on no frame has all of its true tiles: the picture from before it is the better one.
-    if (!this.still && target.width > 0 && target.height > 0) {
-      const canvas = document.createElement("canvas");
-      canvas.width = target.width;
-      canvas.height = target.height;
-      canvas.getContext("2d")?.drawImage(target, 0, 0);
-      this.still = { canvas, view };
+  private keepStill(was: View): void {
+    // While a zoom goes on no frame has all of its true tiles: the picture from before it is the better one, until it
+    // has become too small.
+    const { still } = this;
+    const shrunk = still ? (was.tickWidth / still.view.tickWidth) * (was.keyHeight / still.view.keyHeight) : 0;
+    if (shrunk < MOST_SHRUNK) {
+      const sheet = newSheet();
+      [sheet.canvas.width, sheet.canvas.height] = [was.width, was.height];
+      const places = visible(was);
+      if (still) this.stretch(sheet.context, was, still, places.filter((place) => !this.tile(place)));
+      this.copy(sheet.context, was, places);
+      this.still = { canvas: sheet.canvas, view: was };
     }
-    for (const tile of this.tiles.values()) if (this.free.length < SPARE) this.free.push(tile.canvas);
+    this.leave();
+    for (const tile of this.tiles.values()) this.free.push(tile.sheet);
+    this.free.length = Math.min(this.free.length, SPARE);
     this.tiles.clear();
   }
 
@@ -193,9 +246,25 @@ export class Tiles {
     const oldest = [...this.tiles].sort((a, b) => a[1].used - b[1].used).slice(0, this.tiles.size - kept);
     for (const [key, tile] of oldest) {
       this.tiles.delete(key);
-      if (this.free.length < SPARE) this.free.push(tile.canvas);
+      if (this.free.length < SPARE) this.free.push(tile.sheet);
     }
   }
+}
+
+function keyOf({ column, row }: Place): string {
+  return `${column},${row}`;
+}
+
+function newSheet(): Sheet {
+  const canvas = document.createElement("canvas");
+  return { canvas, context: canvas.getContext("2d") as CanvasRenderingContext2D };
+}
+
+/** Where the picture of a view lies in another one: x, y, width, height. */
+function stretched(was: View, view: View): [number, number, number, number] {
+  const wide = view.tickWidth / was.tickWidth;
+  const high = view.keyHeight / was.keyHeight;
+  return [was.left * wide - view.left, was.top * high - view.top, was.width * wide, was.height * high];
 }
 
 function tileSize(view: View): { width: number; height: number; rows: number } {

@@ -7,7 +7,7 @@ export const QUARTER_WIDTH = 48;
 export const KEY_HEIGHT = 16;
 
 const LARGEST_QUARTER = 720;
-const SMALLEST_QUARTER = 0.5;
+const SMALLEST_QUARTER = 0.05;
 const LARGEST_KEY = 40;
 const SMALLEST_KEY = 3;
 
@@ -85,13 +85,21 @@ export function zoomed(view: View, factorX: number, factorY: number, x: number, 
   return viewWith(scaled, { left: tick * scaled.tickWidth - x, top: row * scaled.keyHeight - y });
 }
 
+/** How wide a note is drawn that is `exact` device pixels long: notes that follow each other are seen apart. */
+export function noteWidth(exact: number): number {
+  return exact > 3 ? exact - 1 : Math.max(1, exact);
+}
+
+/** How high a note is drawn, in device pixels: the line below its row is seen. */
+export function rowHeight(view: View): number {
+  return view.keyHeight > 5 ? view.keyHeight - 1 : view.keyHeight;
+}
+
 /** The rectangle of a note in the port, in device pixels; at least one wide. */
 export function noteBox(view: View, tick: number, length: number, pitch: number): [number, number, number, number] {
   const x = Math.round(tick * view.tickWidth);
-  const end = Math.round((tick + length) * view.tickWidth);
-  const width = end - x > 3 ? end - x - 1 : Math.max(1, end - x);
-  const height = view.keyHeight > 5 ? view.keyHeight - 1 : view.keyHeight;
-  return [x - view.left, yOf(view, pitch), width, height];
+  const width = noteWidth(Math.round((tick + length) * view.tickWidth) - x);
+  return [x - view.left, yOf(view, pitch), width, rowHeight(view)];
 }
 
 const LINE_PIXELS = 16;
