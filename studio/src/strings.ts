@@ -108,7 +108,7 @@ export const T = {
     start: "To the start",
   },
   bar: {
-    undo: "Undo", redo: "Redo", library: "Library", menu: "Piece menu", model: "Model", noModel: "no model", help: "Help",
+    undo: "Undo", redo: "Redo", library: "Library", menu: "Files of this piece", model: "Model", noModel: "no model", help: "Help",
     theme: "Light or dark", title: "Title of the piece", saved: "Saved", saving: "Saving…",
     waiting: "Not sent yet", waitingWhy: "What you changed waits for the server, and is sent when it is there again", more: "More", palette: "All commands",
   },

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,15 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium is installed")
     with sync_api.sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        arguments.append("--host-resolver-rules=MAP lan.test 127.0.0.1")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    context = browser.new_context()
+@contextmanager
+def opened(browser: Any, address: str, **options: Any) -> Iterator[Any]:
+    context = browser.new_context(**options)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -78,6 +80,12 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     yield page
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    with opened(browser, address) as page:
+        yield page
 
 
 def until(page: Any, condition: str, seconds: float = 20) -> None:
@@ -167,7 +175,7 @@ def test_playing_moves_on_is_heard_and_stops(page: Any) -> None:
     until(page, "tools.player.level() > 0.01")
     until(page, "tools.player.position() > 300")
     page.evaluate("() => tools.player.stop()")
-    until(page, "tools.player.level() < 1e-3", seconds=1)
+    until(page, "tools.player.level() < 1e-3", seconds=5)
     stood = page.evaluate("() => tools.player.position()")
     assert 300 < stood < 3840
     assert page.evaluate("() => tools.player.state.playing") is False
@@ -209,7 +217,7 @@ def test_a_soundfont_takes_over_and_stops(page: Any) -> None:
     page.evaluate("() => tools.player.play(0)")
     until(page, "tools.player.level() > 1e-3")
     page.evaluate("() => tools.player.stop()")
-    until(page, "tools.player.level() < 1e-4", seconds=1)
+    until(page, "tools.player.level() < 1e-4", seconds=5)
 
 
 def test_a_soundfont_takes_over_while_it_plays_at_the_next_bar(page: Any) -> None:
@@ -234,3 +242,24 @@ def test_a_bad_soundfont_is_refused_in_one_line_and_the_built_in_sound_goes_on(p
 
 def test_without_permission_for_midi_it_is_said_in_one_line(page: Any) -> None:
     assert "MIDI" in page.evaluate("() => tools.openRecorder().then(() => 'MIDI is there', (error) => error.message)")
+
+
+def test_at_an_address_of_the_local_network_the_built_in_sound_plays(browser: Any, address: str) -> None:
+    """Without a secure context there are no worklets and no WebMIDI: both are said in one line."""
+    with opened(browser, address.replace("127.0.0.1", "lan.test")) as page:
+        assert page.evaluate("() => isSecureContext") is False
+        page.evaluate("() => tools.player.play(0)")
+        until(page, "tools.player.level() > 0.01 && tools.player.position() > 100")
+        bank = "() => tools.player.useSoundFont('a.sf2', tools.sampleBank()).catch((error) => error.message)"
+        assert "built-in sound goes on" in page.evaluate(bank)
+        assert "No WebMIDI here" in page.evaluate("() => tools.openRecorder().catch((error) => error.message)")
+
+
+def test_another_browser_plays_the_soundfont_in_a_worklet(browser: Any, address: str) -> None:
+    with opened(browser, address, user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0") as page:
+        page.evaluate("() => tools.player.useSoundFont('small.sf2', tools.sampleBank())")
+        assert page.evaluate("() => tools.player.state.sound") == "small.sf2"
+        page.evaluate("() => tools.player.play(0)")
+        until(page, "tools.player.level() > 1e-3")
+        page.evaluate("() => tools.player.stop()")
+        until(page, "tools.player.level() < 1e-4", seconds=5)

@@ -1,7 +1,7 @@
 /** The page: what is where, and the keys. */
 
 import { type TemplateResult, css, html, nothing } from "lit";
-import { commandFor, keyOf } from "../commands";
+import { COMMANDS, commandFor, keyOf } from "../commands";
 import { IS_MAC, keyName, shownKey } from "../keys";
 import { T } from "../strings";
 import "./chips";
@@ -43,6 +43,9 @@ export class App extends Part {
     .tabs button[aria-selected="true"] { background: var(--accent-soft); color: var(--accent); font-weight: 600; }
     nav.bottom { display: none; }
     .fatal { display: grid; place-content: center; height: 100vh; padding: 24px; text-align: center; gap: 8px; grid-column: 1 / -1; }
+    .menu { inset: 44px 12px auto auto; margin: 0; padding: 4px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); color: var(--ink); box-shadow: var(--shadow); min-width: 240px; }
+    .menu:popover-open { display: grid; }
+    .menu button { text-align: left; justify-content: flex-start; }
     .dropping { position: fixed; inset: 8px; border: 2px dashed var(--accent); border-radius: var(--radius-big); background: var(--accent-soft); opacity: 0.92; display: grid; place-content: center; font-size: 20px; z-index: 30; pointer-events: none; }
     .skip { position: absolute; left: -9999px; } .skip:focus { left: 8px; top: 8px; z-index: 40; background: var(--raised); padding: 8px; }
     @media (max-width: 1100px) { :host { grid-template-columns: 176px minmax(0, 1fr) 250px; } .title { width: 150px; } .model { max-width: 110px; } }
@@ -140,8 +143,11 @@ export class App extends Part {
         }}>
           ${server?.models.length ? nothing : html`<option>${T.bar.noModel}</option>`}
           ${(server?.models ?? []).map((model) => html`<option value=${model.name} ?selected=${model.name === studio.model?.name}>${model.title || model.name}</option>`)}</select>
-        <span class="wide row">${this.button("down", T.commands.midi, "midi", () => void commandFor(keyOf("midi"), "plain")?.run(studio))}
-        ${this.button("theme", T.bar.theme, "theme", () => toggleTheme(studio))}</span>
+        <button class="icon-only" aria-label=${T.bar.menu} title=${T.bar.menu} popovertarget="files">${icon("down")}</button>
+        <div id="files" class="menu" popover @click=${(event: Event) => (event.currentTarget as HTMLElement).hidePopover()}>
+          ${(["midi", "wav", "png", "reveal", "star"] as const).map((id) => html`<button @click=${() => void COMMANDS.find((command) => command.id === id)?.run(studio)}>
+            <span class="spread">${T.commands[id]}</span>${keyOf(id) ? html`<kbd>${shownKey(keyOf(id), IS_MAC)}</kbd>` : nothing}</button>`)}</div>
+        <span class="wide row">${this.button("theme", T.bar.theme, "theme", () => toggleTheme(studio))}</span>
         ${this.button("more", T.bar.palette, "palette", () => studio.set({ dialog: "palette" }))}
         <button class="icon-only" aria-label=${T.bar.help} title=${`${T.bar.help} (?)`} @click=${() => studio.set({ dialog: "help" })}><strong aria-hidden="true">?</strong></button>
       </div>`;

@@ -116,11 +116,16 @@ export class Ideas {
     }
   }
 
-  /** Forget what belongs to another piece. */
+  /** Another piece is shown: what grows in the one before goes on, and is remembered. */
   reset(): void {
-    this.known.clear();
-    this.early.clear();
+    for (const [id, idea] of this.known) if (idea.take.state !== "growing") this.known.delete(id);
     this.close();
+  }
+
+  /** Show ideas that are being written, after the page was loaded again or the piece was opened again. */
+  resume(piece: OpenPiece): void {
+    const growing = [...piece.takes.values()].filter(({ state, kind, deleted }) => state === "growing" && kind === "idea" && !deleted);
+    if (growing.length > 0) this.show(piece, growing.slice(-MOST_CHIPS), []);
   }
 
   onEvent(event: StudioEvent): void {
@@ -184,7 +189,8 @@ export class Ideas {
     const wasGrowing = idea.take.state === "growing";
     idea.take = take;
     idea.layer.finish();
-    if (take.state !== "failed" && song) idea.layer = diffLayer(take.id, await this.api.diff(take.id), song, take.bars);
+    const here = take.piece === this.piece()?.id;
+    if (take.state !== "failed" && song && here) idea.layer = diffLayer(take.id, await this.api.diff(take.id), song, take.bars);
     if (wasGrowing) this.events.finished(idea, this.chips.indexOf(idea) + 1);
     if (idea === this.current) {
       this.events.heard();
@@ -207,7 +213,7 @@ export class Ideas {
     const fresh: Idea[] = [];
     for (const take of takes) {
       piece.put(take);
-      const idea = this.begin(take, piece.song);
+      const idea = this.known.get(take.id) ?? this.begin(take, piece.song);
       fresh.push(idea);
       const early = this.early.get(take.id) ?? [];
       this.early.delete(take.id);

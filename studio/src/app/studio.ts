@@ -146,14 +146,19 @@ export class Studio {
     }
     this.connected = true;
     this.trainings.adopt(this.server.trainings);
-    this.stream = new EventStream(this.server.lastEvent, {
+    await this.openLast();
+    // The events of an idea that is being written are all sent again, from the first that is kept.
+    this.stream = new EventStream(this.ideas.chips.length > 0 ? 0 : this.server.lastEvent, {
       open: (after, signal) => this.api.stream(after, signal),
       onEvent: (event) => this.onEvent(event),
       onConnected: (connected) => this.onConnected(connected),
       wait: backoff,
     });
     void this.stream.run();
-    const pieces = this.server.pieces.filter((piece) => !piece.deleted);
+  }
+
+  private async openLast(): Promise<void> {
+    const pieces = (this.server?.pieces ?? []).filter((piece) => !piece.deleted);
     const last = this.stores.session.getItem(OPEN) ?? this.stores.local.getItem(OPEN);
     const newest = [...pieces].sort((a, b) => b.changed - a.changed)[0];
     const open = pieces.find((piece) => piece.id === last) ?? newest;
@@ -223,6 +228,7 @@ export class Studio {
     this.playing.setLoop(null);
     this.songChanged(null);
     this.playing.seek(0);
+    this.ideas.resume(this.piece);
     document.title = `${state.title} – ${T.app}`;
     this.changed();
   }

@@ -7,13 +7,12 @@ import type { BarLines, TrackState } from "../music/music";
 import type { Note } from "../protocol";
 import { T } from "../strings";
 import { Part, controls, define, icon, styled, valueOf } from "./element";
-import { readPitch, trackName } from "./instruments";
+import { trackName } from "./instruments";
 import { referenceTo } from "./layers";
+import { type Field, changedNote, placeText } from "./notetext";
 
 const ROW = 32;
 const BEYOND = 6;
-
-type Field = "place" | "length" | "pitch" | "velocity";
 
 export class NoteTableView extends Part {
   static override properties = { ...Part.properties, top: { state: true } };
@@ -99,35 +98,6 @@ export class NoteTableView extends Part {
     if (next?.every((value, index) => value === old[index])) return;
     this.studio.edit([{ type: "notes", ...referenceTo(track), remove: [old], add: next ? [next] : [] }]);
   }
-}
-
-/** Bar, beat and the rest as a decimal: "3.2", "3.2.5" in the middle of the beat. */
-export function placeText(bars: BarLines, tick: number): string {
-  const { bar, beat, rest } = bars.place(tick);
-  const part = Math.round(rest * 1000) / 1000;
-  return `${bar}.${beat}${part > 0 ? String(part).slice(1) : ""}`;
-}
-
-/** A note with one field as the user wrote it; null if that is no value for it. */
-export function changedNote(note: Note, field: Field, text: string, bars: BarLines, quarter: number): Note | null {
-  const [tick, length, pitch, velocity] = note;
-  if (field === "pitch") {
-    const read = readPitch(text);
-    return read === null ? null : [tick, length, read, velocity];
-  }
-  if (field === "place") {
-    const found = /^\s*(\d{1,6})\.(\d{1,2})(?:\.(\d{1,6}))?\s*$/.exec(text);
-    if (!found) return null;
-    const bar = Number(found[1]);
-    const [numerator, denominator] = bars.meter(Math.max(1, bar));
-    const beat = Number(found[2]);
-    if (bar < 1 || beat < 1 || beat > numerator) return null;
-    const place = bars.start(bar) + ((beat - 1 + Number(`0.${found[3] ?? "0"}`)) * quarter * 4) / denominator;
-    return [Math.round(place), length, pitch, velocity];
-  }
-  const value = Number(text.trim().replace(",", ".") || NaN);
-  if (field === "length") return value > 0 && value <= 1000 ? [tick, Math.max(1, Math.round(value * quarter)), pitch, velocity] : null;
-  return Number.isInteger(value) && value >= 1 && value <= 127 ? [tick, length, pitch, value] : null;
 }
 
 function trimmed(value: number): string {

@@ -16,9 +16,9 @@ const MOST_INDENT = 6;
 export class Takes extends Part {
   static override properties = { ...Part.properties, renaming: { state: true }, focused: { state: true } };
   static override styles = [controls, css`
-    :host { display: flex; flex-direction: column; min-height: 0; overflow: auto; }
+    :host { display: flex; flex-direction: column; min-height: 0; }
     .intro { padding: 2px 12px 6px; display: flex; gap: 8px; align-items: center; justify-content: space-between; }
-    .tree { padding: 0 6px; }
+    .tree { padding: 0 6px; flex: 1; min-height: 60px; overflow: auto; }
     .take { display: flex; align-items: center; gap: 2px; padding: 2px 2px 2px calc(6px + var(--indent)); border-radius: var(--radius); min-height: 34px; }
     .take.head { background: var(--accent-soft); }
     .take.compared { background: var(--idea-soft); }
@@ -177,7 +177,7 @@ export class Takes extends Part {
 }
 
 export function titleOf(take: Take): string {
-  if (take.title) return take.title;
+  if (take.title) return take.kind === "idea" ? take.title.replace(/^Infill\b/, T.verbs.infill.name) : take.title;
   if (take.kind === "idea" && take.verb) return `${T.verbs[take.verb].name}${take.bars ? `, ${T.range.bars(...take.bars).toLowerCase()}` : ""}`;
   return T.takes.kinds[take.kind];
 }

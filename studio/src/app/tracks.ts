@@ -68,7 +68,7 @@ export class Tracks extends Part {
           @click=${() => studio.set({ activeTrack: id })} @dblclick=${() => this.rename(id)}
           @keydown=${(event: KeyboardEvent) => event.key === "F2" && this.rename(id)}>
           <span class="name cut">${name}</span>
-          <span class="instrument cut">${instrument(track.program, track.drum)}</span>
+          <span class="instrument cut">${place + 1} · ${instrument(track.program, track.drum)}</span>
         </button>`}
       <span class="marks">
         ${this.mark("M", "mute", T.tracks.mute, name, muted, () => studio.toggleIn("muted", id))}

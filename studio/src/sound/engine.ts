@@ -186,7 +186,9 @@ export class StudioPlayer implements Player {
     this.onstate?.();
   }
 
+  /** Whether what is played is recorded: the music then goes on past its end, and past the loop's. */
   setRecording(on: boolean): void {
+    this.transport.endless = on;
     this.state.recording = on;
     this.onstate?.();
   }
@@ -214,8 +216,8 @@ export class StudioPlayer implements Player {
     const desk = this.open();
     const { song } = this.transport;
     if (song === null) return;
-    const { end } = this.transport;
-    const tick = from >= end ? 0 : Math.max(0, from);
+    const atEnd = from >= this.transport.end && !this.state.recording;
+    const tick = atEnd ? 0 : Math.max(0, from);
     let at = Math.max(this.hush(desk), desk.context.currentTime + SOON);
     desk.output.open();
     if (bars > 0) at = this.countIn(desk.metronome, song, tick, bars, at);

@@ -133,8 +133,8 @@ export class Recorder {
   start(track: TrackRef, from: number, countIn: number, ticksPerQuarter: number): void {
     this.track = track;
     this.performance = new Performance(from, ticksPerQuarter / 2);
-    this.player.playAfter(countIn, from);
     this.player.setRecording(true);
+    this.player.playAfter(countIn, from);
   }
 
   /** End; what was played, as an operation, or null where nothing was. */

@@ -44,6 +44,8 @@ const REMEMBERED = 8;
 export class Transport {
   playing = false;
   metronome = false;
+  /** Go on after the end of the music, and past the loop: something is recorded. */
+  endless = false;
   private source: Source | null = null;
   private pending: { source: Source; tick: number } | null = null;
   private loop: readonly [number, number] | null = null;
@@ -200,8 +202,10 @@ export class Transport {
   private boundary(): number {
     const { music, loop, next } = this;
     const ends = [music.limit(next), this.pending?.tick ?? Infinity];
-    // A piece that was begun after its end ends at once.
-    ends.push(loop !== null && next <= loop[1] ? loop[1] : Math.max(music.end, next));
+    if (!this.endless) {
+      // A piece that was begun after its end ends at once.
+      ends.push(loop !== null && next <= loop[1] ? loop[1] : Math.max(music.end, next));
+    }
     return Math.min(...ends);
   }
 

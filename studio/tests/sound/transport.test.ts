@@ -144,6 +144,22 @@ describe("a loop", () => {
   });
 });
 
+describe("a recording", () => {
+  it("goes on past the end of the loop and of the music, with the metronome", () => {
+    transport.setSong(song({ bars: 1, tracks: { a: { notes: SCALE } } }), 0);
+    transport.setLoop([0, QUARTER]);
+    transport.metronome = true;
+    transport.endless = true;
+    transport.start(3 * QUARTER, 0);
+    run(0, 4);
+    expect(transport.playing).toBe(true);
+    expect(stage.take().filter((line) => line.includes("CLICK"))).toEqual(["500 CLICK", "2500 CLICK"]);
+    transport.endless = false;
+    run(4, 4.2);
+    expect(transport.playing).toBe(false);
+  });
+});
+
 describe("muting", () => {
   it("lets go at once what sounds, and strikes no more", () => {
     transport.setSong(song({ tracks: { a: { notes: SCALE }, b: { notes: SCALE } } }), 0);
