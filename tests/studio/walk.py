@@ -130,7 +130,8 @@ class Walk:
 
     def choose_bars(self, first: int, last: int) -> None:
         """Drag in the ruler: one action."""
-        self.roll.evaluate("(roll, tick) => roll.reveal(tick)", self.bar(first))
+        for bar in (last + 1, first):
+            self.roll.evaluate("(roll, tick) => roll.reveal(tick)", self.bar(bar))
         self.idle()
         self.actions += 1
         box = self.roll.bounding_box()
