@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from studio_support import notes_of, two_hands
+
 from toccata.midi.read import read_score
 from toccata.studio.library import Library
 from toccata.studio.recovery import recover

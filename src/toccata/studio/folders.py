@@ -14,7 +14,7 @@ from pathlib import Path
 from toccata.errors import ToccataError
 from toccata.files import write_bytes
 
-OWN_FOLDERS = ("models", "music")
+OWN_FOLDERS = ("models", "music", "trainings")
 """Folders of the library that are no pieces."""
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')

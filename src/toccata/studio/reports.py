@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -58,7 +59,7 @@ class Reporter:
         while len(self._batches) > _MOST_BATCHES:
             del self._batches[next(iter(self._batches))]
         total = math.inf if ranked is None else ranked.total
-        batch[take.id] = (total, [] if ranked is None else ranked.words.split(", "), found)
+        batch[take.id] = (total, [] if ranked is None else re.split("[;,] ", ranked.words), found)
         order = sorted(batch, key=lambda name: batch[name][0])
         for name, (_, reasons, original) in batch.items():
             ranking = {"place": order.index(name) + 1, "of": len(order), "reasons": reasons}

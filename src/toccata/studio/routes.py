@@ -63,6 +63,15 @@ def routes(studio: Studio) -> list[Route]:
         ("POST", f"{take}/reveal", page.reveal),
         ("GET", "/studio/links/{link}/{name}", page.linked),
         ("POST", "/studio/ratings", page.rate),
+        ("GET", "/studio/music", page.folders),
+        ("POST", "/studio/music/{name}/files", page.add_music),
+        ("GET", "/studio/music/{name}/check", page.check_music),
+        ("POST", "/studio/trainings", page.train),
+        ("GET", "/studio/trainings/{training}", page.training),
+        ("POST", "/studio/trainings/{training}/pause", page.steer),
+        ("POST", "/studio/trainings/{training}/resume", page.steer),
+        ("POST", "/studio/trainings/{training}/cancel", page.steer),
+        ("GET", "/studio/trainings/{training}/samples/{number:int}.mid", page.sample),
         ("GET", "/studio/soundfont", page.soundfont),
         ("GET", "/studio/soundfont/info", page.soundfont_info),
     ]
@@ -209,6 +218,33 @@ class _Page:
 
     async def soundfont_info(self, request: Request) -> Response:
         return JSONResponse(await run_in_threadpool(self._studio.soundfont_info))
+
+    async def folders(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self._studio.music.all))
+
+    async def add_music(self, request: Request) -> Response:
+        name, data = request.path_params["name"], await request.body()
+        file = request.query_params.get("name", "")[:200]
+        return JSONResponse(await run_in_threadpool(self._studio.music.add, name, file, data), 201)
+
+    async def check_music(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self._studio.music.check, request.path_params["name"]))
+
+    async def train(self, request: Request) -> Response:
+        body = await _json(request)
+        return JSONResponse(await run_in_threadpool(self._studio.trainings.begin, body), 201)
+
+    async def training(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self._studio.trainings.one, _name(request, "training")))
+
+    async def steer(self, request: Request) -> Response:
+        act = getattr(self._studio.trainings, request.url.path.rsplit("/", 1)[1])
+        return JSONResponse(await run_in_threadpool(act, _name(request, "training")))
+
+    async def sample(self, request: Request) -> Response:
+        number = int(request.path_params["number"])
+        path = await run_in_threadpool(self._studio.trainings.sample, _name(request, "training"), number)
+        return FileResponse(path, media_type=_TYPES["mid"], filename=path.name)
 
     async def _download(self, take: str, kind: str) -> Response:
         if kind not in _TYPES:

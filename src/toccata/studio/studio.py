@@ -18,10 +18,12 @@ from toccata.studio.hub import Hub
 from toccata.studio.ideas import Ideas
 from toccata.studio.library import Library
 from toccata.studio.models import model_list
+from toccata.studio.musicfolders import MusicFolders
 from toccata.studio.recovery import recover
 from toccata.studio.reports import report_of
 from toccata.studio.rows import LockedNote, Take
 from toccata.studio.song import empty, imported, open_song
+from toccata.studio.trainings import Trainings
 
 LINK_SECONDS = 60.0
 """Seconds for which a one-file address is good."""
@@ -38,6 +40,8 @@ class Studio:
         hub: The events.
         editor: Edits and history.
         ideas: What models write.
+        music: Folders of music for training.
+        trainings: Models that are trained here.
         soundfont: The SoundFont that was chosen; None: the system's.
         found: What was brought together when the library was opened, in words.
     """
@@ -54,6 +58,8 @@ class Studio:
         self.library.on_take = lambda take: self._publish_take(take)
         self.editor = Editor(self.library)
         self.ideas = Ideas(self.library, decoders, self.hub)
+        self.music = MusicFolders(folder)
+        self.trainings = Trainings(self.library, self.music, decoders, self.hub)
         self._links: dict[str, tuple[float, str, str]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -66,6 +72,7 @@ class Studio:
             return
         self._ended.set()
         self._tender.join()
+        self.trainings.close()
         self.ideas.close()
         self.library.close()
         self.hub.close()
@@ -84,7 +91,7 @@ class Studio:
             "defaultModel": models[0]["name"] if models else None,
             "soundfont": self.soundfont_info(),
             "pieces": [row.to_json() for row in self.library.pieces()],
-            "trainings": [],
+            "trainings": self.trainings.all(),
             "lastEvent": last,
         }
 
