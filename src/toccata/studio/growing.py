@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from toccata.events import SongNote
+from toccata.events import BarBegun, SongNote
 from toccata.midi.retouch import PlainNote
 from toccata.studio.rows import LockedNote, Take
 from toccata.studio.song import Song, SongTrack, apply
@@ -89,6 +89,7 @@ class Translator:
     def __init__(self, song: Song, verb: str, tracks: Iterable[str]) -> None:
         chosen = set(tracks)
         self._own = verb in NEW_PARTS
+        self._quarter = None if song.tracks else song.ticks_per_quarter
         self._tracks: dict[tuple[int, bool], list[tuple[SongTrack, float]]] = {}
         for track in song.tracks:
             if not chosen or track.id in chosen:
@@ -102,7 +103,14 @@ class Translator:
         there = [] if self._own else self._tracks.get((0 if note.drum else note.program, note.drum), [])
         if there:
             name = min(there, key=lambda one: abs(one[1] - note.pitch))[0].id
-        return IdeaNote(name, note.program, note.drum, note.onset, note.length, note.pitch, note.velocity)
+        onset, length = note.onset, note.length
+        if self._quarter is not None:  # new music comes in ticks of its own
+            onset, length = round(note.onset_quarters * self._quarter), round(note.length_quarters * self._quarter)
+        return IdeaNote(name, note.program, note.drum, onset, length, note.pitch, note.velocity)
+
+    def onset(self, bar: BarBegun) -> int:
+        """Return the tick of the page where a bar begins."""
+        return bar.onset if self._quarter is None else round(bar.onset_quarters * self._quarter)
 
 
 def span_of(song: Song, take: Take) -> tuple[int, int]:

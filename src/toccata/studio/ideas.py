@@ -16,6 +16,7 @@ from typing import Any
 
 from toccata.errors import ArgumentError, RequestError, ToccataError, shown
 from toccata.events import BarBegun, Event, NoteAdded, NoteRemoved, PieceFinished, PieceRestarted
+from toccata.midi.smf import with_division
 from toccata.piece import Piece
 from toccata.server.decoding import Decoders, Writing
 from toccata.studio.editing import differences
@@ -219,8 +220,9 @@ class Ideas:
             idea.grown.notes[note] += 1 if added else -1
             idea.waiting.append(("notes" if added else "removed", note))
         elif isinstance(event, BarBegun):
-            idea.grown.frontier = event.onset
-            idea.waiting.append(("bar", (group.song.bar_at(event.onset), event.onset)))
+            onset = group.translator.onset(event)
+            idea.grown.frontier = onset
+            idea.waiting.append(("bar", (group.song.bar_at(onset), onset)))
         elif isinstance(event, PieceRestarted):
             idea.grown.clear()
             idea.waiting = [("restarted", None)]
@@ -264,14 +266,17 @@ class Ideas:
         """Make a finished take of a piece."""
         self._send(idea)
         take = self._library.take(idea.take)
+        song = idea.group.song
         try:
-            after = open_song(music.midi)
-            outside = outside_changed(idea.group.song, after, take, idea.group.locks)
-            added = differences(idea.group.song, after)["added"]
+            # New music comes in ticks of its own; a piece that was begun here has its own.
+            midi = music.midi if song.tracks else with_division(music.midi, song.ticks_per_quarter)
+            after = open_song(midi)
+            outside = outside_changed(song, after, take, idea.group.locks)
+            added = differences(song, after)["added"]
             count = sum(len(notes) for notes, _ in added.values())
             done = self._library.finish_take(
                 idea.take,
-                music.midi,
+                midi,
                 "finished",
                 notes=count,
                 outside=outside,

@@ -149,7 +149,8 @@ export class Ideas {
         retract(idea.layer, event.notes);
         break;
       case "idea.bar":
-        idea.bar = event.bar;
+        // By the page's own bars, which go on after the end of the piece.
+        idea.bar = this.piece()?.song.bars.at(event.tick) ?? event.bar;
         idea.layer.reach(event.tick);
         break;
       case "idea.restarted":
