@@ -42,7 +42,7 @@ def test_files_are_dropped_in_once_and_checked(page: Page) -> None:
     for name in ("one.mid", "one.mid", "two.mid", "../../evil.mid", "song.exe"):
         answer = page.client.post("/studio/music/mine/files", params={"name": name}, content=two_hands())
         assert answer.status_code == 201
-    other = page.client.post("/studio/music/mine/files", params={"name": "one.mid"}, content=two_hands(2)).json()
+    other = page.client.post("/studio/music/mine/files", params={"name": "one.mid"}, content=two_hands(3)).json()
     assert other == {"name": "mine", "file": "one 2.mid", "files": 5}
     folder = page.folder / "music" / "mine"
     assert sorted(path.name for path in folder.iterdir()) == [
