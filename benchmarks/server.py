@@ -1,9 +1,9 @@
 """What a server gives many clients: tokens per second together, how long the first note takes, and memory over time.
 
 A server runs as users run it (``toccata serve``, the model that comes with toccata); clients are threads that read
-streams of events on the loopback. One client and thirty-two take turns, so that other programs disturb both alike; tokens a second of the
-processors are beside those a second by the clock.
-With ``--soak N``, then N short requests, and the server's memory after the first tenth of them and at the end.
+streams of events on the loopback. One client and thirty-two take turns, so that other programs disturb both alike, and
+tokens a second of the processors are beside those a second by the clock. With ``--soak N``, then N short requests, and
+the server's memory after the first tenth of them and at the end.
 
     python benchmarks/server.py [--json] [--quick] [--soak 10000] [--model NAME]
 """

@@ -236,6 +236,28 @@ def test_a_file_that_explodes_is_refused(client: httpx.Client, song: bytes) -> N
     assert client.get("/health").json()["status"] == "ok"
 
 
+def test_connections_on_which_nothing_arrives_are_closed(models: Path) -> None:
+    hasty = ServerSettings(models=(str(models / "first"),), limits=RequestLimits(body_seconds=0.3))
+    with running(hasty) as server:
+        address = ("127.0.0.1", server.settings.port)
+        host = f"Host: 127.0.0.1:{server.settings.port}\r\n".encode()
+        for begun in (b"", b"GET /health HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\n" + host):
+            with socket.create_connection(address, timeout=30) as connection:
+                connection.sendall(begun)
+                assert connection.recv(100) == b""
+        with socket.create_connection(address, timeout=30) as connection:  # a body that does not come
+            connection.sendall(b"POST /v1/generate HTTP/1.1\r\nContent-Length: 10\r\n" + host + b"\r\n{")
+            assert b" 408 " in connection.recv(100)
+        with socket.create_connection(address, timeout=30) as connection:  # headers of a second request
+            whole = b"GET /health HTTP/1.1\r\n" + host + b"\r\n"
+            connection.sendall(whole + b"GET /hea")
+            answer = b""
+            while part := connection.recv(10_000):
+                answer += part
+            assert answer.count(b"HTTP/1.1 200") == 1
+        assert len(pieces(server.client.post("/v1/generate", json={"bars": 1, "n": 4}))) == 4  # takes longer than that
+
+
 def test_stopping_ends_what_runs_and_says_so(settings: ServerSettings) -> None:
     told: list[httpx.Response] = []
     with running(settings) as server:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata import api
-from toccata.errors import RequestError, ToccataError
+from toccata.errors import ModelError, RequestError, ToccataError
 from toccata.musicmodel import Model
 from toccata.piece import Piece, read_origin
 from toccata.server.operations import PICTURES, SOUNDS
@@ -59,9 +59,10 @@ def evaluate(call: Call, model: Model) -> dict[str, Any]:
         names = _written(call, Path(place))
         try:
             found = api.evaluate(model.folder.path, place, include_seen=bool(call.arguments.get("include_seen")))
+        except ModelError as error:  # it is open, and does not know what is needed
+            raise RequestError(f"{model.name} cannot be evaluated: {error.message}", path=error.path) from None
         except ToccataError as error:
-            message = error.message.replace(place, "the request")
-            raise type(error)(_named(message, names), kind=error.kind) from None
+            raise type(error)(_named(error.message, names).replace(place, "the request"), kind=error.kind) from None
         answer: dict[str, Any] = _named(found.to_dict(), names)
         return answer
 
