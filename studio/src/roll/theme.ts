@@ -36,7 +36,7 @@ const THEME = `
   --roll-track-6: light-dark(#c63d36, #ff8a80);
   --roll-track-7: light-dark(#817c12, #d8d05a);
   --roll-track-8: light-dark(#94603f, #d9a883);
-  --roll-track-9: light-dark(#56647e, #aebbd6);
+  --roll-track-9: light-dark(#8d2f55, #e895b4);
   --roll-track-10: light-dark(#5b8a0e, #a4d65a);
 }
 @media (forced-colors: active) {
