@@ -77,6 +77,8 @@ export class Pointers {
     const onBar = area === this.host.stage.scroller && isOnScrollbar(event, area);
     if (onBar || !this.host.state.song) return;
     event.preventDefault();
+    // The ring of the focus is for those who came by keys; a focus set by a script would show it.
+    this.wrapper.toggleAttribute("data-pointer", true);
     this.wrapper.focus({ preventScroll: true });
     area.setPointerCapture(event.pointerId);
     if (event.pointerType === "touch") {
