@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { parseMidi } from "../../src/sound/midi-in";
-import { Performance } from "../../src/sound/record";
+import { Performance, Recorder, type Conductor } from "../../src/sound/record";
 
 describe("a MIDI message", () => {
   it("is a note struck or let go, or the pedal", () => {
@@ -62,5 +62,109 @@ describe("what is played", () => {
     played.play(off(60), 420);
     played.play(on(60, 90), 450);
     expect(played.finish(700)).toEqual([[480, 220, 60, 90]]);
+  });
+});
+
+/** A browser's MIDI keyboards, as far as the recorder looks at them. */
+class Keyboards {
+  readonly inputs = new Map<string, Keyboard>();
+  onstatechange: (() => void) | null = null;
+
+  plug(id: string, name: string): Keyboard {
+    const keyboard: Keyboard = { id, name, manufacturer: "", state: "connected", onmidimessage: null };
+    this.inputs.set(id, keyboard);
+    this.onstatechange?.();
+    return keyboard;
+  }
+
+  unplug(id: string): void {
+    const keyboard = this.inputs.get(id);
+    if (keyboard !== undefined) keyboard.state = "disconnected";
+    this.onstatechange?.();
+  }
+}
+
+interface Keyboard {
+  id: string;
+  name: string;
+  manufacturer: string;
+  state: string;
+  onmidimessage: ((event: { data: Uint8Array; timeStamp: number }) => void) | null;
+}
+
+/** A player whose clock is the time of the message: a tick a millisecond. */
+class Clock implements Conductor {
+  readonly heard: string[] = [];
+
+  tickAt(milliseconds: number): number {
+    return milliseconds;
+  }
+  playAfter(bars: number, from: number): void {
+    this.heard.push(`play after ${bars} bars from ${from}`);
+  }
+  press(program: number, drum: boolean, pitch: number, velocity: number): void {
+    this.heard.push(`${program} ${drum} ${pitch} ${velocity}`);
+  }
+  release(pitch: number): void {
+    this.heard.push(`off ${pitch}`);
+  }
+  setRecording(on: boolean): void {
+    this.heard.push(on ? "record" : "end");
+  }
+  stop(): void {
+    this.heard.push("stop");
+  }
+}
+
+describe("a recorder", () => {
+  const track = { track: "t1", program: 33, drum: false, name: "Bass" };
+  let keyboards: Keyboards;
+  let clock: Clock;
+  let recorder: Recorder;
+
+  beforeEach(async () => {
+    keyboards = new Keyboards();
+    clock = new Clock();
+    vi.stubGlobal("navigator", { requestMIDIAccess: () => Promise.resolve(keyboards) });
+    recorder = await Recorder.open(clock);
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("turns what is played into an operation on its track, and lets it be heard", () => {
+    const keyboard = keyboards.plug("k", "Keys");
+    recorder.keyLatency = 5;
+    recorder.start(track, 1000, 1, 480);
+    keyboard.onmidimessage?.({ data: Uint8Array.of(0x90, 40, 99), timeStamp: 1105 });
+    keyboard.onmidimessage?.({ data: Uint8Array.of(0xfe), timeStamp: 1200 });
+    keyboard.onmidimessage?.({ data: Uint8Array.of(0x80, 40, 0), timeStamp: 1305 });
+    expect(recorder.stop()).toEqual({ type: "notes", ...track, remove: [], add: [[1100, 200, 40, 99]] });
+    expect(clock.heard).toEqual(["record", "play after 1 bars from 1000", "33 false 40 99", "off 40", "end", "stop"]);
+    expect(recorder.stop()).toBeNull();
+  });
+
+  it("has nothing to say where nothing was played", () => {
+    recorder.start(track, 0, 0, 480);
+    expect(recorder.stop()).toBeNull();
+  });
+
+  it("knows keyboards that come and go, and listens to the one that is chosen", () => {
+    let changes = 0;
+    recorder.onchange = () => (changes += 1);
+    const first = keyboards.plug("1", "One");
+    const second = keyboards.plug("2", "Two");
+    expect(recorder.inputs()).toEqual([{ id: "1", name: "One" }, { id: "2", name: "Two" }]);
+    recorder.choose("2");
+    expect(first.onmidimessage).toBeNull();
+    expect(second.onmidimessage).not.toBeNull();
+    keyboards.unplug("1");
+    expect(recorder.inputs()).toEqual([{ id: "2", name: "Two" }]);
+    expect(changes).toBe(3);
+  });
+
+  it("says in one line where it cannot be", async () => {
+    vi.stubGlobal("navigator", { requestMIDIAccess: () => Promise.reject(new Error("denied")) });
+    await expect(Recorder.open(clock)).rejects.toThrow("does not let this page use MIDI keyboards");
+    vi.stubGlobal("navigator", {});
+    await expect(Recorder.open(clock)).rejects.toThrow("No WebMIDI here");
   });
 });
