@@ -122,7 +122,7 @@ def test_blocks_left_out_are_few_and_say_why() -> None:
 
 
 def test_every_block_has_a_language_that_is_known() -> None:
-    assert {block.language for page in PAGES for block in blocks(page)} <= {"sh", "python", "text", "toml"}
+    assert {block.language for page in PAGES for block in blocks(page)} <= {"sh", "python", "text", "toml", "ts"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from made_song import four_bars
+from running import Running, running
 from small_model import small_model
-from symusic import Note, Score, Track
 
 from toccata.server.decoding import Decoders
 from toccata.server.settings import ServerSettings
@@ -38,11 +39,17 @@ def decoders(settings: ServerSettings) -> Iterator[Decoders]:
 
 @pytest.fixture(scope="session")
 def song() -> bytes:
-    """Four bars of a melody."""
-    score = Score(480)
-    score.tracks.append(Track("soprano", 52, False))
-    score.tracks[0].notes.extend([Note(480 * n, 480, 72 + n * 5 % 7, 80) for n in range(16)])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "song.mid"
-        score.dump_midi(path)
-        return path.read_bytes()
+    return four_bars()
+
+
+@pytest.fixture(scope="session")
+def running_server(settings: ServerSettings) -> Iterator[Running]:
+    """A server that all tests share; it needs no token."""
+    with running(settings) as server:
+        server.server.service.decoders.warm()
+        yield server
+
+
+@pytest.fixture
+def client(running_server: Running) -> httpx.Client:
+    return running_server.client

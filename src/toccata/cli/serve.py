@@ -21,8 +21,7 @@ TOKEN = "TOCCATA_TOKEN"
 @command(
     "serve",
     examples=(
-        "toccata serve",
-        "toccata serve --port 9000 --model models/bach --model base",
+        "toccata serve --model models/bach --model base",
         "TOCCATA_TOKEN=... toccata serve --host 0.0.0.0 --allow-host music.example.org",
         """curl --data-binary @song.mid "http://127.0.0.1:8765/v1/midi?bars=8" -o longer.mid""",
     ),

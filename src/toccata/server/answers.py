@@ -53,9 +53,12 @@ def status_of(error: BaseException) -> int:
 
 
 def error_of(error: BaseException) -> dict[str, Any]:
-    """Return the JSON of an error. Of one that is a fault of ours nothing is said but that."""
+    """Return the JSON of an error. Of a fault of ours nothing is said but that it is one; and of a folder, its name."""
     if isinstance(error, ToccataError):
-        return {"error": {"kind": error.kind, "message": " ".join(error.message.split())}}
+        message = error.message
+        if error.path is not None and error.path.is_absolute():
+            message = message.replace(str(error.path), error.path.name).replace(str(error.path.parent), "...")
+        return {"error": {"kind": error.kind, "message": " ".join(message.split())}}
     return {"error": {"kind": "unexpected", "message": f"a fault in toccata ({type(error).__name__}): see its log"}}
 
 

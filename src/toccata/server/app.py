@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from toccata.errors import ToccataError, shown
 from toccata.server.decoding import Decoders
 from toccata.server.guard import App, Guard, Scope, public
+from toccata.server.patience import patient
 from toccata.server.routes import Service, no_path
 from toccata.server.settings import ServerSettings
 
@@ -142,6 +143,7 @@ def process(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=patient(server.service.settings.limits.body_seconds),
         ws="none",
         lifespan="on",
         limit_concurrency=_CONNECTIONS,

@@ -220,7 +220,7 @@ class Decoders:
             wrong = "there is no model" if name is None else f"there is no model {shown(name)}"
             raise ModelError(f"{wrong}: there are {names}", kind="no-model")
         if row["error"] is not None:
-            raise ModelError(f"the model {row['name']} cannot be used: {row['error']}")
+            raise ModelError(f"the model {row['name']} cannot be used: {row['error']}", path=row["path"])
         path = Path(row["path"]).resolve()
         if (mark := _mark(path)) is not None:
             with self._lock:

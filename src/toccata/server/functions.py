@@ -7,13 +7,12 @@ that the client gave.
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from toccata import api
-from toccata.errors import ToccataError
+from toccata.errors import ModelError, RequestError, ToccataError
 from toccata.musicmodel import Model
 from toccata.piece import Piece, read_origin
 from toccata.server.operations import PICTURES, SOUNDS
@@ -35,7 +34,13 @@ def rank(call: Call, model: Model) -> dict[str, Any]:
 
 
 def originality(call: Call, model: Model) -> dict[str, Any]:
-    """Find the longest passage that stands in the model's training music."""
+    """Find the longest passage that stands in the model's training music.
+
+    Raises:
+        RequestError: The model has no index of it.
+    """
+    if not api.Judge.has(model):
+        raise RequestError(f"{model.name} has no index of its training music: name another model")
     return {"model": model.name, "passage": api.Judge(model).of(_piece(call.songs[0].midi)).to_dict()}
 
 
@@ -54,9 +59,10 @@ def evaluate(call: Call, model: Model) -> dict[str, Any]:
         names = _written(call, Path(place))
         try:
             found = api.evaluate(model.folder.path, place, include_seen=bool(call.arguments.get("include_seen")))
+        except ModelError as error:  # it is open, and does not know what is needed
+            raise RequestError(f"{model.name} cannot be evaluated: {error.message}", path=error.path) from None
         except ToccataError as error:
-            message = error.message.replace(place, "the request")
-            raise type(error)(_named(message, names), kind=error.kind) from None
+            raise type(error)(_named(error.message, names).replace(place, "the request"), kind=error.kind) from None
         answer: dict[str, Any] = _named(found.to_dict(), names)
         return answer
 
@@ -66,8 +72,7 @@ def render(call: Call, kind: str) -> bytes:
     song = call.songs[0]
     if kind in SOUNDS and (seconds := _piece(song.midi).seconds) > MOST_SECONDS:
         raise TooMuch(f"the song is {seconds:,.0f} s long, and at most {MOST_SECONDS:,.0f} s are rendered: send a part")
-    with tempfile.TemporaryDirectory(prefix="toccata-") as place, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are about this machine's SoundFont
+    with tempfile.TemporaryDirectory(prefix="toccata-") as place:
         source, out = Path(place) / "song.mid", Path(place) / f"out.{kind}"
         source.write_bytes(song.midi)
         try:

@@ -26,6 +26,7 @@ Schema: TypeAlias = "dict[str, Any]"
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
 _NUMBER: Schema = {"type": "number"}
+_BASE64: Schema = {"type": "string", "format": "byte", "contentEncoding": "base64", "contentMediaType": "audio/midi"}
 _BAR: Schema = {"type": "integer", "minimum": 1}
 _PITCH: Schema = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 127}, _TEXT]}
 _GUARD = {
@@ -191,7 +192,7 @@ def _or_null(schema: Schema) -> Schema:
 _ERROR = _object({"kind": _TEXT, "message": _TEXT})
 _PIECE = _object(
     {
-        "piece": _WHOLE, "midi": {"type": "string", "contentEncoding": "base64", "contentMediaType": MIDI},
+        "piece": _WHOLE, "midi": _BASE64,
         "seed": _or_null(_WHOLE), "bars": _WHOLE, "seconds": _NUMBER, "notes": _WHOLE, "new_notes": _or_null(_WHOLE),
         "prompt_end": _or_null(_WHOLE), "changed_outside": _or_null(_WHOLE), "distance": _or_null(_NUMBER),
         "changed": {}, "origin": {"type": "object"},
@@ -214,7 +215,7 @@ _JOB = _object(
 _SCHEMAS: dict[str, Schema] = {
     "Error": _object({"error": _ERROR}),
     "Song": {
-        **_object({"midi": {"type": "string", "contentEncoding": "base64", "contentMediaType": MIDI}}, name=_TEXT),
+        **_object({"midi": _BASE64}, name=_TEXT),
         "additionalProperties": False,
     },
     "Writing": _WRITING,

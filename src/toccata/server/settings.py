@@ -17,7 +17,7 @@ class RequestLimits:
 
     Attributes:
         body: Bytes in the body of a request.
-        body_seconds: Seconds until a body has arrived.
+        body_seconds: Seconds until the headers of a request have arrived, and again until its body has.
         seconds: Seconds that a request may take, waiting included.
         bars: New bars of one piece.
         pieces: Pieces that one request writes.

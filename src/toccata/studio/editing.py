@@ -186,8 +186,7 @@ class Editor:
     def _is_open(self, take: Take, state: State) -> bool:
         """Whether an edit of a state goes into its take."""
         return (
-            take.kind == "edit"
-            and take.file is None
+            not self._library.is_closed(take)
             and time.time() - (take.last_edit or 0) < BURST
             and state == self._library.end_of(take)
         )

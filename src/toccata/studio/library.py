@@ -55,6 +55,7 @@ class Library:
         self.lock = threading.RLock()
         self.on_take: Callable[[Take], None] = lambda _: None
         self._waiting: dict[str, dict[str, Any]] = {}  # takes whose file is not written, and the rest of their rows
+        self._remarks: dict[str, str] = {}  # why they are not written
 
     def close(self) -> None:
         """Write what is not written yet, and close the database."""
@@ -192,19 +193,20 @@ class Library:
         Where it cannot be written (the disk is full), the music is held in memory, and written as soon as it can be.
         """
         take = self.music.take(name)
-        with self.lock:  # two threads must not write the same file: the one that tends what waits, and this one
-            self.music.put(self.end_of(take), midi)
-            self.music.unsaved[name] = midi
-            self._waiting[name] = {**values, "state": state}
-            try:
+        self.music.put(self.end_of(take), midi)
+        self.music.unsaved[name] = midi
+        self._waiting[name] = {**values, "state": state}
+        try:
+            with self.lock:
                 self._write(name)
-            except ToccataError as error:
-                self._waiting[name]["error"] = error.message
-            done = self.take(name)
+        except ToccataError as error:
+            self._remarks[name] = f"{error.message}; this take is held in memory, and saved as soon as there is room"
+        done = self.take(name)
         self.on_take(done)
         return done
 
     def _write(self, name: str) -> None:
+        """Write the file of a take that waits, and its row; the library's lock is held."""
         take, midi, values = self.music.take(name), self.music.unsaved[name], self._waiting[name]
         file = take.file or f"{take.number:03} {plain_name(take.title, take.kind)}.mid"
         if take.growing is not None:  # where the process dies after the file is written, the next one finds this
@@ -213,6 +215,7 @@ class Library:
         digest = save(self.folder / self.piece(take.piece).folder / file, midi)
         self._update(name, {**values, "file": file, "sha256": digest, "growing": None})
         del self.music.unsaved[name], self._waiting[name]
+        self._remarks.pop(name, None)
 
     def tend(self, idle: float = BURST) -> None:
         """Write the files of edit takes that are not edited any more, and what could not be written before.
@@ -223,26 +226,28 @@ class Library:
         Raises:
             ToccataError: The database cannot be written.
         """
-        for name in list(self._waiting):
-            with suppress(ToccataError), self.lock:
-                if name not in self._waiting:
-                    continue
-                self._write(name)
-                self.on_take(self.take(name))
+        with self.lock:
+            for name in list(self._waiting):
+                with suppress(ToccataError):
+                    self._write(name)
+                    self.on_take(self.take(name))
         rows = self.store.do(
             lambda db: db.execute(
                 "SELECT id FROM take WHERE kind = 'edit' AND file IS NULL AND last_edit <= ?", (time.time() - idle,)
             ).fetchall()
         )
         for row in rows:
-            if row["id"] not in self._waiting:
-                self.close_edits(row["id"])
+            self.close_edits(row["id"])
+
+    def is_closed(self, take: Take) -> bool:
+        """Whether edits go into a take no more."""
+        return take.kind != "edit" or take.file is not None or take.id in self._waiting
 
     def close_edits(self, name: str) -> None:
         """Write the file of an edit take; what is edited from now on is another take."""
         with self.lock:
             take = self.music.take(name)
-            if take.kind == "edit" and take.file is None and name not in self._waiting:
+            if not self.is_closed(take):
                 self.finish_take(name, self.music.of(self.end_of(take)), "finished")
 
     def _update(self, name: str, values: dict[str, Any]) -> None:
@@ -255,7 +260,8 @@ class Library:
         if waiting is None:
             return take
         known = {key: value for key, value in waiting.items() if key in Take.__dataclass_fields__}
-        return replace(take, **known)
+        own = known.pop("error", None)
+        return replace(take, **known, error=self._remarks.get(take.id) or own)
 
     def set_report(self, name: str, report: str) -> None:
         """Save the report of a take, as JSON."""
