@@ -113,6 +113,9 @@ export class Api {
   steer = (id: string, act: "pause" | "resume" | "cancel"): Promise<unknown> =>
     this.json("POST", of("trainings", id, act));
 
+  /** A file of the server, by its path. */
+  fileAt = (path: string): Promise<Blob> => this.blob(path);
+
   /** The stream of events after the event `after`. */
   async stream(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const answer = await this.send("GET", `/studio/stream?after=${after}`, undefined, undefined, signal);

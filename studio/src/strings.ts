@@ -149,7 +149,7 @@ export const T = {
     newMusic: "Name of the music", check: "Check", kind: "How", finetune: "Finetune a model", train: "From nothing",
     base: "Model to begin with", minutes: "Minutes", start: "Start", pause: "Pause", resume: "Resume", cancel: "Cancel",
     uploading: (done: number, all: number) => `${done} of ${all} files copied`, noMusic: "No music for training yet.",
-    left: (text: string) => `${text} left`, samples: "Hear samples", loss: "loss", held: "held-out pieces", train_: "training",
+    left: (text: string) => `${text} left`, sample: (n: number) => `Sample ${n}`, loss: "loss", held: "held-out pieces", train_: "training",
     filesCount: (n: number) => count(n, "file"), curve: "Loss while training: lower is better", step: "step",
     states: {
       checking: "checking the music", running: "training", paused: "paused", finished: "finished", failed: "failed",
@@ -167,6 +167,7 @@ export const T = {
     token: "This address has no valid token: open the address that `toccata studio` shows when it starts.",
     busy: (why: string, seconds: number) => `${why} (try again in ${count(Math.ceil(seconds), "second")})`,
     conflict: "The piece was changed in another window, and has been loaded again.",
+    lostEdit: "The piece was changed in another window at the same place: this change could not be made.",
     undone: "Undone.", redone: "Redone.", nothingToUndo: "There is nothing to undo.", nothingToRedo: "There is nothing to redo.",
     starred: "Starred.", locked: (n: number) => `${count(n, "note")} locked.`, unlocked: (n: number) => `${count(n, "note")} unlocked.`,
     loopNeedsBars: "Choose bars to loop.", muted: (name: string) => `${name} is muted.`, unmuted: (name: string) => `${name} is heard.`,

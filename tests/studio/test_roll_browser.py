@@ -477,3 +477,75 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     send("touchEnd")
     assert roll.do("return roll.toClientTick(480) - roll.toClientTick(0)") == pytest.approx(2 * wide, rel=0.05)
     assert roll.events("edit") == []
+
+
+def test_the_page_keeps_its_keys(roll: Roll) -> None:
+    roll.do("window.left = []; addEventListener('keydown', event => event.defaultPrevented || left.push(event.key))")
+    roll.mouse.click(*roll.middle(480, 64))
+    for name in (" ", "Home", "Enter", "l", "Control+z"):
+        roll.key(name)
+    assert roll.do("return left") == [" ", "Home", "Enter", "l", "Control", "z"]
+    assert roll.selected() == [("t0", 480, 64)]
+    roll.do("roll.idea = new demo.GrowingIdea('i', null, roll.song)")
+    roll.key("Escape")
+    assert roll.do("return left.at(-1)") == "Escape", "with an idea open, Escape is the page's"
+
+
+def test_an_undo_out_of_sight_is_scrolled_to_and_nothing_else_moves_the_view(roll: Roll) -> None:
+    roll.do("roll.selection = [{track: 't0', tick: 0, pitch: 60}]; roll.command('louder')")
+    roll.do("roll.zoom(8, 1); roll.reveal(6 * 1920, 60)")
+    x = roll.do("return roll.toClientTick(0)")
+    assert x < 0
+    roll.do("roll.activeTrack = 't1'; roll.scaleTint = true; roll.tool = 'draw'")
+    assert roll.do("return roll.toClientTick(0)") == x
+    roll.do("demo.back()")
+    assert roll.box(0, 60)["x"] > 0
+
+
+def test_an_undo_takes_what_is_gone_out_of_the_selection(roll: Roll) -> None:
+    x, y = roll.middle(480, 64)
+    roll.drag((x, y), (x, roll.place(0, 66)[1]))
+    assert roll.selected() == [("t0", 480, 66)]
+    roll.clear()
+    roll.do("demo.back()")
+    assert roll.selected() == []
+    assert roll.events("select") == [{"selection": []}]
+
+
+def test_colours_follow_the_page(roll: Roll) -> None:
+    place = roll.place(2500, 70)
+    roll.do("document.documentElement.style.colorScheme = 'dark'")
+    roll.page.evaluate("new Promise(done => requestAnimationFrame(() => done(demo.roll.idle())))")
+    dark = pixel(roll, ".notes", place)
+    roll.do("document.documentElement.style.colorScheme = 'light'")
+    roll.page.evaluate("new Promise(done => requestAnimationFrame(() => done(demo.roll.idle())))")
+    light = pixel(roll, ".notes", place)
+    assert sum(dark[:3]) < 200
+    assert sum(light[:3]) > 600
+
+
+def test_note_edges_are_whole_pixels_on_a_dense_screen(roll: Roll) -> None:
+    page = roll.page.context.browser.new_page(viewport={"width": 700, "height": 500}, device_scale_factor=1.5)
+    page.goto(roll.page.url)
+    dense = Roll(page)
+    dense.load([[480, 960, 60, 127]], [])
+    dense.do("roll.zoom(3, 2); roll.reveal(480, 60)")
+    box = dense.box(480, 60)
+    left, row = box["x"], box["y"] + box["height"] / 2
+    outside, edge, inside = (pixel(dense, ".notes", (left + step / 1.5, row)) for step in (-1, 0.01, 1.01))
+    beyond = pixel(dense, ".notes", (left + 2.01 / 1.5, row))
+    page.close()
+    assert len({tuple(outside), tuple(edge), tuple(inside)}) == 3
+    assert inside == beyond
+
+
+def pixel(roll: Roll, layer: str, place: tuple[float, float]) -> list[int]:
+    """The colour on a layer at a place on the page."""
+    return list(
+        roll.do(
+            "const canvas = roll.shadowRoot.querySelector(value.layer), box = canvas.getBoundingClientRect();"
+            "const x = (value.x - box.left) * devicePixelRatio, y = (value.y - box.top) * devicePixelRatio;"
+            "return [...canvas.getContext('2d').getImageData(Math.floor(x), Math.floor(y), 1, 1).data]",
+            {"layer": layer, "x": place[0], "y": place[1]},
+        )
+    )

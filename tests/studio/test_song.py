@@ -15,7 +15,7 @@ from studio_support import two_hands
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.read import read_score
-from toccata.studio.song import Song, apply, as_expected, empty, imported, open_song
+from toccata.studio.song import Song, _opened, apply, as_expected, empty, imported, open_song
 
 
 def notes_op(song: Song, track: str, remove: list[Any] | None = None, add: list[Any] | None = None) -> dict[str, Any]:
@@ -166,14 +166,23 @@ def test_an_edit_and_its_inverse_give_the_same_notes(data: Path, draw: st.DataOb
     remove = draw.draw(st.lists(st.sampled_from(track.notes), max_size=5, unique=True), "remove")
     midi = apply(song.midi, [notes_op(song, track.id, remove=remove)], strict=True)
     assert others(midi) == others(song.midi)
+    assert_reads_the_same(midi)
     again = draw.draw(st.lists(NOTE, max_size=4), "add")
     more = open_song(apply(midi, [notes_op(song, track.id, add=again)]))
+    assert_reads_the_same(more.midi)
     now = Counter(more.by_id[track.id].notes if track.id in more.by_id else ())
     added = list((now - Counter(open_song(midi).values().get(track.id, ()))).elements())
     back = open_song(apply(more.midi, [notes_op(song, track.id, remove=added, add=remove)]))
     # A note that was struck again while it sounded cannot be put back as it was.
     if not _overlapping(song, track.place.channel):
         assert back.values() == song.values()
+
+
+def assert_reads_the_same(midi: bytes) -> None:
+    """What an edit leaves in memory is what is read from its bytes."""
+    known, fresh = open_song(midi), _opened(midi)[0]
+    assert known.to_json() == fresh.to_json()
+    assert [(t.place, t.number) for t in known.tracks] == [(t.place, t.number) for t in fresh.tracks]
 
 
 def _overlapping(song: Song, channel: int) -> bool:

@@ -225,7 +225,10 @@ def make_room(voices: Sequence[Part], tracks: Sequence[MidiTrack]) -> None:
         for start, end, pitch, velocity in voice.notes:
             keys[voice.channel, pitch].new.append((start, number, end, velocity))
         voice.notes = []
+    channels = {channel for channel, _ in keys}
     for number, track in enumerate(tracks):
+        if not any(event.data[0] < 0xF0 and event.data[0] & 0x0F in channels for event in track.events):
+            continue
         notes, stray = notes_of(track, number)
         for note in notes:
             if key := keys.get((note.place.channel, note.pitch)):

@@ -61,17 +61,24 @@ class NoteChange:
 
 def file_notes(tracks: Sequence[MidiTrack], instruments: Instruments | None = None) -> dict[Place, list[PlainNote]]:
     """Return the notes of a file by place, each place's by tick and pitch; notes that never end are left out."""
-    found: dict[Place, list[PlainNote]] = defaultdict(list)
+    found: dict[Place, list[PlainNote]] = {}
     instruments = instruments or Instruments(tracks)
     for number, track in enumerate(tracks):
-        events = track.events
-        for note in notes_of(track, number, instruments)[0]:
-            if note.end is not None:
-                length = max(1, note.end - note.start)
-                found[note.place].append(PlainNote(note.start, length, note.pitch, events[note.on].data[2] & 0x7F))
+        found |= track_notes(track, number, instruments)
+    return found
+
+
+def track_notes(track: MidiTrack, number: int, instruments: Instruments) -> dict[Place, list[PlainNote]]:
+    """Return the notes of one track of a file, as :func:`file_notes`; ``number`` is counted from 0."""
+    found: dict[Place, list[PlainNote]] = defaultdict(list)
+    events = track.events
+    for note in notes_of(track, number, instruments)[0]:
+        if note.end is not None:
+            length = max(1, note.end - note.start)
+            found[note.place].append(PlainNote(note.start, length, note.pitch, events[note.on].data[2] & 0x7F))
     for notes in found.values():
         notes.sort(key=lambda note: (note.tick, note.pitch))
-    return found
+    return dict(found)
 
 
 def change_notes(midi: bytes, changes: Sequence[NoteChange]) -> bytes:
@@ -84,10 +91,23 @@ def change_notes(midi: bytes, changes: Sequence[NoteChange]) -> bytes:
         MidiError: ``midi`` cannot be taken apart, or has no channel left for a new track; the message is the bare
             reason.
     """
-    file = smf.read(midi)
+    return smf.write(changed_file(smf.read(midi), changes))
+
+
+def changed_file(file: MidiFile, changes: Sequence[NoteChange], instruments: Instruments | None = None) -> MidiFile:
+    """Return a file with notes removed and added, as :func:`change_notes`; other tracks are the same objects.
+
+    Args:
+        file: The file, which is not changed.
+        changes: What to change.
+        instruments: Those of the file.
+
+    Raises:
+        MidiError: There is no channel left for a new track; the message is the bare reason.
+    """
     tracks = file.tracks or [MidiTrack()]
     single = file.format == 0 and len(tracks) == 1
-    instruments = Instruments(tracks)
+    instruments = instruments or Instruments(tracks)
     wanted: dict[Place, Counter[PlainNote]] = defaultdict(Counter)
     for change in changes:
         if change.place is not None:
@@ -102,7 +122,8 @@ def change_notes(midi: bytes, changes: Sequence[NoteChange]) -> bytes:
     make_room(given + fresh, tracks)
     added = laid(given, fresh, tracks)
     tracks += [named_track(name) for name in names]
-    return _written(file, single, [merged(track, added[number]) for number, track in enumerate(tracks)])
+    done = [merged(track, added[number]) if added[number] else track for number, track in enumerate(tracks)]
+    return MidiFile(0 if single and len(done) == 1 else 1, file.division, done, file.foreign)
 
 
 def change_program(midi: bytes, place: Place, program: int) -> bytes:

@@ -14,10 +14,6 @@ from typing import IO
 
 from toccata.folder_lock import LOCK, try_lock
 
-_LEFT: list[subprocess.Popen[bytes]] = []
-"""Processes that go on; referred to, as Python warns of those that it loses track of."""
-
-
 def begin(arguments: Sequence[str], folder: Path, output: Path) -> subprocess.Popen[bytes]:
     """Begin a command of toccata in a session of its own.
 
@@ -72,7 +68,7 @@ def names(pid: int, word: str) -> bool:
 def leave(handle: subprocess.Popen[bytes]) -> None:
     """Let a process go on without this one, which does not wait for its end."""
     if handle.poll() is None:
-        _LEFT.append(handle)
+        handle.returncode = 0  # Python is not to warn that nobody waits for it
 
 
 def stop(pid: int) -> None:

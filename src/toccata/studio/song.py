@@ -7,13 +7,14 @@ there, ``t1c0p40`` what it plays with another one.
 
 from __future__ import annotations
 
-from collections import Counter
+import threading
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
-from symusic import Score
+from symusic import Note, Score, TimeSignature, Track
 
 from toccata.errors import MidiError, RequestError, shown
 from toccata.midi import smf
@@ -26,13 +27,14 @@ from toccata.midi.read import read_score
 from toccata.midi.retouch import (
     NoteChange,
     PlainNote,
-    change_notes,
     change_program,
+    changed_file,
     file_notes,
     rename_track,
     set_tempo,
+    track_notes,
 )
-from toccata.midi.smf import MidiTrack
+from toccata.midi.smf import MidiFile, MidiTrack
 from toccata.midi.splice import new_file
 from toccata.midi.text import readable, to_text
 
@@ -166,13 +168,16 @@ def flat(notes: Iterable[PlainNote]) -> list[int]:
     return [number for note in notes for number in note]
 
 
-@lru_cache(maxsize=32)
 def open_song(midi: bytes) -> Song:
     """Open the bytes of a MIDI file of type 0 or 1, with or without notes.
 
     Raises:
         MidiError: They cannot be read or worked on; the message names what is wrong.
     """
+    return _CACHE.song(midi) or _CACHE.remember(*_opened(midi))
+
+
+def _opened(midi: bytes) -> tuple[Song, _Parsed]:
     try:
         file = smf.read(midi)
         instruments = Instruments(file.tracks)
@@ -194,7 +199,7 @@ def open_song(midi: bytes) -> Song:
             tracks.append(
                 SongTrack(own, number, place, track_name(name, place.program, drum), drum, tuple(notes[place]))
             )
-    return Song(
+    song = Song(
         midi,
         tuple(tracks),
         bar_map(score),
@@ -203,6 +208,7 @@ def open_song(midi: bytes) -> Song:
         tuple(sorted((int(k.time), int(k.key), int(k.tonality)) for k in score.key_signatures)),
         file.division,
     )
+    return song, _Parsed(file, instruments)
 
 
 def imported(data: bytes) -> bytes:
@@ -322,10 +328,88 @@ def _with_notes(midi: bytes, by_track: Mapping[str, Sequence[Operation]], strict
     added = sum(len(change.add) for change in changes)
     if song.note_count + added > SONG.notes:
         raise MidiError(f"there would be {song.note_count + added:,} notes; at most {SONG.notes:,} are worked on")
+    parsed = _CACHE.parsed(midi) or _opened(midi)[1]
     try:
-        return change_notes(midi, changes)
+        file = changed_file(parsed.file, changes, parsed.instruments)
+        done = smf.write(file)
     except MidiError as error:
         raise MidiError(f"the piece {error.message}") from None
+    if (after := _reopened(song, parsed, file, done)) is not None:
+        _CACHE.remember(after, _Parsed(file, parsed.instruments))
+    return done
+
+
+def _reopened(before: Song, parsed: _Parsed, file: MidiFile, midi: bytes) -> Song | None:
+    """Return the song of a file in which some tracks have other notes, without reading the rest of it again.
+
+    None: more than notes has changed, and all of it has to be read.
+    """
+    old = parsed.file.tracks
+    if parsed.instruments.need_parts or len(file.tracks) != len(old) or not before.tracks:
+        return None
+    notes = {track.place: track.notes for track in before.tracks}
+    for number, (now, was) in enumerate(zip(file.tracks, old, strict=True)):
+        if now is was:
+            continue
+        if sum(e.kind == smf.PROGRAM for e in now.events) != sum(e.kind == smf.PROGRAM for e in was.events):
+            return None
+        found = track_notes(now, number, parsed.instruments)
+        if set(found) != {place for place in notes if place.track == number}:
+            return None
+        notes |= {place: tuple(own) for place, own in found.items()}
+    score = Score(before.ticks_per_quarter)
+    score.time_signatures.extend([TimeSignature(*meter) for meter in before.meters])
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.append(Note(0, max(n.tick + n.length for own in notes.values() for n in own), 60, 80))
+    bars = bar_map(score)
+    if len(bars) > SONG.bars:
+        return None
+    tracks = tuple(replace(track, notes=notes[track.place]) for track in before.tracks)
+    return replace(before, midi=midi, tracks=tracks, bars=bars)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A file taken apart, and its instruments."""
+
+    file: MidiFile
+    instruments: Instruments
+
+
+class _Cache:
+    """Songs that were opened last, and of a few of them the events, which take most of the memory."""
+
+    def __init__(self, songs: int = 32, files: int = 4) -> None:
+        self._songs: OrderedDict[bytes, Song] = OrderedDict()
+        self._files: OrderedDict[bytes, _Parsed] = OrderedDict()
+        self._most, self._most_files = songs, files
+        self._lock = threading.Lock()
+
+    def song(self, midi: bytes) -> Song | None:
+        """Return a song that was opened."""
+        with self._lock:
+            if (found := self._songs.get(midi)) is not None:
+                self._songs.move_to_end(midi)
+            return found
+
+    def parsed(self, midi: bytes) -> _Parsed | None:
+        """Return a file that was taken apart."""
+        with self._lock:
+            return self._files.get(midi)
+
+    def remember(self, song: Song, parsed: _Parsed) -> Song:
+        """Keep a song and its file; return the song."""
+        with self._lock:
+            self._songs[song.midi] = song
+            self._files[song.midi] = parsed
+            while len(self._songs) > self._most:
+                self._songs.popitem(last=False)
+            while len(self._files) > self._most_files:
+                self._files.popitem(last=False)
+        return song
+
+
+_CACHE = _Cache()
 
 
 def _old_place(midi: bytes, name: str) -> Place | None:

@@ -49,6 +49,7 @@ export class Notices {
 export function errorText(error: unknown): string {
   if (error instanceof ServerGone) return T.notices.gone;
   if (error instanceof ApiError && error.status === 401) return T.notices.token;
+  if (error instanceof ApiError && error.status === 409) return T.notices.lostEdit;
   if (error instanceof ApiError && error.retryAfter !== null) return T.notices.busy(error.message, error.retryAfter);
   return error instanceof Error ? error.message : String(error);
 }

@@ -72,7 +72,7 @@ export class Takes extends Part {
     const comparing = studio.view.compare?.take === take.id;
     const title = titleOf(take);
     const sub = [T.takes.kinds[take.kind],
-      take.kind === "idea" || take.kind === "recording" ? T.tracks.notes(take.notes) : "", T.takes.states[take.state], head ? T.takes.here : ""];
+      (take.kind === "idea" && take.state !== "growing") || take.kind === "recording" ? T.tracks.notes(take.notes) : "", T.takes.states[take.state], head ? T.takes.here : ""];
     const tabbable = this.focused === null ? (head || first && !studio.piece?.take) : this.focused === take.id;
     return html`<div class="take ${head ? "head" : ""} ${comparing ? "compared" : ""} ${take.state}" role="treeitem" aria-level=${depth + 1} aria-selected=${head}
       data-take=${take.id} ${styled({ "--indent": `${Math.min(depth, MOST_INDENT) * INDENT}px` })}>

@@ -104,8 +104,20 @@ export class Train extends Part {
         ${running ? html`<button class="small outlined" @click=${() => steer("pause")}>${T.train.pause}</button>` : nothing}
         ${training.state === "paused" || training.state === "failed" ? html`<button class="small outlined" @click=${() => steer("resume")}>${T.train.resume}</button>` : nothing}
         ${running || training.state === "paused" ? html`<button class="small outlined" @click=${() => steer("cancel")}>${T.train.cancel}</button>` : nothing}
-        ${training.samples.map((sample, index) => html`<button class="small outlined" @click=${() => void studio.attempt(() => studio.openPiece(sample))}>${icon("ear")}${T.train.samples} ${index + 1}</button>`)}
+        ${training.samples.map((sample, index) => html`<button class="small outlined" @click=${() => void this.hear(training, sample, index + 1)}>${icon("ear")}${T.train.sample(index + 1)}</button>`)}
       </div></section>`;
+  }
+
+  /** A sample becomes a piece, and plays. */
+  private async hear(training: Training, path: string, number: number): Promise<void> {
+    const { studio } = this;
+    await studio.attempt(async () => {
+      const midi = await studio.api.fileAt(path);
+      studio.show(await studio.api.importPiece(`${training.name}, ${T.train.sample(number).toLowerCase()}`, midi));
+      studio.set({ tab: "roll" });
+      studio.playing.play(0);
+      await studio.refresh();
+    });
   }
 
   private start(event: SubmitEvent): void {
