@@ -183,7 +183,7 @@ export class Pointers {
     const { x, y } = this.point(event);
     const hit = hitNote(host.state, host.stage.view, x, y, false);
     const locked = hit && host.state.locks.has(hit.track, hit.note[0], hit.note[2]);
-    const over = locked || host.state.readonly ? "default" : hit?.edge ? "ew-resize" : hit ? "grab" : "";
+    const over = locked ? "not-allowed" : host.state.readonly ? "default" : hit?.edge ? "ew-resize" : hit ? "grab" : "";
     host.stage.scroller.style.cursor = over || (host.state.tool === "draw" ? "crosshair" : "default");
   }
 
