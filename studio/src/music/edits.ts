@@ -38,7 +38,7 @@ export function snapUp(tick: number, grid: number, bars: BarLines): number {
   return Math.min(next, Math.round(snapDown(tick, grid, bars) + step));
 }
 
-/** How far all of `notes` can go toward `ticks` and `pitches` together: the whole selection is clamped, not each note. */
+/** How far all of `notes` can go by `ticks` and `pitches` together: the whole selection is clamped, not each note. */
 export function clampedMove(notes: Iterable<Note>, ticks: number, pitches: number): [ticks: number, pitches: number] {
   let first = Infinity;
   let low = HIGHEST;
@@ -114,10 +114,14 @@ export function changeOf(
  * The operations of an edit, one for each track that it changes, and the notes that they put there.
  *
  * What the user puts somewhere is there afterwards: an old note of the same pitch that sounds there is shortened or, if
- * it begins there, replaced. A locked note stays as it is, and the new one gives way. No note is lost otherwise: one that
- * reaches into a later one is shortened.
+ * it begins there, replaced. A locked note stays as it is, and the new one gives way. No note is lost otherwise: one
+ * that reaches into a later one is shortened.
  */
-export function operationsOf(song: SongState, edit: Edit, locks: Locks): { operations: Operation[]; placed: NoteRef[] } {
+export function operationsOf(
+  song: SongState,
+  edit: Edit,
+  locks: Locks,
+): { operations: Operation[]; placed: NoteRef[] } {
   const operations: Operation[] = [];
   const placed: NoteRef[] = [];
   for (const [id, { remove, add }] of edit) {
@@ -183,7 +187,9 @@ function trimmed(notes: Note[]): Note[] {
 
 function withoutCommon(remove: readonly Note[], add: readonly Note[]): TrackEdit {
   const text = (note: Note): string => note.join();
-  const added = new Set(add.map(text));
-  const removed = new Set(remove.map(text));
-  return { remove: remove.filter((note) => !added.has(text(note))), add: add.filter((note) => !removed.has(text(note))) };
+  const without = (notes: readonly Note[], others: readonly Note[]): Note[] => {
+    const known = new Set(others.map(text));
+    return notes.filter((note) => !known.has(text(note)));
+  };
+  return { remove: without(remove, add), add: without(add, remove) };
 }

@@ -9,6 +9,7 @@ import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { Dirty } from "./stage";
 import { drawnInto, touchable } from "./state";
+import { edited, WORDS } from "./words";
 
 /** Where the pointer is: device pixels in the port, and what lies there. */
 export interface Point {
@@ -33,10 +34,6 @@ export interface Gesture {
 
 function grid(host: Host, point: Point): number {
   return point.alt ? 0 : host.state.grid;
-}
-
-function labelled(verb: string, count: number): string {
-  return count === 1 ? `${verb} a note` : `${verb} ${count} notes`;
 }
 
 function count(notes: ReadonlyMap<string, readonly Note[]>): number {
@@ -99,7 +96,7 @@ export class Move implements Gesture {
       return;
     }
     const edit = changeOf(this.free, (note) => movedNote(note, ...this.step), point.copy);
-    host.commit(edit, labelled(point.copy ? "Copy" : "Move", count(this.free)));
+    host.commit(edit, edited(point.copy ? WORDS.copy : WORDS.move, count(this.free)));
   }
 
   cancel(): void {
@@ -161,7 +158,7 @@ export class Stretch implements Gesture {
       return;
     }
     host.lastLength = this.stretched(this.hit.note, point)[1];
-    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), labelled("Stretch", count(this.free)));
+    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), edited(WORDS.stretch, count(this.free)));
   }
 
   cancel(): void {
@@ -206,7 +203,8 @@ export class Band implements Gesture {
       const { notes } = track;
       for (const index of notes.within(band.from, band.to)) {
         const pitch = notes.pitch[index] as number;
-        if (pitch >= band.low && pitch <= band.high) refs.push({ track: track.track, tick: notes.tick[index] as number, pitch });
+        if (pitch < band.low || pitch > band.high) continue;
+        refs.push({ track: track.track, tick: notes.tick[index] as number, pitch });
       }
     }
     host.showSelection(refs);
@@ -260,7 +258,7 @@ export class Draw implements Gesture {
     this.host.press([]);
     if (this.track === null) return;
     this.host.lastLength = this.note[1];
-    this.host.commit(new Map([[this.track, { remove: [], add: [this.note] }]]), "Draw a note");
+    this.host.commit(new Map([[this.track, { remove: [], add: [this.note] }]]), edited(WORDS.draw, 1));
   }
 
   cancel(): void {
@@ -297,7 +295,7 @@ export class Erase implements Gesture {
 
   end(): void {
     const left = this.host.state.selection.without(refsOf(this.gone));
-    this.host.commit(changeOf(this.gone, () => null), labelled("Delete", count(this.gone)), left.refs);
+    this.host.commit(changeOf(this.gone, () => null), edited(WORDS.remove, count(this.gone)), left.refs);
   }
 
   cancel(): void {
@@ -312,7 +310,7 @@ export function toggleNote(host: Host, point: Point): void {
   const hit = hitNote(state, stage.view, point.x, point.y, point.coarse);
   if (hit) {
     if (state.locks.has(hit.track, hit.note[0], hit.note[2])) return;
-    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), "Delete a note", []);
+    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), edited(WORDS.remove, 1), []);
     return;
   }
   insertNote(host, point.tick, point.pitch, grid(host, point));
@@ -325,7 +323,7 @@ export function insertNote(host: Host, tick: number, pitch: number, step: number
   if (!song || track === undefined || !host.editable) return;
   const note: Note = [snapDown(tick, step, song.bars), host.drawnLength, pitch, host.lastVelocity];
   host.emit("sound", { track, pitch, velocity: host.lastVelocity });
-  host.commit(new Map([[track, { remove: [], add: [note] }]]), "Draw a note");
+  host.commit(new Map([[track, { remove: [], add: [note] }]]), edited(WORDS.draw, 1));
 }
 
 function refOf(hit: Hit): NoteRef {

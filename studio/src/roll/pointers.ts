@@ -101,7 +101,8 @@ export class Pointers {
   private begin(event: PointerEvent, point: Point, area: HTMLElement): Gesture | null {
     const { host } = this;
     if (event.button === MIDDLE) return new Pan(host, point, false);
-    if (event.button === RIGHT) return area === host.stage.scroller && host.state.tool === "draw" ? new Erase(host, point) : null;
+    const erases = event.button === RIGHT && host.state.tool === "draw" && area === host.stage.scroller;
+    if (erases) return new Erase(host, point);
     if (event.button !== LEFT) return null;
     if (area === host.stage.ruler) return new RulerDrag(host, point);
     if (area === host.stage.piano) return new PianoPress(host, point);
@@ -188,7 +189,8 @@ export class Pointers {
   }
 
   private doubleClick(event: MouseEvent): void {
-    if (this.host.state.tool === "select" && !isOnScrollbar(event, this.host.stage.scroller)) toggleNote(this.host, this.point(event));
+    const { state, stage } = this.host;
+    if (state.tool === "select" && !isOnScrollbar(event, stage.scroller)) toggleNote(this.host, this.point(event));
   }
 
   /** A double click in the ruler chooses the one bar. */

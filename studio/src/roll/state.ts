@@ -64,9 +64,10 @@ export interface Layer {
 
 /** The tracks that are drawn, the furthest behind first: ghosts, the others, the active one. */
 export function layers(state: RollState): Layer[] {
+  const isActive = (track: TrackState): boolean => track.track === state.activeTrack;
   const shown = (state.song?.tracks ?? [])
-    .map((track, place) => ({ track, place, ghost: state.ghosts.has(track.track) && track.track !== state.activeTrack }))
-    .filter(({ track }) => !state.hidden.has(track.track) || track.track === state.activeTrack);
+    .map((track, place) => ({ track, place, ghost: state.ghosts.has(track.track) && !isActive(track) }))
+    .filter(({ track }) => !state.hidden.has(track.track) || isActive(track));
   const depth = (layer: Layer): number => (layer.ghost ? 0 : layer.track.track === state.activeTrack ? 2 : 1);
   return shown.sort((a, b) => depth(a) - depth(b));
 }
