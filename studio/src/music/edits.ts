@@ -1,8 +1,8 @@
 /** What an edit does to notes: snap, quantise, move, and the operations that come of it. */
 
-import type { Note, Operation } from "../protocol";
+import type { Note, Operation, TrackRef } from "../protocol";
 import type { BarLines, Locks, NoteRef, NoteTable, SongState } from "./music";
-import { noteAt, noteKey } from "./notes";
+import { noteAt, noteKey, Notes } from "./notes";
 
 const HIGHEST = 127;
 
@@ -10,6 +10,8 @@ const HIGHEST = 127;
 export interface TrackEdit {
   remove: Note[];
   add: Note[];
+  /** What track it is, where it may not be in the song yet. */
+  into?: TrackRef;
 }
 
 export type Edit = Map<string, TrackEdit>;
@@ -124,14 +126,15 @@ export function operationsOf(
 ): { operations: Operation[]; placed: NoteRef[] } {
   const operations: Operation[] = [];
   const placed: NoteRef[] = [];
-  for (const [id, { remove, add }] of edit) {
+  for (const [id, { remove, add, into }] of edit) {
     const track = song.track(id);
-    if (!track) continue;
-    const settled = settledIn(track.notes, remove, add, (tick, pitch) => locks.has(id, tick, pitch));
+    const ref = track ?? into;
+    if (!ref) continue;
+    const settled = settledIn(track?.notes ?? Notes.none, remove, add, (tick, pitch) => locks.has(id, tick, pitch));
     for (const [tick, , pitch] of settled.placed) placed.push({ track: id, tick, pitch });
     const lean = withoutCommon(settled.remove, settled.add);
     if (lean.remove.length + lean.add.length === 0) continue;
-    const { program, drum, name } = track;
+    const { program, drum, name } = ref;
     operations.push({ type: "notes", track: id, program, drum, name, ...lean });
   }
   return { operations, placed };

@@ -10,7 +10,7 @@ import { existing } from "./host";
 import type { Host } from "./host";
 import type { RollCommand } from "./roll";
 import { Dirty } from "./stage";
-import { drawnInto, touchable } from "./state";
+import { drawnInto, target, touchable } from "./state";
 import { WORDS } from "./words";
 
 const OCTAVE = 12;
@@ -179,11 +179,11 @@ export class Commands {
     const by = Math.round(cursor) - first;
     const edit: Edit = new Map();
     for (const [track, notes] of this.clipboard) {
-      const target = this.clipboard.size === 1 && activeTrack !== null ? activeTrack : track;
-      const home = song.track(target) ? target : drawnInto(host.state)?.track;
-      if (home === undefined) continue;
+      const wanted = this.clipboard.size === 1 && activeTrack !== null ? activeTrack : track;
+      const into = song.track(wanted) ?? target(host.state);
+      if (!into) continue;
       const add = notes.map((note) => movedNote(note, by, 0));
-      edit.set(home, { remove: [], add: [...(edit.get(home)?.add ?? []), ...add] });
+      edit.set(into.track, { remove: [], add: [...(edit.get(into.track)?.add ?? []), ...add], into });
     }
     if (host.commit(edit, WORDS.paste)) host.stage.reveal(first + by);
   }

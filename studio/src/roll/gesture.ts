@@ -1,6 +1,7 @@
 /** Gestures on the notes: each is an object from the press to the release. */
 
-import type { Note } from "../protocol";
+import type { Note, TrackRef } from "../protocol";
+import type { Edit } from "../music/edits";
 import { changeOf, clampedMove, movedNote, refsOf, snap, snapDown, snapUp } from "../music/edits";
 import type { NoteRef } from "../music/music";
 import { NoteSet } from "../music/sets";
@@ -8,7 +9,7 @@ import type { Hit } from "./hit";
 import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { Dirty } from "./stage";
-import { drawnInto, touchable } from "./state";
+import { target, touchable } from "./state";
 import { edited, WORDS } from "./words";
 
 /** Where the pointer is: device pixels in the port, and what lies there. */
@@ -229,7 +230,7 @@ export class Band implements Gesture {
 /** Press beside the notes with the draw tool: a new note, as long as it is dragged. */
 export class Draw implements Gesture {
   readonly scrolls = true;
-  private readonly track: string | null;
+  private readonly into: TrackRef | null;
   private note: Note;
 
   constructor(
@@ -237,11 +238,11 @@ export class Draw implements Gesture {
     start: Point,
   ) {
     const { state } = host;
-    this.track = host.editable ? (drawnInto(state)?.track ?? null) : null;
+    this.into = host.editable ? target(state) : null;
     const tick = state.song ? snapDown(start.tick, grid(host, start), state.song.bars) : 0;
     this.note = [tick, host.drawnLength, start.pitch, host.lastVelocity];
-    if (this.track === null) return;
-    host.sound(this.track, start.pitch, host.lastVelocity);
+    if (!this.into) return;
+    host.sound(this.into.track, start.pitch, host.lastVelocity);
     this.show();
   }
 
@@ -256,9 +257,9 @@ export class Draw implements Gesture {
 
   end(): void {
     this.host.press([]);
-    if (this.track === null) return;
+    if (!this.into) return;
     this.host.lastLength = this.note[1];
-    this.host.commit(new Map([[this.track, { remove: [], add: [this.note] }]]), edited(WORDS.draw, 1));
+    this.host.commit(drawing(this.into, this.note), edited(WORDS.draw, 1));
   }
 
   cancel(): void {
@@ -267,7 +268,7 @@ export class Draw implements Gesture {
   }
 
   private show(): void {
-    if (this.track !== null) this.host.preview(null, new Map([[this.track, [this.note]]]));
+    if (this.into) this.host.preview(null, new Map([[this.into.track, [this.note]]]));
   }
 }
 
@@ -319,11 +320,15 @@ export function toggleNote(host: Host, point: Point): void {
 /** Put a note of the last length and velocity at a tick and pitch. */
 export function insertNote(host: Host, tick: number, pitch: number, step: number): void {
   const { song } = host.state;
-  const track = drawnInto(host.state)?.track;
-  if (!song || track === undefined || !host.editable) return;
+  const into = target(host.state);
+  if (!song || !into || !host.editable) return;
   const note: Note = [snapDown(tick, step, song.bars), host.drawnLength, pitch, host.lastVelocity];
-  host.emit("sound", { track, pitch, velocity: host.lastVelocity });
-  host.commit(new Map([[track, { remove: [], add: [note] }]]), edited(WORDS.draw, 1));
+  host.emit("sound", { track: into.track, pitch, velocity: host.lastVelocity });
+  host.commit(drawing(into, note), edited(WORDS.draw, 1));
+}
+
+function drawing(into: TrackRef, note: Note): Edit {
+  return new Map([[into.track, { remove: [], add: [note], into }]]);
 }
 
 function refOf(hit: Hit): NoteRef {

@@ -1,6 +1,7 @@
 /** What the roll shows: the element's properties and what a gesture in progress adds to them. */
 
-import type { Note } from "../protocol";
+import type { Note, TrackRef } from "../protocol";
+import { newTrackId } from "../music/idea";
 import type { IdeaLayer, Locks, NoteRef, SongState, TrackState } from "../music/music";
 import { NO_LOCKS, NoteSet } from "../music/sets";
 import type { Tool } from "./roll";
@@ -77,7 +78,15 @@ export function touchable(state: RollState): Layer[] {
   return layers(state).filter((layer) => !layer.ghost);
 }
 
-/** The track that new notes go into. */
+/** Where new notes go: into the active track or the first that can be touched; in an empty song into a new one. */
+export function target(state: RollState): TrackRef | null {
+  if (!state.song) return null;
+  const track = drawnInto(state);
+  if (track || state.song.tracks.length > 0) return track;
+  return { track: newTrackId(0, false), program: 0, drum: false, name: "" };
+}
+
+/** The track of the song that new notes go into. */
 export function drawnInto(state: RollState): TrackState | null {
   if (!state.song) return null;
   const active = state.activeTrack === null ? undefined : state.song.track(state.activeTrack);

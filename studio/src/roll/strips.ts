@@ -7,7 +7,7 @@ import type { Gesture, Point } from "./gesture";
 import type { Host } from "./host";
 import { laneLayers, velocityAt } from "./lane";
 import { Dirty } from "./stage";
-import { drawnInto } from "./state";
+import { target } from "./state";
 import { WORDS } from "./words";
 import { tickAt, xOf, zoomed } from "./view";
 
@@ -110,7 +110,7 @@ export class PianoPress implements Gesture {
   move(point: Point): void {
     if (point.pitch === this.pitch) return;
     this.pitch = point.pitch;
-    this.host.sound(drawnInto(this.host.state)?.track ?? "", point.pitch, this.host.lastVelocity);
+    this.host.sound(target(this.host.state)?.track ?? "", point.pitch, this.host.lastVelocity);
   }
 
   end(): void {
