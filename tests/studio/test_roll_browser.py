@@ -461,7 +461,7 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     send("touchStart", roll.middle(480, 64))
     send("touchEnd")
     assert roll.selected() == [("t0", 480, 64)]
-    x, y = roll.place(1500, 75)
+    x, y = roll.middle(960, 67)  # from a note that is not selected too
     before = roll.place(0, 60)
     send("touchStart", (x, y))
     for step in range(1, 6):
@@ -470,6 +470,15 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     after = roll.place(0, 60)
     assert abs(after[0] - before[0] + 100) <= 2
     assert abs(after[1] - before[1] - 50) <= 2
+    assert roll.notes() == PIANO
+    x, y = roll.middle(480, 64)
+    send("touchStart", (x, y))
+    for step in range(1, 6):
+        send("touchMove", (x, y + 10 * step))
+    send("touchEnd")
+    assert roll.selected()[0][2] < 64, "a selected note goes with the finger"
+    roll.do("demo.back()")
+    roll.clear()
     wide = roll.do("return roll.toClientTick(480) - roll.toClientTick(0)")
     send("touchStart", (400, 300), (600, 300))
     for step in range(1, 6):

@@ -2,6 +2,7 @@
 
 import type { Gesture, Point } from "./gesture";
 import { Band, Draw, Erase, Move, Stretch, toggleNote } from "./gesture";
+import type { Hit } from "./hit";
 import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { LanePaint, Pan, Pinch, PianoPress, RulerDrag } from "./strips";
@@ -108,6 +109,9 @@ export class Pointers {
     if (area === host.stage.piano) return new PianoPress(host, point);
     if (area === host.stage.lane) return new LanePaint(host, point);
     const hit = hitNote(host.state, host.stage.view, point.x, point.y, point.coarse);
+    // A finger that scrolls shall not move what it happens to begin on: it moves notes once they are selected.
+    const passing = hit && point.coarse && host.state.tool === "select" && !isSelected(host, hit);
+    if (passing) return new Pan(host, point, true, () => new Move(host, hit, point).end(point, false));
     if (hit) return hit.edge && !host.state.readonly ? new Stretch(host, hit, point) : new Move(host, hit, point);
     if (host.state.tool === "draw" && !host.state.readonly) return new Draw(host, point);
     if (point.coarse) return new Pan(host, point, true, () => host.select([]));
@@ -215,6 +219,10 @@ export class Pointers {
     else return; // the browser scrolls, as smoothly as elsewhere
     event.preventDefault();
   }
+}
+
+function isSelected(host: Host, { track, note }: Hit): boolean {
+  return host.state.selection.has(track, note[0], note[2]);
 }
 
 function isOnScrollbar(event: MouseEvent, area: HTMLElement): boolean {
