@@ -16,7 +16,9 @@ const AHEAD = 0.1;
 const AHEAD_HIDDEN = 2.5;
 /** Seconds from a start to its first note. */
 const SOON = 0.03;
+/** Seconds that a touched key sounds, and that any key sounds at least. */
 const TOUCH = 0.35;
+const SHORTEST = 0.03;
 /** The channel of touched keys; those of tracks come after it. */
 const TOUCHED = 0;
 const HEARD = 1e-4; // root mean square
@@ -53,6 +55,7 @@ export class StudioPlayer implements Player {
   private readonly channels = new Map<string, number>();
   /** Which voices a key was struck with. */
   private readonly struck = new Map<string, Voices>();
+  private readonly pressed = new Map<number, { voices: Voices; at: number }>();
   private readonly touches = new Map<number, ReturnType<typeof setTimeout>>();
   private desk: Desk | null = null;
   private measured: number | null = null;
@@ -143,7 +146,7 @@ export class StudioPlayer implements Player {
 
   touch(program: number, drum: boolean, pitch: number, velocity: number): void {
     this.press(program, drum, pitch, velocity);
-    this.touches.set(pitch, setTimeout(() => this.release(pitch), TOUCH * 1000));
+    this.touches.set(pitch, setTimeout(() => this.letGoOf(pitch, TOUCH), TOUCH * 1000));
   }
 
   press(program: number, drum: boolean, pitch: number, velocity: number): void {
@@ -152,15 +155,11 @@ export class StudioPlayer implements Player {
     if (!this.state.playing) output.open();
     this.measure(output, context);
     voices.on(TOUCHED, program, drum, pitch, velocity, 0);
-    this.struck.set(`${TOUCHED} ${pitch}`, voices);
+    this.pressed.set(pitch, { voices, at: context.currentTime });
   }
 
   release(pitch: number): void {
-    clearTimeout(this.touches.get(pitch));
-    this.touches.delete(pitch);
-    const key = `${TOUCHED} ${pitch}`;
-    this.struck.get(key)?.off(TOUCHED, pitch, 0);
-    this.struck.delete(key);
+    this.letGoOf(pitch, SHORTEST);
   }
 
   async useSoundFont(name: string, bytes: ArrayBuffer): Promise<void> {
@@ -210,6 +209,15 @@ export class StudioPlayer implements Player {
     this.stop();
     void this.desk?.context.close();
     this.desk = null;
+  }
+
+  /** Let go of a touched key that has sounded for some seconds: an audio device that is only just starting is late. */
+  private letGoOf(pitch: number, seconds: number): void {
+    clearTimeout(this.touches.get(pitch));
+    this.touches.delete(pitch);
+    const key = this.pressed.get(pitch);
+    key?.voices.off(TOUCHED, pitch, Math.max(this.now(), key.at + seconds));
+    this.pressed.delete(pitch);
   }
 
   private begin(from: number, bars: number): void {
@@ -283,6 +291,7 @@ export class StudioPlayer implements Player {
   /** Silence all; answers from when on there can be sound again. */
   private hush(desk: Desk): number {
     this.struck.clear();
+    this.pressed.clear();
     desk.metronome.silence();
     const all: Voices[] = [desk.builtIn, desk.voices];
     if (desk.next !== null) all.push(desk.next.voices);
@@ -336,7 +345,7 @@ export class StudioPlayer implements Player {
       const passed = performance.now() - touched;
       const heard = output.level() > HEARD;
       if (heard) this.measured = passed + 1000 * (context.outputLatency || context.baseLatency || 0);
-      this.measuring = !heard && passed < 1000;
+      this.measuring = !heard && passed < 5000;
       if (this.measuring) setTimeout(look, 1);
     };
     look();
