@@ -9,7 +9,7 @@ import type { Player, PlayerState, Voices } from "./player";
 import { ticker, type Ticker } from "./ticker";
 import { Transport, type Stage } from "./transport";
 import type { Part } from "./source";
-import { renderWav } from "./wav";
+import { encodeWav, renderSong } from "./wav";
 
 /** Seconds that are scheduled ahead; more while the page is hidden, as its timers may be slow then. */
 const AHEAD = 0.1;
@@ -31,8 +31,9 @@ export interface Surroundings {
   soundFont?: (context: AudioContext, output: AudioNode, name: string, bytes: ArrayBuffer) => Promise<SoundFontVoices>;
 }
 
-/** Voices that are loaded, and may be given back. */
+/** Voices that are loaded, may be given back, and render songs. */
 export interface SoundFontVoices extends Voices {
+  render(song: SongState): Promise<AudioBuffer>;
   close(): void;
 }
 
@@ -192,8 +193,10 @@ export class StudioPlayer implements Player {
     this.onstate?.();
   }
 
-  wav(song: SongState): Promise<Blob> {
-    return renderWav(song);
+  async wav(song: SongState): Promise<Blob> {
+    const voices = this.desk?.voices;
+    const bank = voices !== undefined && "render" in voices ? (voices as SoundFontVoices) : null;
+    return encodeWav(await (bank === null ? renderSong(song) : bank.render(song)));
   }
 
   latency(): number | null {
