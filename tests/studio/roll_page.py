@@ -43,7 +43,9 @@ def bundle(folder: Path) -> Path:
     """Bundle the page in studio/roll.html into one HTML file in ``folder``."""
     script = folder / "demo.js"
     entry = STUDIO / "tests" / "demo.ts"
-    subprocess.run([ESBUILD, entry, "--bundle", "--format=iife", "--log-level=error", f"--outfile={script}"], check=True)
+    subprocess.run(
+        [ESBUILD, entry, "--bundle", "--format=iife", "--log-level=error", f"--outfile={script}"], check=True
+    )
     html = (STUDIO / "roll.html").read_text(encoding="utf-8")
     page = folder / "roll.html"
     page.write_text(html.replace('type="module" src="/tests/demo.ts"', 'src="demo.js"'), encoding="utf-8")

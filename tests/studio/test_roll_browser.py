@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
-
 from roll_page import Song, browser, bundle, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
@@ -28,7 +28,7 @@ def song(*tracks: list[Note], bars: int = 8) -> Song:
         "keys": [[0, 0, 0]],
         "bars": [bar * BAR for bar in range(bars + 1)],
         "tracks": [
-            {"id": f"t{n}", "name": f"Track {n}", "program": 0, "drum": False, "channel": n, "notes": sum(notes, [])}
+            {"id": f"t{n}", "name": f"Track {n}", "program": 0, "drum": False, "channel": n, "notes": [*chain(*notes)]}
             for n, notes in enumerate(tracks)
         ],
     }
@@ -84,7 +84,9 @@ class Roll:
         top = self.do("return roll.getBoundingClientRect().top")
         return self.do("return roll.toClientTick(value)", tick), top + 20
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float], *, button: str = "left", steps: int = 6) -> None:
+    def drag(
+        self, start: tuple[float, float], end: tuple[float, float], *, button: str = "left", steps: int = 6
+    ) -> None:
         self.mouse.move(*start)
         self.mouse.down(button=button)
         self.mouse.move(*end, steps=steps)
@@ -148,7 +150,8 @@ def test_a_drag_moves_a_note_along_the_grid_in_one_edit(roll: Roll) -> None:
     roll.drag((x, y), (to, up), steps=20)
     assert roll.notes() == [[0, 480, 60, 80], [960, 480, 66, 80], [960, 960, 67, 80], [1920, 240, 72, 80]]
     (edit,) = roll.events("edit")
-    assert edit["label"] == "Move a note" and len(edit["operations"]) == 1
+    assert edit["label"] == "Move a note"
+    assert len(edit["operations"]) == 1
     assert roll.selected() == [("t0", 960, 66)]
 
 
@@ -159,7 +162,8 @@ def test_alt_suspends_the_grid(roll: Roll) -> None:
     roll.drag((x, y), (x + 0.1 * scale, y))
     roll.page.keyboard.up("Alt")
     moved = next(note for note in roll.notes() if note[2] == 64)
-    assert abs(moved[0] - 580) <= 5 and moved[0] % 240 != 0
+    assert abs(moved[0] - 580) <= 5
+    assert moved[0] % 240 != 0
 
 
 def test_a_chord_keeps_its_shape_at_the_edge(roll: Roll) -> None:
@@ -177,7 +181,8 @@ def test_ctrl_drag_copies(roll: Roll) -> None:
     roll.page.keyboard.down("Control")
     roll.drag((x, y), (x, roll.place(0, 69)[1]))
     roll.page.keyboard.up("Control")
-    assert [480, 480, 64, 80] in roll.notes() and [480, 480, 69, 80] in roll.notes()
+    assert [480, 480, 64, 80] in roll.notes()
+    assert [480, 480, 69, 80] in roll.notes()
     assert roll.selected() == [("t0", 480, 69)]
 
 
@@ -201,7 +206,8 @@ def test_escape_ends_a_drag_without_an_edit(roll: Roll) -> None:
     roll.mouse.move(*roll.place(2000, 70), steps=5)
     roll.key("Escape")
     roll.mouse.up()
-    assert roll.notes() == PIANO and roll.events("edit") == []
+    assert roll.notes() == PIANO
+    assert roll.events("edit") == []
 
 
 def test_a_double_click_adds_and_deletes(roll: Roll) -> None:
@@ -243,10 +249,12 @@ def test_locked_notes_stay(roll: Roll) -> None:
     roll.do("roll.command('selectAll')")
     x, y = roll.middle(0, 60)
     roll.drag((x, y), (x, roll.place(0, 62)[1]))
-    assert [480, 480, 64, 80] in roll.notes() and [0, 480, 62, 80] in roll.notes()
+    assert [480, 480, 64, 80] in roll.notes()
+    assert [0, 480, 62, 80] in roll.notes()
     roll.do("roll.command('selectAll')")
     roll.do("roll.command('delete')")
-    assert roll.notes() == [[480, 480, 64, 80]] and roll.notes("t1") == []
+    assert roll.notes() == [[480, 480, 64, 80]]
+    assert roll.notes("t1") == []
     roll.mouse.dblclick(*roll.middle(480, 64))
     assert roll.notes() == [[480, 480, 64, 80]]
 
@@ -257,7 +265,9 @@ def test_the_velocity_lane_paints_a_line_over_the_selection_alone(roll: Roll) ->
     roll.do("roll.activeTrack = 't0'")
     roll.drag((left, bottom - 5), (right, bottom - 66), steps=30)
     loudness = [note[3] for note in roll.notes()]
-    assert loudness == sorted(loudness) and loudness[0] < 10 and loudness[-1] > 110
+    assert loudness == sorted(loudness)
+    assert loudness[0] < 10
+    assert loudness[-1] > 110
     assert [note[:3] for note in roll.notes()] == [note[:3] for note in PIANO]
     roll.do("demo.back(); roll.selection = [{track: 't0', tick: 480, pitch: 64}]")
     roll.drag((left, bottom - 5), (right, bottom - 5))
@@ -314,7 +324,9 @@ def test_wheels_scroll_and_zoom_as_they_do_elsewhere(roll: Roll) -> None:
     roll.page.keyboard.down("Alt")
     roll.mouse.wheel(0, -400)
     roll.page.keyboard.up("Alt")
-    roll.page.wait_for_function("value => demo.roll.toClient({track: 't0', tick: 0, pitch: 60}).height > value", arg=row)
+    roll.page.wait_for_function(
+        "value => demo.roll.toClient({track: 't0', tick: 0, pitch: 60}).height > value", arg=row
+    )
     x = roll.do("return roll.toClientTick(0)")
     roll.page.keyboard.down("Shift")
     roll.mouse.wheel(0, 200)
@@ -328,7 +340,8 @@ def test_the_middle_button_pans(roll: Roll) -> None:
     roll.drag((500, 300), (440, 270), button="middle")
     after = roll.middle(0, 60)
     assert (round(after[0] - x), round(after[1] - y)) == (-60, -30)
-    assert roll.events("edit") == [] and roll.selected() == []
+    assert roll.events("edit") == []
+    assert roll.selected() == []
 
 
 def test_keys_walk_select_and_move(roll: Roll) -> None:
@@ -364,7 +377,8 @@ def test_copy_paste_duplicate_and_quantise(roll: Roll) -> None:
     roll.key("Control+c")
     roll.do("roll.cursorAt(3840, false)")
     roll.key("Control+v")
-    assert [3840, 480, 64, 80] in roll.notes() and [4320, 960, 67, 80] in roll.notes()
+    assert [3840, 480, 64, 80] in roll.notes()
+    assert [4320, 960, 67, 80] in roll.notes()
     roll.key("Control+d")
     assert [5280, 480, 64, 80] in roll.notes()
     assert len(roll.events("edit")) == 2
@@ -454,7 +468,8 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
         send("touchMove", (x - 20 * step, y + 10 * step))
     send("touchEnd")
     after = roll.place(0, 60)
-    assert abs(after[0] - before[0] + 100) <= 2 and abs(after[1] - before[1] - 50) <= 2
+    assert abs(after[0] - before[0] + 100) <= 2
+    assert abs(after[1] - before[1] - 50) <= 2
     wide = roll.do("return roll.toClientTick(480) - roll.toClientTick(0)")
     send("touchStart", (400, 300), (600, 300))
     for step in range(1, 6):
@@ -462,3 +477,75 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     send("touchEnd")
     assert roll.do("return roll.toClientTick(480) - roll.toClientTick(0)") == pytest.approx(2 * wide, rel=0.05)
     assert roll.events("edit") == []
+
+
+def test_the_page_keeps_its_keys(roll: Roll) -> None:
+    roll.do("window.left = []; addEventListener('keydown', event => event.defaultPrevented || left.push(event.key))")
+    roll.mouse.click(*roll.middle(480, 64))
+    for name in (" ", "Home", "Enter", "l", "Control+z"):
+        roll.key(name)
+    assert roll.do("return left") == [" ", "Home", "Enter", "l", "Control", "z"]
+    assert roll.selected() == [("t0", 480, 64)]
+    roll.do("roll.idea = new demo.GrowingIdea('i', null, roll.song)")
+    roll.key("Escape")
+    assert roll.do("return left.at(-1)") == "Escape", "with an idea open, Escape is the page's"
+
+
+def test_an_undo_out_of_sight_is_scrolled_to_and_nothing_else_moves_the_view(roll: Roll) -> None:
+    roll.do("roll.selection = [{track: 't0', tick: 0, pitch: 60}]; roll.command('louder')")
+    roll.do("roll.zoom(8, 1); roll.reveal(6 * 1920, 60)")
+    x = roll.do("return roll.toClientTick(0)")
+    assert x < 0
+    roll.do("roll.activeTrack = 't1'; roll.scaleTint = true; roll.tool = 'draw'")
+    assert roll.do("return roll.toClientTick(0)") == x
+    roll.do("demo.back()")
+    assert roll.box(0, 60)["x"] > 0
+
+
+def test_an_undo_takes_what_is_gone_out_of_the_selection(roll: Roll) -> None:
+    x, y = roll.middle(480, 64)
+    roll.drag((x, y), (x, roll.place(0, 66)[1]))
+    assert roll.selected() == [("t0", 480, 66)]
+    roll.clear()
+    roll.do("demo.back()")
+    assert roll.selected() == []
+    assert roll.events("select") == [{"selection": []}]
+
+
+def test_colours_follow_the_page(roll: Roll) -> None:
+    place = roll.place(2500, 70)
+    roll.do("document.documentElement.style.colorScheme = 'dark'")
+    roll.page.evaluate("new Promise(done => requestAnimationFrame(() => done(demo.roll.idle())))")
+    dark = pixel(roll, ".notes", place)
+    roll.do("document.documentElement.style.colorScheme = 'light'")
+    roll.page.evaluate("new Promise(done => requestAnimationFrame(() => done(demo.roll.idle())))")
+    light = pixel(roll, ".notes", place)
+    assert sum(dark[:3]) < 200
+    assert sum(light[:3]) > 600
+
+
+def test_note_edges_are_whole_pixels_on_a_dense_screen(roll: Roll) -> None:
+    page = roll.page.context.browser.new_page(viewport={"width": 700, "height": 500}, device_scale_factor=1.5)
+    page.goto(roll.page.url)
+    dense = Roll(page)
+    dense.load([[480, 960, 60, 127]], [])
+    dense.do("roll.zoom(3, 2); roll.reveal(480, 60)")
+    box = dense.box(480, 60)
+    left, row = box["x"], box["y"] + box["height"] / 2
+    outside, edge, inside = (pixel(dense, ".notes", (left + step / 1.5, row)) for step in (-1, 0.01, 1.01))
+    beyond = pixel(dense, ".notes", (left + 2.01 / 1.5, row))
+    page.close()
+    assert len({tuple(outside), tuple(edge), tuple(inside)}) == 3
+    assert inside == beyond
+
+
+def pixel(roll: Roll, layer: str, place: tuple[float, float]) -> list[int]:
+    """The colour on a layer at a place on the page."""
+    return list(
+        roll.do(
+            "const canvas = roll.shadowRoot.querySelector(value.layer), box = canvas.getBoundingClientRect();"
+            "const x = (value.x - box.left) * devicePixelRatio, y = (value.y - box.top) * devicePixelRatio;"
+            "return [...canvas.getContext('2d').getImageData(Math.floor(x), Math.floor(y), 1, 1).data]",
+            {"layer": layer, "x": place[0], "y": place[1]},
+        )
+    )

@@ -32,10 +32,12 @@ export class Keyboard {
     wrapper: HTMLElement,
   ) {
     wrapper.addEventListener("keydown", (event) => {
+      wrapper.toggleAttribute("data-pointer", false);
       // What is handled here is marked so, for the page's own keys.
       if (!event.defaultPrevented && this.handle(event)) event.preventDefault();
     });
     wrapper.addEventListener("focus", () => this.commands.describe());
+    wrapper.addEventListener("blur", () => wrapper.toggleAttribute("data-pointer", false));
   }
 
   private handle(event: KeyboardEvent): boolean {

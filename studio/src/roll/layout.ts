@@ -30,7 +30,7 @@ export const LAYOUT = `
   user-select: none; -webkit-user-select: none; touch-action: none;
 }
 :host([data-low]) .roll { grid-template-rows: ${RULER_HEIGHT}px minmax(0, 1fr) 0; }
-.roll:focus-visible::after {
+.roll:focus-visible:not([data-pointer])::after {
   content: ""; position: absolute; inset: 0; border: 2px solid var(--roll-focus); pointer-events: none;
 }
 .corner { border-right: 1px solid var(--roll-panel-line); border-bottom: 1px solid var(--roll-panel-line); box-sizing: border-box; }
@@ -48,5 +48,5 @@ canvas { display: block; }
 .head { width: 0; height: 0; margin-left: -6px; top: auto; bottom: 0;
   border: 6px solid transparent; border-top-color: var(--roll-cursor); border-bottom: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.probe { display: none; }
+.probe { display: none; forced-color-adjust: none; }
 `;

@@ -16,6 +16,9 @@ import { noteBox, tickAt, xOf, yOf } from "./view";
 /** How much of an idea has been drawn, so that what arrives can be drawn alone. */
 export type IdeaMark = Map<string, number>;
 
+/** Clipping to more rectangles than this takes too long. */
+const MOST_HATCHED = 400;
+
 type Named = [note: Note, colour: string];
 
 /** Whether there is nothing to draw above the notes. */
@@ -96,7 +99,7 @@ function paintSpans(context: Context, view: View, state: RollState, song: SongSt
   }
 }
 
-/** Notes that go are still there, but pale and hatched. */
+/** Notes that go are still there, but pale and hatched; many of them at once only pale. */
 function paintRemoved(
   context: Context,
   view: View,
@@ -104,37 +107,42 @@ function paintRemoved(
   state: RollState,
   colours: Colours,
 ): void {
+  const boxes: [number, number, number, number][] = [];
+  for (const [track, notes] of removed) {
+    if (state.hidden.has(track) && track !== state.activeTrack) continue;
+    for (const [tick, length, pitch] of notes) {
+      const box = noteBox(view, tick, length, pitch);
+      if (!outside(view, ...box)) boxes.push(box);
+    }
+  }
+  const pale = new Rects();
+  for (const box of boxes) pale.push(...box);
+  context.globalAlpha = 0.78;
+  pale.fill(context, colours.of.back);
+  context.globalAlpha = 1;
+  if (boxes.length > 0 && boxes.length <= MOST_HATCHED) hatch(context, view, boxes, colours);
+}
+
+function hatch(context: Context, view: View, boxes: readonly [number, number, number, number][], colours: Colours): void {
   const unit = Math.max(1, Math.round(view.ratio));
+  const step = 5 * unit;
   context.save();
   context.beginPath();
-  let some = false;
-  for (const [track, notes] of removed) {
-    if (state.hidden.has(track)) continue;
-    for (const [tick, length, pitch] of notes) {
-      const [x, y, width, height] = noteBox(view, tick, length, pitch);
-      if (outside(view, x, y, width, height)) continue;
-      context.rect(x, y, width, height);
-      some = true;
+  for (const box of boxes) context.rect(...box);
+  context.clip();
+  context.globalAlpha = 0.6;
+  context.strokeStyle = colours.of["text-soft"];
+  context.lineWidth = unit;
+  context.beginPath();
+  for (const [x, y, width, height] of boxes) {
+    // The hatch belongs to the music, not to the port: it does not swim when that is scrolled.
+    const first = Math.floor((x + view.left + y + view.top) / step) * step - view.left - view.top;
+    for (let sum = first; sum < x + width + y + height; sum += step) {
+      context.moveTo(sum - y, y);
+      context.lineTo(sum - y - height, y + height);
     }
   }
-  if (some) {
-    context.clip();
-    context.globalAlpha = 0.78;
-    context.fillStyle = colours.of.back;
-    context.fillRect(0, 0, view.width, view.height);
-    context.globalAlpha = 0.55;
-    context.strokeStyle = colours.of["text-soft"];
-    context.lineWidth = unit;
-    context.beginPath();
-    const step = 5 * unit;
-    // The hatch moves with the music, not with the port.
-    const shift = -((view.left + view.top) % step);
-    for (let x = shift - view.height; x < view.width; x += step) {
-      context.moveTo(x, view.height);
-      context.lineTo(x + view.height, 0);
-    }
-    context.stroke();
-  }
+  context.stroke();
   context.restore();
 }
 
@@ -207,8 +215,12 @@ function paintPreview(context: Context, view: View, state: RollState, colours: C
       const [x, y, width, height] = noteBox(view, note[0], note[1], note[2]);
       if (outside(view, x, y, width, height)) continue;
       if (hasName(view, width)) named.push([note, shade.text[shade.text.length - 1] as string]);
+      if (width < 4 * unit || height < 4 * unit) {
+        outer.push(x, y, width, height);
+        continue;
+      }
       outer.push(x - unit, y - unit, width + 2 * unit, height + 2 * unit);
-      if (width > 2 * unit && height > 2 * unit) rects.push(x + unit, y + unit, width - 2 * unit, height - 2 * unit);
+      rects.push(x + unit, y + unit, width - 2 * unit, height - 2 * unit);
     }
     inner.push([shade.plain, rects]);
   }

@@ -77,6 +77,8 @@ export class Pointers {
     const onBar = area === this.host.stage.scroller && isOnScrollbar(event, area);
     if (onBar || !this.host.state.song) return;
     event.preventDefault();
+    // The ring of the focus is for those who came by keys; a focus set by a script would show it.
+    this.wrapper.toggleAttribute("data-pointer", true);
     this.wrapper.focus({ preventScroll: true });
     area.setPointerCapture(event.pointerId);
     if (event.pointerType === "touch") {
@@ -181,7 +183,7 @@ export class Pointers {
     const { x, y } = this.point(event);
     const hit = hitNote(host.state, host.stage.view, x, y, false);
     const locked = hit && host.state.locks.has(hit.track, hit.note[0], hit.note[2]);
-    const over = locked || host.state.readonly ? "default" : hit?.edge ? "ew-resize" : hit ? "grab" : "";
+    const over = locked ? "not-allowed" : host.state.readonly ? "default" : hit?.edge ? "ew-resize" : hit ? "grab" : "";
     host.stage.scroller.style.cursor = over || (host.state.tool === "draw" ? "crosshair" : "default");
   }
 

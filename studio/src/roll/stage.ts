@@ -52,6 +52,11 @@ export class Stage {
   private readonly probe: HTMLElement;
   private readonly cursors: HTMLElement[];
   private readonly sizes: ResizeObserver;
+  private ratio: MediaQueryList | null = null;
+  private readonly ratioChanged = (): void => {
+    this.watchRatio();
+    this.resize();
+  };
   private dirty = 0;
   private scheduled = 0;
   private mark: IdeaMark = new Map();
@@ -85,6 +90,7 @@ export class Stage {
 
   connect(): void {
     adoptTheme();
+    this.watchRatio();
     this.sizes.observe(this.scroller);
     this.sizes.observe(this.root.host);
     this.recolour();
@@ -92,6 +98,7 @@ export class Stage {
   }
 
   disconnect(): void {
+    this.ratio?.removeEventListener("change", this.ratioChanged);
     this.sizes.disconnect();
     cancelAnimationFrame(this.scheduled);
     this.scheduled = 0;
@@ -245,6 +252,13 @@ export class Stage {
     const left = this.scroller.scrollLeft * view.ratio;
     const top = this.scroller.scrollTop * view.ratio;
     if (Math.abs(left - view.left) > view.ratio || Math.abs(top - view.top) > view.ratio) this.setView({ left, top });
+  }
+
+  /** A window that goes to another screen may keep its size and yet have other pixels. */
+  private watchRatio(): void {
+    this.ratio?.removeEventListener("change", this.ratioChanged);
+    this.ratio = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    this.ratio.addEventListener("change", this.ratioChanged);
   }
 
   private resize(): void {

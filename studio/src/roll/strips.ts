@@ -12,6 +12,7 @@ import { tickAt, xOf, zoomed } from "./view";
 
 /** CSS pixels. */
 const RANGE_EDGE = 6;
+const COARSE_EDGE = 12;
 const STEM_REACH = 5;
 /** Pixels a frame: a flick slower than this stands still. */
 const SLOWEST = 0.5;
@@ -36,7 +37,7 @@ export class RulerDrag implements Gesture {
     this.range = state.range;
     this.loop = state.loop;
     const ends = this.edges();
-    const reach = RANGE_EDGE * host.stage.view.ratio;
+    const reach = (start.coarse ? COARSE_EDGE : RANGE_EDGE) * host.stage.view.ratio;
     const first = ends !== null && Math.abs(ends[0] - start.x) <= reach;
     const last = ends !== null && Math.abs(ends[1] - start.x) <= reach;
     this.edge = (first || last) && !start.shift;

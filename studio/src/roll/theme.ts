@@ -36,6 +36,8 @@ const THEME = `
   --roll-track-6: light-dark(#c63d36, #ff8a80);
   --roll-track-7: light-dark(#817c12, #d8d05a);
   --roll-track-8: light-dark(#94603f, #d9a883);
+  --roll-track-9: light-dark(#8d2f55, #e895b4);
+  --roll-track-10: light-dark(#5b8a0e, #a4d65a);
 }
 @media (forced-colors: active) {
   :where(:root) {
@@ -48,7 +50,7 @@ const THEME = `
 }`;
 
 /** How many track colours there are; after the last they begin again. */
-export const TRACK_COLOURS = 8;
+export const TRACK_COLOURS = 10;
 
 /** Steps of velocity that look different. */
 export const VELOCITY_STEPS = 8;
