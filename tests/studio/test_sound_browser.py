@@ -220,6 +220,18 @@ def test_a_soundfont_takes_over_and_stops(page: Any) -> None:
     until(page, "tools.player.level() < 1e-4", seconds=5)
 
 
+def test_a_song_is_rendered_to_a_wav_with_the_soundfont(page: Any) -> None:
+    page.evaluate("() => tools.player.useSoundFont('small.sf2', tools.sampleBank())")
+    wav = """song => tools.player.wav(tools.song(song)).then(async (blob) => {
+        const samples = new Int16Array(await blob.arrayBuffer(), 44);
+        const second = samples.subarray(88_200, 176_400);
+        return [samples.length, second.reduce((most, value) => Math.max(most, Math.abs(value)), 0)];
+    })"""
+    length, peak = page.evaluate(wav, SONG)
+    assert length == pytest.approx(2 * 5.5 * 44_100, abs=4)
+    assert 300 < peak < 32_767
+
+
 def test_a_soundfont_takes_over_while_it_plays_at_the_next_bar(page: Any) -> None:
     page.evaluate("() => { tools.player.setLoop([0, 3840]); tools.player.play(0); }")
     at = "() => tools.player.useSoundFont('small.sf2', tools.sampleBank()).then(() => tools.player.position())"

@@ -3,10 +3,15 @@
  * the sound; in an audio worklet elsewhere, where that has the lower latency. Loaded when it is first needed.
  */
 
+import { BasicMIDI } from "spessasynth_core";
 import { WorkerSynthesizer, WorkletSynthesizer } from "spessasynth_lib";
 import processor from "spessasynth_lib/dist/spessasynth_processor.min.js?url";
+import type { SongState } from "../music/music";
 import type { SoundFontVoices } from "./engine";
+import { Output } from "./output";
 import playback from "./playback.worklet.ts?worker&url";
+import { midiFile } from "./smf";
+import { offline } from "./wav";
 
 type Synthesizer = WorkerSynthesizer | WorkletSynthesizer;
 type Reply = Parameters<WorkerSynthesizer["handleWorkerMessage"]>[0];
@@ -37,6 +42,8 @@ export async function soundFontVoices(
   if (context.audioWorklet === undefined) {
     throw new Error("SoundFonts are played at the address 127.0.0.1 or over https only; the built-in sound goes on.");
   }
+  // The synthesizer takes the bytes; for a WAV file they are needed again, and a blob may wait on the disk.
+  const file = new Blob([bytes]);
   const gain = context.createGain();
   const engine = onChromium() ? await inWorker(context) : await inWorklet(context);
   try {
@@ -50,7 +57,7 @@ export async function soundFontVoices(
     throw new Error(`${name} cannot be used as a SoundFont: ${reason ?? "it is broken"}`);
   }
   gain.connect(output);
-  return new Bank(name, context, engine, gain);
+  return new Bank(name, context, engine, gain, file);
 }
 
 function isBank(bytes: ArrayBuffer): boolean {
@@ -125,6 +132,7 @@ class Bank implements SoundFontVoices {
     private readonly context: AudioContext,
     private readonly engine: Engine,
     private readonly gain: GainNode,
+    private readonly file: Blob,
   ) {}
 
   on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void {
@@ -164,6 +172,22 @@ class Bank implements SoundFontVoices {
     }, (last - now) * 1000 + 10);
     gain.setTargetAtTime(1, again - 0.006, FALL);
     return again;
+  }
+
+  async render(song: SongState): Promise<AudioBuffer> {
+    const { context } = offline(song);
+    await context.audioWorklet.addModule(processor);
+    const synthesizer = new WorkletSynthesizer(context, { eventsEnabled: false });
+    synthesizer.connect(new Output(context).direct);
+    // Nothing may be sent before this: Chromium would not hand it on in an offline context.
+    await synthesizer.startOfflineRender({
+      midiSequence: BasicMIDI.fromArrayBuffer(midiFile(song)),
+      soundBankList: [{ soundBankBuffer: await this.file.arrayBuffer(), bankOffset: 0 }],
+      loopCount: 0,
+      sequencerOptions: { skipToFirstNoteOn: false },
+    });
+    await synthesizer.isReady;
+    return context.startRendering();
   }
 
   close(): void {
