@@ -101,6 +101,7 @@ export class App extends Part {
     if (studio.fatal !== null) return html`<main class="fatal"><h1>${T.app}</h1><p>${studio.fatal}</p></main>`;
     const side = view.tab === "train" || view.tab === "takes" ? view.tab : view.panel;
     return html`
+      <a class="skip" href="#notes" @click=${this.toNotes}>${T.skip}</a>
       <header class="bar">${this.bar()}</header>
       <div class="work">
         <toccata-strip .studio=${studio}></toccata-strip>
@@ -121,6 +122,12 @@ export class App extends Part {
       <toccata-dialogs .studio=${studio}></toccata-dialogs>
       <toccata-messages .studio=${studio}></toccata-messages>
       ${this.dropping ? html`<div class="dropping">${T.library.dropHere}</div>` : nothing}`;
+  }
+
+  private toNotes(event: Event): void {
+    event.preventDefault();
+    const roll = this.studio.roll;
+    if (roll instanceof HTMLElement) roll.focus();
   }
 
   private bar(): TemplateResult {
