@@ -51,7 +51,7 @@ export interface Drawn {
   begun: number;
 }
 
-/** Draw the notes of all layers that are in the port of `view`, some hundred at a time: it can be left and gone on with. */
+/** Draw the notes of all layers that are in the port of `view`, some hundred at each step of the generator. */
 export function* paintNotes(
   context: Context,
   view: View,
@@ -61,15 +61,18 @@ export function* paintNotes(
   fifths: number,
 ): Generator<void, Drawn> {
   const drawn = { notes: 0, begun: 0 };
+  const some = locks.list().length > 0;
   for (const layer of shown) {
     const shade = colours.tracks[layer.place % colours.tracks.length] as TrackColours;
     const painter = new TrackPainter(view, shade, layer.ghost);
-    yield* painter.gather(layer.track.notes, drawn);
+    const { track } = layer.track;
+    const locked = some && !layer.ghost ? (tick: number, pitch: number) => locks.has(track, tick, pitch) : null;
+    yield* painter.gather(layer.track.notes, drawn, locked);
     painter.fill(context);
     yield;
     if (layer.ghost) continue;
     if (!layer.track.drum) painter.names(context, layer.track.notes, fifths);
-    paintLocks(context, view, layer.track.track, layer.track.notes, locks, shade);
+    painter.locks(context, layer.track.notes);
   }
   return drawn;
 }
@@ -78,6 +81,7 @@ class TrackPainter {
   private readonly edges = new Rects();
   private readonly fills = Array.from({ length: VELOCITY_STEPS }, () => new Rects());
   private readonly named: number[] = [];
+  private readonly locked: number[] = [];
   private readonly top: number;
   private readonly bottom: number;
   private readonly border: number;
@@ -92,7 +96,11 @@ class TrackPainter {
     this.border = Math.max(1, Math.floor(view.ratio));
   }
 
-  *gather(table: NoteTable, drawn: Drawn): Generator<void> {
+  *gather(
+    table: NoteTable,
+    drawn: Drawn,
+    isLocked: ((tick: number, pitch: number) => boolean) | null,
+  ): Generator<void> {
     const { view, ghost } = this;
     const { tick, length, pitch, velocity } = table;
     const { tickWidth, keyHeight, left, width: wide } = view;
@@ -112,6 +120,7 @@ class TrackPainter {
       if (x >= wide || x + width <= 0) continue;
       drawn.notes++;
       if (x >= 0) drawn.begun++;
+      if (isLocked?.(tick[index] as number, row)) this.locked.push(index);
       const y = (KEYS - 1 - row) * keyHeight - view.top;
       const step = ghost ? 0 : velocityStep(velocity[index] as number);
       if (width < SMALL) runs.add(row, x, y, width, step);
@@ -134,7 +143,16 @@ class TrackPainter {
 
   fill(context: Context): void {
     this.edges.fill(context, this.shade.edge);
-    this.fills.forEach((rects, step) => rects.fill(context, this.ghost ? this.shade.ghost : (this.shade.fill[step] as string)));
+    const { ghost, shade } = this;
+    this.fills.forEach((rects, step) => rects.fill(context, ghost ? shade.ghost : (shade.fill[step] as string)));
+  }
+
+  locks(context: Context, table: NoteTable): void {
+    for (const index of this.locked) {
+      const [tick, length, pitch, velocity] = noteAt(table, index);
+      const colour = this.shade.text[velocityStep(velocity)] as string;
+      paintLock(context, this.view, noteBox(this.view, tick, length, pitch), colour);
+    }
   }
 
   names(context: Context, table: NoteTable, fifths: number): void {
@@ -145,6 +163,30 @@ class TrackPainter {
       paintName(context, this.view, note, fifths, this.shade.text[velocityStep(note[3])] as string);
     }
   }
+}
+
+/** A lock is a shape: a bracket at both ends of the note, and a padlock where there is room. */
+export function paintLock(
+  context: Context,
+  view: View,
+  [x, y, width, height]: readonly [number, number, number, number],
+  colour: string,
+): void {
+  const unit = Math.max(1, Math.round(view.ratio));
+  context.fillStyle = colour;
+  const bar = Math.min(2 * unit, Math.max(1, width >> 2));
+  context.fillRect(x + unit, y + unit, bar, height - 2 * unit);
+  context.fillRect(x + width - unit - bar, y + unit, bar, height - 2 * unit);
+  if (height < 9 * unit || width < 16 * unit) return;
+  const body = Math.min(7 * unit, height - 5 * unit);
+  const left = x + width - bar - 3 * unit - body;
+  const top = y + height - 2 * unit - Math.round(body * 0.7);
+  context.fillRect(left, top, body, Math.round(body * 0.7));
+  context.strokeStyle = colour;
+  context.lineWidth = unit;
+  context.beginPath();
+  context.arc(left + body / 2, top, body / 2 - unit, Math.PI, 0);
+  context.stroke();
 }
 
 /** Whether a note this wide has its name written on it. */
@@ -160,7 +202,13 @@ export function nameFont(context: Context, view: View): void {
   context.textAlign = "left";
 }
 
-export function paintName(context: Context, view: View, [tick, length, pitch]: Note, fifths: number, colour: string): void {
+export function paintName(
+  context: Context,
+  view: View,
+  [tick, length, pitch]: Note,
+  fifths: number,
+  colour: string,
+): void {
   const [x, y, , height] = noteBox(view, tick, length, pitch);
   context.fillStyle = colour;
   context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);
@@ -202,35 +250,4 @@ class Runs {
     fill.push(begin, this.y[pitch] as number, (this.until[pitch] as number) - begin, this.height);
     this.begin[pitch] = -1;
   }
-}
-
-/** A lock is a shape: a bracket at both ends of the note, and a padlock where there is room. */
-function paintLocks(context: Context, view: View, track: string, table: NoteTable, locks: Locks, shade: TrackColours): void {
-  const from = Math.floor(tickAt(view, -1));
-  const to = Math.ceil(tickAt(view, view.width));
-  for (const [owner, tick, pitch] of locks.list()) {
-    if (owner !== track || tick >= to) continue;
-    const index = table.find(tick, pitch);
-    if (index < 0 || tick + (table.length[index] as number) <= from) continue;
-    const box = noteBox(view, tick, table.length[index] as number, pitch);
-    paintLock(context, view, box, shade.text[velocityStep(table.velocity[index] as number)] as string);
-  }
-}
-
-function paintLock(context: Context, view: View, [x, y, width, height]: [number, number, number, number], colour: string): void {
-  const unit = Math.max(1, Math.round(view.ratio));
-  context.fillStyle = colour;
-  const bar = Math.min(2 * unit, Math.max(1, width >> 2));
-  context.fillRect(x + unit, y + unit, bar, height - 2 * unit);
-  context.fillRect(x + width - unit - bar, y + unit, bar, height - 2 * unit);
-  if (height < 9 * unit || width < 16 * unit) return;
-  const body = Math.min(7 * unit, height - 5 * unit);
-  const left = x + width - bar - 3 * unit - body;
-  const top = y + height - 2 * unit - Math.round(body * 0.7);
-  context.fillRect(left, top, body, Math.round(body * 0.7));
-  context.strokeStyle = colour;
-  context.lineWidth = unit;
-  context.beginPath();
-  context.arc(left + body / 2, top, body / 2 - unit, Math.PI, 0);
-  context.stroke();
 }

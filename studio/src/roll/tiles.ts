@@ -12,8 +12,8 @@ import { KEYS } from "./view";
 
 /** CSS pixels; a tile's height is the nearest whole number of keys below. */
 const SIZE = 512;
-/** Tiles that are kept beside the visible ones. */
-const SPARE = 24;
+/** CSS megapixels of tiles that are kept beside the visible ones; on a dense screen they are fewer. */
+const SPARE_AREA = 6;
 /** The picture from before a zoom is taken anew when it has shrunk to this share of its area. */
 const MOST_SHRUNK = 0.6;
 
@@ -68,7 +68,7 @@ export class Tiles {
   /** How many tiles have been drawn, for measurements. */
   painted = 0;
 
-  /** Take the tracks that are to be drawn; only tiles that look different become stale. Returns the notes that changed. */
+  /** Take the tracks to be drawn; only tiles that look different become stale. Returns the notes that changed. */
   show(shown: readonly Layer[]): Note[] {
     const before = this.shown;
     this.shown = shown;
@@ -118,7 +118,7 @@ export class Tiles {
     if (view.width === 0 || view.height === 0) return true;
     const zooming = this.view !== null && !sameScale(this.view, view);
     const until = performance.now() + (zooming ? budget / 2 : budget);
-    if (zooming) this.keepStill(this.view as View);
+    if (zooming) this.keepStill(this.view as View, view);
     this.view = view;
     this.frame++;
     const places = visible(view);
@@ -221,7 +221,7 @@ export class Tiles {
     context.restore();
   }
 
-  private keepStill(was: View): void {
+  private keepStill(was: View, view: View): void {
     // While a zoom goes on no frame has all of its true tiles: the picture from before it is the better one, until it
     // has become too small.
     const { still } = this;
@@ -236,17 +236,18 @@ export class Tiles {
     }
     this.leave();
     for (const tile of this.tiles.values()) this.free.push(tile.sheet);
-    this.free.length = Math.min(this.free.length, SPARE);
+    this.free.length = Math.min(this.free.length, spare(view));
     this.tiles.clear();
   }
 
   private drop(): void {
-    const kept = visible(this.view as View).length + SPARE;
+    const most = spare(this.view as View);
+    const kept = visible(this.view as View).length + most;
     if (this.tiles.size <= kept) return;
     const oldest = [...this.tiles].sort((a, b) => a[1].used - b[1].used).slice(0, this.tiles.size - kept);
     for (const [key, tile] of oldest) {
       this.tiles.delete(key);
-      if (this.free.length < SPARE) this.free.push(tile.sheet);
+      if (this.free.length < most) this.free.push(tile.sheet);
     }
   }
 }
@@ -265,6 +266,11 @@ function stretched(was: View, view: View): [number, number, number, number] {
   const wide = view.tickWidth / was.tickWidth;
   const high = view.keyHeight / was.keyHeight;
   return [was.left * wide - view.left, was.top * high - view.top, was.width * wide, was.height * high];
+}
+
+/** How many tiles are kept beside the visible ones. */
+function spare(view: View): number {
+  return Math.ceil((SPARE_AREA * 1e6) / (SIZE * view.ratio) ** 2);
 }
 
 function tileSize(view: View): { width: number; height: number; rows: number } {
