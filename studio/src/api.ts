@@ -47,8 +47,19 @@ export interface NewTraining {
   base?: string;
 }
 
-/** The data check's answer: its lines, and numbers by name. */
-export type MusicCheck = Record<string, unknown>;
+/** The data check of a folder of music. */
+export interface MusicCheck {
+  files: number;
+  accepted: number;
+  notes: number;
+  hours: number;
+  /** The share of files whose notes are on a grid. */
+  quantised: number;
+  instruments: Record<string, number>;
+  meters: Record<string, number>;
+  rejected: { path: string; reason?: string; message?: string }[];
+  duplicates: string[][];
+}
 
 export interface MusicFolder {
   name: string;

@@ -156,7 +156,14 @@ export const T = {
       cancelled: "cancelled",
     },
     needsMusic: "Choose music first.", needsName: "The model needs a name.", started: (name: string) => `Training of ${name} has begun.`,
-    checkResult: "What the check found", notMidi: "There are no MIDI files among these.", noTraining: "No training yet.",
+    trainings: "Trainings", finishing: "finishing",
+    found: {
+      usable: (accepted: number, files: number) => `${accepted} of ${count(files, "file")} can be used`,
+      music: "Music", amount: (notes: number, hours: number) => `${notes.toLocaleString("en")} notes, ${hours < 1 ? count(Math.round(hours * 60), "minute") : `${hours.toFixed(1)} hours`}`,
+      instruments: "Instruments", meters: "Meters", grid: "On a grid", rejected: (n: number) => `${count(n, "file")} left out`,
+      duplicates: (n: number) => `${count(n, "group")} of the same music`,
+    },
+    notMidi: "There are no MIDI files among these.", noTraining: "No training yet.",
     checking: "Checking…",
   },
   notices: {

@@ -9,6 +9,7 @@ import "./dialogs";
 import { Part, controls, define, icon, valueOf } from "./element";
 import { droppedFiles, importFile, isMidi, renamePiece, toggleTheme } from "./files";
 import "./messages";
+import "./models";
 import "./options";
 import "./stage";
 import { type Strip, pickInstrument } from "./strip";
@@ -31,7 +32,6 @@ export class App extends Part {
     .saved { color: var(--ink-2); font-size: var(--size-small); white-space: nowrap; display: inline-flex; align-items: center; gap: 4px; padding: 0 4px; }
     .saved .icon { width: 12px; height: 12px; }
     .saved.waiting { color: var(--bad); font-weight: 600; }
-    .model { max-width: 150px; min-height: 28px; }
     .work { grid-area: strip; min-width: 0; }
     .tracks { grid-area: tracks; border-right: 1px solid var(--line); background: var(--surface); min-height: 0; display: flex; flex-direction: column; }
     .centre { grid-area: roll; min-width: 0; min-height: 0; display: flex; flex-direction: column; }
@@ -48,13 +48,12 @@ export class App extends Part {
     .menu button { text-align: left; justify-content: flex-start; }
     .dropping { position: fixed; inset: 8px; border: 2px dashed var(--accent); border-radius: var(--radius-big); background: var(--accent-soft); opacity: 0.92; display: grid; place-content: center; font-size: 20px; z-index: 30; pointer-events: none; }
     .skip { position: absolute; left: -9999px; } .skip:focus { left: 8px; top: 8px; z-index: 40; background: var(--raised); padding: 8px; }
-    @media (max-width: 1100px) { :host { grid-template-columns: 176px minmax(0, 1fr) 250px; } .title { width: 150px; } .model { max-width: 110px; } }
+    @media (max-width: 1100px) { :host { grid-template-columns: 176px minmax(0, 1fr) 250px; } .title { width: 150px; } }
     @media (max-width: 760px) {
       :host { grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr); grid-template-areas: "bar" "strip" "main" "nav"; }
       .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 4px; padding: 4px 6px; }
       .bar toccata-transport { grid-row: 2; grid-column: 1 / -1; justify-content: center; }
       .wide { display: none !important; }
-      .model { max-width: 72px; }
       .tracks, .centre, .side { grid-area: main; display: none; border: 0; }
       :host([data-tab="roll"]) .centre, :host([data-tab="tracks"]) .tracks, :host([data-tab="takes"]) .side, :host([data-tab="train"]) .side { display: flex; }
       :host(:not([data-tab="roll"])) .work { display: none; }
@@ -101,6 +100,7 @@ export class App extends Part {
     if (studio.fatal !== null) return html`<main class="fatal"><h1>${T.app}</h1><p>${studio.fatal}</p></main>`;
     const side = view.tab === "train" || view.tab === "takes" ? view.tab : view.panel;
     return html`
+      <a class="skip" href="#notes" @click=${this.toNotes}>${T.skip}</a>
       <header class="bar">${this.bar()}</header>
       <div class="work">
         <toccata-strip .studio=${studio}></toccata-strip>
@@ -123,9 +123,15 @@ export class App extends Part {
       ${this.dropping ? html`<div class="dropping">${T.library.dropHere}</div>` : nothing}`;
   }
 
+  private toNotes(event: Event): void {
+    event.preventDefault();
+    const roll = this.studio.roll;
+    if (roll instanceof HTMLElement) roll.focus();
+  }
+
   private bar(): TemplateResult {
     const { studio } = this;
-    const { piece, server, view } = studio;
+    const { piece } = studio;
     return html`<div class="left">
         ${this.button("library", T.bar.library, "library", () => studio.set({ dialog: "library" }))}
         <input class="title" aria-label=${T.bar.title} .value=${piece?.title ?? ""} ?disabled=${!piece} maxlength="200"
@@ -137,12 +143,7 @@ export class App extends Part {
       </div>
       <toccata-transport .studio=${studio}></toccata-transport>
       <div class="right">
-        <select class="model" aria-label=${T.bar.model} title=${T.bar.model} @change=${(event: Event) => {
-          studio.set({ model: valueOf(event) });
-          view.remember("model", valueOf(event));
-        }}>
-          ${server?.models.length ? nothing : html`<option>${T.bar.noModel}</option>`}
-          ${(server?.models ?? []).map((model) => html`<option value=${model.name} ?selected=${model.name === studio.model?.name}>${model.title || model.name}</option>`)}</select>
+        <toccata-model-chooser class="wide" .studio=${studio}></toccata-model-chooser>
         <button class="icon-only" aria-label=${T.bar.menu} title=${T.bar.menu} popovertarget="files">${icon("down")}</button>
         <div id="files" class="menu" popover @click=${(event: Event) => (event.currentTarget as HTMLElement).hidePopover()}>
           ${(["midi", "wav", "png", "reveal", "star"] as const).map((id) => html`<button @click=${() => void COMMANDS.find((command) => command.id === id)?.run(studio)}>

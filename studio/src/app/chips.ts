@@ -15,7 +15,10 @@ const LINK_MS = 45_000;
 export class Chips extends Part {
   static override styles = [controls, css`
     :host { display: block; background: var(--idea-soft); border-top: 1px solid var(--line); }
-    .chips { display: flex; align-items: center; gap: 6px; padding: 6px 10px; flex-wrap: wrap; }
+    .bar { display: flex; flex-wrap: wrap; gap: 6px; padding: 6px 10px; }
+    .chips { display: flex; gap: 6px; flex: 1 0 auto; max-width: 100%; overflow-x: auto; scrollbar-width: none; padding: 2px; }
+    .acts { display: flex; gap: 4px; padding: 2px 0; }
+    .chip, .acts button { flex: none; padding: 0 8px; }
     .chip { border-color: var(--line-strong); background: var(--surface); position: relative; overflow: hidden; }
     .chip[aria-pressed="true"] { background: var(--idea); color: var(--surface); border-color: var(--idea); font-weight: 600; }
     .chip[aria-pressed="true"] kbd { background: transparent; color: inherit; border-color: currentColor; }
@@ -26,7 +29,7 @@ export class Chips extends Part {
     .good { color: var(--good); font-weight: 600; }
     .bad { color: var(--bad); font-weight: 600; }
     .error { color: var(--bad); }
-    @media (max-width: 760px) { .chips { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; } .chips > * { flex: none; } .spread { display: none; } }
+    @media (max-width: 760px) { .chips { flex: 1 0 100%; } .acts { flex: 1; } .acts .primary { flex: 1; } }
     @media (pointer: coarse) { kbd { display: none; } }
   `];
 
@@ -38,15 +41,15 @@ export class Chips extends Part {
     const heard = ideas.current;
     const waiting = heard !== null && ideas.takeWhenDone === heard.take.id;
     return html`<section aria-label=${T.ideas.label}>
-      <div class="chips">
+      <div class="bar"><div class="chips">
         <button class="chip" aria-pressed=${ideas.heard === 0} @click=${() => this.studio.hear(0)}><kbd>0</kbd>${T.ideas.asWas}</button>
         ${ideas.chips.map((idea, index) => this.chip(idea, index + 1))}
-        <span class="spread"></span>
+        </div><div class="acts">
         ${heard && heard.take.state !== "failed" ? html`<button class="primary" @click=${() => void this.studio.take()}>${icon("check")}${waiting ? T.ideas.takeWaiting : T.ideas.take}<kbd>${keyOf("take")}</kbd></button>` : nothing}
         ${ideas.growing.length > 0 ? html`<button class="outlined" @click=${() => void this.studio.attempt(() => ideas.stopAll())}>${ideas.growing.length > 1 ? T.ideas.stopAll : T.ideas.stop}<kbd>${keyOf("stopIdeas")}</kbd></button>` : nothing}
         <button class="outlined" @click=${() => this.studio.again()}>${T.ideas.again}<kbd>${keyOf("again")}</kbd></button>
         <button class="icon-only" aria-label=${T.commands.back} title=${`${T.ideas.back} (Esc)`} @click=${() => ideas.close()}>${icon("close")}</button>
-      </div>
+      </div></div>
       ${heard ? this.detail(heard) : nothing}
     </section>`;
   }

@@ -17,6 +17,7 @@ export class Dialogs extends Part {
     header { display: flex; align-items: center; padding: 10px 8px 6px 16px; gap: 8px; }
     header h2 { font-size: var(--size-big); }
     .body { padding: 0 16px 16px; overflow: auto; }
+    .wrap { flex-wrap: wrap; }
     .search { display: flex; align-items: center; gap: 8px; padding: 10px 12px; border-bottom: 1px solid var(--line); }
     .search input { flex: 1; border: 0; background: none; font-size: var(--size-big); outline-offset: 4px; }
     .list { overflow: auto; padding: 6px; margin: 0; list-style: none; }
@@ -137,7 +138,7 @@ export class Dialogs extends Part {
   private library(): TemplateResult {
     const { studio } = this;
     const pieces = (studio.server?.pieces ?? []).filter(({ deleted }) => !deleted).sort((a, b) => b.changed - a.changed);
-    return html`<div class="row">
+    return html`<div class="row wrap">
         <button class="primary" autofocus @click=${() => studio.set({ dialog: "new" })}>${icon("plus")}${T.library.new}</button>
         <button class="outlined" @click=${() => void this.openFile()}>${T.library.open}</button>
         <span class="muted small">${T.library.drop}</span></div>

@@ -4,6 +4,22 @@ import { LitElement, type SVGTemplateResult, css, svg } from "lit";
 import { Directive, type ElementPart, directive } from "lit/directive.js";
 import type { Studio } from "./studio";
 
+/** Whether the last thing the user touched was a pointer: a control that was used by one does not keep the keys. */
+let byPointer = false;
+window.addEventListener("pointerdown", () => { byPointer = true; }, { capture: true });
+window.addEventListener("keydown", () => { byPointer = false; }, { capture: true });
+
+function giveKeysBack(event: Event): void {
+  const { target } = event;
+  if (target instanceof HTMLSelectElement && byPointer && !target.form) target.blur();
+}
+
+function leaveField(event: Event): void {
+  const { target } = event;
+  if (!(event instanceof KeyboardEvent) || !(target instanceof HTMLInputElement) || target.form) return;
+  if (event.key === "Enter" && target.type !== "checkbox" && !target.matches("[role=combobox]")) target.blur();
+}
+
 /** An element that shows the studio's state and is drawn again whenever it changes. */
 export abstract class Part extends LitElement {
   static override properties = { studio: { attribute: false } };
@@ -23,6 +39,13 @@ export abstract class Part extends LitElement {
 
   override willUpdate(): void {
     this.subscribe();
+  }
+
+  protected override createRenderRoot(): HTMLElement | DocumentFragment {
+    const root = super.createRenderRoot();
+    root.addEventListener("change", giveKeysBack);
+    root.addEventListener("keydown", leaveField);
+    return root;
   }
 
   private subscribe(): void {

@@ -3,6 +3,7 @@
 import { type TemplateResult, css, html, nothing } from "lit";
 import { T } from "../strings";
 import { Part, controls, define, valueOf } from "./element";
+import "./models";
 import { DRUMS, instrument } from "./instruments";
 import { DEFAULTS, type Options as Values } from "./requests";
 
@@ -19,6 +20,8 @@ export class Options extends Part {
     label.check > span { color: var(--ink); font-size: var(--size); }
     input[type="number"] { width: 76px; }
     .chords { width: 190px; }
+    .model { display: none; }
+    @media (max-width: 760px) { .model { display: grid; } }
     .key { width: 100px; }
     select { max-width: 170px; }
     fieldset { border: 0; padding: 0; margin: 0; display: flex; gap: 8px; align-items: center; min-height: var(--control); }
@@ -43,6 +46,7 @@ export class Options extends Part {
     const O = T.options;
     return html`<section id="options" aria-label=${T.strip.controls}>
       <div class="grid">
+        <label class="model"><span>${T.strip.model}</span><toccata-model-chooser .studio=${studio}></toccata-model-chooser></label>
         ${this.number("n", O.n, 1, MOST_IDEAS, 1, T.strip.usual)}
         <label><span>${O.key}</span><input class="key" .value=${values.key} placeholder=${O.keyHint} @change=${(e: Event) => this.put({ key: valueOf(e).trim() })}></label>
         ${this.number("tempo", O.tempo, 20, 400, 1, T.strip.any)}

@@ -61,7 +61,7 @@ export class Train extends Part {
             <button class="outlined" @click=${() => void this.choose(false)}>${T.train.files}</button></div>`}
       </div>
       ${this.form()}
-      ${trainings.list.length === 0 ? nothing : html`<h2>${T.train.label}</h2>`}
+      ${trainings.list.length === 0 ? nothing : html`<h2>${T.train.trainings}</h2>`}
       ${repeat(trainings.list, ({ id }) => id, (training) => this.training(training))}`;
   }
 
@@ -98,7 +98,7 @@ export class Train extends Part {
       ${training.curve.length > 1 ? html`<toccata-curve class="curve" .curve=${training.curve}></toccata-curve>` : nothing}
       <div class="row small muted">
         ${last ? html`<span class="mono">${T.train.step} ${last[0]} · ${T.train.loss} ${(last[2] ?? last[1] ?? 0).toFixed(3)}</span>` : nothing}
-        <span class="spread"></span>${training.secondsLeft !== null && running ? T.train.left(T.minutes(training.secondsLeft)) : nothing}</div>
+        <span class="spread"></span>${training.secondsLeft !== null && running ? (training.secondsLeft > 0 ? T.train.left(T.minutes(training.secondsLeft)) : T.train.finishing) : nothing}</div>
       ${training.error ? html`<p class="error">${training.error}</p>` : nothing}
       <div class="row">
         ${running ? html`<button class="small outlined" @click=${() => steer("pause")}>${T.train.pause}</button>` : nothing}
@@ -155,18 +155,19 @@ export class Train extends Part {
   }
 }
 
-/** The check's answer, whatever it counts: its numbers and texts as a list, its lists as lines. */
+/** What the check found, in words. */
 function checked(check: MusicCheck): TemplateResult {
-  const entries = Object.entries(check).filter(([, value]) => value !== null && typeof value !== "object");
-  const lists = Object.entries(check).filter((entry): entry is [string, unknown[]] => Array.isArray(entry[1]));
-  return html`<div class="check"><strong>${T.train.checkResult}</strong>
-    <dl>${entries.map(([name, value]) => html`<dt>${words(name)}</dt><dd>${String(value)}</dd>`)}</dl>
-    ${lists.map(([name, lines]) => lines.length === 0 ? nothing : html`<details><summary>${words(name)} (${lines.length})</summary>
-      <ul>${lines.slice(0, 50).map((line) => html`<li>${typeof line === "string" ? line : JSON.stringify(line)}</li>`)}</ul></details>`)}</div>`;
-}
-
-function words(name: string): string {
-  return name.replaceAll("_", " ");
+  const C = T.train.found;
+  const named = (counts: Record<string, number>): string =>
+    Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([name, files]) => `${name} (${files})`).join(", ");
+  return html`<div class="check"><strong>${C.usable(check.accepted, check.files)}</strong>
+    <dl><dt>${C.music}</dt><dd>${C.amount(check.notes, check.hours)}</dd>
+      <dt>${C.instruments}</dt><dd>${named(check.instruments)}</dd><dt>${C.meters}</dt><dd>${named(check.meters)}</dd>
+      <dt>${C.grid}</dt><dd>${Math.round(check.quantised * 100)} %</dd></dl>
+    ${check.rejected.length === 0 ? nothing : html`<details><summary>${C.rejected(check.rejected.length)}</summary>
+      <ul>${check.rejected.map(({ path, reason, message }) => html`<li>${path}: ${message ?? reason ?? ""}</li>`)}</ul></details>`}
+    ${check.duplicates.length === 0 ? nothing : html`<details><summary>${C.duplicates(check.duplicates.length)}</summary>
+      <ul>${check.duplicates.map((group) => html`<li>${group.join(", ")}</li>`)}</ul></details>`}</div>`;
 }
 
 define("toccata-train", Train);
