@@ -14,8 +14,9 @@ from toccata.errors import RequestError, ToccataError
 from toccata.midi.retouch import PlainNote
 from toccata.studio.growing import free_notes
 from toccata.studio.library import BURST, Library
+from toccata.studio.operations import Operation, apply, as_expected
 from toccata.studio.rows import LockedNote, PieceRow, State, Take, insert_take, new_id, write_locks
-from toccata.studio.song import Operation, Song, apply, as_expected, flat, open_song
+from toccata.studio.song import Song, flat, open_song
 
 STALE = "stale"
 """The kind of the error that says that the piece has changed since the page loaded it."""

@@ -305,6 +305,9 @@ class Ideas:
     def _end(self, idea: _Idea, state: str, error: str | None = None) -> None:
         """Make a take of the notes so far."""
         self._send(idea)
+        if state == "failed" and not idea.grown.count:
+            self._failed(idea, error or "it failed")
+            return
         take = self._library.take(idea.take)
         try:
             midi = stopped(idea.group.song, take, idea.group.locks, idea.grown)
