@@ -12,6 +12,7 @@ from toccata.errors import RequestError, ToccataError
 from toccata.events import Event
 from toccata.server.answers import encoded, error_of, event_answer, status_of, writing_answer
 from toccata.server.decoding import Decoders
+from toccata.server.remarks import quietly
 from toccata.server.requests import Call
 from toccata.server.settings import RequestLimits
 from toccata.server.writing import Writing
@@ -77,7 +78,7 @@ class Job:
         answer, midi, error = None, None, writing.error
         if error is None and not writing.cancelled:
             try:
-                answer = encoded(writing_answer(self.call, writing))
+                answer = encoded(quietly(writing_answer, self.call, writing))
                 midi = writing.result[0].midi if writing.result else None
             except Exception as failed:
                 error = failed
