@@ -59,7 +59,7 @@ class Job:
         self.done = asyncio.Event()
         self.named = not call.wait  # else nobody comes back to it
         self.log: list[tuple[str, dict[str, Any]]] = []
-        self._changed = asyncio.Event()
+        self._readers: set[asyncio.Future[None]] = set()  # that wait for the next event
         self._why: Ended | None = None
         self._lock = threading.Lock()
         self._arrived: list[tuple[str, dict[str, Any]]] = []  # from other threads
@@ -92,7 +92,13 @@ class Job:
         with self._lock:
             arrived, self._arrived = self._arrived, []
         self.log += arrived
-        self._changed.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake all who wait for the next event."""
+        for reader in self._readers:
+            if not reader.done():
+                reader.set_result(None)
 
     def _end(self, answer: bytes | None, midi: bytes | None, error: Exception | None) -> None:
         self._look()
@@ -108,7 +114,7 @@ class Job:
         else:
             self.log.append(("error", error_of(self.error)["error"]))
         self.done.set()
-        self._changed.set()
+        self._tell()
 
     @property
     def size(self) -> int:
@@ -144,7 +150,6 @@ class Job:
         """
         log, at = self.log, max(0, after)
         while True:
-            self._changed.clear()
             if at < len(log):
                 some = log[at:]
                 yield b"".join(_block(at + number, *event) for number, event in enumerate(some, 1))
@@ -152,13 +157,14 @@ class Job:
                 continue
             if self.done.is_set():
                 return
+            reader = self._loop.create_future()
+            self._readers.add(reader)
             try:
-                await asyncio.wait_for(self._wait(), heartbeat)
-            except TimeoutError:
+                await asyncio.wait((reader,), timeout=heartbeat)
+            finally:
+                self._readers.discard(reader)
+            if not reader.done():
                 yield b": alive\n\n"
-
-    async def _wait(self) -> None:
-        await self._changed.wait()
 
 
 def _block(number: int, name: str, data: dict[str, Any]) -> bytes:
