@@ -19,6 +19,7 @@ from toccata import api
 from toccata.errors import ModelError, RequestError, shown
 from toccata.events import Event
 from toccata.musicmodel import Model, Plan, Scheduler, plan
+from toccata.server.remarks import collected
 from toccata.server.settings import ServerSettings
 from toccata.server.writing import Busy as Busy
 from toccata.server.writing import Writing as Writing
@@ -101,7 +102,7 @@ class Decoder:
 
     def _run(self) -> None:
         try:
-            with self.model.scheduler(ROWS) as scheduler:
+            with self.model.scheduler(ROWS) as scheduler, collected():
                 self._warm(scheduler)
                 self._ready.set()
                 self._decode(scheduler)
@@ -156,7 +157,8 @@ class Decoder:
         return found
 
     def _start(self, writing: Writing, number: int, scheduler: Scheduler) -> None:
-        writing.start(number, scheduler.submit)
+        with collected(writing.remarks):
+            writing.start(number, scheduler.submit)
         self._wake()
 
     def _settle(self) -> None:
@@ -339,7 +341,8 @@ class Decoders:
     ) -> None:
         try:
             decoder = opened.result()
-            planned = plan(decoder.model, writing.verb, *([] if song is None else [song]), **arguments)
+            with collected(writing.remarks):
+                planned = plan(decoder.model, writing.verb, *([] if song is None else [song]), **arguments)
             if decoder.add(writing, planned):
                 return
         except Exception as error:
