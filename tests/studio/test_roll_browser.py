@@ -461,7 +461,7 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     send("touchStart", roll.middle(480, 64))
     send("touchEnd")
     assert roll.selected() == [("t0", 480, 64)]
-    x, y = roll.place(1500, 75)
+    x, y = roll.middle(960, 67)  # from a note that is not selected too
     before = roll.place(0, 60)
     send("touchStart", (x, y))
     for step in range(1, 6):
@@ -470,6 +470,15 @@ def test_a_finger_scrolls_taps_select_and_two_fingers_zoom(roll: Roll) -> None:
     after = roll.place(0, 60)
     assert abs(after[0] - before[0] + 100) <= 2
     assert abs(after[1] - before[1] - 50) <= 2
+    assert roll.notes() == PIANO
+    x, y = roll.middle(480, 64)
+    send("touchStart", (x, y))
+    for step in range(1, 6):
+        send("touchMove", (x, y + 10 * step))
+    send("touchEnd")
+    assert roll.selected()[0][2] < 64, "a selected note goes with the finger"
+    roll.do("demo.back()")
+    roll.clear()
     wide = roll.do("return roll.toClientTick(480) - roll.toClientTick(0)")
     send("touchStart", (400, 300), (600, 300))
     for step in range(1, 6):
@@ -549,3 +558,37 @@ def pixel(roll: Roll, layer: str, place: tuple[float, float]) -> list[int]:
             {"layer": layer, "x": place[0], "y": place[1]},
         )
     )
+
+
+def test_the_first_note_of_an_empty_song_makes_a_track(roll: Roll) -> None:
+    x, y = roll.place(2500, 70)
+    roll.do("demo.load(value); roll.tool = 'draw'", song())
+    roll.clear()
+    roll.mouse.click(x, y)
+    (edit,) = roll.events("edit")
+    (operation,) = edit["operations"]
+    assert operation["track"] == "new:0"
+    assert len(roll.notes("new:0")) == 1
+    roll.do("demo.back()")
+    assert roll.do("return roll.song.tracks.length") == 0
+
+
+def test_a_double_click_in_the_ruler_chooses_one_bar_and_escape_ends_it(roll: Roll) -> None:
+    roll.mouse.dblclick(*roll.ruler(2 * BAR + 900))
+    assert roll.do("return roll.range") == [3, 3]
+    roll.do("roll.command('selectNone')")
+    assert roll.events("range")[-1] == {"range": None}
+
+
+def test_a_drag_beyond_the_edge_scrolls(roll: Roll) -> None:
+    roll.do("roll.zoom(6, 1); roll.reveal(0, 60)")
+    start = roll.middle(480, 64)
+    before = roll.do("return roll.toClientTick(0)")
+    roll.mouse.move(*start)
+    roll.mouse.down()
+    roll.mouse.move(1040, start[1], steps=4)
+    roll.page.wait_for_function("value => demo.roll.toClientTick(0) < value - 600", arg=before)
+    roll.mouse.up()
+    roll.do("")
+    moved = next(note for note in roll.notes() if note[2] == 64)
+    assert moved[0] > 2400

@@ -1,8 +1,8 @@
 /** What an edit does to notes: snap, quantise, move, and the operations that come of it. */
 
-import type { Note, Operation } from "../protocol";
+import type { Note, Operation, TrackRef } from "../protocol";
 import type { BarLines, Locks, NoteRef, NoteTable, SongState } from "./music";
-import { noteAt, noteKey } from "./notes";
+import { noteAt, noteKey, Notes } from "./notes";
 
 const HIGHEST = 127;
 
@@ -10,6 +10,8 @@ const HIGHEST = 127;
 export interface TrackEdit {
   remove: Note[];
   add: Note[];
+  /** What track it is, where it may not be in the song yet. */
+  into?: TrackRef;
 }
 
 export type Edit = Map<string, TrackEdit>;
@@ -38,7 +40,7 @@ export function snapUp(tick: number, grid: number, bars: BarLines): number {
   return Math.min(next, Math.round(snapDown(tick, grid, bars) + step));
 }
 
-/** How far all of `notes` can go toward `ticks` and `pitches` together: the whole selection is clamped, not each note. */
+/** How far all of `notes` can go by `ticks` and `pitches` together: the whole selection is clamped, not each note. */
 export function clampedMove(notes: Iterable<Note>, ticks: number, pitches: number): [ticks: number, pitches: number] {
   let first = Infinity;
   let low = HIGHEST;
@@ -114,20 +116,25 @@ export function changeOf(
  * The operations of an edit, one for each track that it changes, and the notes that they put there.
  *
  * What the user puts somewhere is there afterwards: an old note of the same pitch that sounds there is shortened or, if
- * it begins there, replaced. A locked note stays as it is, and the new one gives way. No note is lost otherwise: one that
- * reaches into a later one is shortened.
+ * it begins there, replaced. A locked note stays as it is, and the new one gives way. No note is lost otherwise: one
+ * that reaches into a later one is shortened.
  */
-export function operationsOf(song: SongState, edit: Edit, locks: Locks): { operations: Operation[]; placed: NoteRef[] } {
+export function operationsOf(
+  song: SongState,
+  edit: Edit,
+  locks: Locks,
+): { operations: Operation[]; placed: NoteRef[] } {
   const operations: Operation[] = [];
   const placed: NoteRef[] = [];
-  for (const [id, { remove, add }] of edit) {
+  for (const [id, { remove, add, into }] of edit) {
     const track = song.track(id);
-    if (!track) continue;
-    const settled = settledIn(track.notes, remove, add, (tick, pitch) => locks.has(id, tick, pitch));
+    const ref = track ?? into;
+    if (!ref) continue;
+    const settled = settledIn(track?.notes ?? Notes.none, remove, add, (tick, pitch) => locks.has(id, tick, pitch));
     for (const [tick, , pitch] of settled.placed) placed.push({ track: id, tick, pitch });
     const lean = withoutCommon(settled.remove, settled.add);
     if (lean.remove.length + lean.add.length === 0) continue;
-    const { program, drum, name } = track;
+    const { program, drum, name } = ref;
     operations.push({ type: "notes", track: id, program, drum, name, ...lean });
   }
   return { operations, placed };
@@ -183,7 +190,9 @@ function trimmed(notes: Note[]): Note[] {
 
 function withoutCommon(remove: readonly Note[], add: readonly Note[]): TrackEdit {
   const text = (note: Note): string => note.join();
-  const added = new Set(add.map(text));
-  const removed = new Set(remove.map(text));
-  return { remove: remove.filter((note) => !added.has(text(note))), add: add.filter((note) => !removed.has(text(note))) };
+  const without = (notes: readonly Note[], others: readonly Note[]): Note[] => {
+    const known = new Set(others.map(text));
+    return notes.filter((note) => !known.has(text(note)));
+  };
+  return { remove: without(remove, add), add: without(add, remove) };
 }

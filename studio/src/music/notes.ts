@@ -25,7 +25,7 @@ function byPlace(a: Note, b: Note): number {
   return a[0] - b[0] || a[2] - b[2];
 }
 
-/** Fit new notes of one pitch among themselves: each ends where the next begins, and of two on one tick the last stays. */
+/** Fit new notes among themselves: one ends where the next of its pitch begins; of two on one tick the last stays. */
 function fittedTogether(notes: readonly Note[]): Note[] {
   const fitted: Note[] = [];
   const last = new Map<number, number>(); // pitch -> index in fitted
@@ -37,7 +37,8 @@ function fittedTogether(notes: readonly Note[]): Note[] {
         fitted[before] = note;
         continue;
       }
-      if (earlier[0] + earlier[1] > note[0]) fitted[before] = [earlier[0], note[0] - earlier[0], earlier[2], earlier[3]];
+      const length = Math.min(earlier[1], note[0] - earlier[0]);
+      fitted[before] = [earlier[0], length, earlier[2], earlier[3]];
     }
     last.set(note[2], fitted.length);
     fitted.push(note);

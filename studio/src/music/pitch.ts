@@ -15,9 +15,15 @@ export function isBlackKey(pitch: number): boolean {
   return [1, 3, 6, 8, 10].includes(pitch % 12);
 }
 
-/** The key at a tick: fifths (sharps above 0, flats below) and whether it is minor; null where none is named. */
-export function keyAt(keys: readonly [number, number, number][], tick: number): { fifths: number; minor: boolean } | null {
-  let found: { fifths: number; minor: boolean } | null = null;
+export interface Key {
+  /** Sharps above 0, flats below. */
+  fifths: number;
+  minor: boolean;
+}
+
+/** The key at a tick; before the first that is named, that one; null where none is. */
+export function keyAt(keys: readonly [number, number, number][], tick: number): Key | null {
+  let found: Key | null = null;
   for (const [at, fifths, minor] of keys) {
     if (at > tick && found) break;
     if (at <= tick || !found) found = { fifths, minor: minor > 0 };
@@ -26,12 +32,12 @@ export function keyAt(keys: readonly [number, number, number][], tick: number): 
 }
 
 /** The pitch class of a key's tonic. */
-export function tonic(key: { fifths: number; minor: boolean }): number {
+export function tonic(key: Key): number {
   return (((key.fifths * 7 + (key.minor ? 9 : 0)) % 12) + 12) % 12;
 }
 
 /** Which of the twelve pitch classes are in the key's scale. */
-export function scaleOf(key: { fifths: number; minor: boolean }): boolean[] {
+export function scaleOf(key: Key): boolean[] {
   const root = tonic(key);
   const members = new Set((key.minor ? MINOR : MAJOR).map((step) => (root + step) % 12));
   return Array.from({ length: 12 }, (_, pitchClass) => members.has(pitchClass));

@@ -10,7 +10,8 @@ import { existing } from "./host";
 import type { Host } from "./host";
 import type { RollCommand } from "./roll";
 import { Dirty } from "./stage";
-import { drawnInto, touchable } from "./state";
+import { drawnInto, target, touchable } from "./state";
+import { WORDS } from "./words";
 
 const OCTAVE = 12;
 const LOUDER = 8;
@@ -34,7 +35,7 @@ export class Commands {
     switch (name) {
       case "selectAll": return host.select(refsOf(this.all()));
       case "selectNone": return this.selectNone();
-      case "delete": return this.remove("Delete");
+      case "delete": return this.remove(WORDS.remove);
       case "copy": return this.copy();
       case "cut": return this.cut();
       case "paste": return this.paste();
@@ -46,10 +47,10 @@ export class Commands {
       case "octaveDown": return this.move(0, -OCTAVE);
       case "left": return this.move(-step, 0);
       case "right": return this.move(step, 0);
-      case "longer": return this.change("Stretch", (note) => withLength(note, note[1] + step));
-      case "shorter": return this.change("Shorten", (note) => withLength(note, note[1] > step ? note[1] - step : note[1]));
-      case "louder": return this.change("Louder", (note) => withVelocity(note, note[3] + LOUDER));
-      case "softer": return this.change("Softer", (note) => withVelocity(note, note[3] - LOUDER));
+      case "longer": return this.change(WORDS.stretch, (note) => withLength(note, note[1] + step));
+      case "shorter": return this.change(WORDS.shorten, (note) => withLength(note, note[1] - (note[1] > step ? step : 0)));
+      case "louder": return this.change(WORDS.louder, (note) => withVelocity(note, note[3] + LOUDER));
+      case "softer": return this.change(WORDS.softer, (note) => withVelocity(note, note[3] - LOUDER));
       case "nextNote": return this.walk(true);
       case "previousNote": return this.walk(false);
     }
@@ -121,8 +122,12 @@ export class Commands {
   private all(): ByTrack {
     const { state } = this.host;
     const active = state.activeTrack === null ? null : drawnInto(state);
-    const tracks = touchable(state).map((layer) => layer.track).filter((track) => !active || track.track === active.track);
-    return new Map(tracks.map(({ track, notes }) => [track, Array.from({ length: notes.count }, (_, at) => noteAt(notes, at))]));
+    const all: ByTrack = new Map();
+    for (const { track } of touchable(state)) {
+      if (active && track.track !== active.track) continue;
+      all.set(track.track, Array.from({ length: track.notes.count }, (_, at) => noteAt(track.notes, at)));
+    }
+    return all;
   }
 
   private change(label: string, change: (note: Note) => Note): void {
@@ -137,7 +142,7 @@ export class Commands {
     // A step that the edge of the keyboard would cut short is not done at all: an octave stays an octave.
     if ((along === 0 && up === 0) || (Math.abs(pitches) === OCTAVE && up !== pitches)) return;
     const moved = changeOf(free, (note) => movedNote(note, along, up));
-    if (!host.commit(moved, "Move")) return;
+    if (!host.commit(moved, WORDS.move)) return;
     const first = [...moved][0];
     const note = first?.[1].add[0];
     if (!first || !note) return;
@@ -162,7 +167,7 @@ export class Commands {
 
   private cut(): void {
     this.copy();
-    this.remove("Cut");
+    this.remove(WORDS.cut);
   }
 
   /** The copied notes begin at the play cursor; notes of one track go into the active one. */
@@ -174,13 +179,13 @@ export class Commands {
     const by = Math.round(cursor) - first;
     const edit: Edit = new Map();
     for (const [track, notes] of this.clipboard) {
-      const target = this.clipboard.size === 1 && activeTrack !== null ? activeTrack : track;
-      const home = song.track(target) ? target : drawnInto(host.state)?.track;
-      if (home === undefined) continue;
+      const wanted = this.clipboard.size === 1 && activeTrack !== null ? activeTrack : track;
+      const into = song.track(wanted) ?? target(host.state);
+      if (!into) continue;
       const add = notes.map((note) => movedNote(note, by, 0));
-      edit.set(home, { remove: [], add: [...(edit.get(home)?.add ?? []), ...add] });
+      edit.set(into.track, { remove: [], add: [...(edit.get(into.track)?.add ?? []), ...add], into });
     }
-    if (host.commit(edit, "Paste")) host.stage.reveal(first + by);
+    if (host.commit(edit, WORDS.paste)) host.stage.reveal(first + by);
   }
 
   /** The selection once more, right after itself, on the next beat. */
@@ -193,7 +198,7 @@ export class Commands {
     const end = Math.max(...[...notes.values()].flat().map((note) => note[0] + note[1]));
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(song.bars.at(first))[1] || 4);
     const by = snapUp(end - 1, beat, song.bars) - Math.floor(first / beat) * beat;
-    host.commit(changeOf(notes, (note) => movedNote(note, Math.max(1, by), 0), true), "Duplicate");
+    host.commit(changeOf(notes, (note) => movedNote(note, Math.max(1, by), 0), true), WORDS.duplicate);
   }
 
   private quantise(): void {
@@ -201,8 +206,9 @@ export class Commands {
     const bars = host.state.song?.bars;
     if (!bars) return;
     const selected = host.selected();
-    const edit = changeOf(host.free(selected.size ? selected : this.all()), (note) => quantisedNote(note, host.step, bars));
-    host.commit(edit, "Quantise", selected.size ? undefined : []);
+    const chosen = host.free(selected.size ? selected : this.all());
+    const edit = changeOf(chosen, (note) => quantisedNote(note, host.step, bars));
+    host.commit(edit, WORDS.quantise, selected.size ? undefined : []);
   }
 }
 

@@ -36,7 +36,7 @@ function compare(a: Placed, b: Placed): number {
   return tick(a) - tick(b) || pitch(a) - pitch(b) || a.order - b.order;
 }
 
-/** The next note in time (then pitch, then track), or the one before; from a note, or from a tick where there is none. */
+/** The next note in time (then pitch, then track), or the one before; from a note, or without one from a tick. */
 export function neighbour(state: RollState, from: NoteRef | null, tick: number, forward: boolean): NoteRef | null {
   const tracks = walked(state);
   const home = from ? tracks.findIndex((track) => track.track === from.track) : -1;
@@ -108,7 +108,9 @@ export function inWords(state: RollState, ref: NoteRef): string {
 }
 
 function fraction(part: number): string {
-  const known: [number, string][] = [[0.25, "a quarter"], [1 / 3, "a third"], [0.5, "a half"], [2 / 3, "two thirds"], [0.75, "three quarters"]];
+  const known: [number, string][] = [
+    [0.25, "a quarter"], [1 / 3, "a third"], [0.5, "a half"], [2 / 3, "two thirds"], [0.75, "three quarters"],
+  ];
   return known.find(([value]) => Math.abs(value - part) < 0.005)?.[1] ?? part.toFixed(2);
 }
 

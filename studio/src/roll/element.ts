@@ -8,14 +8,15 @@ import { existing, Host } from "./host";
 import { Keyboard } from "./keyboard";
 import { MARKUP } from "./layout";
 import { Pointers } from "./pointers";
-import type { RollCommand, RollMethods, RollProperties, Tool } from "./roll";
+import type { RollCommand, RollMethods, RollModel, RollProperties, Tool } from "./roll";
 import type { FrameRecord } from "./stage";
 import { Dirty, Stage } from "./stage";
 import type { RollState } from "./state";
 import { emptyState, layers } from "./state";
 import { noteBox, xOf, zoomed } from "./view";
 
-/** The attributes by which pages choose light or dark. */
+/** What the choice of light or dark depends on. */
+const THEME_QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
 const THEME_ATTRIBUTES = ["class", "style", "data-theme"];
 
 export class ToccataRoll extends HTMLElement implements RollProperties, RollMethods {
@@ -25,7 +26,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   private readonly commands: Commands;
   private readonly wrapper: HTMLElement;
   private watcher: MutationObserver | null = null;
-  private readonly media = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
+  private readonly media = THEME_QUERIES.map((query) => matchMedia(query));
   private readonly recolour = (): void => this.stage.recolour();
 
   constructor() {
@@ -211,7 +212,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     return port.getBoundingClientRect().left + xOf(view, tick) / view.ratio;
   }
 
-  model(): { song: SongState | null; selection: readonly NoteRef[]; range: [number, number] | null; drawnNotes: number } {
+  model(): RollModel {
     const { song, selection, range } = this.state;
     const present = song ? existing(song, selection.refs) : [];
     return { song, selection: present, range, drawnNotes: this.stage.tiles.drawnNotes(this.stage.view) };

@@ -1,6 +1,7 @@
 /** Gestures on the notes: each is an object from the press to the release. */
 
-import type { Note } from "../protocol";
+import type { Note, TrackRef } from "../protocol";
+import type { Edit } from "../music/edits";
 import { changeOf, clampedMove, movedNote, refsOf, snap, snapDown, snapUp } from "../music/edits";
 import type { NoteRef } from "../music/music";
 import { NoteSet } from "../music/sets";
@@ -8,7 +9,8 @@ import type { Hit } from "./hit";
 import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { Dirty } from "./stage";
-import { drawnInto, touchable } from "./state";
+import { target, touchable } from "./state";
+import { edited, WORDS } from "./words";
 
 /** Where the pointer is: device pixels in the port, and what lies there. */
 export interface Point {
@@ -33,10 +35,6 @@ export interface Gesture {
 
 function grid(host: Host, point: Point): number {
   return point.alt ? 0 : host.state.grid;
-}
-
-function labelled(verb: string, count: number): string {
-  return count === 1 ? `${verb} a note` : `${verb} ${count} notes`;
 }
 
 function count(notes: ReadonlyMap<string, readonly Note[]>): number {
@@ -99,7 +97,7 @@ export class Move implements Gesture {
       return;
     }
     const edit = changeOf(this.free, (note) => movedNote(note, ...this.step), point.copy);
-    host.commit(edit, labelled(point.copy ? "Copy" : "Move", count(this.free)));
+    host.commit(edit, edited(point.copy ? WORDS.copy : WORDS.move, count(this.free)));
   }
 
   cancel(): void {
@@ -161,7 +159,7 @@ export class Stretch implements Gesture {
       return;
     }
     host.lastLength = this.stretched(this.hit.note, point)[1];
-    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), labelled("Stretch", count(this.free)));
+    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), edited(WORDS.stretch, count(this.free)));
   }
 
   cancel(): void {
@@ -206,7 +204,8 @@ export class Band implements Gesture {
       const { notes } = track;
       for (const index of notes.within(band.from, band.to)) {
         const pitch = notes.pitch[index] as number;
-        if (pitch >= band.low && pitch <= band.high) refs.push({ track: track.track, tick: notes.tick[index] as number, pitch });
+        if (pitch < band.low || pitch > band.high) continue;
+        refs.push({ track: track.track, tick: notes.tick[index] as number, pitch });
       }
     }
     host.showSelection(refs);
@@ -231,7 +230,7 @@ export class Band implements Gesture {
 /** Press beside the notes with the draw tool: a new note, as long as it is dragged. */
 export class Draw implements Gesture {
   readonly scrolls = true;
-  private readonly track: string | null;
+  private readonly into: TrackRef | null;
   private note: Note;
 
   constructor(
@@ -239,11 +238,11 @@ export class Draw implements Gesture {
     start: Point,
   ) {
     const { state } = host;
-    this.track = host.editable ? (drawnInto(state)?.track ?? null) : null;
+    this.into = host.editable ? target(state) : null;
     const tick = state.song ? snapDown(start.tick, grid(host, start), state.song.bars) : 0;
     this.note = [tick, host.drawnLength, start.pitch, host.lastVelocity];
-    if (this.track === null) return;
-    host.sound(this.track, start.pitch, host.lastVelocity);
+    if (!this.into) return;
+    host.sound(this.into.track, start.pitch, host.lastVelocity);
     this.show();
   }
 
@@ -258,9 +257,9 @@ export class Draw implements Gesture {
 
   end(): void {
     this.host.press([]);
-    if (this.track === null) return;
+    if (!this.into) return;
     this.host.lastLength = this.note[1];
-    this.host.commit(new Map([[this.track, { remove: [], add: [this.note] }]]), "Draw a note");
+    this.host.commit(drawing(this.into, this.note), edited(WORDS.draw, 1));
   }
 
   cancel(): void {
@@ -269,7 +268,7 @@ export class Draw implements Gesture {
   }
 
   private show(): void {
-    if (this.track !== null) this.host.preview(null, new Map([[this.track, [this.note]]]));
+    if (this.into) this.host.preview(null, new Map([[this.into.track, [this.note]]]));
   }
 }
 
@@ -297,7 +296,7 @@ export class Erase implements Gesture {
 
   end(): void {
     const left = this.host.state.selection.without(refsOf(this.gone));
-    this.host.commit(changeOf(this.gone, () => null), labelled("Delete", count(this.gone)), left.refs);
+    this.host.commit(changeOf(this.gone, () => null), edited(WORDS.remove, count(this.gone)), left.refs);
   }
 
   cancel(): void {
@@ -312,7 +311,7 @@ export function toggleNote(host: Host, point: Point): void {
   const hit = hitNote(state, stage.view, point.x, point.y, point.coarse);
   if (hit) {
     if (state.locks.has(hit.track, hit.note[0], hit.note[2])) return;
-    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), "Delete a note", []);
+    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), edited(WORDS.remove, 1), []);
     return;
   }
   insertNote(host, point.tick, point.pitch, grid(host, point));
@@ -321,11 +320,15 @@ export function toggleNote(host: Host, point: Point): void {
 /** Put a note of the last length and velocity at a tick and pitch. */
 export function insertNote(host: Host, tick: number, pitch: number, step: number): void {
   const { song } = host.state;
-  const track = drawnInto(host.state)?.track;
-  if (!song || track === undefined || !host.editable) return;
+  const into = target(host.state);
+  if (!song || !into || !host.editable) return;
   const note: Note = [snapDown(tick, step, song.bars), host.drawnLength, pitch, host.lastVelocity];
-  host.emit("sound", { track, pitch, velocity: host.lastVelocity });
-  host.commit(new Map([[track, { remove: [], add: [note] }]]), "Draw a note");
+  host.emit("sound", { track: into.track, pitch, velocity: host.lastVelocity });
+  host.commit(drawing(into, note), edited(WORDS.draw, 1));
+}
+
+function drawing(into: TrackRef, note: Note): Edit {
+  return new Map([[into.track, { remove: [], add: [note], into }]]);
 }
 
 function refOf(hit: Hit): NoteRef {

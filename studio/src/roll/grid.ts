@@ -72,7 +72,8 @@ function paintLines(context: Context, view: View, song: SongState, grid: number,
   const [steps, beats, starts] = [new Rects(), new Rects(), new Rects()];
   const put = (lines: Rects, tick: number): void => lines.push(xOf(view, tick), 0, line, view.height);
   const bars = [...barsIn(view, song)];
-  const near = bars.length > 1 ? xOf(view, song.bars.start(bars[1] as number)) - xOf(view, song.bars.start(bars[0] as number)) : Infinity;
+  const [one, two] = bars;
+  const near = one && two ? xOf(view, song.bars.start(two)) - xOf(view, song.bars.start(one)) : Infinity;
   for (const bar of bars) {
     const start = song.bars.start(bar);
     const next = Math.min(song.bars.start(bar + 1), last);

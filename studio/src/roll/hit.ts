@@ -51,7 +51,7 @@ function edgeZone(width: number, ratio: number, coarse: boolean): number {
 }
 
 /** How far outside the box a point is, 0 inside; Infinity beyond what a pointer may miss it by. */
-function away(box: readonly [number, number, number, number], x: number, y: number, slack: number, row: number): number {
+function away(box: Readonly<[number, number, number, number]>, x: number, y: number, slack: number, row: number): number {
   const [left, top, width] = box;
   const sideways = Math.max(left - x, x - (left + Math.max(width, 1)), 0);
   const upward = Math.max(top - y, y - (top + row), 0);

@@ -57,8 +57,8 @@ export class Host {
   }
 
   /**
-   * Ask for an edit: one gesture, one event. What it put into the song is selected then, with the locked notes that were;
-   * or `selection`, if it is given.
+   * Ask for an edit: one gesture, one event. What it put into the song is selected then, with the locked notes that
+   * were; or `selection`, if it is given.
    */
   commit(edit: Edit, label: string, selection?: readonly NoteRef[]): boolean {
     this.preview(null, null);
@@ -114,7 +114,8 @@ export class Host {
 
   /** The length of a note to be drawn. */
   get drawnLength(): number {
-    return this.lastLength > 0 ? this.lastLength : this.state.grid > 0 ? this.state.grid : (this.state.song?.ticksPerQuarter ?? 480);
+    const { grid, song } = this.state;
+    return this.lastLength || grid || (song?.ticksPerQuarter ?? 480);
   }
 }
 

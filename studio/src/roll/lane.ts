@@ -38,7 +38,8 @@ export function paintLane(context: Context, view: View, height: number, state: R
   context.fillRect(0, Math.round(height / 2), view.width, line);
   if (state.song) {
     context.fillStyle = colours.of["line-beat"];
-    for (const bar of barsIn(view, state.song)) context.fillRect(xOf(view, state.song.bars.start(bar)), 0, line, height);
+    const { bars } = state.song;
+    for (const bar of barsIn(view, state.song)) context.fillRect(xOf(view, bars.start(bar)), 0, line, height);
     paintStems(context, view, height, state, colours);
   }
   context.fillStyle = colours.of["panel-line"];

@@ -2,9 +2,10 @@
 
 import { LANE_HEIGHT } from "./lane";
 import { PIANO_WIDTH, RULER_HEIGHT } from "./ruler";
+import { WORDS } from "./words";
 
 export const MARKUP = `
-<div class="roll" tabindex="0" role="application" aria-roledescription="piano roll" aria-label="Notes"
+<div class="roll" tabindex="0" role="application" aria-roledescription="${WORDS.roll}" aria-label="${WORDS.notes}"
      aria-activedescendant="note">
   <div class="corner"></div>
   <div class="top"><canvas class="ruler"></canvas><div class="head"></div></div>
@@ -14,7 +15,7 @@ export const MARKUP = `
     <div class="cursor"></div>
     <div class="scroller"><div class="space"></div></div>
   </div>
-  <div class="corner low">velocity</div>
+  <div class="corner low">${WORDS.velocity}</div>
   <canvas class="lane"></canvas>
   <div id="note" class="spoken" role="img" aria-label=""></div>
   <div class="probe"></div>
@@ -33,9 +34,8 @@ export const LAYOUT = `
 .roll:focus-visible:not([data-pointer])::after {
   content: ""; position: absolute; inset: 0; border: 2px solid var(--roll-focus); pointer-events: none;
 }
-.corner { border-right: 1px solid var(--roll-panel-line); border-bottom: 1px solid var(--roll-panel-line); box-sizing: border-box; }
-.corner.low { border-width: 1px 1px 0 0; border-style: solid; border-color: var(--roll-panel-line); padding: 6px 5px;
-  text-align: right; overflow: hidden; }
+.corner { box-sizing: border-box; border: 0 solid var(--roll-panel-line); border-width: 0 1px 1px 0; }
+.corner.low { border-width: 1px 1px 0 0; padding: 6px 5px; text-align: right; overflow: hidden; }
 .top, .port { position: relative; overflow: hidden; }
 canvas { display: block; }
 .port canvas { position: absolute; left: 0; top: 0; pointer-events: none; }

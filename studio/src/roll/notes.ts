@@ -51,7 +51,7 @@ export interface Drawn {
   begun: number;
 }
 
-/** Draw the notes of all layers that are in the port of `view`, some hundred at a time: it can be left and gone on with. */
+/** Draw the notes of all layers that are in the port of `view`, some hundred at each step of the generator. */
 export function* paintNotes(
   context: Context,
   view: View,
@@ -143,7 +143,8 @@ class TrackPainter {
 
   fill(context: Context): void {
     this.edges.fill(context, this.shade.edge);
-    this.fills.forEach((rects, step) => rects.fill(context, this.ghost ? this.shade.ghost : (this.shade.fill[step] as string)));
+    const { ghost, shade } = this;
+    this.fills.forEach((rects, step) => rects.fill(context, ghost ? shade.ghost : (shade.fill[step] as string)));
   }
 
   locks(context: Context, table: NoteTable): void {
@@ -165,7 +166,7 @@ class TrackPainter {
 }
 
 /** A lock is a shape: a bracket at both ends of the note, and a padlock where there is room. */
-function paintLock(
+export function paintLock(
   context: Context,
   view: View,
   [x, y, width, height]: readonly [number, number, number, number],
@@ -201,7 +202,13 @@ export function nameFont(context: Context, view: View): void {
   context.textAlign = "left";
 }
 
-export function paintName(context: Context, view: View, [tick, length, pitch]: Note, fifths: number, colour: string): void {
+export function paintName(
+  context: Context,
+  view: View,
+  [tick, length, pitch]: Note,
+  fifths: number,
+  colour: string,
+): void {
   const [x, y, , height] = noteBox(view, tick, length, pitch);
   context.fillStyle = colour;
   context.fillText(pitchName(pitch, fifths), x + 4 * view.ratio, y + height / 2 + 0.5);

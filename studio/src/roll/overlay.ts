@@ -5,7 +5,7 @@ import { noteAt } from "../music/notes";
 import type { IdeaLayer, SongState } from "../music/music";
 import { keyAt } from "../music/pitch";
 import type { Context } from "./notes";
-import { hasName, nameFont, paintName, Rects } from "./notes";
+import { hasName, nameFont, paintLock, paintName, Rects } from "./notes";
 import type { Layer, RollState } from "./state";
 import { layers, touchable } from "./state";
 import type { Colours, TrackColours } from "./theme";
@@ -19,7 +19,16 @@ export type IdeaMark = Map<string, number>;
 /** Clipping to more rectangles than this takes too long. */
 const MOST_HATCHED = 400;
 
+type Box = ReturnType<typeof noteBox>;
 type Named = [note: Note, colour: string];
+
+/** What is drawn of the selected notes. */
+interface Chosen {
+  outer: Rects;
+  fills: Map<string, Rects>;
+  named: Named[];
+  locked: Named[];
+}
 
 /** Whether there is nothing to draw above the notes. */
 export function isClear(state: RollState): boolean {
@@ -107,7 +116,7 @@ function paintRemoved(
   state: RollState,
   colours: Colours,
 ): void {
-  const boxes: [number, number, number, number][] = [];
+  const boxes: Box[] = [];
   for (const [track, notes] of removed) {
     if (state.hidden.has(track) && track !== state.activeTrack) continue;
     for (const [tick, length, pitch] of notes) {
@@ -123,7 +132,7 @@ function paintRemoved(
   if (boxes.length > 0 && boxes.length <= MOST_HATCHED) hatch(context, view, boxes, colours);
 }
 
-function hatch(context: Context, view: View, boxes: readonly [number, number, number, number][], colours: Colours): void {
+function hatch(context: Context, view: View, boxes: readonly Box[], colours: Colours): void {
   const unit = Math.max(1, Math.round(view.ratio));
   const step = 5 * unit;
   context.save();
@@ -149,12 +158,14 @@ function hatch(context: Context, view: View, boxes: readonly [number, number, nu
 function paintSelection(context: Context, view: View, state: RollState, colours: Colours): void {
   if (state.selection.size === 0 || state.preview) return;
   const outer = new Rects();
-  const fills = new Map<string, Rects>();
-  const named: Named[] = [];
-  for (const layer of touchable(state)) gatherSelected(view, state, layer, colours, outer, fills, named);
+  const chosen: Chosen = { outer, fills: new Map(), named: [], locked: [] };
+  for (const layer of touchable(state)) gatherSelected(view, state, layer, colours, chosen);
   outer.fill(context, colours.of.selected);
-  for (const [colour, rects] of fills) rects.fill(context, colour);
-  paintNames(context, view, state, named);
+  for (const [colour, rects] of chosen.fills) rects.fill(context, colour);
+  paintNames(context, view, state, chosen.named);
+  for (const [[tick, length, pitch], colour] of chosen.locked) {
+    paintLock(context, view, noteBox(view, tick, length, pitch), colour);
+  }
 }
 
 function gatherSelected(
@@ -162,9 +173,7 @@ function gatherSelected(
   state: RollState,
   { track, place }: Layer,
   colours: Colours,
-  outer: Rects,
-  fills: Map<string, Rects>,
-  named: Named[],
+  { outer, fills, named, locked }: Chosen,
 ): void {
   const unit = Math.max(1, Math.round(view.ratio));
   const shade = colours.tracks[place % colours.tracks.length] as TrackColours;
@@ -189,7 +198,9 @@ function gatherSelected(
     if (!rects) fills.set(colour, (rects = new Rects()));
     rects.push(x + unit, y + unit, width - 2 * unit, height - 2 * unit);
     const note = noteAt(notes, index);
-    if (!track.drum && hasName(view, width)) named.push([note, shade.text[velocityStep(note[3])] as string]);
+    const text = shade.text[velocityStep(note[3])] as string;
+    if (!track.drum && hasName(view, width)) named.push([note, text]);
+    if (state.locks.has(track.track, tick, pitch)) locked.push([note, text]);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Gesture, Point } from "./gesture";
 import { Band, Draw, Erase, Move, Stretch, toggleNote } from "./gesture";
+import type { Hit } from "./hit";
 import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { LanePaint, Pan, Pinch, PianoPress, RulerDrag } from "./strips";
@@ -101,12 +102,16 @@ export class Pointers {
   private begin(event: PointerEvent, point: Point, area: HTMLElement): Gesture | null {
     const { host } = this;
     if (event.button === MIDDLE) return new Pan(host, point, false);
-    if (event.button === RIGHT) return area === host.stage.scroller && host.state.tool === "draw" ? new Erase(host, point) : null;
+    const erases = event.button === RIGHT && host.state.tool === "draw" && area === host.stage.scroller;
+    if (erases) return new Erase(host, point);
     if (event.button !== LEFT) return null;
     if (area === host.stage.ruler) return new RulerDrag(host, point);
     if (area === host.stage.piano) return new PianoPress(host, point);
     if (area === host.stage.lane) return new LanePaint(host, point);
     const hit = hitNote(host.state, host.stage.view, point.x, point.y, point.coarse);
+    // A finger that scrolls shall not move what it happens to begin on: it moves notes once they are selected.
+    const passing = hit && point.coarse && host.state.tool === "select" && !isSelected(host, hit);
+    if (passing) return new Pan(host, point, true, () => new Move(host, hit, point).end(point, false));
     if (hit) return hit.edge && !host.state.readonly ? new Stretch(host, hit, point) : new Move(host, hit, point);
     if (host.state.tool === "draw" && !host.state.readonly) return new Draw(host, point);
     if (point.coarse) return new Pan(host, point, true, () => host.select([]));
@@ -188,7 +193,8 @@ export class Pointers {
   }
 
   private doubleClick(event: MouseEvent): void {
-    if (this.host.state.tool === "select" && !isOnScrollbar(event, this.host.stage.scroller)) toggleNote(this.host, this.point(event));
+    const { state, stage } = this.host;
+    if (state.tool === "select" && !isOnScrollbar(event, stage.scroller)) toggleNote(this.host, this.point(event));
   }
 
   /** A double click in the ruler chooses the one bar. */
@@ -213,6 +219,10 @@ export class Pointers {
     else return; // the browser scrolls, as smoothly as elsewhere
     event.preventDefault();
   }
+}
+
+function isSelected(host: Host, { track, note }: Hit): boolean {
+  return host.state.selection.has(track, note[0], note[2]);
 }
 
 function isOnScrollbar(event: MouseEvent, area: HTMLElement): boolean {

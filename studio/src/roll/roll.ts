@@ -45,8 +45,16 @@ export interface RollMethods {
   /** For tests: where a note is on the screen, what is drawn, and when nothing is left to draw. */
   toClient(note: NoteRef): { x: number; y: number; width: number; height: number } | null;
   toClientTick(tick: number): number;
-  model(): { song: SongState | null; selection: readonly NoteRef[]; range: [number, number] | null; drawnNotes: number };
+  model(): RollModel;
   idle(): Promise<void>;
+}
+
+export interface RollModel {
+  song: SongState | null;
+  selection: readonly NoteRef[];
+  range: [number, number] | null;
+  /** Notes in the tiles that are seen, each counted once. */
+  drawnNotes: number;
 }
 
 export type RollCommand =
@@ -55,9 +63,9 @@ export type RollCommand =
   | "louder" | "softer" | "nextNote" | "previousNote";
 
 /**
- * Events of the element: `CustomEvent`s with these details. The roll has its new selection, range and loop when it sends
- * `select`, `range` and `loop`; the song is the page's: `edit` is to be answered by setting `song`, at once, so that the
- * notes are where they were dropped. The roll then selects what the event says.
+ * Events of the element: `CustomEvent`s with these details. The roll has its new selection, range and loop when it
+ * sends `select`, `range` and `loop`; the song is the page's: `edit` is to be answered by setting `song`, at once, so
+ * that the notes are where they were dropped. The roll then selects what the event says.
  */
 export interface RollEvents {
   /** One gesture is one event. */

@@ -1,6 +1,7 @@
 /** What the roll shows: the element's properties and what a gesture in progress adds to them. */
 
-import type { Note } from "../protocol";
+import type { Note, TrackRef } from "../protocol";
+import { newTrackId } from "../music/idea";
 import type { IdeaLayer, Locks, NoteRef, SongState, TrackState } from "../music/music";
 import { NO_LOCKS, NoteSet } from "../music/sets";
 import type { Tool } from "./roll";
@@ -64,9 +65,10 @@ export interface Layer {
 
 /** The tracks that are drawn, the furthest behind first: ghosts, the others, the active one. */
 export function layers(state: RollState): Layer[] {
+  const isActive = (track: TrackState): boolean => track.track === state.activeTrack;
   const shown = (state.song?.tracks ?? [])
-    .map((track, place) => ({ track, place, ghost: state.ghosts.has(track.track) && track.track !== state.activeTrack }))
-    .filter(({ track }) => !state.hidden.has(track.track) || track.track === state.activeTrack);
+    .map((track, place) => ({ track, place, ghost: state.ghosts.has(track.track) && !isActive(track) }))
+    .filter(({ track }) => !state.hidden.has(track.track) || isActive(track));
   const depth = (layer: Layer): number => (layer.ghost ? 0 : layer.track.track === state.activeTrack ? 2 : 1);
   return shown.sort((a, b) => depth(a) - depth(b));
 }
@@ -76,7 +78,15 @@ export function touchable(state: RollState): Layer[] {
   return layers(state).filter((layer) => !layer.ghost);
 }
 
-/** The track that new notes go into. */
+/** Where new notes go: into the active track or the first that can be touched; in an empty song into a new one. */
+export function target(state: RollState): TrackRef | null {
+  if (!state.song) return null;
+  const track = drawnInto(state);
+  if (track || state.song.tracks.length > 0) return track;
+  return { track: newTrackId(0, false), program: 0, drum: false, name: "" };
+}
+
+/** The track of the song that new notes go into. */
 export function drawnInto(state: RollState): TrackState | null {
   if (!state.song) return null;
   const active = state.activeTrack === null ? undefined : state.song.track(state.activeTrack);

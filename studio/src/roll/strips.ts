@@ -7,7 +7,8 @@ import type { Gesture, Point } from "./gesture";
 import type { Host } from "./host";
 import { laneLayers, velocityAt } from "./lane";
 import { Dirty } from "./stage";
-import { drawnInto } from "./state";
+import { target } from "./state";
+import { WORDS } from "./words";
 import { tickAt, xOf, zoomed } from "./view";
 
 /** CSS pixels. */
@@ -109,7 +110,7 @@ export class PianoPress implements Gesture {
   move(point: Point): void {
     if (point.pitch === this.pitch) return;
     this.pitch = point.pitch;
-    this.host.sound(drawnInto(this.host.state)?.track ?? "", point.pitch, this.host.lastVelocity);
+    this.host.sound(target(this.host.state)?.track ?? "", point.pitch, this.host.lastVelocity);
   }
 
   end(): void {
@@ -154,7 +155,10 @@ export class LanePaint implements Gesture {
       }
     }
     this.last = point;
-    state.velocities = new Map([...this.changed].map(([track, rows]) => [track, [...rows.values()].map(([, now]) => now)]));
+    const now = ([track, rows]: [string, Map<number, [Note, Note]>]): [string, Note[]] => {
+      return [track, [...rows.values()].map((pair) => pair[1])];
+    };
+    state.velocities = new Map([...this.changed].map(now));
     stage.invalidate(Dirty.lane);
   }
 
@@ -170,7 +174,7 @@ export class LanePaint implements Gesture {
     const one = [...this.changed.values()].flatMap((rows) => [...rows.values()]);
     const last = one[one.length - 1];
     if (last) host.lastVelocity = last[1][3];
-    host.commit(edit, "Change velocity", host.state.selection.refs);
+    host.commit(edit, WORDS.changeVelocity, host.state.selection.refs);
   }
 
   cancel(): void {
@@ -251,7 +255,8 @@ export class Pinch {
     };
     const middle = [(a.x + b.x) / 2, (a.y + b.y) / 2] as const;
     const now = [(first.x + second.x) / 2, (first.y + second.y) / 2] as const;
-    stage.setView(zoomed(stage.view, factor(a.x - b.x, first.x - second.x), factor(a.y - b.y, first.y - second.y), ...middle));
+    const [wide, high] = [factor(a.x - b.x, first.x - second.x), factor(a.y - b.y, first.y - second.y)];
+    stage.setView(zoomed(stage.view, wide, high, ...middle));
     stage.scrollBy(middle[0] - now[0], middle[1] - now[1]);
     this.last = [first, second];
   }

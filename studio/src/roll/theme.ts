@@ -63,6 +63,9 @@ const NAMES = [
 
 export type ColourName = (typeof NAMES)[number];
 
+/** How much of the background is in the softest notes. */
+const PALEST = 0.6;
+
 type Rgb = [number, number, number];
 
 /** The colours of one track: by velocity, its edge, what can be read on it. */
@@ -141,7 +144,8 @@ function textOn(colour: Rgb): string {
 function shades(colour: string, back: Rgb): TrackColours {
   const full = parsed(colour);
   const dark: Rgb = [12, 14, 20];
-  const fills = Array.from({ length: VELOCITY_STEPS }, (_, step) => mixed(full, back, 0.6 * (1 - step / (VELOCITY_STEPS - 1))));
+  const loudest = VELOCITY_STEPS - 1;
+  const fills = Array.from({ length: VELOCITY_STEPS }, (_, step) => mixed(full, back, PALEST * (1 - step / loudest)));
   return {
     fill: fills.map(css),
     edge: css(luminance(back) > 0.3 ? mixed(full, dark, 0.35) : mixed(full, dark, 0.55)),

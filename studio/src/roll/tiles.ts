@@ -68,7 +68,7 @@ export class Tiles {
   /** How many tiles have been drawn, for measurements. */
   painted = 0;
 
-  /** Take the tracks that are to be drawn; only tiles that look different become stale. Returns the notes that changed. */
+  /** Take the tracks to be drawn; only tiles that look different become stale. Returns the notes that changed. */
   show(shown: readonly Layer[]): Note[] {
     const before = this.shown;
     this.shown = shown;
