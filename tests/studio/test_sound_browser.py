@@ -159,6 +159,13 @@ def test_a_note_taken_back_before_its_time_is_not_heard(page: Any) -> None:
     assert measured(page, [[1, 0, False, 60, 100, 0.5, 0.4]], 1)["peak"] < 1e-6
 
 
+def test_silence_comes_within_milliseconds_and_takes_back_what_is_queued(page: Any) -> None:
+    left = page.evaluate("() => tools.silenced()")
+    assert left["before"] > 0.05
+    assert left["after"] < 1e-6
+    assert left["step"] < 0.3
+
+
 def test_a_song_is_rendered_to_a_wav(page: Any) -> None:
     assert sounds(page.evaluate("song => tools.measureSong(song)", SONG))
     wav = """song => tools.player.wav(tools.song(song)).then(async (blob) => {

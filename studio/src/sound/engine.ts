@@ -33,6 +33,8 @@ export interface Surroundings {
 
 /** Voices that are loaded, may be given back, and render songs. */
 export interface SoundFontVoices extends Voices {
+  /** Decode, in silence, what a song begins with, so that its first notes are not late. */
+  warm(song: SongState): Promise<void>;
   render(song: SongState): Promise<AudioBuffer>;
   close(): void;
 }
@@ -168,6 +170,7 @@ export class StudioPlayer implements Player {
     if (soundFont === undefined) throw new Error("SoundFonts are not played here");
     const desk = this.open();
     const voices = await soundFont(desk.context, desk.output.direct, name, bytes);
+    if (this.transport.song !== null) await voices.warm(this.transport.song);
     await new Promise<void>((done) => {
       desk.next = { voices, at: this.state.playing ? this.transport.nextBarTime() : 0, done };
       if (!this.state.playing) this.takeOver(Infinity);

@@ -21,6 +21,9 @@ const FALL = 0.0015; // seconds in which the sound falls by a factor of e when i
 /** Seconds from the last recalled note to the next sound: what is on its way has passed by then. */
 const FLUSH = 0.08;
 
+/** Notes of each track that are looked at for keys to decode before the first is heard. */
+const WARMED = 64;
+
 interface Engine {
   synthesizer: Synthesizer;
   /** Seconds from the synthesizer's clock to the audio clock. */
@@ -172,6 +175,21 @@ class Bank implements SoundFontVoices {
     }, (last - now) * 1000 + 10);
     gain.setTargetAtTime(1, again - 0.006, FALL);
     return again;
+  }
+
+  async warm(song: SongState): Promise<void> {
+    const { synthesizer } = this.engine;
+    const { gain } = this.gain;
+    gain.setValueAtTime(0, this.context.currentTime);
+    for (const [part, { drum, program, notes }] of song.tracks.entries()) {
+      const keys = new Set(notes.pitch.subarray(0, Math.min(notes.count, WARMED)));
+      for (const pitch of keys) this.on(part, program, drum, pitch, 80, 0);
+    }
+    this.queued = [];
+    synthesizer.stopAll(true);
+    // What is answered after these messages is answered when they are done.
+    await synthesizer.getSnapshot();
+    gain.setTargetAtTime(1, this.context.currentTime + FLUSH, FALL);
   }
 
   async render(song: SongState): Promise<AudioBuffer> {
