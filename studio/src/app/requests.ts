@@ -28,7 +28,7 @@ export interface Options {
 
 export const DEFAULTS: Readonly<Options> = {
   n: null, bars: 8, key: "", tempo: null, density: null, programs: [], style: "", chords: "", temperature: null,
-  register: null, polyphony: null, end: false, keep: "rhythm", strength: 0.5, voices: ["alto", "tenor", "bass"],
+  register: null, polyphony: null, end: false, keep: "rhythm", strength: 0.8, voices: ["alto", "tenor", "bass"],
   onlyActive: false, seed: null,
 };
 
