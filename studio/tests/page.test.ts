@@ -56,7 +56,7 @@ describe("a request", () => {
       verb: "infill", model: "base", n: 2, seed: 7, bars: [2, 3],
       arguments: { key: "D minor", style: ["bach"], chords: "Dm", sampling: { temperature: 0.8 }, controls: { density: 3 } },
     });
-    expect(requestFor("vary", situation({ options })).arguments).toEqual({ key: "D minor", keep: "rhythm", strength: 0.5, sampling: { temperature: 0.8 } });
+    expect(requestFor("vary", situation({ options })).arguments).toEqual({ key: "D minor", keep: "rhythm", strength: 0.8, sampling: { temperature: 0.8 } });
   });
 
   it("writes four variants, and new music into an empty piece", () => {
