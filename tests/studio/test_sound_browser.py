@@ -159,6 +159,13 @@ def test_a_note_taken_back_before_its_time_is_not_heard(page: Any) -> None:
     assert measured(page, [[1, 0, False, 60, 100, 0.5, 0.4]], 1)["peak"] < 1e-6
 
 
+def test_silence_comes_within_milliseconds_and_takes_back_what_is_queued(page: Any) -> None:
+    left = page.evaluate("() => tools.silenced()")
+    assert left["before"] > 0.05
+    assert left["after"] < 1e-6
+    assert left["step"] < 0.3
+
+
 def test_a_song_is_rendered_to_a_wav(page: Any) -> None:
     assert sounds(page.evaluate("song => tools.measureSong(song)", SONG))
     wav = """song => tools.player.wav(tools.song(song)).then(async (blob) => {
@@ -218,6 +225,18 @@ def test_a_soundfont_takes_over_and_stops(page: Any) -> None:
     until(page, "tools.player.level() > 1e-3")
     page.evaluate("() => tools.player.stop()")
     until(page, "tools.player.level() < 1e-4", seconds=5)
+
+
+def test_a_song_is_rendered_to_a_wav_with_the_soundfont(page: Any) -> None:
+    page.evaluate("() => tools.player.useSoundFont('small.sf2', tools.sampleBank())")
+    wav = """song => tools.player.wav(tools.song(song)).then(async (blob) => {
+        const samples = new Int16Array(await blob.arrayBuffer(), 44);
+        const second = samples.subarray(88_200, 176_400);
+        return [samples.length, second.reduce((most, value) => Math.max(most, Math.abs(value)), 0)];
+    })"""
+    length, peak = page.evaluate(wav, SONG)
+    assert length == pytest.approx(2 * 5.5 * 44_100, abs=4)
+    assert 300 < peak < 32_767
 
 
 def test_a_soundfont_takes_over_while_it_plays_at_the_next_bar(page: Any) -> None:

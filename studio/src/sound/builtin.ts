@@ -5,7 +5,7 @@
 
 import { HATS, drumLoudness, drumPan, drumWave } from "./drums";
 import type { Voices } from "./player";
-import { brightness, decayOf, loudness, spectra, timbreOf, type Timbre } from "./timbres";
+import { brightness, decayOf, heldSpectrum, loudness, spectra, timbreOf, type Spectrum, type Timbre } from "./timbres";
 
 const POLYPHONY = 72;
 const SILENT = 7; // decay times after which a tone is inaudible
@@ -35,6 +35,17 @@ interface Waves {
   bright: PeriodicWave;
 }
 
+/** What is made once for a timbre and a number. */
+type Table<T> = Map<Timbre, Map<number, T>>;
+
+function known<T>(table: Table<T>, timbre: Timbre, number: number, make: () => T): T {
+  let row = table.get(timbre);
+  if (row === undefined) table.set(timbre, (row = new Map<number, T>()));
+  let value = row.get(number);
+  if (value === undefined) row.set(number, (value = make()));
+  return value;
+}
+
 /** What the notes of a channel go through; a new one is made whenever everything is silenced. */
 interface Bus {
   gain: GainNode;
@@ -45,7 +56,8 @@ export class BuiltInVoices implements Voices {
   readonly label = "built-in sound";
   private bus: Bus;
   private sounding: Sounding[] = [];
-  private readonly waves = new Map<Timbre, Map<number, Waves>>();
+  private readonly waves: Table<Waves> = new Map();
+  private readonly held: Table<PeriodicWave> = new Map();
   private readonly strokes = new Map<number, AudioBuffer>();
   private readonly vibrato: OscillatorNode;
 
@@ -92,7 +104,10 @@ export class BuiltInVoices implements Voices {
 
   /** Make what these keys and programs need ahead of time, so that the first notes are not late. */
   warm(programs: Iterable<number>, drums: Iterable<number>): void {
-    for (const program of programs) this.wavesOf(timbreOf(program), 60);
+    for (const timbre of [...programs].map(timbreOf)) {
+      if (timbre.decay === null) this.heldWave(timbre, 60, 80);
+      else this.wavesOf(timbre, 60);
+    }
     for (const key of drums) this.strokeOf(key);
   }
 
@@ -105,46 +120,57 @@ export class BuiltInVoices implements Voices {
   private tone(channel: number, program: number, pitch: number, velocity: number, start: number): Sounding {
     const { context } = this;
     const timbre = timbreOf(program);
+    const { release } = timbre;
     const decay = decayOf(timbre, pitch);
-    const waves = this.wavesOf(timbre, pitch);
     const envelope = context.createGain();
     const letGo = context.createGain();
-    const bright = context.createGain();
     const detunes = timbre.chorus ? [timbre.chorus / 2, -timbre.chorus / 2] : [0];
-    const nodes: AudioNode[] = [envelope, letGo, bright];
+    const nodes: AudioNode[] = [envelope, letGo];
     const attacked = start + timbre.attack;
     const peak = (loudness(velocity) * timbre.gain) / detunes.length;
     envelope.gain.value = 0;
     envelope.gain.setValueAtTime(0, start);
     envelope.gain.linearRampToValueAtTime(peak, attacked);
     if (decay !== null) envelope.gain.setTargetAtTime(0, attacked, decay);
-    const shine = brightness(velocity);
-    bright.gain.setValueAtTime(shine, start);
-    // What is blown or bowed keeps some of its brilliance.
-    bright.gain.setTargetAtTime(decay === null ? shine / 2 : 0, start, timbre.fade);
-    bright.connect(envelope).connect(letGo).connect(this.seat(channel));
+    envelope.connect(letGo).connect(this.seat(channel));
     const depth = timbre.vibrato ? this.depth(timbre.vibrato, start) : null;
     if (depth !== null) nodes.push(depth);
+    const waves: [PeriodicWave, AudioNode][] = [];
+    if (decay === null) {
+      waves.push([this.heldWave(timbre, pitch, velocity), envelope]);
+    } else {
+      const { dark, bright } = this.wavesOf(timbre, pitch);
+      const shine = context.createGain();
+      shine.gain.setValueAtTime(brightness(velocity), start);
+      shine.gain.setTargetAtTime(0, start, timbre.fade);
+      shine.connect(envelope);
+      nodes.push(shine);
+      waves.push([dark, envelope], [bright, shine]);
+    }
     const sources = detunes.flatMap((cents) =>
-      [envelope, bright].map((into, which) => {
-        const source = context.createOscillator();
-        source.setPeriodicWave(which === 0 ? waves.dark : waves.bright);
-        source.frequency.value = 440 * 2 ** ((pitch - 69) / 12);
-        source.detune.value = cents;
-        depth?.connect(source.detune);
-        source.connect(into);
-        source.start(start);
-        return source;
-      }),
-    );
+      waves.map(([wave, into]) => this.oscillator(wave, pitch, cents, depth, start, into)));
     const end = decay === null ? Infinity : start + SILENT * decay;
-    const { release } = timbre;
     const voice = {
       channel, pitch, drum: false, start, end, attacked, released: false, release,
       envelope, letGo, sources, nodes,
     };
     this.endsBy(voice);
     return voice;
+  }
+
+  private oscillator(
+    wave: PeriodicWave, pitch: number, cents: number, vibrato: AudioNode | null, start: number, into: AudioNode,
+  ): OscillatorNode {
+    const source = this.context.createOscillator();
+    source.setPeriodicWave(wave);
+    source.frequency.value = 440 * 2 ** ((pitch - 69) / 12);
+    source.detune.value = cents;
+    // A vibrato needs no new frequency at every sample, and costs much less without one.
+    source.detune.automationRate = "k-rate";
+    vibrato?.connect(source.detune);
+    source.connect(into);
+    source.start(start);
+    return source;
   }
 
   /** How much of the common vibrato a tone gets: none at first. */
@@ -231,22 +257,29 @@ export class BuiltInVoices implements Voices {
   }
 
   private wavesOf(timbre: Timbre, pitch: number): Waves {
+    const audible = this.audible(timbre, pitch);
+    return known(this.waves, timbre, audible, () => {
+      const { dark, bright } = spectra(timbre, audible);
+      return { dark: this.wave(dark), bright: this.wave(bright) };
+    });
+  }
+
+  /** What is blown or bowed keeps three quarters of its brilliance, taken over its whole length. */
+  private heldWave(timbre: Timbre, pitch: number, velocity: number): PeriodicWave {
+    const audible = this.audible(timbre, pitch);
+    const share = 0.75 * brightness(velocity);
+    return known(this.held, timbre, audible + share, () => this.wave(heldSpectrum(timbre, audible, share)));
+  }
+
+  private wave({ real, imag }: Spectrum): PeriodicWave {
+    return this.context.createPeriodicWave(real, imag, { disableNormalization: true });
+  }
+
+  /** How many partials of a tone there is room for below half the sampling rate. */
+  private audible(timbre: Timbre, pitch: number): number {
     const frequency = 440 * 2 ** ((pitch - 69) / 12);
     const most = Math.max(timbre.bright.length, timbre.dark.length);
-    const audible = Math.max(1, Math.min(most, Math.floor((0.45 * this.context.sampleRate) / frequency)));
-    let known = this.waves.get(timbre);
-    if (known === undefined) this.waves.set(timbre, (known = new Map<number, Waves>()));
-    let waves = known.get(audible);
-    if (waves === undefined) {
-      const { dark, bright } = spectra(timbre, audible);
-      const plain = { disableNormalization: true };
-      waves = {
-        dark: this.context.createPeriodicWave(dark.real, dark.imag, plain),
-        bright: this.context.createPeriodicWave(bright.real, bright.imag, plain),
-      };
-      known.set(audible, waves);
-    }
-    return waves;
+    return Math.max(1, Math.min(most, Math.floor((0.45 * this.context.sampleRate) / frequency)));
   }
 
   private strokeOf(key: number): AudioBuffer {

@@ -9,14 +9,16 @@ import type { Player, PlayerState, Voices } from "./player";
 import { ticker, type Ticker } from "./ticker";
 import { Transport, type Stage } from "./transport";
 import type { Part } from "./source";
-import { renderWav } from "./wav";
+import { encodeWav, renderSong } from "./wav";
 
 /** Seconds that are scheduled ahead; more while the page is hidden, as its timers may be slow then. */
 const AHEAD = 0.1;
 const AHEAD_HIDDEN = 2.5;
 /** Seconds from a start to its first note. */
 const SOON = 0.03;
+/** Seconds that a touched key sounds, and that any key sounds at least. */
 const TOUCH = 0.35;
+const SHORTEST = 0.03;
 /** The channel of touched keys; those of tracks come after it. */
 const TOUCHED = 0;
 const HEARD = 1e-4; // root mean square
@@ -29,8 +31,11 @@ export interface Surroundings {
   soundFont?: (context: AudioContext, output: AudioNode, name: string, bytes: ArrayBuffer) => Promise<SoundFontVoices>;
 }
 
-/** Voices that are loaded, and may be given back. */
+/** Voices that are loaded, may be given back, and render songs. */
 export interface SoundFontVoices extends Voices {
+  /** Decode, in silence, what a song begins with, so that its first notes are not late. */
+  warm(song: SongState): Promise<void>;
+  render(song: SongState): Promise<AudioBuffer>;
   close(): void;
 }
 
@@ -53,6 +58,7 @@ export class StudioPlayer implements Player {
   private readonly channels = new Map<string, number>();
   /** Which voices a key was struck with. */
   private readonly struck = new Map<string, Voices>();
+  private readonly pressed = new Map<number, { voices: Voices; at: number }>();
   private readonly touches = new Map<number, ReturnType<typeof setTimeout>>();
   private desk: Desk | null = null;
   private measured: number | null = null;
@@ -143,7 +149,7 @@ export class StudioPlayer implements Player {
 
   touch(program: number, drum: boolean, pitch: number, velocity: number): void {
     this.press(program, drum, pitch, velocity);
-    this.touches.set(pitch, setTimeout(() => this.release(pitch), TOUCH * 1000));
+    this.touches.set(pitch, setTimeout(() => this.letGoOf(pitch, TOUCH), TOUCH * 1000));
   }
 
   press(program: number, drum: boolean, pitch: number, velocity: number): void {
@@ -152,15 +158,11 @@ export class StudioPlayer implements Player {
     if (!this.state.playing) output.open();
     this.measure(output, context);
     voices.on(TOUCHED, program, drum, pitch, velocity, 0);
-    this.struck.set(`${TOUCHED} ${pitch}`, voices);
+    this.pressed.set(pitch, { voices, at: context.currentTime });
   }
 
   release(pitch: number): void {
-    clearTimeout(this.touches.get(pitch));
-    this.touches.delete(pitch);
-    const key = `${TOUCHED} ${pitch}`;
-    this.struck.get(key)?.off(TOUCHED, pitch, 0);
-    this.struck.delete(key);
+    this.letGoOf(pitch, SHORTEST);
   }
 
   async useSoundFont(name: string, bytes: ArrayBuffer): Promise<void> {
@@ -168,6 +170,7 @@ export class StudioPlayer implements Player {
     if (soundFont === undefined) throw new Error("SoundFonts are not played here");
     const desk = this.open();
     const voices = await soundFont(desk.context, desk.output.direct, name, bytes);
+    if (this.transport.song !== null) await voices.warm(this.transport.song);
     await new Promise<void>((done) => {
       desk.next = { voices, at: this.state.playing ? this.transport.nextBarTime() : 0, done };
       if (!this.state.playing) this.takeOver(Infinity);
@@ -193,8 +196,10 @@ export class StudioPlayer implements Player {
     this.onstate?.();
   }
 
-  wav(song: SongState): Promise<Blob> {
-    return renderWav(song);
+  async wav(song: SongState): Promise<Blob> {
+    const voices = this.desk?.voices;
+    const bank = voices !== undefined && "render" in voices ? (voices as SoundFontVoices) : null;
+    return encodeWav(await (bank === null ? renderSong(song) : bank.render(song)));
   }
 
   latency(): number | null {
@@ -210,6 +215,15 @@ export class StudioPlayer implements Player {
     this.stop();
     void this.desk?.context.close();
     this.desk = null;
+  }
+
+  /** Let go of a touched key that has sounded for some seconds: an audio device that is only just starting is late. */
+  private letGoOf(pitch: number, seconds: number): void {
+    clearTimeout(this.touches.get(pitch));
+    this.touches.delete(pitch);
+    const key = this.pressed.get(pitch);
+    key?.voices.off(TOUCHED, pitch, Math.max(this.now(), key.at + seconds));
+    this.pressed.delete(pitch);
   }
 
   private begin(from: number, bars: number): void {
@@ -283,6 +297,7 @@ export class StudioPlayer implements Player {
   /** Silence all; answers from when on there can be sound again. */
   private hush(desk: Desk): number {
     this.struck.clear();
+    this.pressed.clear();
     desk.metronome.silence();
     const all: Voices[] = [desk.builtIn, desk.voices];
     if (desk.next !== null) all.push(desk.next.voices);
@@ -336,7 +351,7 @@ export class StudioPlayer implements Player {
       const passed = performance.now() - touched;
       const heard = output.level() > HEARD;
       if (heard) this.measured = passed + 1000 * (context.outputLatency || context.baseLatency || 0);
-      this.measuring = !heard && passed < 1000;
+      this.measuring = !heard && passed < 5000;
       if (this.measuring) setTimeout(look, 1);
     };
     look();

@@ -6,6 +6,8 @@ const KNEE = 0.7;
 const DRIVE = 8; // the limiter's curve reaches this many times full scale
 const THRESHOLD = -12; // dB
 const RATIO = 4;
+/** How much of the sound comes back from the walls: more would make some keys of a held organ louder than others. */
+const ROOM = 0.18;
 /** So loud that a single note is heard well; many at once meet the compressor. */
 const LOUDNESS = 1.6;
 
@@ -83,7 +85,7 @@ function impulse(context: BaseAudioContext): AudioBuffer {
       wave[n] = value;
       energy += value * value;
     }
-    const scale = 0.3 / Math.sqrt(energy);
+    const scale = ROOM / Math.sqrt(energy);
     for (let n = 0; n < length; n++) wave[n] = (wave[n] ?? 0) * scale;
   }
   return buffer;

@@ -47,7 +47,7 @@ export interface Player {
   release(pitch: number): void;
   /** Use a SoundFont (bytes of .sf2 or .sf3); resolves when it sounds, rejects with one line why not. */
   useSoundFont(name: string, bytes: ArrayBuffer): Promise<void>;
-  /** Render the song offline, as a WAV file of the built-in sound. */
+  /** Render the song offline, with the voices that are heard, as a WAV file. */
   wav(song: SongState): Promise<Blob>;
   /** Milliseconds from a touch to the first sound, measured on the output. */
   latency(): number | null;

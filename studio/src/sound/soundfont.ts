@@ -3,10 +3,15 @@
  * the sound; in an audio worklet elsewhere, where that has the lower latency. Loaded when it is first needed.
  */
 
+import { BasicMIDI } from "spessasynth_core";
 import { WorkerSynthesizer, WorkletSynthesizer } from "spessasynth_lib";
 import processor from "spessasynth_lib/dist/spessasynth_processor.min.js?url";
+import type { SongState } from "../music/music";
 import type { SoundFontVoices } from "./engine";
+import { Output } from "./output";
 import playback from "./playback.worklet.ts?worker&url";
+import { midiFile } from "./smf";
+import { offline } from "./wav";
 
 type Synthesizer = WorkerSynthesizer | WorkletSynthesizer;
 type Reply = Parameters<WorkerSynthesizer["handleWorkerMessage"]>[0];
@@ -15,6 +20,9 @@ const DRUMS = 9;
 const FALL = 0.0015; // seconds in which the sound falls by a factor of e when it is silenced
 /** Seconds from the last recalled note to the next sound: what is on its way has passed by then. */
 const FLUSH = 0.08;
+
+/** Notes of each track that are looked at for keys to decode before the first is heard. */
+const WARMED = 64;
 
 interface Engine {
   synthesizer: Synthesizer;
@@ -37,6 +45,8 @@ export async function soundFontVoices(
   if (context.audioWorklet === undefined) {
     throw new Error("SoundFonts are played at the address 127.0.0.1 or over https only; the built-in sound goes on.");
   }
+  // The synthesizer takes the bytes; for a WAV file they are needed again, and a blob may wait on the disk.
+  const file = new Blob([bytes]);
   const gain = context.createGain();
   const engine = onChromium() ? await inWorker(context) : await inWorklet(context);
   try {
@@ -50,7 +60,7 @@ export async function soundFontVoices(
     throw new Error(`${name} cannot be used as a SoundFont: ${reason ?? "it is broken"}`);
   }
   gain.connect(output);
-  return new Bank(name, context, engine, gain);
+  return new Bank(name, context, engine, gain, file);
 }
 
 function isBank(bytes: ArrayBuffer): boolean {
@@ -125,6 +135,7 @@ class Bank implements SoundFontVoices {
     private readonly context: AudioContext,
     private readonly engine: Engine,
     private readonly gain: GainNode,
+    private readonly file: Blob,
   ) {}
 
   on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void {
@@ -164,6 +175,37 @@ class Bank implements SoundFontVoices {
     }, (last - now) * 1000 + 10);
     gain.setTargetAtTime(1, again - 0.006, FALL);
     return again;
+  }
+
+  async warm(song: SongState): Promise<void> {
+    const { synthesizer } = this.engine;
+    const { gain } = this.gain;
+    gain.setValueAtTime(0, this.context.currentTime);
+    for (const [part, { drum, program, notes }] of song.tracks.entries()) {
+      const keys = new Set(notes.pitch.subarray(0, Math.min(notes.count, WARMED)));
+      for (const pitch of keys) this.on(part, program, drum, pitch, 80, 0);
+    }
+    this.queued = [];
+    synthesizer.stopAll(true);
+    // What is answered after these messages is answered when they are done.
+    await synthesizer.getSnapshot();
+    gain.setTargetAtTime(1, this.context.currentTime + FLUSH, FALL);
+  }
+
+  async render(song: SongState): Promise<AudioBuffer> {
+    const { context } = offline(song);
+    await context.audioWorklet.addModule(processor);
+    const synthesizer = new WorkletSynthesizer(context, { eventsEnabled: false });
+    synthesizer.connect(new Output(context).direct);
+    // Nothing may be sent before this: Chromium would not hand it on in an offline context.
+    await synthesizer.startOfflineRender({
+      midiSequence: BasicMIDI.fromArrayBuffer(midiFile(song)),
+      soundBankList: [{ soundBankBuffer: await this.file.arrayBuffer(), bankOffset: 0 }],
+      loopCount: 0,
+      sequencerOptions: { skipToFirstNoteOn: false },
+    });
+    await synthesizer.isReady;
+    return context.startRendering();
   }
 
   close(): void {

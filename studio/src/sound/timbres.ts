@@ -120,13 +120,24 @@ export interface Spectrum {
  * loud as each other whatever partials there are.
  */
 export function spectra(timbre: Timbre, audible: number): { dark: Spectrum; bright: Spectrum } {
+  const { dark, added } = strengths(timbre, audible);
+  return { dark: spectrum(dark), bright: spectrum(added) };
+}
+
+/** The tone of what is blown or bowed, with a share of its brilliance that stays. */
+export function heldSpectrum(timbre: Timbre, audible: number, share: number): Spectrum {
+  const { dark, added } = strengths(timbre, audible);
+  return spectrum(added.map((strength, n) => (dark[n] ?? 0) + share * strength));
+}
+
+function strengths(timbre: Timbre, audible: number): { dark: number[]; added: number[] } {
   const dark = evened(timbre.dark, audible);
   const bright = evened(timbre.bright, audible);
   const added = Array.from(
     { length: Math.max(dark.length, bright.length) },
     (_, n) => 0.8 * ((bright[n] ?? 0) - 0.75 * (dark[n] ?? 0)),
   );
-  return { dark: spectrum(dark.map((strength) => 0.75 * strength)), bright: spectrum(added) };
+  return { dark: dark.map((strength) => 0.75 * strength), added };
 }
 
 /** Strengths scaled so that the wave's root mean square is 1. */

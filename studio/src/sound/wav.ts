@@ -1,4 +1,4 @@
-/** A song as a WAV file, rendered faster than real time with the built-in voices. */
+/** A song as a WAV file, rendered with the built-in voices, offline. */
 
 import type { SongState } from "../music/music";
 import { BuiltInVoices } from "./builtin";
@@ -12,15 +12,16 @@ const STEP = 1; // seconds of music handed over at a time
 const NOBODY: ReadonlySet<string> = new Set();
 const LONGEST = 3600; // seconds
 
-export async function renderWav(song: SongState): Promise<Blob> {
-  return encodeWav(await renderSong(song));
+/** An offline context that is as long as a song, in which the song can be rendered. */
+export function offline(song: SongState, rate = RATE): { context: OfflineAudioContext; seconds: number } {
+  const seconds = song.clock.seconds(new Source(song, null, NOBODY, NOBODY).end) + TAIL;
+  if (seconds > LONGEST) throw new Error(`The piece lasts ${Math.round(seconds / 60)} minutes: at most 60 are rendered.`);
+  return { context: new OfflineAudioContext(2, Math.ceil(seconds * rate), rate), seconds };
 }
 
-/** Render a song, with `change` as how it is heard. */
-export async function renderSong(song: SongState, rate = RATE): Promise<AudioBuffer> {
-  const seconds = song.clock.seconds(new Source(song, null, NOBODY, NOBODY).end) + TAIL;
-  if (seconds > LONGEST) throw new Error(`the piece lasts ${Math.round(seconds / 60)} minutes: at most 60 are rendered`);
-  const context = new OfflineAudioContext(2, Math.ceil(seconds * rate), rate);
+/** Render a song with the built-in voices. */
+export async function renderSong(song: SongState): Promise<AudioBuffer> {
+  const { context, seconds } = offline(song);
   const voices = new BuiltInVoices(context, new Output(context).input, Infinity);
   const channels = new Map(song.tracks.map(({ track }, index) => [track, index + 1]));
   const stage: Stage = {

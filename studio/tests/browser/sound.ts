@@ -22,6 +22,33 @@ async function render(strokes: Stroke[], seconds: number, rate = 44_100, polypho
   return context.startRendering();
 }
 
+/** What is left of a loud chord a few milliseconds after it was silenced, and the largest step on the way there. */
+async function silenced(): Promise<{ before: number; after: number; step: number }> {
+  const rate = 44_100;
+  const context = new OfflineAudioContext(2, rate, rate);
+  const voices = new BuiltInVoices(context, context.destination);
+  for (const program of [0, 19, 48, 56]) voices.on(program, program, false, 60 + (program % 7), 110, 0);
+  voices.on(9, 0, true, 49, 120, 0.4);
+  voices.on(1, 0, false, 72, 120, 0.55); // not begun: never to be heard
+  void context.suspend(0.5).then(() => {
+    voices.silence();
+    return context.resume();
+  });
+  const sound = await context.startRendering();
+  const part = (from: number, to: number): AudioBuffer => {
+    const cut = new AudioBuffer({ length: Math.floor((to - from) * rate), sampleRate: rate, numberOfChannels: 2 });
+    for (const channel of [0, 1]) {
+      const start = Math.floor(from * rate);
+      cut.copyToChannel(sound.getChannelData(channel).slice(start, start + cut.length), channel);
+    }
+    return cut;
+  };
+  let step = 0;
+  const left = sound.getChannelData(0);
+  for (let n = Math.floor(0.499 * rate); n < 0.52 * rate; n++) step = Math.max(step, Math.abs((left[n] ?? 0) - (left[n - 1] ?? 0)));
+  return { before: measure(part(0.3, 0.5)).rms, after: measure(part(0.51, 1)).peak, step };
+}
+
 /** Root mean square, peak and largest step between samples. */
 function measure(sound: AudioBuffer): { rms: number; peak: number; step: number; finite: boolean } {
   let sum = 0;
@@ -65,6 +92,7 @@ const tools = {
   samples: async (strokes: Stroke[], seconds: number, polyphony?: number) =>
     packed(await render(strokes, seconds, 44_100, polyphony)),
   measureSong: async (given: Given) => measure(await renderSong(song(given))),
+  silenced,
   sampleBank: () => BasicSoundBank.getSampleSoundBankFile(),
   openRecorder: () => Recorder.open(tools.player),
 };
