@@ -163,4 +163,10 @@ def test_what_a_model_refuses_is_a_failed_take_with_its_reason(page: Page) -> No
     failed = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
     assert [take["state"] for take in failed] == ["failed", "failed"]
     assert all("nothing but the melody" in take["error"] for take in failed)
+    assert page.get(f"takes/{failed[0]['id']}/diff") == {"removed": [], "added": []}
+    assert (
+        "nothing to take"
+        in page.post(f"pieces/{piece['id']}/accept", {"seq": 0, "take": failed[0]["id"]}, 422)["error"]["message"]
+    )
+    assert len(list(page.folder.glob("*/*.mid"))) == 1
     assert {e["type"] for e in events(page) if e.get("take", {}) and "failed" in e["type"]} == {"idea.failed"}

@@ -192,6 +192,10 @@ def test_pieces_and_takes_are_named_marked_deleted_and_restored(page: Page) -> N
     piece = page.open(two_hands())
     name = piece["id"]
     assert page.post(f"pieces/{name}", {"title": "Better"}, method="PATCH")["title"] == "Better"
+    assert [path.parent.name for path in page.folder.glob("*/*.mid")] == ["Better"]
+    page.open(two_hands(), "Other")
+    assert page.post(f"pieces/{name}", {"title": "Other"}, method="PATCH")["title"] == "Other"
+    assert sorted(path.parent.name for path in page.folder.glob("*/*.mid")) == ["Other", "Other 2"]
     assert page.post(f"pieces/{name}", method="DELETE")["deleted"] is True
     page.post(f"pieces/{name}/edits", {"seq": 0, "operations": []}, 422)
     assert page.post(f"pieces/{name}/restore")["deleted"] is False
@@ -251,6 +255,19 @@ def test_a_piece_opens_as_it_was_left(make_page: Callable[..., Page], tmp_path: 
     assert after == before
     forward = again.post(f"pieces/{piece['id']}/redo", {"seq": before["seq"]})
     assert forward["operations"][0]["add"] == [[30, 10, 101, 80]]
+
+
+def test_a_folder_that_was_renamed_is_found_again(make_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = make_page(tmp_path / "mine")
+    first, second = page.open(two_hands(), "One"), page.open(two_hands(2), "Two")
+    page.studio.close()
+    (tmp_path / "mine" / "One").rename(tmp_path / "mine" / "Uno")
+    (tmp_path / "mine" / "Two").rename(tmp_path / "mine" / "Dos")
+    again = make_page(tmp_path / "mine")
+    for before, name in ((first, "Uno"), (second, "Dos")):
+        assert again.get(f"pieces/{before['id']}")["song"] == before["song"]
+        assert again.studio.library.piece(before["id"]).folder == name
+    assert len(again.get("state")["pieces"]) == 2
 
 
 def test_a_file_that_is_gone_is_marked_and_one_that_is_new_is_taken_in(

@@ -15,7 +15,8 @@ from studio_support import two_hands
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
 from toccata.midi.read import read_score
-from toccata.studio.song import Song, _opened, apply, as_expected, empty, imported, open_song
+from toccata.studio.operations import apply, as_expected
+from toccata.studio.song import Song, _opened, empty, imported, open_song
 
 
 def notes_op(song: Song, track: str, remove: list[Any] | None = None, add: list[Any] | None = None) -> dict[str, Any]:

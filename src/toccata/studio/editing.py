@@ -14,8 +14,9 @@ from toccata.errors import RequestError, ToccataError
 from toccata.midi.retouch import PlainNote
 from toccata.studio.growing import free_notes
 from toccata.studio.library import BURST, Library
+from toccata.studio.operations import Operation, apply, as_expected
 from toccata.studio.rows import LockedNote, PieceRow, State, Take, insert_take, new_id, write_locks
-from toccata.studio.song import Operation, Song, apply, as_expected, flat, open_song
+from toccata.studio.song import Song, flat, open_song
 
 STALE = "stale"
 """The kind of the error that says that the piece has changed since the page loaded it."""
@@ -84,10 +85,7 @@ class Editor:
         with self._library.lock:
             row = self._checked(piece, seq)
             chosen = self._library.take(take)
-            if chosen.piece != piece:
-                raise RequestError("this take belongs to another piece")
-            if chosen.state == "growing":
-                raise RequestError("this idea is still being written: stop it, or wait for its end")
+            _refuse_no_music(chosen, piece)
             return self._head(row, self._library.end_of(chosen))
 
     def accept(self, piece: str, seq: int, take: str) -> dict[str, Any]:
@@ -95,10 +93,7 @@ class Editor:
         with self._library.lock:
             row = self._checked(piece, seq)
             idea = self._library.take(take)
-            if idea.piece != piece:
-                raise RequestError("this idea belongs to another piece")
-            if idea.state == "growing":
-                raise RequestError("this idea is still being written: stop it, or wait for its end")
+            _refuse_no_music(idea, piece)
             here = self._library.state(piece)
             origin = idea.origin
             if origin is None or origin == here or self._library.music.of(origin) == self._library.music.of(here):
@@ -288,6 +283,15 @@ def merge_operations(
             about = {"program": known.program, "drum": known.drum, "name": known.name}
         operations.append({"type": "notes", **about, "track": name, "remove": gone, "add": added})
     return [one for one in operations if one["remove"] or one["add"]]
+
+
+def _refuse_no_music(take: Take, piece: str) -> None:
+    if take.piece != piece:
+        raise RequestError("this take belongs to another piece")
+    if take.state == "growing":
+        raise RequestError("this idea is still being written: stop it, or wait for its end")
+    if take.state == "failed" and take.file is None:
+        raise RequestError("this idea failed before there was a note of it: there is nothing to take")
 
 
 def _insert_edits(

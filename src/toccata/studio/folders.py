@@ -48,6 +48,21 @@ def new_folder(library: Path, title: str) -> str:
     raise ToccataError(f"{library} has ten thousand pieces called {name}: choose another name", path=library)
 
 
+def renamed_folder(library: Path, folder: str, title: str) -> str:
+    """Rename the folder of a piece after its title; return its name, the old one where that cannot be."""
+    name = plain_name(title, "Piece")
+    if re.fullmatch(rf"{re.escape(name)}( \d+)?", folder):
+        return folder
+    for number in range(1, 1_000):
+        chosen = name if number == 1 else f"{name} {number}"
+        if not (library / chosen).exists():
+            with suppress(OSError):  # another program has a file of it open
+                (library / folder).rename(library / chosen)
+                return chosen
+            break
+    return folder
+
+
 def save(path: Path, data: bytes) -> str:
     """Write a file wholly or not at all, so that it is on disk when this returns; return its SHA-256.
 

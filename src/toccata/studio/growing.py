@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from toccata.events import BarBegun, SongNote
 from toccata.midi.retouch import PlainNote
+from toccata.studio.operations import apply
 from toccata.studio.rows import LockedNote, Take
-from toccata.studio.song import Song, SongTrack, apply
+from toccata.studio.song import Song, SongTrack
 
 NEW_PARTS = ("accompany", "harmonise")
 """Verbs whose notes get tracks of their own."""

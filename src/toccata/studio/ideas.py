@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import secrets
 import sqlite3
@@ -28,6 +29,7 @@ from toccata.studio.requests import MOST_IDEAS, Call, call_of
 from toccata.studio.rows import LockedNote, State, Take, insert_take, new_id
 from toccata.studio.song import Song, open_song
 
+_LOG = logging.getLogger("toccata.studio")
 STALE = "stale"
 EVERY = 0.05
 """Seconds for which notes are collected before they are sent to the page."""
@@ -149,8 +151,8 @@ class Ideas:
         locks = self._library.locks(piece)
         verb, tracks, n = request["verb"], request["tracks"], request["n"]
         call = call_of(song, verb, request["bars"], tracks, request["arguments"], locks)
-        model = request["model"] or self._decoders.path_of(None).name
-        self._decoders.path_of(model)
+        model = request["model"] or str(self._decoders.models()[0]["name"])
+        self._decoders.path_of(model)  # what is wrong with it is said at once
         seed = request["seed"] if request["seed"] is not None else secrets.randbelow(2**32)
         batch, names = new_id(), [new_id() for _ in range(n)]
         kept = {**request, "bars": None if request["bars"] is None else list(request["bars"])}
@@ -196,7 +198,7 @@ class Ideas:
                 item = self._events.get(timeout=max(0.001, due - time.monotonic()) if self._growing else None)
                 if item is None:
                     return
-                self._take_in(*item)
+                self._take_in_safely(*item)
             except queue.Empty:
                 pass
             if time.monotonic() >= due:
@@ -204,6 +206,17 @@ class Ideas:
                     self._send(idea)
                     self._save(idea)
                 due = time.monotonic() + EVERY
+
+    def _take_in_safely(self, group: _Group, number: int, event: Event | str) -> None:
+        """Take in an event; a fault ends the ideas that it is about, and no others."""
+        try:
+            self._take_in(group, number, event)
+        except Exception as error:
+            _LOG.exception("an event of an idea")
+            for idea in group.ideas if number < 0 else [group.ideas[number]]:
+                if self._growing.pop(idea.take, None) is not None:
+                    message = error.message if isinstance(error, ToccataError) else f"{type(error).__name__}: {error}"
+                    idea.ended.set_exception(ToccataError(message))
 
     def _take_in(self, group: _Group, number: int, event: Event | str) -> None:
         if number < 0:  # all that will come has come
@@ -292,6 +305,9 @@ class Ideas:
     def _end(self, idea: _Idea, state: str, error: str | None = None) -> None:
         """Make a take of the notes so far."""
         self._send(idea)
+        if state == "failed" and not idea.grown.count:
+            self._failed(idea, error or "it failed")
+            return
         take = self._library.take(idea.take)
         try:
             midi = stopped(idea.group.song, take, idea.group.locks, idea.grown)

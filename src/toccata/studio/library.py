@@ -6,6 +6,7 @@ far; when a process dies, the next one makes a stopped take of them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.errors import ToccataError
-from toccata.studio.folders import explained, new_folder, plain_name, save
+from toccata.studio.folders import explained, new_folder, plain_name, renamed_folder, save
 from toccata.studio.music import Music
 from toccata.studio.rows import LockedNote, PieceRow, State, Take, TakeStatus, insert_take, new_id, write_locks
 from toccata.studio.song import Song, open_song
@@ -103,19 +104,30 @@ class Library:
                     "INSERT INTO piece (id, title, folder, created, changed, bars) VALUES (?, ?, ?, ?, ?, ?)",
                     (piece, title, place, now, now, bars),
                 )
-                insert_take(db, id=take, piece=piece, kind="import", state="finished", title=title, file=name)
+                insert_take(
+                    db, id=take, piece=piece, kind="import", state="finished", title=title, file=name,
+                    sha256=hashlib.sha256(midi).hexdigest(),
+                )  # fmt: skip
                 db.execute("INSERT INTO history VALUES (?, 0, ?, 0)", (piece, take))
 
             self.store.do(insert)
             return self.piece(piece)
 
     def change_piece(self, name: str, *, title: str | None = None, deleted: bool | None = None) -> PieceRow:
-        """Rename, delete or restore a piece. Its folder keeps its name."""
-        self.piece(name)
+        """Rename, delete or restore a piece. Its folder is renamed with it, where the system lets it."""
+        with self.lock:
+            return self._change_piece(self.piece(name), title, deleted)
+
+    def _change_piece(self, row: PieceRow, title: str | None, deleted: bool | None) -> PieceRow:
+        name = row.id
 
         def change(db: sqlite3.Connection) -> None:
             if title is not None:
-                db.execute("UPDATE piece SET title = ?, changed = ? WHERE id = ?", (title, time.time(), name))
+                folder = renamed_folder(self.folder, row.folder, title)  # found again if the process dies right now
+                db.execute(
+                    "UPDATE piece SET title = ?, folder = ?, changed = ? WHERE id = ?",
+                    (title, folder, time.time(), name),
+                )
             if deleted is not None:
                 db.execute("UPDATE piece SET deleted = ? WHERE id = ?", (time.time() if deleted else None, name))
 
@@ -262,6 +274,15 @@ class Library:
         known = {key: value for key, value in waiting.items() if key in Take.__dataclass_fields__}
         own = known.pop("error", None)
         return replace(take, **known, error=self._remarks.get(take.id) or own)
+
+    def set_folder(self, piece: str, folder: str) -> None:
+        """Note that the folder of a piece has another name."""
+        self.store.do(lambda db: db.execute("UPDATE piece SET folder = ? WHERE id = ?", (folder, piece)))
+
+    def digest(self, take: str) -> str | None:
+        """Return the SHA-256 of a take's file, as it was written."""
+        row = self.store.do(lambda db: db.execute("SELECT sha256 FROM take WHERE id = ?", (take,)).fetchone())
+        return None if row is None else row["sha256"]
 
     def set_report(self, name: str, report: str) -> None:
         """Save the report of a take, as JSON."""

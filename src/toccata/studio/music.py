@@ -8,8 +8,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 from toccata.errors import ToccataError
+from toccata.studio.operations import apply
 from toccata.studio.rows import State, Take
-from toccata.studio.song import apply
 from toccata.studio.store import Store
 
 _CACHED = 64 << 20
@@ -43,6 +43,8 @@ class Music:
             if take.kind == "edit" and take.origin is not None:
                 waiting.append(here)
                 here = take.origin
+            elif take.state in ("failed", "growing") and take.origin is not None:
+                here = take.origin  # there is nothing of it yet, or there never was
             else:
                 raise ToccataError(
                     f"the music of the take {take.title!r} is not in the library any more: {self._where(take)} is "

@@ -14,6 +14,7 @@ from typing import IO
 
 from toccata.folder_lock import LOCK, try_lock
 
+
 def begin(arguments: Sequence[str], folder: Path, output: Path) -> subprocess.Popen[bytes]:
     """Begin a command of toccata in a session of its own.
 

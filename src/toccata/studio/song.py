@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from symusic import Note, Score, TimeSignature, Track
 
@@ -27,25 +27,18 @@ from toccata.midi.read import read_score
 from toccata.midi.retouch import (
     NoteChange,
     PlainNote,
-    change_program,
     changed_file,
     file_notes,
-    rename_track,
-    set_tempo,
     track_notes,
 )
 from toccata.midi.smf import MidiFile, MidiTrack
 from toccata.midi.splice import new_file
 from toccata.midi.text import readable, to_text
 
-Operation: TypeAlias = "Mapping[str, Any]"
-"""An edit as the page sends it."""
 DIVISION = 480
 """Ticks a quarter of a piece that is begun in the studio."""
 STALE = "stale"
 """The kind of the error that says that what is to be changed is not there: the page has to load the piece again."""
-_LAST_TICK = (1 << 28) - 1
-_MOST_OPERATIONS, _LONGEST_NAME = 1_000, 200
 
 
 @dataclass(frozen=True)
@@ -240,100 +233,15 @@ def empty(tempo: float = 120.0, meter: tuple[int, int] = (4, 4)) -> bytes:
     return smf.write(smf.MidiFile(1, DIVISION, [MidiTrack(events)]))
 
 
-def apply(midi: bytes, operations: Sequence[Operation], *, strict: bool = False) -> bytes:
-    """Return a MIDI file with edits; all its other events are preserved.
-
-    Args:
-        midi: The file's bytes.
-        operations: What to change; see docs/studio-design.md. A ``notes`` operation on a track that is not in the song
-            makes one.
-        strict: Refuse to remove a note that is not there; else it is passed over.
+def with_notes(song: Song, changes: Sequence[NoteChange]) -> bytes:
+    """Return the MIDI bytes of a song with notes removed and added; see ``retouch.change_notes``.
 
     Raises:
-        RequestError: An operation cannot be read; with ``strict``, what it removes is not there.
-        MidiError: There is no channel left for a new track, or there would be too many notes.
+        MidiError: There is no channel left for a new track; the message is the bare reason.
     """
-    if len(operations) > _MOST_OPERATIONS:
-        raise RequestError(f"{len(operations):,} operations in one edit; at most {_MOST_OPERATIONS:,} are taken")
-    waiting: dict[str, list[Operation]] = {}
-    for operation in operations:
-        kind = operation.get("type")
-        if kind == "notes":
-            waiting.setdefault(_text(operation, "track"), []).append(operation)
-            continue
-        midi, waiting = _with_notes(midi, waiting, strict), {}
-        if kind == "program":
-            place = open_song(midi).track(_text(operation, "track")).place
-            midi = change_program(midi, place, _whole(operation, "program", 0, 127))
-        elif kind == "rename":
-            midi = _renamed(midi, _text(operation, "track"), _text(operation, "name"))
-        elif kind == "tempo":
-            midi = set_tempo(midi, _whole(operation, "tick", 0, _LAST_TICK), _tempo(operation))
-        else:
-            raise RequestError(f"there is no operation {shown(kind)}: it is notes, program, rename or tempo")
-    return _with_notes(midi, waiting, strict)
-
-
-def as_expected(before: Song, after: Song, operations: Sequence[Operation]) -> bool:
-    """Return whether a page that applied ``operations`` to ``before`` by itself has ``after``, but for new bars."""
-    wanted = before.values()
-    for operation in operations:
-        if operation["type"] != "notes":
-            return False
-        if operation["track"] not in wanted:
-            return False
-        wanted[operation["track"]].subtract(plain_notes(operation["remove"]))
-        wanted[operation["track"]].update(plain_notes(operation["add"]))
-    found = after.values()
-    return all(+notes == found.get(track, Counter()) for track, notes in wanted.items()) and set(found) <= set(wanted)
-
-
-def plain_notes(listed: Any) -> list[PlainNote]:
-    """Return the notes of an operation.
-
-    Raises:
-        RequestError: They are no notes.
-    """
-    if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
-        raise RequestError("notes are listed as [tick, length, pitch, velocity]")
-    return [_note(each) for each in listed]
-
-
-def _with_notes(midi: bytes, by_track: Mapping[str, Sequence[Operation]], strict: bool) -> bytes:
-    if not by_track:
-        return midi
-    song = open_song(midi)
-    changes = []
-    for name, operations in by_track.items():
-        remove, add = Counter[PlainNote](), Counter[PlainNote]()
-        for operation in operations:
-            add.update(plain_notes(operation.get("add", ())))
-            gone = Counter(plain_notes(operation.get("remove", ())))
-            both = gone & add
-            add, remove = add - both, remove + (gone - both)
-        known = song.by_id.get(name)
-        if strict and remove - Counter(() if known is None else known.notes):
-            raise RequestError("a note that is to be changed is not in the piece: load it again", kind=STALE)
-        first = operations[0]
-        changes.append(
-            NoteChange(
-                known.place if known is not None else _old_place(midi, name),
-                list(remove.elements()),
-                list(add.elements()),
-                _whole(first, "program", 0, 127),
-                bool(first.get("drum")),
-                _text(first, "name"),
-            )
-        )
-    added = sum(len(change.add) for change in changes)
-    if song.note_count + added > SONG.notes:
-        raise MidiError(f"there would be {song.note_count + added:,} notes; at most {SONG.notes:,} are worked on")
-    parsed = _CACHE.parsed(midi) or _opened(midi)[1]
-    try:
-        file = changed_file(parsed.file, changes, parsed.instruments)
-        done = smf.write(file)
-    except MidiError as error:
-        raise MidiError(f"the piece {error.message}") from None
+    parsed = _CACHE.parsed(song.midi) or _opened(song.midi)[1]
+    file = changed_file(parsed.file, changes, parsed.instruments)
+    done = smf.write(file)
     if (after := _reopened(song, parsed, file, done)) is not None:
         _CACHE.remember(after, _Parsed(file, parsed.instruments))
     return done
@@ -412,30 +320,6 @@ class _Cache:
 _CACHE = _Cache()
 
 
-def _old_place(midi: bytes, name: str) -> Place | None:
-    """Return the place of a track that has lost all its notes and still is in the file; None: it is a new one."""
-    try:
-        track, channel = (int(part) for part in name.removeprefix("t").split("p")[0].split("c"))
-    except ValueError:
-        return None
-    file = smf.read(midi)
-    if not name.startswith("t") or not 0 <= track < len(file.tracks) or not 0 <= channel < 16:
-        return None
-    events = file.tracks[track].events
-    if not any(event.channel == channel for event in events) and not any(e.meta == smf.TRACK_NAME for e in events):
-        return None
-    program = int(name.split("p")[1]) if "p" in name and name.split("p")[1].isdigit() else _first(events, channel)
-    return Place(track, channel, min(program, 127))
-
-
-def _renamed(midi: bytes, name: str, text: str) -> bytes:
-    song = open_song(midi)
-    place = song.track(name).place
-    if sum(track.place.track == place.track for track in song.tracks) > 1:
-        raise RequestError("this track is one of several instruments in one track of the file, which has one name")
-    return rename_track(midi, place.track, text)
-
-
 def _without_notes(midi: bytes) -> Score:
     try:
         return Score.from_midi(smf.write(smf.read(midi)))
@@ -446,51 +330,17 @@ def _without_notes(midi: bytes) -> Score:
 def _id(place: Place, track: MidiTrack) -> str:
     plain = f"t{place.track}c{place.channel}"
     sets_any = any(event.data[0] == smf.PROGRAM | place.channel for event in track.events)
-    return plain if not sets_any or _first(track.events, place.channel) == place.program else f"{plain}p{place.program}"
+    return (
+        plain
+        if not sets_any or first_program(track.events, place.channel) == place.program
+        else f"{plain}p{place.program}"
+    )
 
 
-def _first(events: Sequence[smf.Event], channel: int) -> int:
+def first_program(events: Sequence[smf.Event], channel: int) -> int:
     """Return the program that is set first on a channel, 0 where there is none."""
     return next((min(e.data[1], 127) for e in events if e.data[0] == smf.PROGRAM | channel), 0)
 
 
 def _file_name(track: MidiTrack) -> str:
     return next((to_text(event.payload) for event in track.events if event.meta == smf.TRACK_NAME), "")
-
-
-def _note(value: Any) -> PlainNote:
-    try:
-        note = PlainNote(*value)
-    except TypeError:
-        raise RequestError(f"{shown(value)} is no note: it is [tick, length, pitch, velocity]") from None
-    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in note)
-    if not (
-        whole
-        and 0 <= note.tick <= _LAST_TICK // 2
-        and 1 <= note.length <= _LAST_TICK // 2
-        and 0 <= note.pitch <= 127
-        and 1 <= note.velocity <= 127
-    ):
-        raise RequestError(f"{shown(value)} is no note: pitch 0 to 127, velocity 1 to 127, length at least a tick")
-    return note
-
-
-def _text(operation: Operation, name: str) -> str:
-    value = operation.get(name)
-    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
-        raise RequestError(f"{name} of an operation must be a text of at most {_LONGEST_NAME} characters")
-    return value
-
-
-def _whole(operation: Operation, name: str, low: int, high: int) -> int:
-    value = operation.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise RequestError(f"{name} of an operation must be a whole number from {low} to {high:,}, not {shown(value)}")
-    return value
-
-
-def _tempo(operation: Operation) -> float:
-    value = operation.get("quartersPerMinute")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 4 <= value <= 1000:
-        raise RequestError(f"a tempo is 4 to 1000 quarters a minute, not {shown(value)}")
-    return float(value)
