@@ -38,7 +38,7 @@ export class Strip extends Part {
             ${active ? html`<option value="active" ?selected=${view.options.onlyActive}>${trackName(active)}</option>` : nothing}
           </select></label>
         <span class="spread"></span>
-        <button class="mark" aria-expanded=${view.optionsOpen} aria-controls="options"
+        <button class="mark" aria-expanded=${view.optionsOpen}
           @click=${() => studio.set({ optionsOpen: !view.optionsOpen })}>${T.strip.controls}<kbd>${keyOf("options")}</kbd></button>
       </div>
       ${view.hint === null ? nothing : html`<p class="hint" role="status">${view.hint}</p>`}
