@@ -2,7 +2,7 @@
 
 import { Api, takeToken } from "./api";
 import type { App } from "./app/app";
-import { applyTheme } from "./app/files";
+import { applyTheme, rememberSound } from "./app/files";
 import { Studio } from "./app/studio";
 import { createPlayer } from "./sound";
 
@@ -13,4 +13,4 @@ applyTheme(studio.view.theme);
 // The element is upgraded only now that the state it shows is there.
 const page = document.querySelector<App>("toccata-studio");
 if (page) page.studio = studio;
-void import("./app/app").then(() => studio.start());
+void import("./app/app").then(() => studio.start()).then(() => rememberSound(studio));

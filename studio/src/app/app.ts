@@ -100,8 +100,7 @@ export class App extends Part {
     if (studio.fatal !== null) return html`<main class="fatal"><h1>${T.app}</h1><p>${studio.fatal}</p></main>`;
     const side = view.tab === "train" || view.tab === "takes" ? view.tab : view.panel;
     return html`
-      <a class="skip" href="#notes" @click=${this.toNotes}>${T.skip}</a>
-      <header class="bar">${this.bar()}</header>
+      <header class="bar"><h1 class="unseen">${T.app}</h1><button class="skip" @click=${this.toNotes}>${T.skip}</button>${this.bar()}</header>
       <div class="work">
         <toccata-strip .studio=${studio}></toccata-strip>
         ${view.optionsOpen ? html`<toccata-options .studio=${studio}></toccata-options>` : nothing}
@@ -123,8 +122,7 @@ export class App extends Part {
       ${this.dropping ? html`<div class="dropping">${T.library.dropHere}</div>` : nothing}`;
   }
 
-  private toNotes(event: Event): void {
-    event.preventDefault();
+  private toNotes(): void {
     const roll = this.studio.roll;
     if (roll instanceof HTMLElement) roll.focus();
   }

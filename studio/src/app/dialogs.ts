@@ -6,7 +6,7 @@ import { IS_MAC, shownKey } from "../keys";
 import type { PieceSummary } from "../protocol";
 import { T } from "../strings";
 import { Part, controls, define, icon, valueOf } from "./element";
-import { chooseFiles, deletePiece, importFile, newPiece, renamePiece, useSoundFont } from "./files";
+import { chooseFiles, deletePiece, importFile, newPiece, renamePiece, useBuiltInSound, useLibrarySound, useSoundFont } from "./files";
 
 export class Dialogs extends Part {
   static override properties = { ...Part.properties, words: { state: true }, at: { state: true }, renaming: { state: true }, busy: { state: true } };
@@ -14,8 +14,8 @@ export class Dialogs extends Part {
     dialog { border: 0; padding: 0; border-radius: var(--radius-big); background: var(--raised); color: var(--ink); box-shadow: var(--shadow); width: min(640px, calc(100vw - 24px)); max-height: min(80vh, 720px); }
     dialog[open] { display: flex; flex-direction: column; }
     dialog::backdrop { background: var(--shade); }
-    header { display: flex; align-items: center; padding: 10px 8px 6px 16px; gap: 8px; }
-    header h2 { font-size: var(--size-big); }
+    .head { display: flex; align-items: center; padding: 10px 8px 6px 16px; gap: 8px; }
+    .head h2 { font-size: var(--size-big); }
     .body { padding: 0 16px 16px; overflow: auto; }
     .wrap { flex-wrap: wrap; }
     .search { display: flex; align-items: center; gap: 8px; padding: 10px 12px; border-bottom: 1px solid var(--line); }
@@ -81,9 +81,9 @@ export class Dialogs extends Part {
 
   private frame(title: string, body: TemplateResult): TemplateResult {
     return html`<dialog aria-label=${title} @close=${this.close} @click=${this.outside} @keydown=${(event: Event) => event.stopPropagation()}>
-      <header><h2>${title}</h2><span class="spread"></span>
-        <button class="icon-only" aria-label=${T.help.close} title=${T.help.close} @click=${this.close}>${icon("close")}</button></header>
-      <div class="body" tabindex="0">${body}</div></dialog>`;
+      <div class="head"><h2>${title}</h2><span class="spread"></span>
+        <button class="icon-only" aria-label=${T.help.close} title=${T.help.close} @click=${this.close}>${icon("close")}</button></div>
+      <div class="body" tabindex="-1">${body}</div></dialog>`;
   }
 
   private outside(event: MouseEvent): void {
@@ -92,7 +92,7 @@ export class Dialogs extends Part {
 
   private help(): TemplateResult {
     const groups = Object.entries(T.groups).map(([group, title]) => ({ title, commands: COMMANDS.filter((command) => command.group === group && command.keys.length > 0 && !/^hear[2-9]$/.test(command.id)) }));
-    return html`<h3>${T.help.three}</h3><ol class="tips">${T.help.tips.map((tip) => html`<li>${tip}</li>`)}</ol>
+    return html`<h3>${T.help.three}</h3><ol class="tips" tabindex="0">${T.help.tips.map((tip) => html`<li>${tip}</li>`)}</ol>
       <div class="groups">${groups.map(({ title, commands }) => html`<section><h3>${title}</h3>
         ${commands.map((command) => html`<div><span>${command.id === "hear1" ? T.help.hearAny : command.name}</span>${command.id === "hear1" ? html`<span class="keys"><kbd>1–9</kbd></span>` : keys(command)}</div>`)}</section>`)}</div>`;
   }
@@ -185,18 +185,18 @@ export class Dialogs extends Part {
   private sound(): TemplateResult {
     const { studio } = this;
     const own = studio.server?.soundfont ?? null;
-    const use = (name: string, load: () => Promise<ArrayBuffer>): void => {
+    const use = (load: Promise<void>): void => {
       this.busy = true;
-      void useSoundFont(studio, name, load).finally(() => {
+      void load.finally(() => {
         this.busy = false;
         this.close();
       });
     };
     return html`<p class="muted">${T.transport.soundNote}</p><br>
       <div class="row">
-        ${own ? html`<button class="primary" autofocus ?disabled=${this.busy} @click=${() => use(own.name, () => studio.api.soundFont())}>${this.busy ? T.transport.loading : T.transport.useLibrary(own.name)}</button>` : nothing}
-        <button class="outlined" ?disabled=${this.busy} @click=${() => void chooseFiles(".sf2,.sf3", false, false).then(([file]) => file && use(file.name, () => file.arrayBuffer()))}>${T.transport.fromFile}</button>
-        <button class="outlined" @click=${() => { studio.playing.player.useBuiltIn(); this.close(); }}>${T.transport.builtIn}</button></div>`;
+        ${own ? html`<button class="primary" autofocus ?disabled=${this.busy} @click=${() => use(useLibrarySound(studio))}>${this.busy ? T.transport.loading : T.transport.useLibrary(own.name)}</button>` : nothing}
+        <button class="outlined" ?disabled=${this.busy} @click=${() => void chooseFiles(".sf2,.sf3", false, false).then(([file]) => file && use(useSoundFont(studio, file.name, () => file.arrayBuffer())))}>${T.transport.fromFile}</button>
+        <button class="outlined" @click=${() => { useBuiltInSound(studio); this.close(); }}>${T.transport.builtIn}</button></div>`;
   }
 }
 

@@ -136,6 +136,33 @@ async function collect(entry: FileSystemEntry, found: File[]): Promise<void> {
   }
 }
 
+const SOUND = "toccata.sound";
+
+/** Use the library's SoundFont, and again whenever the page is opened. */
+export async function useLibrarySound(studio: Studio): Promise<void> {
+  const font = studio.server?.soundfont;
+  if (!font) return;
+  await useSoundFont(studio, font.name, () => studio.api.soundFont());
+  studio.stores.local.setItem(SOUND, "library");
+}
+
+export function useBuiltInSound(studio: Studio): void {
+  studio.playing.player.useBuiltIn();
+  studio.stores.local.removeItem(SOUND);
+}
+
+/** The sound that was chosen before, from the first touch on: earlier no page may sound. */
+export function rememberSound(studio: Studio): void {
+  if (studio.stores.local.getItem(SOUND) !== "library") return;
+  const once = (): void => {
+    window.removeEventListener("pointerdown", once);
+    window.removeEventListener("keydown", once);
+    void useLibrarySound(studio);
+  };
+  window.addEventListener("pointerdown", once);
+  window.addEventListener("keydown", once);
+}
+
 export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<void> {
   await studio.attempt(async () => {
     await studio.playing.player.useSoundFont(name, await load());

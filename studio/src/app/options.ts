@@ -44,7 +44,7 @@ export class Options extends Part {
     const { model } = studio;
     const values = this.values;
     const O = T.options;
-    return html`<section id="options" aria-label=${T.strip.controls}>
+    return html`<section aria-label=${T.strip.controls}>
       <div class="grid">
         <label class="model"><span>${T.strip.model}</span><toccata-model-chooser .studio=${studio}></toccata-model-chooser></label>
         ${this.number("n", O.n, 1, MOST_IDEAS, 1, T.strip.usual)}

@@ -325,7 +325,10 @@ export class Studio {
       return true;
     });
     if (!done) return;
+    // The choice is made: what still grows ends, and stays in the tree as it is.
+    const others = this.ideas.growing;
     this.ideas.close();
+    void this.attempt(() => Promise.all(others.map((other) => this.ideas.stop(other))));
     this.announcer.say(T.ideas.taken(number));
   }
 

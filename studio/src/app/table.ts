@@ -22,7 +22,7 @@ export class NoteTableView extends Part {
     .scroller { overflow: auto; flex: 1; position: relative; }
     .row { display: grid; grid-template-columns: 1.4fr 1fr 1fr 1fr 56px 40px; gap: 4px; padding: 0 12px; height: ${ROW}px; align-items: center; max-width: 640px; }
     .head { position: sticky; top: 0; background: var(--surface); color: var(--ink-2); font-size: var(--size-small); z-index: 1; border-bottom: 1px solid var(--line); }
-    .head span { padding-left: 9px; }
+    .head > span { position: relative; padding-left: 9px; }
     .body { position: relative; height: var(--height); }
     .body .row { position: absolute; left: 0; right: 0; top: var(--top); }
     .body .row.selected { background: var(--accent-soft); }
@@ -55,8 +55,8 @@ export class NoteTableView extends Part {
     const rows = Array.from({ length: Math.max(0, last - first) }, (_, index) => first + index);
     return html`<div class="scroller" role="table" aria-label=${T.table.label} aria-rowcount=${notes.count + 1} tabindex="0"
         @scroll=${(event: Event) => { this.top = (event.currentTarget as HTMLElement).scrollTop; }}>
-      <div class="row head" role="row" aria-rowindex="1">${[T.table.bar, T.table.length, T.table.pitch, T.table.velocity, T.table.lock, ""].map(
-        (label) => html`<span role="columnheader">${label}</span>`)}</div>
+      <div class="row head" role="row" aria-rowindex="1">${[T.table.bar, T.table.length, T.table.pitch, T.table.velocity, T.table.lock, T.table.delete].map(
+        (label) => html`<span role="columnheader"><span class=${label === T.table.delete ? "unseen" : ""}>${label}</span></span>`)}</div>
       <div class="body" role="rowgroup" ${styled({ "--height": `${notes.count * ROW}px` })}>
         ${rows.map((index) => this.row(track, index, bars, quarter))}
       </div></div>`;

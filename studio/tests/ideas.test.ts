@@ -1,0 +1,177 @@
+import { describe, expect, it } from "vitest";
+import { Api } from "../src/api";
+import { Ideas, type IdeasEvents } from "../src/app/ideas";
+import { OpenPiece } from "../src/app/piece";
+import type { Diff, PieceState, Take } from "../src/protocol";
+
+const BAR = 1920;
+
+function take(id: string, change: Partial<Take> = {}): Take {
+  return { id, piece: "p", parent: "file", kind: "idea", state: "growing", title: id, star: false, created: 1, verb: "infill", bars: [2, 2],
+    tracks: [], request: {}, model: "base", seed: 1, notes: 0, outsideChanged: null, error: null, deleted: false, ...change };
+}
+
+function state(change: Partial<PieceState> = {}): PieceState {
+  return {
+    id: "p", title: "Tune", seq: 3, take: "file", cursor: 0, canUndo: false, canRedo: false, locks: [],
+    takes: [take("file", { kind: "import", state: "finished", parent: null, verb: null })],
+    song: { ticksPerQuarter: 480, end: 4 * BAR, tempos: [[0, 120]], meters: [[0, 4, 4]], keys: [], bars: [0, BAR, 2 * BAR, 3 * BAR, 4 * BAR],
+      tracks: [{ id: "t", name: "Piano", program: 0, drum: false, channel: 0, notes: [0, 480, 60, 80, BAR, 480, 62, 80] }] },
+    ...change,
+  };
+}
+
+class Memory implements Storage {
+  private readonly values = new Map<string, string>();
+  get length(): number {
+    return this.values.size;
+  }
+  clear = (): void => this.values.clear();
+  key = (index: number): string | null => [...this.values.keys()][index] ?? null;
+  getItem = (key: string): string | null => this.values.get(key) ?? null;
+  setItem = (key: string, value: string): void => void this.values.set(key, value);
+  removeItem = (key: string): void => void this.values.delete(key);
+}
+
+/** A server of answers by method and path; what was requested is kept. */
+function server(answers: Record<string, unknown>) {
+  const requests: [string, unknown][] = [];
+  const fetcher = async (path: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const name = `${init?.method ?? "GET"} ${String(path).replace("/studio/", "")}`;
+    requests.push([name, typeof init?.body === "string" ? (JSON.parse(init.body) as unknown) : null]);
+    expect(new Headers(init?.headers).get("Authorization")).toBe("Bearer secret");
+    if (!(name in answers)) return new Response(JSON.stringify({ error: { kind: "not-found", message: name } }), { status: 404 });
+    return new Response(JSON.stringify(answers[name]));
+  };
+  return { api: new Api("secret", fetcher), requests };
+}
+
+const DIFF: Diff = { removed: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 62, 80] }],
+  added: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 67, 80] }] };
+
+function studio(answers: Record<string, unknown>) {
+  const { api, requests } = server(answers);
+  const log: string[] = [];
+  const piece = new OpenPiece(state(), api, new Memory(), {
+    changed: () => undefined, song: () => log.push("song"), refused: (error) => log.push(String(error)), reloaded: () => log.push("reloaded"),
+  });
+  const events: IdeasEvents = {
+    changed: () => undefined, heard: () => undefined, begun: (idea) => log.push(`begun ${idea.take.id}`),
+    finished: (idea, number) => log.push(`finished ${idea.take.id} as ${number}`), failed: (idea) => log.push(`failed ${idea.take.id}`),
+    error: (error) => log.push(String(error)),
+  };
+  const ideas = new Ideas(api, () => piece, events);
+  return { piece, ideas, requests, log };
+}
+
+const REQUEST = { verb: "infill", n: 2, bars: [2, 2] as [number, number], arguments: {} } as const;
+const idle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+describe("ideas", () => {
+  const answers = { "POST pieces/p/ideas": { ideas: [take("one"), take("two")] }, "GET takes/one/diff": DIFF, "GET takes/two/diff": DIFF };
+
+  it("are requested on the newest state, and the first is heard", async () => {
+    const { ideas, requests } = studio(answers);
+    await ideas.request(REQUEST);
+    expect(requests).toEqual([["POST pieces/p/ideas", { ...REQUEST, seq: 3 }]]);
+    expect(ideas.chips.map((idea) => idea.take.id)).toEqual(["one", "two"]);
+    expect([ideas.heard, ideas.current?.take.id]).toEqual([1, "one"]);
+  });
+
+  it("grow with the stream, replace the old notes as far as they have come, and end as the server has them", async () => {
+    const { ideas, log } = studio(answers);
+    await ideas.request(REQUEST);
+    ideas.onEvent({ type: "idea.notes", take: "one", notes: [["t", 0, false, BAR, 240, 70, 80]] });
+    const layer = ideas.current?.layer;
+    expect(layer?.added.get("t")?.notes).toEqual([[BAR, 240, 70, 80]]);
+    expect(layer?.removed.get("t")).toEqual([[BAR, 480, 62, 80]]);
+    ideas.onEvent({ type: "idea.bar", take: "one", bar: 2, tick: BAR });
+    expect([layer?.frontier, ideas.current?.bar]).toEqual([BAR, 2]);
+    ideas.onEvent({ type: "idea.removed", take: "one", notes: [["t", 0, false, BAR, 240, 70, 80]] });
+    expect(layer?.added.get("t")?.notes).toEqual([]);
+    ideas.onEvent({ type: "idea.restarted", take: "one" });
+    expect(layer?.removed.size).toBe(0);
+    ideas.onEvent({ type: "idea.finished", take: take("one", { state: "finished", notes: 1, outsideChanged: 0 }) });
+    await idle();
+    expect(ideas.current?.layer.added.get("t")?.notes).toEqual([[BAR, 480, 67, 80]]);
+    expect(ideas.current?.layer.frontier).toBe(Infinity);
+    expect(log).toContain("finished one as 1");
+    expect(ideas.growing.map((idea) => idea.take.id)).toEqual(["two"]);
+  });
+
+  it("lose no event that comes before the answer to their request", async () => {
+    const { ideas } = studio(answers);
+    const request = ideas.request(REQUEST);
+    ideas.onEvent({ type: "idea.notes", take: "two", notes: [["t", 0, false, BAR, 240, 71, 80]] });
+    await request;
+    expect(ideas.chips[1]?.layer.added.get("t")?.notes).toEqual([[BAR, 240, 71, 80]]);
+  });
+
+  it("of an instrument that is not in the piece get a track of their own", async () => {
+    const { ideas } = studio(answers);
+    await ideas.request(REQUEST);
+    ideas.onEvent({ type: "idea.notes", take: "one", notes: [[null, 33, false, 0, 240, 40, 80], [null, 0, true, 0, 240, 36, 80]] });
+    expect([...(ideas.current?.layer.added.keys() ?? [])]).toEqual(["new:33", "new:drums"]);
+  });
+
+  it("are shown again after a reload, also what came while the page was away", async () => {
+    const { ideas, piece } = studio(answers);
+    piece.put(take("one"));
+    ideas.resume(piece);
+    ideas.onEvent({ type: "idea.notes", take: "one", notes: [["t", 0, false, BAR, 240, 70, 80]] });
+    expect(ideas.chips.map((idea) => [idea.take.id, idea.layer.added.size])).toEqual([["one", 1]]);
+    piece.put(take("one", { state: "finished" }));
+    await ideas.reload();
+    expect(ideas.growing).toEqual([]);
+  });
+
+  it("can be heard by number, and put away", async () => {
+    const { ideas } = studio(answers);
+    await ideas.request(REQUEST);
+    ideas.hear(2);
+    expect(ideas.current?.take.id).toBe("two");
+    ideas.hear(7);
+    expect(ideas.heard).toBe(2);
+    ideas.hear(0);
+    expect(ideas.current).toBeNull();
+    ideas.close();
+    expect(ideas.chips).toEqual([]);
+  });
+});
+
+describe("a piece", () => {
+  it("is edited at once, and says when the server has it", async () => {
+    const { piece } = studio({ "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1, canUndo: true, canRedo: false } });
+    piece.edit([{ type: "notes", track: "t", program: 0, drum: false, name: "Piano", remove: [[0, 480, 60, 80]], add: [[0, 480, 61, 80]] }]);
+    expect([piece.song.track("t")?.notes.pitch[0], piece.saved]).toEqual([61, "saving"]);
+    await piece.based(async () => undefined);
+    expect([piece.seq, piece.take, piece.saved]).toEqual([4, "edit", "saved"]);
+  });
+
+  it("drops the locks of notes that are gone, with the edit that removes them", async () => {
+    const { piece, requests } = studio({ "PUT pieces/p/locks": {}, "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1 } });
+    await piece.lock([{ track: "t", tick: 0, pitch: 60 }], true);
+    piece.edit([{ type: "notes", track: "t", program: 0, drum: false, name: "Piano", remove: [[0, 480, 60, 80]], add: [] }]);
+    await piece.based(async () => undefined);
+    expect(requests.map(([name]) => name)).toEqual(["PUT pieces/p/locks", "POST pieces/p/edits"]);
+    expect(requests[0]?.[1]).toEqual({ locks: [["t", 0, 60]] });
+    expect(requests[1]?.[1]).toMatchObject({ locks: [] });
+  });
+
+  it("takes the server's song where it is another, with later edits on top", async () => {
+    const other = state().song;
+    other.tracks[0]?.notes.splice(0, 4, 0, 480, 50, 80);
+    const { piece } = studio({ "POST pieces/p/undo": { seq: 5, take: "file", cursor: 0, canUndo: false, canRedo: true, song: other } });
+    piece.canUndo = true;
+    await piece.undo();
+    expect([piece.song.track("t")?.notes.pitch[0], piece.canRedo, piece.seq]).toEqual([50, true, 5]);
+  });
+
+  it("gives an edit up that the server refuses, and shows what the server has", async () => {
+    const { piece, log } = studio({ "GET pieces/p": state() });
+    piece.edit([{ type: "rename", track: "t", name: "x" }]);
+    await piece.based(async () => undefined);
+    expect(piece.song.track("t")?.name).toBe("Piano");
+    expect(log.some((line) => line.includes("pieces/p/edits"))).toBe(true);
+  });
+});
