@@ -59,7 +59,7 @@ def test_a_request_without_a_seed_is_given_one(decoders: Decoders) -> None:
 
 def test_more_pieces_than_rows_are_all_written_and_leave_room_for_others(decoders: Decoders) -> None:
     many = decoders.submit(None, "generate", None, {"bars": 1, "n": 20, "max_tokens": 40, "seed": 1})
-    ended(decoders.submit(None, "generate", None, {"bars": 1, "seed": 1}))
+    ended(decoders.submit(None, "generate", None, {"bars": 1, "max_tokens": 9, "seed": 1}))
     assert not many.done
     assert len(ended(many).result) == 20
 

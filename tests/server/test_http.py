@@ -271,7 +271,7 @@ def test_a_file_that_explodes_is_refused(client: httpx.Client, song: bytes) -> N
 
 
 def test_connections_on_which_nothing_arrives_are_closed(models: Path) -> None:
-    hasty = ServerSettings(models=(str(models / "first"),), limits=RequestLimits(body_seconds=0.3))
+    hasty = ServerSettings(models=(str(models / "first"),), limits=RequestLimits(body_seconds=0.5))
     with running(hasty) as server:
         address = ("127.0.0.1", server.settings.port)
         host = f"Host: 127.0.0.1:{server.settings.port}\r\n".encode()
