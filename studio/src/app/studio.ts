@@ -231,6 +231,10 @@ export class Studio {
     this.ideas.resume(this.piece);
     document.title = `${state.title} – ${T.app}`;
     this.changed();
+    if (this.roll) {
+      this.roll.song = this.piece.song; // at once: what is shown first depends on it
+      this.roll.frame();
+    }
   }
 
   edit(operations: Operation[]): void {

@@ -187,6 +187,10 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     this.stage.setView(zoomed(view, x, y, view.width / 2, view.height / 2));
   }
 
+  frame(): void {
+    this.stage.frame();
+  }
+
   zoomToFit(): void {
     this.stage.fit();
   }

@@ -39,6 +39,8 @@ export interface RollMethods {
   reveal(tick: number, pitch?: number): void;
   /** Zoom by factors, about the middle of what is seen. */
   zoom(x: number, y: number): void;
+  /** Show the beginning of the song, and as many of its pitches as keys of a usable height can. */
+  frame(): void;
   zoomToFit(): void;
   /** Run an editing command on the selection; answers through the `edit` event. */
   command(name: RollCommand): void;

@@ -14,13 +14,15 @@ import type { Colours } from "./theme";
 import { adoptTheme, readColours } from "./theme";
 import { Tiles } from "./tiles";
 import type { View } from "./view";
-import { FIRST_VIEW, KEYS, noteBox, viewWith, xOf } from "./view";
+import { FIRST_VIEW, KEYS, KEY_HEIGHT, noteBox, viewWith, xOf } from "./view";
 
 /** What must be drawn at the next frame, as bits. */
 export const Dirty = { grid: 1, notes: 2, overlay: 4, ruler: 8, piano: 16, lane: 32, cursor: 64, grown: 128, all: 127 };
 
 /** Milliseconds a frame may spend on tiles. */
 const SLICE = 6;
+/** Pixels of CSS: a key that is lower is hard to touch. */
+const LEAST_KEY = 9;
 /** An element lower than this, in CSS pixels, has no velocity lane. */
 const LOWEST_WITH_LANE = 230;
 /** More notes changed at once than this are another song, or all of it. */
@@ -142,7 +144,7 @@ export class Stage {
     const changed = this.showTracks();
     this.setView({ ...this.view, ticksPerQuarter, left, end: this.scrollEnd() });
     this.invalidate(Dirty.all);
-    if (!this.placed && song && this.view.height > 0) this.place();
+    if (!this.placed && song && this.view.height > 0) this.frame();
     else if (follow) this.revealChange(changed);
   }
 
@@ -239,10 +241,13 @@ export class Stage {
     return low > high ? [48, 72] : [low, high];
   }
 
-  /** At first the middle of the music is shown. */
-  private place(): void {
-    this.placed = true;
+  /** Show the beginning of the music: all its pitches, if the keys stay high enough to be touched. */
+  frame(): void {
+    this.placed = this.state.song !== null && this.view.height > 0;
+    if (!this.placed) return;
     const [low, high] = this.reach();
+    const key = Math.min(KEY_HEIGHT, Math.max(LEAST_KEY, this.view.height / this.view.ratio / (high - low + 3)));
+    this.setView({ key, left: 0 });
     const middle = (KEYS - 0.5 - (low + high) / 2) * this.view.keyHeight;
     this.setView({ top: middle - this.view.height / 2 });
   }
@@ -275,7 +280,7 @@ export class Stage {
     resizeCanvas(this.piano, Math.round(PIANO_WIDTH * ratio), height, ratio);
     resizeCanvas(this.lane, width, tall ? Math.round(LANE_HEIGHT * ratio) : 0, ratio);
     if (scale !== 1) this.tiles.allStale();
-    if (!this.placed && this.state.song) this.place();
+    if (!this.placed && this.state.song) this.frame();
     this.invalidate(Dirty.all);
     // A resize empties the canvases: they are drawn before this frame is shown, so that nothing blinks.
     cancelAnimationFrame(this.scheduled);
