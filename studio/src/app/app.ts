@@ -48,7 +48,7 @@ export class App extends Part {
     .menu button { text-align: left; justify-content: flex-start; }
     .dropping { position: fixed; inset: 8px; border: 2px dashed var(--accent); border-radius: var(--radius-big); background: var(--accent-soft); opacity: 0.92; display: grid; place-content: center; font-size: 20px; z-index: 30; pointer-events: none; }
     .skip { position: absolute; left: -9999px; } .skip:focus { left: 8px; top: 8px; z-index: 40; background: var(--raised); padding: 8px; }
-    @media (max-width: 1100px) { :host { grid-template-columns: 176px minmax(0, 1fr) 250px; } .title { width: 150px; } }
+    @media (max-width: 1100px) { :host { grid-template-columns: 204px minmax(0, 1fr) 236px; } .title { width: 150px; } }
     @media (max-width: 760px) {
       :host { grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr); grid-template-areas: "bar" "strip" "main" "nav"; }
       .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 4px; padding: 4px 6px; }

@@ -21,10 +21,10 @@ export class Tracks extends Part {
     .colour { width: 4px; align-self: stretch; border-radius: 2px; background: var(--colour); }
     .text { display: block; text-align: left; min-height: 34px; padding: 0; min-width: 0; background: none; }
     .text:hover { background: none; }
-    .name { display: block; font-weight: 600; }
+    .name { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; overflow-wrap: anywhere; white-space: normal; font-weight: 600; line-height: 1.25; }
     .instrument { display: block; color: var(--ink-2); font-size: var(--size-small); }
     .marks { display: flex; gap: 1px; }
-    .mark { width: 24px; min-height: 24px; padding: 0; font: 700 11px / 1 var(--font); color: var(--ink-2); border-radius: 4px; }
+    .mark { width: 22px; min-height: 24px; padding: 0; font: 700 11px / 1 var(--font); color: var(--ink-2); border-radius: 4px; }
     .mark[aria-pressed="true"].mute { background: var(--bad-soft); color: var(--bad); }
     .mark[aria-pressed="true"].solo { background: var(--accent); color: var(--accent-ink); }
     input, select { width: 100%; min-height: 26px; margin: 1px 0; }
@@ -67,7 +67,7 @@ export class Tracks extends Part {
         <button class="text" aria-current=${active} title=${`${T.tracks.notes(track.notes.count)} – ${T.tracks.rename}: F2`}
           @click=${() => studio.set({ activeTrack: id })} @dblclick=${() => this.rename(id)}
           @keydown=${(event: KeyboardEvent) => event.key === "F2" && this.rename(id)}>
-          <span class="name cut">${name}</span>
+          <span class="name" title=${name}>${name}</span>
           <span class="instrument cut">${place + 1} · ${instrument(track.program, track.drum)}</span>
         </button>`}
       <span class="marks">
