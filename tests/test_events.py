@@ -19,6 +19,7 @@ from toccata.events import (
     PieceFinished,
     PieceRestarted,
     SongClock,
+    changed_outside,
     note_keys,
 )
 from toccata.midi.bars import bar_map
@@ -189,3 +190,20 @@ def test_events_of_real_songs(model: Model, data: Path) -> None:
             final = note_keys(piece.score)
             assert not found - final
             assert not (final - found) - note_keys(source)
+
+
+def test_notes_that_changed_outside_some_bars_are_counted() -> None:
+    def melody(*pitches: int) -> Score:
+        score = Score(480)
+        score.tracks.append(Track("melody", 0, False))
+        score.tracks[0].notes.extend([Note(480 * n, 480, pitch, 80) for n, pitch in enumerate(pitches)])
+        return score
+
+    before = melody(*[60] * 12)  # three bars
+    inside, outside = melody(*[60] * 5, 72, *[60] * 6), melody(72, *[60] * 11)
+    assert changed_outside(before, before, [(2, 2)]) == 0
+    assert changed_outside(before, inside, [(2, 2)]) == 0
+    assert changed_outside(before, inside, [(2, 2)], adds=True) == 1  # the note that is gone
+    assert changed_outside(before, inside, None) == 0
+    assert changed_outside(before, outside, [(2, 2)]) == 2  # one gone, one new
+    assert changed_outside(before, melody(*[60] * 13), [(2, 3)]) == 1

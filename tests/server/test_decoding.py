@@ -163,3 +163,45 @@ def test_closing_stops_what_runs(settings: ServerSettings) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "decoder of first" and not thread.daemon]
     with pytest.raises(Busy):
         own.submit(None, "generate", None)
+
+
+def test_a_model_that_cannot_be_opened_is_said_and_tried_again(tmp_path: Path) -> None:
+    path = small_model(tmp_path / "mine")
+    weights = path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1000])
+    own = Decoders(ServerSettings(models=(str(path),)))
+    try:
+        for _ in range(2):
+            assert isinstance(ended(own.submit("mine", "generate", None, {"bars": 1})).error, ModelError)
+        weights.write_bytes(whole)
+        assert ended(own.submit("mine", "generate", None, {"bars": 1, "seed": 1})).error is None
+    finally:
+        own.close()
+
+
+def test_few_models_are_open_at_a_time(tmp_path: Path, models: Path) -> None:
+    names = [str(models / "first"), str(models / "second"), str(small_model(tmp_path / "third"))]
+    own = Decoders(ServerSettings(models=tuple(names), limits=RequestLimits(models=2)))
+    try:
+        for name in ("first", "second", "third", "first"):
+            assert ended(own.submit(name, "generate", None, {"bars": 1, "max_tokens": 9})).error is None
+            assert own.opened <= 2
+    finally:
+        own.close()
+
+
+def test_a_fault_in_the_decoding_thread_fails_what_runs_and_the_next_request_is_served(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Decoders(settings)
+    try:
+        noted = threading.Event()
+        running = own.submit(None, "generate", None, LONG, on_event=lambda _: noted.set())
+        assert noted.wait(60)
+        monkeypatch.setattr("toccata.server.writing.Writing.settle", lambda _: 1 / 0)
+        assert isinstance(ended(running).error, ZeroDivisionError)
+        monkeypatch.undo()
+        assert ended(own.submit(None, "generate", None, {"bars": 1, "max_tokens": 9})).error is None
+    finally:
+        own.close()

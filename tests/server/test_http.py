@@ -162,6 +162,40 @@ def test_a_job_that_there_is_not(client: httpx.Client) -> None:
     assert error(client.delete("/v1/jobs/nothing"), 404)[0] == "no-job"
 
 
+def test_several_can_watch_a_job(client: httpx.Client, running_server: Running) -> None:
+    job = client.post("/v1/generate", json={"bars": 2, "n": 2, "seed": 3, "wait": False}).json()["job"]
+    found: list[str] = []
+
+    def watch() -> None:
+        found.append(httpx.get(running_server.url + job["events"], timeout=60, trust_env=False).text)
+
+    readers = [threading.Thread(target=watch) for _ in range(6)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(60)
+    assert len(set(found)) == 1
+    assert events(found[0])[-1][0] == "done"
+
+
+def test_silence_is_filled_with_comments(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toccata.server.routes.HEARTBEAT", 0.0)
+    with client.stream("POST", "/v1/generate", json=LONG, headers={"accept": "text/event-stream"}) as stream:
+        assert any(line == ": alive" for line in stream.iter_lines())
+
+
+def test_old_jobs_are_forgotten(models: Path) -> None:
+    few = ServerSettings(models=(str(models / "first"),), limits=RequestLimits(jobs=1))
+    with running(few) as server:
+        jobs = []
+        for seed in range(2):
+            body = {"bars": 1, "max_tokens": 9, "seed": seed, "wait": False}
+            jobs.append(server.client.post("/v1/generate", json=body).json()["job"])
+            server.client.get(jobs[-1]["events"])
+        assert error(server.client.get(jobs[0]["url"]), 404)[0] == "no-job"
+        assert server.client.get(jobs[1]["url"]).json()["job"]["state"] == "finished"
+
+
 # -- clients that go away, limits ------------------------------------------------------------------
 
 

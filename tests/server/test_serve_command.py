@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from made_song import four_bars
 
 from cli_support import call, start
 from test_json import differences, documented
@@ -33,6 +34,11 @@ def test_it_says_where_it_is_answers_and_stops_in_order(models: Path) -> None:
         assert httpx.post(told["url"] + "/v1/generate", json=body, trust_env=False, timeout=60).status_code == 401
         answer = httpx.post(told["url"] + "/v1/generate", json=body, headers=headers, trust_env=False, timeout=60)
         assert answer.json()["model"] == "first"
+        broken = four_bars()[:-30]  # it breaks off in its only track
+        mended = httpx.post(told["url"] + "/v1/continue?bars=1&max_tokens=9", content=broken, trust_env=False,
+                            timeout=60, headers={**headers, "content-type": "audio/midi"})  # fmt: skip
+        [remark] = mended.json()["remarks"]
+        assert "is cut short" in remark
         with httpx.stream("POST", told["url"] + "/v1/generate", json={"bars": 1000}, trust_env=False, timeout=60,
                           headers={**headers, "accept": "text/event-stream"}) as stream:  # fmt: skip
             lines = stream.iter_lines()

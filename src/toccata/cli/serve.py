@@ -21,9 +21,9 @@ TOKEN = "TOCCATA_TOKEN"
 @command(
     "serve",
     examples=(
-        "toccata serve --model models/bach --model base",
-        "TOCCATA_TOKEN=... toccata serve --host 0.0.0.0 --allow-host music.example.org",
-        """curl --data-binary @song.mid "http://127.0.0.1:8765/v1/midi?bars=8" -o longer.mid""",
+        "toccata serve",
+        "toccata serve --port 9000 --model models/bach --model base",
+        "toccata serve --host 0.0.0.0 --allow-host music.example.org --token SECRET",
     ),
 )
 @click.option(
@@ -78,8 +78,8 @@ TOKEN = "TOCCATA_TOKEN"
 def serve(face: Face, **options: Any) -> None:
     """All that writes music, over HTTP, for other programs: JSON or MIDI in, JSON, MIDI or notes as they come out.
 
-    It answers this machine alone, and needs no token then. http://127.0.0.1:8765/v1/openapi.json describes every call.
-    Ctrl-C stops it in order.
+    It answers this machine alone, and needs no token then. http://127.0.0.1:8765/v1/openapi.json describes every call;
+    POST a MIDI file to /v1/midi?bars=8 to get it back with eight more bars. Ctrl-C stops it in order.
     """
     try:
         from toccata.server.app import serve as run

@@ -106,6 +106,7 @@ def writing_answer(call: Call, writing: Writing) -> dict[str, Any]:
         "digest": None if model is None else model.folder.digest,
         "seed": writing.seed,
         "pieces": pieces,
+        "remarks": writing.remarks,
         "tokens": writing.tokens,
         "notes": writing.notes,
         "seconds": round(writing.seconds or 0.0, 3),

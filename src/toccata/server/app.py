@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from toccata.errors import ToccataError, shown
+from toccata.server import remarks
 from toccata.server.decoding import Decoders
 from toccata.server.guard import App, Guard, Scope, public
 from toccata.server.patience import patient
@@ -172,4 +173,5 @@ def serve(settings: ServerSettings, on_ready: Callable[[ServerSettings], None] =
         except BaseException:
             decoders.close()
             raise
-        process(create_app(own, decoders=decoders), lambda: on_ready(own)).run(sockets=[listening])
+        with remarks.listening():
+            process(create_app(own, decoders=decoders), lambda: on_ready(own)).run(sockets=[listening])

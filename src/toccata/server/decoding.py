@@ -16,9 +16,10 @@ from statistics import fmean
 from typing import Any, TypeAlias, TypeVar
 
 from toccata import api
-from toccata.errors import ModelError, ToccataError, shown
+from toccata.errors import ModelError, RequestError, shown
 from toccata.events import Event
 from toccata.musicmodel import Model, Plan, Scheduler, plan
+from toccata.server.remarks import collected
 from toccata.server.settings import ServerSettings
 from toccata.server.writing import Busy as Busy
 from toccata.server.writing import Writing as Writing
@@ -54,14 +55,17 @@ class Decoder:
         self._writings: list[Writing] = []
         self._news = self._stopping = False
         self._ready = threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"decoder of {self.model.name}", daemon=True)
         self._thread.start()
         self._ready.wait()
+        if self._error is not None:
+            raise self._error
 
     @property
     def fresh(self) -> bool:
-        """Whether its folder is still the one that was opened."""
-        return _mark(self.path) == self._mark
+        """Whether its folder is still the one that was opened, and it takes more to write."""
+        return not self._stopping and _mark(self.path) == self._mark
 
     @property
     def idle(self) -> bool:
@@ -97,24 +101,36 @@ class Decoder:
     # -- the decoding thread -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        with self.model.scheduler(ROWS) as scheduler:
-            self._warm(scheduler)
+        try:
+            with self.model.scheduler(ROWS) as scheduler, collected():
+                self._warm(scheduler)
+                self._ready.set()
+                self._decode(scheduler)
+        except Exception as error:  # it cannot be opened, or a fault that is no sequence's own
+            self._error = error
+            with self._some:
+                self._stopping = True  # so that the next request opens the model again
+                failed, self._writings = self._writings, []
+            for writing in failed:
+                writing.cancel()
+                self._workers.submit(writing.finish, error)
+        finally:
             self._ready.set()
-            while True:
-                with self._some:
-                    self._some.wait_for(lambda: self._news or scheduler.busy or self._stopping)
-                    self._news = False
-                    if self._stopping and not self._writings:
-                        return
-                    begun = self._admitted()
-                for writing, number in begun:
-                    self._workers.submit(self._start, writing, number, scheduler)
-                try:
-                    if scheduler.busy:
-                        scheduler.step()
-                except Exception as error:  # a fault that is no sequence's own: begin again without any
-                    self._fail_all(scheduler, error)
-                self._settle()
+
+    def _decode(self, scheduler: Scheduler) -> None:
+        """Write what comes, until it is closed and all is written."""
+        while True:
+            with self._some:
+                self._some.wait_for(lambda: self._news or scheduler.busy)
+                self._news = False
+                if self._stopping and not self._writings:
+                    return
+                begun = self._admitted()
+            for writing, number in begun:
+                self._workers.submit(self._start, writing, number, scheduler)
+            if scheduler.busy:
+                scheduler.step()
+            self._settle()
 
     def _warm(self, scheduler: Scheduler) -> None:
         """Write a few tokens, so that the first request finds everything loaded."""
@@ -122,7 +138,7 @@ class Decoder:
             for verb in plan(self.model, "generate", bars=1, max_tokens=8, seed=0).verbs:
                 scheduler.submit(verb, lambda _: None)
             scheduler.run()
-        except ToccataError:  # what is wrong is said to the first client
+        except RequestError:  # a model that cannot write new music
             scheduler.close()
 
     def _admitted(self) -> list[tuple[Writing, int]]:
@@ -141,7 +157,8 @@ class Decoder:
         return found
 
     def _start(self, writing: Writing, number: int, scheduler: Scheduler) -> None:
-        writing.start(number, scheduler.submit)
+        with collected(writing.remarks):
+            writing.start(number, scheduler.submit)
         self._wake()
 
     def _settle(self) -> None:
@@ -153,14 +170,6 @@ class Decoder:
                     self._writings.remove(writing)
                     self._news = True  # its rows are free
                 self._workers.submit(writing.finish)
-
-    def _fail_all(self, scheduler: Scheduler, error: Exception) -> None:
-        with self._some:
-            failed, self._writings = self._writings, []
-        scheduler.close()
-        for writing in failed:
-            writing.cancel()
-            self._workers.submit(writing.finish, error)
 
 
 class Decoders:
@@ -179,8 +188,8 @@ class Decoders:
         self.settings, self.places = settings or ServerSettings(), list(places)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="toccata worker")
         self._others = ThreadPoolExecutor(_WORKERS // 2, thread_name_prefix="toccata function")
-        self._open: dict[Path, Decoder] = {}  # the one used last is the last
-        self._opening: dict[Path, threading.Lock] = {}
+        self._openers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="toccata opener")
+        self._open: dict[Path, Future[Decoder]] = {}  # open or about to be; the one used last is the last
         self._known: dict[str | None, tuple[Path, _Mark]] = {}  # where the models are, by their names
         self._lock = threading.Lock()
         self._active: set[Writing] = set()
@@ -233,32 +242,31 @@ class Decoders:
         Raises:
             ModelError: There is no such model, or it cannot be opened.
         """
-        path = self.path_of(name)
+        return self._opened(self.path_of(name)).result()
+
+    def _opened(self, path: Path) -> Future[Decoder]:
+        """Return the decoder of a model folder, open or about to be."""
         with self._lock:
-            opening = self._opening.setdefault(path, threading.Lock())
-        with opening:  # others wait for it, and not for the other models
-            with self._lock:
-                found = self._open.pop(path, None)
-                if found is not None and found.fresh:
-                    self._open[path] = found
-                    return found
-            if found is not None:
-                found.close()
+            found = self._open.pop(path, None)
+            if found is not None and not _is_over(found):
+                self._open[path] = found
+                return found
             if self._closed:
-                raise ModelError("the server is being stopped")
-            made = Decoder(path, self._workers)
-            with self._lock:
-                self._open[path] = made
-                self._close_idle()
+                raise ModelError("the server is being stopped", kind="stopping")
+            if found is not None and found.exception() is None:
+                found.result().close()
+            made = self._open[path] = self._openers.submit(Decoder, path, self._workers)
+            self._close_idle()
             return made
 
     def _close_idle(self) -> None:
         """Close the models that were used longest ago, while more are open than are allowed."""
-        for path, decoder in list(self._open.items())[:-1]:
+        for path, future in list(self._open.items())[:-1]:
             if len(self._open) <= self.settings.limits.models:
                 return
-            if decoder.idle:
-                decoder.close()
+            if future.done() and (future.exception() is not None or future.result().idle):
+                if future.exception() is None:
+                    future.result().close()
                 del self._open[path]
 
     def warm(self, name: str | None = None) -> None:
@@ -316,13 +324,31 @@ class Decoders:
             writing.finish()
             return
         try:
-            begun = False
-            while not begun:  # where the model is replaced between these two lines, the new one is planned with
-                decoder = self.decoder(model)
-                planned = plan(decoder.model, writing.verb, *([] if song is None else [song]), **arguments)
-                begun = decoder.add(writing, planned)
+            opened = self._opened(self.path_of(model))
         except Exception as error:
             writing.finish(error)
+            return
+        # While a model is being opened, no worker waits for it: others have work for them.
+        opened.add_done_callback(lambda _: self._workers.submit(self._add, writing, opened, model, song, arguments))
+
+    def _add(
+        self,
+        writing: Writing,
+        opened: Future[Decoder],
+        model: str | None,
+        song: bytes | None,
+        arguments: dict[str, Any],
+    ) -> None:
+        try:
+            decoder = opened.result()
+            with collected(writing.remarks):
+                planned = plan(decoder.model, writing.verb, *([] if song is None else [song]), **arguments)
+            if decoder.add(writing, planned):
+                return
+        except Exception as error:
+            writing.finish(error)
+            return
+        self._plan(writing, model, song, arguments)  # the model was replaced meanwhile
 
     def _done(self, on_done: Callable[[Writing], None] | None) -> Callable[[Writing], None]:
         def ended(writing: Writing) -> None:
@@ -350,16 +376,25 @@ class Decoders:
     def close(self) -> None:
         """Stop all verbs, and end the threads."""
         with self._lock:
-            self._closed, active, decoders = True, list(self._active), list(self._open.values())
+            self._closed, active, opened = True, list(self._active), list(self._open.values())
             self._open.clear()
         for writing in active:
             writing.cancel()
+        self._openers.shutdown()
+        decoders = [future.result() for future in opened if future.exception() is None]
         for decoder in decoders:
             decoder.close()
         for decoder in decoders:
             decoder.join()
+        for writing in active:
+            writing.wait()
         self._workers.shutdown()
         self._others.shutdown(cancel_futures=True)
+
+
+def _is_over(opened: Future[Decoder]) -> bool:
+    """Whether a model has to be opened again: it could not be, it is closed, or its folder was replaced."""
+    return opened.done() and (opened.exception() is not None or not opened.result().fresh)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from toccata.errors import RequestError, ToccataError
 from toccata.events import Event
 from toccata.server.answers import encoded, error_of, event_answer, status_of, writing_answer
 from toccata.server.decoding import Decoders
+from toccata.server.remarks import quietly
 from toccata.server.requests import Call
 from toccata.server.settings import RequestLimits
 from toccata.server.writing import Writing
@@ -58,7 +59,7 @@ class Job:
         self.done = asyncio.Event()
         self.named = not call.wait  # else nobody comes back to it
         self.log: list[tuple[str, dict[str, Any]]] = []
-        self._changed = asyncio.Event()
+        self._readers: set[asyncio.Future[None]] = set()  # that wait for the next event
         self._why: Ended | None = None
         self._lock = threading.Lock()
         self._arrived: list[tuple[str, dict[str, Any]]] = []  # from other threads
@@ -77,7 +78,7 @@ class Job:
         answer, midi, error = None, None, writing.error
         if error is None and not writing.cancelled:
             try:
-                answer = encoded(writing_answer(self.call, writing))
+                answer = encoded(quietly(writing_answer, self.call, writing))
                 midi = writing.result[0].midi if writing.result else None
             except Exception as failed:
                 error = failed
@@ -91,7 +92,13 @@ class Job:
         with self._lock:
             arrived, self._arrived = self._arrived, []
         self.log += arrived
-        self._changed.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake all who wait for the next event."""
+        for reader in self._readers:
+            if not reader.done():
+                reader.set_result(None)
 
     def _end(self, answer: bytes | None, midi: bytes | None, error: Exception | None) -> None:
         self._look()
@@ -107,7 +114,7 @@ class Job:
         else:
             self.log.append(("error", error_of(self.error)["error"]))
         self.done.set()
-        self._changed.set()
+        self._tell()
 
     @property
     def size(self) -> int:
@@ -143,7 +150,6 @@ class Job:
         """
         log, at = self.log, max(0, after)
         while True:
-            self._changed.clear()
             if at < len(log):
                 some = log[at:]
                 yield b"".join(_block(at + number, *event) for number, event in enumerate(some, 1))
@@ -151,13 +157,14 @@ class Job:
                 continue
             if self.done.is_set():
                 return
+            reader = self._loop.create_future()
+            self._readers.add(reader)
             try:
-                await asyncio.wait_for(self._wait(), heartbeat)
-            except TimeoutError:
+                await asyncio.wait((reader,), timeout=heartbeat)
+            finally:
+                self._readers.discard(reader)
+            if not reader.done():
                 yield b": alive\n\n"
-
-    async def _wait(self) -> None:
-        await self._changed.wait()
 
 
 def _block(number: int, name: str, data: dict[str, Any]) -> bytes:

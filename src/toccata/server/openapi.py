@@ -202,6 +202,7 @@ _WRITING = _object(
     {
         "verb": _TEXT, "model": _or_null(_TEXT), "digest": _or_null(_TEXT),
         "seed": _either(_WHOLE, {"type": "array", "items": _WHOLE}), "pieces": {"type": "array", "items": _PIECE},
+        "remarks": {"type": "array", "items": _TEXT},
         "tokens": _WHOLE, "notes": _WHOLE, "seconds": _NUMBER, "first_note_seconds": _or_null(_NUMBER),
     }
 )  # fmt: skip

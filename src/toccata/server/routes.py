@@ -23,6 +23,7 @@ from toccata.server.jobs import Ended, Job, Jobs, outcome
 from toccata.server.metrics import KIND, ROUTE, Metrics
 from toccata.server.openapi import document
 from toccata.server.operations import JSON, MIDI, OPERATIONS, PICTURES, SOUNDS, STREAM, Operation
+from toccata.server.remarks import quietly
 from toccata.server.requests import FORM, Call, Song, media_type, one_piece, read_call, read_form
 from toccata.server.settings import ServerSettings
 
@@ -88,8 +89,8 @@ class Service:
         header, limits = request.headers.get("content-type", ""), self.settings.limits
         query = request.query_params.multi_items()
         if media_type(header) == FORM:
-            return await asyncio.to_thread(read_form, operation, query, await _parts(request), limits)
-        return await asyncio.to_thread(read_call, operation, header, query, await request.body(), limits)
+            return await asyncio.to_thread(quietly, read_form, operation, query, await _parts(request), limits)
+        return await asyncio.to_thread(quietly, read_call, operation, header, query, await request.body(), limits)
 
     async def job(self, operation: Operation, request: Request) -> Response:
         """Describe a job, with its answer when it is finished."""
@@ -148,7 +149,7 @@ class Service:
         if self.others >= limits.other:
             raise Busy(1)
         self.others += 1
-        future = asyncio.wrap_future(self.decoders.work(function))
+        future = asyncio.wrap_future(self.decoders.work(lambda: quietly(function)))
         future.add_done_callback(self._left)
         try:
             return await asyncio.wait_for(asyncio.shield(future), limits.seconds)

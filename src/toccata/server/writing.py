@@ -11,6 +11,7 @@ from toccata.errors import ToccataError
 from toccata.events import Event, NoteAdded, PieceFinished
 from toccata.musicmodel import Handle, Model, Plan, piece_of
 from toccata.piece import Piece
+from toccata.server.remarks import quietly
 
 
 class Busy(ToccataError):  # noqa: N818 - says what the server is
@@ -38,6 +39,7 @@ class Writing:
         error: The exception that ended it; None: none did.
         result: The pieces, in the plan's order; those that were finished if it was stopped, empty if it failed.
         numbers: For each piece of the result, the number that its events have.
+        remarks: What is to be said of the music that was sent: what is missing in it, or is not used.
         submitted: When it was submitted, in seconds of ``time.monotonic``.
         first_note: Seconds from then to its first note; None: there is none yet.
         seconds: Seconds from then to its end; None: it has not ended.
@@ -56,6 +58,7 @@ class Writing:
         self.error: Exception | None = None
         self.result: list[Piece] = []
         self.numbers: list[int] = []
+        self.remarks: list[str] = []
         self.submitted = time.monotonic()
         self.first_note: float | None = None
         self.seconds: float | None = None
@@ -171,7 +174,7 @@ class Writing:
         if self.error is None:
             written = [(n, one.result) for n, one in enumerate(self._pieces) if one.result is not None]
             try:
-                self.result = self._sort([result for _, result in written])
+                self.result = quietly(self._sort, [result for _, result in written])
                 places = {id(piece_of(result)): n for n, result in written}
                 self.numbers = [places[id(piece)] for piece in self.result]
             except Exception as failed:
