@@ -1,7 +1,18 @@
 /** Calls of the studio's server. Each carries the token that the page's address brought. */
 
 import type {
-  Diff, IdeaRequest, LockedNote, Moved, Operation, PieceState, PieceSummary, Report, Song, StudioState, Take, Training,
+  Diff,
+  IdeaRequest,
+  LockedNote,
+  Moved,
+  Operation,
+  PieceState,
+  PieceSummary,
+  Report,
+  Song,
+  StudioState,
+  Take,
+  Training,
 } from "./protocol";
 
 const TOKEN = "toccata.token";
@@ -110,8 +121,7 @@ export class Api {
   link = (take: string): Promise<{ url: string }> => this.json("POST", of("takes", take, "link"));
   reveal = (take: string): Promise<unknown> => this.json("POST", of("takes", take, "reveal"));
   file = (take: string, kind: "mid" | "wav" | "png"): Promise<Blob> => this.blob(of("takes", take, `file.${kind}`));
-  rate = (a: string, b: string, better: string): Promise<unknown> =>
-    this.json("POST", of("ratings"), { a, b, better });
+  rate = (a: string, b: string, better: string): Promise<unknown> => this.json("POST", of("ratings"), { a, b, better });
 
   soundFont = async (): Promise<ArrayBuffer> => (await this.blob(of("soundfont"))).arrayBuffer();
 

@@ -1,8 +1,6 @@
 /** Every action of the page: its name, its keys, what it does. Shortcuts, help and the palette are made of this. */
 
-import {
-  chooseFiles, changeTake, downloadTake, importFile, shownTake, toggleTheme,
-} from "./app/files";
+import { chooseFiles, changeTake, downloadTake, importFile, shownTake, toggleTheme } from "./app/files";
 import { VERBS } from "./app/requests";
 import type { Studio } from "./app/studio";
 import { GRIDS } from "./app/view";
@@ -36,11 +34,25 @@ const command = (
 ): Command => ({ id, group, name, keys, run, context });
 
 const ROLL_KEYS: readonly (readonly [RollCommand & keyof typeof T.commands, readonly string[]])[] = [
-  ["selectAll", ["Ctrl+A"]], ["copy", ["Ctrl+C"]], ["cut", ["Ctrl+X"]], ["paste", ["Ctrl+V"]],
-  ["duplicate", ["Ctrl+D"]], ["delete", ["Delete", "Backspace"]], ["quantise", ["Q"]],
-  ["up", ["Up"]], ["down", ["Down"]], ["octaveUp", ["Shift+Up"]], ["octaveDown", ["Shift+Down"]],
-  ["left", ["Left"]], ["right", ["Right"]], ["longer", ["Shift+Right", "+"]], ["shorter", ["Shift+Left", "-"]],
-  ["louder", ["Alt+Up"]], ["softer", ["Alt+Down"]], ["nextNote", ["Alt+Right"]], ["previousNote", ["Alt+Left"]],
+  ["selectAll", ["Ctrl+A"]],
+  ["copy", ["Ctrl+C"]],
+  ["cut", ["Ctrl+X"]],
+  ["paste", ["Ctrl+V"]],
+  ["duplicate", ["Ctrl+D"]],
+  ["delete", ["Delete", "Backspace"]],
+  ["quantise", ["Q"]],
+  ["up", ["Up"]],
+  ["down", ["Down"]],
+  ["octaveUp", ["Shift+Up"]],
+  ["octaveDown", ["Shift+Down"]],
+  ["left", ["Left"]],
+  ["right", ["Right"]],
+  ["longer", ["Shift+Right", "+"]],
+  ["shorter", ["Shift+Left", "-"]],
+  ["louder", ["Alt+Up"]],
+  ["softer", ["Alt+Down"]],
+  ["nextNote", ["Alt+Right"]],
+  ["previousNote", ["Alt+Left"]],
 ];
 
 const VERB_KEYS = { continue: "C", infill: "F", accompany: "A", vary: "V", harmonise: "H" } as const;
@@ -50,16 +62,30 @@ const C = T.commands;
 export const COMMANDS: readonly Command[] = [
   command("play", "play", C.play, ["Space"], (s) => s.togglePlaying()),
   command("play", "start", C.start, ["Home"], (s) => goTo(s, 0)),
-  command("play", "stopAtStart", C.start, ["Enter"], (s) => { s.playing.stop(); goTo(s, 0); }, "plain"),
+  command(
+    "play",
+    "stopAtStart",
+    C.start,
+    ["Enter"],
+    (s) => {
+      s.playing.stop();
+      goTo(s, 0);
+    },
+    "plain",
+  ),
   command("play", "end", C.end, ["End"], (s) => goTo(s, s.song?.end ?? 0)),
   command("play", "record", C.record, ["R"], (s) => s.recording.toggle()),
   command("play", "loop", C.loop, ["L"], (s) => s.toggleLoop()),
   command("play", "metronome", C.metronome, ["Ctrl+M"], toggleMetronome),
-  command("play", "follow", C.follow, ["Shift+F"], (s) => { s.playing.follow = !s.playing.follow; s.changed(); }),
+  command("play", "follow", C.follow, ["Shift+F"], (s) => {
+    s.playing.follow = !s.playing.follow;
+    s.changed();
+  }),
 
   ...VERBS.map((verb) => command("ideas", verb, C[verb], [VERB_KEYS[verb]], (s) => s.press(verb))),
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) =>
-    command("ideas", `hear${n}`, C.hear(n), [String(n)], (s) => s.hear(n), "ideas")),
+    command("ideas", `hear${n}`, C.hear(n), [String(n)], (s) => s.hear(n), "ideas"),
+  ),
   command("ideas", "take", C.take, ["Enter", "Ctrl+Enter"], (s) => s.take(), "ideas"),
   command("ideas", "back", C.back, ["Esc"], (s) => s.ideas.close(), "ideas"),
   command("ideas", "again", C.again, ["G"], (s) => s.again()),
@@ -67,12 +93,23 @@ export const COMMANDS: readonly Command[] = [
   command("ideas", "passage", C.passage, ["P"], (s) => s.hearPassage()),
   command("ideas", "options", C.options, ["O"], (s) => s.set({ optionsOpen: !s.view.optionsOpen })),
   command("ideas", "onlyActive", C.onlyActive, ["Y"], (s) =>
-    s.set({ options: { ...s.view.options, onlyActive: !s.view.options.onlyActive } })),
+    s.set({ options: { ...s.view.options, onlyActive: !s.view.options.onlyActive } }),
+  ),
 
   command("edit", "undo", C.undo, ["Ctrl+Z"], (s) => s.undo()),
   command("edit", "redo", C.redo, ["Ctrl+Shift+Z", "Ctrl+Y"], (s) => s.redo()),
   ...ROLL_KEYS.map(([name, keys]) => command("edit", name, C[name], keys, (s) => s.roll?.command(name))),
-  command("edit", "selectNone", C.selectNone, ["Esc"], (s) => { s.roll?.command("selectNone"); s.set({ hint: null }); }, "plain"),
+  command(
+    "edit",
+    "selectNone",
+    C.selectNone,
+    ["Esc"],
+    (s) => {
+      s.roll?.command("selectNone");
+      s.set({ hint: null });
+    },
+    "plain",
+  ),
   command("edit", "lock", C.lock, ["K"], (s) => s.lockSelection()),
   command("edit", "select", C.select, ["1"], (s) => s.set({ tool: "select" }), "plain"),
   command("edit", "draw", C.draw, ["2"], (s) => s.set({ tool: "draw" }), "plain"),
@@ -103,7 +140,9 @@ export const COMMANDS: readonly Command[] = [
   command("takes", "png", C.png, [], (s) => take(s, "png")),
   command("takes", "reveal", C.reveal, [], reveal),
 
-  command("view", "takes", C.takes, ["T"], (s) => s.set({ panel: "takes", tab: s.view.tab === "takes" ? "roll" : "takes" })),
+  command("view", "takes", C.takes, ["T"], (s) =>
+    s.set({ panel: "takes", tab: s.view.tab === "takes" ? "roll" : "takes" }),
+  ),
   command("view", "train", C.train, ["Shift+T"], (s) => s.set({ panel: "train", tab: "train" })),
   command("view", "table", C.table, ["N"], (s) => s.set({ table: !s.view.table })),
   command("view", "zoomIn", C.zoomIn, ["Z"], (s) => s.roll?.zoom(1.25, 1)),

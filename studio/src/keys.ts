@@ -10,7 +10,12 @@ interface Pressed {
 }
 
 const NAMED: Readonly<Record<string, string>> = {
-  " ": "Space", Escape: "Esc", ArrowUp: "Up", ArrowDown: "Down", ArrowLeft: "Left", ArrowRight: "Right",
+  " ": "Space",
+  Escape: "Esc",
+  ArrowUp: "Up",
+  ArrowDown: "Down",
+  ArrowLeft: "Left",
+  ArrowRight: "Right",
 };
 
 /** The name of what was pressed. Ctrl is also Cmd; Shift is named only where it does not make another character. */
@@ -32,4 +37,13 @@ export function shownKey(name: string, mac: boolean): string {
 export const IS_MAC = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 /** Keys that belong to the browser; a page that takes them annoys, or is never asked. */
-export const BROWSER_KEYS: readonly string[] = ["Ctrl+W", "Ctrl+T", "Ctrl+L", "Ctrl+R", "Ctrl+P", "Ctrl+N", "Ctrl+Q", "F5"];
+export const BROWSER_KEYS: readonly string[] = [
+  "Ctrl+W",
+  "Ctrl+T",
+  "Ctrl+L",
+  "Ctrl+R",
+  "Ctrl+P",
+  "Ctrl+N",
+  "Ctrl+Q",
+  "F5",
+];

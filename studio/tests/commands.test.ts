@@ -4,8 +4,11 @@ import { BROWSER_KEYS, keyName } from "../src/keys";
 
 const SITUATIONS = ["ideas", "picker", "plain"] as const;
 
-const press = (key: string, code: string, modifiers: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {}) =>
-  keyName({ key, code, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...modifiers });
+const press = (
+  key: string,
+  code: string,
+  modifiers: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {},
+) => keyName({ key, code, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...modifiers });
 
 describe("commands", () => {
   it.each(SITUATIONS)("give each key one meaning while %s", (situation) => {
@@ -36,9 +39,26 @@ describe("commands", () => {
   });
 
   it("keep the keys that editors share", () => {
-    const shared = { Space: "play", R: "record", M: "mute", "Ctrl+Z": "undo", "Ctrl+Shift+Z": "redo", "Ctrl+A": "selectAll",
-      "Ctrl+D": "duplicate", Delete: "delete", Up: "up", "Shift+Up": "octaveUp", Q: "quantise", L: "loop", "Ctrl+M": "metronome",
-      "Shift+F": "follow", "?": "help", "Ctrl+K": "palette", Home: "start", End: "end" };
+    const shared = {
+      Space: "play",
+      R: "record",
+      M: "mute",
+      "Ctrl+Z": "undo",
+      "Ctrl+Shift+Z": "redo",
+      "Ctrl+A": "selectAll",
+      "Ctrl+D": "duplicate",
+      Delete: "delete",
+      Up: "up",
+      "Shift+Up": "octaveUp",
+      Q: "quantise",
+      L: "loop",
+      "Ctrl+M": "metronome",
+      "Shift+F": "follow",
+      "?": "help",
+      "Ctrl+K": "palette",
+      Home: "start",
+      End: "end",
+    };
     for (const [key, id] of Object.entries(shared)) expect(commandFor(key, "plain")?.id, key).toBe(id);
   });
 });

@@ -7,16 +7,51 @@ import type { Diff, PieceState, Take } from "../src/protocol";
 const BAR = 1920;
 
 function take(id: string, change: Partial<Take> = {}): Take {
-  return { id, piece: "p", parent: "file", kind: "idea", state: "growing", title: id, star: false, created: 1, verb: "infill", bars: [2, 2],
-    tracks: [], request: {}, model: "base", seed: 1, notes: 0, outsideChanged: null, error: null, deleted: false, ...change };
+  return {
+    id,
+    piece: "p",
+    parent: "file",
+    kind: "idea",
+    state: "growing",
+    title: id,
+    star: false,
+    created: 1,
+    verb: "infill",
+    bars: [2, 2],
+    tracks: [],
+    request: {},
+    model: "base",
+    seed: 1,
+    notes: 0,
+    outsideChanged: null,
+    error: null,
+    deleted: false,
+    ...change,
+  };
 }
 
 function state(change: Partial<PieceState> = {}): PieceState {
   return {
-    id: "p", title: "Tune", seq: 3, take: "file", cursor: 0, canUndo: false, canRedo: false, locks: [],
+    id: "p",
+    title: "Tune",
+    seq: 3,
+    take: "file",
+    cursor: 0,
+    canUndo: false,
+    canRedo: false,
+    locks: [],
     takes: [take("file", { kind: "import", state: "finished", parent: null, verb: null })],
-    song: { ticksPerQuarter: 480, end: 4 * BAR, tempos: [[0, 120]], meters: [[0, 4, 4]], keys: [], bars: [0, BAR, 2 * BAR, 3 * BAR, 4 * BAR],
-      tracks: [{ id: "t", name: "Piano", program: 0, drum: false, channel: 0, notes: [0, 480, 60, 80, BAR, 480, 62, 80] }] },
+    song: {
+      ticksPerQuarter: 480,
+      end: 4 * BAR,
+      tempos: [[0, 120]],
+      meters: [[0, 4, 4]],
+      keys: [],
+      bars: [0, BAR, 2 * BAR, 3 * BAR, 4 * BAR],
+      tracks: [
+        { id: "t", name: "Piano", program: 0, drum: false, channel: 0, notes: [0, 480, 60, 80, BAR, 480, 62, 80] },
+      ],
+    },
     ...change,
   };
 }
@@ -40,24 +75,33 @@ function server(answers: Record<string, unknown>) {
     const name = `${init?.method ?? "GET"} ${String(path).replace("/studio/", "")}`;
     requests.push([name, typeof init?.body === "string" ? (JSON.parse(init.body) as unknown) : null]);
     expect(new Headers(init?.headers).get("Authorization")).toBe("Bearer secret");
-    if (!(name in answers)) return new Response(JSON.stringify({ error: { kind: "not-found", message: name } }), { status: 404 });
+    if (!(name in answers))
+      return new Response(JSON.stringify({ error: { kind: "not-found", message: name } }), { status: 404 });
     return new Response(JSON.stringify(answers[name]));
   };
   return { api: new Api("secret", fetcher), requests };
 }
 
-const DIFF: Diff = { removed: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 62, 80] }],
-  added: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 67, 80] }] };
+const DIFF: Diff = {
+  removed: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 62, 80] }],
+  added: [{ track: "t", program: 0, drum: false, name: "Piano", notes: [BAR, 480, 67, 80] }],
+};
 
 function studio(answers: Record<string, unknown>) {
   const { api, requests } = server(answers);
   const log: string[] = [];
   const piece = new OpenPiece(state(), api, new Memory(), {
-    changed: () => undefined, song: () => log.push("song"), refused: (error) => log.push(String(error)), reloaded: () => log.push("reloaded"),
+    changed: () => undefined,
+    song: () => log.push("song"),
+    refused: (error) => log.push(String(error)),
+    reloaded: () => log.push("reloaded"),
   });
   const events: IdeasEvents = {
-    changed: () => undefined, heard: () => undefined, begun: (idea) => log.push(`begun ${idea.take.id}`),
-    finished: (idea, number) => log.push(`finished ${idea.take.id} as ${number}`), failed: (idea) => log.push(`failed ${idea.take.id}`),
+    changed: () => undefined,
+    heard: () => undefined,
+    begun: (idea) => log.push(`begun ${idea.take.id}`),
+    finished: (idea, number) => log.push(`finished ${idea.take.id} as ${number}`),
+    failed: (idea) => log.push(`failed ${idea.take.id}`),
     error: (error) => log.push(String(error)),
   };
   const ideas = new Ideas(api, () => piece, events);
@@ -68,7 +112,11 @@ const REQUEST = { verb: "infill", n: 2, bars: [2, 2] as [number, number], argume
 const idle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 describe("ideas", () => {
-  const answers = { "POST pieces/p/ideas": { ideas: [take("one"), take("two")] }, "GET takes/one/diff": DIFF, "GET takes/two/diff": DIFF };
+  const answers = {
+    "POST pieces/p/ideas": { ideas: [take("one"), take("two")] },
+    "GET takes/one/diff": DIFF,
+    "GET takes/two/diff": DIFF,
+  };
 
   it("are requested on the newest state, and the first is heard", async () => {
     const { ideas, requests } = studio(answers);
@@ -110,7 +158,14 @@ describe("ideas", () => {
   it("of an instrument that is not in the piece get a track of their own", async () => {
     const { ideas } = studio(answers);
     await ideas.request(REQUEST);
-    ideas.onEvent({ type: "idea.notes", take: "one", notes: [[null, 33, false, 0, 240, 40, 80], [null, 0, true, 0, 240, 36, 80]] });
+    ideas.onEvent({
+      type: "idea.notes",
+      take: "one",
+      notes: [
+        [null, 33, false, 0, 240, 40, 80],
+        [null, 0, true, 0, 240, 36, 80],
+      ],
+    });
     expect([...(ideas.current?.layer.added.keys() ?? [])]).toEqual(["new:33", "new:drums"]);
   });
 
@@ -141,17 +196,34 @@ describe("ideas", () => {
 
 describe("a piece", () => {
   it("is edited at once, and says when the server has it", async () => {
-    const { piece } = studio({ "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1, canUndo: true, canRedo: false } });
-    piece.edit([{ type: "notes", track: "t", program: 0, drum: false, name: "Piano", remove: [[0, 480, 60, 80]], add: [[0, 480, 61, 80]] }]);
+    const { piece } = studio({
+      "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1, canUndo: true, canRedo: false },
+    });
+    piece.edit([
+      {
+        type: "notes",
+        track: "t",
+        program: 0,
+        drum: false,
+        name: "Piano",
+        remove: [[0, 480, 60, 80]],
+        add: [[0, 480, 61, 80]],
+      },
+    ]);
     expect([piece.song.track("t")?.notes.pitch[0], piece.saved]).toEqual([61, "saving"]);
     await piece.based(async () => undefined);
     expect([piece.seq, piece.take, piece.saved]).toEqual([4, "edit", "saved"]);
   });
 
   it("drops the locks of notes that are gone, with the edit that removes them", async () => {
-    const { piece, requests } = studio({ "PUT pieces/p/locks": {}, "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1 } });
+    const { piece, requests } = studio({
+      "PUT pieces/p/locks": {},
+      "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1 },
+    });
     await piece.lock([{ track: "t", tick: 0, pitch: 60 }], true);
-    piece.edit([{ type: "notes", track: "t", program: 0, drum: false, name: "Piano", remove: [[0, 480, 60, 80]], add: [] }]);
+    piece.edit([
+      { type: "notes", track: "t", program: 0, drum: false, name: "Piano", remove: [[0, 480, 60, 80]], add: [] },
+    ]);
     await piece.based(async () => undefined);
     expect(requests.map(([name]) => name)).toEqual(["PUT pieces/p/locks", "POST pieces/p/edits"]);
     expect(requests[0]?.[1]).toEqual({ locks: [["t", 0, 60]] });
@@ -161,7 +233,9 @@ describe("a piece", () => {
   it("takes the server's song where it is another, with later edits on top", async () => {
     const other = state().song;
     other.tracks[0]?.notes.splice(0, 4, 0, 480, 50, 80);
-    const { piece } = studio({ "POST pieces/p/undo": { seq: 5, take: "file", cursor: 0, canUndo: false, canRedo: true, song: other } });
+    const { piece } = studio({
+      "POST pieces/p/undo": { seq: 5, take: "file", cursor: 0, canUndo: false, canRedo: true, song: other },
+    });
     piece.canUndo = true;
     await piece.undo();
     expect([piece.song.track("t")?.notes.pitch[0], piece.canRedo, piece.seq]).toEqual([50, true, 5]);

@@ -44,7 +44,8 @@ def studio_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -
         return FileResponse(file, headers={"cache-control": "no-cache"})
 
     listed: list[BaseRoute] = [Route("/", index), *routes(studio)]
-    listed.append(Mount("/page", _Files(directory=page, check_dir=False)))
+    if page.is_dir():
+        listed.append(Mount("/page", _Files(directory=page)))
     return create_app(settings, decoders=studio.decoders, routes=listed, is_public=_is_public, is_page=_is_page)
 
 

@@ -11,8 +11,14 @@ const EDGE = 4;
 export class Curve extends LitElement {
   static override properties = { curve: { attribute: false } };
   static override styles = css`
-    :host { display: block; }
-    canvas { display: block; width: 100%; height: ${HEIGHT}px; }
+    :host {
+      display: block;
+    }
+    canvas {
+      display: block;
+      width: 100%;
+      height: ${HEIGHT}px;
+    }
   `;
 
   declare curve: Training["curve"];
@@ -36,7 +42,9 @@ export class Curve extends LitElement {
 
   override render(): unknown {
     const last = this.curve.at(-1);
-    const text = last ? `${T.train.curve}. ${T.train.step} ${last[0]}, ${T.train.loss} ${(last[2] ?? last[1] ?? 0).toFixed(3)}` : T.train.curve;
+    const text = last
+      ? `${T.train.curve}. ${T.train.step} ${last[0]}, ${T.train.loss} ${(last[2] ?? last[1] ?? 0).toFixed(3)}`
+      : T.train.curve;
     return html`<canvas role="img" aria-label=${text}></canvas>`;
   }
 
@@ -54,12 +62,15 @@ export class Curve extends LitElement {
     canvas.height = Math.round(HEIGHT * scale);
     brush.scale(scale, scale);
     brush.clearRect(0, 0, width, HEIGHT);
-    const values = this.curve.flatMap(([, train, held]) => [train, held]).filter((value): value is number => value !== null);
+    const values = this.curve
+      .flatMap(([, train, held]) => [train, held])
+      .filter((value): value is number => value !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const steps = Math.max(1, this.curve.at(-1)?.[0] ?? 1);
     if (values.length === 0) return;
     const x = (step: number): number => EDGE + (step / steps) * (width - 2 * EDGE);
-    const y = (value: number): number => EDGE + (1 - (high > low ? (value - low) / (high - low) : 0.5)) * (HEIGHT - 2 * EDGE);
+    const y = (value: number): number =>
+      EDGE + (1 - (high > low ? (value - low) / (high - low) : 0.5)) * (HEIGHT - 2 * EDGE);
     const style = getComputedStyle(this);
     brush.lineJoin = "round";
     this.line(brush, 1, x, y, style.getPropertyValue("color"), 1);
@@ -74,7 +85,14 @@ export class Curve extends LitElement {
     }
   }
 
-  private line(brush: CanvasRenderingContext2D, column: 1 | 2, x: (step: number) => number, y: (value: number) => number, colour: string, width: number): void {
+  private line(
+    brush: CanvasRenderingContext2D,
+    column: 1 | 2,
+    x: (step: number) => number,
+    y: (value: number) => number,
+    colour: string,
+    width: number,
+  ): void {
     brush.beginPath();
     let begun = false;
     for (const point of this.curve) {

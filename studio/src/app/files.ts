@@ -15,7 +15,10 @@ export function download(name: string, blob: Blob): void {
 
 /** A file name that every system takes. */
 export function fileName(title: string, kind: string): string {
-  const safe = title.replace(/[^\p{L}\p{N} ._-]+/gu, " ").trim().slice(0, 80);
+  const safe = title
+    .replace(/[^\p{L}\p{N} ._-]+/gu, " ")
+    .trim()
+    .slice(0, 80);
   return `${safe || "piece"}.${kind}`;
 }
 
@@ -71,15 +74,20 @@ export async function deletePiece(studio: Studio, piece: PieceSummary): Promise<
     await studio.refresh();
     studio.notices.say(T.library.deleted(piece.title), {
       label: T.library.undo,
-      run: () => studio.attempt(async () => {
-        await studio.api.restorePiece(piece.id);
-        await studio.refresh();
-      }),
+      run: () =>
+        studio.attempt(async () => {
+          await studio.api.restorePiece(piece.id);
+          await studio.refresh();
+        }),
     });
   });
 }
 
-export async function changeTake(studio: Studio, take: Take, change: { title?: string; star?: boolean }): Promise<void> {
+export async function changeTake(
+  studio: Studio,
+  take: Take,
+  change: { title?: string; star?: boolean },
+): Promise<void> {
   await studio.attempt(async () => {
     studio.piece?.put(await studio.api.changeTake(take.id, change));
   });
@@ -91,10 +99,11 @@ export async function deleteTake(studio: Studio, take: Take): Promise<void> {
     studio.piece?.put({ ...take, deleted: true });
     studio.notices.say(T.takes.deleted(take.title || T.takes.untitled), {
       label: T.takes.undo,
-      run: () => studio.attempt(async () => {
-        await studio.api.restoreTake(take.id);
-        studio.piece?.put({ ...take, deleted: false });
-      }),
+      run: () =>
+        studio.attempt(async () => {
+          await studio.api.restoreTake(take.id);
+          studio.piece?.put({ ...take, deleted: false });
+        }),
     });
   });
 }

@@ -65,7 +65,9 @@ export class Ideas {
     const piece = this.piece();
     if (!piece || !like) return [];
     const { ideas } = await this.api.again(like.take.id, n);
-    const kept = this.chips.filter((idea) => idea.take.state !== "failed").slice(-Math.max(1, MOST_CHIPS - ideas.length));
+    const kept = this.chips
+      .filter((idea) => idea.take.state !== "failed")
+      .slice(-Math.max(1, MOST_CHIPS - ideas.length));
     return this.show(piece, ideas, kept);
   }
 
@@ -124,7 +126,9 @@ export class Ideas {
 
   /** Show ideas that are being written, after the page was loaded again or the piece was opened again. */
   resume(piece: OpenPiece): void {
-    const growing = [...piece.takes.values()].filter(({ state, kind, deleted }) => state === "growing" && kind === "idea" && !deleted);
+    const growing = [...piece.takes.values()].filter(
+      ({ state, kind, deleted }) => state === "growing" && kind === "idea" && !deleted,
+    );
     if (growing.length > 0) this.show(piece, growing.slice(-MOST_CHIPS), []);
   }
 
@@ -191,7 +195,8 @@ export class Ideas {
     idea.take = take;
     idea.layer.finish();
     const here = take.piece === this.piece()?.id;
-    if (take.state !== "failed" && song && here) idea.layer = diffLayer(take.id, await this.api.diff(take.id), song, take.bars);
+    if (take.state !== "failed" && song && here)
+      idea.layer = diffLayer(take.id, await this.api.diff(take.id), song, take.bars);
     if (wasGrowing) this.events.finished(idea, this.chips.indexOf(idea) + 1);
     if (idea === this.current) {
       this.events.heard();

@@ -58,9 +58,12 @@ export function quickInstruments(known: readonly number[]): { label: string; pro
 export function readPitch(text: string): number | null {
   const found = /^\s*([A-Ga-g])([#♯b♭]?)(-?\d)\s*$/.exec(text);
   const letter = found?.[1]?.toUpperCase();
-  const pitch = found && letter
-    ? (Number(found[3]) + 1) * 12 + "C D EF G A B".indexOf(letter) + ({ "#": 1, "♯": 1, b: -1, "♭": -1 }[found[2] ?? ""] ?? 0)
-    : Number(text.trim() || NaN);
+  const pitch =
+    found && letter
+      ? (Number(found[3]) + 1) * 12 +
+        "C D EF G A B".indexOf(letter) +
+        ({ "#": 1, "♯": 1, b: -1, "♭": -1 }[found[2] ?? ""] ?? 0)
+      : Number(text.trim() || NaN);
   return Number.isInteger(pitch) && pitch >= 0 && pitch <= 127 ? pitch : null;
 }
 

@@ -31,6 +31,7 @@ export function changedNote(note: Note, field: Field, text: string, bars: BarLin
     return [Math.round(place), length, pitch, velocity];
   }
   const value = Number(text.trim().replace(",", ".") || NaN);
-  if (field === "length") return value > 0 && value <= 1000 ? [tick, Math.max(1, Math.round(value * quarter)), pitch, velocity] : null;
+  if (field === "length")
+    return value > 0 && value <= 1000 ? [tick, Math.max(1, Math.round(value * quarter)), pitch, velocity] : null;
   return Number.isInteger(value) && value >= 1 && value <= 127 ? [tick, length, pitch, value] : null;
 }

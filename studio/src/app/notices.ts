@@ -77,11 +77,14 @@ export class Announcer {
     const waiting = this.pending !== null;
     this.pending = text;
     if (waiting) return;
-    this.later(() => {
-      const newest = this.pending;
-      this.pending = null;
-      this.next = this.now() + this.gap;
-      if (newest !== null) this.show(newest);
-    }, Math.max(0, this.next - now));
+    this.later(
+      () => {
+        const newest = this.pending;
+        this.pending = null;
+        this.next = this.now() + this.gap;
+        if (newest !== null) this.show(newest);
+      },
+      Math.max(0, this.next - now),
+    );
   }
 }

@@ -82,8 +82,18 @@ export class OpenPiece {
     this.events.song(null);
   }
 
-  undo = (): Promise<void> => this.move((seq) => this.api.undo(this.id, seq), () => this.canUndo, true);
-  redo = (): Promise<void> => this.move((seq) => this.api.redo(this.id, seq), () => this.canRedo, true);
+  undo = (): Promise<void> =>
+    this.move(
+      (seq) => this.api.undo(this.id, seq),
+      () => this.canUndo,
+      true,
+    );
+  redo = (): Promise<void> =>
+    this.move(
+      (seq) => this.api.redo(this.id, seq),
+      () => this.canRedo,
+      true,
+    );
   goto = (take: string): Promise<void> => this.move((seq) => this.api.goto(this.id, seq, take));
   accept = (take: string): Promise<void> => this.move((seq) => this.api.accept(this.id, seq, take));
 
@@ -157,7 +167,11 @@ export class OpenPiece {
     this.events.reloaded();
   }
 
-  private move(request: (seq: number) => Promise<Moved>, allowed: () => boolean = () => true, shown = false): Promise<void> {
+  private move(
+    request: (seq: number) => Promise<Moved>,
+    allowed: () => boolean = () => true,
+    shown = false,
+  ): Promise<void> {
     return this.outbox.then(async () => {
       if (!allowed()) return;
       let moved: Moved;
@@ -182,7 +196,9 @@ export class OpenPiece {
 
   /** Locks of notes that are still there. */
   private standing(locks: NoteSet): NoteSet {
-    const gone = locks.refs.filter(({ track, tick, pitch }) => (this.song.track(track)?.notes.find(tick, pitch) ?? -1) < 0);
+    const gone = locks.refs.filter(
+      ({ track, tick, pitch }) => (this.song.track(track)?.notes.find(tick, pitch) ?? -1) < 0,
+    );
     return gone.length > 0 ? locks.without(gone) : locks;
   }
 }
@@ -200,8 +216,9 @@ export function isIn(song: SongData, operations: readonly Operation[]): boolean 
     const removed = resolved(song, refs(operation.remove)).get(operation.track) ?? [];
     const has = (note: (typeof operation.add)[number]): boolean =>
       added.some((other) => other.every((value, index) => value === note[index]));
-    const kept = removed.some((old) => operation.remove.some((note) => note.every((value, index) => value === old[index])));
+    const kept = removed.some((old) =>
+      operation.remove.some((note) => note.every((value, index) => value === old[index])),
+    );
     return operation.add.every(has) && !kept && operation.add.length + operation.remove.length > 0;
   });
 }
-

@@ -27,17 +27,57 @@ export interface Options {
 }
 
 export const DEFAULTS: Readonly<Options> = {
-  n: null, bars: 8, key: "", tempo: null, density: null, programs: [], style: "", chords: "", temperature: null,
-  register: null, polyphony: null, end: false, keep: "rhythm", strength: 0.8, voices: ["alto", "tenor", "bass"],
-  onlyActive: false, seed: null,
+  n: null,
+  bars: 8,
+  key: "",
+  tempo: null,
+  density: null,
+  programs: [],
+  style: "",
+  chords: "",
+  temperature: null,
+  register: null,
+  polyphony: null,
+  end: false,
+  keep: "rhythm",
+  strength: 0.8,
+  voices: ["alto", "tenor", "bass"],
+  onlyActive: false,
+  seed: null,
 };
 
 export type Control = Exclude<keyof Options, "bars">;
 
 /** The controls that each verb knows. */
 export const CONTROLS: Readonly<Record<Verb, readonly Control[]>> = {
-  generate: ["n", "key", "tempo", "density", "programs", "style", "chords", "temperature", "register", "polyphony", "end", "seed"],
-  continue: ["n", "key", "tempo", "density", "programs", "style", "chords", "temperature", "register", "polyphony", "end", "seed"],
+  generate: [
+    "n",
+    "key",
+    "tempo",
+    "density",
+    "programs",
+    "style",
+    "chords",
+    "temperature",
+    "register",
+    "polyphony",
+    "end",
+    "seed",
+  ],
+  continue: [
+    "n",
+    "key",
+    "tempo",
+    "density",
+    "programs",
+    "style",
+    "chords",
+    "temperature",
+    "register",
+    "polyphony",
+    "end",
+    "seed",
+  ],
   infill: ["n", "onlyActive", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   accompany: ["n", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   vary: ["n", "onlyActive", "keep", "strength", "key", "temperature", "seed"],

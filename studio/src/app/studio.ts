@@ -87,7 +87,12 @@ export class Studio {
   get model(): ModelRow | null {
     const models = this.server?.models ?? [];
     const wanted = this.view.model ?? this.server?.defaultModel;
-    return models.find((model) => model.name === wanted) ?? models.find((model) => model.name === this.server?.defaultModel) ?? models[0] ?? null;
+    return (
+      models.find((model) => model.name === wanted) ??
+      models.find((model) => model.name === this.server?.defaultModel) ??
+      models[0] ??
+      null
+    );
   }
 
   get situation(): Situation {
@@ -223,7 +228,16 @@ export class Studio {
     this.ideas.reset();
     this.compared = null;
     const first = this.piece.song.tracks[0]?.track ?? null;
-    Object.assign(this.view, { selection: [], range: null, activeTrack: first, hidden: new Set(), compare: null, loopOn: false, hint: null, picker: null });
+    Object.assign(this.view, {
+      selection: [],
+      range: null,
+      activeTrack: first,
+      hidden: new Set(),
+      compare: null,
+      loopOn: false,
+      hint: null,
+      picker: null,
+    });
     this.playing.setMuted(new Set(), new Set());
     this.playing.setLoop(null);
     this.songChanged(null);
@@ -265,16 +279,24 @@ export class Studio {
     this.playing.setSong(song);
     const { activeTrack, selection } = this.view;
     if (!activeTrack || !song.track(activeTrack)) this.view.activeTrack = song.tracks[0]?.track ?? null;
-    this.view.selection = selection.filter(({ track, tick, pitch }) => (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0);
+    this.view.selection = selection.filter(
+      ({ track, tick, pitch }) => (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0,
+    );
     if (this.view.compare) void this.compare(this.view.compare.take, this.view.compare.heard);
-    if (moved) this.reveal(moved.flatMap((operation) => (operation.type === "notes" ? [...operation.add, ...operation.remove] : [])));
+    if (moved)
+      this.reveal(
+        moved.flatMap((operation) => (operation.type === "notes" ? [...operation.add, ...operation.remove] : [])),
+      );
     this.showLayer();
     this.changed();
   }
 
   /** Scroll to notes, if they are out of sight. */
   private reveal(notes: readonly Note[]): void {
-    const first = notes.reduce<Note | undefined>((early, note) => (early && early[0] <= note[0] ? early : note), undefined);
+    const first = notes.reduce<Note | undefined>(
+      (early, note) => (early && early[0] <= note[0] ? early : note),
+      undefined,
+    );
     const pitches = notes.map((note) => note[2]).sort((a, b) => a - b);
     if (first) this.roll?.reveal(first[0], pitches[pitches.length >> 1]);
   }
@@ -389,7 +411,8 @@ export class Studio {
     const song = this.song;
     const clamped: View["range"] = range && [Math.max(1, range[0]), Math.max(1, range[0], range[1])];
     this.set({ range: clamped, hint: null });
-    if (this.view.loopOn && song) this.playing.setLoop(clamped ? [song.bars.start(clamped[0]), song.bars.start(clamped[1] + 1)] : null);
+    if (this.view.loopOn && song)
+      this.playing.setLoop(clamped ? [song.bars.start(clamped[0]), song.bars.start(clamped[1] + 1)] : null);
     if (clamped) this.announcer.say(T.range.bars(clamped[0], clamped[1]));
   }
 
@@ -419,9 +442,17 @@ export class Studio {
     const on = !next.delete(found.track);
     if (on) next.add(found.track);
     if (which === "hidden") this.set({ hidden: next });
-    else this.playing.setMuted(which === "muted" ? next : this.playing.muted, which === "soloed" ? next : this.playing.soloed);
+    else
+      this.playing.setMuted(
+        which === "muted" ? next : this.playing.muted,
+        which === "soloed" ? next : this.playing.soloed,
+      );
     const name = trackName(found);
-    const say = { muted: [T.notices.muted, T.notices.unmuted], soloed: [T.notices.soloed, () => T.notices.unsoloed], hidden: [T.notices.hidden, T.notices.shown] } as const;
+    const say = {
+      muted: [T.notices.muted, T.notices.unmuted],
+      soloed: [T.notices.soloed, () => T.notices.unsoloed],
+      hidden: [T.notices.hidden, T.notices.shown],
+    } as const;
     this.announcer.say(say[which][on ? 0 : 1](name));
   }
 

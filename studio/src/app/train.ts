@@ -12,25 +12,94 @@ import { chooseFiles, droppedFiles } from "./files";
 const MIDI = ".mid,.midi,.kar,.rmi";
 
 export class Train extends Part {
-  static override properties = { ...Part.properties, over: { state: true }, chosen: { state: true }, kind: { state: true } };
-  static override styles = [controls, css`
-    :host { display: block; overflow: auto; padding: 4px 12px 16px; }
-    .drop { border: 1.5px dashed var(--line-strong); border-radius: var(--radius-big); padding: 14px 10px; text-align: center; margin: 10px 0; }
-    .drop.over { border-color: var(--accent); background: var(--accent-soft); }
-    .drop .row { justify-content: center; margin-top: 8px; flex-wrap: wrap; }
-    form { display: grid; gap: 8px; }
-    label { display: grid; gap: 2px; }
-    label > span { color: var(--ink-2); font-size: var(--size-small); }
-    .two { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
-    .check { border: 1px solid var(--line); border-radius: var(--radius); padding: 8px 10px; font-size: var(--size-small); }
-    .check dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 4px 0 0; }
-    .check dt { color: var(--ink-2); } .check dd { margin: 0; overflow-wrap: anywhere; }
-    .training { border-top: 1px solid var(--line); padding: 10px 0; display: grid; gap: 6px; }
-    progress { width: 100%; height: 6px; accent-color: var(--accent); }
-    .error { color: var(--bad); }
-    .curve { color: var(--ink-2); }
-    h2 { margin: 12px 0 4px; }
-  `];
+  static override properties = {
+    ...Part.properties,
+    over: { state: true },
+    chosen: { state: true },
+    kind: { state: true },
+  };
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+        overflow: auto;
+        padding: 4px 12px 16px;
+      }
+      .drop {
+        border: 1.5px dashed var(--line-strong);
+        border-radius: var(--radius-big);
+        padding: 14px 10px;
+        text-align: center;
+        margin: 10px 0;
+      }
+      .drop.over {
+        border-color: var(--accent);
+        background: var(--accent-soft);
+      }
+      .drop .row {
+        justify-content: center;
+        margin-top: 8px;
+        flex-wrap: wrap;
+      }
+      form {
+        display: grid;
+        gap: 8px;
+      }
+      label {
+        display: grid;
+        gap: 2px;
+      }
+      label > span {
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .two {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 8px;
+      }
+      .check {
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        padding: 8px 10px;
+        font-size: var(--size-small);
+      }
+      .check dl {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 2px 10px;
+        margin: 4px 0 0;
+      }
+      .check dt {
+        color: var(--ink-2);
+      }
+      .check dd {
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+      .training {
+        border-top: 1px solid var(--line);
+        padding: 10px 0;
+        display: grid;
+        gap: 6px;
+      }
+      progress {
+        width: 100%;
+        height: 6px;
+        accent-color: var(--accent);
+      }
+      .error {
+        color: var(--bad);
+      }
+      .curve {
+        color: var(--ink-2);
+      }
+      h2 {
+        margin: 12px 0 4px;
+      }
+    `,
+  ];
 
   declare private over: boolean;
   declare private chosen: string;
@@ -54,15 +123,33 @@ export class Train extends Part {
     const { trainings } = this.studio;
     const up = trainings.uploading;
     return html`<p class="muted small">${T.train.intro}</p>
-      <div class="drop ${this.over ? "over" : ""}" @dragover=${this.dragOver} @dragleave=${() => { this.over = false; }} @drop=${this.drop}>
-        ${up ? html`<p role="status">${T.train.uploading(up.done, up.all)}</p><progress max=${up.all} value=${up.done}></progress>`
-          : html`<p>${T.train.drop}</p><div class="row">
-            <button class="outlined" @click=${() => void this.choose(true)}>${icon("folder")}${T.train.folder}</button>
-            <button class="outlined" @click=${() => void this.choose(false)}>${T.train.files}</button></div>`}
+      <div
+        class="drop ${this.over ? "over" : ""}"
+        @dragover=${this.dragOver}
+        @dragleave=${() => {
+          this.over = false;
+        }}
+        @drop=${this.drop}
+      >
+        ${
+          up
+            ? html`<p role="status">${T.train.uploading(up.done, up.all)}</p>
+                <progress max=${up.all} value=${up.done}></progress>`
+            : html`<p>${T.train.drop}</p>
+                <div class="row">
+                  <button class="outlined" @click=${() => void this.choose(true)}>
+                    ${icon("folder")}${T.train.folder}
+                  </button>
+                  <button class="outlined" @click=${() => void this.choose(false)}>${T.train.files}</button>
+                </div>`
+        }
       </div>
-      ${this.form()}
-      ${trainings.list.length === 0 ? nothing : html`<h2>${T.train.trainings}</h2>`}
-      ${repeat(trainings.list, ({ id }) => id, (training) => this.training(training))}`;
+      ${this.form()} ${trainings.list.length === 0 ? nothing : html`<h2>${T.train.trainings}</h2>`}
+      ${repeat(
+        trainings.list,
+        ({ id }) => id,
+        (training) => this.training(training),
+      )}`;
   }
 
   private form(): TemplateResult {
@@ -72,17 +159,58 @@ export class Train extends Part {
     if (!chosen) return html`<p class="muted">${T.train.noMusic}</p>`;
     const check = trainings.checks.get(chosen.name);
     return html`<form @submit=${this.start}>
-      <label><span>${T.train.music}</span><select name="music" @change=${(event: Event) => { this.chosen = valueOf(event); }}>
-        ${music.map(({ name, files }) => html`<option value=${name} ?selected=${name === chosen.name}>${name} (${T.train.filesCount(files)})</option>`)}</select></label>
-      <div class="row"><button type="button" class="outlined" ?disabled=${check === "running"} @click=${() => void this.studio.attempt(() => trainings.check(chosen.name))}>
-        ${check === "running" ? T.train.checking : T.train.check}</button></div>
+      <label
+        ><span>${T.train.music}</span
+        ><select
+          name="music"
+          @change=${(event: Event) => {
+            this.chosen = valueOf(event);
+          }}
+        >
+          ${music.map(({ name, files }) => html`<option value=${name} ?selected=${name === chosen.name}>${name} (${T.train.filesCount(files)})</option>`)}
+        </select></label
+      >
+      <div class="row">
+        <button
+          type="button"
+          class="outlined"
+          ?disabled=${check === "running"}
+          @click=${() => void this.studio.attempt(() => trainings.check(chosen.name))}
+        >
+          ${check === "running" ? T.train.checking : T.train.check}
+        </button>
+      </div>
       ${check && check !== "running" ? checked(check) : nothing}
-      <label><span>${T.train.kind}</span><select name="kind" @change=${(event: Event) => { this.kind = valueOf(event) as "finetune" | "train"; }}>
-        <option value="finetune" ?selected=${this.kind === "finetune"}>${T.train.finetune}</option><option value="train" ?selected=${this.kind === "train"}>${T.train.train}</option></select></label>
-      ${this.kind === "finetune" ? html`<label><span>${T.train.base}</span><select name="base">
-        ${(server?.models ?? []).map(({ name, title }) => html`<option value=${name} ?selected=${name === this.studio.model?.name}>${title || name}</option>`)}</select></label>` : nothing}
-      <div class="two"><label><span>${T.train.name}</span><input name="name" required maxlength="80" .value=${`${chosen.name}-model`}></label>
-        <label><span>${T.train.minutes}</span><input name="minutes" type="number" min="0.1" step="any" value="10" required></label></div>
+      <label
+        ><span>${T.train.kind}</span
+        ><select
+          name="kind"
+          @change=${(event: Event) => {
+            this.kind = valueOf(event) as "finetune" | "train";
+          }}
+        >
+          <option value="finetune" ?selected=${this.kind === "finetune"}>${T.train.finetune}</option>
+          <option value="train" ?selected=${this.kind === "train"}>${T.train.train}</option>
+        </select></label
+      >
+      ${
+        this.kind === "finetune"
+          ? html`<label
+              ><span>${T.train.base}</span
+              ><select name="base">
+                ${(server?.models ?? []).map(({ name, title }) => html`<option value=${name} ?selected=${name === this.studio.model?.name}>${title || name}</option>`)}
+              </select></label
+            >`
+          : nothing
+      }
+      <div class="two">
+        <label
+          ><span>${T.train.name}</span><input name="name" required maxlength="80" .value=${`${chosen.name}-model`}
+        /></label>
+        <label
+          ><span>${T.train.minutes}</span><input name="minutes" type="number" min="0.1" step="any" value="10" required
+        /></label>
+      </div>
       <div><button class="primary" type="submit">${icon("train")}${T.train.start}</button></div>
     </form>`;
   }
@@ -90,22 +218,29 @@ export class Train extends Part {
   private training(training: Training): TemplateResult {
     const { studio } = this;
     const running = training.state === "running" || training.state === "checking";
-    const steer = (act: "pause" | "resume" | "cancel"): void => void studio.attempt(() => studio.api.steer(training.id, act));
+    const steer = (act: "pause" | "resume" | "cancel"): void =>
+      void studio.attempt(() => studio.api.steer(training.id, act));
     const last = training.curve.at(-1);
     return html`<section class="training" aria-label=${training.name}>
-      <div class="row"><strong class="cut">${training.name}</strong><span class="spread"></span><span class="muted small">${T.train.states[training.state]}</span></div>
+      <div class="row">
+        <strong class="cut">${training.name}</strong><span class="spread"></span
+        ><span class="muted small">${T.train.states[training.state]}</span>
+      </div>
       ${running || training.state === "paused" ? html`<progress max="1" value=${training.done} aria-label=${training.name}></progress>` : nothing}
       ${training.curve.length > 1 ? html`<toccata-curve class="curve" .curve=${training.curve}></toccata-curve>` : nothing}
       <div class="row small muted">
         ${last ? html`<span class="mono">${T.train.step} ${last[0]} · ${T.train.loss} ${(last[2] ?? last[1] ?? 0).toFixed(3)}</span>` : nothing}
-        <span class="spread"></span>${training.secondsLeft !== null && running ? (training.secondsLeft > 0 ? T.train.left(T.minutes(training.secondsLeft)) : T.train.finishing) : nothing}</div>
+        <span class="spread"></span
+        >${training.secondsLeft !== null && running ? (training.secondsLeft > 0 ? T.train.left(T.minutes(training.secondsLeft)) : T.train.finishing) : nothing}
+      </div>
       ${training.error ? html`<p class="error">${training.error}</p>` : nothing}
       <div class="row">
         ${running ? html`<button class="small outlined" @click=${() => steer("pause")}>${T.train.pause}</button>` : nothing}
         ${training.state === "paused" || training.state === "failed" ? html`<button class="small outlined" @click=${() => steer("resume")}>${T.train.resume}</button>` : nothing}
         ${running || training.state === "paused" ? html`<button class="small outlined" @click=${() => steer("cancel")}>${T.train.cancel}</button>` : nothing}
         ${training.samples.map((sample, index) => html`<button class="small outlined" @click=${() => void this.hear(training, sample, index + 1)}>${icon("ear")}${T.train.sample(index + 1)}</button>`)}
-      </div></section>`;
+      </div>
+    </section>`;
   }
 
   /** A sample becomes a piece, and plays. */
@@ -125,7 +260,13 @@ export class Train extends Part {
     const data = new FormData(event.target as HTMLFormElement);
     const text = (name: string): string => String(data.get(name) ?? "").trim();
     const base = text("base");
-    const training = { kind: this.kind, music: text("music"), name: text("name"), minutes: Number(text("minutes")), ...(this.kind === "finetune" && base ? { base } : {}) };
+    const training = {
+      kind: this.kind,
+      music: text("music"),
+      name: text("name"),
+      minutes: Number(text("minutes")),
+      ...(this.kind === "finetune" && base ? { base } : {}),
+    };
     void this.studio.attempt(() => this.studio.trainings.begin(training));
   }
 
@@ -159,15 +300,44 @@ export class Train extends Part {
 function checked(check: MusicCheck): TemplateResult {
   const C = T.train.found;
   const named = (counts: Record<string, number>): string =>
-    Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([name, files]) => `${name} (${files})`).join(", ");
-  return html`<div class="check"><strong>${C.usable(check.accepted, check.files)}</strong>
-    <dl><dt>${C.music}</dt><dd>${C.amount(check.notes, check.hours)}</dd>
-      <dt>${C.instruments}</dt><dd>${named(check.instruments)}</dd><dt>${C.meters}</dt><dd>${named(check.meters)}</dd>
-      <dt>${C.grid}</dt><dd>${Math.round(check.quantised * 100)} %</dd></dl>
-    ${check.rejected.length === 0 ? nothing : html`<details><summary>${C.rejected(check.rejected.length)}</summary>
-      <ul>${check.rejected.map(({ path, reason, message }) => html`<li>${path}: ${message ?? reason ?? ""}</li>`)}</ul></details>`}
-    ${check.duplicates.length === 0 ? nothing : html`<details><summary>${C.duplicates(check.duplicates.length)}</summary>
-      <ul>${check.duplicates.map((group) => html`<li>${group.join(", ")}</li>`)}</ul></details>`}</div>`;
+    Object.entries(counts)
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 8)
+      .map(([name, files]) => `${name} (${files})`)
+      .join(", ");
+  return html`<div class="check">
+    <strong>${C.usable(check.accepted, check.files)}</strong>
+    <dl>
+      <dt>${C.music}</dt>
+      <dd>${C.amount(check.notes, check.hours)}</dd>
+      <dt>${C.instruments}</dt>
+      <dd>${named(check.instruments)}</dd>
+      <dt>${C.meters}</dt>
+      <dd>${named(check.meters)}</dd>
+      <dt>${C.grid}</dt>
+      <dd>${Math.round(check.quantised * 100)} %</dd>
+    </dl>
+    ${
+      check.rejected.length === 0
+        ? nothing
+        : html`<details>
+            <summary>${C.rejected(check.rejected.length)}</summary>
+            <ul>
+              ${check.rejected.map(({ path, reason, message }) => html`<li>${path}: ${message ?? reason ?? ""}</li>`)}
+            </ul>
+          </details>`
+    }
+    ${
+      check.duplicates.length === 0
+        ? nothing
+        : html`<details>
+            <summary>${C.duplicates(check.duplicates.length)}</summary>
+            <ul>
+              ${check.duplicates.map((group) => html`<li>${group.join(", ")}</li>`)}
+            </ul>
+          </details>`
+    }
+  </div>`;
 }
 
 define("toccata-train", Train);

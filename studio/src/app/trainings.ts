@@ -21,7 +21,8 @@ export class Trainings {
     const old = this.list.find((other) => other.id === training.id);
     this.list = old ? this.list.map((other) => (other === old ? training : other)) : [training, ...this.list];
     // A finished training is a model that can be chosen.
-    if (training.state === "finished" && old?.state !== "finished") void this.studio.attempt(() => this.studio.refresh());
+    if (training.state === "finished" && old?.state !== "finished")
+      void this.studio.attempt(() => this.studio.refresh());
     this.studio.changed();
   }
 

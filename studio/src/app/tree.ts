@@ -14,7 +14,11 @@ export interface TreeRow {
 export function treeRows(takes: readonly Take[], head: string | null, starredOnly = false): TreeRow[] {
   const all = new Map(takes.map((take) => [take.id, take]));
   const shown = takes.filter((take) => !take.deleted);
-  if (starredOnly) return shown.filter(({ star }) => star).sort(newest).map((take) => ({ take, depth: 0 }));
+  if (starredOnly)
+    return shown
+      .filter(({ star }) => star)
+      .sort(newest)
+      .map((take) => ({ take, depth: 0 }));
   const parentOf = (take: Take): string | null => {
     let parent = take.parent === null ? undefined : all.get(take.parent);
     while (parent?.deleted) parent = parent.parent === null ? undefined : all.get(parent.parent);
@@ -28,10 +32,12 @@ export function treeRows(takes: readonly Take[], head: string | null, starredOnl
     else children.set(parent, [take]);
   }
   const main = new Set<string>();
-  for (let take = head === null ? undefined : all.get(head); take; take = all.get(parentOf(take) ?? "")) main.add(take.id);
+  for (let take = head === null ? undefined : all.get(head); take; take = all.get(parentOf(take) ?? ""))
+    main.add(take.id);
   const rows: TreeRow[] = [];
   const pending: { take: Take; depth: number; done: boolean }[] = (children.get(null) ?? [])
-    .sort((a, b) => newest(b, a)).map((take) => ({ take, depth: 0, done: false }));
+    .sort((a, b) => newest(b, a))
+    .map((take) => ({ take, depth: 0, done: false }));
   // Without recursion: a long afternoon of edits is a long line of parents.
   while (pending.length > 0) {
     const top = pending.pop();

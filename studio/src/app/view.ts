@@ -10,7 +10,15 @@ export type Dialog = "help" | "palette" | "library" | "new" | "soundfont" | null
 export type Theme = "system" | "light" | "dark";
 
 export const GRIDS: readonly (readonly [name: string, quarters: number])[] = [
-  ["1/1", 4], ["1/2", 2], ["1/4", 1], ["1/8", 1 / 2], ["1/8T", 1 / 3], ["1/16", 1 / 4], ["1/16T", 1 / 6], ["1/32", 1 / 8], ["", 0],
+  ["1/1", 4],
+  ["1/2", 2],
+  ["1/4", 1],
+  ["1/8", 1 / 2],
+  ["1/8T", 1 / 3],
+  ["1/16", 1 / 4],
+  ["1/16T", 1 / 6],
+  ["1/32", 1 / 8],
+  ["", 0],
 ];
 
 export class View {

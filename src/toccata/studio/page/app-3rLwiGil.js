@@ -1,220 +1,866 @@
-import{V as xs,T as c,t as Ms,G as Bt,c as Vt,i as we,a as Dt,s as Ss,d as xe,b as hi,f as di,r as As,e as ui,n as pi,u as fi,g as gi,h as mi,D as He,j as Kt,k as fe,N as Wt,l as bi,m as $i,o as qt,p as U,q as Pe,v as Ne,w as Es,x as ki,y as yi,z as Ft,A as ge,B as V,C as _s,E as bt,F as Ts,H as vi,I as $t,J as Cs,K as Ls,L as Rs,M as xt,O as wi,P as zs,Q as xi,R as Mi,S as Oe,U as Hs,W as Si}from"./index-DxMQoU2E.js";const Ut=globalThis,Me=Ut.ShadowRoot&&(Ut.ShadyCSS===void 0||Ut.ShadyCSS.nativeShadow)&&"adoptedStyleSheets"in Document.prototype&&"replace"in CSSStyleSheet.prototype,Se=Symbol(),Ie=new WeakMap;let Ps=class{constructor(t,e,s){if(this._$cssResult$=!0,s!==Se)throw Error("CSSResult is not constructable. Use `unsafeCSS` or `css` instead.");this.cssText=t,this.t=e}get styleSheet(){let t=this.o;const e=this.t;if(Me&&t===void 0){const s=e!==void 0&&e.length===1;s&&(t=Ie.get(e)),t===void 0&&((this.o=t=new CSSStyleSheet).replaceSync(this.cssText),s&&Ie.set(e,t))}return t}toString(){return this.cssText}};const Ai=o=>new Ps(typeof o=="string"?o:o+"",void 0,Se),z=(o,...t)=>{const e=o.length===1?o[0]:t.reduce((s,i,n)=>s+(a=>{if(a._$cssResult$===!0)return a.cssText;if(typeof a=="number")return a;throw Error("Value passed to 'css' function must be a 'css' function result: "+a+". Use 'unsafeCSS' to pass non-literal values, but take care to ensure page security.")})(i)+o[n+1],o[0]);return new Ps(e,o,Se)},Ei=(o,t)=>{if(Me)o.adoptedStyleSheets=t.map(e=>e instanceof CSSStyleSheet?e:e.styleSheet);else for(const e of t){const s=document.createElement("style"),i=Ut.litNonce;i!==void 0&&s.setAttribute("nonce",i),s.textContent=e.cssText,o.appendChild(s)}},De=Me?o=>o:o=>o instanceof CSSStyleSheet?(t=>{let e="";for(const s of t.cssRules)e+=s.cssText;return Ai(e)})(o):o;const{is:_i,defineProperty:Ti,getOwnPropertyDescriptor:Ci,getOwnPropertyNames:Li,getOwnPropertySymbols:Ri,getPrototypeOf:zi}=Object,te=globalThis,Ue=te.trustedTypes,Hi=Ue?Ue.emptyScript:"",Pi=te.reactiveElementPolyfillSupport,kt=(o,t)=>o,me={toAttribute(o,t){switch(t){case Boolean:o=o?Hi:null;break;case Object:case Array:o=o==null?o:JSON.stringify(o)}return o},fromAttribute(o,t){let e=o;switch(t){case Boolean:e=o!==null;break;case Number:e=o===null?null:Number(o);break;case Object:case Array:try{e=JSON.parse(o)}catch{e=null}}return e}},Ns=(o,t)=>!_i(o,t),Be={attribute:!0,type:String,converter:me,reflect:!1,useDefault:!1,hasChanged:Ns};Symbol.metadata??=Symbol("metadata"),te.litPropertyMetadata??=new WeakMap;let tt=class extends HTMLElement{static addInitializer(t){this._$Ei(),(this.l??=[]).push(t)}static get observedAttributes(){return this.finalize(),this._$Eh&&[...this._$Eh.keys()]}static createProperty(t,e=Be){if(e.state&&(e.attribute=!1),this._$Ei(),this.prototype.hasOwnProperty(t)&&((e=Object.create(e)).wrapped=!0),this.elementProperties.set(t,e),!e.noAccessor){const s=Symbol(),i=this.getPropertyDescriptor(t,s,e);i!==void 0&&Ti(this.prototype,t,i)}}static getPropertyDescriptor(t,e,s){const{get:i,set:n}=Ci(this.prototype,t)??{get(){return this[e]},set(a){this[e]=a}};return{get:i,set(a){const r=i?.call(this);n?.call(this,a),this.requestUpdate(t,r,s)},configurable:!0,enumerable:!0}}static getPropertyOptions(t){return this.elementProperties.get(t)??Be}static _$Ei(){if(this.hasOwnProperty(kt("elementProperties")))return;const t=zi(this);t.finalize(),t.l!==void 0&&(this.l=[...t.l]),this.elementProperties=new Map(t.elementProperties)}static finalize(){if(this.hasOwnProperty(kt("finalized")))return;if(this.finalized=!0,this._$Ei(),this.hasOwnProperty(kt("properties"))){const e=this.properties,s=[...Li(e),...Ri(e)];for(const i of s)this.createProperty(i,e[i])}const t=this[Symbol.metadata];if(t!==null){const e=litPropertyMetadata.get(t);if(e!==void 0)for(const[s,i]of e)this.elementProperties.set(s,i)}this._$Eh=new Map;for(const[e,s]of this.elementProperties){const i=this._$Eu(e,s);i!==void 0&&this._$Eh.set(i,e)}this.elementStyles=this.finalizeStyles(this.styles)}static finalizeStyles(t){const e=[];if(Array.isArray(t)){const s=new Set(t.flat(1/0).reverse());for(const i of s)e.unshift(De(i))}else t!==void 0&&e.push(De(t));return e}static _$Eu(t,e){const s=e.attribute;return s===!1?void 0:typeof s=="string"?s:typeof t=="string"?t.toLowerCase():void 0}constructor(){super(),this._$Ep=void 0,this.isUpdatePending=!1,this.hasUpdated=!1,this._$Em=null,this._$Ev()}_$Ev(){this._$ES=new Promise(t=>this.enableUpdating=t),this._$AL=new Map,this._$E_(),this.requestUpdate(),this.constructor.l?.forEach(t=>t(this))}addController(t){(this._$EO??=new Set).add(t),this.renderRoot!==void 0&&this.isConnected&&t.hostConnected?.()}removeController(t){this._$EO?.delete(t)}_$E_(){const t=new Map,e=this.constructor.elementProperties;for(const s of e.keys())this.hasOwnProperty(s)&&(t.set(s,this[s]),delete this[s]);t.size>0&&(this._$Ep=t)}createRenderRoot(){const t=this.shadowRoot??this.attachShadow(this.constructor.shadowRootOptions);return Ei(t,this.constructor.elementStyles),t}connectedCallback(){this.renderRoot??=this.createRenderRoot(),this.enableUpdating(!0),this._$EO?.forEach(t=>t.hostConnected?.())}enableUpdating(t){}disconnectedCallback(){this._$EO?.forEach(t=>t.hostDisconnected?.())}attributeChangedCallback(t,e,s){this._$AK(t,s)}_$ET(t,e){const s=this.constructor.elementProperties.get(t),i=this.constructor._$Eu(t,s);if(i!==void 0&&s.reflect===!0){const n=(s.converter?.toAttribute!==void 0?s.converter:me).toAttribute(e,s.type);this._$Em=t,n==null?this.removeAttribute(i):this.setAttribute(i,n),this._$Em=null}}_$AK(t,e){const s=this.constructor,i=s._$Eh.get(t);if(i!==void 0&&this._$Em!==i){const n=s.getPropertyOptions(i),a=typeof n.converter=="function"?{fromAttribute:n.converter}:n.converter?.fromAttribute!==void 0?n.converter:me;this._$Em=i;const r=a.fromAttribute(e,n.type);this[i]=r??this._$Ej?.get(i)??r,this._$Em=null}}requestUpdate(t,e,s,i=!1,n){if(t!==void 0){const a=this.constructor;if(i===!1&&(n=this[t]),s??=a.getPropertyOptions(t),!((s.hasChanged??Ns)(n,e)||s.useDefault&&s.reflect&&n===this._$Ej?.get(t)&&!this.hasAttribute(a._$Eu(t,s))))return;this.C(t,e,s)}this.isUpdatePending===!1&&(this._$ES=this._$EP())}C(t,e,{useDefault:s,reflect:i,wrapped:n},a){s&&!(this._$Ej??=new Map).has(t)&&(this._$Ej.set(t,a??e??this[t]),n!==!0||a!==void 0)||(this._$AL.has(t)||(this.hasUpdated||s||(e=void 0),this._$AL.set(t,e)),i===!0&&this._$Em!==t&&(this._$Eq??=new Set).add(t))}async _$EP(){this.isUpdatePending=!0;try{await this._$ES}catch(e){Promise.reject(e)}const t=this.scheduleUpdate();return t!=null&&await t,!this.isUpdatePending}scheduleUpdate(){return this.performUpdate()}performUpdate(){if(!this.isUpdatePending)return;if(!this.hasUpdated){if(this.renderRoot??=this.createRenderRoot(),this._$Ep){for(const[i,n]of this._$Ep)this[i]=n;this._$Ep=void 0}const s=this.constructor.elementProperties;if(s.size>0)for(const[i,n]of s){const{wrapped:a}=n,r=this[i];a!==!0||this._$AL.has(i)||r===void 0||this.C(i,void 0,n,r)}}let t=!1;const e=this._$AL;try{t=this.shouldUpdate(e),t?(this.willUpdate(e),this._$EO?.forEach(s=>s.hostUpdate?.()),this.update(e)):this._$EM()}catch(s){throw t=!1,this._$EM(),s}t&&this._$AE(e)}willUpdate(t){}_$AE(t){this._$EO?.forEach(e=>e.hostUpdated?.()),this.hasUpdated||(this.hasUpdated=!0,this.firstUpdated(t)),this.updated(t)}_$EM(){this._$AL=new Map,this.isUpdatePending=!1}get updateComplete(){return this.getUpdateComplete()}getUpdateComplete(){return this._$ES}shouldUpdate(t){return!0}update(t){this._$Eq&&=this._$Eq.forEach(e=>this._$ET(e,this[e])),this._$EM()}updated(t){}firstUpdated(t){}};tt.elementStyles=[],tt.shadowRootOptions={mode:"open"},tt[kt("elementProperties")]=new Map,tt[kt("finalized")]=new Map,Pi?.({ReactiveElement:tt}),(te.reactiveElementVersions??=[]).push("2.1.2");const Ae=globalThis,Ve=o=>o,jt=Ae.trustedTypes,Ke=jt?jt.createPolicy("lit-html",{createHTML:o=>o}):void 0,Os="$lit$",F=`lit$${Math.random().toFixed(9).slice(2)}$`,Is="?"+F,Ni=`<${Is}>`,X=document,Mt=()=>X.createComment(""),St=o=>o===null||typeof o!="object"&&typeof o!="function",Ee=Array.isArray,Oi=o=>Ee(o)||typeof o?.[Symbol.iterator]=="function",re=`[ 	
+import{V as xs,T as c,t as Ms,G as Bt,c as Vt,i as we,a as Dt,s as Ss,d as xe,b as hi,f as di,r as As,e as ui,n as pi,u as fi,g as gi,h as mi,D as He,j as Kt,k as fe,N as Wt,l as bi,m as $i,o as qt,p as U,q as Pe,v as Ne,w as Es,x as ki,y as yi,z as Ft,A as ge,B as V,C as _s,E as bt,F as Ts,H as vi,I as $t,J as Cs,K as Ls,L as Rs,M as xt,O as wi,P as zs,Q as xi,R as Mi,S as Oe,U as Hs,W as Si}from"./index-l5uq85YS.js";const Ut=globalThis,Me=Ut.ShadowRoot&&(Ut.ShadyCSS===void 0||Ut.ShadyCSS.nativeShadow)&&"adoptedStyleSheets"in Document.prototype&&"replace"in CSSStyleSheet.prototype,Se=Symbol(),Ie=new WeakMap;let Ps=class{constructor(t,e,s){if(this._$cssResult$=!0,s!==Se)throw Error("CSSResult is not constructable. Use `unsafeCSS` or `css` instead.");this.cssText=t,this.t=e}get styleSheet(){let t=this.o;const e=this.t;if(Me&&t===void 0){const s=e!==void 0&&e.length===1;s&&(t=Ie.get(e)),t===void 0&&((this.o=t=new CSSStyleSheet).replaceSync(this.cssText),s&&Ie.set(e,t))}return t}toString(){return this.cssText}};const Ai=o=>new Ps(typeof o=="string"?o:o+"",void 0,Se),z=(o,...t)=>{const e=o.length===1?o[0]:t.reduce((s,i,n)=>s+(a=>{if(a._$cssResult$===!0)return a.cssText;if(typeof a=="number")return a;throw Error("Value passed to 'css' function must be a 'css' function result: "+a+". Use 'unsafeCSS' to pass non-literal values, but take care to ensure page security.")})(i)+o[n+1],o[0]);return new Ps(e,o,Se)},Ei=(o,t)=>{if(Me)o.adoptedStyleSheets=t.map(e=>e instanceof CSSStyleSheet?e:e.styleSheet);else for(const e of t){const s=document.createElement("style"),i=Ut.litNonce;i!==void 0&&s.setAttribute("nonce",i),s.textContent=e.cssText,o.appendChild(s)}},De=Me?o=>o:o=>o instanceof CSSStyleSheet?(t=>{let e="";for(const s of t.cssRules)e+=s.cssText;return Ai(e)})(o):o;const{is:_i,defineProperty:Ti,getOwnPropertyDescriptor:Ci,getOwnPropertyNames:Li,getOwnPropertySymbols:Ri,getPrototypeOf:zi}=Object,te=globalThis,Ue=te.trustedTypes,Hi=Ue?Ue.emptyScript:"",Pi=te.reactiveElementPolyfillSupport,kt=(o,t)=>o,me={toAttribute(o,t){switch(t){case Boolean:o=o?Hi:null;break;case Object:case Array:o=o==null?o:JSON.stringify(o)}return o},fromAttribute(o,t){let e=o;switch(t){case Boolean:e=o!==null;break;case Number:e=o===null?null:Number(o);break;case Object:case Array:try{e=JSON.parse(o)}catch{e=null}}return e}},Ns=(o,t)=>!_i(o,t),Be={attribute:!0,type:String,converter:me,reflect:!1,useDefault:!1,hasChanged:Ns};Symbol.metadata??=Symbol("metadata"),te.litPropertyMetadata??=new WeakMap;let tt=class extends HTMLElement{static addInitializer(t){this._$Ei(),(this.l??=[]).push(t)}static get observedAttributes(){return this.finalize(),this._$Eh&&[...this._$Eh.keys()]}static createProperty(t,e=Be){if(e.state&&(e.attribute=!1),this._$Ei(),this.prototype.hasOwnProperty(t)&&((e=Object.create(e)).wrapped=!0),this.elementProperties.set(t,e),!e.noAccessor){const s=Symbol(),i=this.getPropertyDescriptor(t,s,e);i!==void 0&&Ti(this.prototype,t,i)}}static getPropertyDescriptor(t,e,s){const{get:i,set:n}=Ci(this.prototype,t)??{get(){return this[e]},set(a){this[e]=a}};return{get:i,set(a){const r=i?.call(this);n?.call(this,a),this.requestUpdate(t,r,s)},configurable:!0,enumerable:!0}}static getPropertyOptions(t){return this.elementProperties.get(t)??Be}static _$Ei(){if(this.hasOwnProperty(kt("elementProperties")))return;const t=zi(this);t.finalize(),t.l!==void 0&&(this.l=[...t.l]),this.elementProperties=new Map(t.elementProperties)}static finalize(){if(this.hasOwnProperty(kt("finalized")))return;if(this.finalized=!0,this._$Ei(),this.hasOwnProperty(kt("properties"))){const e=this.properties,s=[...Li(e),...Ri(e)];for(const i of s)this.createProperty(i,e[i])}const t=this[Symbol.metadata];if(t!==null){const e=litPropertyMetadata.get(t);if(e!==void 0)for(const[s,i]of e)this.elementProperties.set(s,i)}this._$Eh=new Map;for(const[e,s]of this.elementProperties){const i=this._$Eu(e,s);i!==void 0&&this._$Eh.set(i,e)}this.elementStyles=this.finalizeStyles(this.styles)}static finalizeStyles(t){const e=[];if(Array.isArray(t)){const s=new Set(t.flat(1/0).reverse());for(const i of s)e.unshift(De(i))}else t!==void 0&&e.push(De(t));return e}static _$Eu(t,e){const s=e.attribute;return s===!1?void 0:typeof s=="string"?s:typeof t=="string"?t.toLowerCase():void 0}constructor(){super(),this._$Ep=void 0,this.isUpdatePending=!1,this.hasUpdated=!1,this._$Em=null,this._$Ev()}_$Ev(){this._$ES=new Promise(t=>this.enableUpdating=t),this._$AL=new Map,this._$E_(),this.requestUpdate(),this.constructor.l?.forEach(t=>t(this))}addController(t){(this._$EO??=new Set).add(t),this.renderRoot!==void 0&&this.isConnected&&t.hostConnected?.()}removeController(t){this._$EO?.delete(t)}_$E_(){const t=new Map,e=this.constructor.elementProperties;for(const s of e.keys())this.hasOwnProperty(s)&&(t.set(s,this[s]),delete this[s]);t.size>0&&(this._$Ep=t)}createRenderRoot(){const t=this.shadowRoot??this.attachShadow(this.constructor.shadowRootOptions);return Ei(t,this.constructor.elementStyles),t}connectedCallback(){this.renderRoot??=this.createRenderRoot(),this.enableUpdating(!0),this._$EO?.forEach(t=>t.hostConnected?.())}enableUpdating(t){}disconnectedCallback(){this._$EO?.forEach(t=>t.hostDisconnected?.())}attributeChangedCallback(t,e,s){this._$AK(t,s)}_$ET(t,e){const s=this.constructor.elementProperties.get(t),i=this.constructor._$Eu(t,s);if(i!==void 0&&s.reflect===!0){const n=(s.converter?.toAttribute!==void 0?s.converter:me).toAttribute(e,s.type);this._$Em=t,n==null?this.removeAttribute(i):this.setAttribute(i,n),this._$Em=null}}_$AK(t,e){const s=this.constructor,i=s._$Eh.get(t);if(i!==void 0&&this._$Em!==i){const n=s.getPropertyOptions(i),a=typeof n.converter=="function"?{fromAttribute:n.converter}:n.converter?.fromAttribute!==void 0?n.converter:me;this._$Em=i;const r=a.fromAttribute(e,n.type);this[i]=r??this._$Ej?.get(i)??r,this._$Em=null}}requestUpdate(t,e,s,i=!1,n){if(t!==void 0){const a=this.constructor;if(i===!1&&(n=this[t]),s??=a.getPropertyOptions(t),!((s.hasChanged??Ns)(n,e)||s.useDefault&&s.reflect&&n===this._$Ej?.get(t)&&!this.hasAttribute(a._$Eu(t,s))))return;this.C(t,e,s)}this.isUpdatePending===!1&&(this._$ES=this._$EP())}C(t,e,{useDefault:s,reflect:i,wrapped:n},a){s&&!(this._$Ej??=new Map).has(t)&&(this._$Ej.set(t,a??e??this[t]),n!==!0||a!==void 0)||(this._$AL.has(t)||(this.hasUpdated||s||(e=void 0),this._$AL.set(t,e)),i===!0&&this._$Em!==t&&(this._$Eq??=new Set).add(t))}async _$EP(){this.isUpdatePending=!0;try{await this._$ES}catch(e){Promise.reject(e)}const t=this.scheduleUpdate();return t!=null&&await t,!this.isUpdatePending}scheduleUpdate(){return this.performUpdate()}performUpdate(){if(!this.isUpdatePending)return;if(!this.hasUpdated){if(this.renderRoot??=this.createRenderRoot(),this._$Ep){for(const[i,n]of this._$Ep)this[i]=n;this._$Ep=void 0}const s=this.constructor.elementProperties;if(s.size>0)for(const[i,n]of s){const{wrapped:a}=n,r=this[i];a!==!0||this._$AL.has(i)||r===void 0||this.C(i,void 0,n,r)}}let t=!1;const e=this._$AL;try{t=this.shouldUpdate(e),t?(this.willUpdate(e),this._$EO?.forEach(s=>s.hostUpdate?.()),this.update(e)):this._$EM()}catch(s){throw t=!1,this._$EM(),s}t&&this._$AE(e)}willUpdate(t){}_$AE(t){this._$EO?.forEach(e=>e.hostUpdated?.()),this.hasUpdated||(this.hasUpdated=!0,this.firstUpdated(t)),this.updated(t)}_$EM(){this._$AL=new Map,this.isUpdatePending=!1}get updateComplete(){return this.getUpdateComplete()}getUpdateComplete(){return this._$ES}shouldUpdate(t){return!0}update(t){this._$Eq&&=this._$Eq.forEach(e=>this._$ET(e,this[e])),this._$EM()}updated(t){}firstUpdated(t){}};tt.elementStyles=[],tt.shadowRootOptions={mode:"open"},tt[kt("elementProperties")]=new Map,tt[kt("finalized")]=new Map,Pi?.({ReactiveElement:tt}),(te.reactiveElementVersions??=[]).push("2.1.2");const Ae=globalThis,Ve=o=>o,jt=Ae.trustedTypes,Ke=jt?jt.createPolicy("lit-html",{createHTML:o=>o}):void 0,Os="$lit$",F=`lit$${Math.random().toFixed(9).slice(2)}$`,Is="?"+F,Ni=`<${Is}>`,X=document,Mt=()=>X.createComment(""),St=o=>o===null||typeof o!="object"&&typeof o!="function",Ee=Array.isArray,Oi=o=>Ee(o)||typeof o?.[Symbol.iterator]=="function",re=`[ 	
 \f\r]`,dt=/<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g,We=/-->/g,qe=/>/g,j=RegExp(`>|${re}(?:([^\\s"'>=/]+)(${re}*=${re}*(?:[^ 	
 \f\r"'\`<>=]|("|')|))|$)`,"g"),Fe=/'/g,je=/"/g,Ds=/^(?:script|style|textarea|title)$/i,Us=o=>(t,...e)=>({_$litType$:o,strings:t,values:e}),p=Us(1),Ii=Us(2),Z=Symbol.for("lit-noChange"),b=Symbol.for("lit-nothing"),Ge=new WeakMap,Q=X.createTreeWalker(X,129);function Bs(o,t){if(!Ee(o)||!o.hasOwnProperty("raw"))throw Error("invalid template strings array");return Ke!==void 0?Ke.createHTML(t):t}const Di=(o,t)=>{const e=o.length-1,s=[];let i,n=t===2?"<svg>":t===3?"<math>":"",a=dt;for(let r=0;r<e;r++){const l=o[r];let h,d,u=-1,g=0;for(;g<l.length&&(a.lastIndex=g,d=a.exec(l),d!==null);)g=a.lastIndex,a===dt?d[1]==="!--"?a=We:d[1]!==void 0?a=qe:d[2]!==void 0?(Ds.test(d[2])&&(i=RegExp("</"+d[2],"g")),a=j):d[3]!==void 0&&(a=j):a===j?d[0]===">"?(a=i??dt,u=-1):d[1]===void 0?u=-2:(u=a.lastIndex-d[2].length,h=d[1],a=d[3]===void 0?j:d[3]==='"'?je:Fe):a===je||a===Fe?a=j:a===We||a===qe?a=dt:(a=j,i=void 0);const f=a===j&&o[r+1].startsWith("/>")?" ":"";n+=a===dt?l+Ni:u>=0?(s.push(h),l.slice(0,u)+Os+l.slice(u)+F+f):l+F+(u===-2?r:f)}return[Bs(o,n+(o[e]||"<?>")+(t===2?"</svg>":t===3?"</math>":"")),s]};class At{constructor({strings:t,_$litType$:e},s){let i;this.parts=[];let n=0,a=0;const r=t.length-1,l=this.parts,[h,d]=Di(t,e);if(this.el=At.createElement(h,s),Q.currentNode=this.el.content,e===2||e===3){const u=this.el.content.firstChild;u.replaceWith(...u.childNodes)}for(;(i=Q.nextNode())!==null&&l.length<r;){if(i.nodeType===1){if(i.hasAttributes())for(const u of i.getAttributeNames())if(u.endsWith(Os)){const g=d[a++],f=i.getAttribute(u).split(F),m=/([.?@])?(.*)/.exec(g);l.push({type:1,index:n,name:m[2],strings:f,ctor:m[1]==="."?Bi:m[1]==="?"?Vi:m[1]==="@"?Ki:ee}),i.removeAttribute(u)}else u.startsWith(F)&&(l.push({type:6,index:n}),i.removeAttribute(u));if(Ds.test(i.tagName)){const u=i.textContent.split(F),g=u.length-1;if(g>0){i.textContent=jt?jt.emptyScript:"";for(let f=0;f<g;f++)i.append(u[f],Mt()),Q.nextNode(),l.push({type:2,index:++n});i.append(u[g],Mt())}}}else if(i.nodeType===8)if(i.data===Is)l.push({type:2,index:n});else{let u=-1;for(;(u=i.data.indexOf(F,u+1))!==-1;)l.push({type:7,index:n}),u+=F.length-1}n++}}static createElement(t,e){const s=X.createElement("template");return s.innerHTML=t,s}}function ot(o,t,e=o,s){if(t===Z)return t;let i=s!==void 0?e._$Co?.[s]:e._$Cl;const n=St(t)?void 0:t._$litDirective$;return i?.constructor!==n&&(i?._$AO?.(!1),n===void 0?i=void 0:(i=new n(o),i._$AT(o,e,s)),s!==void 0?(e._$Co??=[])[s]=i:e._$Cl=i),i!==void 0&&(t=ot(o,i._$AS(o,t.values),i,s)),t}class Ui{constructor(t,e){this._$AV=[],this._$AN=void 0,this._$AD=t,this._$AM=e}get parentNode(){return this._$AM.parentNode}get _$AU(){return this._$AM._$AU}u(t){const{el:{content:e},parts:s}=this._$AD,i=(t?.creationScope??X).importNode(e,!0);Q.currentNode=i;let n=Q.nextNode(),a=0,r=0,l=s[0];for(;l!==void 0;){if(a===l.index){let h;l.type===2?h=new rt(n,n.nextSibling,this,t):l.type===1?h=new l.ctor(n,l.name,l.strings,this,t):l.type===6&&(h=new Wi(n,this,t)),this._$AV.push(h),l=s[++r]}a!==l?.index&&(n=Q.nextNode(),a++)}return Q.currentNode=X,i}p(t){let e=0;for(const s of this._$AV)s!==void 0&&(s.strings!==void 0?(s._$AI(t,s,e),e+=s.strings.length-2):s._$AI(t[e])),e++}}class rt{get _$AU(){return this._$AM?._$AU??this._$Cv}constructor(t,e,s,i){this.type=2,this._$AH=b,this._$AN=void 0,this._$AA=t,this._$AB=e,this._$AM=s,this.options=i,this._$Cv=i?.isConnected??!0}get parentNode(){let t=this._$AA.parentNode;const e=this._$AM;return e!==void 0&&t?.nodeType===11&&(t=e.parentNode),t}get startNode(){return this._$AA}get endNode(){return this._$AB}_$AI(t,e=this){t=ot(this,t,e),St(t)?t===b||t==null||t===""?(this._$AH!==b&&this._$AR(),this._$AH=b):t!==this._$AH&&t!==Z&&this._(t):t._$litType$!==void 0?this.$(t):t.nodeType!==void 0?this.T(t):Oi(t)?this.k(t):this._(t)}O(t){return this._$AA.parentNode.insertBefore(t,this._$AB)}T(t){this._$AH!==t&&(this._$AR(),this._$AH=this.O(t))}_(t){this._$AH!==b&&St(this._$AH)?this._$AA.nextSibling.data=t:this.T(X.createTextNode(t)),this._$AH=t}$(t){const{values:e,_$litType$:s}=t,i=typeof s=="number"?this._$AC(t):(s.el===void 0&&(s.el=At.createElement(Bs(s.h,s.h[0]),this.options)),s);if(this._$AH?._$AD===i)this._$AH.p(e);else{const n=new Ui(i,this),a=n.u(this.options);n.p(e),this.T(a),this._$AH=n}}_$AC(t){let e=Ge.get(t.strings);return e===void 0&&Ge.set(t.strings,e=new At(t)),e}k(t){Ee(this._$AH)||(this._$AH=[],this._$AR());const e=this._$AH;let s,i=0;for(const n of t)i===e.length?e.push(s=new rt(this.O(Mt()),this.O(Mt()),this,this.options)):s=e[i],s._$AI(n),i++;i<e.length&&(this._$AR(s&&s._$AB.nextSibling,i),e.length=i)}_$AR(t=this._$AA.nextSibling,e){for(this._$AP?.(!1,!0,e);t!==this._$AB;){const s=Ve(t).nextSibling;Ve(t).remove(),t=s}}setConnected(t){this._$AM===void 0&&(this._$Cv=t,this._$AP?.(t))}}class ee{get tagName(){return this.element.tagName}get _$AU(){return this._$AM._$AU}constructor(t,e,s,i,n){this.type=1,this._$AH=b,this._$AN=void 0,this.element=t,this.name=e,this._$AM=i,this.options=n,s.length>2||s[0]!==""||s[1]!==""?(this._$AH=Array(s.length-1).fill(new String),this.strings=s):this._$AH=b}_$AI(t,e=this,s,i){const n=this.strings;let a=!1;if(n===void 0)t=ot(this,t,e,0),a=!St(t)||t!==this._$AH&&t!==Z,a&&(this._$AH=t);else{const r=t;let l,h;for(t=n[0],l=0;l<n.length-1;l++)h=ot(this,r[s+l],e,l),h===Z&&(h=this._$AH[l]),a||=!St(h)||h!==this._$AH[l],h===b?t=b:t!==b&&(t+=(h??"")+n[l+1]),this._$AH[l]=h}a&&!i&&this.j(t)}j(t){t===b?this.element.removeAttribute(this.name):this.element.setAttribute(this.name,t??"")}}class Bi extends ee{constructor(){super(...arguments),this.type=3}j(t){this.element[this.name]=t===b?void 0:t}}class Vi extends ee{constructor(){super(...arguments),this.type=4}j(t){this.element.toggleAttribute(this.name,!!t&&t!==b)}}class Ki extends ee{constructor(t,e,s,i,n){super(t,e,s,i,n),this.type=5}_$AI(t,e=this){if((t=ot(this,t,e,0)??b)===Z)return;const s=this._$AH,i=t===b&&s!==b||t.capture!==s.capture||t.once!==s.once||t.passive!==s.passive,n=t!==b&&(s===b||i);i&&this.element.removeEventListener(this.name,this,s),n&&this.element.addEventListener(this.name,this,t),this._$AH=t}handleEvent(t){typeof this._$AH=="function"?this._$AH.call(this.options?.host??this.element,t):this._$AH.handleEvent(t)}}class Wi{constructor(t,e,s){this.element=t,this.type=6,this._$AN=void 0,this._$AM=e,this.options=s}get _$AU(){return this._$AM._$AU}_$AI(t){ot(this,t)}}const qi={I:rt},Fi=Ae.litHtmlPolyfillSupport;Fi?.(At,rt),(Ae.litHtmlVersions??=[]).push("3.3.3");const ji=(o,t,e)=>{const s=e?.renderBefore??t;let i=s._$litPart$;if(i===void 0){const n=e?.renderBefore??null;s._$litPart$=i=new rt(t.insertBefore(Mt(),n),n,void 0,e??{})}return i._$AI(o),i};const _e=globalThis;let it=class extends tt{constructor(){super(...arguments),this.renderOptions={host:this},this._$Do=void 0}createRenderRoot(){const t=super.createRenderRoot();return this.renderOptions.renderBefore??=t.firstChild,t}update(t){const e=this.render();this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),super.update(t),this._$Do=ji(e,this.renderRoot,this.renderOptions)}connectedCallback(){super.connectedCallback(),this._$Do?.setConnected(!0)}disconnectedCallback(){super.disconnectedCallback(),this._$Do?.setConnected(!1)}render(){return Z}};it._$litElement$=!0,it.finalized=!0,_e.litElementHydrateSupport?.({LitElement:it});const Gi=_e.litElementPolyfillSupport;Gi?.({LitElement:it});(_e.litElementVersions??=[]).push("4.2.2");const $=(o,t,e,s,i,n="always")=>({id:t,group:o,name:e,keys:s,run:i,context:n}),Qi=[["selectAll",["Ctrl+A"]],["copy",["Ctrl+C"]],["cut",["Ctrl+X"]],["paste",["Ctrl+V"]],["duplicate",["Ctrl+D"]],["delete",["Delete","Backspace"]],["quantise",["Q"]],["up",["Up"]],["down",["Down"]],["octaveUp",["Shift+Up"]],["octaveDown",["Shift+Down"]],["left",["Left"]],["right",["Right"]],["longer",["Shift+Right","+"]],["shorter",["Shift+Left","-"]],["louder",["Alt+Up"]],["softer",["Alt+Down"]],["nextNote",["Alt+Right"]],["previousNote",["Alt+Left"]]],Yi={continue:"C",infill:"F",accompany:"A",vary:"V",harmonise:"H"},k=c.commands,Et=[$("play","play",k.play,["Space"],o=>o.togglePlaying()),$("play","start",k.start,["Home"],o=>le(o,0)),$("play","stopAtStart",k.start,["Enter"],o=>{o.playing.stop(),le(o,0)},"plain"),$("play","end",k.end,["End"],o=>le(o,o.song?.end??0)),$("play","record",k.record,["R"],o=>o.recording.toggle()),$("play","loop",k.loop,["L"],o=>o.toggleLoop()),$("play","metronome",k.metronome,["Ctrl+M"],Xi),$("play","follow",k.follow,["Shift+F"],o=>{o.playing.follow=!o.playing.follow,o.changed()}),...xs.map(o=>$("ideas",o,k[o],[Yi[o]],t=>t.press(o))),...[0,1,2,3,4,5,6,7,8,9].map(o=>$("ideas",`hear${o}`,k.hear(o),[String(o)],t=>t.hear(o),"ideas")),$("ideas","take",k.take,["Enter","Ctrl+Enter"],o=>o.take(),"ideas"),$("ideas","back",k.back,["Esc"],o=>o.ideas.close(),"ideas"),$("ideas","again",k.again,["G"],o=>o.again()),$("ideas","stopIdeas",k.stopIdeas,["S"],o=>o.attempt(()=>o.ideas.stopAll())),$("ideas","passage",k.passage,["P"],o=>o.hearPassage()),$("ideas","options",k.options,["O"],o=>o.set({optionsOpen:!o.view.optionsOpen})),$("ideas","onlyActive",k.onlyActive,["Y"],o=>o.set({options:{...o.view.options,onlyActive:!o.view.options.onlyActive}})),$("edit","undo",k.undo,["Ctrl+Z"],o=>o.undo()),$("edit","redo",k.redo,["Ctrl+Shift+Z","Ctrl+Y"],o=>o.redo()),...Qi.map(([o,t])=>$("edit",o,k[o],t,e=>e.roll?.command(o))),$("edit","selectNone",k.selectNone,["Esc"],o=>{o.roll?.command("selectNone"),o.set({hint:null})},"plain"),$("edit","lock",k.lock,["K"],o=>o.lockSelection()),$("edit","select",k.select,["1"],o=>o.set({tool:"select"}),"plain"),$("edit","draw",k.draw,["2"],o=>o.set({tool:"draw"}),"plain"),$("edit","finer",k.finer,["<"],o=>Qe(o,1)),$("edit","coarser",k.coarser,[">"],o=>Qe(o,-1)),$("range","rangeNext",k.rangeNext,["."],o=>be(o,1)),$("range","rangePrevious",k.rangePrevious,[","],o=>be(o,-1)),$("range","rangeMore",k.rangeMore,["]"],o=>Ye(o,1)),$("range","rangeLess",k.rangeLess,["["],o=>Ye(o,-1)),$("range","rangeAll",k.rangeAll,["Shift+A"],o=>o.chooseBars([1,o.song?.bars.count??1])),$("range","rangeNone",k.rangeNone,["Shift+Backspace"],o=>o.chooseBars(null)),$("tracks","mute",k.mute,["M"],o=>o.toggleIn("muted",o.view.activeTrack)),$("tracks","solo",k.solo,["Shift+S"],o=>o.toggleIn("soloed",o.view.activeTrack)),$("tracks","hide",k.hide,["Shift+H"],o=>o.toggleIn("hidden",o.view.activeTrack)),$("tracks","trackNext",k.trackNext,["PageDown"],o=>o.stepTrack(1)),$("tracks","trackPrevious",k.trackPrevious,["PageUp"],o=>o.stepTrack(-1)),$("tracks","ghosts",k.ghosts,["Shift+G"],o=>o.set({ghosts:!o.view.ghosts})),$("takes","library",k.library,["Ctrl+O"],o=>o.set({dialog:"library"})),$("takes","newPiece",k.newPiece,["Alt+N"],o=>o.set({dialog:"new"})),$("takes","open",k.open,["Shift+O"],Zi),$("takes","compare",k.compare,["B"],o=>o.switchCompared()),$("takes","star",k.star,["Ctrl+S"],Ji),$("takes","midi",k.midi,["Ctrl+Shift+S"],o=>ce(o,"mid")),$("takes","wav",k.wav,[],o=>ce(o,"wav")),$("takes","png",k.png,[],o=>ce(o,"png")),$("takes","reveal",k.reveal,[],to),$("view","takes",k.takes,["T"],o=>o.set({panel:"takes",tab:o.view.tab==="takes"?"roll":"takes"})),$("view","train",k.train,["Shift+T"],o=>o.set({panel:"train",tab:"train"})),$("view","table",k.table,["N"],o=>o.set({table:!o.view.table})),$("view","zoomIn",k.zoomIn,["Z"],o=>o.roll?.zoom(1.25,1)),$("view","zoomOut",k.zoomOut,["Shift+Z"],o=>o.roll?.zoom(.8,1)),$("view","taller",k.taller,["Alt++"],o=>o.roll?.zoom(1,1.2)),$("view","flatter",k.flatter,["Alt+-"],o=>o.roll?.zoom(1,1/1.2)),$("view","fit",k.fit,["X"],o=>o.roll?.zoomToFit()),$("view","scale",k.scale,["Shift+C"],o=>o.set({scale:!o.view.scale})),$("view","theme",k.theme,["Shift+D"],Ms),$("help","help",k.help,["?","F1"],o=>o.set({dialog:"help"})),$("help","palette",k.palette,["Ctrl+K"],o=>o.set({dialog:"palette"}))];function Vs(o,t){return Et.find(({keys:e,context:s})=>e.includes(o)&&(s==="always"||s===t))}function D(o){return Et.find(t=>t.id===o)?.keys[0]??""}function le(o,t){o.playing.seek(t),o.roll?.reveal(t)}function Xi(o){o.playing.setMetronome(!o.playing.metronome),o.announcer.say(c.notices.metronome(o.playing.metronome))}function Qe(o,t){const e=Math.max(0,Math.min(Bt.length-1,o.view.grid+t));o.set({grid:e}),o.announcer.say(c.notices.grid(Bt[e]?.[0]||c.roll.off))}function be(o,t){const{range:e}=o.view,s=o.song?.bars;if(!s)return;const i=s.at(o.playing.tick);if(!e)return o.chooseBars([i,i]);const n=e[1]-e[0]+1,a=Math.max(1,e[0]+t*n);o.chooseBars([a,a+n-1]),o.roll?.reveal(s.start(a))}function Ye(o,t){const{range:e}=o.view;if(!e)return be(o,1);o.chooseBars([e[0],Math.max(e[0],e[1]+t)])}async function Zi(o){const[t]=await Vt(".mid,.midi,.kar,.rmi,audio/midi",!1,!1);t&&await we(o,t)}function Ji(o){const t=o.piece?.head;t&&(Dt(o,t,{star:!t.star}),o.announcer.say(c.notices.starred))}function ce(o,t){const e=Ss(o);e&&xe(o,e,t)}function to(o){const t=Ss(o);t&&o.attempt(async()=>{await o.api.reveal(t),o.notices.say(c.notices.revealed)})}const eo={" ":"Space",Escape:"Esc",ArrowUp:"Up",ArrowDown:"Down",ArrowLeft:"Left",ArrowRight:"Right"};function so(o){const t=/^(?:Digit|Numpad)(\d)$/.exec(o.code)?.[1];let e=eo[o.key]??o.key;t!==void 0&&!o.shiftKey&&(e=t);const s=/^\p{L}$/u.test(e);s&&(e=e.toUpperCase());const i=o.shiftKey&&(s||e.length>1);return`${o.ctrlKey||o.metaKey?"Ctrl+":""}${o.altKey?"Alt+":""}${i?"Shift+":""}${e}`}function _t(o,t){return t?o.replace("Ctrl+","⌘").replace("Shift+","⇧").replace("Alt+","⌥"):o}const Tt=typeof navigator<"u"&&/Mac|iPhone|iPad/.test(navigator.userAgent);const io={CHILD:2},Ks=o=>(...t)=>({_$litDirective$:o,values:t});let Ws=class{constructor(t){}get _$AU(){return this._$AM._$AU}_$AT(t,e,s){this._$Ct=t,this._$AM=e,this._$Ci=s}_$AS(t,e){return this.update(t,e)}update(t,e){return this.render(...e)}},Te=!1;window.addEventListener("pointerdown",()=>{Te=!0},{capture:!0});window.addEventListener("keydown",()=>{Te=!1},{capture:!0});function oo(o){const{target:t}=o;t instanceof HTMLSelectElement&&Te&&!t.form&&t.blur()}function no(o){const{target:t}=o;!(o instanceof KeyboardEvent)||!(t instanceof HTMLInputElement)||t.form||o.key==="Enter"&&t.type!=="checkbox"&&!t.matches("[role=combobox]")&&t.blur()}class C extends it{constructor(){super(...arguments),this.unsubscribe=null}static{this.properties={studio:{attribute:!1}}}connectedCallback(){super.connectedCallback(),this.subscribe()}disconnectedCallback(){super.disconnectedCallback(),this.unsubscribe?.(),this.unsubscribe=null}willUpdate(){this.subscribe()}createRenderRoot(){const t=super.createRenderRoot();return t.addEventListener("change",oo),t.addEventListener("keydown",no),t}subscribe(){this.unsubscribe||!this.studio||!this.isConnected||(this.unsubscribe=this.studio.onChange(()=>this.requestUpdate()))}}class ao extends Ws{constructor(){super(...arguments),this.names=new Set}render(t){}update(t,[e]){const s=t.element.style;for(const i of this.names)i in e||s.removeProperty(i);for(const[i,n]of Object.entries(e))s.setProperty(i,n);this.names=new Set(Object.keys(e))}}const Gt=Ks(ao),ro={play:"M5 3.5v9l7.5-4.5z",stop:"M4 4h8v8H4z",start:"M3 3h1.6v10H3zM13 3.5v9L5.6 8z",record:"M8 3.2a4.8 4.8 0 1 1 0 9.6 4.8 4.8 0 0 1 0-9.6z",loop:"M4.5 4H11a3 3 0 0 1 3 3v1h-1.6V7A1.4 1.4 0 0 0 11 5.6H4.5V8L1 4.8 4.5 1.6zM11.5 12H5a3 3 0 0 1-3-3V8h1.6v1A1.4 1.4 0 0 0 5 10.4h6.5V8l3.5 3.2-3.5 3.2z",metronome:"M6 2h4l3 12H3zM7.2 3.6 5 12.4h6L9.9 8.2 7.4 11l-1-.9 3-3.3-.8-3.2z",undo:"M6.5 3v2.6H9a4 4 0 1 1 0 8H5V12h4a2.4 2.4 0 1 0 0-4.8H6.5v2.6L2 6.4z",redo:"M9.5 3v2.6H7a4 4 0 1 0 0 8h4V12H7a2.4 2.4 0 1 1 0-4.8h2.5v2.6L14 6.4z",close:"M4.2 3.1 8 6.9l3.8-3.8 1.1 1.1L9.1 8l3.8 3.8-1.1 1.1L8 9.1l-3.8 3.8-1.1-1.1L6.9 8 3.1 4.2z",star:"m8 1.8 1.9 4 4.3.6-3.1 3 .8 4.4L8 11.7l-3.9 2.1.8-4.4-3.1-3 4.3-.6z",trash:"M6 2h4l.6 1H14v1.5H2V3h3.4zM3.2 5.5h9.6l-.8 9H4zM6 7v6h1.2V7zm2.8 0v6H10V7z",ear:"M8 1.5a4.7 4.7 0 0 1 4.7 4.7c0 2-1 2.9-1.9 3.8-.7.8-1 1.5-1.2 2.3A2.9 2.9 0 0 1 4 12h1.6a1.3 1.3 0 0 0 2.5.1c.3-1.3.8-2.1 1.6-3 .8-.9 1.4-1.5 1.4-2.9a3.1 3.1 0 0 0-6.2 0H3.3A4.7 4.7 0 0 1 8 1.5zm0 2.6a2.1 2.1 0 0 1 2 2.1c0 1.1-.8 1.7-1.6 2l-.5-1.3c.4-.2.6-.4.6-.7a.6.6 0 0 0-1.1 0H6a2.1 2.1 0 0 1 2-2.1z",pencil:"m11.3 1.8 2.9 2.9L5.6 13.3l-3.9 1 1-3.9zM10 5.3 4.1 11.2l-.3 1 1-.3L10.7 6z",eye:"M8 3.5c3.3 0 5.7 2.2 7 4.5-1.3 2.3-3.7 4.5-7 4.5S2.3 10.3 1 8c1.3-2.3 3.7-4.5 7-4.5zm0 1.7a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z",eyeOff:"m2.5 1.5 12 12-1 1-2.4-2.4a8 8 0 0 1-3.1.4C4.7 12.5 2.3 10.3 1 8a10 10 0 0 1 2.6-2.9L1.5 2.5zM8 3.5c3.3 0 5.7 2.2 7 4.5a10 10 0 0 1-1.5 2L6.6 3.7A8 8 0 0 1 8 3.5z",more:"M3 6.7a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6z",library:"M2 2h3v12H2zm4 0h3v12H6zm4.3.6 2.9-.8 2.9 11.6-2.9.8z",theme:"M8 1.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zm0 1.6v9.8a4.9 4.9 0 0 0 0-9.8z",plus:"M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z",minus:"M3 7.2h10v1.6H3z",lock:"M5 7V5a3 3 0 1 1 6 0v2h1v7H4V7zm1.5 0h3V5a1.5 1.5 0 0 0-3 0z",table:"M2 3h12v10H2zm1.5 3v1.7h3.7V6zm5.2 0v1.7h3.8V6zM3.5 9.2v2.3h3.7V9.2zm5.2 0v2.3h3.8V9.2z",down:"M3.5 5.5 8 10l4.5-4.5 1 1L8 12 2.5 6.5z",check:"m6.3 12.3-4-4 1.2-1.2 2.8 2.8L12.5 3.7l1.2 1.2z",search:"M7 2a5 5 0 0 1 4 8l3.5 3.5-1.1 1.1L9.9 11A5 5 0 1 1 7 2zm0 1.6a3.4 3.4 0 1 0 0 6.8 3.4 3.4 0 0 0 0-6.8z",folder:"M1.5 3h5l1.5 2h6.5v8.5h-13z",train:"M2 13V3h1.5v8.5H14V13zm3-3.5 3-3.6 2 2L13.5 4l1 1-4.4 5-2-2L6.2 10.5z"};function S(o){return Ii`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${ro[o]}></path></svg>`}const O=z`
-  :host { box-sizing: border-box; }
-  *, *::before, *::after { box-sizing: inherit; }
-  [hidden] { display: none !important; }
-  button, select, input, textarea { font: inherit; color: inherit; }
+  :host {
+    box-sizing: border-box;
+  }
+  *,
+  *::before,
+  *::after {
+    box-sizing: inherit;
+  }
+  [hidden] {
+    display: none !important;
+  }
+  button,
+  select,
+  input,
+  textarea {
+    font: inherit;
+    color: inherit;
+  }
   button {
-    display: inline-flex; align-items: center; justify-content: center; gap: 6px;
-    min-height: var(--control); padding: 0 10px; border: 1px solid transparent; border-radius: var(--radius);
-    background: transparent; cursor: pointer; white-space: nowrap; transition: background var(--quick);
+    display: inline-flex;
+    align-items: center;
+    justify-content: center;
+    gap: 6px;
+    min-height: var(--control);
+    padding: 0 10px;
+    border: 1px solid transparent;
+    border-radius: var(--radius);
+    background: transparent;
+    cursor: pointer;
+    white-space: nowrap;
+    transition: background var(--quick);
   }
-  button:hover { background: var(--sunken); }
-  button.icon-only { width: var(--control); padding: 0; flex: none; }
-  button.outlined { border-color: var(--line); background: var(--raised); }
-  button.outlined:hover { border-color: var(--line-strong); }
-  button.primary { background: var(--accent); color: var(--accent-ink); font-weight: 600; }
-  button.primary:hover { filter: brightness(1.08); }
-  button[aria-pressed="true"], button[aria-expanded="true"].mark { background: var(--accent-soft); color: var(--accent); }
-  button.unable { color: var(--ink-2); }
-  button.small { min-height: 24px; padding: 0 7px; font-size: var(--size-small); }
-  button.small.icon-only { width: 24px; padding: 0; }
-  a { color: var(--accent); }
-  :focus { outline: none; }
-  :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
-  .icon { width: 16px; height: 16px; flex: none; fill: currentColor; fill-rule: evenodd; }
-  input:not([type="checkbox"], [type="range"], [type="radio"]), select, textarea {
-    min-height: var(--control); padding: 0 8px; border: 1px solid var(--line-strong); border-radius: var(--radius);
-    background: var(--raised); color: var(--ink); min-width: 0;
+  button:hover {
+    background: var(--sunken);
   }
-  input[type="checkbox"], input[type="range"], input[type="radio"] { accent-color: var(--accent); }
+  button.icon-only {
+    width: var(--control);
+    padding: 0;
+    flex: none;
+  }
+  button.outlined {
+    border-color: var(--line);
+    background: var(--raised);
+  }
+  button.outlined:hover {
+    border-color: var(--line-strong);
+  }
+  button.primary {
+    background: var(--accent);
+    color: var(--accent-ink);
+    font-weight: 600;
+  }
+  button.primary:hover {
+    filter: brightness(1.08);
+  }
+  button[aria-pressed="true"],
+  button[aria-expanded="true"].mark {
+    background: var(--accent-soft);
+    color: var(--accent);
+  }
+  button.unable {
+    color: var(--ink-2);
+  }
+  button.small {
+    min-height: 24px;
+    padding: 0 7px;
+    font-size: var(--size-small);
+  }
+  button.small.icon-only {
+    width: 24px;
+    padding: 0;
+  }
+  a {
+    color: var(--accent);
+  }
+  :focus {
+    outline: none;
+  }
+  :focus-visible {
+    outline: 2px solid var(--accent);
+    outline-offset: 1px;
+  }
+  .icon {
+    width: 16px;
+    height: 16px;
+    flex: none;
+    fill: currentColor;
+    fill-rule: evenodd;
+  }
+  input:not([type="checkbox"], [type="range"], [type="radio"]),
+  select,
+  textarea {
+    min-height: var(--control);
+    padding: 0 8px;
+    border: 1px solid var(--line-strong);
+    border-radius: var(--radius);
+    background: var(--raised);
+    color: var(--ink);
+    min-width: 0;
+  }
+  input[type="checkbox"],
+  input[type="range"],
+  input[type="radio"] {
+    accent-color: var(--accent);
+  }
   kbd {
-    font: 600 11px / 1 var(--mono); padding: 3px 5px; border-radius: 4px; color: var(--ink-2);
-    border: 1px solid var(--line); background: var(--ground); min-width: 18px; text-align: center;
+    font: 600 11px / 1 var(--mono);
+    padding: 3px 5px;
+    border-radius: 4px;
+    color: var(--ink-2);
+    border: 1px solid var(--line);
+    background: var(--ground);
+    min-width: 18px;
+    text-align: center;
   }
-  h2 { margin: 0; font-size: var(--size); font-weight: 600; }
-  h3 { margin: 0; font-size: var(--size-small); font-weight: 600; color: var(--ink-2); }
-  p { margin: 0; }
-  .muted { color: var(--ink-2); }
-  .small { font-size: var(--size-small); }
-  .row { display: flex; align-items: center; gap: var(--space-2); }
-  .spread { flex: 1; }
-  .cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
-  .mono { font-family: var(--mono); font-variant-numeric: tabular-nums; }
-  .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-  @media (pointer: coarse) { button.small { min-height: 36px; } button.small.icon-only { width: 36px; } }
+  h2 {
+    margin: 0;
+    font-size: var(--size);
+    font-weight: 600;
+  }
+  h3 {
+    margin: 0;
+    font-size: var(--size-small);
+    font-weight: 600;
+    color: var(--ink-2);
+  }
+  p {
+    margin: 0;
+  }
+  .muted {
+    color: var(--ink-2);
+  }
+  .small {
+    font-size: var(--size-small);
+  }
+  .row {
+    display: flex;
+    align-items: center;
+    gap: var(--space-2);
+  }
+  .spread {
+    flex: 1;
+  }
+  .cut {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    min-width: 0;
+  }
+  .mono {
+    font-family: var(--mono);
+    font-variant-numeric: tabular-nums;
+  }
+  .unseen {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  @media (pointer: coarse) {
+    button.small {
+      min-height: 36px;
+    }
+    button.small.icon-only {
+      width: 36px;
+    }
+  }
 `;function _(o){return o.target.value}function H(o,t){customElements.get(o)||customElements.define(o,t)}const lo=45e3;class co extends C{constructor(){super(...arguments),this.links=new Map}static{this.styles=[O,z`
-    :host { display: block; background: var(--idea-soft); border-top: 1px solid var(--line); }
-    .bar { display: flex; flex-wrap: wrap; gap: 6px; padding: 6px 10px; }
-    .chips { display: flex; gap: 6px; flex: 1 0 auto; max-width: 100%; overflow-x: auto; scrollbar-width: none; padding: 2px; }
-    .acts { display: flex; gap: 4px; padding: 2px 0; }
-    .chip, .acts button { flex: none; padding: 0 8px; }
-    .chip { border-color: var(--line-strong); background: var(--surface); position: relative; overflow: hidden; }
-    .chip[aria-pressed="true"] { background: var(--idea); color: var(--surface); border-color: var(--idea); font-weight: 600; }
-    .chip[aria-pressed="true"] kbd { background: transparent; color: inherit; border-color: currentColor; }
-    .chip.growing { border-style: dashed; border-color: var(--idea); }
-    .chip.failed:not([aria-pressed="true"]) { color: var(--bad); }
-    .chip .state { font-size: var(--size-small); font-variant-numeric: tabular-nums; }
-    .detail { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 14px; padding: 0 10px 7px; font-size: var(--size-small); }
-    .good { color: var(--good); font-weight: 600; }
-    .bad { color: var(--bad); font-weight: 600; }
-    .error { color: var(--bad); }
-    @media (max-width: 760px) { .chips { flex: 1 0 100%; } .acts { flex: 1; } .acts .primary { flex: 1; } }
-    @media (pointer: coarse) { kbd { display: none; } }
-  `]}render(){const{ideas:t}=this.studio;if(t.chips.length===0)return b;const e=t.current,s=e!==null&&t.takeWhenDone===e.take.id;return p`<section aria-label=${c.ideas.label}>
-      <div class="bar"><div class="chips">
-        <button class="chip" aria-pressed=${t.heard===0} @click=${()=>this.studio.hear(0)}><kbd>0</kbd>${c.ideas.asWas}</button>
-        ${t.chips.map((i,n)=>this.chip(i,n+1))}
-        </div><div class="acts">
-        ${e&&e.take.state!=="failed"?p`<button class="primary" @click=${()=>{this.studio.take()}}>${S("check")}${s?c.ideas.takeWaiting:c.ideas.take}<kbd>${D("take")}</kbd></button>`:b}
-        ${t.growing.length>0?p`<button class="outlined" @click=${()=>{this.studio.attempt(()=>t.stopAll())}}>${t.growing.length>1?c.ideas.stopAll:c.ideas.stop}<kbd>${D("stopIdeas")}</kbd></button>`:b}
-        <button class="outlined" @click=${()=>this.studio.again()}>${c.ideas.again}<kbd>${D("again")}</kbd></button>
-        <button class="icon-only" aria-label=${c.commands.back} title=${`${c.ideas.back} (Esc)`} @click=${()=>t.close()}>${S("close")}</button>
-      </div></div>
+      :host {
+        display: block;
+        background: var(--idea-soft);
+        border-top: 1px solid var(--line);
+      }
+      .bar {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 6px;
+        padding: 6px 10px;
+      }
+      .chips {
+        display: flex;
+        gap: 6px;
+        flex: 1 0 auto;
+        max-width: 100%;
+        overflow-x: auto;
+        scrollbar-width: none;
+        padding: 2px;
+      }
+      .acts {
+        display: flex;
+        gap: 4px;
+        padding: 2px 0;
+      }
+      .chip,
+      .acts button {
+        flex: none;
+        padding: 0 8px;
+      }
+      .chip {
+        border-color: var(--line-strong);
+        background: var(--surface);
+        position: relative;
+        overflow: hidden;
+      }
+      .chip[aria-pressed="true"] {
+        background: var(--idea);
+        color: var(--surface);
+        border-color: var(--idea);
+        font-weight: 600;
+      }
+      .chip[aria-pressed="true"] kbd {
+        background: transparent;
+        color: inherit;
+        border-color: currentColor;
+      }
+      .chip.growing {
+        border-style: dashed;
+        border-color: var(--idea);
+      }
+      .chip.failed:not([aria-pressed="true"]) {
+        color: var(--bad);
+      }
+      .chip .state {
+        font-size: var(--size-small);
+        font-variant-numeric: tabular-nums;
+      }
+      .detail {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 2px 14px;
+        padding: 0 10px 7px;
+        font-size: var(--size-small);
+      }
+      .good {
+        color: var(--good);
+        font-weight: 600;
+      }
+      .bad {
+        color: var(--bad);
+        font-weight: 600;
+      }
+      .error {
+        color: var(--bad);
+      }
+      @media (max-width: 760px) {
+        .chips {
+          flex: 1 0 100%;
+        }
+        .acts {
+          flex: 1;
+        }
+        .acts .primary {
+          flex: 1;
+        }
+      }
+      @media (pointer: coarse) {
+        kbd {
+          display: none;
+        }
+      }
+    `]}render(){const{ideas:t}=this.studio;if(t.chips.length===0)return b;const e=t.current,s=e!==null&&t.takeWhenDone===e.take.id;return p`<section aria-label=${c.ideas.label}>
+      <div class="bar">
+        <div class="chips">
+          <button class="chip" aria-pressed=${t.heard===0} @click=${()=>this.studio.hear(0)}>
+            <kbd>0</kbd>${c.ideas.asWas}
+          </button>
+          ${t.chips.map((i,n)=>this.chip(i,n+1))}
+        </div>
+        <div class="acts">
+          ${e&&e.take.state!=="failed"?p`<button class="primary" @click=${()=>{this.studio.take()}}>${S("check")}${s?c.ideas.takeWaiting:c.ideas.take}<kbd>${D("take")}</kbd></button>`:b}
+          ${t.growing.length>0?p`<button class="outlined" @click=${()=>{this.studio.attempt(()=>t.stopAll())}}>${t.growing.length>1?c.ideas.stopAll:c.ideas.stop}<kbd>${D("stopIdeas")}</kbd></button>`:b}
+          <button class="outlined" @click=${()=>this.studio.again()}>
+            ${c.ideas.again}<kbd>${D("again")}</kbd>
+          </button>
+          <button
+            class="icon-only"
+            aria-label=${c.commands.back}
+            title=${`${c.ideas.back} (Esc)`}
+            @click=${()=>t.close()}
+          >
+            ${S("close")}
+          </button>
+        </div>
+      </div>
       ${e?this.detail(e):b}
-    </section>`}chip(t,e){const{take:s}=t,i=s.state==="growing"?c.ideas.growing(t.bar):s.state==="failed"?c.ideas.failed:`${s.state==="stopped"?`${c.ideas.stopped}, `:""}${c.ideas.finished(hi(t.layer))}`,n=s.state==="finished"||s.state==="stopped";return p`<button class="chip ${s.state}" aria-pressed=${this.studio.ideas.heard===e} draggable=${n}
-      title=${n?c.ideas.drag:""} aria-label=${`${c.ideas.chip(e)}: ${i}`}
-      @pointerenter=${()=>n&&void this.prepareLink(s.id)} @dragstart=${a=>this.drag(a,s.id)}
-      @click=${()=>this.studio.hear(e)}><kbd>${e}</kbd><span class="state">${i}</span></button>`}detail(t){const{take:e,report:s}=t;if(e.state==="growing")return p`<div class="detail"><span>${e.title}</span>
-        <button class="small outlined" @click=${()=>{this.studio.attempt(()=>this.studio.ideas.stop(t))}}>${c.ideas.stop}</button></div>`;if(e.state==="failed")return p`<div class="detail"><span class="error">${e.error??c.ideas.failed}</span></div>`;const i=e.outsideChanged;return p`<div class="detail">
-      <span class=${i===0?"good":i===null?"muted":"bad"}>${i===null?c.ideas.outsideUnknown:c.ideas.outside(i)}</span>
+    </section>`}chip(t,e){const{take:s}=t,i=s.state==="growing"?c.ideas.growing(t.bar):s.state==="failed"?c.ideas.failed:`${s.state==="stopped"?`${c.ideas.stopped}, `:""}${c.ideas.finished(hi(t.layer))}`,n=s.state==="finished"||s.state==="stopped";return p`<button
+      class="chip ${s.state}"
+      aria-pressed=${this.studio.ideas.heard===e}
+      draggable=${n}
+      title=${n?c.ideas.drag:""}
+      aria-label=${`${c.ideas.chip(e)}: ${i}`}
+      @pointerenter=${()=>n&&void this.prepareLink(s.id)}
+      @dragstart=${a=>this.drag(a,s.id)}
+      @click=${()=>this.studio.hear(e)}
+    >
+      <kbd>${e}</kbd><span class="state">${i}</span>
+    </button>`}detail(t){const{take:e,report:s}=t;if(e.state==="growing")return p`<div class="detail">
+        <span>${e.title}</span>
+        <button class="small outlined" @click=${()=>{this.studio.attempt(()=>this.studio.ideas.stop(t))}}>
+          ${c.ideas.stop}
+        </button>
+      </div>`;if(e.state==="failed")return p`<div class="detail"><span class="error">${e.error??c.ideas.failed}</span></div>`;const i=e.outsideChanged;return p`<div class="detail">
+      <span class=${i===0?"good":i===null?"muted":"bad"}
+        >${i===null?c.ideas.outsideUnknown:c.ideas.outside(i)}</span
+      >
       ${this.originality(s)}
       ${s?.ranking?p`<span><strong>${c.ideas.rank(s.ranking.place,s.ranking.of)}</strong>${s.ranking.reasons.length>0?p`: ${s.ranking.reasons.join("; ")}`:b}</span>`:b}
       ${e.seed===null?b:p`<span class="muted">${c.ideas.seed(e.seed)}</span>`}
       <button class="small" @click=${()=>{xe(this.studio,e.id,"mid")}}>${c.commands.midi}</button>
-    </div>`}originality(t){if(!t)return this.studio.ideas.current?.take.state==="finished"?p`<span class="muted">${c.ideas.reportPending}</span>`:b;const e=t.originality;return e?p`<span class="row"><span title=${e.source??""}>${ho(e.verdict)}${e.source?p`<span class="muted"> (${e.source})</span>`:b}</span>
-      ${e.from===null||e.to===null?b:p`<button class="small outlined" @click=${()=>this.studio.hearPassage()}>${S("ear")}${c.ideas.hearPassage}<kbd>${D("passage")}</kbd></button>`}</span>`:b}async prepareLink(t){if(!((this.links.get(t)?.until??0)>Date.now()))try{const{url:e}=await this.studio.api.link(t);this.links.set(t,{url:e,until:Date.now()+lo})}catch{}}drag(t,e){const s=this.links.get(e);if(!s||!t.dataTransfer)return t.preventDefault();const i=new URL(s.url,location.href).href;t.dataTransfer.effectAllowed="copy",t.dataTransfer.setData("DownloadURL",`audio/midi:${di(this.studio.piece?.title??"idea","mid")}:${i}`),t.dataTransfer.setData("text/uri-list",i)}}function ho(o){return o.charAt(0).toUpperCase()+o.slice(1)}H("toccata-chips",co);class uo extends C{constructor(){super(),this.returnTo=null,this.close=()=>{this.studio.set({dialog:null}),this.returnTo instanceof HTMLElement&&this.returnTo.focus()},this.words="",this.at=0,this.renaming=null,this.busy=!1}static{this.properties={...C.properties,words:{state:!0},at:{state:!0},renaming:{state:!0},busy:{state:!0}}}static{this.styles=[O,z`
-    dialog { border: 0; padding: 0; border-radius: var(--radius-big); background: var(--raised); color: var(--ink); box-shadow: var(--shadow); width: min(640px, calc(100vw - 24px)); max-height: min(80vh, 720px); }
-    dialog[open] { display: flex; flex-direction: column; }
-    dialog::backdrop { background: var(--shade); }
-    .head { display: flex; align-items: center; padding: 10px 8px 6px 16px; gap: 8px; }
-    .head h2 { font-size: var(--size-big); }
-    .body { padding: 0 16px 16px; overflow: auto; }
-    .wrap { flex-wrap: wrap; }
-    .search { display: flex; align-items: center; gap: 8px; padding: 10px 12px; border-bottom: 1px solid var(--line); }
-    .search input { flex: 1; border: 0; background: none; font-size: var(--size-big); outline-offset: 4px; }
-    .list { overflow: auto; padding: 6px; margin: 0; list-style: none; }
-    .list li { display: flex; align-items: center; gap: 8px; padding: 6px 10px; border-radius: var(--radius); cursor: pointer; }
-    .list li[aria-selected="true"] { background: var(--accent-soft); }
-    .groups { columns: 2; column-gap: 28px; }
-    .groups section { break-inside: avoid; margin-bottom: 14px; }
-    .groups h3 { margin-bottom: 4px; }
-    .groups div { display: flex; gap: 8px; justify-content: space-between; padding: 2px 0; }
-    .tips { margin: 0 0 14px; padding: 10px 10px 10px 30px; background: var(--accent-soft); border-radius: var(--radius); }
-    .keys { display: flex; gap: 4px; flex: none; align-items: start; }
-    .pieces { list-style: none; margin: 8px 0 0; padding: 0; }
-    .pieces li { display: flex; align-items: center; gap: 4px; border-top: 1px solid var(--line); padding: 4px 0; }
-    .pieces .open { flex: 1; min-width: 0; justify-content: flex-start; text-align: left; display: block; padding: 4px 8px; }
-    .pieces .title { display: block; font-weight: 600; }
-    form { display: grid; gap: 10px; }
-    form label { display: grid; gap: 2px; } form label > span { color: var(--ink-2); font-size: var(--size-small); }
-    .two { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; }
-    @media (max-width: 560px) { .groups { columns: 1; } }
-  `]}updated(){const t=this.renderRoot.querySelector("dialog");!t||t.open||(this.words="",this.at=0,this.returnTo=document.activeElement,t.showModal(),t.querySelector("[autofocus]")?.focus())}render(){switch(this.studio.view.dialog){case"help":return this.frame(c.help.title,this.help());case"palette":return this.palette();case"library":return this.frame(c.library.label,this.library());case"new":return this.frame(c.library.new,this.newPiece());case"soundfont":return this.frame(c.transport.sound,this.sound());default:return b}}frame(t,e){return p`<dialog aria-label=${t} @close=${this.close} @click=${this.outside} @keydown=${s=>s.stopPropagation()}>
-      <div class="head"><h2>${t}</h2><span class="spread"></span>
-        <button class="icon-only" aria-label=${c.help.close} title=${c.help.close} @click=${this.close}>${S("close")}</button></div>
-      <div class="body" tabindex="-1">${e}</div></dialog>`}outside(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:Et.filter(i=>i.group===e&&i.keys.length>0&&!/^hear[2-9]$/.test(i.id))}));return p`<h3>${c.help.three}</h3><ol class="tips" tabindex="0">${c.help.tips.map(e=>p`<li>${e}</li>`)}</ol>
-      <div class="groups">${t.map(({title:e,commands:s})=>p`<section><h3>${e}</h3>
-        ${s.map(i=>p`<div><span>${i.id==="hear1"?c.help.hearAny:i.name}</span>${i.id==="hear1"?p`<span class="keys"><kbd>1–9</kbd></span>`:Xe(i)}</div>`)}</section>`)}</div>`}found(){const t=this.words.toLowerCase().split(/\s+/).filter(Boolean);return Et.filter(({name:e,group:s})=>t.every(i=>`${e} ${c.groups[s]}`.toLowerCase().includes(i)))}palette(){const t=this.found();return p`<dialog aria-label=${c.commands.palette} @close=${this.close} @click=${this.outside} @keydown=${this.paletteKey}>
-      <div class="search">${S("search")}<input autofocus role="combobox" aria-expanded="true" aria-controls="found" aria-label=${c.help.filter} placeholder=${c.help.filter}
-        aria-activedescendant=${t[this.at]?`found-${this.at}`:b} .value=${this.words} @input=${e=>{this.words=_(e),this.at=0}}></div>
+    </div>`}originality(t){if(!t)return this.studio.ideas.current?.take.state==="finished"?p`<span class="muted">${c.ideas.reportPending}</span>`:b;const e=t.originality;return e?p`<span class="row"
+      ><span title=${e.source??""}
+        >${ho(e.verdict)}${e.source?p`<span class="muted"> (${e.source})</span>`:b}</span
+      >
+      ${e.from===null||e.to===null?b:p`<button class="small outlined" @click=${()=>this.studio.hearPassage()}>${S("ear")}${c.ideas.hearPassage}<kbd>${D("passage")}</kbd></button>`}</span
+    >`:b}async prepareLink(t){if(!((this.links.get(t)?.until??0)>Date.now()))try{const{url:e}=await this.studio.api.link(t);this.links.set(t,{url:e,until:Date.now()+lo})}catch{}}drag(t,e){const s=this.links.get(e);if(!s||!t.dataTransfer)return t.preventDefault();const i=new URL(s.url,location.href).href;t.dataTransfer.effectAllowed="copy",t.dataTransfer.setData("DownloadURL",`audio/midi:${di(this.studio.piece?.title??"idea","mid")}:${i}`),t.dataTransfer.setData("text/uri-list",i)}}function ho(o){return o.charAt(0).toUpperCase()+o.slice(1)}H("toccata-chips",co);class uo extends C{constructor(){super(),this.returnTo=null,this.close=()=>{this.studio.set({dialog:null}),this.returnTo instanceof HTMLElement&&this.returnTo.focus()},this.words="",this.at=0,this.renaming=null,this.busy=!1}static{this.properties={...C.properties,words:{state:!0},at:{state:!0},renaming:{state:!0},busy:{state:!0}}}static{this.styles=[O,z`
+      dialog {
+        border: 0;
+        padding: 0;
+        border-radius: var(--radius-big);
+        background: var(--raised);
+        color: var(--ink);
+        box-shadow: var(--shadow);
+        width: min(640px, calc(100vw - 24px));
+        max-height: min(80vh, 720px);
+      }
+      dialog[open] {
+        display: flex;
+        flex-direction: column;
+      }
+      dialog::backdrop {
+        background: var(--shade);
+      }
+      .head {
+        display: flex;
+        align-items: center;
+        padding: 10px 8px 6px 16px;
+        gap: 8px;
+      }
+      .head h2 {
+        font-size: var(--size-big);
+      }
+      .body {
+        padding: 0 16px 16px;
+        overflow: auto;
+      }
+      .wrap {
+        flex-wrap: wrap;
+      }
+      .search {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        padding: 10px 12px;
+        border-bottom: 1px solid var(--line);
+      }
+      .search input {
+        flex: 1;
+        border: 0;
+        background: none;
+        font-size: var(--size-big);
+        outline-offset: 4px;
+      }
+      .list {
+        overflow: auto;
+        padding: 6px;
+        margin: 0;
+        list-style: none;
+      }
+      .list li {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        padding: 6px 10px;
+        border-radius: var(--radius);
+        cursor: pointer;
+      }
+      .list li[aria-selected="true"] {
+        background: var(--accent-soft);
+      }
+      .groups {
+        columns: 2;
+        column-gap: 28px;
+      }
+      .groups section {
+        break-inside: avoid;
+        margin-bottom: 14px;
+      }
+      .groups h3 {
+        margin-bottom: 4px;
+      }
+      .groups div {
+        display: flex;
+        gap: 8px;
+        justify-content: space-between;
+        padding: 2px 0;
+      }
+      .tips {
+        margin: 0 0 14px;
+        padding: 10px 10px 10px 30px;
+        background: var(--accent-soft);
+        border-radius: var(--radius);
+      }
+      .keys {
+        display: flex;
+        gap: 4px;
+        flex: none;
+        align-items: start;
+      }
+      .pieces {
+        list-style: none;
+        margin: 8px 0 0;
+        padding: 0;
+      }
+      .pieces li {
+        display: flex;
+        align-items: center;
+        gap: 4px;
+        border-top: 1px solid var(--line);
+        padding: 4px 0;
+      }
+      .pieces .open {
+        flex: 1;
+        min-width: 0;
+        justify-content: flex-start;
+        text-align: left;
+        display: block;
+        padding: 4px 8px;
+      }
+      .pieces .title {
+        display: block;
+        font-weight: 600;
+      }
+      form {
+        display: grid;
+        gap: 10px;
+      }
+      form label {
+        display: grid;
+        gap: 2px;
+      }
+      form label > span {
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .two {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 10px;
+      }
+      @media (max-width: 560px) {
+        .groups {
+          columns: 1;
+        }
+      }
+    `]}updated(){const t=this.renderRoot.querySelector("dialog");!t||t.open||(this.words="",this.at=0,this.returnTo=document.activeElement,t.showModal(),t.querySelector("[autofocus]")?.focus())}render(){switch(this.studio.view.dialog){case"help":return this.frame(c.help.title,this.help());case"palette":return this.palette();case"library":return this.frame(c.library.label,this.library());case"new":return this.frame(c.library.new,this.newPiece());case"soundfont":return this.frame(c.transport.sound,this.sound());default:return b}}frame(t,e){return p`<dialog
+      aria-label=${t}
+      @close=${this.close}
+      @click=${this.outside}
+      @keydown=${s=>s.stopPropagation()}
+    >
+      <div class="head">
+        <h2>${t}</h2>
+        <span class="spread"></span>
+        <button class="icon-only" aria-label=${c.help.close} title=${c.help.close} @click=${this.close}>
+          ${S("close")}
+        </button>
+      </div>
+      <div class="body" tabindex="-1">${e}</div>
+    </dialog>`}outside(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:Et.filter(i=>i.group===e&&i.keys.length>0&&!/^hear[2-9]$/.test(i.id))}));return p`<h3>${c.help.three}</h3>
+      <ol class="tips" tabindex="0">
+        ${c.help.tips.map(e=>p`<li>${e}</li>`)}
+      </ol>
+      <div class="groups">
+        ${t.map(({title:e,commands:s})=>p`<section>
+              <h3>${e}</h3>
+              ${s.map(i=>p`<div><span>${i.id==="hear1"?c.help.hearAny:i.name}</span>${i.id==="hear1"?p`<span class="keys"><kbd>1–9</kbd></span>`:Xe(i)}</div>`)}
+            </section>`)}
+      </div>`}found(){const t=this.words.toLowerCase().split(/\s+/).filter(Boolean);return Et.filter(({name:e,group:s})=>t.every(i=>`${e} ${c.groups[s]}`.toLowerCase().includes(i)))}palette(){const t=this.found();return p`<dialog
+      aria-label=${c.commands.palette}
+      @close=${this.close}
+      @click=${this.outside}
+      @keydown=${this.paletteKey}
+    >
+      <div class="search">
+        ${S("search")}<input
+          autofocus
+          role="combobox"
+          aria-expanded="true"
+          aria-controls="found"
+          aria-label=${c.help.filter}
+          placeholder=${c.help.filter}
+          aria-activedescendant=${t[this.at]?`found-${this.at}`:b}
+          .value=${this.words}
+          @input=${e=>{this.words=_(e),this.at=0}}
+        />
+      </div>
       <ul class="list" id="found" role="listbox" aria-label=${c.commands.palette}>
-        ${t.map((e,s)=>p`<li id=${`found-${s}`} role="option" aria-selected=${s===this.at} @click=${()=>this.run(e)}>
-          <span class="spread">${e.name}</span><span class="muted small">${c.groups[e.group]}</span>${Xe(e)}</li>`)}
+        ${t.map((e,s)=>p`<li
+              id=${`found-${s}`}
+              role="option"
+              aria-selected=${s===this.at}
+              @click=${()=>this.run(e)}
+            >
+              <span class="spread">${e.name}</span
+              ><span class="muted small">${c.groups[e.group]}</span>${Xe(e)}
+            </li>`)}
         ${t.length===0?p`<li class="muted">${c.help.nothing}</li>`:b}
-      </ul></dialog>`}paletteKey(t){t.stopPropagation();const e=this.found(),s={ArrowDown:1,ArrowUp:-1}[t.key],i=e[this.at];if(s!==void 0)this.at=Math.max(0,Math.min(e.length-1,this.at+s)),this.updateComplete.then(()=>this.renderRoot.querySelector("[aria-selected='true']")?.scrollIntoView({block:"nearest"}));else if(t.key==="Enter"&&i)this.run(i);else return;t.preventDefault()}run(t){this.close(),t.run(this.studio)}library(){const{studio:t}=this,e=(t.server?.pieces??[]).filter(({deleted:s})=>!s).sort((s,i)=>i.changed-s.changed);return p`<div class="row wrap">
-        <button class="primary" autofocus @click=${()=>t.set({dialog:"new"})}>${S("plus")}${c.library.new}</button>
+      </ul>
+    </dialog>`}paletteKey(t){t.stopPropagation();const e=this.found(),s={ArrowDown:1,ArrowUp:-1}[t.key],i=e[this.at];if(s!==void 0)this.at=Math.max(0,Math.min(e.length-1,this.at+s)),this.updateComplete.then(()=>this.renderRoot.querySelector("[aria-selected='true']")?.scrollIntoView({block:"nearest"}));else if(t.key==="Enter"&&i)this.run(i);else return;t.preventDefault()}run(t){this.close(),t.run(this.studio)}library(){const{studio:t}=this,e=(t.server?.pieces??[]).filter(({deleted:s})=>!s).sort((s,i)=>i.changed-s.changed);return p`<div class="row wrap">
+        <button class="primary" autofocus @click=${()=>t.set({dialog:"new"})}>
+          ${S("plus")}${c.library.new}
+        </button>
         <button class="outlined" @click=${()=>{this.openFile()}}>${c.library.open}</button>
-        <span class="muted small">${c.library.drop}</span></div>
+        <span class="muted small">${c.library.drop}</span>
+      </div>
       ${e.length===0?p`<p class="muted">${c.library.none}</p>`:b}
-      <ul class="pieces">${e.map(s=>this.piece(s))}</ul>
-      <p class="muted small">${c.library.folder(t.server?.library??"")}</p>`}piece(t){const{studio:e}=this,s=e.piece?.id===t.id;return p`<li>${this.renaming===t.id?p`<input class="open" autofocus aria-label=${c.library.rename} .value=${t.title} @change=${i=>{As(e,t.id,_(i))}} @blur=${()=>{this.renaming=null}}
-          @keydown=${i=>{i.key==="Enter"&&i.target.blur()}}>`:p`<button class="open" @click=${()=>{e.attempt(async()=>{await e.openPiece(t.id),this.close()})}}>
-          <span class="title cut">${t.title}</span><span class="muted small">${c.library.bars(t.bars)} · ${new Date(t.changed*(t.changed<1e11?1e3:1)).toLocaleString()}${s?` · ${c.library.current}`:""}</span></button>`}
-      <button class="small icon-only" aria-label=${`${c.library.rename} ${t.title}`} title=${c.library.rename} @click=${()=>this.rename(t.id)}>${S("pencil")}</button>
-      <button class="small icon-only" aria-label=${`${c.library.delete} ${t.title}`} title=${c.library.delete} @click=${()=>{ui(e,t)}}>${S("trash")}</button></li>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector("input.open")?.select())}async openFile(){const[t]=await Vt(".mid,.midi,.kar,.rmi,audio/midi",!1,!1);t&&await we(this.studio,t)}newPiece(){return p`<form @submit=${t=>{t.preventDefault();const e=new FormData(t.target),[s,i]=String(e.get("meter")).split("/").map(Number);pi(this.studio,String(e.get("title")??""),Number(e.get("tempo")),[s??4,i??4])}}>
-      <label><span>${c.library.title}</span><input name="title" autofocus maxlength="200" placeholder=${c.library.untitled}></label>
-      <div class="two"><label><span>${c.library.tempo}</span><input name="tempo" type="number" min="20" max="400" value="100" required></label>
-        <label><span>${c.library.meter}</span><select name="meter">${["4/4","3/4","2/4","2/2","6/8"].map(t=>p`<option>${t}</option>`)}</select></label></div>
-      <div><button class="primary" type="submit">${c.library.create}</button></div></form>`}sound(){const{studio:t}=this,e=t.server?.soundfont??null,s=i=>{this.busy=!0,i.finally(()=>{this.busy=!1,this.close()})};return p`<p class="muted">${c.transport.soundNote}</p><br>
+      <ul class="pieces">
+        ${e.map(s=>this.piece(s))}
+      </ul>
+      <p class="muted small">${c.library.folder(t.server?.library??"")}</p>`}piece(t){const{studio:e}=this,s=e.piece?.id===t.id;return p`<li>
+      ${this.renaming===t.id?p`<input
+              class="open"
+              autofocus
+              aria-label=${c.library.rename}
+              .value=${t.title}
+              @change=${i=>{As(e,t.id,_(i))}}
+              @blur=${()=>{this.renaming=null}}
+              @keydown=${i=>{i.key==="Enter"&&i.target.blur()}}
+            />`:p`<button
+              class="open"
+              @click=${()=>{e.attempt(async()=>{await e.openPiece(t.id),this.close()})}}
+            >
+              <span class="title cut">${t.title}</span
+              ><span class="muted small"
+                >${c.library.bars(t.bars)} ·
+                ${new Date(t.changed*(t.changed<1e11?1e3:1)).toLocaleString()}${s?` · ${c.library.current}`:""}</span
+              >
+            </button>`}
+      <button
+        class="small icon-only"
+        aria-label=${`${c.library.rename} ${t.title}`}
+        title=${c.library.rename}
+        @click=${()=>this.rename(t.id)}
+      >
+        ${S("pencil")}
+      </button>
+      <button
+        class="small icon-only"
+        aria-label=${`${c.library.delete} ${t.title}`}
+        title=${c.library.delete}
+        @click=${()=>{ui(e,t)}}
+      >
+        ${S("trash")}
+      </button>
+    </li>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector("input.open")?.select())}async openFile(){const[t]=await Vt(".mid,.midi,.kar,.rmi,audio/midi",!1,!1);t&&await we(this.studio,t)}newPiece(){return p`<form
+      @submit=${t=>{t.preventDefault();const e=new FormData(t.target),[s,i]=String(e.get("meter")).split("/").map(Number);pi(this.studio,String(e.get("title")??""),Number(e.get("tempo")),[s??4,i??4])}}
+    >
+      <label
+        ><span>${c.library.title}</span><input name="title" autofocus maxlength="200" placeholder=${c.library.untitled}
+      /></label>
+      <div class="two">
+        <label
+          ><span>${c.library.tempo}</span><input name="tempo" type="number" min="20" max="400" value="100" required
+        /></label>
+        <label
+          ><span>${c.library.meter}</span
+          ><select name="meter">
+            ${["4/4","3/4","2/4","2/2","6/8"].map(t=>p`<option>${t}</option>`)}
+          </select></label
+        >
+      </div>
+      <div><button class="primary" type="submit">${c.library.create}</button></div>
+    </form>`}sound(){const{studio:t}=this,e=t.server?.soundfont??null,s=i=>{this.busy=!0,i.finally(()=>{this.busy=!1,this.close()})};return p`<p class="muted">${c.transport.soundNote}</p>
+      <br />
       <div class="row">
         ${e?p`<button class="primary" autofocus ?disabled=${this.busy} @click=${()=>s(fi(t))}>${this.busy?c.transport.loading:c.transport.useLibrary(e.name)}</button>`:b}
-        <button class="outlined" ?disabled=${this.busy} @click=${()=>{Vt(".sf2,.sf3",!1,!1).then(([i])=>i&&s(gi(t,i.name,()=>i.arrayBuffer())))}}>${c.transport.fromFile}</button>
-        <button class="outlined" @click=${()=>{mi(t),this.close()}}>${c.transport.builtIn}</button></div>`}}function Xe(o){return p`<span class="keys">${o.keys.slice(0,2).map(t=>p`<kbd>${_t(t,Tt)}</kbd>`)}</span>`}H("toccata-dialogs",uo);const{I:po}=qi,Ze=o=>o,Je=()=>document.createComment(""),ut=(o,t,e)=>{const s=o._$AA.parentNode,i=t===void 0?o._$AB:t._$AA;if(e===void 0){const n=s.insertBefore(Je(),i),a=s.insertBefore(Je(),i);e=new po(n,a,o,o.options)}else{const n=e._$AB.nextSibling,a=e._$AM,r=a!==o;if(r){let l;e._$AQ?.(o),e._$AM=o,e._$AP!==void 0&&(l=o._$AU)!==a._$AU&&e._$AP(l)}if(n!==i||r){let l=e._$AA;for(;l!==n;){const h=Ze(l).nextSibling;Ze(s).insertBefore(l,i),l=h}}}return e},G=(o,t,e=o)=>(o._$AI(t,e),o),fo={},go=(o,t=fo)=>o._$AH=t,mo=o=>o._$AH,he=o=>{o._$AR(),o._$AA.remove()};const ts=(o,t,e)=>{const s=new Map;for(let i=t;i<=e;i++)s.set(o[i],i);return s},se=Ks(class extends Ws{constructor(o){if(super(o),o.type!==io.CHILD)throw Error("repeat() can only be used in text expressions")}dt(o,t,e){let s;e===void 0?e=t:t!==void 0&&(s=t);const i=[],n=[];let a=0;for(const r of o)i[a]=s?s(r,a):a,n[a]=e(r,a),a++;return{values:n,keys:i}}render(o,t,e){return this.dt(o,t,e).values}update(o,[t,e,s]){const i=mo(o),{values:n,keys:a}=this.dt(t,e,s);if(!Array.isArray(i))return this.ut=a,n;const r=this.ut??=[],l=[];let h,d,u=0,g=i.length-1,f=0,m=n.length-1;for(;u<=g&&f<=m;)if(i[u]===null)u++;else if(i[g]===null)g--;else if(r[u]===a[f])l[f]=G(i[u],n[f]),u++,f++;else if(r[g]===a[m])l[m]=G(i[g],n[m]),g--,m--;else if(r[u]===a[m])l[m]=G(i[u],n[m]),ut(o,l[m+1],i[u]),u++,m--;else if(r[g]===a[f])l[f]=G(i[g],n[f]),ut(o,i[u],i[g]),g--,f++;else if(h===void 0&&(h=ts(a,f,m),d=ts(r,u,g)),h.has(r[u]))if(h.has(r[g])){const y=d.get(a[f]),w=y!==void 0?i[y]:null;if(w===null){const M=ut(o,i[u]);G(M,n[f]),l[f]=M}else l[f]=G(w,n[f]),ut(o,i[u],w),i[y]=null;f++}else he(i[g]),g--;else he(i[u]),u++;for(;f<=m;){const y=ut(o,l[m+1]);G(y,n[f]),l[f++]=y}for(;u<=g;){const y=i[u++];y!==null&&he(y)}return this.ut=a,go(o,l),Z}});class bo extends C{static{this.styles=[O,z`
-    section { display: grid; gap: 8px; }
-    :host { position: fixed; right: 12px; bottom: 12px; z-index: 20; display: grid; gap: 8px; width: 272px; pointer-events: none; }
-    .message { pointer-events: auto; display: flex; flex-wrap: wrap; align-items: center; justify-content: flex-end; gap: 4px 8px; padding: 8px 8px 8px 12px; border-radius: var(--radius); background: var(--raised); border: 1px solid var(--line); box-shadow: var(--shadow); }
-    .message p { flex: 1 1 160px; overflow-wrap: anywhere; }
-    .error { border-left: 4px solid var(--bad); }
-    .gone { border-left: 4px solid var(--bad); }
-    @media (max-width: 1100px) { :host { width: 226px; } }
-    @media (max-width: 760px) { :host { bottom: 60px; width: calc(100vw - 24px); } }
-  `]}connectedCallback(){super.connectedCallback(),this.studio.announcer.show=t=>{const e=this.renderRoot.querySelector(".live");e&&(e.textContent=t)}}render(){const{studio:t}=this;return p`<div class="live unseen" role="status" aria-live="polite"></div>
+        <button
+          class="outlined"
+          ?disabled=${this.busy}
+          @click=${()=>{Vt(".sf2,.sf3",!1,!1).then(([i])=>i&&s(gi(t,i.name,()=>i.arrayBuffer())))}}
+        >
+          ${c.transport.fromFile}
+        </button>
+        <button
+          class="outlined"
+          @click=${()=>{mi(t),this.close()}}
+        >
+          ${c.transport.builtIn}
+        </button>
+      </div>`}}function Xe(o){return p`<span class="keys"
+    >${o.keys.slice(0,2).map(t=>p`<kbd>${_t(t,Tt)}</kbd>`)}</span
+  >`}H("toccata-dialogs",uo);const{I:po}=qi,Ze=o=>o,Je=()=>document.createComment(""),ut=(o,t,e)=>{const s=o._$AA.parentNode,i=t===void 0?o._$AB:t._$AA;if(e===void 0){const n=s.insertBefore(Je(),i),a=s.insertBefore(Je(),i);e=new po(n,a,o,o.options)}else{const n=e._$AB.nextSibling,a=e._$AM,r=a!==o;if(r){let l;e._$AQ?.(o),e._$AM=o,e._$AP!==void 0&&(l=o._$AU)!==a._$AU&&e._$AP(l)}if(n!==i||r){let l=e._$AA;for(;l!==n;){const h=Ze(l).nextSibling;Ze(s).insertBefore(l,i),l=h}}}return e},G=(o,t,e=o)=>(o._$AI(t,e),o),fo={},go=(o,t=fo)=>o._$AH=t,mo=o=>o._$AH,he=o=>{o._$AR(),o._$AA.remove()};const ts=(o,t,e)=>{const s=new Map;for(let i=t;i<=e;i++)s.set(o[i],i);return s},se=Ks(class extends Ws{constructor(o){if(super(o),o.type!==io.CHILD)throw Error("repeat() can only be used in text expressions")}dt(o,t,e){let s;e===void 0?e=t:t!==void 0&&(s=t);const i=[],n=[];let a=0;for(const r of o)i[a]=s?s(r,a):a,n[a]=e(r,a),a++;return{values:n,keys:i}}render(o,t,e){return this.dt(o,t,e).values}update(o,[t,e,s]){const i=mo(o),{values:n,keys:a}=this.dt(t,e,s);if(!Array.isArray(i))return this.ut=a,n;const r=this.ut??=[],l=[];let h,d,u=0,g=i.length-1,f=0,m=n.length-1;for(;u<=g&&f<=m;)if(i[u]===null)u++;else if(i[g]===null)g--;else if(r[u]===a[f])l[f]=G(i[u],n[f]),u++,f++;else if(r[g]===a[m])l[m]=G(i[g],n[m]),g--,m--;else if(r[u]===a[m])l[m]=G(i[u],n[m]),ut(o,l[m+1],i[u]),u++,m--;else if(r[g]===a[f])l[f]=G(i[g],n[f]),ut(o,i[u],i[g]),g--,f++;else if(h===void 0&&(h=ts(a,f,m),d=ts(r,u,g)),h.has(r[u]))if(h.has(r[g])){const y=d.get(a[f]),w=y!==void 0?i[y]:null;if(w===null){const M=ut(o,i[u]);G(M,n[f]),l[f]=M}else l[f]=G(w,n[f]),ut(o,i[u],w),i[y]=null;f++}else he(i[g]),g--;else he(i[u]),u++;for(;f<=m;){const y=ut(o,l[m+1]);G(y,n[f]),l[f++]=y}for(;u<=g;){const y=i[u++];y!==null&&he(y)}return this.ut=a,go(o,l),Z}});class bo extends C{static{this.styles=[O,z`
+      section {
+        display: grid;
+        gap: 8px;
+      }
+      :host {
+        position: fixed;
+        right: 12px;
+        bottom: 12px;
+        z-index: 20;
+        display: grid;
+        gap: 8px;
+        width: 272px;
+        pointer-events: none;
+      }
+      .message {
+        pointer-events: auto;
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: flex-end;
+        gap: 4px 8px;
+        padding: 8px 8px 8px 12px;
+        border-radius: var(--radius);
+        background: var(--raised);
+        border: 1px solid var(--line);
+        box-shadow: var(--shadow);
+      }
+      .message p {
+        flex: 1 1 160px;
+        overflow-wrap: anywhere;
+      }
+      .error {
+        border-left: 4px solid var(--bad);
+      }
+      .gone {
+        border-left: 4px solid var(--bad);
+      }
+      @media (max-width: 1100px) {
+        :host {
+          width: 226px;
+        }
+      }
+      @media (max-width: 760px) {
+        :host {
+          bottom: 60px;
+          width: calc(100vw - 24px);
+        }
+      }
+    `]}connectedCallback(){super.connectedCallback(),this.studio.announcer.show=t=>{const e=this.renderRoot.querySelector(".live");e&&(e.textContent=t)}}render(){const{studio:t}=this;return p`<div class="live unseen" role="status" aria-live="polite"></div>
       <section aria-label=${c.notices.label}>
         ${t.connected?b:p`<div class="message gone" role="alert"><p>${c.notices.goneLine}</p></div>`}
         ${se(t.notices.list,({id:e})=>e,e=>this.message(e))}
-      </section>`}message(t){const{notices:e}=this.studio,{action:s}=t;return p`<div class="message ${t.kind}" role=${t.kind==="error"?"alert":"status"}><p>${t.text}</p>
-      ${s?p`<button class="small outlined" @click=${()=>{e.dismiss(t),s.run()}}>${s.label}</button>`:b}
-      <button class="small icon-only" aria-label=${c.notices.dismiss} title=${c.notices.dismiss} @click=${()=>e.dismiss(t)}>${S("close")}</button></div>`}}H("toccata-messages",bo);class $o extends C{static{this.styles=[O,z`:host { display: inline-flex; min-width: 0; } select { min-width: 0; max-width: 150px; min-height: 28px; }`]}render(){const{studio:t}=this,e=t.server?.models??[];return p`<select aria-label=${c.bar.model} title=${c.bar.model} @change=${s=>{t.set({model:_(s),hint:null}),t.view.remember("model",_(s))}}>
+      </section>`}message(t){const{notices:e}=this.studio,{action:s}=t;return p`<div class="message ${t.kind}" role=${t.kind==="error"?"alert":"status"}>
+      <p>${t.text}</p>
+      ${s?p`<button
+              class="small outlined"
+              @click=${()=>{e.dismiss(t),s.run()}}
+            >
+              ${s.label}
+            </button>`:b}
+      <button
+        class="small icon-only"
+        aria-label=${c.notices.dismiss}
+        title=${c.notices.dismiss}
+        @click=${()=>e.dismiss(t)}
+      >
+        ${S("close")}
+      </button>
+    </div>`}}H("toccata-messages",bo);class $o extends C{static{this.styles=[O,z`
+      :host {
+        display: inline-flex;
+        min-width: 0;
+      }
+      select {
+        min-width: 0;
+        max-width: 150px;
+        min-height: 28px;
+      }
+    `]}render(){const{studio:t}=this,e=t.server?.models??[];return p`<select
+      aria-label=${c.bar.model}
+      title=${c.bar.model}
+      @change=${s=>{t.set({model:_(s),hint:null}),t.view.remember("model",_(s))}}
+    >
       ${e.length>0?b:p`<option>${c.bar.noModel}</option>`}
-      ${e.map(s=>p`<option value=${s.name} ?selected=${s.name===t.model?.name}>${s.title||s.name}</option>`)}</select>`}}H("toccata-model-chooser",$o);const ko={density:8,register:8,polyphony:6},yo=8;class vo extends C{static{this.styles=[O,z`
-    :host { display: block; background: var(--surface); border-bottom: 1px solid var(--line); padding: 4px 12px 10px; }
-    .grid { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: end; }
-    label { display: grid; gap: 2px; }
-    label > span { font-size: var(--size-small); color: var(--ink-2); }
-    label.check { display: flex; align-items: center; gap: 6px; min-height: var(--control); }
-    label.check > span { color: var(--ink); font-size: var(--size); }
-    input[type="number"] { width: 76px; }
-    .chords { width: 190px; }
-    .model { display: none; }
-    @media (max-width: 760px) { .model { display: grid; } }
-    .key { width: 100px; }
-    select { max-width: 170px; }
-    fieldset { border: 0; padding: 0; margin: 0; display: flex; gap: 8px; align-items: center; min-height: var(--control); }
-    .note { margin-top: 8px; color: var(--ink-2); font-size: var(--size-small); }
-    details { margin-top: 8px; }
-    summary { cursor: pointer; color: var(--accent); width: fit-content; border-radius: 4px; }
-    details .grid { margin-top: 6px; }
-  `]}get values(){return this.studio.view.options}put(t){this.studio.set({options:{...this.values,...t}})}render(){const{studio:t}=this,{model:e}=t,s=this.values,i=c.options;return p`<section aria-label=${c.strip.controls}>
+      ${e.map(s=>p`<option value=${s.name} ?selected=${s.name===t.model?.name}>${s.title||s.name}</option>`)}
+    </select>`}}H("toccata-model-chooser",$o);const ko={density:8,register:8,polyphony:6},yo=8;class vo extends C{static{this.styles=[O,z`
+      :host {
+        display: block;
+        background: var(--surface);
+        border-bottom: 1px solid var(--line);
+        padding: 4px 12px 10px;
+      }
+      .grid {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 8px 14px;
+        align-items: end;
+      }
+      label {
+        display: grid;
+        gap: 2px;
+      }
+      label > span {
+        font-size: var(--size-small);
+        color: var(--ink-2);
+      }
+      label.check {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        min-height: var(--control);
+      }
+      label.check > span {
+        color: var(--ink);
+        font-size: var(--size);
+      }
+      input[type="number"] {
+        width: 76px;
+      }
+      .chords {
+        width: 190px;
+      }
+      .model {
+        display: none;
+      }
+      @media (max-width: 760px) {
+        .model {
+          display: grid;
+        }
+      }
+      .key {
+        width: 100px;
+      }
+      select {
+        max-width: 170px;
+      }
+      fieldset {
+        border: 0;
+        padding: 0;
+        margin: 0;
+        display: flex;
+        gap: 8px;
+        align-items: center;
+        min-height: var(--control);
+      }
+      .note {
+        margin-top: 8px;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      details {
+        margin-top: 8px;
+      }
+      summary {
+        cursor: pointer;
+        color: var(--accent);
+        width: fit-content;
+        border-radius: 4px;
+      }
+      details .grid {
+        margin-top: 6px;
+      }
+    `]}get values(){return this.studio.view.options}put(t){this.studio.set({options:{...this.values,...t}})}render(){const{studio:t}=this,{model:e}=t,s=this.values,i=c.options;return p`<section aria-label=${c.strip.controls}>
       <div class="grid">
-        <label class="model"><span>${c.strip.model}</span><toccata-model-chooser .studio=${t}></toccata-model-chooser></label>
+        <label class="model"
+          ><span>${c.strip.model}</span><toccata-model-chooser .studio=${t}></toccata-model-chooser
+        ></label>
         ${this.number("n",i.n,1,yo,1,c.strip.usual)}
-        <label><span>${i.key}</span><input class="key" .value=${s.key} placeholder=${i.keyHint} @change=${n=>this.put({key:_(n).trim()})}></label>
-        ${this.number("tempo",i.tempo,20,400,1,c.strip.any)}
-        ${this.level("density",i.density)}
+        <label
+          ><span>${i.key}</span
+          ><input
+            class="key"
+            .value=${s.key}
+            placeholder=${i.keyHint}
+            @change=${n=>this.put({key:_(n).trim()})}
+        /></label>
+        ${this.number("tempo",i.tempo,20,400,1,c.strip.any)} ${this.level("density",i.density)}
         <label><span>${i.programs}</span>${this.instruments()}</label>
-        <label><span>${i.style}</span><select @change=${n=>this.put({style:_(n)})}>
-          <option value="">${c.strip.any}</option>
-          ${(e?.styles??[]).map(n=>p`<option ?selected=${n===s.style}>${n}</option>`)}</select></label>
-        <label><span>${i.chords}</span><input class="chords" .value=${s.chords} placeholder=${i.chordsHint} @change=${n=>this.put({chords:_(n)})}></label>
+        <label
+          ><span>${i.style}</span
+          ><select @change=${n=>this.put({style:_(n)})}>
+            <option value="">${c.strip.any}</option>
+            ${(e?.styles??[]).map(n=>p`<option ?selected=${n===s.style}>${n}</option>`)}
+          </select></label
+        >
+        <label
+          ><span>${i.chords}</span
+          ><input
+            class="chords"
+            .value=${s.chords}
+            placeholder=${i.chordsHint}
+            @change=${n=>this.put({chords:_(n)})}
+        /></label>
         ${this.number("temperature",i.temperature,0,10,.05,c.strip.any)}
         <button class="small" @click=${()=>t.set({options:{...He}})}>${i.reset}</button>
       </div>
-      <details ?open=${t.view.moreOptions} @toggle=${n=>{t.view.moreOptions=n.target.open}}>
+      <details
+        ?open=${t.view.moreOptions}
+        @toggle=${n=>{t.view.moreOptions=n.target.open}}
+      >
         <summary>${c.strip.more}</summary>
         <div class="grid">
-          ${this.number("bars",i.bars,1,64,1,"")}
-          ${this.level("register",i.register)} ${this.level("polyphony",i.polyphony)}
-          <label class="check"><input type="checkbox" .checked=${s.end} @change=${n=>this.put({end:n.target.checked})}><span>${i.end}</span></label>
-          <label><span>${c.verbs.vary.name}: ${i.keep.toLowerCase()}</span><select @change=${n=>this.put({keep:_(n)})}>
-            ${Object.entries(i.keeps).map(([n,a])=>p`<option value=${n} ?selected=${n===s.keep}>${a}</option>`)}</select></label>
-          <label><span>${c.verbs.vary.name}: ${i.strength.toLowerCase()} ${Math.round(s.strength*100)} %</span>
-            <input type="range" min="0.05" max="1" step="0.05" .value=${String(s.strength)} @input=${n=>this.put({strength:Number(_(n))})}></label>
-          <fieldset><legend class="unseen">${i.voices}</legend><span class="muted">${c.verbs.harmonise.name}:</span>
-            ${Object.entries(i.voiceNames).map(([n,a])=>this.voice(n,a))}</fieldset>
+          ${this.number("bars",i.bars,1,64,1,"")} ${this.level("register",i.register)}
+          ${this.level("polyphony",i.polyphony)}
+          <label class="check"
+            ><input
+              type="checkbox"
+              .checked=${s.end}
+              @change=${n=>this.put({end:n.target.checked})}
+            /><span>${i.end}</span></label
+          >
+          <label
+            ><span>${c.verbs.vary.name}: ${i.keep.toLowerCase()}</span
+            ><select @change=${n=>this.put({keep:_(n)})}>
+              ${Object.entries(i.keeps).map(([n,a])=>p`<option value=${n} ?selected=${n===s.keep}>${a}</option>`)}
+            </select></label
+          >
+          <label
+            ><span>${c.verbs.vary.name}: ${i.strength.toLowerCase()} ${Math.round(s.strength*100)} %</span>
+            <input
+              type="range"
+              min="0.05"
+              max="1"
+              step="0.05"
+              .value=${String(s.strength)}
+              @input=${n=>this.put({strength:Number(_(n))})}
+          /></label>
+          <fieldset>
+            <legend class="unseen">${i.voices}</legend>
+            <span class="muted">${c.verbs.harmonise.name}:</span>
+            ${Object.entries(i.voiceNames).map(([n,a])=>this.voice(n,a))}
+          </fieldset>
           ${this.number("seed",i.seed,0,2**31-1,1,c.strip.any)}
         </div>
         <p class="note">${i.note}</p>
       </details>
-    </section>`}number(t,e,s,i,n,a){const r=this.values[t];return p`<label><span>${e}</span><input type="number" min=${s} max=${i} step=${n} placeholder=${a}
-      .value=${r===null?"":String(r)} @change=${l=>{const h=_(l),d=Math.max(s,Math.min(i,Number(h)));t==="bars"?this.put({bars:h===""?He.bars:d}):this.put({[t]:h===""?null:d})}}></label>`}level(t,e){const s=this.values[t],i=this.studio.model?.controls[t]??ko[t];return p`<label><span>${e}</span><select @change=${n=>this.put({[t]:_(n)===""?null:Number(_(n))})}>
-      <option value="" ?selected=${s===null}>${c.strip.any}</option>
-      ${Array.from({length:i},(n,a)=>p`<option value=${a+1} ?selected=${s===a+1}>${wo(t,a+1,i)}</option>`)}
-    </select></label>`}instruments(){const{programs:t}=this.values,e=[...this.studio.model?.programs??[]].sort((i,n)=>i-n),s=t.length===0?c.strip.any:t.map(i=>Kt(i,i===fe)).join(", ");return p`<select @change=${i=>{const n=_(i),a=Number(n);n==="none"?this.put({programs:[]}):n!==""&&this.put({programs:t.includes(a)?t.filter(r=>r!==a):[...t,a]}),i.target.value=""}}><option value="" selected>${s}</option>
+    </section>`}number(t,e,s,i,n,a){const r=this.values[t];return p`<label
+      ><span>${e}</span
+      ><input
+        type="number"
+        min=${s}
+        max=${i}
+        step=${n}
+        placeholder=${a}
+        .value=${r===null?"":String(r)}
+        @change=${l=>{const h=_(l),d=Math.max(s,Math.min(i,Number(h)));t==="bars"?this.put({bars:h===""?He.bars:d}):this.put({[t]:h===""?null:d})}}
+    /></label>`}level(t,e){const s=this.values[t],i=this.studio.model?.controls[t]??ko[t];return p`<label
+      ><span>${e}</span
+      ><select @change=${n=>this.put({[t]:_(n)===""?null:Number(_(n))})}>
+        <option value="" ?selected=${s===null}>${c.strip.any}</option>
+        ${Array.from({length:i},(n,a)=>p`<option value=${a+1} ?selected=${s===a+1}>${wo(t,a+1,i)}</option>`)}
+      </select></label
+    >`}instruments(){const{programs:t}=this.values,e=[...this.studio.model?.programs??[]].sort((i,n)=>i-n),s=t.length===0?c.strip.any:t.map(i=>Kt(i,i===fe)).join(", ");return p`<select
+      @change=${i=>{const n=_(i),a=Number(n);n==="none"?this.put({programs:[]}):n!==""&&this.put({programs:t.includes(a)?t.filter(r=>r!==a):[...t,a]}),i.target.value=""}}
+    >
+      <option value="" selected>${s}</option>
       ${t.length>0?p`<option value="none">${c.strip.any}</option>`:b}
       ${e.map(i=>p`<option value=${i}>${t.includes(i)?"✓ ":""}${Kt(i,i===fe)}</option>`)}
-    </select>`}voice(t,e){const{voices:s}=this.values;return p`<label class="check"><input type="checkbox" .checked=${s.includes(t)} @change=${()=>this.put({voices:["alto","tenor","bass"].filter(i=>i===t!==s.includes(i))})}><span>${e}</span></label>`}}function wo(o,t,e){return o!=="density"?String(t):t===1?`1 ${c.options.sparse}`:t===e?`${t} ${c.options.busy}`:String(t)}H("toccata-options",vo);const xo=["C","C♯","D","D♯","E","F","F♯","G","G♯","A","A♯","B"],Mo=["C","D♭","D","E♭","E","F","G♭","G","A♭","A","B♭","B"],So=[0,2,4,5,7,9,11],Ao=[0,2,3,5,7,8,10];function nt(o,t=0){return`${(t<0?Mo:xo)[o%12]}${Math.floor(o/12)-1}`}function yt(o){return[1,3,6,8,10].includes(o%12)}function Rt(o,t){let e=null;for(const[s,i,n]of o){if(s>t&&e)break;(s<=t||!e)&&(e={fifths:i,minor:n>0})}return e}function Eo(o){return((o.fifths*7+(o.minor?9:0))%12+12)%12}function _o(o){const t=Eo(o),e=new Set((o.minor?Ao:So).map(s=>(t+s)%12));return Array.from({length:12},(s,i)=>e.has(i))}const To={35:"Low kick",36:"Kick",37:"Side stick",38:"Snare",39:"Clap",40:"Snare 2",41:"Floor tom 2",42:"Closed hat",43:"Floor tom",44:"Pedal hat",45:"Low tom",46:"Open hat",47:"Mid tom 2",48:"Mid tom",49:"Crash",50:"High tom",51:"Ride",52:"China",53:"Ride bell",54:"Tambourine",55:"Splash",56:"Cowbell",57:"Crash 2",58:"Vibraslap",59:"Ride 2",60:"High bongo",61:"Low bongo",62:"Mute conga",63:"High conga",64:"Low conga",65:"High timbale",66:"Low timbale",67:"High agogo",68:"Low agogo",69:"Cabasa",70:"Maracas",71:"Short whistle",72:"Long whistle",73:"Short guiro",74:"Long guiro",75:"Claves",76:"High block",77:"Low block",78:"Mute cuica",79:"Open cuica",80:"Mute triangle",81:"Triangle"};function qs(o){return To[o]??""}function Co(){return{song:null,activeTrack:null,ghosts:new Set,hidden:new Set,idea:null,locks:bi,selection:new Wt,range:null,loop:null,tool:"select",grid:0,scaleTint:!1,readonly:!1,cursor:0,preview:null,velocities:null,band:null,focus:null,walking:!1,pressed:new Set}}function Ct(o){const t=i=>i.track===o.activeTrack,e=(o.song?.tracks??[]).map((i,n)=>({track:i,place:n,ghost:o.ghosts.has(i.track)&&!t(i)})).filter(({track:i})=>!o.hidden.has(i.track)||t(i)),s=i=>i.ghost?0:i.track.track===o.activeTrack?2:1;return e.sort((i,n)=>s(i)-s(n))}function J(o){return Ct(o).filter(t=>!t.ghost)}function ie(o){if(!o.song)return null;const t=oe(o);return t||o.song.tracks.length>0?t:{track:$i(0,!1),program:0,drum:!1,name:""}}function oe(o){return o.song?(o.activeTrack===null?void 0:o.song.track(o.activeTrack))??J(o)[0]?.track??null:null}function Ce(o){const t=new Set(J(o).map(e=>e.track.track));return(o.song?.tracks??[]).filter(e=>t.has(e.track))}function Fs(o,t,e){const{notes:s}=o;let i=qt(s.tick,t);for(;i<s.count&&s.tick[i]===t&&s.pitch[i]<e;)i++;return i}function Lo({track:o,index:t}){return{track:o.track,tick:o.notes.tick[t],pitch:o.notes.pitch[t]}}function Ro(o,t){const e=i=>i.track.notes.tick[i.index],s=i=>i.track.notes.pitch[i.index];return e(o)-e(t)||s(o)-s(t)||o.order-t.order}function zo(o,t,e,s){const i=Ce(o),n=t?i.findIndex(r=>r.track===t.track):-1;let a=null;return i.forEach((r,l)=>{let h=t?Fs(r,t.tick,t.pitch):qt(r.notes.tick,e);if(t){const u=r.notes.tick[h]===t.tick&&r.notes.pitch[h]===t.pitch;s&&u&&l<=n&&h++,!s&&!(u&&l<n)&&h--}else s||h--;if(h<0||h>=r.notes.count)return;const d={track:r,order:l,index:h};(!a||Ro(d,a)<0===s)&&(a=d)}),a?Lo(a):null}function Ho(o,t,e){const s=o.song?.bars;if(!s)return null;const i=s.at(t.tick);let n=null,a=1/0;for(const r of Ce(o))for(const l of r.notes.within(s.start(Math.max(1,i-1)),s.start(i+2))){const[h,d,u]=U(r.notes,l),g=e?u-t.pitch:t.pitch-u;if(g<=0)continue;const m=(h<=t.tick&&h+d>t.tick?0:Math.abs(h-t.tick))*128+g;m>=a||(a=m,n={track:r.track,tick:h,pitch:u})}return n}function Po(o,t){const{song:e}=o,s=e?.track(t.track),i=s?.notes.find(t.tick,t.pitch)??-1;if(!e||!s||i<0)return"";const[n,a,r]=U(s.notes,i),l=e.bars.place(n),h=e.ticksPerQuarter*4/(e.bars.meter(l.bar)[1]||4),d=l.rest>.005?` and ${No(l.rest)}`:"",u=Ce(o),g=u.reduce((y,w)=>y+w.notes.count,0);let f=1;u.forEach((y,w)=>{const M=Fs(y,n,r),E=y.notes.tick[M]===n&&y.notes.pitch[M]===r;f+=M+(E&&w<u.indexOf(s)?1:0)});const m=[s.drum?qs(r)||`drum ${r}`:nt(r,Rt(e.keys,n)?.fifths??0),`bar ${l.bar} beat ${l.beat}${d}`,Oo(a/h),`${f} of ${g}`];return u.length>1&&m.push(s.name||`track ${e.tracks.indexOf(s)+1}`),o.selection.has(t.track,t.tick,t.pitch)&&m.push("selected"),o.locks.has(t.track,t.tick,t.pitch)&&m.push("locked"),m.join(", ")}function No(o){return[[.25,"a quarter"],[.3333333333333333,"a third"],[.5,"a half"],[.6666666666666666,"two thirds"],[.75,"three quarters"]].find(([e])=>Math.abs(e-o)<.005)?.[1]??o.toFixed(2)}function Oo(o){const e=[[.125,"an eighth of a beat"],[.25,"a quarter of a beat"],[.3333333333333333,"a third of a beat"],[.5,"half a beat"],[.6666666666666666,"two thirds of a beat"],[.75,"three quarters of a beat"],[1,"1 beat"]].find(([s])=>Math.abs(s-o)<.02*s);return e?e[1]:`${Number(o.toFixed(2))} beats`}const Io=`
+    </select>`}voice(t,e){const{voices:s}=this.values;return p`<label class="check"
+      ><input
+        type="checkbox"
+        .checked=${s.includes(t)}
+        @change=${()=>this.put({voices:["alto","tenor","bass"].filter(i=>i===t!==s.includes(i))})}
+      /><span>${e}</span></label
+    >`}}function wo(o,t,e){return o!=="density"?String(t):t===1?`1 ${c.options.sparse}`:t===e?`${t} ${c.options.busy}`:String(t)}H("toccata-options",vo);const xo=["C","C♯","D","D♯","E","F","F♯","G","G♯","A","A♯","B"],Mo=["C","D♭","D","E♭","E","F","G♭","G","A♭","A","B♭","B"],So=[0,2,4,5,7,9,11],Ao=[0,2,3,5,7,8,10];function nt(o,t=0){return`${(t<0?Mo:xo)[o%12]}${Math.floor(o/12)-1}`}function yt(o){return[1,3,6,8,10].includes(o%12)}function Rt(o,t){let e=null;for(const[s,i,n]of o){if(s>t&&e)break;(s<=t||!e)&&(e={fifths:i,minor:n>0})}return e}function Eo(o){return((o.fifths*7+(o.minor?9:0))%12+12)%12}function _o(o){const t=Eo(o),e=new Set((o.minor?Ao:So).map(s=>(t+s)%12));return Array.from({length:12},(s,i)=>e.has(i))}const To={35:"Low kick",36:"Kick",37:"Side stick",38:"Snare",39:"Clap",40:"Snare 2",41:"Floor tom 2",42:"Closed hat",43:"Floor tom",44:"Pedal hat",45:"Low tom",46:"Open hat",47:"Mid tom 2",48:"Mid tom",49:"Crash",50:"High tom",51:"Ride",52:"China",53:"Ride bell",54:"Tambourine",55:"Splash",56:"Cowbell",57:"Crash 2",58:"Vibraslap",59:"Ride 2",60:"High bongo",61:"Low bongo",62:"Mute conga",63:"High conga",64:"Low conga",65:"High timbale",66:"Low timbale",67:"High agogo",68:"Low agogo",69:"Cabasa",70:"Maracas",71:"Short whistle",72:"Long whistle",73:"Short guiro",74:"Long guiro",75:"Claves",76:"High block",77:"Low block",78:"Mute cuica",79:"Open cuica",80:"Mute triangle",81:"Triangle"};function qs(o){return To[o]??""}function Co(){return{song:null,activeTrack:null,ghosts:new Set,hidden:new Set,idea:null,locks:bi,selection:new Wt,range:null,loop:null,tool:"select",grid:0,scaleTint:!1,readonly:!1,cursor:0,preview:null,velocities:null,band:null,focus:null,walking:!1,pressed:new Set}}function Ct(o){const t=i=>i.track===o.activeTrack,e=(o.song?.tracks??[]).map((i,n)=>({track:i,place:n,ghost:o.ghosts.has(i.track)&&!t(i)})).filter(({track:i})=>!o.hidden.has(i.track)||t(i)),s=i=>i.ghost?0:i.track.track===o.activeTrack?2:1;return e.sort((i,n)=>s(i)-s(n))}function J(o){return Ct(o).filter(t=>!t.ghost)}function ie(o){if(!o.song)return null;const t=oe(o);return t||o.song.tracks.length>0?t:{track:$i(0,!1),program:0,drum:!1,name:""}}function oe(o){return o.song?(o.activeTrack===null?void 0:o.song.track(o.activeTrack))??J(o)[0]?.track??null:null}function Ce(o){const t=new Set(J(o).map(e=>e.track.track));return(o.song?.tracks??[]).filter(e=>t.has(e.track))}function Fs(o,t,e){const{notes:s}=o;let i=qt(s.tick,t);for(;i<s.count&&s.tick[i]===t&&s.pitch[i]<e;)i++;return i}function Lo({track:o,index:t}){return{track:o.track,tick:o.notes.tick[t],pitch:o.notes.pitch[t]}}function Ro(o,t){const e=i=>i.track.notes.tick[i.index],s=i=>i.track.notes.pitch[i.index];return e(o)-e(t)||s(o)-s(t)||o.order-t.order}function zo(o,t,e,s){const i=Ce(o),n=t?i.findIndex(r=>r.track===t.track):-1;let a=null;return i.forEach((r,l)=>{let h=t?Fs(r,t.tick,t.pitch):qt(r.notes.tick,e);if(t){const u=r.notes.tick[h]===t.tick&&r.notes.pitch[h]===t.pitch;s&&u&&l<=n&&h++,!s&&!(u&&l<n)&&h--}else s||h--;if(h<0||h>=r.notes.count)return;const d={track:r,order:l,index:h};(!a||Ro(d,a)<0===s)&&(a=d)}),a?Lo(a):null}function Ho(o,t,e){const s=o.song?.bars;if(!s)return null;const i=s.at(t.tick);let n=null,a=1/0;for(const r of Ce(o))for(const l of r.notes.within(s.start(Math.max(1,i-1)),s.start(i+2))){const[h,d,u]=U(r.notes,l),g=e?u-t.pitch:t.pitch-u;if(g<=0)continue;const m=(h<=t.tick&&h+d>t.tick?0:Math.abs(h-t.tick))*128+g;m>=a||(a=m,n={track:r.track,tick:h,pitch:u})}return n}function Po(o,t){const{song:e}=o,s=e?.track(t.track),i=s?.notes.find(t.tick,t.pitch)??-1;if(!e||!s||i<0)return"";const[n,a,r]=U(s.notes,i),l=e.bars.place(n),h=e.ticksPerQuarter*4/(e.bars.meter(l.bar)[1]||4),d=l.rest>.005?` and ${No(l.rest)}`:"",u=Ce(o),g=u.reduce((y,w)=>y+w.notes.count,0);let f=1;u.forEach((y,w)=>{const M=Fs(y,n,r),E=y.notes.tick[M]===n&&y.notes.pitch[M]===r;f+=M+(E&&w<u.indexOf(s)?1:0)});const m=[s.drum?qs(r)||`drum ${r}`:nt(r,Rt(e.keys,n)?.fifths??0),`bar ${l.bar} beat ${l.beat}${d}`,Oo(a/h),`${f} of ${g}`];return u.length>1&&m.push(s.name||`track ${e.tracks.indexOf(s)+1}`),o.selection.has(t.track,t.tick,t.pitch)&&m.push("selected"),o.locks.has(t.track,t.tick,t.pitch)&&m.push("locked"),m.join(", ")}function No(o){return[[.25,"a quarter"],[.3333333333333333,"a third"],[.5,"a half"],[.6666666666666666,"two thirds"],[.75,"three quarters"]].find(([e])=>Math.abs(e-o)<.005)?.[1]??o.toFixed(2)}function Oo(o){const e=[[.125,"an eighth of a beat"],[.25,"a quarter of a beat"],[.3333333333333333,"a third of a beat"],[.5,"half a beat"],[.6666666666666666,"two thirds of a beat"],[.75,"three quarters of a beat"],[1,"1 beat"]].find(([s])=>Math.abs(s-o)<.02*s);return e?e[1]:`${Number(o.toFixed(2))} beats`}const Io=`
 :where(:root) {
   --roll-back: light-dark(#ffffff, #20232a);
   --roll-black-row: light-dark(#f1f3f6, #191b20);
@@ -301,147 +947,530 @@ canvas { display: block; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .probe { display: none; forced-color-adjust: none; }
 `,ri=512,jn=6,Gn=.6;class Qn{constructor(){this.tiles=new Map,this.free=[],this.job=null,this.still=null,this.shown=[],this.view=null,this.frame=0,this.painted=0}show(t){const e=this.shown;if(this.shown=t,!(e.length===t.length&&e.every((n,a)=>Xn(n,t[a]))))return this.allStale(),[];const i=[];return e.forEach((n,a)=>{const r=t[a].track;if(n.track.notes!==r.notes)for(const l of[Ne(n.track.notes,r.notes),Ne(r.notes,n.track.notes)]){for(const[h,d,u]of l)this.touch(h,h+d,u);i.push(...l)}}),i}allStale(){this.leave();for(const t of this.tiles.values())t.stale=!0}touch(t,e,s){if(!this.view)return;const i=et(this.view),n=Math.floor((t*this.view.tickWidth-1)/i.width),a=Math.floor((e*this.view.tickWidth+1)/i.width),r=Math.floor((R-1-s)/i.rows);this.leave();for(const l of this.tiles.values())l.row===r&&l.column>=n&&l.column<=a&&(l.stale=!0)}paint(t,e,s,i){if(e.width===0||e.height===0)return!0;const n=this.view!==null&&!Yn(this.view,e),a=performance.now()+(n?i/2:i);n&&this.keepStill(this.view,e),this.view=e,this.frame++;const r=Pt(e),l=r.filter(f=>this.tile(f)?.stale??!0),h=n?l.filter(f=>!this.isCovered(f,e)):l;let d=0;for(;d<h.length&&this.work(h[d],e,s,a);)d++;const u=r.filter(f=>!this.tile(f));u.length&&this.still&&this.stretch(t,e,this.still,u),this.copy(t,e,r);const g=d===l.length;return g&&(this.still=null),this.drop(),g}drawnNotes(t){const e=Pt(t),s=Math.min(...e.map(n=>n.column));let i=0;for(const n of e){const a=this.tile(n)?.drawn;a&&(i+=n.column===s?a.notes:a.begun)}return i}tile({column:t,row:e}){return this.tiles.get(rs({column:t,row:e}))}work(t,e,s,i){const{job:n}=this;(!n||n.place.column!==t.column||n.place.row!==t.row)&&this.begin(t,e,s);const{sheet:a,steps:r}=this.job;for(;performance.now()<i;){const l=r.next();if(!l.done)continue;const h=this.tile(t);return h&&this.free.push(h.sheet),this.tiles.set(rs(t),{...t,sheet:a,drawn:l.value,stale:!1,used:this.frame}),this.job=null,this.painted++,!0}return!1}begin(t,e,{colours:s,locks:i,fifths:n}){this.leave();const{width:a,height:r}=et(e),l=this.free.pop()??ls(),{canvas:h,context:d}=l;h.width===a&&h.height===r?d.clearRect(0,0,a,r):[h.width,h.height]=[a,r];const u={...e,left:t.column*a,top:t.row*r,width:a,height:r};this.job={place:t,sheet:l,steps:an(d,u,this.shown,s,i,n)}}leave(){this.job&&this.free.push(this.job.sheet),this.job=null}isCovered(t,e){if(!this.still)return!1;const s=et(e),[i,n,a,r]=cs(this.still.view,e),l=Math.max(0,t.column*s.width-e.left),h=Math.max(0,t.row*s.height-e.top),d=Math.min(e.width,(t.column+1)*s.width-e.left),u=Math.min(e.height,(t.row+1)*s.height-e.top);return l>=i-1&&h>=n-1&&d<=i+a+1&&u<=n+r+1}copy(t,e,s){const i=et(e);for(const n of s){const a=this.tile(n);a&&(a.used=this.frame,t.drawImage(a.sheet.canvas,n.column*i.width-e.left,n.row*i.height-e.top))}}stretch(t,e,s,i){const n=et(e);t.save(),t.beginPath();for(const a of i)t.rect(a.column*n.width-e.left,a.row*n.height-e.top,n.width,n.height);t.clip(),t.imageSmoothingEnabled=!1,t.drawImage(s.canvas,...cs(s.view,e)),t.restore()}keepStill(t,e){const{still:s}=this;if((s?t.tickWidth/s.view.tickWidth*(t.keyHeight/s.view.keyHeight):0)<Gn){const n=ls();[n.canvas.width,n.canvas.height]=[t.width,t.height];const a=Pt(t);s&&this.stretch(n.context,t,s,a.filter(r=>!this.tile(r))),this.copy(n.context,t,a),this.still={canvas:n.canvas,view:t}}this.leave();for(const n of this.tiles.values())this.free.push(n.sheet);this.free.length=Math.min(this.free.length,hs(e)),this.tiles.clear()}drop(){const t=hs(this.view),e=Pt(this.view).length+t;if(this.tiles.size<=e)return;const s=[...this.tiles].sort((i,n)=>i[1].used-n[1].used).slice(0,this.tiles.size-e);for(const[i,n]of s)this.tiles.delete(i),this.free.length<t&&this.free.push(n.sheet)}}function rs({column:o,row:t}){return`${o},${t}`}function ls(){const o=document.createElement("canvas");return{canvas:o,context:o.getContext("2d")}}function cs(o,t){const e=t.tickWidth/o.tickWidth,s=t.keyHeight/o.keyHeight;return[o.left*e-t.left,o.top*s-t.top,o.width*e,o.height*s]}function hs(o){return Math.ceil(jn*1e6/(ri*o.ratio)**2)}function et(o){const t=Math.round(ri*o.ratio),e=Math.max(1,Math.floor(t/o.keyHeight));return{width:t,height:e*o.keyHeight,rows:e}}function Pt(o){const t=et(o),e=[],s=Math.floor((Math.min(R*o.keyHeight,o.top+o.height)-1)/t.height);for(let i=Math.floor(o.top/t.height);i<=s;i++){const n=Math.floor((o.left+o.width-1)/t.width);for(let a=Math.floor(o.left/t.width);a<=n;a++)e.push({column:a,row:i})}return e}function Yn(o,t){return o.tickWidth===t.tickWidth&&o.keyHeight===t.keyHeight&&o.ratio===t.ratio}function Xn(o,t){return o.track.track===t.track.track&&o.place===t.place&&o.ghost===t.ghost&&o.track.drum===t.track.drum}const v={grid:1,notes:2,overlay:4,ruler:8,piano:16,lane:32,cursor:64,grown:128,all:127},Zn=6,Jn=9,ta=230,ea=500,sa=.7,ia=.08;let oa=class{constructor(t,e){this.root=t,this.state=e,this.tiles=new Qn,this.record={milliseconds:[],frames:0},this.view=os,this.colours=null,this.ratio=null,this.ratioChanged=()=>{this.watchRatio(),this.resize()},this.dirty=0,this.scheduled=0,this.mark=new Map,this.waiting=[],this.placed=!1,this.clear=!1,this.removed=-1,this.frontier=0;const s=new CSSStyleSheet;s.replaceSync(Fn),t.adoptedStyleSheets=[s];const i=n=>t.querySelector(n);this.port=i(".port"),this.ruler=i(".ruler"),this.piano=i(".piano"),this.lane=i(".lane"),this.scroller=i(".scroller"),this.space=i(".space"),this.notes=i(".notes"),this.overlay=i(".overlay"),this.probe=i(".probe"),this.cursors=[i(".cursor"),i(".head")],this.scroller.addEventListener("scroll",()=>this.scrolled(),{passive:!0}),this.sizes=new ResizeObserver(()=>this.resize())}connect(){Vo(),this.watchRatio(),this.sizes.observe(this.scroller),this.sizes.observe(this.root.host),this.recolour(),this.resize()}disconnect(){this.ratio?.removeEventListener("change",this.ratioChanged),this.sizes.disconnect(),cancelAnimationFrame(this.scheduled),this.scheduled=0,this.settle()}recolour(){this.colours=null,this.tiles.allStale(),this.invalidate(v.all)}invalidate(t){this.dirty|=t,!this.scheduled&&this.root.host.isConnected&&(this.scheduled=requestAnimationFrame(()=>this.draw()))}idle(){return this.scheduled?new Promise(t=>this.waiting.push(t)):Promise.resolve()}grown(){const{idea:t}=this.state,e=[...this.mark].every(([n,a])=>(t?.added.get(n)?.notes.length??0)>=a),s=t?[...t.removed.values()].reduce((n,a)=>n+a.length,0):0,i=e&&s===this.removed&&t?.frontier===this.frontier;this.removed=s,this.frontier=t?.frontier??0,this.invalidate(i?v.grown:v.overlay)}showSong(t){const{song:e}=this.state,s=e?.ticksPerQuarter??os.ticksPerQuarter,i=this.view.left*this.view.ticksPerQuarter/s,n=this.showTracks();this.setView({...this.view,ticksPerQuarter:s,left:i,end:this.scrollEnd()}),this.invalidate(v.all),!this.placed&&e&&this.view.height>0?this.frame():t&&this.revealChange(n)}showTracks(){const t=this.tiles.show(Ct(this.state));return this.invalidate(v.notes|v.overlay|v.lane|v.piano),t}revealChange(t){const[e]=t;if(!e||t.length>ea)return;const{view:s}=this;t.some(([n,a,r])=>{const[l,h,d,u]=B(s,n,a,r);return l<s.width&&l+d>0&&h<s.height&&h+u>0})||this.reveal(e[0],e[2])}setView(t){const e=this.view,s=ke(e,t);this.view=s;const{ratio:i}=s;this.space.style.width=`${Math.ceil(s.end*s.tickWidth)/i}px`,this.space.style.height=`${R*s.keyHeight/i}px`,Math.abs(this.scroller.scrollLeft-s.left/i)>.5&&(this.scroller.scrollLeft=s.left/i),Math.abs(this.scroller.scrollTop-s.top/i)>.5&&(this.scroller.scrollTop=s.top/i);const n=s.left!==e.left||s.tickWidth!==e.tickWidth||s.width!==e.width,a=s.top!==e.top||s.keyHeight!==e.keyHeight||s.height!==e.height;n&&this.invalidate(v.all&-17),a&&this.invalidate(v.grid|v.notes|v.overlay|v.piano)}scrollBy(t,e){this.setView({left:this.view.left+t,top:this.view.top+e})}reveal(t,e){const{view:s}=this,i=A(s,t),n={};if((i<0||i>s.width*.95)&&(n.left=s.left+i-s.width*.2),e!==void 0){const a=(R-1-e)*s.keyHeight-s.top;(a<0||a+s.keyHeight>s.height)&&(n.top=s.top+a-s.height/2)}(n.left!==void 0||n.top!==void 0)&&this.setView(n)}follow(t){const e=A(this.view,t);(e<0||e>this.view.width*sa)&&this.setView({left:this.view.left+e-this.view.width*ia})}moveCursor(){const t=A(this.view,this.state.cursor)/this.view.ratio;for(const e of this.cursors)e.style.transform=`translateX(${t}px)`}fit(){const{song:t}=this.state;if(!t||this.view.width===0)return;const e=this.view.width/this.view.ratio/Math.max(t.end,1)*t.ticksPerQuarter,[s,i]=this.reach(),n=this.view.height/this.view.ratio/(i-s+5);this.setView({quarter:e,key:n,left:0,end:this.scrollEnd()});const a=(R-1-(s+i)/2+.5)*this.view.keyHeight;this.setView({top:a-this.view.height/2})}scrollEnd(){const{song:t}=this.state;if(!t)return 0;const e=Math.max(4,Math.min(16,t.bars.count));return t.bars.start(t.bars.at(Math.max(0,t.end-1))+1+e)}reach(){let t=R,e=0;for(const{track:s}of Ct(this.state))for(let i=0;i<s.notes.count;i++)t=Math.min(t,s.notes.pitch[i]),e=Math.max(e,s.notes.pitch[i]);return t>e?[48,72]:[t,e]}frame(){if(this.placed=this.state.song!==null&&this.view.height>0,!this.placed)return;const[t,e]=this.reach(),s=Math.min($e,Math.max(Jn,this.view.height/this.view.ratio/(e-t+3)));this.setView({key:s,left:0});const i=(R-.5-(t+e)/2)*this.view.keyHeight;this.setView({top:i-this.view.height/2})}scrolled(){const{view:t}=this,e=this.scroller.scrollLeft*t.ratio,s=this.scroller.scrollTop*t.ratio;(Math.abs(e-t.left)>t.ratio||Math.abs(s-t.top)>t.ratio)&&this.setView({left:e,top:s})}watchRatio(){this.ratio?.removeEventListener("change",this.ratioChanged),this.ratio=matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`),this.ratio.addEventListener("change",this.ratioChanged)}resize(){const t=window.devicePixelRatio||1,e=this.root.host.clientHeight>=ta;this.root.host.toggleAttribute("data-low",!e);const s=Math.round(this.scroller.clientWidth*t),i=Math.round(this.scroller.clientHeight*t);if(s===0||i===0)return;const n=t/this.view.ratio;this.setView({ratio:t,width:s,height:i,left:this.view.left*n,top:this.view.top*n});for(const a of[this.notes,this.overlay])Nt(a,s,i,t);Nt(this.ruler,s,Math.round(ve*t),t),Nt(this.piano,Math.round(ai*t),i,t),Nt(this.lane,s,e?Math.round(ei*t):0,t),n!==1&&this.tiles.allStale(),!this.placed&&this.state.song&&this.frame(),this.invalidate(v.all),cancelAnimationFrame(this.scheduled),this.draw()}draw(){const t=performance.now();this.scheduled=0;const{dirty:e,view:s,state:i}=this;this.dirty=0;const n=this.colours??=Ko(this.probe);if(e&(v.grid|v.notes)){const a=this.notes.getContext("2d",{alpha:!1});pn(a,s,i,n);const r=Rt(i.song?.keys??[],0)?.fifths??0,l={colours:n,locks:i.locks,fifths:r};this.tiles.paint(a,s,l,Zn)||this.invalidate(v.notes)}e&v.overlay?this.drawOverlay(n):e&v.grown&&i.idea&&ii(ft(this.overlay),s,i.idea,this.mark,n),e&v.ruler&&In(ft(this.ruler),s,this.ruler.height,i,n),e&v.piano&&Vn(ft(this.piano),s,this.piano.width,i,n),e&v.lane&&this.lane.height>0&&kn(ft(this.lane),s,this.lane.height,i,n),e&v.cursor&&this.moveCursor(),this.record.frames++,this.record.milliseconds.push(performance.now()-t),this.record.milliseconds.length>600&&this.record.milliseconds.shift(),this.scheduled||this.settle()}drawOverlay(t){const e=xn(this.state);(!e||!this.clear)&&(this.mark=Mn(ft(this.overlay),this.view,this.state,t)),this.clear=e}settle(){const{waiting:t}=this;this.waiting=[];for(const e of t)e()}};function ft(o){return o.getContext("2d")}function Nt(o,t,e,s){o.width!==t&&(o.width=t),o.height!==e&&(o.height=e),o.style.width=`${t/s}px`,o.style.height=`${e/s}px`}const na=96;class aa{constructor(t,e,s){this.state=t,this.stage=e,this.target=s,this.lastLength=0,this.lastVelocity=na,this.oncommit=null,this.committing=!1}emit(t,e){this.target.dispatchEvent(new CustomEvent(t,{detail:e,bubbles:!0,composed:!0}))}showSelection(t){this.state.selection=t instanceof Wt?t:new Wt(t),this.stage.invalidate(v.overlay|v.lane)}select(t){this.showSelection(t),this.emit("select",{selection:[...this.state.selection.refs]})}selected(){return this.state.song?Es(this.state.song,this.state.selection.refs):new Map}free(t){return ki(t,this.state.locks)}get editable(){return this.state.song!==null&&!this.state.readonly}commit(t,e,s){this.preview(null,null);const{song:i,locks:n}=this.state;if(!i||this.state.readonly)return!1;const{operations:a,placed:r}=yi(i,t,n);if(a.length===0)return!1;const l=this.state.selection.refs.filter(({track:u,tick:g,pitch:f})=>n.has(u,g,f)),h=s?[...s]:[...l,...r];this.committing=!0,this.emit("edit",{operations:a,selection:h,label:e}),this.committing=!1;const d=this.state.song;return d&&d!==i&&this.select(wt(d,h)),this.oncommit?.(),!0}forget(){const{state:t}=this;if(this.committing)return;const e=t.song?wt(t.song,t.selection.refs):[];t.focus&&(!t.song||wt(t.song,[t.focus]).length===0)&&(t.focus=null),e.length!==t.selection.size&&(this.showSelection(e),queueMicrotask(()=>this.emit("select",{selection:[...t.selection.refs]})))}preview(t,e){!t&&!e&&!this.state.preview||(this.state.preview=t||e?{hide:t??new Map,add:e??new Map}:null,this.stage.invalidate(v.overlay))}sound(t,e,s){this.press([e]),this.emit("sound",{track:t,pitch:e,velocity:s})}press(t){t.length===0&&this.state.pressed.size===0||(this.state.pressed=new Set(t),this.stage.invalidate(v.piano))}get step(){return this.state.grid>0?this.state.grid:(this.state.song?.ticksPerQuarter??480)/4}get drawnLength(){const{grid:t,song:e}=this.state;return this.lastLength||t||(e?.ticksPerQuarter??480)}}function wt(o,t){return Ft(Es(o,t))}const de=12,ds=8;class ra{constructor(t,e){this.host=t,this.spoken=e,this.clipboard=new Map,t.oncommit=()=>this.keepFocus()}run(t){const{host:e}=this;if(!e.state.song)return;const{step:s}=e;switch(t){case"selectAll":return e.select(Ft(this.all()));case"selectNone":return this.selectNone();case"delete":return this.remove(T.remove);case"copy":return this.copy();case"cut":return this.cut();case"paste":return this.paste();case"duplicate":return this.duplicate();case"quantise":return this.quantise();case"up":return this.move(0,1);case"down":return this.move(0,-1);case"octaveUp":return this.move(0,de);case"octaveDown":return this.move(0,-de);case"left":return this.move(-s,0);case"right":return this.move(s,0);case"longer":return this.change(T.stretch,i=>us(i,i[1]+s));case"shorter":return this.change(T.shorten,i=>us(i,i[1]-(i[1]>s?s:0)));case"louder":return this.change(T.louder,i=>ge(i,i[3]+ds));case"softer":return this.change(T.softer,i=>ge(i,i[3]-ds));case"nextNote":return this.walk(!0);case"previousNote":return this.walk(!1)}}walk(t){const{state:e}=this.host;this.focus(zo(e,e.focus,e.cursor,t)??e.focus)}climb(t){const{state:e}=this.host;e.focus?this.focus(Ho(e,e.focus,t)??e.focus):this.walk(!0)}focus(t){const{host:e}=this;if(e.state.focus=t,e.state.walking=t!==null,e.stage.invalidate(v.overlay),!t)return;e.stage.reveal(t.tick,t.pitch);const s=e.state.song?.track(t.track)?.notes,i=s?.velocity[s.find(t.tick,t.pitch)];i!==void 0&&e.emit("sound",{track:t.track,pitch:t.pitch,velocity:i}),this.describe()}describe(){const{state:t}=this.host,e=t.focus?Po(t,t.focus):"";this.spoken.setAttribute("aria-label",e||"no note"),e&&this.host.emit("describe",{text:e})}toggleFocused(){const{host:t}=this,{focus:e,selection:s}=t.state;if(!e)return;const i=s.has(e.track,e.tick,e.pitch);t.select(i?s.without([e]):s.with([e])),this.describe()}keepFocus(){const{state:t}=this.host;!t.focus||!t.song||(wt(t.song,[t.focus]).length===0&&(t.focus=t.selection.refs[0]??null),this.describe())}selectNone(){const{host:t}=this;t.state.selection.size?t.select([]):t.state.walking?this.focus(null):t.state.range&&(t.state.range=null,t.stage.invalidate(v.overlay|v.ruler),t.emit("range",{range:null}))}all(){const{state:t}=this.host,e=t.activeTrack===null?null:oe(t),s=new Map;for(const{track:i}of J(t))e&&i.track!==e.track||s.set(i.track,Array.from({length:i.notes.count},(n,a)=>U(i.notes,a)));return s}change(t,e){const{host:s}=this;s.commit(V(s.free(s.selected()),e),t)}move(t,e){const{host:s}=this,i=s.free(s.selected()),[n,a]=_s([...i.values()].flat(),t,e);if(n===0&&a===0||Math.abs(e)===de&&a!==e)return;const r=V(i,d=>bt(d,n,a));if(!s.commit(r,T.move))return;const l=[...r][0],h=l?.[1].add[0];!l||!h||(a!==0&&s.emit("sound",{track:l[0],pitch:h[2],velocity:h[3]}),s.stage.reveal(h[0],h[2]))}remove(t){const{host:e}=this,s=e.selected(),i=e.free(s),n=Ft(s).filter(({track:a,tick:r,pitch:l})=>e.state.locks.has(a,r,l));e.commit(V(i,()=>null),t,n)}copy(){const t=this.host.selected();t.size!==0&&(this.clipboard=t,this.host.emit("copied",{notes:[...t.values()].flat()}))}cut(){this.copy(),this.remove(T.cut)}paste(){const{host:t}=this,{song:e,activeTrack:s,cursor:i}=t.state;if(!e||this.clipboard.size===0)return;const n=ps(this.clipboard),a=Math.round(i)-n,r=new Map;for(const[l,h]of this.clipboard){const d=this.clipboard.size===1&&s!==null?s:l,u=e.track(d)??ie(t.state);if(!u)continue;const g=h.map(f=>bt(f,a,0));r.set(u.track,{remove:[],add:[...r.get(u.track)?.add??[],...g],into:u})}t.commit(r,T.paste)&&t.stage.reveal(n+a)}duplicate(){const{host:t}=this,{song:e}=t.state,s=t.selected();if(!e||s.size===0)return;const i=ps(s),n=Math.max(...[...s.values()].flat().map(l=>l[0]+l[1])),a=e.ticksPerQuarter*4/(e.bars.meter(e.bars.at(i))[1]||4),r=Ts(n-1,a,e.bars)-Math.floor(i/a)*a;t.commit(V(s,l=>bt(l,Math.max(1,r),0),!0),T.duplicate)}quantise(){const{host:t}=this,e=t.state.song?.bars;if(!e)return;const s=t.selected(),i=t.free(s.size?s:this.all()),n=V(i,a=>vi(a,t.step,e));t.commit(n,T.quantise,s.size?void 0:[])}}function us(o,t){return[o[0],Math.max(1,t),o[2],o[3]]}function ps(o){return[...o.values()].flat().reduce((t,e)=>Math.min(t,e[0]),1/0)}const la=8,ca=24;function Zt(o,t,e,s,i){const n=i?ca/2*t.ratio:0;let a=null,r=1/0;for(const{track:l}of J(o)){const{notes:h}=l,d=N(t,s-n),u=N(t,s+n);for(const g of h.within(Math.floor(L(t,e-n-2)),Math.ceil(L(t,e+n+2)))){const f=h.pitch[g];if(f>d||f<u)continue;const m=U(h,g),y=B(t,m[0],m[1],m[2]),w=da(y,e,s,n,t.keyHeight);if(w===1/0)continue;const M=o.selection.has(l.track,m[0],f)?0:1e12,E=l.track===o.activeTrack?0:1e11,x=w*1e7+M+E+m[1];x>=r||(r=x,a={track:l.track,note:m,edge:e>=y[0]+y[2]-ha(y[2],t.ratio,i)})}}return a}function ha(o,t,e){return Math.min(o/3,(e?2:1)*la*t)}function da(o,t,e,s,i){const[n,a,r]=o,l=Math.max(n-t,t-(n+Math.max(r,1)),0),h=Math.max(a-e,e-(a+i),0),d=Math.max(0,s-r/2),u=Math.max(0,s-i/2);return l<=d&&h<=u?Math.max(l,h):1/0}function at(o,t){return t.alt?0:o.state.grid}function Re(o){let t=0;for(const e of o.values())t+=e.length;return t}class fs{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.step=[0,0];const{state:i}=t,n=Jt(e);this.before=i.selection,this.was=i.selection.has(n.track,n.tick,n.pitch),this.was||t.showSelection(s.shift||s.copy?i.selection.with([n]):[n]),this.free=t.editable?t.free(t.selected()):new Map,this.anchor=e.note,this.sounded=e.note[2],t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e,anchor:s,start:i}=this,n=e.state.song?.bars;if(!n||this.free.size===0)return;const a=at(e,t),l=Math.abs(t.x-i.x)<3*e.stage.view.ratio?0:$t(s[0]+t.tick-i.tick,a,n)-s[0];this.step=_s([...this.free.values()].flat(),l,t.pitch-i.pitch);const h=V(this.free,u=>bt(u,...this.step));e.preview(t.copy?null:this.free,new Map([...h].map(([u,g])=>[u,g.add])));const d=s[2]+this.step[1];d!==this.sounded&&e.sound(this.hit.track,this.sounded=d,s[3])}end(t,e){const{host:s}=this;if(s.press([]),!e){this.click(t);return}if(this.step[0]===0&&this.step[1]===0){s.preview(null,null),s.select(s.state.selection);return}const i=V(this.free,n=>bt(n,...this.step),t.copy);s.commit(i,lt(t.copy?T.copy:T.move,Re(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}click(t){const{host:e}=this,s=Jt(this.hit);e.preview(null,null),e.lastLength=this.hit.note[1],e.lastVelocity=this.hit.note[3],e.state.focus=s,this.was&&(t.shift||t.copy)?e.select(e.state.selection.without([s])):this.was?e.select([s]):e.select(e.state.selection)}}class ua{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.more=0;const i=Jt(e);this.before=t.state.selection,this.before.has(i.track,i.tick,i.pitch)||t.showSelection([i]),this.free=t.editable?t.free(t.selected()):new Map,t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e}=this,s=e.state.song?.bars;if(!s||this.free.size===0)return;const[i,n]=this.hit.note,a=$t(i+n+t.tick-this.start.tick,at(e,t),s);this.more=Math.max(a,i+this.shortest(t))-i-n;const r=V(this.free,l=>this.stretched(l,t));e.preview(this.free,new Map([...r].map(([l,{add:h}])=>[l,h])))}end(t,e){const{host:s}=this;if(s.press([]),!e||this.more===0){s.preview(null,null),s.select(e?s.state.selection:[Jt(this.hit)]);return}s.lastLength=this.stretched(this.hit.note,t)[1],s.commit(V(this.free,i=>this.stretched(i,t)),lt(T.stretch,Re(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}shortest(t){return Math.max(1,Math.min(at(this.host,t)||1,this.hit.note[1]))}stretched(t,e){const s=Math.min(t[1],this.shortest(e));return[t[0],Math.max(s,t[1]+this.more),t[2],t[3]]}}class pa{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0,this.before=t.state.selection}move(t){const{host:e,start:s}=this,i={from:Math.max(0,Math.min(s.tick,t.tick)),to:Math.max(s.tick,t.tick),low:Math.min(s.pitch,t.pitch),high:Math.max(s.pitch,t.pitch)};e.state.band=i;const n=t.shift||t.copy?[...this.before.refs]:[];for(const{track:a}of J(e.state)){const{notes:r}=a;for(const l of r.within(i.from,i.to)){const h=r.pitch[l];h<i.low||h>i.high||n.push({track:a.track,tick:r.tick[l],pitch:h})}}e.showSelection(n)}end(t,e){this.host.state.band=null,this.host.stage.invalidate(v.overlay),e?this.host.select(this.host.state.selection):!t.shift&&!t.copy&&(this.host.state.focus=null,this.host.select([]))}cancel(){this.host.state.band=null,this.host.showSelection(this.before)}}class fa{constructor(t,e){this.host=t,this.scrolls=!0;const{state:s}=t;this.into=t.editable?ie(s):null;const i=s.song?Cs(e.tick,at(t,e),s.song.bars):0;this.note=[i,t.drawnLength,e.pitch,t.lastVelocity],this.into&&(t.sound(this.into.track,e.pitch,t.lastVelocity),this.show())}move(t){const e=this.host.state.song?.bars;if(!e)return;const[s,,i,n]=this.note,a=at(this.host,t);this.note=[s,Math.max(a||1,Ts(Math.max(t.tick,s),a,e)-s),i,n],this.show()}end(){this.host.press([]),this.into&&(this.host.lastLength=this.note[1],this.host.commit(ci(this.into,this.note),lt(T.draw,1)))}cancel(){this.host.press([]),this.host.preview(null,null)}show(){this.into&&this.host.preview(null,new Map([[this.into.track,[this.note]]]))}}class ga{constructor(t,e){this.host=t,this.scrolls=!1,this.gone=new Map,this.move(e)}move(t){const{host:e}=this,s=e.editable?Zt(e.state,e.stage.view,t.x,t.y,t.coarse):null;if(!s||e.state.locks.has(s.track,s.note[0],s.note[2]))return;const i=this.gone.get(s.track)??[];i.some(n=>n[0]===s.note[0]&&n[2]===s.note[2])||(this.gone.set(s.track,[...i,s.note]),e.preview(this.gone,null))}end(){const t=this.host.state.selection.without(Ft(this.gone));this.host.commit(V(this.gone,()=>null),lt(T.remove,Re(this.gone)),t.refs)}cancel(){this.host.preview(null,null)}}function ma(o,t){const{state:e,stage:s}=o;if(!o.editable||!e.song)return;const i=Zt(e,s.view,t.x,t.y,t.coarse);if(i){if(e.locks.has(i.track,i.note[0],i.note[2]))return;o.commit(new Map([[i.track,{remove:[i.note],add:[]}]]),lt(T.remove,1),[]);return}li(o,t.tick,t.pitch,at(o,t))}function li(o,t,e,s){const{song:i}=o.state,n=ie(o.state);if(!i||!n||!o.editable)return;const a=[Cs(t,s,i.bars),o.drawnLength,e,o.lastVelocity];o.emit("sound",{track:n.track,pitch:e,velocity:o.lastVelocity}),o.commit(ci(n,a),lt(T.draw,1))}function ci(o,t){return new Map([[o.track,{remove:[],add:[t],into:o}]])}function Jt(o){return{track:o.track,tick:o.note[0],pitch:o.note[2]}}const ba={a:"selectAll",c:"copy",x:"cut",v:"paste",d:"duplicate"},$a={Delete:"delete",Backspace:"delete",q:"quantise","+":"longer","-":"shorter"},ka={ArrowUp:"up",ArrowDown:"down",ArrowLeft:"left",ArrowRight:"right"},ya={ArrowUp:"octaveUp",ArrowDown:"octaveDown",ArrowLeft:"shorter",ArrowRight:"longer"},va={ArrowUp:"louder",ArrowDown:"softer",ArrowLeft:"previousNote",ArrowRight:"nextNote"};class wa{constructor(t,e,s,i){this.host=t,this.commands=e,this.pointers=s,i.addEventListener("keydown",n=>{i.toggleAttribute("data-pointer",!1),!n.defaultPrevented&&this.handle(n)&&n.preventDefault()}),i.addEventListener("focus",()=>this.commands.describe()),i.addEventListener("blur",()=>i.toggleAttribute("data-pointer",!1))}handle(t){const e=t.key.length===1?t.key.toLowerCase():t.key;return e==="Escape"?this.escape():t.ctrlKey||t.metaKey?t.shiftKey||t.altKey?!1:this.runIf(ba[e]):e.startsWith("Arrow")?this.arrow(t,e):t.altKey?!1:e==="Enter"||e===" "?this.choose():e==="i"||e==="Insert"?this.insert():t.shiftKey&&e!=="+"?!1:this.runIf($a[e])}runIf(t){return!t||!(t==="selectAll")&&t!=="paste"&&t!=="quantise"&&this.host.state.selection.size===0?!1:(this.commands.run(t),!0)}arrow(t,e){if(this.host.state.selection.size>0){const s=t.altKey?va:t.shiftKey?ya:ka;return this.runIf(s[e])}return t.altKey||t.shiftKey?!1:(e==="ArrowLeft"||e==="ArrowRight"?this.commands.walk(e==="ArrowRight"):this.commands.climb(e==="ArrowUp"),!0)}choose(){return this.host.state.walking?(this.commands.toggleFocused(),!0):!1}insert(){const{state:t,stage:e}=this.host;if(!this.host.editable)return!1;const s=127-Math.floor((e.view.top+e.view.height/2)/e.view.keyHeight);li(this.host,t.cursor,t.focus?.pitch??t.selection.refs[0]?.pitch??s,t.grid);const[i]=t.selection.refs;return i&&this.commands.focus(i),!0}escape(){const{selection:t,walking:e,idea:s}=this.host.state;if(this.pointers.busy)this.pointers.cancel();else{if(s||t.size===0&&!e)return!1;this.commands.run("selectNone")}return!0}}const xa=6,Ma=12,Sa=5,Aa=.5,gs=.94,Ea=40;class _a{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0;const{state:s}=t;this.range=s.range,this.loop=s.loop;const i=this.edges(),n=(e.coarse?Ma:xa)*t.stage.view.ratio,a=i!==null&&Math.abs(i[0]-e.x)<=n,r=i!==null&&Math.abs(i[1]-e.x)<=n;this.edge=(a||r)&&!e.shift;const l=s.song?.bars.at(Math.max(0,e.tick))??1;this.fixed=this.edge&&this.range?this.range[r?0:1]:l}move(t){const{host:e}=this,s=e.state.song?.bars;if(s){if(this.start.shift){const i=t.alt?0:e.state.grid||e.state.song?.ticksPerQuarter||0,n=[$t(this.start.tick,i,s),$t(t.tick,i,s)].sort((a,r)=>a-r);e.state.loop=n[0]===n[1]?this.loop:[n[0],n[1]]}else{const i=s.at(Math.max(0,t.tick));e.state.range=[Math.min(this.fixed,i),Math.max(this.fixed,i)]}e.stage.invalidate(v.ruler|v.overlay)}}end(t,e){const{host:s}=this;if(e&&this.start.shift)s.emit("loop",{loop:s.state.loop});else if(e)s.emit("range",{range:s.state.range});else if(this.start.shift)this.clearLoop();else if(s.state.song){const i=$t(Math.max(0,t.tick),t.alt?0:s.state.grid,s.state.song.bars);s.state.cursor=i,s.stage.invalidate(v.cursor),s.emit("seek",{tick:i})}}cancel(){this.host.state.range=this.range,this.host.state.loop=this.loop,this.host.stage.invalidate(v.ruler|v.overlay)}clearLoop(){this.loop&&(this.host.state.loop=null,this.host.stage.invalidate(v.ruler|v.overlay),this.host.emit("loop",{loop:null}))}edges(){const t=this.host.state.song?.bars;if(!t||!this.range)return null;const{view:e}=this.host.stage;return[A(e,t.start(this.range[0])),A(e,t.start(this.range[1]+1))]}}class Ta{constructor(t,e){this.host=t,this.scrolls=!1,this.pitch=-1,this.move(e)}move(t){t.pitch!==this.pitch&&(this.pitch=t.pitch,this.host.sound(ie(this.host.state)?.track??"",t.pitch,this.host.lastVelocity))}end(){this.host.press([])}cancel(){this.host.press([])}}class Ca{constructor(t,e){this.host=t,this.scrolls=!1,this.changed=new Map,this.last=e,this.move(e)}move(t){const{host:e,last:s}=this,{state:i,stage:n}=e;if(!e.editable)return;const a=Sa*n.view.ratio,[r,l]=[Math.min(s.x,t.x)-a,Math.max(s.x,t.x)+a];for(const{track:d}of si(i)){const{notes:u}=d;for(const g of u.within(Math.floor(L(n.view,r)),Math.ceil(L(n.view,l)))){const f=U(u,g),m=A(n.view,f[0]);if(m<r||m>l||!this.paintable(d.track,f))continue;const y=ge(f,$n(this.lineAt(t,m),n.lane.height,n.view.ratio));let w=this.changed.get(d.track);w||this.changed.set(d.track,w=new Map),w.set(g,[f,y])}}this.last=t;const h=([d,u])=>[d,[...u.values()].map(g=>g[1])];i.velocities=new Map([...this.changed].map(h)),n.invalidate(v.lane)}end(){const{host:t}=this;this.cancel();const e=new Map([...this.changed].map(([n,a])=>{const r=[...a.values()];return[n,{remove:r.map(([l])=>l),add:r.map(([,l])=>l)}]})),s=[...this.changed.values()].flatMap(n=>[...n.values()]),i=s[s.length-1];i&&(t.lastVelocity=i[1][3]),t.commit(e,T.changeVelocity,t.state.selection.refs)}cancel(){this.host.state.velocities=null,this.host.stage.invalidate(v.lane)}paintable(t,e){const{selection:s,locks:i}=this.host.state;return i.has(t,e[0],e[2])?!1:s.size===0||s.has(t,e[0],e[2])}lineAt(t,e){const{last:s}=this;if(t.x===s.x)return t.y;const i=Math.max(0,Math.min(1,(e-s.x)/(t.x-s.x)));return s.y+(t.y-s.y)*i}}class ue{constructor(t,e,s,i=null){this.host=t,this.last=e,this.flicks=s,this.click=i,this.scrolls=!1,this.speed=[0,0]}move(t){const e=[this.last.x-t.x,this.last.y-t.y];this.speed=[e[0]*.6+this.speed[0]*.4,e[1]*.6+this.speed[1]*.4],this.last=t,this.host.stage.scrollBy(...e)}end(t,e){e?this.flicks&&!matchMedia("(prefers-reduced-motion: reduce)").matches&&this.glide():this.click?.()}cancel(){this.speed=[0,0]}glide(){const{view:t}=this.host.stage;this.host.stage.scrollBy(...this.speed);const e=this.host.stage.view.left===t.left&&this.host.stage.view.top===t.top;this.speed=[this.speed[0]*gs,this.speed[1]*gs],!e&&Math.hypot(...this.speed)>Aa&&requestAnimationFrame(()=>this.glide())}}class La{constructor(t,e,s){this.host=t,this.last=[e,s]}move(t,e){const{stage:s}=this.host,[i,n]=this.last,a=Ea*s.view.ratio,r=(g,f)=>Math.abs(g)>a&&Math.abs(f)>a?Math.abs(f/g):1,l=[(i.x+n.x)/2,(i.y+n.y)/2],h=[(t.x+e.x)/2,(t.y+e.y)/2],[d,u]=[r(i.x-n.x,t.x-e.x),r(i.y-n.y,t.y-e.y)];s.setView(Qt(s.view,d,u,...l)),s.scrollBy(l[0]-h[0],l[1]-h[1]),this.last=[t,e]}}const Ra=3,za=9,ms=.2,Ha=0,bs=1,Pa=2;class Na{constructor(t,e){this.host=t,this.wrapper=e,this.gesture=null,this.pinch=null,this.moved=!1,this.pressed=null,this.fingers=new Map,this.scrolling=0;const{stage:s}=t;for(const i of[s.scroller,s.ruler,s.piano,s.lane])i.addEventListener("pointerdown",n=>this.down(n,i)),i.addEventListener("pointermove",n=>this.move(n)),i.addEventListener("pointerup",n=>this.up(n)),i.addEventListener("pointercancel",n=>this.lost(n)),i.addEventListener("wheel",n=>this.wheel(n,i),{passive:!1});s.scroller.addEventListener("dblclick",i=>this.doubleClick(i)),s.ruler.addEventListener("dblclick",i=>this.chooseBar(i)),s.scroller.addEventListener("contextmenu",i=>{t.state.tool==="draw"&&i.preventDefault()}),s.scroller.addEventListener("mousedown",i=>{i.button===bs&&i.preventDefault()})}get busy(){return this.gesture!==null}cancel(){cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture?.cancel(),this.gesture=null,this.pressed=null}point(t){const{view:e}=this.host.stage,s=this.host.stage.port.getBoundingClientRect(),i=(t.clientX-s.left)*e.ratio,a=this.pressed?.area===this.host.stage.lane?this.host.stage.lane.getBoundingClientRect().top:s.top,r=(t.clientY-a)*e.ratio;return{x:i,y:r,tick:L(e,i),pitch:N(e,r),alt:t.altKey,copy:t.ctrlKey||t.metaKey,shift:t.shiftKey,coarse:t instanceof PointerEvent&&t.pointerType==="touch"}}down(t,e){if(!(e===this.host.stage.scroller&&$s(t,e)||!this.host.state.song)){if(t.preventDefault(),this.wrapper.toggleAttribute("data-pointer",!0),this.wrapper.focus({preventScroll:!0}),e.setPointerCapture(t.pointerId),t.pointerType==="touch"){this.fingers.set(t.pointerId,t);const[i,n]=[...this.fingers.values()];if(i&&n){this.cancel(),this.pinch??=new La(this.host,this.point(i),this.point(n));return}}this.gesture||(this.host.state.walking=!1,this.pressed={id:t.pointerId,event:t,area:e},this.moved=!1,this.gesture=this.begin(t,this.point(t),e),this.gesture||(this.pressed=null))}}begin(t,e,s){const{host:i}=this;if(t.button===bs)return new ue(i,e,!1);if(t.button===Pa&&i.state.tool==="draw"&&s===i.stage.scroller)return new ga(i,e);if(t.button!==Ha)return null;if(s===i.stage.ruler)return new _a(i,e);if(s===i.stage.piano)return new Ta(i,e);if(s===i.stage.lane)return new Ca(i,e);const a=Zt(i.state,i.stage.view,e.x,e.y,e.coarse);return a&&e.coarse&&i.state.tool==="select"&&!Oa(i,a)?new ue(i,e,!0,()=>new fs(i,a,e).end(e,!1)):a?a.edge&&!i.state.readonly?new ua(i,a,e):new fs(i,a,e):i.state.tool==="draw"&&!i.state.readonly?new fa(i,e):e.coarse?new ue(i,e,!0,()=>i.select([])):new pa(i,e)}move(t){if(this.fingers.has(t.pointerId)&&this.fingers.set(t.pointerId,t),this.pinch){const[i,n]=[...this.fingers.values()];i&&n&&this.pinch.move(this.point(i),this.point(n));return}if(!this.gesture||t.pointerId!==this.pressed?.id){!this.gesture&&t.pointerType!=="touch"&&this.hover(t);return}const e=this.pressed.event,s=Math.hypot(t.clientX-e.clientX,t.clientY-e.clientY);this.moved||=s>(t.pointerType==="touch"?za:Ra),this.moved&&(this.pressed={...this.pressed,event:this.pressed.event},this.gesture.move(this.point(t)),this.scrollOutside(t))}up(t){if(this.fingers.delete(t.pointerId),this.pinch){this.fingers.size===0&&(this.pinch=null);return}if(!this.gesture||t.pointerId!==this.pressed?.id)return;const{gesture:e}=this,s=this.point(t);cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture=null,this.pressed=null,e.end(s,this.moved)}lost(t){this.fingers.delete(t.pointerId),this.fingers.size===0&&(this.pinch=null),t.pointerId===this.pressed?.id&&this.cancel()}scrollOutside(t){if(cancelAnimationFrame(this.scrolling),this.scrolling=0,!this.gesture?.scrolls)return;const e=this.host.stage.scroller.getBoundingClientRect(),s=e.left+this.host.stage.scroller.clientWidth,i=e.top+this.host.stage.scroller.clientHeight,n=Math.min(0,t.clientX-e.left)+Math.max(0,t.clientX-s),r=this.pressed?.area===this.host.stage.scroller?Math.min(0,t.clientY-e.top)+Math.max(0,t.clientY-i):0;n===0&&r===0||(this.scrolling=requestAnimationFrame(()=>{const{stage:l}=this.host,h=l.view;l.scrollBy(n*ms*h.ratio,r*ms*h.ratio),!(l.view.left===h.left&&l.view.top===h.top)&&(this.gesture?.move(this.point(t)),this.scrollOutside(t))}))}hover(t){const{host:e}=this;if(t.currentTarget!==e.stage.scroller)return;const{x:s,y:i}=this.point(t),n=Zt(e.state,e.stage.view,s,i,!1),r=n&&e.state.locks.has(n.track,n.note[0],n.note[2])?"not-allowed":e.state.readonly?"default":n?.edge?"ew-resize":n?"grab":"";e.stage.scroller.style.cursor=r||(e.state.tool==="draw"?"crosshair":"default")}doubleClick(t){const{state:e,stage:s}=this.host;e.tool==="select"&&!$s(t,s.scroller)&&ma(this.host,this.point(t))}chooseBar(t){const{state:e,stage:s}=this.host;if(!e.song)return;const i=e.song.bars.at(Math.max(0,this.point(t).tick));e.range=[i,i],s.invalidate(v.ruler|v.overlay),this.host.emit("range",{range:e.range})}wheel(t,e){const{stage:s}=this.host,i=Zo(t,s.view.height/s.view.ratio),{x:n,y:a}=this.point(t),r=i.y||i.x;if(t.ctrlKey||t.metaKey)s.setView(Qt(s.view,ns(r),1,n,0));else if(t.altKey)s.setView(Qt(s.view,1,ns(r),0,a));else if(t.shiftKey)s.scrollBy((i.x||i.y)*s.view.ratio,0);else if(e!==s.scroller)s.scrollBy(i.x*s.view.ratio,i.y*s.view.ratio);else return;t.preventDefault()}}function Oa(o,{track:t,note:e}){return o.state.selection.has(t,e[0],e[2])}function $s(o,t){const e=t.getBoundingClientRect();return o.clientX-e.left>=t.clientWidth||o.clientY-e.top>=t.clientHeight}const Ia=["(prefers-color-scheme: dark)","(forced-colors: active)"],Da=["class","style","data-theme"];class Ua extends HTMLElement{constructor(){super(),this.state=Co(),this.watcher=null,this.media=Ia.map(s=>matchMedia(s)),this.recolour=()=>this.stage.recolour();const t=this.attachShadow({mode:"open"});t.innerHTML=qn,this.wrapper=t.querySelector(".roll"),this.stage=new oa(t,this.state),this.host=new aa(this.state,this.stage,this),this.commands=new ra(this.host,t.querySelector("#note"));const e=new Na(this.host,this.wrapper);new wa(this.host,this.commands,e,this.wrapper)}connectedCallback(){this.stage.connect();for(const t of this.media)t.addEventListener("change",this.recolour);this.watcher=new MutationObserver(this.recolour);for(const t of[document.documentElement,document.body,this])this.watcher.observe(t,{attributes:!0,attributeFilter:Da})}disconnectedCallback(){this.stage.disconnect();for(const t of this.media)t.removeEventListener("change",this.recolour);this.watcher?.disconnect()}focus(t){this.wrapper.focus(t)}get song(){return this.state.song}set song(t){t!==this.state.song&&(this.state.song=t,this.stage.showSong(!this.host.committing),this.host.forget())}get activeTrack(){return this.state.activeTrack}set activeTrack(t){t!==this.state.activeTrack&&(this.state.activeTrack=t,this.stage.showTracks())}get ghosts(){return this.state.ghosts}set ghosts(t){ks(t,this.state.ghosts)||(this.state.ghosts=new Set(t),this.stage.showTracks())}get hiddenTracks(){return this.state.hidden}set hiddenTracks(t){ks(t,this.state.hidden)||(this.state.hidden=new Set(t),this.stage.showTracks())}get idea(){return this.state.idea}set idea(t){const e=t!==null&&t===this.state.idea;this.state.idea=t,e?this.stage.grown():this.stage.invalidate(v.overlay)}get locks(){return this.state.locks}set locks(t){t!==this.state.locks&&(this.state.locks=t,this.stage.tiles.allStale(),this.stage.invalidate(v.notes))}get selection(){return this.state.selection.refs}set selection(t){this.host.showSelection(new Wt(t))}get range(){return this.state.range}set range(t){this.state.range=t,this.stage.invalidate(v.ruler|v.overlay)}get loop(){return this.state.loop}set loop(t){this.state.loop=t,this.stage.invalidate(v.ruler|v.overlay)}get tool(){return this.state.tool}set tool(t){this.state.tool=t}get grid(){return this.state.grid}set grid(t){t!==this.state.grid&&(this.state.grid=Math.max(0,t),this.stage.invalidate(v.grid))}get scaleTint(){return this.state.scaleTint}set scaleTint(t){t!==this.state.scaleTint&&(this.state.scaleTint=t,this.stage.invalidate(v.grid))}get readonly(){return this.state.readonly}set readonly(t){this.state.readonly=t}cursorAt(t,e){this.state.cursor=t,e&&this.stage.follow(t),this.stage.moveCursor()}reveal(t,e){this.stage.reveal(t,e)}zoom(t,e){const{view:s}=this.stage;this.stage.setView(Qt(s,t,e,s.width/2,s.height/2))}frame(){this.stage.frame()}zoomToFit(){this.stage.fit()}command(t){this.commands.run(t)}toClient({track:t,tick:e,pitch:s}){const i=Ct(this.state).find(m=>m.track.track===t),n=i?.track.notes.find(e,s)??-1;if(!i||n<0)return null;const{view:a,port:r}=this.stage,[l,h,d,u]=B(a,e,U(i.track.notes,n)[1],s),g=r.getBoundingClientRect(),{ratio:f}=a;return{x:g.left+l/f,y:g.top+h/f,width:d/f,height:u/f}}toClientTick(t){const{view:e,port:s}=this.stage;return s.getBoundingClientRect().left+A(e,t)/e.ratio}model(){const{song:t,selection:e,range:s}=this.state,i=t?wt(t,e.refs):[];return{song:t,selection:i,range:s,drawnNotes:this.stage.tiles.drawnNotes(this.stage.view)}}idle(){return this.stage.idle()}get frames(){return{...this.stage.record,tiles:this.stage.tiles.painted}}}function ks(o,t){return o.size===t.size&&[...o].every(e=>t.has(e))}customElements.get("toccata-roll")||customElements.define("toccata-roll",Ua);class Ba extends C{static{this.styles=[O,z`
-    :host { display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--surface); }
-    .tools { display: flex; align-items: center; gap: 4px; padding: 3px 8px; border-bottom: 1px solid var(--line); color: var(--ink-2); overflow-x: auto; scrollbar-width: none; }
-    .tools button { min-height: 26px; padding: 0 8px; font-size: var(--size-small); flex: none; }
-    .tools select { min-height: 26px; font-size: var(--size-small); }
-    .tools .icon-only { width: 28px; padding: 0; }
-    toccata-roll { flex: 1; min-height: 0; display: block; }
-    .empty { position: absolute; inset: auto 0 40% 0; text-align: center; pointer-events: none; color: var(--ink-2); font-size: var(--size-big); }
-    .roll { position: relative; flex: 1; min-height: 0; display: flex; }
-    @media (max-width: 760px) { .wide { display: none !important; } }
-  `]}render(){const{studio:t}=this,{view:e,piece:s,playing:i}=t,n=s?.song??null,a=Bt[e.grid]?.[1]??0,r=e.ghosts&&n?new Set(n.tracks.map(({track:l})=>l).filter(l=>l!==e.activeTrack)):new Set;return p`<div class="tools" role="toolbar" aria-label=${c.roll.tools}>
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+        min-width: 0;
+        background: var(--surface);
+      }
+      .tools {
+        display: flex;
+        align-items: center;
+        gap: 4px;
+        padding: 3px 8px;
+        border-bottom: 1px solid var(--line);
+        color: var(--ink-2);
+        overflow-x: auto;
+        scrollbar-width: none;
+      }
+      .tools button {
+        min-height: 26px;
+        padding: 0 8px;
+        font-size: var(--size-small);
+        flex: none;
+      }
+      .tools select {
+        min-height: 26px;
+        font-size: var(--size-small);
+      }
+      .tools .icon-only {
+        width: 28px;
+        padding: 0;
+      }
+      toccata-roll {
+        flex: 1;
+        min-height: 0;
+        display: block;
+      }
+      .empty {
+        position: absolute;
+        inset: auto 0 40% 0;
+        text-align: center;
+        pointer-events: none;
+        color: var(--ink-2);
+        font-size: var(--size-big);
+      }
+      .roll {
+        position: relative;
+        flex: 1;
+        min-height: 0;
+        display: flex;
+      }
+      @media (max-width: 760px) {
+        .wide {
+          display: none !important;
+        }
+      }
+    `]}render(){const{studio:t}=this,{view:e,piece:s,playing:i}=t,n=s?.song??null,a=Bt[e.grid]?.[1]??0,r=e.ghosts&&n?new Set(n.tracks.map(({track:l})=>l).filter(l=>l!==e.activeTrack)):new Set;return p`<div class="tools" role="toolbar" aria-label=${c.roll.tools}>
         ${this.tool("select",c.roll.select)}${this.tool("draw",c.roll.draw)}
-        <label class="row"><span class="wide">${c.roll.grid}</span><select aria-label=${c.roll.grid} @change=${l=>t.set({grid:Number(_(l))})}>
-          ${Bt.map(([l],h)=>p`<option value=${h} ?selected=${h===e.grid}>${l||c.roll.off}</option>`)}</select></label>
+        <label class="row"
+          ><span class="wide">${c.roll.grid}</span
+          ><select aria-label=${c.roll.grid} @change=${l=>t.set({grid:Number(_(l))})}>
+            ${Bt.map(([l],h)=>p`<option value=${h} ?selected=${h===e.grid}>${l||c.roll.off}</option>`)}
+          </select></label
+        >
         ${this.flag(c.roll.scale,"scale",e.scale,()=>t.set({scale:!e.scale}))}
         ${this.flag(c.roll.ghosts,"ghosts",e.ghosts,()=>t.set({ghosts:!e.ghosts}))}
         ${this.flag(c.roll.follow,"follow",i.follow,()=>{i.follow=!i.follow,t.changed()})}
         <span class="spread"></span>
         ${this.flag(c.roll.table,"table",e.table,()=>t.set({table:!e.table}))}
-        <button class="icon-only" aria-label=${c.commands.zoomOut} title=${this.tip("zoomOut")} @click=${()=>t.roll?.zoom(.8,1)}>${S("minus")}</button>
+        <button
+          class="icon-only"
+          aria-label=${c.commands.zoomOut}
+          title=${this.tip("zoomOut")}
+          @click=${()=>t.roll?.zoom(.8,1)}
+        >
+          ${S("minus")}
+        </button>
         <button class="wide" title=${this.tip("fit")} @click=${()=>t.roll?.zoomToFit()}>${c.roll.fit}</button>
-        <button class="icon-only" aria-label=${c.commands.zoomIn} title=${this.tip("zoomIn")} @click=${()=>t.roll?.zoom(1.25,1)}>${S("plus")}</button>
+        <button
+          class="icon-only"
+          aria-label=${c.commands.zoomIn}
+          title=${this.tip("zoomIn")}
+          @click=${()=>t.roll?.zoom(1.25,1)}
+        >
+          ${S("plus")}
+        </button>
       </div>
       <div class="roll">
-      <toccata-roll .song=${n} .activeTrack=${e.activeTrack} .ghosts=${r} .hiddenTracks=${e.hidden}
-        .locks=${s?.locks??Va} .selection=${e.selection} .range=${e.range} .loop=${i.loop}
-        .tool=${e.tool} .grid=${n?Math.round(a*n.ticksPerQuarter):0} .scaleTint=${e.scale} .readonly=${!s}
-        @edit=${this.on("edit",({operations:l,selection:h})=>this.edited(l,h))}
-        @select=${this.on("select",({selection:l})=>t.set({selection:l}))}
-        @range=${this.on("range",({range:l})=>t.chooseBars(l))}
-        @lock=${this.on("lock",({notes:l,locked:h})=>{t.attempt(()=>s?.lock(l,h)??Promise.resolve())})}
-        @sound=${this.on("sound",({track:l,pitch:h,velocity:d})=>this.touch(l,h,d))}
-        @seek=${this.on("seek",({tick:l})=>i.seek(l))}
-        @loop=${this.on("loop",({loop:l})=>{e.loopOn=!1,i.setLoop(l)})}
-        @describe=${this.on("describe",({text:l})=>t.announcer.say(l))}></toccata-roll>
-      ${n&&Ls(n)&&!t.layer?p`<p class="empty">${c.roll.empty}</p>`:b}
-      </div>`}firstUpdated(){this.studio.playing.roll=this.renderRoot.querySelector("toccata-roll")}edited(t,e){this.studio.view.selection=e,this.studio.edit(t),this.studio.roll&&(this.studio.roll.song=this.studio.song)}touch(t,e,s){const i=this.studio.song?.track(t);this.studio.playing.player.touch(i?.program??0,i?.drum??!1,e,s)}on(t,e){return s=>e(s.detail)}tool(t,e){return p`<button aria-pressed=${this.studio.view.tool===t} title=${this.tip(t)} @click=${()=>this.studio.set({tool:t})}>${e}</button>`}flag(t,e,s,i){return p`<button aria-pressed=${s} title=${this.tip(e)} @click=${i}>${t}</button>`}tip(t){const e=D(t);return`${Vs(e,"plain")?.name??""} (${_t(e,Tt)})`}}const Va={has:()=>!1,list:()=>[]};H("toccata-stage",Ba);class Ka extends C{static{this.styles=[O,z`
-    :host { display: block; background: var(--surface); border-bottom: 1px solid var(--line); }
-    .strip { display: flex; align-items: center; gap: 6px; padding: 6px 10px; min-height: 46px; overflow-x: auto; scrollbar-width: none; }
-    .range { display: flex; align-items: center; min-width: 216px; font-weight: 600; flex: none; }
-    .range.none { color: var(--ink-2); font-weight: 400; }
-    .verbs { display: flex; gap: 6px; }
-    .verbs button { flex: none; }
-    .verbs button:not(.unable) kbd { color: var(--accent); border-color: var(--accent-soft); background: var(--accent-soft); }
-    .hint { color: var(--bad); padding: 0 10px 8px; }
-    .picker { display: flex; align-items: center; gap: 6px; padding: 0 10px 8px; flex-wrap: wrap; }
-    select.scope { max-width: 150px; }
-    @media (max-width: 760px) { .range { min-width: 0; } .range .how { display: none; } .verbs button { padding: 0 8px; } .where { display: none; } }
-    @media (pointer: coarse) { .verbs kbd, .picker kbd { display: none; } }
-  `]}render(){const{studio:t}=this,{view:e,song:s}=t,i=e.activeTrack===null?void 0:s?.track(e.activeTrack);return p`<section aria-label=${c.strip.label}>
+        <toccata-roll
+          .song=${n}
+          .activeTrack=${e.activeTrack}
+          .ghosts=${r}
+          .hiddenTracks=${e.hidden}
+          .locks=${s?.locks??Va}
+          .selection=${e.selection}
+          .range=${e.range}
+          .loop=${i.loop}
+          .tool=${e.tool}
+          .grid=${n?Math.round(a*n.ticksPerQuarter):0}
+          .scaleTint=${e.scale}
+          .readonly=${!s}
+          @edit=${this.on("edit",({operations:l,selection:h})=>this.edited(l,h))}
+          @select=${this.on("select",({selection:l})=>t.set({selection:l}))}
+          @range=${this.on("range",({range:l})=>t.chooseBars(l))}
+          @lock=${this.on("lock",({notes:l,locked:h})=>{t.attempt(()=>s?.lock(l,h)??Promise.resolve())})}
+          @sound=${this.on("sound",({track:l,pitch:h,velocity:d})=>this.touch(l,h,d))}
+          @seek=${this.on("seek",({tick:l})=>i.seek(l))}
+          @loop=${this.on("loop",({loop:l})=>{e.loopOn=!1,i.setLoop(l)})}
+          @describe=${this.on("describe",({text:l})=>t.announcer.say(l))}
+        ></toccata-roll>
+        ${n&&Ls(n)&&!t.layer?p`<p class="empty">${c.roll.empty}</p>`:b}
+      </div>`}firstUpdated(){this.studio.playing.roll=this.renderRoot.querySelector("toccata-roll")}edited(t,e){this.studio.view.selection=e,this.studio.edit(t),this.studio.roll&&(this.studio.roll.song=this.studio.song)}touch(t,e,s){const i=this.studio.song?.track(t);this.studio.playing.player.touch(i?.program??0,i?.drum??!1,e,s)}on(t,e){return s=>e(s.detail)}tool(t,e){return p`<button
+      aria-pressed=${this.studio.view.tool===t}
+      title=${this.tip(t)}
+      @click=${()=>this.studio.set({tool:t})}
+    >
+      ${e}
+    </button>`}flag(t,e,s,i){return p`<button aria-pressed=${s} title=${this.tip(e)} @click=${i}>${t}</button>`}tip(t){const e=D(t);return`${Vs(e,"plain")?.name??""} (${_t(e,Tt)})`}}const Va={has:()=>!1,list:()=>[]};H("toccata-stage",Ba);class Ka extends C{static{this.styles=[O,z`
+      :host {
+        display: block;
+        background: var(--surface);
+        border-bottom: 1px solid var(--line);
+      }
+      .strip {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        padding: 6px 10px;
+        min-height: 46px;
+        overflow-x: auto;
+        scrollbar-width: none;
+      }
+      .range {
+        display: flex;
+        align-items: center;
+        min-width: 216px;
+        font-weight: 600;
+        flex: none;
+      }
+      .range.none {
+        color: var(--ink-2);
+        font-weight: 400;
+      }
+      .verbs {
+        display: flex;
+        gap: 6px;
+      }
+      .verbs button {
+        flex: none;
+      }
+      .verbs button:not(.unable) kbd {
+        color: var(--accent);
+        border-color: var(--accent-soft);
+        background: var(--accent-soft);
+      }
+      .hint {
+        color: var(--bad);
+        padding: 0 10px 8px;
+      }
+      .picker {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        padding: 0 10px 8px;
+        flex-wrap: wrap;
+      }
+      select.scope {
+        max-width: 150px;
+      }
+      @media (max-width: 760px) {
+        .range {
+          min-width: 0;
+        }
+        .range .how {
+          display: none;
+        }
+        .verbs button {
+          padding: 0 8px;
+        }
+        .where {
+          display: none;
+        }
+      }
+      @media (pointer: coarse) {
+        .verbs kbd,
+        .picker kbd {
+          display: none;
+        }
+      }
+    `]}render(){const{studio:t}=this,{view:e,song:s}=t,i=e.activeTrack===null?void 0:s?.track(e.activeTrack);return p`<section aria-label=${c.strip.label}>
       <div class="strip">
         ${this.range()}
         <div class="verbs">${xs.map(n=>this.verb(n))}</div>
-        <label class="row where"><span class="muted">${c.strip.where}</span>
-          <select class="scope" @change=${n=>t.set({options:{...e.options,onlyActive:_(n)==="active"}})}>
+        <label class="row where"
+          ><span class="muted">${c.strip.where}</span>
+          <select
+            class="scope"
+            @change=${n=>t.set({options:{...e.options,onlyActive:_(n)==="active"}})}
+          >
             <option value="all" ?selected=${!e.options.onlyActive}>${c.strip.all}</option>
             ${i?p`<option value="active" ?selected=${e.options.onlyActive}>${xt(i)}</option>`:b}
-          </select></label>
+          </select></label
+        >
         <span class="spread"></span>
-        <button class="mark" aria-expanded=${e.optionsOpen}
-          @click=${()=>t.set({optionsOpen:!e.optionsOpen})}>${c.strip.controls}<kbd>${D("options")}</kbd></button>
+        <button
+          class="mark"
+          aria-expanded=${e.optionsOpen}
+          @click=${()=>t.set({optionsOpen:!e.optionsOpen})}
+        >
+          ${c.strip.controls}<kbd>${D("options")}</kbd>
+        </button>
       </div>
       ${e.hint===null?b:p`<p class="hint" role="status">${e.hint}</p>`}
       ${e.picker?this.picker():b}
-    </section>`}range(){const{range:t}=this.studio.view;return t?p`<span class="range">${c.range.bars(t[0],t[1])}
-      <button class="small icon-only" aria-label=${c.range.clear} title=${c.range.clear}
-        @click=${()=>this.studio.chooseBars(null)}>${S("close")}</button></span>`:p`<span class="range none"><span>${c.range.none}<span class="how">: ${c.range.how}</span></span></span>`}verb(t){const{studio:e}=this,s=wi(t,e.situation),i=t==="continue"&&e.song&&Ls(e.song),{name:n,hint:a}=c.verbs[i?"generate":t];return p`<button class="outlined ${s===null?"":"unable"}" title=${s??a}
+    </section>`}range(){const{range:t}=this.studio.view;return t?p`<span class="range"
+      >${c.range.bars(t[0],t[1])}
+      <button
+        class="small icon-only"
+        aria-label=${c.range.clear}
+        title=${c.range.clear}
+        @click=${()=>this.studio.chooseBars(null)}
+      >
+        ${S("close")}
+      </button></span
+    >`:p`<span class="range none"
+        ><span>${c.range.none}<span class="how">: ${c.range.how}</span></span></span
+      >`}verb(t){const{studio:e}=this,s=wi(t,e.situation),i=t==="continue"&&e.song&&Ls(e.song),{name:n,hint:a}=c.verbs[i?"generate":t];return p`<button
+      class="outlined ${s===null?"":"unable"}"
+      title=${s??a}
       aria-expanded=${t==="accompany"?e.view.picker===t:b}
-      @click=${()=>e.press(t)}>${n}<kbd>${D(t)}</kbd></button>`}picker(){const{studio:t}=this,e=t.model?.programs??[],s=(e.length>0?[...e]:[...zs.keys()]).sort((i,n)=>i-n);return p`<div class="picker" role="group" aria-label=${c.strip.add}>
+      @click=${()=>e.press(t)}
+    >
+      ${n}<kbd>${D(t)}</kbd>
+    </button>`}picker(){const{studio:t}=this,e=t.model?.programs??[],s=(e.length>0?[...e]:[...zs.keys()]).sort((i,n)=>i-n);return p`<div class="picker" role="group" aria-label=${c.strip.add}>
       <strong>${c.strip.add}</strong>
-      ${Rs(e).map(({label:i,program:n},a)=>p`
-        <button class="outlined" @click=${()=>this.add(n)}>${i}<kbd>${a+1}</kbd></button>`)}
+      ${Rs(e).map(({label:i,program:n},a)=>p` <button class="outlined" @click=${()=>this.add(n)}>${i}<kbd>${a+1}</kbd></button>`)}
       <select aria-label=${c.strip.other} @change=${i=>this.add(Number(_(i)))}>
         <option value="" selected disabled>${c.strip.other}</option>
         ${s.map(i=>p`<option value=${i}>${Kt(i,i===fe)}</option>`)}
       </select>
-      <button class="small icon-only" aria-label=${c.strip.cancel} title=${c.strip.cancel} @click=${()=>t.set({picker:null})}>${S("close")}</button>
+      <button
+        class="small icon-only"
+        aria-label=${c.strip.cancel}
+        title=${c.strip.cancel}
+        @click=${()=>t.set({picker:null})}
+      >
+        ${S("close")}
+      </button>
     </div>`}add(t){this.studio.begin("accompany",[t])}}function Wa(o,t){const e=Rs(o.model?.programs??[])[t-1];return e&&o.begin("accompany",[e.program]),e!==void 0}H("toccata-strip",Ka);function qa(o,t){const{bar:e,beat:s,rest:i}=o.place(t),n=Math.round(i*1e3)/1e3;return`${e}.${s}${n>0?String(n).slice(1):""}`}function Fa(o,t,e,s,i){const[n,a,r,l]=o;if(t==="pitch"){const d=xi(e);return d===null?null:[n,a,d,l]}if(t==="place"){const d=/^\s*(\d{1,6})\.(\d{1,2})(?:\.(\d{1,6}))?\s*$/.exec(e);if(!d)return null;const u=Number(d[1]),[g,f]=s.meter(Math.max(1,u)),m=Number(d[2]);if(u<1||m<1||m>g)return null;const y=s.start(u)+(m-1+ +`0.${d[3]??"0"}`)*i*4/f;return[Math.round(y),a,r,l]}const h=Number(e.trim().replace(",",".")||NaN);return t==="length"?h>0&&h<=1e3?[n,Math.max(1,Math.round(h*i)),r,l]:null:Number.isInteger(h)&&h>=1&&h<=127?[n,a,r,h]:null}const gt=32,ys=6;class ja extends C{static{this.properties={...C.properties,top:{state:!0}}}static{this.styles=[O,z`
-    :host { display: flex; flex-direction: column; min-height: 0; background: var(--surface); border-top: 1px solid var(--line); }
-    header { display: flex; align-items: center; padding: 4px 8px 4px 12px; gap: 8px; }
-    .scroller { overflow: auto; flex: 1; position: relative; }
-    .row { display: grid; grid-template-columns: 1.4fr 1fr 1fr 1fr 56px 40px; gap: 4px; padding: 0 12px; height: ${gt}px; align-items: center; max-width: 640px; }
-    .head { position: sticky; top: 0; background: var(--surface); color: var(--ink-2); font-size: var(--size-small); z-index: 1; border-bottom: 1px solid var(--line); }
-    .head > span { position: relative; padding-left: 9px; }
-    .body { position: relative; height: var(--height); }
-    .body .row { position: absolute; left: 0; right: 0; top: var(--top); }
-    .body .row.selected { background: var(--accent-soft); }
-    input:not([type="checkbox"]) { width: 100%; min-height: 26px; border-color: transparent; background: transparent; font-family: var(--mono); font-size: var(--size-small); }
-    input:not([type="checkbox"]):hover, input:focus { border-color: var(--line-strong); background: var(--raised); }
-    input[aria-invalid="true"] { border-color: var(--bad) !important; }
-  `]}constructor(){super(),this.top=0}render(){const{studio:t}=this,{song:e,view:s}=t,i=s.activeTrack===null?void 0:e?.track(s.activeTrack);return p`<header><h2>${c.table.label}${i?`: ${xt(i)}`:""}</h2><span class="spread"></span>
-        <button class="small icon-only" aria-label=${c.table.close} title=${c.table.close} @click=${()=>t.set({table:!1})}>${S("close")}</button></header>
-      ${!e||!i||i.notes.count===0?p`<p class="muted row">${c.table.none}</p>`:this.table(i,e.bars,e.ticksPerQuarter)}`}table(t,e,s){const{notes:i}=t,n=this.renderRoot.querySelector(".scroller")?.clientHeight??240,a=Math.max(0,Math.floor(this.top/gt)-ys),r=Math.min(i.count,Math.ceil((this.top+n)/gt)+ys),l=Array.from({length:Math.max(0,r-a)},(h,d)=>a+d);return p`<div class="scroller" role="table" aria-label=${c.table.label} aria-rowcount=${i.count+1} tabindex="0"
-        @scroll=${h=>{this.top=h.currentTarget.scrollTop}}>
-      <div class="row head" role="row" aria-rowindex="1">${[c.table.bar,c.table.length,c.table.pitch,c.table.velocity,c.table.lock,c.table.delete].map(h=>p`<span role="columnheader"><span class=${h===c.table.delete?"unseen":""}>${h}</span></span>`)}</div>
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+        background: var(--surface);
+        border-top: 1px solid var(--line);
+      }
+      header {
+        display: flex;
+        align-items: center;
+        padding: 4px 8px 4px 12px;
+        gap: 8px;
+      }
+      .scroller {
+        overflow: auto;
+        flex: 1;
+        position: relative;
+      }
+      .row {
+        display: grid;
+        grid-template-columns: 1.4fr 1fr 1fr 1fr 56px 40px;
+        gap: 4px;
+        padding: 0 12px;
+        height: ${gt}px;
+        align-items: center;
+        max-width: 640px;
+      }
+      .head {
+        position: sticky;
+        top: 0;
+        background: var(--surface);
+        color: var(--ink-2);
+        font-size: var(--size-small);
+        z-index: 1;
+        border-bottom: 1px solid var(--line);
+      }
+      .head > span {
+        position: relative;
+        padding-left: 9px;
+      }
+      .body {
+        position: relative;
+        height: var(--height);
+      }
+      .body .row {
+        position: absolute;
+        left: 0;
+        right: 0;
+        top: var(--top);
+      }
+      .body .row.selected {
+        background: var(--accent-soft);
+      }
+      input:not([type="checkbox"]) {
+        width: 100%;
+        min-height: 26px;
+        border-color: transparent;
+        background: transparent;
+        font-family: var(--mono);
+        font-size: var(--size-small);
+      }
+      input:not([type="checkbox"]):hover,
+      input:focus {
+        border-color: var(--line-strong);
+        background: var(--raised);
+      }
+      input[aria-invalid="true"] {
+        border-color: var(--bad) !important;
+      }
+    `]}constructor(){super(),this.top=0}render(){const{studio:t}=this,{song:e,view:s}=t,i=s.activeTrack===null?void 0:e?.track(s.activeTrack);return p`<header>
+        <h2>${c.table.label}${i?`: ${xt(i)}`:""}</h2>
+        <span class="spread"></span>
+        <button
+          class="small icon-only"
+          aria-label=${c.table.close}
+          title=${c.table.close}
+          @click=${()=>t.set({table:!1})}
+        >
+          ${S("close")}
+        </button>
+      </header>
+      ${!e||!i||i.notes.count===0?p`<p class="muted row">${c.table.none}</p>`:this.table(i,e.bars,e.ticksPerQuarter)}`}table(t,e,s){const{notes:i}=t,n=this.renderRoot.querySelector(".scroller")?.clientHeight??240,a=Math.max(0,Math.floor(this.top/gt)-ys),r=Math.min(i.count,Math.ceil((this.top+n)/gt)+ys),l=Array.from({length:Math.max(0,r-a)},(h,d)=>a+d);return p`<div
+      class="scroller"
+      role="table"
+      aria-label=${c.table.label}
+      aria-rowcount=${i.count+1}
+      tabindex="0"
+      @scroll=${h=>{this.top=h.currentTarget.scrollTop}}
+    >
+      <div class="row head" role="row" aria-rowindex="1">
+        ${[c.table.bar,c.table.length,c.table.pitch,c.table.velocity,c.table.lock,c.table.delete].map(h=>p`<span role="columnheader"
+              ><span class=${h===c.table.delete?"unseen":""}>${h}</span></span
+            >`)}
+      </div>
       <div class="body" role="rowgroup" ${Gt({"--height":`${i.count*gt}px`})}>
         ${l.map(h=>this.row(t,h,e,s))}
-      </div></div>`}row(t,e,s,i){const{studio:n}=this,a=U(t.notes,e),r={track:t.track,tick:a[0],pitch:a[2]},l=n.piece?.locks.has(r.track,r.tick,r.pitch)??!1,h=n.view.selection.some(({track:u,tick:g,pitch:f})=>u===r.track&&g===r.tick&&f===r.pitch),d=qa(s,a[0]);return p`<div class="row ${h?"selected":""}" role="row" aria-rowindex=${e+2} ${Gt({"--top":`${e*gt}px`})}
-        @focusin=${()=>!h&&n.set({selection:[r]})}>
+      </div>
+    </div>`}row(t,e,s,i){const{studio:n}=this,a=U(t.notes,e),r={track:t.track,tick:a[0],pitch:a[2]},l=n.piece?.locks.has(r.track,r.tick,r.pitch)??!1,h=n.view.selection.some(({track:u,tick:g,pitch:f})=>u===r.track&&g===r.tick&&f===r.pitch),d=qa(s,a[0]);return p`<div
+      class="row ${h?"selected":""}"
+      role="row"
+      aria-rowindex=${e+2}
+      ${Gt({"--top":`${e*gt}px`})}
+      @focusin=${()=>!h&&n.set({selection:[r]})}
+    >
       ${this.field(t,a,"place",c.table.bar,d,l)}
       ${this.field(t,a,"length",c.table.length,Ga(a[1]/i),l)}
       ${this.field(t,a,"pitch",c.table.pitch,nt(a[2]),l)}
       ${this.field(t,a,"velocity",c.table.velocity,String(a[3]),l)}
-      <span role="cell"><input type="checkbox" aria-label=${c.table.lock} .checked=${l} @change=${()=>{n.attempt(()=>n.piece?.lock([r],!l)??Promise.resolve())}}></span>
-      <span role="cell"><button class="small icon-only" aria-label=${`${c.table.delete} ${nt(a[2])} ${d}`} title=${c.table.delete} ?disabled=${l}
-        @click=${()=>this.put(t,a,null)}>${S("trash")}</button></span>
-    </div>`}field(t,e,s,i,n,a){return p`<span role="cell"><input aria-label=${i} .value=${n} ?readonly=${a} @change=${r=>this.change(t,e,s,r)}></span>`}change(t,e,s,i){const{song:n}=this.studio,a=i.target,r=n?Fa(e,s,_(i),n.bars,n.ticksPerQuarter):null;a.setAttribute("aria-invalid",String(r===null)),r?this.put(t,e,r):this.studio.announcer.say(c.table.bad(a.value))}put(t,e,s){s?.every((i,n)=>i===e[n])||this.studio.edit([{type:"notes",...Mi(t),remove:[e],add:s?[s]:[]}])}}function Ga(o){return String(Math.round(o*1e3)/1e3)}H("toccata-note-table",ja);function Qa(o,t,e=!1){const s=new Map(o.map(d=>[d.id,d])),i=o.filter(d=>!d.deleted);if(e)return i.filter(({star:d})=>d).sort(pe).map(d=>({take:d,depth:0}));const n=d=>{let u=d.parent===null?void 0:s.get(d.parent);for(;u?.deleted;)u=u.parent===null?void 0:s.get(u.parent);return u?.id??null},a=new Map;for(const d of i){const u=n(d),g=a.get(u);g?g.push(d):a.set(u,[d])}const r=new Set;for(let d=t===null?void 0:s.get(t);d;d=s.get(n(d)??""))r.add(d.id);const l=[],h=(a.get(null)??[]).sort((d,u)=>pe(u,d)).map(d=>({take:d,depth:0,done:!1}));for(;h.length>0;){const d=h.pop();if(!d)break;if(d.done){l.push({take:d.take,depth:d.depth});continue}h.push({...d,done:!0});const u=(a.get(d.take.id)??[]).sort((m,y)=>pe(y,m)),g=u.find(({id:m})=>r.has(m))??(u.length===1?u[0]:void 0),f=g?[...u.filter(m=>m!==g),g]:u;for(const m of f)h.push({take:m,depth:d.depth+(m===g?0:1),done:!1})}return l}function pe(o,t){return t.created-o.created}const Ya=14,Xa=6;class Za extends C{static{this.properties={...C.properties,renaming:{state:!0},focused:{state:!0}}}static{this.styles=[O,z`
-    :host { display: flex; flex-direction: column; min-height: 0; }
-    .intro { padding: 2px 12px 6px; display: flex; gap: 8px; align-items: center; justify-content: space-between; }
-    .tree { padding: 0 6px; flex: 1; min-height: 60px; overflow: auto; }
-    .take { display: flex; align-items: center; gap: 2px; padding: 2px 2px 2px calc(6px + var(--indent)); border-radius: var(--radius); min-height: 34px; }
-    .take.head { background: var(--accent-soft); }
-    .take.compared { background: var(--idea-soft); }
-    .take .acts { display: none; flex: none; }
-    .take:hover .acts, .take:focus-within .acts, .take.head .acts { display: flex; }
-    .what { flex: 1; min-width: 0; text-align: left; display: block; padding: 2px 4px; min-height: 30px; }
-    .what:hover { background: none; }
-    .title { display: block; }
-    .head .title { font-weight: 600; }
-    .sub { display: block; color: var(--ink-2); font-size: var(--size-small); }
-    .failed .sub { color: var(--bad); }
-    .starred { color: var(--accent); }
-    .compare, .locks { padding: 8px 12px; border-top: 1px solid var(--line); }
-    .compare .row { flex-wrap: wrap; margin-top: 6px; }
-    .locks ul { list-style: none; margin: 4px 0 0; padding: 0; max-height: 180px; overflow: auto; }
-    .locks li { display: flex; align-items: center; gap: 6px; }
-    .locks header { display: flex; align-items: center; justify-content: space-between; }
-    .rename { width: 100%; min-height: 28px; }
-    @media (hover: none) { .take .acts { display: flex; } }
-  `]}constructor(){super(),this.renaming=null,this.focused=null}render(){const{studio:t}=this,{piece:e,view:s}=t,i=[...e?.takes.values()??[]],n=Qa(i,e?.take??null,s.starredOnly),a=s.compare?e?.takes.get(s.compare.take):void 0;return p`
-      <div class="intro"><p class="muted small">${c.takes.help}</p>
-        <button class="small icon-only" aria-pressed=${s.starredOnly} aria-label=${c.takes.starred} title=${c.takes.starred}
-          @click=${()=>t.set({starredOnly:!s.starredOnly})}>${S("star")}</button></div>
+      <span role="cell"
+        ><input
+          type="checkbox"
+          aria-label=${c.table.lock}
+          .checked=${l}
+          @change=${()=>{n.attempt(()=>n.piece?.lock([r],!l)??Promise.resolve())}}
+      /></span>
+      <span role="cell"
+        ><button
+          class="small icon-only"
+          aria-label=${`${c.table.delete} ${nt(a[2])} ${d}`}
+          title=${c.table.delete}
+          ?disabled=${l}
+          @click=${()=>this.put(t,a,null)}
+        >
+          ${S("trash")}
+        </button></span
+      >
+    </div>`}field(t,e,s,i,n,a){return p`<span role="cell"
+      ><input
+        aria-label=${i}
+        .value=${n}
+        ?readonly=${a}
+        @change=${r=>this.change(t,e,s,r)}
+    /></span>`}change(t,e,s,i){const{song:n}=this.studio,a=i.target,r=n?Fa(e,s,_(i),n.bars,n.ticksPerQuarter):null;a.setAttribute("aria-invalid",String(r===null)),r?this.put(t,e,r):this.studio.announcer.say(c.table.bad(a.value))}put(t,e,s){s?.every((i,n)=>i===e[n])||this.studio.edit([{type:"notes",...Mi(t),remove:[e],add:s?[s]:[]}])}}function Ga(o){return String(Math.round(o*1e3)/1e3)}H("toccata-note-table",ja);function Qa(o,t,e=!1){const s=new Map(o.map(d=>[d.id,d])),i=o.filter(d=>!d.deleted);if(e)return i.filter(({star:d})=>d).sort(pe).map(d=>({take:d,depth:0}));const n=d=>{let u=d.parent===null?void 0:s.get(d.parent);for(;u?.deleted;)u=u.parent===null?void 0:s.get(u.parent);return u?.id??null},a=new Map;for(const d of i){const u=n(d),g=a.get(u);g?g.push(d):a.set(u,[d])}const r=new Set;for(let d=t===null?void 0:s.get(t);d;d=s.get(n(d)??""))r.add(d.id);const l=[],h=(a.get(null)??[]).sort((d,u)=>pe(u,d)).map(d=>({take:d,depth:0,done:!1}));for(;h.length>0;){const d=h.pop();if(!d)break;if(d.done){l.push({take:d.take,depth:d.depth});continue}h.push({...d,done:!0});const u=(a.get(d.take.id)??[]).sort((m,y)=>pe(y,m)),g=u.find(({id:m})=>r.has(m))??(u.length===1?u[0]:void 0),f=g?[...u.filter(m=>m!==g),g]:u;for(const m of f)h.push({take:m,depth:d.depth+(m===g?0:1),done:!1})}return l}function pe(o,t){return t.created-o.created}const Ya=14,Xa=6;class Za extends C{static{this.properties={...C.properties,renaming:{state:!0},focused:{state:!0}}}static{this.styles=[O,z`
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+      }
+      .intro {
+        padding: 2px 12px 6px;
+        display: flex;
+        gap: 8px;
+        align-items: center;
+        justify-content: space-between;
+      }
+      .tree {
+        padding: 0 6px;
+        flex: 1;
+        min-height: 60px;
+        overflow: auto;
+      }
+      .take {
+        display: flex;
+        align-items: center;
+        gap: 2px;
+        padding: 2px 2px 2px calc(6px + var(--indent));
+        border-radius: var(--radius);
+        min-height: 34px;
+      }
+      .take.head {
+        background: var(--accent-soft);
+      }
+      .take.compared {
+        background: var(--idea-soft);
+      }
+      .take .acts {
+        display: none;
+        flex: none;
+      }
+      .take:hover .acts,
+      .take:focus-within .acts,
+      .take.head .acts {
+        display: flex;
+      }
+      .what {
+        flex: 1;
+        min-width: 0;
+        text-align: left;
+        display: block;
+        padding: 2px 4px;
+        min-height: 30px;
+      }
+      .what:hover {
+        background: none;
+      }
+      .title {
+        display: block;
+      }
+      .head .title {
+        font-weight: 600;
+      }
+      .sub {
+        display: block;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .failed .sub {
+        color: var(--bad);
+      }
+      .starred {
+        color: var(--accent);
+      }
+      .compare,
+      .locks {
+        padding: 8px 12px;
+        border-top: 1px solid var(--line);
+      }
+      .compare .row {
+        flex-wrap: wrap;
+        margin-top: 6px;
+      }
+      .locks ul {
+        list-style: none;
+        margin: 4px 0 0;
+        padding: 0;
+        max-height: 180px;
+        overflow: auto;
+      }
+      .locks li {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+      }
+      .locks header {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+      }
+      .rename {
+        width: 100%;
+        min-height: 28px;
+      }
+      @media (hover: none) {
+        .take .acts {
+          display: flex;
+        }
+      }
+    `]}constructor(){super(),this.renaming=null,this.focused=null}render(){const{studio:t}=this,{piece:e,view:s}=t,i=[...e?.takes.values()??[]],n=Qa(i,e?.take??null,s.starredOnly),a=s.compare?e?.takes.get(s.compare.take):void 0;return p` <div class="intro">
+        <p class="muted small">${c.takes.help}</p>
+        <button
+          class="small icon-only"
+          aria-pressed=${s.starredOnly}
+          aria-label=${c.takes.starred}
+          title=${c.takes.starred}
+          @click=${()=>t.set({starredOnly:!s.starredOnly})}
+        >
+          ${S("star")}
+        </button>
+      </div>
       <div class="tree" role="tree" aria-label=${c.takes.label} @keydown=${this.treeKey}>
         ${se(n,({take:r})=>r.id,(r,l)=>this.row(r,l===0))}
       </div>
-      ${a&&s.compare?this.comparison(a,s.compare.heard):b}
-      ${this.locked()}`}row({take:t,depth:e},s){const{studio:i}=this,n=t.id===i.piece?.take,a=i.view.compare?.take===t.id,r=mt(t),l=[c.takes.kinds[t.kind],t.kind==="idea"&&t.state!=="growing"||t.kind==="recording"?c.tracks.notes(t.notes):"",c.takes.states[t.state],n?c.takes.here:""],h=this.focused===null?n||s&&!i.piece?.take:this.focused===t.id;return p`<div class="take ${n?"head":""} ${a?"compared":""} ${t.state}" role="treeitem" aria-level=${e+1} aria-selected=${n}
-      data-take=${t.id} ${Gt({"--indent":`${Math.min(e,Xa)*Ya}px`})}>
+      ${a&&s.compare?this.comparison(a,s.compare.heard):b} ${this.locked()}`}row({take:t,depth:e},s){const{studio:i}=this,n=t.id===i.piece?.take,a=i.view.compare?.take===t.id,r=mt(t),l=[c.takes.kinds[t.kind],t.kind==="idea"&&t.state!=="growing"||t.kind==="recording"?c.tracks.notes(t.notes):"",c.takes.states[t.state],n?c.takes.here:""],h=this.focused===null?n||s&&!i.piece?.take:this.focused===t.id;return p`<div
+      class="take ${n?"head":""} ${a?"compared":""} ${t.state}"
+      role="treeitem"
+      aria-level=${e+1}
+      aria-selected=${n}
+      data-take=${t.id}
+      ${Gt({"--indent":`${Math.min(e,Xa)*Ya}px`})}
+    >
       ${t.star?p`<span class="starred" title=${c.notices.starred}>${S("star")}</span>`:b}
-      ${this.renaming===t.id?p`<input class="rename" aria-label=${c.takes.rename} .value=${t.title} @keydown=${this.renameKey} @blur=${d=>this.renamed(t,d)}>`:p`<button class="what" tabindex=${h?0:-1} title=${t.error??c.takes.go} @click=${()=>this.choose(t)} @focus=${()=>{this.focused=t.id}}>
-            <span class="title cut">${r}</span><span class="sub cut">${l.filter(Boolean).join(" · ")}</span></button>`}
+      ${this.renaming===t.id?p`<input
+              class="rename"
+              aria-label=${c.takes.rename}
+              .value=${t.title}
+              @keydown=${this.renameKey}
+              @blur=${d=>this.renamed(t,d)}
+            />`:p`<button
+              class="what"
+              tabindex=${h?0:-1}
+              title=${t.error??c.takes.go}
+              @click=${()=>this.choose(t)}
+              @focus=${()=>{this.focused=t.id}}
+            >
+              <span class="title cut">${r}</span><span class="sub cut">${l.filter(Boolean).join(" · ")}</span>
+            </button>`}
       <span class="acts">
         ${n?b:this.act("ear",a?c.takes.compareStop:c.takes.compare,()=>{i.compare(a?null:t.id)},a)}
         ${this.act("star",t.star?c.takes.unstar:c.takes.star,()=>{Dt(i,t,{star:!t.star})})}
@@ -449,202 +1478,759 @@ canvas { display: block; }
         ${this.act("down",c.commands.midi,()=>{xe(i,t.id,"mid")})}
         ${n?b:this.act("trash",c.takes.delete,()=>{Oe(i,t)})}
       </span>
-    </div>`}act(t,e,s,i=!1){return p`<button class="small icon-only" tabindex="-1" aria-pressed=${i?"true":b} aria-label=${e} title=${e} @click=${s}>${S(t)}</button>`}comparison(t,e){const{studio:s}=this,i=s.piece?.take,n=a=>{i&&s.attempt(async()=>{await s.api.rate(i,t.id,a),s.notices.say(c.notices.rated)})};return p`<section class="compare" aria-label=${c.takes.comparing(mt(t))}>
-      <h3>${c.takes.comparing(mt(t))}</h3><p class="small muted">${c.takes.compareHow}</p>
+    </div>`}act(t,e,s,i=!1){return p`<button
+      class="small icon-only"
+      tabindex="-1"
+      aria-pressed=${i?"true":b}
+      aria-label=${e}
+      title=${e}
+      @click=${s}
+    >
+      ${S(t)}
+    </button>`}comparison(t,e){const{studio:s}=this,i=s.piece?.take,n=a=>{i&&s.attempt(async()=>{await s.api.rate(i,t.id,a),s.notices.say(c.notices.rated)})};return p`<section class="compare" aria-label=${c.takes.comparing(mt(t))}>
+      <h3>${c.takes.comparing(mt(t))}</h3>
+      <p class="small muted">${c.takes.compareHow}</p>
       <div class="row">
-        <button class="outlined" aria-pressed=${!e} @click=${()=>{s.compare(t.id,!1)}}>${c.takes.hereBetter}</button>
-        <button class="outlined" aria-pressed=${e} @click=${()=>{s.compare(t.id,!0)}}>${mt(t)}</button>
+        <button class="outlined" aria-pressed=${!e} @click=${()=>{s.compare(t.id,!1)}}>
+          ${c.takes.hereBetter}
+        </button>
+        <button class="outlined" aria-pressed=${e} @click=${()=>{s.compare(t.id,!0)}}>
+          ${mt(t)}
+        </button>
       </div>
-      <div class="row small"><span class="muted">${c.takes.better}:</span>
+      <div class="row small">
+        <span class="muted">${c.takes.better}:</span>
         <button class="small outlined" @click=${()=>i&&n(i)}>${c.takes.hereBetter}</button>
         <button class="small outlined" @click=${()=>n(t.id)}>${mt(t)}</button>
-        <button class="small" @click=${()=>{s.compare(null)}}>${c.takes.compareStop}</button></div>
+        <button class="small" @click=${()=>{s.compare(null)}}>${c.takes.compareStop}</button>
+      </div>
     </section>`}locked(){const{piece:t}=this.studio;if(!t)return b;const e=t.locks.refs.filter(({track:s,tick:i,pitch:n})=>(t.song.track(s)?.notes.find(i,n)??-1)>=0);return e.length===0?b:p`<section class="locks" aria-label=${c.takes.locks}>
-      <header><h3>${c.takes.locks} (${e.length})</h3>
-        <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock(e,!1))}}>${c.takes.unlockAll}</button></header>
-      <ul>${e.slice(0,200).map(s=>{const i=t.song.track(s.track),{bar:n,beat:a}=t.song.bars.place(s.tick);return p`<li>${S("lock")}<span class="cut spread">${nt(s.pitch)}, ${n}.${a}${i?`, ${xt(i)}`:""}</span>
-          <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock([s],!1))}}>${c.takes.unlock}</button></li>`})}</ul>
+      <header>
+        <h3>${c.takes.locks} (${e.length})</h3>
+        <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock(e,!1))}}>
+          ${c.takes.unlockAll}
+        </button>
+      </header>
+      <ul>
+        ${e.slice(0,200).map(s=>{const i=t.song.track(s.track),{bar:n,beat:a}=t.song.bars.place(s.tick);return p`<li>
+            ${S("lock")}<span class="cut spread"
+              >${nt(s.pitch)}, ${n}.${a}${i?`, ${xt(i)}`:""}</span
+            >
+            <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock([s],!1))}}>
+              ${c.takes.unlock}
+            </button>
+          </li>`})}
+      </ul>
     </section>`}choose(t){t.state==="growing"||t.state==="failed"?this.studio.attempt(()=>this.studio.ideas.open(t)):this.studio.goto(t)}treeKey(t){const e=[...this.renderRoot.querySelectorAll(".take")],s=e.findIndex(a=>a.matches(":focus-within")),i=this.studio.piece?.takes.get(e[s]?.dataset.take??"");if(!i||this.renaming)return;const n={ArrowDown:1,ArrowUp:-1}[t.key];if(n!==void 0)e[s+n]?.querySelector(".what")?.focus();else if(t.key==="F2")this.rename(i);else if(t.key==="Delete"&&i.id!==this.studio.piece?.take)Oe(this.studio,i);else if(t.key==="*")Dt(this.studio,i,{star:!i.star});else if(t.key.toLowerCase()==="b"&&i.id!==this.studio.piece?.take&&this.studio.view.compare?.take!==i.id)this.studio.compare(i.id);else return;t.preventDefault(),t.stopPropagation()}rename(t){this.renaming=t.id,this.updateComplete.then(()=>this.renderRoot.querySelector(".rename")?.select())}renameKey(t){t.stopPropagation(),t.key==="Escape"&&(this.renaming=null),t.key==="Enter"&&t.target.blur()}renamed(t,e){if(this.renaming!==t.id)return;this.renaming=null;const s=_(e).trim();s!==t.title&&Dt(this.studio,t,{title:s})}}function mt(o){return o.title?o.kind==="idea"?o.title.replace(/^Infill\b/,c.verbs.infill.name):o.title:o.kind==="idea"&&o.verb?`${c.verbs[o.verb].name}${o.bars?`, ${c.range.bars(...o.bars).toLowerCase()}`:""}`:c.takes.kinds[o.kind]}H("toccata-takes",Za);class Ja extends C{static{this.properties={...C.properties,renaming:{state:!0}}}static{this.styles=[O,z`
-    :host { display: flex; flex-direction: column; min-height: 0; }
-    header { display: flex; align-items: center; padding: 8px 8px 4px 12px; }
-    .none { padding: 4px 12px; }
-    ul { list-style: none; margin: 0; padding: 0 6px 8px; overflow: auto; flex: 1; }
-    li { position: relative; display: grid; grid-template-columns: 4px 1fr auto; gap: 8px; align-items: center; padding: 5px 4px 5px 0; border-radius: var(--radius); }
-    li.active { background: var(--accent-soft); }
-    li.silent .text { opacity: 0.62; }
-    .colour { width: 4px; align-self: stretch; border-radius: 2px; background: var(--colour); }
-    .text { display: block; text-align: left; min-height: 34px; padding: 0; min-width: 0; background: none; }
-    .text:hover { background: none; }
-    .name { display: block; font-weight: 600; }
-    .instrument { display: block; color: var(--ink-2); font-size: var(--size-small); }
-    .marks { display: flex; gap: 1px; }
-    .mark { width: 24px; min-height: 24px; padding: 0; font: 700 11px / 1 var(--font); color: var(--ink-2); border-radius: 4px; }
-    .mark[aria-pressed="true"].mute { background: var(--bad-soft); color: var(--bad); }
-    .mark[aria-pressed="true"].solo { background: var(--accent); color: var(--accent-ink); }
-    input, select { width: 100%; min-height: 26px; margin: 1px 0; }
-    @media (pointer: coarse) { .mark { width: 34px; min-height: 34px; } }
-  `]}constructor(){super(),this.renaming=null}render(){const{studio:t}=this,e=t.song?.tracks??[];return p`
-      <header><h2>${c.tracks.label}</h2><span class="spread"></span>
-        <button class="small" @click=${()=>t.press("accompany")} title=${c.commands.accompany}>${S("plus")}${c.tracks.add}</button>
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+      }
+      header {
+        display: flex;
+        align-items: center;
+        padding: 8px 8px 4px 12px;
+      }
+      .none {
+        padding: 4px 12px;
+      }
+      ul {
+        list-style: none;
+        margin: 0;
+        padding: 0 6px 8px;
+        overflow: auto;
+        flex: 1;
+      }
+      li {
+        position: relative;
+        display: grid;
+        grid-template-columns: 4px 1fr auto;
+        gap: 8px;
+        align-items: center;
+        padding: 5px 4px 5px 0;
+        border-radius: var(--radius);
+      }
+      li.active {
+        background: var(--accent-soft);
+      }
+      li.silent .text {
+        opacity: 0.62;
+      }
+      .colour {
+        width: 4px;
+        align-self: stretch;
+        border-radius: 2px;
+        background: var(--colour);
+      }
+      .text {
+        display: block;
+        text-align: left;
+        min-height: 34px;
+        padding: 0;
+        min-width: 0;
+        background: none;
+      }
+      .text:hover {
+        background: none;
+      }
+      .name {
+        display: -webkit-box;
+        -webkit-box-orient: vertical;
+        -webkit-line-clamp: 2;
+        overflow: hidden;
+        overflow-wrap: anywhere;
+        white-space: normal;
+        font-weight: 600;
+        line-height: 1.25;
+      }
+      .instrument {
+        display: block;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .marks {
+        display: flex;
+        gap: 1px;
+      }
+      .mark {
+        width: 22px;
+        min-height: 24px;
+        padding: 0;
+        font: 700 11px / 1 var(--font);
+        color: var(--ink-2);
+        border-radius: 4px;
+      }
+      .mark[aria-pressed="true"].mute {
+        background: var(--bad-soft);
+        color: var(--bad);
+      }
+      .mark[aria-pressed="true"].solo {
+        background: var(--accent);
+        color: var(--accent-ink);
+      }
+      input,
+      select {
+        width: 100%;
+        min-height: 26px;
+        margin: 1px 0;
+      }
+      @media (pointer: coarse) {
+        .mark {
+          width: 34px;
+          min-height: 34px;
+        }
+      }
+    `]}constructor(){super(),this.renaming=null}render(){const{studio:t}=this,e=t.song?.tracks??[];return p` <header>
+        <h2>${c.tracks.label}</h2>
+        <span class="spread"></span>
+        <button class="small" @click=${()=>t.press("accompany")} title=${c.commands.accompany}>
+          ${S("plus")}${c.tracks.add}
+        </button>
       </header>
       ${e.length===0?p`<p class="muted none">${c.tracks.none}</p>`:""}
       <ul aria-label=${c.tracks.label}>
         ${se(e,s=>s.track,(s,i)=>this.row(s,i))}
       </ul>`}row(t,e){const{studio:s}=this,{view:i,playing:n}=s,a=t.track,r=xt(t),l=n.muted.has(a),h=n.soloed.has(a),d=i.hidden.has(a),u=l||n.soloed.size>0&&!h||d,g=a===i.activeTrack;return p`<li class="${g?"active":""} ${u?"silent":""}">
       <span class="colour" ${Gt({"--colour":Bo(e)})}></span>
-      ${this.renaming===a?this.fields(t):p`
-        <button class="text" aria-current=${g} title=${`${c.tracks.notes(t.notes.count)} – ${c.tracks.rename}: F2`}
-          @click=${()=>s.set({activeTrack:a})} @dblclick=${()=>this.rename(a)}
-          @keydown=${f=>f.key==="F2"&&this.rename(a)}>
-          <span class="name cut">${r}</span>
-          <span class="instrument cut">${e+1} · ${Kt(t.program,t.drum)}</span>
-        </button>`}
+      ${this.renaming===a?this.fields(t):p` <button
+              class="text"
+              aria-current=${g}
+              title=${`${c.tracks.notes(t.notes.count)} – ${c.tracks.rename}: F2`}
+              @click=${()=>s.set({activeTrack:a})}
+              @dblclick=${()=>this.rename(a)}
+              @keydown=${f=>f.key==="F2"&&this.rename(a)}
+            >
+              <span class="name" title=${r}>${r}</span>
+              <span class="instrument cut">${e+1} · ${Kt(t.program,t.drum)}</span>
+            </button>`}
       <span class="marks">
         ${this.mark("M","mute",c.tracks.mute,r,l,()=>s.toggleIn("muted",a))}
         ${this.mark("S","solo",c.tracks.solo,r,h,()=>s.toggleIn("soloed",a))}
-        <button class="mark" aria-pressed=${d} aria-label=${`${d?c.tracks.show:c.tracks.hide} ${r}`}
-          title=${d?c.tracks.show:c.tracks.hide} @click=${()=>s.toggleIn("hidden",a)}>${S(d?"eyeOff":"eye")}</button>
+        <button
+          class="mark"
+          aria-pressed=${d}
+          aria-label=${`${d?c.tracks.show:c.tracks.hide} ${r}`}
+          title=${d?c.tracks.show:c.tracks.hide}
+          @click=${()=>s.toggleIn("hidden",a)}
+        >
+          ${S(d?"eyeOff":"eye")}
+        </button>
       </span>
     </li>`}fields(t){return p`<div @focusout=${this.leave} @keydown=${this.fieldKey}>
-      <input class="field" aria-label=${c.tracks.rename} .value=${xt(t)}
-        @change=${e=>this.studio.edit([{type:"rename",track:t.track,name:_(e)}])}>
-      ${t.drum?"":p`<select aria-label=${c.tracks.program}
-        @change=${e=>this.studio.edit([{type:"program",track:t.track,program:Number(_(e))}])}>
-        ${zs.map((e,s)=>p`<option value=${s} ?selected=${s===t.program}>${e}</option>`)}
-      </select>`}
-    </div>`}mark(t,e,s,i,n,a){return p`<button class="mark ${e}" aria-pressed=${n} aria-label=${`${s} ${i}`} title=${s} @click=${a}>${t}</button>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector(".field")?.select())}leave(t){const e=t.currentTarget;t.relatedTarget instanceof Node&&e.contains(t.relatedTarget)||(this.renaming=null)}fieldKey(t){t.key==="Enter"&&t.target.blur(),(t.key==="Enter"||t.key==="Escape")&&(this.renaming=null),t.stopPropagation()}}H("toccata-tracks",Ja);const Ot=90,It=4;class tr extends it{constructor(){super(),this.observer=null,this.curve=[]}static{this.properties={curve:{attribute:!1}}}static{this.styles=z`
-    :host { display: block; }
-    canvas { display: block; width: 100%; height: ${Ot}px; }
+      <input
+        class="field"
+        aria-label=${c.tracks.rename}
+        .value=${xt(t)}
+        @change=${e=>this.studio.edit([{type:"rename",track:t.track,name:_(e)}])}
+      />
+      ${t.drum?"":p`<select
+              aria-label=${c.tracks.program}
+              @change=${e=>this.studio.edit([{type:"program",track:t.track,program:Number(_(e))}])}
+            >
+              ${zs.map((e,s)=>p`<option value=${s} ?selected=${s===t.program}>${e}</option>`)}
+            </select>`}
+    </div>`}mark(t,e,s,i,n,a){return p`<button
+      class="mark ${e}"
+      aria-pressed=${n}
+      aria-label=${`${s} ${i}`}
+      title=${s}
+      @click=${a}
+    >
+      ${t}
+    </button>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector(".field")?.select())}leave(t){const e=t.currentTarget;t.relatedTarget instanceof Node&&e.contains(t.relatedTarget)||(this.renaming=null)}fieldKey(t){t.key==="Enter"&&t.target.blur(),(t.key==="Enter"||t.key==="Escape")&&(this.renaming=null),t.stopPropagation()}}H("toccata-tracks",Ja);const Ot=90,It=4;class tr extends it{constructor(){super(),this.observer=null,this.curve=[]}static{this.properties={curve:{attribute:!1}}}static{this.styles=z`
+    :host {
+      display: block;
+    }
+    canvas {
+      display: block;
+      width: 100%;
+      height: ${Ot}px;
+    }
   `}connectedCallback(){super.connectedCallback(),this.observer=new ResizeObserver(()=>this.draw()),this.observer.observe(this)}disconnectedCallback(){super.disconnectedCallback(),this.observer?.disconnect()}render(){const t=this.curve.at(-1),e=t?`${c.train.curve}. ${c.train.step} ${t[0]}, ${c.train.loss} ${(t[2]??t[1]??0).toFixed(3)}`:c.train.curve;return p`<canvas role="img" aria-label=${e}></canvas>`}updated(t){this.draw()}draw(){const t=this.renderRoot.querySelector("canvas"),e=t?.getContext("2d"),s=this.clientWidth;if(!t||!e||s===0)return;const i=devicePixelRatio||1;t.width=Math.round(s*i),t.height=Math.round(Ot*i),e.scale(i,i),e.clearRect(0,0,s,Ot);const n=this.curve.flatMap(([,f,m])=>[f,m]).filter(f=>f!==null),[a,r]=[Math.min(...n),Math.max(...n)],l=Math.max(1,this.curve.at(-1)?.[0]??1);if(n.length===0)return;const h=f=>It+f/l*(s-2*It),d=f=>It+(1-(r>a?(f-a)/(r-a):.5))*(Ot-2*It),u=getComputedStyle(this);e.lineJoin="round",this.line(e,1,h,d,u.getPropertyValue("color"),1);const g=this.colour("--accent");this.line(e,2,h,d,g,2),e.fillStyle=g;for(const f of this.curve)f[2]!==null&&(e.beginPath(),e.arc(h(f[0]),d(f[2]),2.5,0,2*Math.PI),e.fill())}line(t,e,s,i,n,a){t.beginPath();let r=!1;for(const l of this.curve){const h=l[e];h!==null&&(r?t.lineTo(s(l[0]),i(h)):t.moveTo(s(l[0]),i(h)),r=!0)}t.strokeStyle=n,t.lineWidth=a,t.stroke()}colour(t){const e=this.renderRoot.querySelector("canvas");return e?(e.style.color=`var(${t})`,getComputedStyle(e).color):"gray"}}H("toccata-curve",tr);const er=".mid,.midi,.kar,.rmi";class sr extends C{constructor(){super(),this.loaded=!1,this.over=!1,this.chosen="",this.kind="finetune"}static{this.properties={...C.properties,over:{state:!0},chosen:{state:!0},kind:{state:!0}}}static{this.styles=[O,z`
-    :host { display: block; overflow: auto; padding: 4px 12px 16px; }
-    .drop { border: 1.5px dashed var(--line-strong); border-radius: var(--radius-big); padding: 14px 10px; text-align: center; margin: 10px 0; }
-    .drop.over { border-color: var(--accent); background: var(--accent-soft); }
-    .drop .row { justify-content: center; margin-top: 8px; flex-wrap: wrap; }
-    form { display: grid; gap: 8px; }
-    label { display: grid; gap: 2px; }
-    label > span { color: var(--ink-2); font-size: var(--size-small); }
-    .two { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
-    .check { border: 1px solid var(--line); border-radius: var(--radius); padding: 8px 10px; font-size: var(--size-small); }
-    .check dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 4px 0 0; }
-    .check dt { color: var(--ink-2); } .check dd { margin: 0; overflow-wrap: anywhere; }
-    .training { border-top: 1px solid var(--line); padding: 10px 0; display: grid; gap: 6px; }
-    progress { width: 100%; height: 6px; accent-color: var(--accent); }
-    .error { color: var(--bad); }
-    .curve { color: var(--ink-2); }
-    h2 { margin: 12px 0 4px; }
-  `]}updated(){this.loaded||(this.loaded=!0,this.studio.attempt(()=>this.studio.trainings.loadMusic()))}render(){const{trainings:t}=this.studio,e=t.uploading;return p`<p class="muted small">${c.train.intro}</p>
-      <div class="drop ${this.over?"over":""}" @dragover=${this.dragOver} @dragleave=${()=>{this.over=!1}} @drop=${this.drop}>
-        ${e?p`<p role="status">${c.train.uploading(e.done,e.all)}</p><progress max=${e.all} value=${e.done}></progress>`:p`<p>${c.train.drop}</p><div class="row">
-            <button class="outlined" @click=${()=>{this.choose(!0)}}>${S("folder")}${c.train.folder}</button>
-            <button class="outlined" @click=${()=>{this.choose(!1)}}>${c.train.files}</button></div>`}
+      :host {
+        display: block;
+        overflow: auto;
+        padding: 4px 12px 16px;
+      }
+      .drop {
+        border: 1.5px dashed var(--line-strong);
+        border-radius: var(--radius-big);
+        padding: 14px 10px;
+        text-align: center;
+        margin: 10px 0;
+      }
+      .drop.over {
+        border-color: var(--accent);
+        background: var(--accent-soft);
+      }
+      .drop .row {
+        justify-content: center;
+        margin-top: 8px;
+        flex-wrap: wrap;
+      }
+      form {
+        display: grid;
+        gap: 8px;
+      }
+      label {
+        display: grid;
+        gap: 2px;
+      }
+      label > span {
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .two {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 8px;
+      }
+      .check {
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        padding: 8px 10px;
+        font-size: var(--size-small);
+      }
+      .check dl {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 2px 10px;
+        margin: 4px 0 0;
+      }
+      .check dt {
+        color: var(--ink-2);
+      }
+      .check dd {
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+      .training {
+        border-top: 1px solid var(--line);
+        padding: 10px 0;
+        display: grid;
+        gap: 6px;
+      }
+      progress {
+        width: 100%;
+        height: 6px;
+        accent-color: var(--accent);
+      }
+      .error {
+        color: var(--bad);
+      }
+      .curve {
+        color: var(--ink-2);
+      }
+      h2 {
+        margin: 12px 0 4px;
+      }
+    `]}updated(){this.loaded||(this.loaded=!0,this.studio.attempt(()=>this.studio.trainings.loadMusic()))}render(){const{trainings:t}=this.studio,e=t.uploading;return p`<p class="muted small">${c.train.intro}</p>
+      <div
+        class="drop ${this.over?"over":""}"
+        @dragover=${this.dragOver}
+        @dragleave=${()=>{this.over=!1}}
+        @drop=${this.drop}
+      >
+        ${e?p`<p role="status">${c.train.uploading(e.done,e.all)}</p>
+                <progress max=${e.all} value=${e.done}></progress>`:p`<p>${c.train.drop}</p>
+                <div class="row">
+                  <button class="outlined" @click=${()=>{this.choose(!0)}}>
+                    ${S("folder")}${c.train.folder}
+                  </button>
+                  <button class="outlined" @click=${()=>{this.choose(!1)}}>${c.train.files}</button>
+                </div>`}
       </div>
-      ${this.form()}
-      ${t.list.length===0?b:p`<h2>${c.train.trainings}</h2>`}
+      ${this.form()} ${t.list.length===0?b:p`<h2>${c.train.trainings}</h2>`}
       ${se(t.list,({id:s})=>s,s=>this.training(s))}`}form(){const{trainings:t,server:e}=this.studio,{music:s}=t,i=s.find(({name:a})=>a===this.chosen)??s[0];if(!i)return p`<p class="muted">${c.train.noMusic}</p>`;const n=t.checks.get(i.name);return p`<form @submit=${this.start}>
-      <label><span>${c.train.music}</span><select name="music" @change=${a=>{this.chosen=_(a)}}>
-        ${s.map(({name:a,files:r})=>p`<option value=${a} ?selected=${a===i.name}>${a} (${c.train.filesCount(r)})</option>`)}</select></label>
-      <div class="row"><button type="button" class="outlined" ?disabled=${n==="running"} @click=${()=>{this.studio.attempt(()=>t.check(i.name))}}>
-        ${n==="running"?c.train.checking:c.train.check}</button></div>
+      <label
+        ><span>${c.train.music}</span
+        ><select
+          name="music"
+          @change=${a=>{this.chosen=_(a)}}
+        >
+          ${s.map(({name:a,files:r})=>p`<option value=${a} ?selected=${a===i.name}>${a} (${c.train.filesCount(r)})</option>`)}
+        </select></label
+      >
+      <div class="row">
+        <button
+          type="button"
+          class="outlined"
+          ?disabled=${n==="running"}
+          @click=${()=>{this.studio.attempt(()=>t.check(i.name))}}
+        >
+          ${n==="running"?c.train.checking:c.train.check}
+        </button>
+      </div>
       ${n&&n!=="running"?ir(n):b}
-      <label><span>${c.train.kind}</span><select name="kind" @change=${a=>{this.kind=_(a)}}>
-        <option value="finetune" ?selected=${this.kind==="finetune"}>${c.train.finetune}</option><option value="train" ?selected=${this.kind==="train"}>${c.train.train}</option></select></label>
-      ${this.kind==="finetune"?p`<label><span>${c.train.base}</span><select name="base">
-        ${(e?.models??[]).map(({name:a,title:r})=>p`<option value=${a} ?selected=${a===this.studio.model?.name}>${r||a}</option>`)}</select></label>`:b}
-      <div class="two"><label><span>${c.train.name}</span><input name="name" required maxlength="80" .value=${`${i.name}-model`}></label>
-        <label><span>${c.train.minutes}</span><input name="minutes" type="number" min="0.1" step="any" value="10" required></label></div>
+      <label
+        ><span>${c.train.kind}</span
+        ><select
+          name="kind"
+          @change=${a=>{this.kind=_(a)}}
+        >
+          <option value="finetune" ?selected=${this.kind==="finetune"}>${c.train.finetune}</option>
+          <option value="train" ?selected=${this.kind==="train"}>${c.train.train}</option>
+        </select></label
+      >
+      ${this.kind==="finetune"?p`<label
+              ><span>${c.train.base}</span
+              ><select name="base">
+                ${(e?.models??[]).map(({name:a,title:r})=>p`<option value=${a} ?selected=${a===this.studio.model?.name}>${r||a}</option>`)}
+              </select></label
+            >`:b}
+      <div class="two">
+        <label
+          ><span>${c.train.name}</span><input name="name" required maxlength="80" .value=${`${i.name}-model`}
+        /></label>
+        <label
+          ><span>${c.train.minutes}</span><input name="minutes" type="number" min="0.1" step="any" value="10" required
+        /></label>
+      </div>
       <div><button class="primary" type="submit">${S("train")}${c.train.start}</button></div>
     </form>`}training(t){const{studio:e}=this,s=t.state==="running"||t.state==="checking",i=a=>{e.attempt(()=>e.api.steer(t.id,a))},n=t.curve.at(-1);return p`<section class="training" aria-label=${t.name}>
-      <div class="row"><strong class="cut">${t.name}</strong><span class="spread"></span><span class="muted small">${c.train.states[t.state]}</span></div>
+      <div class="row">
+        <strong class="cut">${t.name}</strong><span class="spread"></span
+        ><span class="muted small">${c.train.states[t.state]}</span>
+      </div>
       ${s||t.state==="paused"?p`<progress max="1" value=${t.done} aria-label=${t.name}></progress>`:b}
       ${t.curve.length>1?p`<toccata-curve class="curve" .curve=${t.curve}></toccata-curve>`:b}
       <div class="row small muted">
         ${n?p`<span class="mono">${c.train.step} ${n[0]} · ${c.train.loss} ${(n[2]??n[1]??0).toFixed(3)}</span>`:b}
-        <span class="spread"></span>${t.secondsLeft!==null&&s?t.secondsLeft>0?c.train.left(c.minutes(t.secondsLeft)):c.train.finishing:b}</div>
+        <span class="spread"></span
+        >${t.secondsLeft!==null&&s?t.secondsLeft>0?c.train.left(c.minutes(t.secondsLeft)):c.train.finishing:b}
+      </div>
       ${t.error?p`<p class="error">${t.error}</p>`:b}
       <div class="row">
         ${s?p`<button class="small outlined" @click=${()=>i("pause")}>${c.train.pause}</button>`:b}
         ${t.state==="paused"||t.state==="failed"?p`<button class="small outlined" @click=${()=>i("resume")}>${c.train.resume}</button>`:b}
         ${s||t.state==="paused"?p`<button class="small outlined" @click=${()=>i("cancel")}>${c.train.cancel}</button>`:b}
         ${t.samples.map((a,r)=>p`<button class="small outlined" @click=${()=>{this.hear(t,a,r+1)}}>${S("ear")}${c.train.sample(r+1)}</button>`)}
-      </div></section>`}async hear(t,e,s){const{studio:i}=this;await i.attempt(async()=>{const n=await i.api.fileAt(e);i.show(await i.api.importPiece(`${t.name}, ${c.train.sample(s).toLowerCase()}`,n)),i.set({tab:"roll"}),i.playing.play(0),await i.refresh()})}start(t){t.preventDefault();const e=new FormData(t.target),s=a=>String(e.get(a)??"").trim(),i=s("base"),n={kind:this.kind,music:s("music"),name:s("name"),minutes:Number(s("minutes")),...this.kind==="finetune"&&i?{base:i}:{}};this.studio.attempt(()=>this.studio.trainings.begin(n))}async choose(t){await this.take(await Vt(er,!0,t))}dragOver(t){t.preventDefault(),t.stopPropagation(),this.over=!0}drop(t){t.preventDefault(),t.stopPropagation(),this.over=!1,t.dataTransfer&&Hs(t.dataTransfer).then(e=>this.take(e))}async take(t){if(t.length===0)return;const s=t[0]?.webkitRelativePath.split("/")[0]||this.chosen||"my-music";await this.studio.attempt(()=>this.studio.trainings.upload(s,t)),this.chosen=s}}function ir(o){const t=c.train.found,e=s=>Object.entries(s).sort((i,n)=>n[1]-i[1]).slice(0,8).map(([i,n])=>`${i} (${n})`).join(", ");return p`<div class="check"><strong>${t.usable(o.accepted,o.files)}</strong>
-    <dl><dt>${t.music}</dt><dd>${t.amount(o.notes,o.hours)}</dd>
-      <dt>${t.instruments}</dt><dd>${e(o.instruments)}</dd><dt>${t.meters}</dt><dd>${e(o.meters)}</dd>
-      <dt>${t.grid}</dt><dd>${Math.round(o.quantised*100)} %</dd></dl>
-    ${o.rejected.length===0?b:p`<details><summary>${t.rejected(o.rejected.length)}</summary>
-      <ul>${o.rejected.map(({path:s,reason:i,message:n})=>p`<li>${s}: ${n??i??""}</li>`)}</ul></details>`}
-    ${o.duplicates.length===0?b:p`<details><summary>${t.duplicates(o.duplicates.length)}</summary>
-      <ul>${o.duplicates.map(s=>p`<li>${s.join(", ")}</li>`)}</ul></details>`}</div>`}H("toccata-train",sr);const vs=400,ws=20;class or extends C{constructor(){super(...arguments),this.ontick=t=>this.showPosition(t)}static{this.styles=[O,z`
-    :host { display: flex; align-items: center; gap: 2px; }
-    .position { font: 600 15px / 1 var(--mono); font-variant-numeric: tabular-nums; min-width: 72px; text-align: center; padding: 0 6px; }
-    .tempo { display: flex; align-items: center; gap: 4px; color: var(--ink-2); padding: 0 6px; }
-    .tempo input { width: 58px; min-height: 28px; border-color: transparent; background: transparent; padding: 0 4px; color: var(--ink); font-variant-numeric: tabular-nums; }
-    .tempo input:hover, .tempo input:focus { border-color: var(--line-strong); background: var(--raised); }
-    .play { border-radius: 50%; background: var(--accent); color: var(--accent-ink); }
-    .play:hover { background: var(--accent); filter: brightness(1.1); }
-    .play[aria-pressed="true"] { background: var(--accent); color: var(--accent-ink); }
-    .record { color: var(--record); }
-    .record[aria-pressed="true"] { background: var(--record); color: var(--surface); }
-    .sound { max-width: 250px; color: var(--ink-2); font-size: var(--size-small); }
-    .sound u { color: var(--accent); text-underline-offset: 2px; }
-    @media (max-width: 1100px) { .sound u { display: none; } .sound .dash { display: none; } }
-    @media (max-width: 760px) { .sound, .start { display: none; } .position { min-width: 58px; padding: 0 2px; } .tempo { padding: 0; } .tempo input { width: 48px; } }
-  `]}connectedCallback(){super.connectedCallback(),this.studio?.playing.ontick.add(this.ontick)}disconnectedCallback(){super.disconnectedCallback(),this.studio?.playing.ontick.delete(this.ontick)}updated(){this.studio.playing.ontick.add(this.ontick),this.showPosition(this.studio.playing.tick)}showPosition(t){const e=this.renderRoot.querySelector(".position"),s=this.studio.song?.bars.place(Math.max(0,t)),i=s?`${s.bar}.${s.beat}`:"1.1";e&&e.textContent!==i&&(e.textContent=i)}render(){const{studio:t}=this,{playing:e,song:s,recording:i}=t,n=s?Math.round(s.clock.quartersPerMinute(e.tick)*100)/100:120,a=e.loop!==null;return p`
-      <button class="icon-only start" aria-label=${c.transport.start} title=${this.tip(c.transport.start,"start")}
-        @click=${()=>t.playing.seek(0)}>${S("start")}</button>
-      <button class="icon-only play" aria-label=${e.playing?c.transport.stop:c.transport.play}
+      </div>
+    </section>`}async hear(t,e,s){const{studio:i}=this;await i.attempt(async()=>{const n=await i.api.fileAt(e);i.show(await i.api.importPiece(`${t.name}, ${c.train.sample(s).toLowerCase()}`,n)),i.set({tab:"roll"}),i.playing.play(0),await i.refresh()})}start(t){t.preventDefault();const e=new FormData(t.target),s=a=>String(e.get(a)??"").trim(),i=s("base"),n={kind:this.kind,music:s("music"),name:s("name"),minutes:Number(s("minutes")),...this.kind==="finetune"&&i?{base:i}:{}};this.studio.attempt(()=>this.studio.trainings.begin(n))}async choose(t){await this.take(await Vt(er,!0,t))}dragOver(t){t.preventDefault(),t.stopPropagation(),this.over=!0}drop(t){t.preventDefault(),t.stopPropagation(),this.over=!1,t.dataTransfer&&Hs(t.dataTransfer).then(e=>this.take(e))}async take(t){if(t.length===0)return;const s=t[0]?.webkitRelativePath.split("/")[0]||this.chosen||"my-music";await this.studio.attempt(()=>this.studio.trainings.upload(s,t)),this.chosen=s}}function ir(o){const t=c.train.found,e=s=>Object.entries(s).sort((i,n)=>n[1]-i[1]).slice(0,8).map(([i,n])=>`${i} (${n})`).join(", ");return p`<div class="check">
+    <strong>${t.usable(o.accepted,o.files)}</strong>
+    <dl>
+      <dt>${t.music}</dt>
+      <dd>${t.amount(o.notes,o.hours)}</dd>
+      <dt>${t.instruments}</dt>
+      <dd>${e(o.instruments)}</dd>
+      <dt>${t.meters}</dt>
+      <dd>${e(o.meters)}</dd>
+      <dt>${t.grid}</dt>
+      <dd>${Math.round(o.quantised*100)} %</dd>
+    </dl>
+    ${o.rejected.length===0?b:p`<details>
+            <summary>${t.rejected(o.rejected.length)}</summary>
+            <ul>
+              ${o.rejected.map(({path:s,reason:i,message:n})=>p`<li>${s}: ${n??i??""}</li>`)}
+            </ul>
+          </details>`}
+    ${o.duplicates.length===0?b:p`<details>
+            <summary>${t.duplicates(o.duplicates.length)}</summary>
+            <ul>
+              ${o.duplicates.map(s=>p`<li>${s.join(", ")}</li>`)}
+            </ul>
+          </details>`}
+  </div>`}H("toccata-train",sr);const vs=400,ws=20;class or extends C{constructor(){super(...arguments),this.ontick=t=>this.showPosition(t)}static{this.styles=[O,z`
+      :host {
+        display: flex;
+        align-items: center;
+        gap: 2px;
+      }
+      .position {
+        font: 600 15px / 1 var(--mono);
+        font-variant-numeric: tabular-nums;
+        min-width: 72px;
+        text-align: center;
+        padding: 0 6px;
+      }
+      .tempo {
+        display: flex;
+        align-items: center;
+        gap: 4px;
+        color: var(--ink-2);
+        padding: 0 6px;
+      }
+      .tempo input {
+        width: 58px;
+        min-height: 28px;
+        border-color: transparent;
+        background: transparent;
+        padding: 0 4px;
+        color: var(--ink);
+        font-variant-numeric: tabular-nums;
+      }
+      .tempo input:hover,
+      .tempo input:focus {
+        border-color: var(--line-strong);
+        background: var(--raised);
+      }
+      .play {
+        border-radius: 50%;
+        background: var(--accent);
+        color: var(--accent-ink);
+      }
+      .play:hover {
+        background: var(--accent);
+        filter: brightness(1.1);
+      }
+      .play[aria-pressed="true"] {
+        background: var(--accent);
+        color: var(--accent-ink);
+      }
+      .record {
+        color: var(--record);
+      }
+      .record[aria-pressed="true"] {
+        background: var(--record);
+        color: var(--surface);
+      }
+      .sound {
+        max-width: 250px;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .sound u {
+        color: var(--accent);
+        text-underline-offset: 2px;
+      }
+      @media (max-width: 1100px) {
+        .sound u {
+          display: none;
+        }
+        .sound .dash {
+          display: none;
+        }
+      }
+      @media (max-width: 760px) {
+        .sound,
+        .start {
+          display: none;
+        }
+        .position {
+          min-width: 58px;
+          padding: 0 2px;
+        }
+        .tempo {
+          padding: 0;
+        }
+        .tempo input {
+          width: 48px;
+        }
+      }
+    `]}connectedCallback(){super.connectedCallback(),this.studio?.playing.ontick.add(this.ontick)}disconnectedCallback(){super.disconnectedCallback(),this.studio?.playing.ontick.delete(this.ontick)}updated(){this.studio.playing.ontick.add(this.ontick),this.showPosition(this.studio.playing.tick)}showPosition(t){const e=this.renderRoot.querySelector(".position"),s=this.studio.song?.bars.place(Math.max(0,t)),i=s?`${s.bar}.${s.beat}`:"1.1";e&&e.textContent!==i&&(e.textContent=i)}render(){const{studio:t}=this,{playing:e,song:s,recording:i}=t,n=s?Math.round(s.clock.quartersPerMinute(e.tick)*100)/100:120,a=e.loop!==null;return p` <button
+        class="icon-only start"
+        aria-label=${c.transport.start}
+        title=${this.tip(c.transport.start,"start")}
+        @click=${()=>t.playing.seek(0)}
+      >
+        ${S("start")}
+      </button>
+      <button
+        class="icon-only play"
+        aria-label=${e.playing?c.transport.stop:c.transport.play}
         title=${this.tip(e.playing?c.transport.stop:c.transport.play,"play")}
-        @click=${()=>t.togglePlaying()}>${S(e.playing?"stop":"play")}</button>
+        @click=${()=>t.togglePlaying()}
+      >
+        ${S(e.playing?"stop":"play")}
+      </button>
       ${this.toggle("record",c.transport.record,i.active,()=>{i.toggle()},"record","record")}
       ${this.toggle("loop",c.transport.loop,a,()=>t.toggleLoop(),"loop")}
       ${this.toggle("metronome",c.transport.metronome,e.metronome,()=>e.setMetronome(!e.metronome),"metronome")}
       <span class="position" role="img" aria-label=${c.transport.position}></span>
-      <label class="tempo" title=${c.transport.tempo}><span aria-hidden="true">${c.transport.bpm}</span>
-        <input type="number" min=${ws} max=${vs} step="any" inputmode="decimal" aria-label=${c.transport.tempo}
-          .value=${String(n)} ?disabled=${!s} @change=${this.setTempo}></label>
+      <label class="tempo" title=${c.transport.tempo}
+        ><span aria-hidden="true">${c.transport.bpm}</span>
+        <input
+          type="number"
+          min=${ws}
+          max=${vs}
+          step="any"
+          inputmode="decimal"
+          aria-label=${c.transport.tempo}
+          .value=${String(n)}
+          ?disabled=${!s}
+          @change=${this.setTempo}
+      /></label>
       <button class="sound cut" title=${c.transport.soundNote} @click=${()=>t.set({dialog:"soundfont"})}>
-        <span class="cut">${this.soundName()}</span>${this.builtIn?p`<span class="dash" aria-hidden="true">–</span><u>${c.transport.choose}</u>`:""}</button>`}get builtIn(){return this.soundName()===c.transport.builtIn}soundName(){return this.studio.playing.player.state.sound||c.transport.builtIn}toggle(t,e,s,i,n,a=""){return p`<button class="icon-only ${a}" aria-pressed=${s} aria-label=${e} title=${this.tip(e,n)}
-      @click=${i}>${S(t)}</button>`}tip(t,e){return`${t} (${_t(D(e),Tt)})`}setTempo(t){const{piece:e,playing:s}=this.studio,i=Number(_(t));if(!e||!(i>=ws&&i<=vs))return this.requestUpdate();const n=e.song.clock.changes.filter(([a])=>a<=s.tick);this.studio.edit([{type:"tempo",tick:n.at(-1)?.[0]??0,quartersPerMinute:i}])}}H("toccata-transport",or);class nr extends C{constructor(){super(),this.firstKeydown=t=>this.key(t,!0),this.keydown=t=>this.key(t,!1),this.giveKeysBack=t=>{if(!(t instanceof PointerEvent)||t.detail===0)return;const e=t.composedPath().find(s=>s instanceof HTMLElement&&s.matches("button"));e instanceof HTMLElement&&!e.closest("dialog")&&e.blur()},this.dragover=t=>{t.dataTransfer?.types.includes("Files")&&(t.preventDefault(),this.dropping=!0)},this.dragleave=t=>{t.relatedTarget===null&&(this.dropping=!1)},this.drop=t=>{this.dropping=!1,!(!t.dataTransfer||t.defaultPrevented)&&(t.preventDefault(),Hs(t.dataTransfer).then(e=>{const s=e.find(Si)??e[0];s&&we(this.studio,s)}))},this.dropping=!1}static{this.properties={...C.properties,dropping:{state:!0}}}static{this.styles=[O,z`
-    :host { display: grid; height: 100vh; height: 100dvh; grid-template: auto auto 1fr / 208px minmax(0, 1fr) 296px; grid-template-areas: "bar bar bar" "strip strip strip" "tracks roll side"; }
-    .bar { grid-area: bar; display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); align-items: center; gap: 8px; padding: 5px 10px; background: var(--surface); border-bottom: 1px solid var(--line); }
-    .left, .right { display: flex; align-items: center; gap: 2px; min-width: 0; }
-    .right { justify-content: flex-end; }
-    .title { font-weight: 600; font-size: var(--size-big); border-color: transparent !important; background: transparent !important; flex: 0 1 auto; min-width: 60px; width: 220px; text-overflow: ellipsis; }
-    .title:hover, .title:focus { border-color: var(--line-strong) !important; }
-    .saved { color: var(--ink-2); font-size: var(--size-small); white-space: nowrap; display: inline-flex; align-items: center; gap: 4px; padding: 0 4px; }
-    .saved .icon { width: 12px; height: 12px; }
-    .saved.waiting { color: var(--bad); font-weight: 600; }
-    .work { grid-area: strip; min-width: 0; }
-    .tracks { grid-area: tracks; border-right: 1px solid var(--line); background: var(--surface); min-height: 0; display: flex; flex-direction: column; }
-    .centre { grid-area: roll; min-width: 0; min-height: 0; display: flex; flex-direction: column; }
-    .centre toccata-stage { flex: 1; }
-    .centre toccata-note-table { flex: 0 0 36%; }
-    .side { grid-area: side; border-left: 1px solid var(--line); background: var(--surface); min-height: 0; display: flex; flex-direction: column; }
-    .side > :last-child, .tracks > * { flex: 1; min-height: 0; }
-    .tabs { display: flex; gap: 2px; padding: 6px 8px 2px; }
-    .tabs button[aria-selected="true"] { background: var(--accent-soft); color: var(--accent); font-weight: 600; }
-    nav.bottom { display: none; }
-    .fatal { display: grid; place-content: center; height: 100vh; padding: 24px; text-align: center; gap: 8px; grid-column: 1 / -1; }
-    .menu { inset: 44px 12px auto auto; margin: 0; padding: 4px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); color: var(--ink); box-shadow: var(--shadow); min-width: 240px; }
-    .menu:popover-open { display: grid; }
-    .menu button { text-align: left; justify-content: flex-start; }
-    .dropping { position: fixed; inset: 8px; border: 2px dashed var(--accent); border-radius: var(--radius-big); background: var(--accent-soft); opacity: 0.92; display: grid; place-content: center; font-size: 20px; z-index: 30; pointer-events: none; }
-    .skip { position: absolute; left: -9999px; } .skip:focus { left: 8px; top: 8px; z-index: 40; background: var(--raised); padding: 8px; }
-    @media (max-width: 1100px) { :host { grid-template-columns: 176px minmax(0, 1fr) 250px; } .title { width: 150px; } }
-    @media (max-width: 760px) {
-      :host { grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr); grid-template-areas: "bar" "strip" "main" "nav"; }
-      .bar { grid-template-columns: minmax(0, 1fr) auto; gap: 2px 4px; padding: 4px 6px; }
-      .bar toccata-transport { grid-row: 2; grid-column: 1 / -1; justify-content: center; }
-      .wide { display: none !important; }
-      .tracks, .centre, .side { grid-area: main; display: none; border: 0; }
-      :host([data-tab="roll"]) .centre, :host([data-tab="tracks"]) .tracks, :host([data-tab="takes"]) .side, :host([data-tab="train"]) .side { display: flex; }
-      :host(:not([data-tab="roll"])) .work { display: none; }
-      .side .tabs { display: none; }
-      nav.bottom { grid-area: nav; display: flex; border-top: 1px solid var(--line); background: var(--surface); }
-      nav.bottom button { flex: 1; border-radius: 0; min-height: 44px; }
-      nav.bottom button[aria-current="page"] { color: var(--accent); font-weight: 600; box-shadow: inset 0 2px 0 var(--accent); }
-    }
-  `]}connectedCallback(){super.connectedCallback(),window.addEventListener("keydown",this.firstKeydown,{capture:!0}),window.addEventListener("keydown",this.keydown),window.addEventListener("dragover",this.dragover),window.addEventListener("dragleave",this.dragleave),window.addEventListener("drop",this.drop),window.addEventListener("dragend",this.dragleave),this.renderRoot.addEventListener("click",this.giveKeysBack)}disconnectedCallback(){super.disconnectedCallback(),window.removeEventListener("keydown",this.firstKeydown,{capture:!0}),window.removeEventListener("keydown",this.keydown),window.removeEventListener("dragover",this.dragover),window.removeEventListener("dragleave",this.dragleave),window.removeEventListener("drop",this.drop),window.removeEventListener("dragend",this.dragleave)}render(){const{studio:t}=this,{view:e}=t;if(this.dataset.tab=e.tab,t.fatal!==null)return p`<main class="fatal"><h1>${c.app}</h1><p>${t.fatal}</p></main>`;const s=e.tab==="train"||e.tab==="takes"?e.tab:e.panel;return p`
-      <header class="bar"><h1 class="unseen">${c.app}</h1><button class="skip" @click=${this.toNotes}>${c.skip}</button>${this.bar()}</header>
+        <span class="cut">${this.soundName()}</span>${this.builtIn?p`<span class="dash" aria-hidden="true">–</span><u>${c.transport.choose}</u>`:""}
+      </button>`}get builtIn(){return this.soundName()===c.transport.builtIn}soundName(){return this.studio.playing.player.state.sound||c.transport.builtIn}toggle(t,e,s,i,n,a=""){return p`<button
+      class="icon-only ${a}"
+      aria-pressed=${s}
+      aria-label=${e}
+      title=${this.tip(e,n)}
+      @click=${i}
+    >
+      ${S(t)}
+    </button>`}tip(t,e){return`${t} (${_t(D(e),Tt)})`}setTempo(t){const{piece:e,playing:s}=this.studio,i=Number(_(t));if(!e||!(i>=ws&&i<=vs))return this.requestUpdate();const n=e.song.clock.changes.filter(([a])=>a<=s.tick);this.studio.edit([{type:"tempo",tick:n.at(-1)?.[0]??0,quartersPerMinute:i}])}}H("toccata-transport",or);class nr extends C{constructor(){super(),this.firstKeydown=t=>this.key(t,!0),this.keydown=t=>this.key(t,!1),this.giveKeysBack=t=>{if(!(t instanceof PointerEvent)||t.detail===0)return;const e=t.composedPath().find(s=>s instanceof HTMLElement&&s.matches("button"));e instanceof HTMLElement&&!e.closest("dialog")&&e.blur()},this.dragover=t=>{t.dataTransfer?.types.includes("Files")&&(t.preventDefault(),this.dropping=!0)},this.dragleave=t=>{t.relatedTarget===null&&(this.dropping=!1)},this.drop=t=>{this.dropping=!1,!(!t.dataTransfer||t.defaultPrevented)&&(t.preventDefault(),Hs(t.dataTransfer).then(e=>{const s=e.find(Si)??e[0];s&&we(this.studio,s)}))},this.dropping=!1}static{this.properties={...C.properties,dropping:{state:!0}}}static{this.styles=[O,z`
+      :host {
+        display: grid;
+        height: 100vh;
+        height: 100dvh;
+        grid-template: auto auto 1fr / 208px minmax(0, 1fr) 296px;
+        grid-template-areas: "bar bar bar" "strip strip strip" "tracks roll side";
+      }
+      .bar {
+        grid-area: bar;
+        display: grid;
+        grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr);
+        align-items: center;
+        gap: 8px;
+        padding: 5px 10px;
+        background: var(--surface);
+        border-bottom: 1px solid var(--line);
+      }
+      .left,
+      .right {
+        display: flex;
+        align-items: center;
+        gap: 2px;
+        min-width: 0;
+      }
+      .right {
+        justify-content: flex-end;
+      }
+      .title {
+        font-weight: 600;
+        font-size: var(--size-big);
+        border-color: transparent !important;
+        background: transparent !important;
+        flex: 0 1 auto;
+        min-width: 60px;
+        width: 220px;
+        text-overflow: ellipsis;
+      }
+      .title:hover,
+      .title:focus {
+        border-color: var(--line-strong) !important;
+      }
+      .saved {
+        color: var(--ink-2);
+        font-size: var(--size-small);
+        white-space: nowrap;
+        display: inline-flex;
+        align-items: center;
+        gap: 4px;
+        padding: 0 4px;
+      }
+      .saved .icon {
+        width: 12px;
+        height: 12px;
+      }
+      .saved.waiting {
+        color: var(--bad);
+        font-weight: 600;
+      }
+      .work {
+        grid-area: strip;
+        min-width: 0;
+      }
+      .tracks {
+        grid-area: tracks;
+        border-right: 1px solid var(--line);
+        background: var(--surface);
+        min-height: 0;
+        display: flex;
+        flex-direction: column;
+      }
+      .centre {
+        grid-area: roll;
+        min-width: 0;
+        min-height: 0;
+        display: flex;
+        flex-direction: column;
+      }
+      .centre toccata-stage {
+        flex: 1;
+      }
+      .centre toccata-note-table {
+        flex: 0 0 36%;
+      }
+      .side {
+        grid-area: side;
+        border-left: 1px solid var(--line);
+        background: var(--surface);
+        min-height: 0;
+        display: flex;
+        flex-direction: column;
+      }
+      .side > :last-child,
+      .tracks > * {
+        flex: 1;
+        min-height: 0;
+      }
+      .tabs {
+        display: flex;
+        gap: 2px;
+        padding: 6px 8px 2px;
+      }
+      .tabs button[aria-selected="true"] {
+        background: var(--accent-soft);
+        color: var(--accent);
+        font-weight: 600;
+      }
+      nav.bottom {
+        display: none;
+      }
+      .fatal {
+        display: grid;
+        place-content: center;
+        height: 100vh;
+        padding: 24px;
+        text-align: center;
+        gap: 8px;
+        grid-column: 1 / -1;
+      }
+      .menu {
+        inset: 44px 12px auto auto;
+        margin: 0;
+        padding: 4px;
+        border: 1px solid var(--line);
+        border-radius: var(--radius);
+        background: var(--raised);
+        color: var(--ink);
+        box-shadow: var(--shadow);
+        min-width: 240px;
+      }
+      .menu:popover-open {
+        display: grid;
+      }
+      .menu button {
+        text-align: left;
+        justify-content: flex-start;
+      }
+      .dropping {
+        position: fixed;
+        inset: 8px;
+        border: 2px dashed var(--accent);
+        border-radius: var(--radius-big);
+        background: var(--accent-soft);
+        opacity: 0.92;
+        display: grid;
+        place-content: center;
+        font-size: 20px;
+        z-index: 30;
+        pointer-events: none;
+      }
+      .skip {
+        position: absolute;
+        left: -9999px;
+      }
+      .skip:focus {
+        left: 8px;
+        top: 8px;
+        z-index: 40;
+        background: var(--raised);
+        padding: 8px;
+      }
+      @media (max-width: 1100px) {
+        :host {
+          grid-template-columns: 204px minmax(0, 1fr) 236px;
+        }
+        .title {
+          width: 150px;
+        }
+      }
+      @media (max-width: 760px) {
+        :host {
+          grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr);
+          grid-template-areas: "bar" "strip" "main" "nav";
+        }
+        .bar {
+          grid-template-columns: minmax(0, 1fr) auto;
+          gap: 2px 4px;
+          padding: 4px 6px;
+        }
+        .bar toccata-transport {
+          grid-row: 2;
+          grid-column: 1 / -1;
+          justify-content: center;
+        }
+        .wide {
+          display: none !important;
+        }
+        .tracks,
+        .centre,
+        .side {
+          grid-area: main;
+          display: none;
+          border: 0;
+        }
+        :host([data-tab="roll"]) .centre,
+        :host([data-tab="tracks"]) .tracks,
+        :host([data-tab="takes"]) .side,
+        :host([data-tab="train"]) .side {
+          display: flex;
+        }
+        :host(:not([data-tab="roll"])) .work {
+          display: none;
+        }
+        .side .tabs {
+          display: none;
+        }
+        nav.bottom {
+          grid-area: nav;
+          display: flex;
+          border-top: 1px solid var(--line);
+          background: var(--surface);
+        }
+        nav.bottom button {
+          flex: 1;
+          border-radius: 0;
+          min-height: 44px;
+        }
+        nav.bottom button[aria-current="page"] {
+          color: var(--accent);
+          font-weight: 600;
+          box-shadow: inset 0 2px 0 var(--accent);
+        }
+      }
+    `]}connectedCallback(){super.connectedCallback(),window.addEventListener("keydown",this.firstKeydown,{capture:!0}),window.addEventListener("keydown",this.keydown),window.addEventListener("dragover",this.dragover),window.addEventListener("dragleave",this.dragleave),window.addEventListener("drop",this.drop),window.addEventListener("dragend",this.dragleave),this.renderRoot.addEventListener("click",this.giveKeysBack)}disconnectedCallback(){super.disconnectedCallback(),window.removeEventListener("keydown",this.firstKeydown,{capture:!0}),window.removeEventListener("keydown",this.keydown),window.removeEventListener("dragover",this.dragover),window.removeEventListener("dragleave",this.dragleave),window.removeEventListener("drop",this.drop),window.removeEventListener("dragend",this.dragleave)}render(){const{studio:t}=this,{view:e}=t;if(this.dataset.tab=e.tab,t.fatal!==null)return p`<main class="fatal">
+        <h1>${c.app}</h1>
+        <p>${t.fatal}</p>
+      </main>`;const s=e.tab==="train"||e.tab==="takes"?e.tab:e.panel;return p` <header class="bar">
+        <h1 class="unseen">${c.app}</h1>
+        <button class="skip" @click=${this.toNotes}>${c.skip}</button>${this.bar()}
+      </header>
       <div class="work">
         <toccata-strip .studio=${t}></toccata-strip>
         ${e.optionsOpen?p`<toccata-options .studio=${t}></toccata-options>`:b}
@@ -656,8 +2242,15 @@ canvas { display: block; }
         ${e.table?p`<toccata-note-table .studio=${t}></toccata-note-table>`:b}
       </main>
       <aside class="side" aria-label=${c.tabs[s]}>
-        <div class="tabs" role="tablist">${["takes","train"].map(i=>p`<button role="tab" aria-selected=${s===i}
-          @click=${()=>t.set({panel:i,tab:e.tab==="roll"||e.tab==="tracks"?e.tab:i})}>${c.tabs[i]}</button>`)}</div>
+        <div class="tabs" role="tablist">
+          ${["takes","train"].map(i=>p`<button
+                role="tab"
+                aria-selected=${s===i}
+                @click=${()=>t.set({panel:i,tab:e.tab==="roll"||e.tab==="tracks"?e.tab:i})}
+              >
+                ${c.tabs[i]}
+              </button>`)}
+        </div>
         ${s==="takes"?p`<toccata-takes .studio=${t}></toccata-takes>`:p`<toccata-train .studio=${t}></toccata-train>`}
       </aside>
       <nav class="bottom">${["roll","tracks","takes","train"].map(i=>this.tab(i))}</nav>
@@ -665,9 +2258,15 @@ canvas { display: block; }
       <toccata-messages .studio=${t}></toccata-messages>
       ${this.dropping?p`<div class="dropping">${c.library.dropHere}</div>`:b}`}toNotes(){const t=this.studio.roll;t instanceof HTMLElement&&t.focus()}bar(){const{studio:t}=this,{piece:e}=t;return p`<div class="left">
         ${this.button("library",c.bar.library,"library",()=>t.set({dialog:"library"}))}
-        <input class="title" aria-label=${c.bar.title} .value=${e?.title??""} ?disabled=${!e} maxlength="200"
+        <input
+          class="title"
+          aria-label=${c.bar.title}
+          .value=${e?.title??""}
+          ?disabled=${!e}
+          maxlength="200"
           @change=${s=>e&&void As(t,e.id,_(s))}
-          @keydown=${s=>{(s.key==="Enter"||s.key==="Escape")&&s.target.blur()}}>
+          @keydown=${s=>{(s.key==="Enter"||s.key==="Escape")&&s.target.blur()}}
+        />
         ${this.button("undo",c.bar.undo,"undo",()=>{t.undo()},!e?.canUndo)}
         ${this.button("redo",c.bar.redo,"redo",()=>{t.redo()},!e?.canRedo)}
         ${e?p`<span class="saved ${e.saved}" title=${e.saved==="waiting"?c.bar.waitingWhy:c.bar[e.saved]}>${e.saved==="saved"?S("check"):b}<span class=${e.saved==="waiting"?"":"wide"}>${c.bar[e.saved]}</span></span>`:b}
@@ -675,11 +2274,40 @@ canvas { display: block; }
       <toccata-transport .studio=${t}></toccata-transport>
       <div class="right">
         <toccata-model-chooser class="wide" .studio=${t}></toccata-model-chooser>
-        <button class="icon-only" aria-label=${c.bar.menu} title=${c.bar.menu} popovertarget="files">${S("down")}</button>
-        <div id="files" class="menu" popover @click=${s=>s.currentTarget.hidePopover()}>
+        <button class="icon-only" aria-label=${c.bar.menu} title=${c.bar.menu} popovertarget="files">
+          ${S("down")}
+        </button>
+        <div
+          id="files"
+          class="menu"
+          popover
+          @click=${s=>s.currentTarget.hidePopover()}
+        >
           ${["midi","wav","png","reveal","star"].map(s=>p`<button @click=${()=>{Et.find(i=>i.id===s)?.run(t)}}>
-            <span class="spread">${c.commands[s]}</span>${D(s)?p`<kbd>${_t(D(s),Tt)}</kbd>`:b}</button>`)}</div>
+                <span class="spread">${c.commands[s]}</span
+                >${D(s)?p`<kbd>${_t(D(s),Tt)}</kbd>`:b}
+              </button>`)}
+        </div>
         <span class="wide row">${this.button("theme",c.bar.theme,"theme",()=>Ms(t))}</span>
         ${this.button("more",c.bar.palette,"palette",()=>t.set({dialog:"palette"}))}
-        <button class="icon-only" aria-label=${c.bar.help} title=${`${c.bar.help} (?)`} @click=${()=>t.set({dialog:"help"})}><strong aria-hidden="true">?</strong></button>
-      </div>`}button(t,e,s,i,n=!1){return p`<button class="icon-only ${n?"unable":""}" aria-label=${e} title=${`${e} (${_t(D(s),Tt)})`} @click=${i}>${S(t)}</button>`}tab(t){const{view:e}=this.studio;return p`<button aria-current=${e.tab===t?"page":b} @click=${()=>this.studio.set({tab:t,...t==="takes"||t==="train"?{panel:t}:{}})}>${c.tabs[t]}</button>`}key(t,e){if(t.defaultPrevented||t.isComposing||this.studio.view.dialog!==null)return;const s=so(t),i=t.composedPath()[0];if(i instanceof HTMLElement&&(i.matches("input:not([type=checkbox]):not([type=range]), textarea, select")||i.isContentEditable)&&!["Ctrl+K","F1"].includes(s)||i instanceof HTMLElement&&i.matches("button, a, summary, input")&&(s==="Enter"||s==="Space"))return;const{studio:r}=this;if(r.view.picker&&e){if(s==="Esc")return r.set({picker:null}),t.preventDefault();if(/^[1-9]$/.test(s)&&Wa(r,Number(s)))return t.preventDefault()}const l=Vs(s,r.view.picker?"picker":r.ideas.chips.length>0?"ideas":"plain");!l||t.repeat&&!ar.has(l.id)||e&&l.context==="always"||(t.preventDefault(),l.run(r))}}const ar=new Set(["undo","redo","up","down","left","right","longer","shorter","louder","softer","zoomIn","zoomOut","nextNote","previousNote","rangeNext","rangePrevious","rangeMore","rangeLess"]);H("toccata-studio",nr);export{nr as App};
+        <button
+          class="icon-only"
+          aria-label=${c.bar.help}
+          title=${`${c.bar.help} (?)`}
+          @click=${()=>t.set({dialog:"help"})}
+        >
+          <strong aria-hidden="true">?</strong>
+        </button>
+      </div>`}button(t,e,s,i,n=!1){return p`<button
+      class="icon-only ${n?"unable":""}"
+      aria-label=${e}
+      title=${`${e} (${_t(D(s),Tt)})`}
+      @click=${i}
+    >
+      ${S(t)}
+    </button>`}tab(t){const{view:e}=this.studio;return p`<button
+      aria-current=${e.tab===t?"page":b}
+      @click=${()=>this.studio.set({tab:t,...t==="takes"||t==="train"?{panel:t}:{}})}
+    >
+      ${c.tabs[t]}
+    </button>`}key(t,e){if(t.defaultPrevented||t.isComposing||this.studio.view.dialog!==null)return;const s=so(t),i=t.composedPath()[0];if(i instanceof HTMLElement&&(i.matches("input:not([type=checkbox]):not([type=range]), textarea, select")||i.isContentEditable)&&!["Ctrl+K","F1"].includes(s)||i instanceof HTMLElement&&i.matches("button, a, summary, input")&&(s==="Enter"||s==="Space"))return;const{studio:r}=this;if(r.view.picker&&e){if(s==="Esc")return r.set({picker:null}),t.preventDefault();if(/^[1-9]$/.test(s)&&Wa(r,Number(s)))return t.preventDefault()}const l=Vs(s,r.view.picker?"picker":r.ideas.chips.length>0?"ideas":"plain");!l||t.repeat&&!ar.has(l.id)||e&&l.context==="always"||(t.preventDefault(),l.run(r))}}const ar=new Set(["undo","redo","up","down","left","right","longer","shorter","louder","softer","zoomIn","zoomOut","nextNote","previousNote","rangeNext","rangePrevious","rangeMore","rangeLess"]);H("toccata-studio",nr);export{nr as App};
