@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from roll_page import browser, why_not
 from walk import Process, Walk, opened
 
@@ -125,10 +124,14 @@ def test_the_second_of_four_variations_is_taken_with_four_actions(walk: Walk, tr
 def test_ideas_grow_where_they_can_be_seen_and_one_is_stopped(walk: Walk, trio: Path) -> None:
     walk.drop(trio)
     walk.press("c")
-    walk.wait("return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)")
+    walk.wait(
+        "return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)"
+    )
     walk.press("s")
     walk.wait("return studio.ideas.chips.every((idea) => idea.take.state !== 'growing')", long=True)
-    states = walk.page.evaluate("document.querySelector('toccata-studio').studio.ideas.chips.map((idea) => idea.take.state)")
+    states = walk.page.evaluate(
+        "document.querySelector('toccata-studio').studio.ideas.chips.map((idea) => idea.take.state)"
+    )
     assert set(states) <= {"stopped", "finished"}
 
 
@@ -151,7 +154,9 @@ def test_notes_are_drawn_moved_and_deleted_and_all_of_it_survives_a_reload(walk:
     walk.press("1")
     walk.press("Control+a")
     walk.press("Delete")
-    walk.wait("return studio.song.tracks.every((one) => one.track !== studio.view.activeTrack || one.notes.count === 0)")
+    walk.wait(
+        "return studio.song.tracks.every((one) => one.track !== studio.view.activeTrack || one.notes.count === 0)"
+    )
     walk.press("Control+z")
     walk.wait("return studio.song.tracks.reduce((sum, one) => sum + one.notes.count, 0) === value", before + 1)
     walk.saved()
@@ -162,7 +167,9 @@ def test_a_killed_studio_loses_nothing(chrome: Any, trio: Path, tmp_path: Path) 
     walk = opened(chrome, process)
     walk.drop(trio)
     walk.press("c")
-    walk.wait("return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)")
+    walk.wait(
+        "return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)"
+    )
     # Of what grows, the library has what was on screen a second ago.
     shown = walk.page.wait_for_function(
         "async () => { const { studio } = document.querySelector('toccata-studio'); const [idea] = studio.ideas.chips;"

@@ -138,7 +138,10 @@ class Walk:
         assert box is not None
         left, right = (
             self.roll.evaluate("(roll, tick) => roll.toClientTick(tick)", tick)
-            for tick in ((self.bar(first) * 3 + self.bar(first + 1)) // 4, (self.bar(last) + 3 * self.bar(last + 1)) // 4)
+            for tick in (
+                (self.bar(first) * 3 + self.bar(first + 1)) // 4,
+                (self.bar(last) + 3 * self.bar(last + 1)) // 4,
+            )
         )
         y = box["y"] + 20
         mouse = self.page.mouse
@@ -152,7 +155,9 @@ class Walk:
     def finished(self, number: int) -> None:
         """Wait until so many ideas are finished."""
         self.wait(
-            "return studio.ideas.chips.filter((idea) => idea.take.state === 'finished').length >= value", number, long=True
+            "return studio.ideas.chips.filter((idea) => idea.take.state === 'finished').length >= value",
+            number,
+            long=True,
         )
 
 

@@ -212,7 +212,9 @@ class Library:
             try:
                 self._write(name)
             except ToccataError as error:
-                self._remarks[name] = f"{error.message}; this take is held in memory, and saved as soon as there is room"
+                self._remarks[name] = (
+                    f"{error.message}; this take is held in memory, and saved as soon as there is room"
+                )
             done = self.take(name)
         self.on_take(done)
         return done
