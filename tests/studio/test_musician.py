@@ -14,6 +14,15 @@ from walk import Process, Walk, opened
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
 Notes = dict[str, list[list[int]]]
+GROWS = """
+  const [idea] = studio.ideas.chips;
+  return idea && [...idea.layer.added.values()].some((one) => one.notes.length > 4);
+"""
+SHOWN = "[...studio.ideas.chips[0].layer.added.values()].reduce((sum, one) => sum + one.notes.length, 0)"
+WRITTEN = """
+  return studio.api.piece(studio.piece.id).then(
+    ({ takes }) => takes.some((take) => take.kind === "idea" && take.notes >= value));
+"""
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +133,10 @@ def test_the_second_of_four_variations_is_taken_with_four_actions(walk: Walk, tr
 def test_ideas_grow_where_they_can_be_seen_and_one_is_stopped(walk: Walk, trio: Path) -> None:
     walk.drop(trio)
     walk.press("c")
-    walk.wait(
-        "return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)"
-    )
+    walk.wait(GROWS)
     walk.press("s")
     walk.wait("return studio.ideas.chips.every((idea) => idea.take.state !== 'growing')", long=True)
-    states = walk.page.evaluate(
-        "document.querySelector('toccata-studio').studio.ideas.chips.map((idea) => idea.take.state)"
-    )
+    states = walk.holds("studio.ideas.chips.map((idea) => idea.take.state)")
     assert set(states) <= {"stopped", "finished"}
 
 
@@ -167,21 +172,15 @@ def test_a_killed_studio_loses_nothing(chrome: Any, trio: Path, tmp_path: Path) 
     walk = opened(chrome, process)
     walk.drop(trio)
     walk.press("c")
-    walk.wait(
-        "return studio.ideas.chips.length >= 1 && [...studio.ideas.chips[0].layer.added.values()].some((one) => one.notes.length > 4)"
-    )
-    # Of what grows, the library has what was on screen a second ago.
-    shown = walk.page.wait_for_function(
-        "async () => { const { studio } = document.querySelector('toccata-studio'); const [idea] = studio.ideas.chips;"
-        " const count = () => [...idea.layer.added.values()].reduce((sum, one) => sum + one.notes.length, 0);"
-        " const before = count(); await new Promise((done) => setTimeout(done, 1500)); return before; }"
-    ).json_value()
+    walk.wait(GROWS)
+    shown = walk.holds(SHOWN)
+    walk.wait(WRITTEN, shown)  # within a second, as what grows is written to the library each second
     process.end(signal.SIGKILL)
     again = Process(tmp_path / "library")
     walk.page.close()
     walk = opened(chrome, again)
     walk.wait("return studio.piece !== null")
-    takes = walk.page.evaluate("[...document.querySelector('toccata-studio').studio.piece.takes.values()]")
+    takes = walk.holds("[...studio.piece.takes.values()]")
     ideas = [take for take in takes if take["kind"] == "idea"]
     assert {idea["state"] for idea in ideas} <= {"stopped", "finished"}
     assert max(idea["notes"] for idea in ideas) >= shown

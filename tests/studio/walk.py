@@ -97,8 +97,14 @@ class Walk:
 
     def wait(self, script: str, value: Any = None, *, long: bool = False) -> None:
         """Wait until a function of the roll element and a value returns true."""
-        whole = f"(value) => {{ const page = document.querySelector('toccata-studio'); const {{ studio }} = page; {script} }}"
+        whole = f"(value) => {{ const {{ studio }} = document.querySelector('toccata-studio'); {script} }}"
         self.page.wait_for_function(whole, arg=value, timeout=LONG if long else FIRST)
+
+    def holds(self, expression: str) -> Any:
+        """The value of an expression of the page's state, ``studio``."""
+        return self.page.evaluate(
+            f"(() => {{ const {{ studio }} = document.querySelector('toccata-studio'); return {expression}; }})()"
+        )
 
     def saved(self) -> None:
         """Wait until the server has everything."""
