@@ -170,7 +170,6 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   }
   set readonly(on: boolean) {
     this.state.readonly = on;
-    this.wrapper.setAttribute("aria-readonly", String(on));
   }
 
   cursorAt(tick: number, follow: boolean): void {
