@@ -133,7 +133,7 @@ def test_the_second_of_four_variations_is_taken_with_four_actions(walk: Walk, tr
 def test_ideas_grow_where_they_can_be_seen_and_one_is_stopped(walk: Walk, trio: Path) -> None:
     walk.drop(trio)
     walk.press("c")
-    walk.wait(GROWS)
+    walk.wait(GROWS, long=True)
     walk.press("s")
     walk.wait("return studio.ideas.chips.every((idea) => idea.take.state !== 'growing')", long=True)
     states = walk.holds("studio.ideas.chips.map((idea) => idea.take.state)")
@@ -172,9 +172,9 @@ def test_a_killed_studio_loses_nothing(chrome: Any, trio: Path, tmp_path: Path) 
     walk = opened(chrome, process)
     walk.drop(trio)
     walk.press("c")
-    walk.wait(GROWS)
+    walk.wait(GROWS, long=True)
     shown = walk.holds(SHOWN)
-    walk.wait(WRITTEN, shown)  # within a second, as what grows is written to the library each second
+    walk.wait(WRITTEN, shown, long=True)  # within a second, as what grows is written to the library each second
     process.end(signal.SIGKILL)
     again = Process(tmp_path / "library")
     walk.page.close()

@@ -329,3 +329,15 @@ def test_the_table_changes_a_note(open_page: Callable[..., Any], server: Server)
     locks.check()
     until(page, f"{STUDIO}.piece.locks.size === 1")
     assert page.get_by_text("Locked notes (1)").is_visible()
+
+
+def test_a_deleted_piece_makes_room_and_comes_back(open_page: Callable[..., Any], server: Server) -> None:
+    page = open_page()
+    drop(page, two_hands())
+    page.keyboard.press("Control+o")
+    page.get_by_role("button", name="Delete Tune").click()
+    until(page, f"{STUDIO}.piece === null")
+    assert page.get_by_text("No pieces yet.").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo", exact=True).last.click()
+    until(page, f"{STUDIO}.piece && {STUDIO}.piece.title === 'Tune'")

@@ -114,10 +114,9 @@ class Walk:
 
     def drop(self, path: Path) -> None:
         """Drop a MIDI file on the page."""
+        before = self.holds("studio.piece?.id ?? null")
         self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
-        self.page.wait_for_function(
-            "(title) => document.querySelector('toccata-studio').studio.piece?.title === title", arg=path.stem
-        )
+        self.wait("return studio.piece !== null && studio.piece.id !== value", before)
         self.idle()
 
     def idle(self) -> None:

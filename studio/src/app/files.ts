@@ -69,16 +69,19 @@ export async function renamePiece(studio: Studio, id: string, title: string): Pr
 }
 
 export async function deletePiece(studio: Studio, piece: PieceSummary): Promise<void> {
+  const open = studio.piece?.id === piece.id;
   await studio.attempt(async () => {
     await studio.api.deletePiece(piece.id);
     await studio.refresh();
+    if (open) await studio.showAnother();
+    const undo = async (): Promise<void> => {
+      await studio.api.restorePiece(piece.id);
+      await studio.refresh();
+      if (open) await studio.openPiece(piece.id);
+    };
     studio.notices.say(T.library.deleted(piece.title), {
       label: T.library.undo,
-      run: () =>
-        studio.attempt(async () => {
-          await studio.api.restorePiece(piece.id);
-          await studio.refresh();
-        }),
+      run: () => studio.attempt(undo),
     });
   });
 }

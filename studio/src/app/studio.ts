@@ -251,6 +251,19 @@ export class Studio {
     }
   }
 
+  /** Show another piece in place of one that is gone: the one that was changed last, or none. */
+  async showAnother(): Promise<void> {
+    const pieces = (this.server?.pieces ?? []).filter(({ deleted }) => !deleted);
+    const newest = pieces.sort((a, b) => b.changed - a.changed)[0];
+    if (newest) return this.openPiece(newest.id);
+    this.playing.player.stop();
+    this.piece?.close();
+    this.piece = null;
+    this.ideas.reset();
+    document.title = T.app;
+    this.set({ selection: [], range: null, activeTrack: null, compare: null, dialog: "library" });
+  }
+
   edit(operations: Operation[]): void {
     if (operations.length > 0) this.piece?.edit(operations);
   }
@@ -417,6 +430,7 @@ export class Studio {
   }
 
   togglePlaying(): void {
+    if (!this.song) return this.announcer.say(T.why.noPiece);
     if (this.recording.active) this.recording.finish();
     else this.playing.toggle();
   }

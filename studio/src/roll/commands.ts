@@ -86,7 +86,7 @@ export class Commands {
   describe(): void {
     const { state } = this.host;
     const text = state.focus ? inWords(state, state.focus) : "";
-    this.spoken.setAttribute("aria-label", text || "no note");
+    this.spoken.setAttribute("aria-label", text || WORDS.noNote);
     if (text) this.host.emit("describe", { text });
   }
 

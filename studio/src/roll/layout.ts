@@ -17,7 +17,7 @@ export const MARKUP = `
   </div>
   <div class="corner low">${WORDS.velocity}</div>
   <canvas class="lane"></canvas>
-  <div id="note" class="spoken" role="img" aria-label="no note"></div>
+  <div id="note" class="spoken" role="img" aria-label="${WORDS.noNote}"></div>
   <div class="probe"></div>
 </div>`;
 

@@ -3,6 +3,7 @@
 export const WORDS = {
   notes: "Notes",
   roll: "piano roll",
+  noNote: "no note chosen",
   velocity: "velocity",
   move: "Move",
   copy: "Copy",
