@@ -24,7 +24,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing toccata into $(VENV): a few minutes the first time"
-	$(PIP) -e ".[train,dataset]"
+	$(PIP) -e ".[studio,train,dataset]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
@@ -46,6 +46,7 @@ demo: $(VENV)/.installed ## music by the model that comes with toccata, then by 
 	@echo "The first music:       demo/idea.mid, its piano roll demo/idea.png, its sound demo/idea.wav"
 	@echo "After the chorales:    demo/chorale.mid, demo/chorale.png, demo/chorale.wav"
 	@echo "Another idea:          $(BIN)/toccata generate --model base --style quartets --bars 16 --audio --plot"
+	@echo "To write with it:      $(BIN)/toccata studio"
 
 test: $(VENV)/.installed-dev ## every check: ruff, mypy, pytest (import-linter is one of its tests)
 	$(BIN)/ruff check .
