@@ -280,6 +280,13 @@ def test_what_cannot_be_sung_is_refused_in_a_line(model: Model, tmp_path: Path) 
         other.harmonise(chord)
 
 
+def test_chords_outside_the_bars_do_not_matter(model: Model) -> None:
+    song = tune((0, 4, 72), (4, 6, 72), (4, 6, 76))
+    (piece,) = model.harmonise(song, bars=[(1, 1)], seed=1)
+    assert piece.new is not None
+    assert piece.new.note_num() > 0
+
+
 def test_a_slur_is_no_chord() -> None:
     assert twice([(0, 500, 60), (480, 960, 62)], 480) is None
     assert twice([(0, 960, 60), (480, 960, 62)], 480) == 480

@@ -58,9 +58,9 @@ def harmony_of(
         raise RequestError(f"{writer.name} cannot harmonise: {reason}; train a model with recipe toccata")
     wanted = _choir(voices)
     lines = bar_map(song.score)
-    number = _melody(song, lines, melody)
-    choir = Choir(song.score, lines, number, wanted, writer.tokenizer)
     whole = blocks(lines, [(0, len(lines))] if spans is None else spans, frozenset())
+    number = _melody(song, lines, melody, whole)
+    choir = Choir(song.score, lines, number, wanted, writer.tokenizer)
     holes = [hole for hole in blocks(lines, _short(whole), frozenset()) if not choir.rule(hole).rests]
     if not holes:
         named = " or ".join(voice.name.lower() for voice in wanted)
@@ -86,8 +86,8 @@ def _choir(names: Sequence[str]) -> tuple[ChoirVoice, ...]:
     return tuple(voice for name, voice in known.items() if name in wanted)
 
 
-def _melody(prompt: Prompt, bars: BarMap, requested: int | str | None) -> int:
-    """Return the index of the melody's track."""
+def _melody(prompt: Prompt, bars: BarMap, requested: int | str | None, holes: Sequence[Hole]) -> int:
+    """Return the index of the melody's track, which has one note at a time in ``holes``."""
     song = prompt.score
     pitched = {n: t for n, t in enumerate(song.tracks) if len(t.notes) and not t.is_drum}
     if not pitched:
@@ -100,7 +100,12 @@ def _melody(prompt: Prompt, bars: BarMap, requested: int | str | None) -> int:
         number = min(found)
         if number not in pitched:
             raise RequestError(f"track {number + 1} is drums: it has no melody")
-    notes = [(note.time, note.end, note.pitch) for note in song.tracks[number].notes]
+    spans = [(int(bars.starts[hole.first]), int(bars.starts[hole.last])) for hole in holes]
+    notes = [
+        (note.time, note.end, note.pitch)
+        for note in song.tracks[number].notes
+        if any(note.time < end and note.end > start for start, end in spans)
+    ]
     tick = twice(notes, song.ticks_per_quarter)
     if tick is not None:
         raise RequestError(

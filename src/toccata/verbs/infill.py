@@ -6,7 +6,7 @@ A song is infilled hole by hole. Each hole is a decode job, whose context has th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symusic import Score
@@ -21,7 +21,7 @@ from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.coverage import in_words, substituted, substitutes
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
-from toccata.tasks.request import Request
+from toccata.tasks.request import Request, Task
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
@@ -42,6 +42,7 @@ class Infill:
         sampling: The sampling parameters.
         bars: Indices of the song's bars that controls and chords apply to.
         extra_origin: Further entries of a version's origin.
+        first_tasks: The compiled tasks of holes that are infilled before any other, which all versions share.
     """
 
     song: Prompt
@@ -50,6 +51,7 @@ class Infill:
     sampling: Sampling
     bars: tuple[int, ...]
     extra_origin: Mapping[str, Any]
+    first_tasks: dict[tuple[int, int], Task] = field(default_factory=dict, compare=False, repr=False)
 
 
 def infill_of(
@@ -92,8 +94,11 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         job = waiting.pop(0)
         hole = job.hole
         request = _request(infill, job, stands, instead, seed)
+        # Of the first hole the versions differ in nothing but the seed, unless a plan was made with it.
+        shared = infill.first_tasks if number == 0 and job.plan is None else {}
         try:
-            task = writer.compile(request, writer.context * 2 // 3)
+            task = shared.get((hole.first, hole.last)) or writer.compile(request, writer.context * 2 // 3)
+            shared[hole.first, hole.last] = task
         except RequestError as error:
             if error.kind != TOO_LONG or hole.last - hole.first == 1:
                 raise
