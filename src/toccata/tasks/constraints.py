@@ -53,6 +53,7 @@ def constraints_of(
         steady=request.end,
         script=request.script,
         ends=_ends(request),
+        calm=request.end,
     )
 
 

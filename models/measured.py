@@ -1,0 +1,38 @@
+"""Measures a finished model anew, and writes what was found into its ``toccata.json``; no weight changes.
+
+    python models/measured.py MODEL CORPUS surprise sampling_by_style ...
+
+MODEL was trained on CORPUS. ``surprise``: nats a note of held-out passages of several lengths, to which new pieces are
+compared. ``sampling_by_style``: the sampling with which it writes each style, where one is clearly better.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from toccata.corpus.store import Corpus
+from toccata.files import write_json
+from toccata.folder import ABOUT
+from toccata.measure.reference import FEW, HELD_OUT, PASSAGES, USUAL, Spread, surprises
+from toccata.musicmodel import Model
+
+
+def main(path: Path, corpus: Corpus, wanted: list[str]) -> None:
+    """Measure, write, print."""
+    about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    if "surprise" in wanted:
+        held = next(filter(len, (corpus.numbers(side) for side in HELD_OUT)))
+        read = surprises(corpus, Model(path, precision="fp32"), held, PASSAGES)
+        found = {bars: Spread.of(values).to_dict() for bars, values in read.items() if len(values) >= FEW}
+        shortest = min(found)
+        about[USUAL]["passages"] = len(read[shortest])
+        about[USUAL]["surprise"] = found.pop(shortest)
+        about[USUAL]["surprise_of_longer"] = {str(bars): spread for bars, spread in found.items()}
+        print({bars: len(values) for bars, values in read.items()}, about[USUAL]["surprise"], found)
+    write_json(path / ABOUT, about)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Corpus(Path(sys.argv[2])), sys.argv[3:])
