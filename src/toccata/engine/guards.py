@@ -221,7 +221,8 @@ class SilenceGuard:
     """The same before the first note."""
     HELD = 32
     """Quarters in which nothing begins while something sounds."""
-    FIRST, GROWTH = 3.0, 1.0
+    FIRST, GROWTH = 8.0, 1.0
+    """More than the others: a model that learned single parts of ensembles knows that another bar of rest follows."""
 
     def __init__(self, tick: int, ticks_per_quarter: int) -> None:
         self._quarter, self._patience = ticks_per_quarter, self.BEFORE
