@@ -1,10 +1,10 @@
-"""Faults of new pieces that anybody hears: a last chord of a dozen notes, silence in the middle, loops; beside people's.
+"""Faults of new pieces that anybody hears, beside people's: last chords of a dozen notes, silence in the middle, loops.
 
 Pieces of each style of a model, with an ending, and, with ``--held``, openings of as many bars of held-out pieces by
 people (their last chords are those of the whole pieces). For each style and for all:
 
 - notes of the last chord: pitched notes that sound at the very end; the mean, the most, and the share above eight
-- silence: the longest time, in bars, between two notes of a piece in which nothing sounds, and pieces with a bar or more
+- silence: the longest time, in bars, between two notes in which nothing sounds, and pieces with a bar or more
 - stillness: pieces with three bars or more in which nothing begins
 - bars again: the share of bars that hold the same notes as one of the four before
 - in words: how often ranking calls the piece more predictable, or stranger, than usual
@@ -89,8 +89,10 @@ def row(name: str, scores: Sequence[Score], chords: Sequence[int], words: Iterab
     }
 
 
-def of_people(model: Model, corpus: Corpus, style: str, bars: int, most: int) -> tuple[list[Score], list[int], list[str]]:
-    """Openings of held-out pieces of a style, the last chords of the whole pieces, and what ranking says of openings."""
+def of_people(
+    model: Model, corpus: Corpus, style: str, bars: int, most: int
+) -> tuple[list[Score], list[int], list[str]]:
+    """Openings of held-out pieces of a style, the last chords of the whole pieces, and ranking's words on openings."""
     ranker = Ranker(Ranker.of(model).usual, None)
     scores, chords, words = [], [], []
     for number in corpus.drawn(corpus.numbers("test"), len(corpus.numbers("test"))):

@@ -12,10 +12,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from toccata.corpus.store import Corpus
 from toccata.files import write_json
-from toccata.folder import ABOUT
-from toccata.measure.reference import FEW, HELD_OUT, PASSAGES, USUAL, Spread, surprises
+from toccata.folder import ABOUT, SAMPLING_BY_STYLE
+from toccata.measure.reference import FEW, HELD_OUT, PASSAGES, USUAL, ReferenceStats, Spread, surprises
+from toccata.measure.sampling_choice import choose_by_style
 from toccata.musicmodel import Model
 
 
@@ -31,6 +34,16 @@ def main(path: Path, corpus: Corpus, wanted: list[str]) -> None:
         about[USUAL]["surprise"] = found.pop(shortest)
         about[USUAL]["surprise_of_longer"] = {str(bars): spread for bars, spread in found.items()}
         print({bars: len(values) for bars, values in read.items()}, about[USUAL]["surprise"], found)
+    if "sampling_by_style" in wanted:
+        model, held = Model(path), np.concatenate([corpus.numbers("valid"), corpus.numbers("test")])
+        usual, own = ReferenceStats.of_model(model.folder), model.folder.sampling
+        assert usual is not None
+        assert own is not None
+        tried = choose_by_style(
+            model, corpus, held.tolist(), usual, own, 12, lambda *found: print(found[0], found[1].to_dict(), flush=True)
+        )
+        about[SAMPLING_BY_STYLE] = {style: one.setting._asdict() for style, one in tried.items() if one.clear}
+        about["metrics"][SAMPLING_BY_STYLE] = {style: one.to_dict() for style, one in tried.items()}
     write_json(path / ABOUT, about)
 
 

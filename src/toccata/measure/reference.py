@@ -34,7 +34,7 @@ EXCERPTS = 400
 PASSAGES = 48
 """The most held-out passages on which the model's surprise is measured."""
 LENGTHS = (BARS, 16, 32)
-"""The lengths of these passages, in bars. The longer music is, the more it repeats, and the fewer nats its notes have."""
+"""The lengths of these passages, in bars. The longer music is, the more it repeats: its notes have fewer nats."""
 IDS = 60_000
 """The number of ids after which no further passage is read: those of orchestras would take minutes."""
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -25,8 +25,8 @@ class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest", "_voices", "_within",
-        "begun", "closing",
+        "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest", "_voices",
+        "_within", "begun", "closing",
         "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
 
