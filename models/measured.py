@@ -1,9 +1,10 @@
 """Measures a finished model anew, and writes what was found into its ``toccata.json``; no weight changes.
 
-    python models/measured.py MODEL CORPUS surprise sampling_by_style ...
+    python models/measured.py MODEL CORPUS surprise sampling_by_style [STYLE ...]
 
 MODEL was trained on CORPUS. ``surprise``: nats a note of held-out passages of several lengths, to which new pieces are
-compared. ``sampling_by_style``: the sampling with which it writes each style, where one is clearly better.
+compared. ``sampling_by_style``: the sampling with which it writes each style, or each of those named, where one is
+clearly better.
 """
 
 from __future__ import annotations
@@ -35,15 +36,23 @@ def main(path: Path, corpus: Corpus, wanted: list[str]) -> None:
         about[USUAL]["surprise_of_longer"] = {str(bars): spread for bars, spread in found.items()}
         print({bars: len(values) for bars, values in read.items()}, about[USUAL]["surprise"], found)
     if "sampling_by_style" in wanted:
-        model, held = Model(path), np.concatenate([corpus.numbers("valid"), corpus.numbers("test")])
+        model, held = Model(path, threads=1), np.concatenate([corpus.numbers("valid"), corpus.numbers("test")])
         usual, own = ReferenceStats.of_model(model.folder), model.folder.sampling
         assert usual is not None
         assert own is not None
         tried = choose_by_style(
-            model, corpus, held.tolist(), usual, own, 12, lambda *found: print(found[0], found[1].to_dict(), flush=True)
+            model,
+            corpus,
+            held.tolist(),
+            usual,
+            own,
+            styles=[style for style in wanted if style in model.styles] or None,
+            update=lambda style, one: print(style, one.to_dict(), flush=True),
         )
-        about[SAMPLING_BY_STYLE] = {style: one.setting._asdict() for style, one in tried.items() if one.clear}
-        about["metrics"][SAMPLING_BY_STYLE] = {style: one.to_dict() for style, one in tried.items()}
+        clear = {style: one.setting._asdict() for style, one in tried.items() if one.clear}
+        about[SAMPLING_BY_STYLE] = about.get(SAMPLING_BY_STYLE, {}) | clear
+        figures = {style: one.to_dict() for style, one in tried.items()}
+        about["metrics"][SAMPLING_BY_STYLE] = about["metrics"].get(SAMPLING_BY_STYLE, {}) | figures
     write_json(path / ABOUT, about)
 
 

@@ -40,9 +40,7 @@ decided between neighbours. None is above 1, at which a model is as sure as it l
 there on its own.
 """
 OF_STYLES = (
-    OwnSampling(0.8, 0.95, 2.0),
     OwnSampling(0.9, 0.95, 1.0),
-    OwnSampling(1.0, 0.97, 0.0),
     OwnSampling(1.0, 0.98, 2.0),
     OwnSampling(1.0, 1.0, 0.0),
     OwnSampling(1.15, 0.95, 0.0),
@@ -52,6 +50,8 @@ CLEARLY = 0.9
 """A style has its own setting where that is so many times as far from people as the model's own, or less."""
 PIECES, FEWEST = 16, 4
 """The most and the fewest pieces that are written with each setting."""
+OF_STYLE = 8
+"""The pieces of a style that are written with each setting."""
 TOKENS = 25_000
 """The most tokens of all pieces: about ten seconds of a model of 5M parameters on two cores."""
 LEARNED = 20
@@ -167,7 +167,8 @@ def choose_by_style(
     numbers: Sequence[int],
     usual: ReferenceStats,
     own: OwnSampling,
-    pieces: int = PIECES,
+    pieces: int = OF_STYLE,
+    styles: Sequence[str] | None = None,
     update: Callable[[str, StyleChoice], None] | None = None,
 ) -> dict[str, StyleChoice]:
     """Try some settings for each style of a model.
@@ -181,13 +182,14 @@ def choose_by_style(
         usual: The reference statistics of its training music.
         own: The model's own setting.
         pieces: How many pieces are written with each setting, and again with two.
+        styles: Those of the model's styles to try; None: all.
         update: Called with each style and what was found.
 
     Returns:
         What was found for each style with enough held-out pieces for which another setting than ``own`` is closest.
     """
     found = {}
-    for style in model.styles:
+    for style in model.styles if styles is None else styles:
         of_style = [number for number in numbers if corpus.pieces[number].style == style]
         people, tokens = _held_out(model, corpus, of_style)
         if len(people) < FEWEST_HELD_OUT:
