@@ -29,7 +29,10 @@ from toccata.measure.lines import lines, pitched
 from toccata.measure.originality import Originality, build_sketch, normal, normal_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.ranking import Ranker
+from toccata.measure.rows import of_originality
 from toccata.measure.sketch import EVERY, NOTES, Sketch, repeats_nothing, sampled
+from toccata.measure.systems import System
+from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.facts import fingerprint
@@ -392,6 +395,27 @@ def test_the_whole_way_of_a_user(tmp_path: Path) -> None:
     row = call("generate", "--model", new, "-o", tmp_path / "b.mid", "--bars", "2", "--seed", "1", "--json").json
     assert row["pieces"][0]["copied"]["at_least"] is True
     assert (found.model == "old") == (found.notes > NOTES)
+
+
+def test_the_scoreboard_has_rows_of_their_own_for_what_a_thinned_index_finds(
+    family: list[Path], corpora: list[Corpus]
+) -> None:
+    """It misses most passages, so its figures are not to be read as those of a whole index."""
+    _, copy = copy_of(corpora[0])
+    fine = validity([copy], None)
+    thinned, whole, files = (
+        System(name, path, None if name == "files" else Model(path), (copy.score,), 1, fine)
+        for name, path in (("thinned", family[0]), ("whole", family[1]), ("files", family[1]))
+    )
+    rows = {row.key: row for row in of_originality([thinned, whole, files], [copy.score])}
+    assert [figure is None for figure in rows["copied_notes"].systems] == [True, False, True]
+    assert [figure is None for figure in rows["sampled_copied_notes"].systems] == [False, True, True]
+    assert rows["sampled_copied_notes"].label == "longest known passage, by a thinned index"
+    found = rows["sampled_copied_notes"].systems[0]
+    assert found is not None
+    assert found.value == Judge(Model(family[0])).of(copy).notes
+    assert rows["sampled_copied_notes_people"].systems[0] == found
+    assert "sampled_copied_notes" not in {row.key for row in of_originality([whole, files], [copy.score])}
 
 
 def test_what_is_normal_is_measured_on_the_held_out_pieces(data: Path, tmp_path: Path) -> None:

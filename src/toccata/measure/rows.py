@@ -15,8 +15,10 @@ from toccata.measure.comparison import MEASURES, Beside
 from toccata.measure.distributions import DISTRIBUTIONS
 from toccata.measure.judge import Judge
 from toccata.measure.originality import COPIED, Originality, originality
+from toccata.measure.passages import Index
 from toccata.measure.resampling import Figure, resampled_mean, resampled_ratio, wilson
 from toccata.measure.roundtrip import RoundTrip
+from toccata.measure.sketch import Sketch
 from toccata.measure.systems import System
 
 Better = Literal["lower", "higher", "people", ""]
@@ -33,6 +35,7 @@ GROUPS = {
 """The headings of rows, in their order. Rows of another group may be added behind these."""
 _NO_MODEL = "only a model has it"
 _UNKNOWN = "its training music is not known"
+_THINNED = "its training music is not known, or by a thinned index alone"
 
 
 @dataclass(frozen=True)
@@ -177,12 +180,31 @@ def of_means(found: Mapping[str, Beside]) -> list[Row]:
 
 
 def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[Row]:
-    """Return what of the pieces of each system, and of those by people, stands in the system's training music."""
+    """Return what of the pieces of each system, and of those by people, stands in the system's training music.
+
+    What a thinned index finds has rows of its own, where a system has no other: it misses most passages.
+    """
+    judges = [None if s.model is None or not Judge.has(s.model) else Judge(s.model) for s in systems]
+    whole = [None if judge is None else judge.index for judge in judges]
+    thinned = [None if judge is None or judge.index is not None else judge.sketch for judge in judges]
+    rows = _known_passages(systems, people, whole, "", "", _THINNED if any(thinned) else _UNKNOWN)
+    if any(thinned):
+        rows += _known_passages(systems, people, thinned, "sampled_", ", by a thinned index", "it has no thinned index")
+    return rows
+
+
+def _known_passages(
+    systems: Sequence[System],
+    people: Sequence[Score],
+    indexes: Sequence[Index | Sketch | None],
+    prefix: str,
+    suffix: str,
+    why_empty: str,
+) -> list[Row]:
+    """Return the rows of known passages, found by the index of each system; None: it has no such index."""
     ours: list[list[Originality] | None] = []
     theirs: list[list[Originality] | None] = []
-    for system in systems:
-        known = system.model is not None and Judge.has(system.model)
-        index = Judge(system.model).index if known and system.model is not None else None
+    for system, index in zip(systems, indexes, strict=True):
         ours.append(None if index is None else [originality(score, index) for score in system.scores])
         theirs.append(None if index is None else [originality(score, index) for score in people])
     longest = "notes of the longest passage of a piece that stands in the model's training music, in any key and tempo"
@@ -195,10 +217,13 @@ def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[R
         here, beside = _copied(ours, what), _copied(theirs, what)
         within = tuple(None if a is None or b is None else a.value <= b.high for a, b in zip(here, beside, strict=True))
         rows += [
-            Row(key, "originality", label, unit, "people", here, None, within, f"mean of the {meaning}", _UNKNOWN),
             Row(
-                f"{key}_people", "originality", "the same of people", unit, "", beside,
-                meaning="the same of the held-out pieces, in the training music of each model", why_empty=_UNKNOWN,
+                f"{prefix}{key}", "originality", label + suffix, unit, "people", here, None, within,
+                f"mean of the {meaning}", why_empty,
+            ),
+            Row(
+                f"{prefix}{key}_people", "originality", "the same of people", unit, "", beside,
+                meaning="the same of the held-out pieces, in the training music of each model", why_empty=why_empty,
             ),
         ]  # fmt: skip
     return rows
