@@ -29,10 +29,14 @@ GROUPS = {
     "likelihood": "How well it expects music by people",
     "music": "What it writes, beside music by people",
     "four voices": "Its four-voice music",
+    "obedience": "Whether it does what it is asked for",
     "originality": "What of it stands in its training music",
     "practical": "Soundness, speed and size",
 }
 """The headings of rows, in their order. Rows of another group may be added behind these."""
+OBEDIENCE = "obedience"
+"""The key of a model's metrics that has how often it did what it was asked for."""
+_MOST_SHARES, _LONGEST_NAME = 100, 80
 _NO_MODEL = "only a model has it"
 _UNKNOWN = "its training music is not known"
 _THINNED = "its training music is not known, or by a thinned index alone"
@@ -177,6 +181,41 @@ def of_means(found: Mapping[str, Beside]) -> list[Row]:
         for name, kind in MEASURES.items()
         if found[name].people is not None or any(found[name].systems)
     ]
+
+
+def of_obedience(systems: Sequence[System]) -> list[Row]:
+    """Return how often each model did what it was asked for, as its folder has it from earlier measurements.
+
+    ``metrics.obedience`` in ``toccata.json`` has ``{"density": {"share": 0.9, "count": 48}}``: of so many pieces, or
+    bars, how many had what was requested. What cannot be read is left out.
+    """
+    found = [{} if s.model is None else _shares(s.model.folder.metrics.get(OBEDIENCE)) for s in systems]
+    names = dict.fromkeys(name for shares in found for name in shares)
+    meaning = "pieces (or bars) that had what was requested, measured before; the interval is Wilson's"
+    return [
+        Row(
+            f"obeys_{name.replace(' ', '_')}",
+            "obedience",
+            name,
+            "%",
+            "higher",
+            tuple(wilson(*shares[name]) if name in shares else None for shares in found),
+            meaning=meaning,
+            why_empty="not measured",
+        )
+        for name in names
+    ]
+
+
+def _shares(saved: object) -> dict[str, tuple[int, int]]:
+    """Return by name how many of how many did what was requested."""
+    found = {}
+    for name, one in saved.items() if isinstance(saved, dict) and len(saved) <= _MOST_SHARES else ():
+        share, count = (one.get("share"), one.get("count")) if isinstance(one, dict) else (None, None)
+        readable = isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME
+        if readable and isinstance(share, int | float) and type(count) is int and 0 <= share <= 1 and count > 0:
+            found[name] = round(share * count), count
+    return found
 
 
 def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[Row]:
