@@ -12,9 +12,9 @@
 ``styles``
     Pieces of each style by a judge that was taught on training pieces, beside how well it knows people's held-out ones.
 ``fill``
-    One track of several masked for eight bars, with at least eight notes in half of them, and filled with each seed. In
-    key, onsets together with those of others, in range, quarters with a semitone against others, playable; beside the
-    same of the human part.
+    One track of several masked for eight bars, with at least eight notes in half of them, and filled with each seed;
+    eight bars on each side are given. In key, onsets together with those of others, in range, quarters with a semitone
+    against others, playable; beside the same of the human part.
 
     python benchmarks/protocols.py CORPUS [--model DIR] [--only attributes ...] [--pieces 48] [--seeds 0 1 2]
         [--guidance 2] [--json FILE]
@@ -59,16 +59,20 @@ QUALITIES = {
     "m7": (0, 3, 7, 10),
 }
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+AROUND = 8
 BUSY, SPAN, FINGERS = 8, 16, 5
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def excerpts(
+def passages(
     corpus: Corpus, split: str, most: int, wanted: Callable[[Score, BarMap], bool]
-) -> Iterator[tuple[Score, str]]:
-    """Passages of eight bars in the middle of pieces, one of each, and their styles; styles take turns."""
+) -> Iterator[tuple[Score, int, Score, str]]:
+    """Eight bars in the middle of pieces, one passage of each: the piece, the first bar, the passage, and its style.
+
+    Styles take turns.
+    """
     queues: dict[str, list[int]] = {}
     for number in corpus.drawn(corpus.numbers(split), len(corpus.numbers(split))):  # type: ignore[arg-type]
         queues.setdefault(corpus.pieces[number].style, []).append(number)
@@ -83,9 +87,16 @@ def excerpts(
                 first = (len(bars) - BARS) // 2
                 part = slice_bars(score, first, first + BARS, bars)
                 if part.note_num() >= 2 * BARS and wanted(part, bar_map(part)):
-                    yield part, style
+                    yield score, first, part, style
                     found += 1
                     break
+
+
+def excerpts(
+    corpus: Corpus, split: str, most: int, wanted: Callable[[Score, BarMap], bool]
+) -> Iterator[tuple[Score, str]]:
+    """The same passages alone, and their styles."""
+    return ((part, style) for _, _, part, style in passages(corpus, split, most, wanted))
 
 
 def ticks_of(bars: BarMap) -> list[tuple[int, int]]:
@@ -261,17 +272,49 @@ def descriptions(model: Model, corpus: Corpus, options: argparse.Namespace) -> I
 
 
 def looks(score: Score) -> Floats | None:
-    """What the judge of styles looks at: as ``obedience.features``, and who plays; None: too little."""
-    end = int(bar_map(score).starts[-1])
-    counts = np.zeros(17)
-    for track in score.tracks:
-        counts[16 if track.is_drum else track.program // 8] += len(track.notes)
-    if not counts.sum():
+    """What the judge of styles looks at: intervals, lengths, density, who plays, velocities, meter, tempo, onsets.
+
+    None: there are no notes, or too few.
+    """
+    notes, bars, counts = Sounding.of(score), bar_map(score), np.zeros(129)
+    if not len(notes):
         return None
-    if counts[16] == counts.sum():  # drums alone
-        return np.concatenate([np.zeros(45), counts / counts.sum()])
-    plain = features(score, 0, end)
-    return None if plain is None else np.concatenate([plain, counts / counts.sum()])
+    for track in score.tracks:
+        counts[128 if track.is_drum else track.program] += len(track.notes)
+    families = np.append(counts[:128].reshape(16, 8).sum(axis=1), counts[128]) / counts.sum()
+    plain = features(score, 0, int(bars.starts[-1])) if counts[128] < counts.sum() else np.zeros(45)
+    if plain is None:
+        return None
+    places = (notes.onsets - bars.starts[0]) % score.ticks_per_quarter / score.ticks_per_quarter
+    tempo, (beats, unit) = score.tempos[0].qpm if len(score.tempos) else 120, bars.meters[0]
+    tracks = sum(len(track.notes) > 0 for track in score.tracks)
+    return np.concatenate([
+        plain, families, counts > 0,
+        np.histogram(notes.velocities, np.arange(0, 129, 16))[0] / len(notes),
+        [float(notes.velocities.std()) / 10, np.log(tempo), tracks / 4, beats / 4, np.log2(unit)],
+        np.histogram(places, np.linspace(0, 1, 13))[0] / len(notes),
+    ])  # fmt: skip
+
+
+def judge_of(rows: Floats, of: NDArray[np.int64], kinds: int) -> Callable[[Floats], NDArray[np.int64]]:
+    """Logistic regression of styles on looks; each style counts alike."""
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 0.05
+    known, wanted = with_one((rows - mean) / spread), np.eye(kinds)[of]
+    weights, first, second = (np.zeros((known.shape[1], kinds)) for _ in range(3))
+    counts = 1 / np.bincount(of, minlength=kinds)[of]
+    for step in range(1, 400):  # Adam
+        logits = known @ weights
+        chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+        chances /= chances.sum(axis=1, keepdims=True)
+        slope = known.T @ ((chances - wanted) * (counts / counts.sum())[:, None]) + 0.01 * weights
+        first, second = 0.9 * first + 0.1 * slope, 0.99 * second + 0.01 * slope**2
+        weights = weights - 0.05 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    return lambda some: (with_one((some - mean) / spread) @ weights).argmax(axis=1)
+
+
+def with_one(rows: Floats) -> Floats:
+    """Rows with a column of ones."""
+    return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
 
 
 def styles(model: Model, corpus: Corpus, options: argparse.Namespace) -> Iterator[Row]:
@@ -281,31 +324,25 @@ def styles(model: Model, corpus: Corpus, options: argparse.Namespace) -> Iterato
         some = ((style, looks(part)) for part, style in excerpts(corpus, split, most, lambda *_: True))
         return [(style, row) for style, row in some if row is not None]
 
-    learned, people = looked("train", 50 * len(model.styles)), looked("test", 12 * len(model.styles))
-    everything = np.array([row for _, row in learned])
-    mean, spread = everything.mean(axis=0), everything.std(axis=0) + 0.05
-    rows = (everything - mean) / spread
-    of = np.array([model.styles.index(style) for style, _ in learned])
-    weight = 1 / np.bincount(of, minlength=len(model.styles))[of]
-
-    def judge(row: Floats) -> str:
-        distance = (((row - mean) / spread - rows) ** 2).sum(axis=1)
-        near = np.argsort(distance)[:9]
-        return model.styles[int(np.bincount(of[near], weight[near], minlength=len(model.styles)).argmax())]
-
+    learned, people = looked("train", 60 * len(model.styles)), looked("test", 12 * len(model.styles))
+    numbers = np.array([model.styles.index(style) for style, _ in learned])
+    judge = judge_of(np.array([row for _, row in learned]), numbers, len(model.styles))
     made = []
     each = max(1, options.pieces // len(model.styles))
     for style in model.styles:
         pieces = model.generate(n=each, bars=BARS, seed=0, style=[style], sampling=Sampling(guidance=options.guidance))
         made += [(style, row) for piece in pieces if (row := looks(piece.score)) is not None]
     for name, some in (("as requested", made), ("people", people)):
-        right = [style == judge(row) for style, row in some]
+        judged = judge(np.array([row for _, row in some]))
+        right = [model.styles[number] == style for number, (style, _) in zip(judged, some, strict=True)]
+        by_style = {
+            style: share([ok for ok, (of, _) in zip(right, some, strict=True) if of == style] or [0])
+            for style in model.styles
+        }
+        mean = round(fmean(by_style.values()), 4)
         yield {
-            "protocol": "styles", "what": name, "pieces": len(some), "right": share(right),
-            "by_style": {
-                style: share([ok for ok, (of, _) in zip(right, some, strict=True) if of == style] or [0])
-                for style in model.styles
-            },
+            "protocol": "styles", "what": name, "pieces": len(some), "right": share(right), "mean_of_styles": mean,
+            "by_style": by_style,
         }  # fmt: skip
 
 
@@ -375,29 +412,36 @@ def fill(model: Model, corpus: Corpus, options: argparse.Namespace) -> Iterator[
 
     found: dict[str, list[dict[str, float]]] = {"people": [], "filled": []}
     pieces = empty = refused = 0
-    for part, _ in excerpts(corpus, "test", options.pieces, lambda part, bars: chosen(part, bars) is not None):
+    for whole, first, part, _ in passages(corpus, "test", options.pieces, lambda *one: chosen(*one) is not None):
         bars, quarter = bar_map(part), part.ticks_per_quarter
         number = chosen(part, bars)
         assert number is not None
-        tracks = [(i, t) for i, t in enumerate(part.tracks) if not t.is_drum]
-        others = np.array([(n.time, n.end, n.pitch) for i, t in tracks if i != number for n in t.notes], float)
+        others = np.array([
+            (n.time, n.end, n.pitch)
+            for i, t in enumerate(part.tracks) if i != number and not t.is_drum
+            for n in t.notes
+        ], float)  # fmt: skip
         key = estimate(Sounding.of(part).pitch_classes())
         pieces += 1
         human = part_figures(part.tracks[number], others, key, bars, quarter)
         assert human is not None
         found["people"].append(human)
+        lines, begin = bar_map(whole), max(0, first - AROUND)
+        song = slice_bars(whole, begin, min(first + BARS + AROUND, len(lines)), lines)
+        span, start = (first - begin + 1, first - begin + BARS), int(bar_map(song).starts[first - begin])
         for seed in options.seeds:
+            how = Sampling(guidance=options.guidance)
             try:
-                (piece,) = model.infill(
-                    part, [(1, BARS)], tracks=[number + 1], seed=seed, sampling=Sampling(guidance=options.guidance)
-                )
+                (piece,) = model.infill(song, [span], tracks=[number + 1], seed=seed, sampling=how)
             except ToccataError as error:
                 print(error)
                 refused += 1
                 continue
             new = None if piece.new is None else next((t for t in piece.new.tracks if len(t.notes)), None)
-            scale = quarter / piece.score.ticks_per_quarter
-            figures = None if new is None or scale != 1 else part_figures(new, others, key, bars, quarter)
+            if new is not None:
+                assert quarter == piece.score.ticks_per_quarter
+                new = new.shift_time(-start)
+            figures = None if new is None else part_figures(new, others, key, bars, quarter)
             empty += figures is None
             found["filled"] += [] if figures is None else [figures]
     for name, rows in found.items():
