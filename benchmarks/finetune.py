@@ -5,9 +5,8 @@ in each of the variants, and with ``--scratch`` with a model of the same recipe 
 long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are the files' beginnings, up
 to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
 
-With ``--corpus``, the corpus that the model was trained on, the pieces that are measured on are of its test split, so
-that the model has not seen them; those to learn from are of its training split, so it knows them. There a composer is a
-part of the files' names.
+With ``--corpus``, the corpus that the model was trained on, all pieces are of its validation and test splits, so that the
+model learned from none of them (it may know others by the composer); a composer is a part of the files' names there.
 
     python benchmarks/finetune.py [--model MODEL] [--data DIR | --corpus DIR] [--composers JoplinS CzernyC ...]
         [--pieces 10] [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
@@ -107,17 +106,13 @@ def parted(data: Path, composer: str, pieces: int, seed: int, place: Path) -> tu
 
 
 def split(corpus: Corpus, composer: str, pieces: int, seed: int, place: Path) -> tuple[Path, Path]:
-    """Write a composer's pieces into two folders: some of the training split to learn from, all of the test split."""
-    numbers = {
-        side: [number for number in corpus.split(side) if composer in corpus.pieces.path(number)]
-        for side in ("train", "test")
-    }
-    if len(numbers["train"]) < pieces or not numbers["test"]:
-        raise SystemExit(
-            f"{composer} has {len(numbers['train'])} pieces to learn from and {len(numbers['test'])} others"
-        )
-    drawn = np.random.default_rng(seed).permutation(numbers["train"])[:pieces].tolist()
-    for folder, some in (("learn", drawn), ("held", numbers["test"])):
+    """Write a composer's pieces that were not trained on into two folders: so many to learn from, and the others."""
+    both = [*corpus.split("valid"), *corpus.split("test")]
+    numbers = [number for number in both if composer in corpus.pieces.path(number)]
+    if len(numbers) <= pieces:
+        raise SystemExit(f"{composer} has {len(numbers)} pieces that were held back: more than {pieces} are needed")
+    drawn = np.random.default_rng(seed).permutation(numbers).tolist()
+    for folder, some in (("learn", drawn[:pieces]), ("held", drawn[pieces:])):
         (place / folder).mkdir()
         for number in some:
             corpus.score(number).dump_midi(place / folder / f"{number}.mid")
