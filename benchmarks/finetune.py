@@ -5,8 +5,8 @@ in each of the variants, and with ``--scratch`` with a model of the same recipe 
 long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are the files' beginnings, up
 to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
 
-With ``--corpus``, the corpus that the model was trained on, all pieces are of its validation and test splits, so that the
-model learned from none of them (it may know others by the composer); a composer is a part of the files' names there.
+With ``--corpus``, the corpus that the model was trained on, all pieces are of its validation and test splits, so that
+the model learned from none of them (it may know others by the composer). A composer is a part of the files' names.
 
     python benchmarks/finetune.py [--model MODEL] [--data DIR | --corpus DIR] [--composers JoplinS CzernyC ...]
         [--pieces 10] [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
