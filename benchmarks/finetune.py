@@ -5,8 +5,11 @@ in each of the variants, and with ``--scratch`` with a model of the same recipe 
 long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are the files' beginnings, up
 to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
 
-    python benchmarks/finetune.py [--model MODEL] [--data DIR] [--composers JoplinS CzernyC ...] [--pieces 10]
-        [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
+With ``--corpus``, the corpus that the model was trained on, all pieces are of its validation and test splits, so that
+the model learned from none of them (it may know others by the composer). A composer is a part of the files' names.
+
+    python benchmarks/finetune.py [--model MODEL] [--data DIR | --corpus DIR] [--composers JoplinS CzernyC ...]
+        [--pieces 10] [--minutes M] [--seeds 0] [--scratch] [--json] ["NAME: section.key=value ..." ...]
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from typing import Any
 import numpy as np
 
 import toccata
+from toccata.corpus.store import Corpus
 from toccata.midi.read import find_midi
 
 COMPOSERS = ("BurgmullerJFF", "CzernyC", "HandelGF", "JoplinS", "SchubertF")
@@ -36,6 +40,7 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", default=["as it is:"], metavar="NAME: section.key=value ...")
     home = Path(os.environ.get("TOCCATA_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=home / "piano" / "keyboard")
+    parser.add_argument("--corpus", type=Path, help="the prepared corpus that the model was trained on")
     parser.add_argument("--composers", nargs="+", default=COMPOSERS)
     parser.add_argument("--pieces", type=int, default=10)
     parser.add_argument("--minutes", type=float)
@@ -52,12 +57,16 @@ def main() -> None:
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Each composer, seed and variant."""
-    recipe = toccata.load(options.model).folder.about["recipe"]["name"]
+    name = toccata.load(options.model).folder.about["recipe"]["name"]
+    recipe = "toccata" if name == "base" else name
     for composer in options.composers:
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as temporary:
                 place = Path(temporary)
-                learn, held = parted(options.data, composer, options.pieces, seed, place)
+                if options.corpus is None:
+                    learn, held = parted(options.data, composer, options.pieces, seed, place)
+                else:
+                    learn, held = split(Corpus(options.corpus), composer, options.pieces, seed, place)
                 before = measured(options.model, held)
                 yield {"composer": composer, "seed": seed, "variant": "not finetuned", **before, "gain": 0.0}
                 for number, variant in enumerate(options.variants):
@@ -93,6 +102,20 @@ def parted(data: Path, composer: str, pieces: int, seed: int, place: Path) -> tu
         (place / folder).mkdir()
         for number in numbers:
             shutil.copy(found[number], place / folder)
+    return place / "learn", place / "held"
+
+
+def split(corpus: Corpus, composer: str, pieces: int, seed: int, place: Path) -> tuple[Path, Path]:
+    """Write a composer's pieces that were not trained on into two folders: so many to learn from, and the others."""
+    both = [*corpus.split("valid"), *corpus.split("test")]
+    numbers = [number for number in both if composer in corpus.pieces.path(number)]
+    if len(numbers) <= pieces:
+        raise SystemExit(f"{composer} has {len(numbers)} pieces that were held back: more than {pieces} are needed")
+    drawn = np.random.default_rng(seed).permutation(numbers).tolist()
+    for folder, some in (("learn", drawn[:pieces]), ("held", drawn[pieces:])):
+        (place / folder).mkdir()
+        for number in some:
+            corpus.score(number).dump_midi(place / folder / f"{number}.mid")
     return place / "learn", place / "held"
 
 

@@ -32,6 +32,7 @@ MADE = """\
 python models/data.py DATA build             # lays out the music, a folder a style
 toccata prepare build/midi build/corpus --valid 0.03 --test 0.05
 toccata train build/corpus -o build/base --recipe models/base.toml
+python models/measured.py build/base build/corpus surprise sampling_by_style
 python models/notice.py DATA build/sources.json src/toccata/bundled/NOTICE.md
 python models/ship.py build/base build/corpus src/toccata/bundled/NOTICE.md src/toccata/bundled/base
 ```

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -114,3 +116,36 @@ def test_what_is_written_comes_to_its_end(scheme: str, key: Key | None) -> None:
                     assert note.pitch % 12 in begin(cadence, tick, at)
                     rested += tick >= 2 * bar
     assert rested or (key is None and grammar.scheme.note_off), "nothing was written in the last bar"
+
+
+@pytest.mark.parametrize("scheme", ["RunningStatus", "REMI"])
+def test_the_last_chord_is_hardly_fuller_than_the_piece(scheme: str) -> None:
+    """Else all tones of the tonic that may begin would, and no hands could play them."""
+    grammar = EventTokenizer.build(EventOptions(scheme)).grammar()
+    timing = grammar.scheme.timing
+    bar = timing.bar((4, 4))
+    constraints = Constraints(
+        bars=4,
+        programs=np.isin(np.arange(129), [0]),
+        meter=False,
+        pitch_rules=(Cadence(C, 3 * bar, bar, timing.ticks_per_beat[4]),),
+        ends=Ends.ON_A_NOTE,
+    )
+
+    def last_chords(calm: bool, seed: int) -> list[tuple[int, int]]:
+        """For each note of the last bar but the first: how many sound then, and how many sounded before on average."""
+        rules, counts = replace(constraints, calm=calm), list[int]()
+        cursor, found = grammar.cursor(rules), list[tuple[int, int]]()
+        for token in write(grammar, rules, np.random.default_rng(seed)):
+            cursor.advance(token)
+            for _ in cursor.state.made:
+                sounding = int((cursor.state.ends[0] > cursor.state.tick).sum())
+                if cursor.state.bar < 3:
+                    counts.append(sounding)
+                else:
+                    found.append((sounding, -(-sum(counts) // max(1, len(counts)))))
+        return found[1:]
+
+    calm = [chord for seed in range(6) for chord in last_chords(True, seed)]
+    assert all(sounding <= min(8, before + 2) for sounding, before in calm if before)
+    assert any(sounding > before + 2 for seed in range(6) for sounding, before in last_chords(False, seed))

@@ -155,7 +155,7 @@ def test_silence_does_not_go_on_for_ever() -> None:
     notes, _, _ = written(REMI, falls_silent, guards=True)
     assert len(notes) > 1
     longest = max(b.onset - a.onset - a.length for a, b in pairwise(notes))
-    assert longest <= 8 * 4 * 48, "eight bars at the most"
+    assert longest <= 5 * 4 * 48, "five bars at the most"
 
 
 def test_notes_do_not_stay_at_the_end_of_the_keyboard() -> None:
@@ -277,7 +277,7 @@ MUSIC = {
     "a note for three bars": [[60] * 8] * 3 + CHANGING,
     "Alberti bass": [[root, root + 7, root + 4, root + 7] * 2 for root in (48, 48, 53, 48, 55, 48, 55, 48) * 3],
     "eight bars twice": (CHANGING[:8] * 2) + CHANGING[8:],
-    "three bars of rest": [*CHANGING[:4], [], [], [], *CHANGING[4:]],
+    "two bars of rest": [*CHANGING[:4], [], [], *CHANGING[4:]],
 }
 
 

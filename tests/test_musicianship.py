@@ -322,6 +322,28 @@ def test_an_added_part_fits_what_sounds(model: Model) -> None:
     assert {pitch % 12 for _, _, pitch in notes(free.score, 73)} & {1, 3, 5, 6, 8, 11}
 
 
+def test_a_track_written_anew_fits_those_that_stay(model: Model) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    for pitch in (60, 64, 67):
+        track = Track("", 0, False)
+        track.notes.extend([Note(bar * 4 * TPQ, 4 * TPQ, pitch, 80) for bar in range(8)])
+        song.tracks.append(track)
+    flute = Track("", 73, False)
+    flute.notes.extend([Note(i * TPQ, TPQ, 72 + (i * 5) % 12, 70) for i in range(32)])
+    song.tracks.append(flute)
+
+    def clashes(without: list[str]) -> set[int]:
+        """The pitch classes of the new notes that are a semitone from C, E or G."""
+        (piece,) = model.infill(song, [(3, 6)], tracks=[4], seed=1, without=without)
+        new = {pitch % 12 for onset, _, pitch in notes(piece.score, 73) if 8 * TPQ <= onset < 24 * TPQ}
+        assert new
+        return new & {1, 3, 5, 6, 8, 11}
+
+    assert not clashes([])
+    assert clashes(["fit"])
+
+
 @pytest.mark.parametrize("how", ["infill", "vary"])
 def test_a_locked_melody_stays_the_top_line(model: Model, how: str) -> None:
     song = Score(TPQ)

@@ -244,6 +244,39 @@ def test_surprise_counts_both_ways_and_only_beyond_what_is_usual(known: Model) -
     assert f" {spread.low:.1f} to {spread.high:.1f})" in ranker.weigh(piece(score, nats_per_note=1.0)).why
 
 
+def test_surprise_is_compared_with_music_as_long(known: Model) -> None:
+    """The longer music is, the more it repeats: its notes have fewer nats, and are not too predictable for that."""
+    found = ReferenceStats.of_model(known.folder)
+    assert found is not None
+    usual = Spread(2, 0.5, (1, 1.5, 2, 2.5, 3))
+    long = Spread(1, 0.2, (0.5, 0.7, 1, 1.2, 1.5))
+    found = replace(found, surprise=usual, longer={16: usual, 32: long})
+    for bars, low in ((4, 1), (8, 1), (16, 1), (22, 1), (23, 0.5), (32, 0.5), (400, 0.5)):
+        assert found.surprise_of(bars) == (long if low == 0.5 else usual), f"{bars} bars"
+        words = Ranker(found, None).weigh(piece(music(*[list(SCALE)] * bars), nats_per_note=0.8)).words
+        assert ("more predictable than usual" in words) == (low == 1)
+    assert found.surprise_of(None) == usual
+    assert replace(found, surprise=None, longer={}).surprise_of(16) is None
+
+
+def test_what_a_model_knows_of_longer_music_is_kept_and_need_not_be_there(known: Model) -> None:
+    saved = known.folder.about[USUAL]
+
+    def opened(usual: object) -> ReferenceStats | None:
+        return ReferenceStats.of_model(replace(known.folder, about={**known.folder.about, USUAL: usual}))
+
+    older = opened({key: value for key, value in saved.items() if key != "surprise_of_longer"})
+    assert older is not None
+    assert older.longer == {}
+    found = opened({**saved, "surprise_of_longer": {"16": saved["surprise"]}})
+    assert found is not None
+    assert found.longer == {16: found.surprise}
+    assert opened(found.to_dict()) == found
+    for wrong in ({"x": saved["surprise"]}, {"0": saved["surprise"]}, {"16": 3}, [1]):
+        with pytest.raises(ModelError, match="says 'usual' in a way that cannot be read"):
+            opened({**saved, "surprise_of_longer": wrong})
+
+
 def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> None:
     """The passages may be many: of one piece they are like one another."""
     found, judge = ReferenceStats.of_model(known.folder), Judge(known)

@@ -24,10 +24,13 @@ from toccata.folder import OwnSampling
 from toccata.measure import sampling_choice
 from toccata.measure.judge import write_index
 from toccata.measure.reference import FEW, ReferenceStats, reference_stats
-from toccata.measure.sampling_choice import FAR, choose_sampling, trait_distances, wasserstein
+from toccata.measure.sampling_choice import FAR, choose_by_style, choose_sampling, trait_distances, wasserstein
 from toccata.measure.traits import traits
 from toccata.musicmodel import Model
 from toccata.piece import read_origin
+from toccata.recipes import load
+from toccata.tokenizers.events import EventOptions
+from toccata.training.card import sampling_by_style
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=1, max_size=12)
 TRIED = (OwnSampling(1.0, 0.97, 0.0), OwnSampling(0.8, 0.95, 2.0), OwnSampling(1.0, 1.0, 0.0))
@@ -162,6 +165,79 @@ def test_a_folder_that_says_nonsense_is_named(tmp_path: Path, wrong: dict[str, A
     model = Model(with_sampling(random_model(tmp_path / "m"), entry))
     with pytest.raises(ModelError, match=r"toccata\.json says 'sampling' in a way that cannot be read"):
         model.generate(bars=1, seed=0)
+
+
+STYLES = ["bach", "drums", "songs"]
+
+
+def with_styles(path: Path, by_style: Any) -> Path:
+    """A model of random weights that learned styles, some of them with sampling parameters of their own."""
+    recipe = load("toccata")
+    assert isinstance(recipe.tokenizer, EventOptions)
+    random_model(path, recipe.tokenizer, styles=STYLES)
+    about = json.loads((path / folder.ABOUT).read_text())
+    (path / folder.ABOUT).write_text(json.dumps({**about, folder.SAMPLING_BY_STYLE: by_style}))
+    return path
+
+
+def test_a_style_alone_has_its_own_setting_where_none_is_given(tmp_path: Path) -> None:
+    own, drums = OwnSampling(0.7, 0.9, 1.5), OwnSampling(1.1, 1.0, 0.5)
+    model = Model(
+        with_sampling(with_styles(tmp_path / "m", {"drums": drums._asdict()}), own._asdict()), precision="fp32"
+    )
+
+    def used(style: list[str], **sampling: Any) -> OwnSampling:
+        (piece,) = model.generate(bars=1, seed=4, style=style, **sampling)
+        return OwnSampling(*(piece.origin["sampling"][name] for name in OwnSampling._fields))
+
+    assert used(["drums"]) == used(["drums"], sampling=Sampling(guidance=1)) == drums
+    assert used(["bach"]) == used([]) == used(["bach", "drums"]) == own
+    for name, value in (("temperature", 0.5), ("top_p", 0.6), ("repeat_penalty", 2.0)):
+        assert used(["drums"], sampling=Sampling(**{name: value})) == own._replace(**{name: value})
+
+
+@pytest.mark.parametrize("wrong", [3, [], {"drums": 3}, {"drums": {"temperature": 1}},
+                                   {"drums": {**TRIED[0]._asdict(), "top_p": 7}}])  # fmt: skip
+def test_settings_of_styles_that_cannot_be_read_are_named(tmp_path: Path, wrong: Any) -> None:
+    model = Model(with_styles(tmp_path / "m", wrong))
+    if not wrong:
+        assert model.folder.sampling_by_style == {}
+        return
+    with pytest.raises(ModelError, match=r"toccata\.json says 'sampling_by_style' in a way that cannot be read"):
+        model.generate(bars=1, seed=0, style=["drums"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_setting_of_a_style_is_compared_anew(
+    model: Model, corpus: Corpus, usual: ReferenceStats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style = corpus.pieces[corpus.split("valid")[0]].style
+    monkeypatch.setattr(Model, "styles", [style, "nobody's"])
+    monkeypatch.setattr(sampling_choice, "OF_STYLES", TRIED)
+    planned = sampling_choice.plan
+    seeds: list[int] = []
+
+    def unstyled(*args: Any, style: Any, **named: Any) -> Any:
+        seeds.append(named["seed"])
+        return planned(*args, **named)
+
+    monkeypatch.setattr(sampling_choice, "plan", unstyled)  # the model has learned no style
+    found = choose_by_style(model, corpus, corpus.split("valid"), usual, OwnSampling(0.1, 0.5, 0.0), pieces=2)
+    assert set(found) <= {style}
+    assert seeds == [0] * 4 + [2] * 2 * len(found)
+    for choice in found.values():
+        assert choice.setting in TRIED
+        assert choice.held_out == len(corpus.split("valid"))
+        assert choice.clear == (choice.distance <= 0.9 * choice.own)
+        assert json.loads(json.dumps(choice.to_dict())) == choice.to_dict()
+
+
+def test_the_card_says_which_styles_have_their_own_setting() -> None:
+    found = {"drums": {**TRIED[1]._asdict(), "distance": 0.31, "own": 0.52}, "bach": {"distance": 0.2, "own": 0.21}}
+    lines = sampling_by_style(found, {"drums": TRIED[1]._asdict()})
+    assert "| drums | 0.8 | 0.95 | 2 | 0.310 | 0.520 |" in lines
+    assert not any("bach" in line for line in lines)
+    assert sampling_by_style(None, None) == sampling_by_style(found, {}) == []
 
 
 def test_the_command_and_the_list_of_models_say_it(data: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ from toccata.measure.lines import lines, pitched
 from toccata.measure.originality import Originality, build_sketch, normal, normal_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.ranking import Ranker
+from toccata.measure.rows import Row, of_obedience, of_originality
 from toccata.measure.sketch import EVERY, NOTES, Sketch, repeats_nothing, sampled
+from toccata.measure.systems import System
+from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
 from toccata.midi.edit import slice_bars, transpose
 from toccata.midi.facts import fingerprint
@@ -392,6 +396,49 @@ def test_the_whole_way_of_a_user(tmp_path: Path) -> None:
     row = call("generate", "--model", new, "-o", tmp_path / "b.mid", "--bars", "2", "--seed", "1", "--json").json
     assert row["pieces"][0]["copied"]["at_least"] is True
     assert (found.model == "old") == (found.notes > NOTES)
+
+
+def test_the_scoreboard_has_rows_of_their_own_for_what_a_thinned_index_finds(
+    family: list[Path], corpora: list[Corpus]
+) -> None:
+    """It misses most passages, so its figures are not to be read as those of a whole index."""
+    _, copy = copy_of(corpora[0])
+    fine = validity([copy], None)
+    thinned, whole, files = (
+        System(name, path, None if name == "files" else Model(path), (copy.score,), 1, fine)
+        for name, path in (("thinned", family[0]), ("whole", family[1]), ("files", family[1]))
+    )
+    rows = {row.key: row for row in of_originality([thinned, whole, files], [copy.score])}
+    assert [figure is None for figure in rows["copied_notes"].systems] == [True, False, True]
+    assert [figure is None for figure in rows["sampled_copied_notes"].systems] == [False, True, True]
+    assert rows["sampled_copied_notes"].label == "longest known passage, by a thinned index"
+    found = rows["sampled_copied_notes"].systems[0]
+    assert found is not None
+    assert found.value == Judge(Model(family[0])).of(copy).notes
+    assert rows["sampled_copied_notes_people"].systems[0] == found
+    assert "sampled_copied_notes" not in {row.key for row in of_originality([whole, files], [copy.score])}
+
+
+def test_the_scoreboard_has_what_a_model_was_measured_to_obey(family: list[Path]) -> None:
+    fine = validity([], None)
+
+    def rows(saved: object) -> list[Row]:
+        model = Model(family[0])
+        model.folder = replace(model.folder, about={**model.folder.about, "metrics": {"obedience": saved}})
+        systems = [System("model", family[0], model, (), 0, fine), System("files", family[0], None, (), 0, fine)]
+        return of_obedience(systems)
+
+    density, style = rows({"density": {"share": 0.9, "count": 50}, "style": {"share": 1, "count": 4}})
+    assert (density.key, density.group, density.unit) == ("obeys_density", "obedience", "%")
+    assert density.systems[1] is None
+    assert density.systems[0] is not None
+    assert density.systems[0].value == pytest.approx(0.9)
+    assert density.systems[0].low < 0.9 < density.systems[0].high < 1
+    assert style.systems[0] is not None
+    for nonsense in (None, 3, [], {"density": 3}, {"density": {"share": 2, "count": 4}}, {"x": {"share": 0.5}},
+                     {"a\nb": {"share": 1, "count": 4}}, {"x": {"share": 0.5, "count": "4"}},
+                     {"x": {"share": 0.5, "count": 0}}):  # fmt: skip
+        assert rows(nonsense) == []
 
 
 def test_what_is_normal_is_measured_on_the_held_out_pieces(data: Path, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ COVERAGE = "coverage"
 """The key of ``toccata.json`` that says what was learned of instruments, meters, tempos and note lengths."""
 SAMPLING = "sampling"
 """The key of ``toccata.json`` that says the temperature and top-p with which the model writes by default."""
+SAMPLING_BY_STYLE = "sampling_by_style"
+"""The key of ``toccata.json`` that says the same for styles that it writes better otherwise."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
 _TOKENIZERS: dict[str, tuple[str, ...]] = {
@@ -122,15 +124,29 @@ class ModelFolder:
             ModelError: They are damaged.
         """
         saved = self.about.get(SAMPLING)
-        if saved is None:
-            return None
+        return None if saved is None else self._own_sampling(saved, SAMPLING)
+
+    @property
+    def sampling_by_style(self) -> dict[str, OwnSampling]:
+        """The sampling parameters of styles that have their own; empty: none has.
+
+        Raises:
+            ModelError: They are damaged.
+        """
+        saved = self.about.get(SAMPLING_BY_STYLE) or {}
+        if not isinstance(saved, dict) or len(saved) > _MOST_STYLES:
+            saved = {"": None}
+        return {style: self._own_sampling(own, SAMPLING_BY_STYLE) for style, own in saved.items()}
+
+    def _own_sampling(self, saved: Any, key: str) -> OwnSampling:
+        """Return sampling parameters that ``toccata.json`` has under ``key``."""
         try:
             own = OwnSampling(*(float(saved[name]) for name in OwnSampling._fields))
             if not (0 <= own.temperature <= 10 and 0 < own.top_p <= 1 and 0 <= own.repeat_penalty <= 5):
                 raise ValueError("out of range")
         except (KeyError, TypeError, ValueError, OverflowError):
             path = self.path / ABOUT
-            message = f"{path} says {SAMPLING!r} in a way that cannot be read: copy the model again"
+            message = f"{path} says {key!r} in a way that cannot be read: copy the model again"
             raise ModelError(message, path=path) from None
         return own
 

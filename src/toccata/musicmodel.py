@@ -216,6 +216,11 @@ class Model:
         own = self.folder.sampling
         return (Sampling() if own is None else Sampling(**own._asdict())).or_else(Sampling())
 
+    @cached_property
+    def _of_styles(self) -> dict[str, Sampling]:
+        """The sampling parameters of styles that have their own."""
+        return {style: Sampling(**own._asdict()) for style, own in self.folder.sampling_by_style.items()}
+
     @verb
     def generate(
         self,
@@ -259,7 +264,8 @@ class Model:
             seed: Piece i is that of ``seed + i``, however many are written with it. A list: one for each piece. None:
                 new ones, from the system's randomness; each piece's ``origin`` has its own, which gives it again.
             sampling: The sampling parameters; see :class:`Sampling`. Those that are None are the model's own; see
-                :attr:`sampling`.
+                :attr:`sampling`. Where temperature, top-p and repeat penalty are all None and one style is requested,
+                they are those of that style, if the model has some.
             prompt_bars: Use only the first so many bars of the prompt, or its bars ``(5, 8)``, and go on from there.
             prompt_tokens: Only its first so many tokens.
             prompt_seconds: Only its first so many seconds.
@@ -295,7 +301,7 @@ class Model:
             RequestError: The request cannot be fulfilled, and why.
         """
         refuse_no_prompt(prompt, continuation_only)
-        sampling = self._resolved(sampling)
+        sampling = self._resolved(sampling, style)
         self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
@@ -729,9 +735,12 @@ class Model:
         assert opened is not None
         return opened
 
-    def _resolved(self, sampling: Sampling | None) -> Sampling:
-        """Return the sampling parameters of a request, with the model's own where it has none."""
-        return self.sampling if sampling is None else sampling.or_else(self.sampling)
+    def _resolved(self, sampling: Sampling | None, style: Sequence[str] = ()) -> Sampling:
+        """Return the sampling parameters of a request; those of its style, or the model's own, where it has none."""
+        own = self._of_styles.get(style[0]) if len(style) == 1 else None
+        if own is None or (sampling is not None and sampling.chosen):
+            return self.sampling if sampling is None else sampling.or_else(self.sampling)
+        return (Sampling() if sampling is None else sampling).or_else(own)
 
     def _refuse_useless(self, sampling: Sampling) -> None:
         """Refuse sampling parameters that have no effect with this model.

@@ -52,6 +52,11 @@ class Sampling:
             if value is not None or field.default is not None:
                 object.__setattr__(self, name, checked_value(name, value))
 
+    @property
+    def chosen(self) -> bool:
+        """Whether any of the parameters that a model has of its own is given."""
+        return (self.temperature, self.top_p, self.repeat_penalty) != (None, None, None)
+
     def or_else(self, own: Sampling) -> Sampling:
         """Return the same with what ``own`` has where it has none, and the usual values at last."""
         return replace(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.engine.sampling import log_probabilities
@@ -71,7 +72,13 @@ def likelihood(model: Model, scores: Iterable[Score], progress: Callable[[int], 
 
 
 def piece_nats(model: Model, score: Score) -> tuple[float, int]:
-    """Negative log-likelihood of a whole piece, BOS given, and the number of ids.
+    """Negative log-likelihood of a whole piece, BOS given, and the number of ids."""
+    _, nats = id_nats(model, score)
+    return float(nats.sum()), len(nats)
+
+
+def id_nats(model: Model, score: Score) -> tuple[list[int], NDArray[np.float64]]:
+    """The ids of a whole piece, BOS first, and the negative log-likelihood of each of them but BOS, in nats.
 
     A piece longer than the context is read in windows that begin at bar lines; every id is counted once, each but those
     of the first window after at least about half a context of what goes before it.
@@ -80,7 +87,7 @@ def piece_nats(model: Model, score: Score) -> tuple[float, int]:
     ids = tokenizer.encode(score).ids.tolist()
     bars = bar_starts(tokenizer.grammar(), ids)
     replay = Replay(tokenizer.grammar())  # windows slide forward: reading each from the start would be quadratic
-    nats, done = 0.0, 1
+    nats, done = np.zeros(len(ids) - 1), 1
     while done < len(ids):
         before = ids[:done]
         if done > 1:
@@ -88,6 +95,6 @@ def piece_nats(model: Model, score: Score) -> tuple[float, int]:
         chunk = ids[done : done + context - len(before)]
         window = np.array((before + chunk)[:-1], np.int32)
         logits = model.logits(window)[len(before) - 1 :]
-        nats -= float(log_probabilities(logits, chunk).sum())
+        nats[done - 1 : done - 1 + len(chunk)] = -log_probabilities(logits, chunk)
         done += len(chunk)
-    return nats, len(ids) - 1
+    return ids, nats

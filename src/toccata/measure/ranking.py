@@ -160,7 +160,7 @@ class Ranker:
         nats = piece.origin.get("nats_per_note")
         if nats is None:
             return None, "", ""
-        spread = None if self.usual is None else self.usual.surprise
+        spread = None if self.usual is None else self.usual.surprise_of(piece.bars)
         if spread is None:
             return None, f"surprise {nats:.1f} nats a note", ""
         part = min(max(0.0, abs(spread.away(nats, LEAST_NATS)) - 1), MOST)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from toccata.corpus.store import Corpus, Split
 from toccata.errors import ModelError
 from toccata.folder import ABOUT, ModelFolder
 from toccata.measure.figures import usual_range
-from toccata.measure.likelihood import piece_nats
+from toccata.measure.likelihood import id_nats
 from toccata.measure.passages import Index
 from toccata.measure.steps import Steps
 from toccata.measure.traits import BARS, TRAITS, passage_traits
@@ -24,6 +25,7 @@ from toccata.midi.edit import slice_bars
 from toccata.midi.features import Sounding
 from toccata.model.stylefile import StyleFile
 from toccata.musicmodel import Model
+from toccata.tasks.window import bars_reached
 
 USUAL = "usual"
 """The key of the reference statistics in ``toccata.json``."""
@@ -31,7 +33,9 @@ EXCERPTS = 400
 """The most passages of training pieces whose traits are measured."""
 PASSAGES = 48
 """The most held-out passages on which the model's surprise is measured."""
-IDS = 30_000
+LENGTHS = (BARS, 16, 32)
+"""The lengths of these passages, in bars. The longer music is, the more it repeats: its notes have fewer nats."""
+IDS = 60_000
 """The number of ids after which no further passage is read: those of orchestras would take minutes."""
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles that are saved. Values between the outer ones are called usual: nine passages in ten."""
@@ -100,10 +104,11 @@ class ReferenceStats:
         traits: By name, see ``measure.traits.TRAITS``; the steps are those of held-out passages, as they are familiar
             in the training pieces themselves.
         passages: How many held-out passages the surprise is of.
-        surprise: Nats a note of these; None if there was too little held-out music. The passages begin with nothing
-            before them; of four bars they have about 5 % more, of sixteen, or after eight others, as many.
+        surprise: Nats a note of these, ``BARS`` bars long; None if there was too little held-out music. The passages
+            begin with nothing before them.
         pieces: How many held-out pieces these passages are of; 0: a model made before that was counted.
         learned: How many training pieces the excerpts are of; 0 likewise.
+        longer: By their bars, the surprise of longer passages that begin where those do.
     """
 
     excerpts: int
@@ -112,6 +117,17 @@ class ReferenceStats:
     surprise: Spread | None
     pieces: int = 0
     learned: int = 0
+    longer: Mapping[int, Spread] = field(default_factory=dict)
+
+    def surprise_of(self, bars: int | None) -> Spread | None:
+        """Return the surprise of passages about as long as music of so many bars; None: any length, or none is known.
+
+        Of lengths on both sides of it, the nearer one by their ratio.
+        """
+        if self.surprise is None or bars is None or bars < 1:
+            return self.surprise
+        known = {BARS: self.surprise, **self.longer}
+        return known[min(known, key=lambda length: abs(math.log(length / bars)))]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -122,6 +138,7 @@ class ReferenceStats:
             "passages": self.passages,
             "pieces": self.pieces,
             "surprise": None if self.surprise is None else self.surprise.to_dict(),
+            "surprise_of_longer": {str(bars): spread.to_dict() for bars, spread in self.longer.items()},
             "learned": self.learned,
         }
 
@@ -154,7 +171,10 @@ class ReferenceStats:
             # Traits of other versions, which this one does not compute, are left out.
             known = {name: _spread(spread) for name, spread in saved["traits"].items() if name in TRAITS}
             counts = {key: int(saved.get(key, 0)) for key in ("pieces", "learned")}
-            return cls(int(saved["excerpts"]), known, int(saved["passages"]), surprise, **counts)
+            longer = {int(bars): _spread(spread) for bars, spread in saved.get("surprise_of_longer", {}).items()}
+            if any(bars < 1 for bars in longer):
+                raise ValueError("no length")
+            return cls(int(saved["excerpts"]), known, int(saved["passages"]), surprise, **counts, longer=longer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ModelError(
                 f"{path} says {USUAL!r} in a way that cannot be read: copy the model again", path=path
@@ -193,24 +213,44 @@ def reference_stats(
         since, until = bars.starts[first], bars.starts[min(first + BARS, len(bars))]
         if steps is not None and (nats := steps.nats(score, int(since), int(until))) is not None:
             found.setdefault("steps", []).append(nats)
-    read: list[float] = []
-    ids = 0
-    for score, bars, first in drawn(corpus, others, passages):
-        if ids >= IDS:
-            break
-        part = slice_bars(score, first, min(first + BARS, len(bars)), bars)
-        if part.note_num():
-            nats, count = piece_nats(model, part)
-            read.append(nats / part.note_num())
-            ids += count
+    read = surprises(corpus, model, others, passages)
+    surprise = {bars: Spread.of(values) for bars, values in read.items() if len(values) >= FEW}
     return ReferenceStats(
         excerpts=looked,
         traits={name: Spread.of(found[name]) for name in TRAITS if len(found.get(name, ())) >= FEW},
-        passages=len(read),
-        surprise=Spread.of(read) if len(read) >= FEW else None,
+        passages=len(read[BARS]),
+        surprise=surprise.pop(BARS, None),
         pieces=len(others),
         learned=len(learned),
+        longer=surprise,
     )
+
+
+def surprises(
+    corpus: Corpus, model: Model, numbers: Sequence[int] | NDArray[np.uint32], passages: int
+) -> dict[int, list[float]]:
+    """Return nats a note of passages of some pieces, by the passages' bars, one of ``LENGTHS``.
+
+    The shorter ones are the beginnings of the longer ones; a piece shorter than ``BARS`` counts whole.
+    """
+    read: dict[int, list[float]] = {bars: [] for bars in LENGTHS}
+    count = 0
+    for score, lines, first in drawn(corpus, numbers, passages):
+        if count >= IDS:
+            break
+        part = slice_bars(score, first, min(first + LENGTHS[-1], len(lines)), lines)
+        bars = bar_map(part)
+        ids, nats = id_nats(model, part)
+        count += len(nats)
+        reached = np.array(bars_reached(model.tokenizer.grammar(), ids)[1:])
+        onsets = np.concatenate([t.notes.numpy()["time"] for t in part.tracks if len(t.notes)] or [np.zeros(0, int)])
+        for length in LENGTHS:
+            if length > max(len(bars), BARS):
+                continue
+            notes = int((onsets < int(bars.starts[min(length, len(bars))])).sum())
+            if notes:
+                read[length].append(float(nats[reached < length].sum()) / notes)
+    return read
 
 
 def without(numbers: NDArray[np.uint32], known: Collection[int]) -> NDArray[np.uint32]:

@@ -15,8 +15,10 @@ from toccata.measure.comparison import MEASURES, Beside
 from toccata.measure.distributions import DISTRIBUTIONS
 from toccata.measure.judge import Judge
 from toccata.measure.originality import COPIED, Originality, originality
+from toccata.measure.passages import Index
 from toccata.measure.resampling import Figure, resampled_mean, resampled_ratio, wilson
 from toccata.measure.roundtrip import RoundTrip
+from toccata.measure.sketch import Sketch
 from toccata.measure.systems import System
 
 Better = Literal["lower", "higher", "people", ""]
@@ -27,12 +29,17 @@ GROUPS = {
     "likelihood": "How well it expects music by people",
     "music": "What it writes, beside music by people",
     "four voices": "Its four-voice music",
+    "obedience": "Whether it does what it is asked for",
     "originality": "What of it stands in its training music",
     "practical": "Soundness, speed and size",
 }
 """The headings of rows, in their order. Rows of another group may be added behind these."""
+OBEDIENCE = "obedience"
+"""The key of a model's metrics that has how often it did what it was asked for."""
+_MOST_SHARES, _LONGEST_NAME = 100, 80
 _NO_MODEL = "only a model has it"
 _UNKNOWN = "its training music is not known"
+_THINNED = "its training music is not known, or by a thinned index alone"
 
 
 @dataclass(frozen=True)
@@ -176,13 +183,67 @@ def of_means(found: Mapping[str, Beside]) -> list[Row]:
     ]
 
 
+def of_obedience(systems: Sequence[System]) -> list[Row]:
+    """Return how often each model did what it was asked for, as its folder has it from earlier measurements.
+
+    ``metrics.obedience`` in ``toccata.json`` has ``{"density": {"share": 0.9, "count": 48}}``: of so many pieces, or
+    bars, how many had what was requested. What cannot be read is left out.
+    """
+    found = [{} if s.model is None else _shares(s.model.folder.metrics.get(OBEDIENCE)) for s in systems]
+    names = dict.fromkeys(name for shares in found for name in shares)
+    meaning = "pieces (or bars) that had what was requested, measured before; the interval is Wilson's"
+    return [
+        Row(
+            f"obeys_{name.replace(' ', '_')}",
+            "obedience",
+            name,
+            "%",
+            "higher",
+            tuple(wilson(*shares[name]) if name in shares else None for shares in found),
+            meaning=meaning,
+            why_empty="not measured",
+        )
+        for name in names
+    ]
+
+
+def _shares(saved: object) -> dict[str, tuple[int, int]]:
+    """Return by name how many of how many did what was requested."""
+    found = {}
+    for name, one in saved.items() if isinstance(saved, dict) and len(saved) <= _MOST_SHARES else ():
+        share, count = (one.get("share"), one.get("count")) if isinstance(one, dict) else (None, None)
+        readable = isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME
+        if readable and isinstance(share, int | float) and type(count) is int and 0 <= share <= 1 and count > 0:
+            found[name] = round(share * count), count
+    return found
+
+
 def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[Row]:
-    """Return what of the pieces of each system, and of those by people, stands in the system's training music."""
+    """Return what of the pieces of each system, and of those by people, stands in the system's training music.
+
+    What a thinned index finds has rows of its own, where a system has no other: it misses most passages.
+    """
+    judges = [None if s.model is None or not Judge.has(s.model) else Judge(s.model) for s in systems]
+    whole = [None if judge is None else judge.index for judge in judges]
+    thinned = [None if judge is None or judge.index is not None else judge.sketch for judge in judges]
+    rows = _known_passages(systems, people, whole, "", "", _THINNED if any(thinned) else _UNKNOWN)
+    if any(thinned):
+        rows += _known_passages(systems, people, thinned, "sampled_", ", by a thinned index", "it has no thinned index")
+    return rows
+
+
+def _known_passages(
+    systems: Sequence[System],
+    people: Sequence[Score],
+    indexes: Sequence[Index | Sketch | None],
+    prefix: str,
+    suffix: str,
+    why_empty: str,
+) -> list[Row]:
+    """Return the rows of known passages, found by the index of each system; None: it has no such index."""
     ours: list[list[Originality] | None] = []
     theirs: list[list[Originality] | None] = []
-    for system in systems:
-        known = system.model is not None and Judge.has(system.model)
-        index = Judge(system.model).index if known and system.model is not None else None
+    for system, index in zip(systems, indexes, strict=True):
         ours.append(None if index is None else [originality(score, index) for score in system.scores])
         theirs.append(None if index is None else [originality(score, index) for score in people])
     longest = "notes of the longest passage of a piece that stands in the model's training music, in any key and tempo"
@@ -195,10 +256,13 @@ def of_originality(systems: Sequence[System], people: Sequence[Score]) -> list[R
         here, beside = _copied(ours, what), _copied(theirs, what)
         within = tuple(None if a is None or b is None else a.value <= b.high for a, b in zip(here, beside, strict=True))
         rows += [
-            Row(key, "originality", label, unit, "people", here, None, within, f"mean of the {meaning}", _UNKNOWN),
             Row(
-                f"{key}_people", "originality", "the same of people", unit, "", beside,
-                meaning="the same of the held-out pieces, in the training music of each model", why_empty=_UNKNOWN,
+                f"{prefix}{key}", "originality", label + suffix, unit, "people", here, None, within,
+                f"mean of the {meaning}", why_empty,
+            ),
+            Row(
+                f"{prefix}{key}_people", "originality", "the same of people", unit, "", beside,
+                meaning="the same of the held-out pieces, in the training music of each model", why_empty=why_empty,
             ),
         ]  # fmt: skip
     return rows

@@ -39,8 +39,19 @@ temperature, the higher the penalty. Few settings, so that more pieces are writt
 decided between neighbours. None is above 1, at which a model is as sure as it learned to be: what it writes strays from
 there on its own.
 """
+OF_STYLES = (
+    OwnSampling(0.9, 0.95, 1.0),
+    OwnSampling(1.0, 0.98, 2.0),
+    OwnSampling(1.0, 1.0, 0.0),
+    OwnSampling(1.15, 0.95, 0.0),
+)
+"""The settings that are tried for each style, bolder ones among them: a style of few pieces repeats itself at 1."""
+CLEARLY = 0.9
+"""A style has its own setting where that is so many times as far from people as the model's own, or less."""
 PIECES, FEWEST = 16, 4
 """The most and the fewest pieces that are written with each setting."""
+OF_STYLE = 8
+"""The pieces of a style that are written with each setting."""
 TOKENS = 25_000
 """The most tokens of all pieces: about ten seconds of a model of 5M parameters on two cores."""
 LEARNED = 20
@@ -116,6 +127,91 @@ class SamplingChoice:
         }
 
 
+@dataclass(frozen=True)
+class StyleChoice:
+    """The closest setting of a style, beside the model's own.
+
+    Attributes:
+        setting: The closest of those that were tried.
+        distance: How far its pieces are from held-out ones of the style: other pieces than those it was chosen by.
+        own: How far those of the model's own setting are, from the same seeds.
+        pieces: The number of pieces written with each, to choose and again to compare.
+        held_out: The number of held-out pieces.
+    """
+
+    setting: OwnSampling
+    distance: float
+    own: float
+    pieces: int
+    held_out: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether the style's own setting is clearly closer."""
+        return self.distance <= CLEARLY * self.own
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures that are reported, as plain JSON values."""
+        return {
+            **self.setting._asdict(),
+            "distance": round(self.distance, 4),
+            "own": round(self.own, 4),
+            "pieces": self.pieces,
+            "held_out": self.held_out,
+        }
+
+
+def choose_by_style(
+    model: Model,
+    corpus: Corpus,
+    numbers: Sequence[int],
+    usual: ReferenceStats,
+    own: OwnSampling,
+    pieces: int = OF_STYLE,
+    styles: Sequence[str] | None = None,
+    update: Callable[[str, StyleChoice], None] | None = None,
+) -> dict[str, StyleChoice]:
+    """Try some settings for each style of a model.
+
+    The closest one is compared with the model's own anew, with other seeds: what is chosen by chance is found out.
+
+    Args:
+        model: The model.
+        corpus: Where the held-out pieces are.
+        numbers: The held-out pieces that the model has not seen.
+        usual: The reference statistics of its training music.
+        own: The model's own setting.
+        pieces: How many pieces are written with each setting, and again with two.
+        styles: Those of the model's styles to try; None: all.
+        update: Called with each style and what was found.
+
+    Returns:
+        What was found for each style with enough held-out pieces for which another setting than ``own`` is closest.
+    """
+    found = {}
+    for style in model.styles if styles is None else styles:
+        of_style = [number for number in numbers if corpus.pieces[number].style == style]
+        people, tokens = _held_out(model, corpus, of_style)
+        if len(people) < FEWEST_HELD_OUT:
+            continue
+        limit = RUNAWAY * max(1, round(fmean(tokens)))
+
+        def distances(settings: Sequence[OwnSampling], seed: int) -> list[float]:
+            written = _written(model, pieces, limit, None, settings, [style], seed)  # noqa: B023
+            each = [[traits(piece.score) for piece in some if piece.origin["notes"]] for _, some in written]
+            return [fmean(trait_distances(some, people, usual).values()) for some in each]  # noqa: B023
+
+        settings = list(dict.fromkeys((own, *OF_STYLES)))
+        first = distances(settings, 0)
+        closest = settings[int(np.argmin(first))]
+        if closest != own:
+            again = distances([own, closest], pieces)
+            found[style] = StyleChoice(closest, again[1], again[0], pieces, len(people))
+            if update is not None:
+                update(style, found[style])
+    return found
+
+
 def choose_sampling(
     model: Model,
     corpus: Corpus,
@@ -145,7 +241,7 @@ def choose_sampling(
     if pieces < FEWEST:
         return None
     tried = []
-    for setting, written in _written(model, pieces, RUNAWAY * tokens_a_piece, update):
+    for setting, written in _written(model, pieces, RUNAWAY * tokens_a_piece, update, SETTINGS):
         found = [traits(piece.score) for piece in written if piece.origin["notes"]]
         distances = trait_distances(found, people, usual)
         if not distances:
@@ -155,7 +251,13 @@ def choose_sampling(
 
 
 def _written(
-    model: Model, pieces: int, limit: int, update: Callable[[int, int], None] | None
+    model: Model,
+    pieces: int,
+    limit: int,
+    update: Callable[[int, int], None] | None,
+    settings: Sequence[OwnSampling],
+    style: Sequence[str] = (),
+    seed: int = 0,
 ) -> list[tuple[OwnSampling, list[Piece]]]:
     """Write pieces with each setting, all side by side, so that no batch waits for its longest piece.
 
@@ -164,17 +266,18 @@ def _written(
         pieces: How many with each setting.
         limit: A piece ends after about so many tokens.
         update: Called with (pieces written, pieces in all).
+        settings: The settings.
+        style: The style of the pieces.
+        seed: The seed of the first piece of each setting.
     """
-    plans = [
-        plan(model, "generate", n=pieces, bars=BARS, seed=0, sampling=Sampling(**setting._asdict()), max_tokens=limit)
-        for setting in SETTINGS
-    ]
+    asked: dict[str, Any] = {"n": pieces, "bars": BARS, "seed": seed, "style": style, "max_tokens": limit}
+    plans = [plan(model, "generate", sampling=Sampling(**setting._asdict()), **asked) for setting in settings]
     together = Plan(model, [verb for each in plans for verb in each.verbs])
     written: list[Piece] = []
     for done, _ in enumerate(model.carry_out(together, written, watched=False)):
         if update is not None:
             update(done + 1, len(together.verbs))
-    return [(setting, written[i * pieces : (i + 1) * pieces]) for i, setting in enumerate(SETTINGS)]
+    return [(setting, written[i * pieces : (i + 1) * pieces]) for i, setting in enumerate(settings)]
 
 
 def _held_out(model: Model, corpus: Corpus, numbers: Sequence[int]) -> tuple[list[Traits], list[int]]:

@@ -23,6 +23,7 @@ from toccata.measure.rows import (
     of_distances,
     of_likelihood,
     of_means,
+    of_obedience,
     of_originality,
     of_pairs,
     of_practice,
@@ -175,6 +176,7 @@ def measure_systems(
         *of_round_trips(trips),
         *of_distances(distances(openings, written)),
         *of_means(means(openings, written)),
+        *of_obedience(systems),
         *of_originality(systems, openings),
         *of_practice(systems),
     ]

@@ -53,6 +53,7 @@ def constraints_of(
         steady=request.end,
         script=request.script,
         ends=_ends(request),
+        calm=request.end,
     )
 
 
@@ -96,7 +97,9 @@ def with_music(
     lowest = around is None or around.silent or BASSES.issuperset(request.programs or (-1,))
     voiced = _voiced(request, state, first) if lowest and "voicing" not in without else None
     ending = voiced if isinstance(voiced, VoicedEnding) else None
-    adds = around is not None and request.programs is not None and "fit" not in without
+    # A part that is added, or written anew beside others that stay, fits these.
+    beside = request.programs is not None or (hole is not None and hole.tracks is not None)
+    adds = around is not None and beside and "fit" not in without
     preferences: list[Preference | None] = [
         Consonant(around) if adds and around is not None else None,
         voiced,

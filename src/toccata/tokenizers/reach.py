@@ -5,6 +5,7 @@ Time is in ticks of the tokenizer's grid throughout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,13 +17,16 @@ from toccata.tokenizers.scheme import Clock
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS, Kind
 
+_MORE, _HANDS = 2, 8
+"""How many more notes the last chord of a program has than it had at once before, and how many at most."""
+
 
 class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest", "_within",
-        "begun", "closing",
+        "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest", "_voices",
+        "_within", "begun", "closing",
         "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
 
@@ -45,6 +49,8 @@ class Reach:
         self._pitches = _pitches(grammar, constraints)  # bool[129, 128], what each program may play
         # int64[129], the most notes at once of each program; None: any number
         self._lines = None if grammar.scheme.note_off else constraints.lines
+        # For each program, of its notes before the last bar: how many, and how many of its notes sounded with each.
+        self._voices: Mapping[int, tuple[int, int]] = {}
         self._plays &= self._pitches.any(axis=1)
         self._deadline: int | None = None  # see `deadline`; None: not computed since a token was read
         self._ever = self._plays  # those of them that may, whoever has played so far
@@ -79,10 +85,23 @@ class Reach:
             pitch_ends = self.state.ends[program]
             free = self._free.copy()  # copies of this cursor share it
             free[program] = pitch_ends.min(where=self._pitches[program], initial=NEVER)
-            if self._lines is not None and (most := int(self._lines[program])) < 128:
+            if (most := self._at_once(program, pitch_ends)) < 128:
                 free[program] = max(free[program], np.partition(pitch_ends, 128 - most)[128 - most])
             self._free = free
             self._soonest = int(free.min(where=self._plays, initial=NEVER))
+
+    def _at_once(self, program: int, pitch_ends: NDArray[np.int64]) -> int:
+        """Return the most notes of a program, one of which was just read, that may sound at once; 128: any number."""
+        most = 128 if self._lines is None else int(self._lines[program])
+        constraints, state = self.constraints, self.state
+        if not constraints.calm or constraints.bars is None or program == DRUMS or self.grammar.scheme.note_off:
+            return most
+        notes, sounding = self._voices.get(program, (0, 0))
+        if state.bar >= constraints.bars - 1:
+            return min(most, _HANDS, math.ceil(sounding / notes) + _MORE) if notes else most
+        now = sounding + int(np.count_nonzero(pitch_ends > state.tick))
+        self._voices = {**self._voices, program: (notes + 1, now)}
+        return most
 
     def _join(self, joining: Joining) -> None:
         """Find who may play now, where a bar or a player is new."""

@@ -144,6 +144,8 @@ class Constraints:
         rests: By pitched program, ``bool[n]``: at which ticks it may begin no note; later ones are free.
         script: A template for all tokens, which also sets bars, tempo and meter.
         ends: The condition for the end, wherever it can be met.
+        calm: In the last bar, a pitched program sounds few more notes at once than it did before on average. Not for
+            schemes with note-offs.
     """
 
     bars: int | None = None
@@ -164,6 +166,7 @@ class Constraints:
     rests: Mapping[int, Mask] = field(default_factory=dict)
     script: Script | None = None
     ends: Ends = Ends.ANYHOW
+    calm: bool = False
 
 
 @dataclass(frozen=True)

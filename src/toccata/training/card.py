@@ -56,6 +56,7 @@ def card(
         *_quality(about["lineage"], metrics, figure),
         "",
         *_sampling(metrics.get(folder.SAMPLING), about.get(folder.SAMPLING)),
+        *sampling_by_style(metrics.get(folder.SAMPLING_BY_STYLE), about.get(folder.SAMPLING_BY_STYLE)),
         *_copied(metrics["copied"], few),
         "",
     ]
@@ -124,6 +125,27 @@ def _sampling(found: Mapping[str, Any] | None, own: Mapping[str, float] | None) 
         *(
             f"| {' | '.join(f'{tried[name]:g}' for name in OwnSampling._fields)} | {tried['distance']:.3f} |"
             for tried in rows
+        ),
+        "",
+    ]
+
+
+def sampling_by_style(found: Mapping[str, Any] | None, own: Mapping[str, Any] | None) -> list[str]:
+    """Return the section on the sampling parameters of single styles; empty if none has its own."""
+    if not found or not own:
+        return []
+    return [
+        "### One style",
+        "",
+        "Asked for one of these styles, and for no temperature, top-p or repeat penalty, it writes otherwise. "
+        "Distances are to held-out pieces of the style; settings were chosen by other pieces than those measured here.",
+        "",
+        "| style | temperature | top-p | repeat penalty | distance | with the model's own |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {style} | {' | '.join(f'{setting[name]:g}' for name in OwnSampling._fields)} | "
+            f"{found[style]['distance']:.3f} | {found[style]['own']:.3f} |"
+            for style, setting in sorted(own.items())
         ),
         "",
     ]
