@@ -181,7 +181,7 @@ class IntervalHead(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Logits ``[B, T, V]``, 0 for all that is no pitch, of ``x [B, T, C]`` and ``features int32[B, T, n]``."""
-        parts = F.linear(x, self.weight).unflatten(-1, (self.count, INTERVALS))
+        parts = F.linear(x, self.weight).view(*x.shape[:2], self.count, INTERVALS)
         known = features[..., self.columns] - self.offsets  # [B, T, k]: from 1; 0 is none, from 129 on drums
         there = (known >= 1) & (known <= 128)
         found = (self.scattered if x.device.type == "cpu" else self.gathered)(parts, known, there)  # [B, T, P]
