@@ -16,7 +16,7 @@ from decoding import begun
 from toccata.engine.cache import KeyValueCache
 from toccata.engine.network import Network
 from toccata.errors import ModelError
-from toccata.model.config import DecoderConfig
+from toccata.model.config import INTERVALS, DecoderConfig
 from toccata.model.decoder import Decoder
 from toccata.model.weights import to_tensors
 from toccata.tokenizers.events import EventOptions, EventTokenizer
@@ -224,6 +224,19 @@ def test_the_engine_has_the_decoders_logits(model: tuple[Decoder, Network, Featu
     logits = cache.step(np.array([9, 9]))
     for row, ids in enumerate(texts):
         np.testing.assert_allclose(logits[row], expected([*ids, 9])[-1], atol=2e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(ids=sequences("RunningStatus"))
+def test_intervals_are_summed_alike_on_a_processor_and_a_gpu(
+    model: tuple[Decoder, Network, Features], ids: list[int]
+) -> None:
+    decoder, _, which = model
+    head = decoder.intervals
+    assert head is not None
+    known = torch.from_numpy(which.of(ids))[None][..., head.columns] - head.offsets
+    parts, there = torch.randn(*known.shape, INTERVALS), (known >= 1) & (known <= 128)
+    torch.testing.assert_close(head.scattered(parts, known, there), head.gathered(parts, known, there))
 
 
 def test_other_features_are_refused(model: tuple[Decoder, Network, Features]) -> None:

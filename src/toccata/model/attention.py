@@ -72,12 +72,20 @@ def visible(tokens: int, packing: Packing | None, window: int | None, device: to
         window: So many latest tokens are seen at most; None: all.
         device: Where the mask is to be.
     """
-    places = torch.arange(tokens, device=device)
-    behind = places[:, None] - places
+    return _visible(range(tokens), range(tokens), packing, window, device)
+
+
+def _visible(
+    queries: range, keys: range, packing: Packing | None, window: int | None, device: torch.device | str
+) -> Tensor:
+    """The part of the mask for these queries and keys: ``bool[1 or B, queries, keys]``."""
+    q, k = (torch.arange(part.start, part.stop, device=device) for part in (queries, keys))
+    behind = q[:, None] - k
     seen = behind >= 0 if window is None else (behind >= 0) & (behind < window)
     if packing is None:
         return seen[None]
-    return seen & (packing.sequences[:, :, None] == packing.sequences[:, None, :])
+    of = packing.sequences
+    return seen & (of[:, queries.start : queries.stop, None] == of[:, None, keys.start : keys.stop])
 
 
 class Seen:
@@ -106,18 +114,23 @@ class Seen:
         self._window = window
         self.causal = packing is None and window is None  # nothing but the future is hidden
         self._mask: Tensor | None = None
-        if kernel == "flex":
+        self._masks: list[Tensor] | None = None
+        if kernel == "blocks" and not self.causal:
+            self._masks = [
+                _added(_visible(range(first, last), range(start, last), packing, window, device)[:, None], dtype)
+                for start, first, last in _spans(tokens, window)
+            ]
+        elif kernel == "flex":
             self._blocks = _block_mask(tokens, packing, window, device)
         elif kernel == "plain" or not self.causal:
             seen = visible(tokens, packing, window, device)[:, None]  # [1 or B, 1, T, T]
-            zero = torch.zeros((), dtype=dtype, device=device)
-            self._mask = seen if kernel == "fused" else torch.where(seen, zero, float("-inf"))
+            self._mask = seen if kernel == "fused" else _added(seen, dtype)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention of ``q [B, H, T, D]`` over ``k``, ``v [B, K, T, D]``: ``[B, H, T, D]``."""
         grouped = q.shape[1] != k.shape[1]
         if self.kernel == "blocks":
-            return _in_blocks(q, k, v, self._mask, self._window)
+            return _in_blocks(q, k, v, self._masks, self._window)
         if self._mask is not None and self.kernel == "plain":
             return _plain(q, k, v, self._mask)
         if self.kernel == "flex":
@@ -126,6 +139,17 @@ class Seen:
             q, k, v, attn_mask=self._mask, is_causal=self.causal, enable_gqa=grouped
         )
         return found
+
+
+def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask as what is added to scores: 0, or minus infinity where nothing is seen."""
+    return torch.where(seen, torch.zeros((), dtype=dtype, device=seen.device), float("-inf"))
+
+
+def _spans(tokens: int, window: int | None) -> list[tuple[int, int, int]]:
+    """Of each block of queries, the first key that is seen, the first query, and the end of both."""
+    firsts = range(0, tokens, BLOCK)
+    return [(0 if window is None else max(0, q - window + 1), q, min(q + BLOCK, tokens)) for q in firsts]
 
 
 def _plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
@@ -145,27 +169,24 @@ class _Blocks(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int | None) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, masks: list[Tensor] | None, window: int | None) -> Tensor:
         B, H, T, D = q.shape
         K = k.shape[1]
         G = H // K
         q = (q * D**-0.5).reshape(B * K, G, T, D)
         k, v = k.reshape(B * K, T, D), v.reshape(B * K, T, D)
-        future = None if mask is not None else _future(min(BLOCK, T), q)
-        out, shares, spans = torch.empty_like(q), [], []
-        for first in range(0, T, BLOCK):
-            last = min(first + BLOCK, T)
-            start = 0 if window is None else max(0, first - window + 1)
+        future = None if masks is not None else _future(min(BLOCK, T), q)
+        out, shares, spans = torch.empty_like(q), [], _spans(T, window)
+        for number, (start, first, last) in enumerate(spans):
             queries = q[:, :, first:last].reshape(B * K, -1, D)
             scores = torch.bmm(queries, k[:, start:last].transpose(1, 2)).view(B, K, G, last - first, last - start)
-            if mask is not None:
-                scores += mask[:, :, None, first:last, start:last]
+            if masks is not None:
+                scores += masks[number][:, :, None]
             elif future is not None:
                 scores[..., first:] += future[: last - first, : last - first]
             share = scores.softmax(dim=-1).view(B * K, -1, last - start)
             out[:, :, first:last] = torch.bmm(share, v[:, start:last]).view(B * K, G, -1, D)
             shares.append(share)
-            spans.append((start, first, last))
         ctx.save_for_backward(q, k, v, *shares)
         ctx.shape, ctx.spans = (B, H, K), spans
         return out.view(B, H, T, D)
@@ -187,13 +208,13 @@ class _Blocks(torch.autograd.Function):
         return dq.mul_(D**-0.5).view(B, H, T, D), dk.view(B, K, T, D), dv.view(B, K, T, D), None, None
 
 
-def _apply_blocks(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int | None) -> Tensor:
+def _apply_blocks(q: Tensor, k: Tensor, v: Tensor, masks: list[Tensor] | None, window: int | None) -> Tensor:
     apply: Callable[..., Tensor] = _Blocks.apply
-    return apply(q, k, v, mask, window)
+    return apply(q, k, v, masks, window)
 
 
 # A compiler leaves it as it is: it makes nothing faster of it.
-_In = Callable[[Tensor, Tensor, Tensor, Tensor | None, int | None], Tensor]
+_In = Callable[[Tensor, Tensor, Tensor, list[Tensor] | None, int | None], Tensor]
 _in_blocks: _In = torch.compiler.disable(_apply_blocks)  # type: ignore[no-untyped-call]
 
 
