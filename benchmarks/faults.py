@@ -16,6 +16,7 @@ people (their last chords are those of the whole pieces). For each style and for
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def again(score: Score) -> float:
     starts = bar_map(score).starts
     notes = [(n.time, n.pitch, t.is_drum, t.program) for t in score.tracks for n in t.notes]
     bars: list[frozenset[tuple[int, ...]]] = []
-    for first, end in zip(starts[:-1], starts[1:], strict=True):
+    for first, end in itertools.pairwise(starts):
         bars.append(frozenset((t - int(first), *rest) for t, *rest in notes if first <= t < end))
     full = [i for i, bar in enumerate(bars) if bar]
     return fmean(bars[i] in bars[max(0, i - NEAR) : i] for i in full) if full else 0.0

@@ -21,7 +21,7 @@ def test_nobody_is_told_to_install_by_name_from_an_index(page: Path) -> None:
 
 def test_the_readme_begins_with_a_clone_and_a_wheel() -> None:
     top = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
-    assert 'pip install -c constraints.txt -e ".[train,dataset]"' in top
+    assert 'pip install -c constraints.txt -e ".[studio,train,dataset]"' in top
     assert f"dist/toccata-{PROJECT['version']}-py3-none-any.whl" in top
     assert "make demo" in top
 
