@@ -19,9 +19,13 @@ const licences: Plugin = {
 
 // The page is built into the Python package and served under /page/. Workers and worklets stay files of their own: the
 // page's content security policy allows neither data: nor blob: scripts.
+// Names say no hash: the server lets the browser ask whether a file is still the same.
+const names = { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" };
+
 export default defineConfig({
   base: "/page/",
   plugins: [licences],
+  worker: { rollupOptions: { output: names } },
   build: {
     outDir: "../src/toccata/studio/page",
     emptyOutDir: true,
@@ -29,5 +33,6 @@ export default defineConfig({
     assetsDir: ".",
     target: "es2022",
     modulePreload: { polyfill: false },
+    rollupOptions: { output: names },
   },
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -23,7 +24,6 @@ NO_PAGE = (
     "The studio runs, but its page was not built: in a checkout, run `npm ci && npm run build` in studio/; "
     "a toccata that was installed has it.\n"
 )
-_YEAR = "public, max-age=31536000, immutable"
 
 
 def studio_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -> Server:
@@ -50,13 +50,12 @@ def studio_app(studio: Studio, settings: ServerSettings, *, page: Path = PAGE) -
 
 
 class _Files(StaticFiles):
-    """The page's files; those whose name has a digest never change."""
+    """The page's files; the browser asks each time whether one is still the same."""
 
-    def file_response(self, *args: object, **named: object) -> Response:
-        """Return a file, with how long it may be kept."""
-        response = super().file_response(*args, **named)  # type: ignore[arg-type]
-        path = str(args[0])
-        response.headers["cache-control"] = _YEAR if "assets" in Path(path).parts else "no-cache"
+    def file_response(self, *args: Any, **named: Any) -> Response:
+        """Return a file, or that it is the same."""
+        response = super().file_response(*args, **named)
+        response.headers["cache-control"] = "no-cache"
         return response
 
 
