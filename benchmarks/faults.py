@@ -16,9 +16,9 @@ people (their last chords are those of the whole pieces). For each style and for
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -66,8 +66,8 @@ def again(score: Score) -> float:
     starts = bar_map(score).starts
     notes = [(n.time, n.pitch, t.is_drum, t.program) for t in score.tracks for n in t.notes]
     bars: list[frozenset[tuple[int, ...]]] = []
-    for first, end in itertools.pairwise(starts):
-        bars.append(frozenset((t - int(first), *rest) for t, *rest in notes if first <= t < end))
+    for first, end in pairwise(starts.tolist()):
+        bars.append(frozenset((t - first, *rest) for t, *rest in notes if first <= t < end))
     full = [i for i, bar in enumerate(bars) if bar]
     return fmean(bars[i] in bars[max(0, i - NEAR) : i] for i in full) if full else 0.0
 
