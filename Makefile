@@ -6,6 +6,7 @@ CASES ?= 200
 REQUESTS ?= 10000
 FUZZ ?= 100000
 GUIDED ?= 100000
+KILLS ?= 20
 SCHEDULES ?= 10000
 MINUTES ?= 1
 WORKERS ?= auto
@@ -67,8 +68,8 @@ page: studio/node_modules/.installed ## build the studio's page from studio/ int
 page-test: studio/node_modules/.installed
 	cd studio && npm run --silent check && npm run --silent test && npm run --silent same
 
-nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (10,000) mixtures of verbs at once, FUZZ mutated files (100,000), and GUIDED more by coverage
-	TOCCATA_SCHEDULES=$(SCHEDULES) TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+nightly: $(VENV)/.installed-fuzz ## all tests, the slow ones too, with CASES (200) for each of fifty tokenizers' grammars, REQUESTS (10,000), SCHEDULES (10,000) mixtures of verbs at once, a studio killed KILLS (20) times, FUZZ mutated files (100,000), and GUIDED more by coverage
+	TOCCATA_KILLS=$(KILLS) TOCCATA_SCHEDULES=$(SCHEDULES) TOCCATA_CASES=$(CASES) TOCCATA_REQUESTS=$(REQUESTS) TOCCATA_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	$(BIN)/python tests/fuzz_coverage.py --runs $(GUIDED)
 
 bench: $(VENV)/.installed-dev ## every figure of BENCHMARKS.md, one script after the other

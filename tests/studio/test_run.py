@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import socket
@@ -128,7 +129,7 @@ def test_the_usual_port_is_in_use(tmp_path: Path, small_model: Path) -> None:
             assert studio.call("GET", "state")["pieces"] == []
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(int(os.environ.get("TOCCATA_KILLS", "4"))))
 def test_killed_at_any_moment(tmp_path: Path, small_model: Path, round_: int) -> None:
     """Every edit that was answered and every finished take is there; what grew is stopped, with its notes."""
     chance = random.Random(round_)
