@@ -129,6 +129,24 @@ def test_the_usual_port_is_in_use(tmp_path: Path, small_model: Path) -> None:
             assert studio.call("GET", "state")["pieces"] == []
 
 
+def test_the_browser_is_given_a_file_that_others_cannot_read(tmp_path: Path, small_model: Path) -> None:
+    seen, browser = tmp_path / "seen", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o700)
+    command = [sys.executable, "-m", "toccata.cli.main", "studio", "mine", "--model", str(small_model)]
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "BROWSER": str(browser)}, stdout=-1) as process:
+        try:
+            while not seen.exists():
+                assert process.poll() is None
+            page = tmp_path / "mine" / "open.html"
+            assert seen.read_text().strip() == page.as_uri()
+            assert page.stat().st_mode & 0o777 == 0o600
+            assert "url=http://127.0.0.1:" in page.read_text()
+            assert "#token=" in page.read_text()
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
 @pytest.mark.parametrize("round_", range(int(os.environ.get("TOCCATA_KILLS", "4"))))
 def test_killed_at_any_moment(tmp_path: Path, small_model: Path, round_: int) -> None:
     """Every edit that was answered and every finished take is there; what grew is stopped, with its notes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import os
 import secrets
 import socket
 import threading
@@ -21,6 +23,11 @@ from toccata.studio.studio import Studio
 
 _PORTS = 50
 """How many ports are tried where none was given."""
+_LEADS = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url=ADDRESS"><title>toccata studio</title></head>
+<body><a href="ADDRESS">toccata studio</a></body></html>
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def run(chosen: StudioSettings, say: Callable[[str], None]) -> bool:
             raise
         say(f"a studio is running already in {chosen.library}: {address}")
         if chosen.browser:
-            _open(address)
+            _open(address, chosen.library)
         return False
     try:
         listener, settings = _listening(chosen)
@@ -95,7 +102,7 @@ def _run(
             say(line)
         say(address)
         if chosen.browser:
-            _open(address)
+            _open(address, chosen.library)
         threading.Thread(target=_warm, args=(decoders,), name="opening the model", daemon=True).start()
 
     try:
@@ -124,9 +131,18 @@ def _listening(chosen: StudioSettings) -> tuple[socket.socket, ServerSettings]:
     return listen(replace(settings, port=0))
 
 
-def _open(address: str) -> None:
-    """Open a page in the browser, without waiting for it."""
-    threading.Thread(target=webbrowser.open, args=(address,), name="browser", daemon=True).start()
+def _open(address: str, library: Path) -> None:
+    """Open a page in the browser, without waiting for it.
+
+    By a file that only this user can read and that leads to it: what is given to the browser as an argument, the token
+    for example, others on this machine could see in the list of processes.
+    """
+    with suppress(OSError):
+        page = library / "open.html"
+        page.unlink(missing_ok=True)
+        with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(_LEADS.replace("ADDRESS", html.escape(address)))
+        threading.Thread(target=webbrowser.open, args=(page.resolve().as_uri(),), name="browser", daemon=True).start()
 
 
 def _warm(decoders: Decoders) -> None:
