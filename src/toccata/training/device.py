@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from typing import Literal
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 
@@ -19,7 +21,17 @@ def device() -> str:
 
 def processes() -> PartialState:
     """The processes that train together: several if started by torchrun or accelerate, else this one."""
-    return PartialState(cpu=device() == "cpu")
+    state = PartialState(cpu=device() == "cpu")
+    if state.num_processes > 1:
+        atexit.unregister(_leave_group)
+        atexit.register(_leave_group)
+    return state
+
+
+def _leave_group() -> None:
+    """Close the connections to other processes: at times one that ends with them open is aborted by its own threads."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def precision(options: TrainOptions) -> Literal["bf16", "fp32"]:
