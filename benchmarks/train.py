@@ -196,7 +196,7 @@ def examples(source: Path, rows: int, steps: int) -> dict[str, Any]:
         corpus = prepare(source, Path(folder) / "corpus", recipe.prepare_options())
         tokenizer = build_tokenizer(recipe.tokenizer)
         context = int(recipe.model["context"])
-        made = Examples(corpus, tokenizer, "train", context, ExampleOptions())
+        made = Examples(corpus, tokenizer, "train", context, ExampleOptions(), features=tokenizer.features)
         for number in range(4):
             made.row(number)
         before = time.perf_counter()
