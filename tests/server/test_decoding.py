@@ -112,6 +112,26 @@ def test_what_fails_fails_alone(decoders: Decoders, song: bytes) -> None:
     assert ended(good).error is None
 
 
+def test_of_several_pieces_one_that_fails_can_leave_the_others(decoders: Decoders) -> None:
+    failed: list[tuple[int, str]] = []
+
+    def refuse(event: Any) -> None:
+        if event.piece == 1:
+            raise OSError("this one is not wanted")
+
+    def pieces(**more: Any) -> Writing:
+        arguments = {"bars": 1, "seed": 1, "n": 3}
+        return ended(decoders.submit(None, "generate", None, arguments, on_event=refuse, **more))
+
+    left = pieces(on_failed=lambda number, error: failed.append((number, str(error))))
+    assert failed == [(1, "this one is not wanted")]
+    assert left.error is None
+    assert sorted(left.numbers) == [0, 2]
+    together = pieces()
+    assert isinstance(together.error, OSError)
+    assert together.result == []
+
+
 def test_another_model_can_be_named(decoders: Decoders, models: Path) -> None:
     writing = ended(decoders.submit("second", "generate", None, {"bars": 1, "seed": 1}))
     assert writing.result[0].midi == toccata.load(models / "second").generate(bars=1, seed=1)[0].midi

@@ -293,10 +293,11 @@ class Decoders:
         *,
         on_event: Callable[[Event], None] | None = None,
         on_done: Callable[[Writing], None] | None = None,
+        on_failed: Callable[[int, Exception], None] | None = None,
     ) -> Writing:
         """Begin a verb, and return at once.
 
-        Both callbacks must return at once. What ``on_event`` raises ends this verb.
+        The callbacks must return at once. What ``on_event`` raises ends this verb.
 
         Args:
             model: The name of a model; None: the default one.
@@ -305,13 +306,15 @@ class Decoders:
             arguments: Keyword arguments of the verb; one without ``seed`` is given a new one.
             on_event: Called with the events, in the decoding thread or a worker thread.
             on_done: Called when it has ended, in a worker thread.
+            on_failed: Called with the number and the error of a piece that failed; the others go on. None: the first
+                that fails ends all of them.
 
         Raises:
             Busy: As many verbs wait and run as are allowed.
         """
         own = {name: value for name, value in (arguments or {}).items() if value is not None or name == "bars"}
         own.setdefault("seed", api.seeds_of(None, 1)[0])
-        writing = Writing(verb, own["seed"], on_event, self._done(on_done))
+        writing = Writing(verb, own["seed"], on_event, self._done(on_done), on_failed)
         with self._lock:
             if self._closed or len(self._active) >= self.settings.limits.waiting:
                 raise Busy(self._retry_after())

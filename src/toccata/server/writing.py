@@ -37,7 +37,8 @@ class Writing:
         model: The model that writes; None until it is planned.
         cancelled: Whether all of it was stopped.
         error: The exception that ended it; None: none did.
-        result: The pieces, in the plan's order; those that were finished if it was stopped, empty if it failed.
+        result: The pieces, in the plan's order; those that were finished if it was stopped or pieces failed alone, empty
+            if all of it failed.
         numbers: For each piece of the result, the number that its events have.
         remarks: What is to be said of the music that was sent: what is missing in it, or is not used.
         submitted: When it was submitted, in seconds of ``time.monotonic``.
@@ -51,6 +52,7 @@ class Writing:
         seed: int | Sequence[int],
         on_event: Callable[[Event], None] | None = None,
         on_done: Callable[[Writing], None] | None = None,
+        on_failed: Callable[[int, Exception], None] | None = None,
     ) -> None:
         self.verb, self.seed = verb, seed
         self.model: Model | None = None
@@ -63,7 +65,7 @@ class Writing:
         self.first_note: float | None = None
         self.seconds: float | None = None
         self.changed: Callable[[], None] = lambda: None  # wakes the decoding thread
-        self._on_event, self._on_done = on_event, on_done
+        self._on_event, self._on_done, self._on_failed = on_event, on_done, on_failed
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._pieces: list[_Piece] = []
@@ -156,14 +158,16 @@ class Writing:
                 except Exception as failed:
                     error = failed
             if error is not None:
-                self._fail(error)
+                self._fail(number, error if isinstance(error, Exception) else RuntimeError(str(error)))
         return all(one.settled for one in self._pieces)
 
-    def _fail(self, error: BaseException) -> None:
-        """Keep the first error, and stop the other pieces."""
+    def _fail(self, number: int, error: Exception) -> None:
+        """Report that a piece failed; where nobody wants to know of single pieces, it ends all of them."""
+        if self._on_failed is not None:
+            self._on_failed(number, error)
+            return
         with self._lock:
-            if self.error is None:
-                self.error = error if isinstance(error, Exception) else RuntimeError(str(error))
+            self.error = self.error or error
             for one in self._pieces:
                 one.stop()
         self.changed()

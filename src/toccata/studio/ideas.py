@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from toccata.errors import ArgumentError, RequestError, ToccataError, shown
 from toccata.events import BarBegun, Event, NoteAdded, NoteRemoved, PieceFinished, PieceRestarted
@@ -37,6 +37,8 @@ SAVED_EVERY = 1.0
 """Seconds after which the notes so far are saved."""
 _HIGHEST_SEED = 2**53 - MOST_IDEAS
 """What a page can say exactly."""
+_News: TypeAlias = "Event | Exception | None"
+"""What the thread of ideas hears of one: an event; why it failed; None: it is to be stopped, or all has come."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Ideas:
         self._library, self._decoders, self._hub = library, decoders, hub
         self.reporter = Reporter(library, decoders, hub)
         self._growing: dict[str, _Idea] = {}
-        self._events: queue.SimpleQueue[tuple[_Group, int, Event | str] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Group, int, _News] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ideas", daemon=True)
         self._thread.start()
 
@@ -130,7 +132,7 @@ class Ideas:
             return self._library.take(take)
         if idea.group.writing is not None:
             idea.group.writing.cancel(idea.number)
-        self._events.put((idea.group, idea.number, "stop"))
+        self._events.put((idea.group, idea.number, None))
         return idea.ended.result(timeout)
 
     def stop_all(self) -> None:
@@ -177,7 +179,8 @@ class Ideas:
                 call.song,
                 {**call.arguments, "n": n, "seed": seed},
                 on_event=lambda event: self._events.put((group, event.piece, event)),
-                on_done=lambda writing: self._events.put((group, -1, _why(writing))),
+                on_done=lambda writing: self._events.put((group, -1, writing.error)),
+                on_failed=lambda number, error: self._events.put((group, number, error)),
             )
         except ToccataError as error:
             for idea in group.ideas:
@@ -207,7 +210,7 @@ class Ideas:
                     self._save(idea)
                 due = time.monotonic() + EVERY
 
-    def _take_in_safely(self, group: _Group, number: int, event: Event | str) -> None:
+    def _take_in_safely(self, group: _Group, number: int, event: _News) -> None:
         """Take in an event; a fault ends the ideas that it is about, and no others."""
         try:
             self._take_in(group, number, event)
@@ -215,14 +218,13 @@ class Ideas:
             _LOG.exception("an event of an idea")
             for idea in group.ideas if number < 0 else [group.ideas[number]]:
                 if self._growing.pop(idea.take, None) is not None:
-                    message = error.message if isinstance(error, ToccataError) else f"{type(error).__name__}: {error}"
-                    idea.ended.set_exception(ToccataError(message))
+                    idea.ended.set_exception(ToccataError(_why(error)))
 
-    def _take_in(self, group: _Group, number: int, event: Event | str) -> None:
+    def _take_in(self, group: _Group, number: int, event: _News) -> None:
         if number < 0:  # all that will come has come
             for idea in group.ideas:
                 if idea.take in self._growing:
-                    self._end(idea, "failed" if event else "stopped", error=str(event) or None)
+                    self._end(idea, event if isinstance(event, Exception) else None)
             return
         idea = group.ideas[number]
         if idea.take not in self._growing:
@@ -243,7 +245,7 @@ class Ideas:
             self._finish(idea, event.music)
             return
         else:
-            self._end(idea, "stopped")
+            self._end(idea, event)
             return
         idea.changed = True
 
@@ -302,11 +304,12 @@ class Ideas:
         self._over(idea, done, "idea.finished")
         self.reporter.add(done, music)
 
-    def _end(self, idea: _Idea, state: str, error: str | None = None) -> None:
-        """Make a take of the notes so far."""
+    def _end(self, idea: _Idea, error: Exception | None = None) -> None:
+        """Make a take of the notes so far: of an idea that was stopped, or has failed."""
         self._send(idea)
-        if state == "failed" and not idea.grown.count:
-            self._failed(idea, error or "it failed")
+        why = None if error is None else _why(error)
+        if why is not None and not idea.grown.count:
+            self._failed(idea, why)
             return
         take = self._library.take(idea.take)
         try:
@@ -315,15 +318,15 @@ class Ideas:
             done = self._library.finish_take(
                 idea.take,
                 midi,
-                "failed" if state == "failed" else "stopped",
+                "stopped" if why is None else "failed",
                 notes=idea.grown.count,
                 outside=outside,
-                error=error,
+                error=why,
             )
         except ToccataError as failed:
-            self._failed(idea, error or failed.message)
+            self._failed(idea, why or failed.message)
             return
-        self._over(idea, done, "idea.failed" if state == "failed" else "idea.finished")
+        self._over(idea, done, "idea.finished" if why is None else "idea.failed")
 
     def _failed(self, idea: _Idea, message: str) -> None:
         done = self._library.change_take(idea.take, state="failed", growing=None, error=message)
@@ -387,11 +390,8 @@ def _title(verb: str, call: Call, number: int, n: int) -> str:
     return f"{verb.capitalize()} {where}" + (f", {number + 1}" if n > 1 else "")
 
 
-def _why(writing: Writing) -> str:
-    """Return why a verb failed, in a line; empty if it did not."""
-    error = writing.error
-    if error is None:
-        return ""
+def _why(error: Exception) -> str:
+    """Return why an idea failed, in a line."""
     if isinstance(error, ToccataError):
         return error.message
     return f"{type(error).__name__}: {' '.join(str(error).split())} (a fault in toccata)"
