@@ -21,7 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "studio"))
 
-from roll_page import Song, browser, bundle, why_not
+from browsers import browser
+from roll_page import Song, bundle, why_not
 
 QUARTER = 480
 BAR = 4 * QUARTER

@@ -23,7 +23,7 @@ from symusic import Note, Score, TimeSignature, Track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "studio"))
 
-from roll_page import browser, why_not
+from browsers import browser, why_not
 from walk import Process, Walk, opened
 
 QUARTER = 480

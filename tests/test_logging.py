@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import importlib.machinery
 import json
+import math
 import shlex
 import shutil
 import signal
@@ -17,12 +19,14 @@ from typing import Any
 
 import pytest
 
+import toccata
 from cli_support import call
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import MissingExtra, ToccataError
+from toccata.midi.read import read_score
 from toccata.recipes import load, restore
-from toccata.training import boards, log
+from toccata.training import boards, log, samples
 from toccata.training.boards import WandbLog
 from toccata.training.info import InfoLog
 from toccata.training.log import About, CsvLog, Evaluated
@@ -93,6 +97,47 @@ def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = Non
     recipe = load("toccata", [*TINY, "training.precision='fp32'", *settings])
     run = Run(recipe, out, None, lines.append, TorchBackend(), command="me")
     return run.train(corpus, run.tokenizer(corpus, lambda *_: None), report)
+
+
+# ---- samples
+
+
+def test_a_run_writes_music_with_the_best_weights_so_far(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "FIRST", 0.0)
+    monkeypatch.setattr(samples, "SHARE", 1e9)
+    out = tmp_path / "model"
+    settings = [*TINY, "training.precision='fp32'", "training.choose_sampling=false"]
+    toccata.train(corpus.folder, out, recipe="toccata", settings=settings)
+    made = samples.samples_of(out / "training")
+    with (out / "training" / "log.csv").open(encoding="utf-8") as table:
+        losses = {int(row["step"]): float(row["valid_loss"]) for row in csv.DictReader(table) if row["valid_loss"]}
+    best = [step for step in losses if losses[step] < min([math.inf, *(losses[s] for s in losses if s < step)])]
+    assert [samples.step_of(path) for path in made] == best
+    for path in made:
+        assert read_score(path).end() > 0
+    assert not (out / "training" / samples.DRAFT).exists()
+
+
+def test_samples_take_a_small_share_of_a_run(tmp_path: Path) -> None:
+    now, written = [0.0], list[Path]()
+
+    def write(_: Any, sample: Path) -> None:
+        sample.write_bytes(b"")
+        written.append(sample)
+        now[0] += 6
+
+    listening = samples.SampleLog(tmp_path, lambda *_: None, write, lambda: now[0])  # type: ignore[arg-type,return-value]
+    for step, seconds in enumerate((50, 101, 150, 290, 310, 320), 1):
+        now[0] = max(now[0], seconds)
+        listening.evaluation(found(step, best_step=step))
+    assert [samples.step_of(path) for path in written] == [2, 5]
+    now[0] = 9999
+    listening.evaluation(found(7, best_step=5))
+    assert len(written) == 2
+    samples.SampleLog(tmp_path, lambda *_: None, write).begin(About("again", 2, 8))  # type: ignore[arg-type,return-value]
+    assert samples.samples_of(tmp_path) == [written[0]]
 
 
 # ---- together

@@ -75,6 +75,7 @@ from toccata.training.threads import threads_that_wait_briefly
 if TYPE_CHECKING:
     from toccata.tokenizers.base import Tokenizer
     from toccata.training.backend import Backend
+    from toccata.training.log import Evaluated, Logger
     from toccata.training.loop import State
     from toccata.training.pipeline import Run
 
@@ -91,6 +92,7 @@ __all__ = [
 
 BackendName = Literal["torch", "jax"]
 Size = Literal["nano", "micro", "small", "base"]
+SAMPLE_BARS = 8
 VALID_BARS = 8
 VALID_PIECES = 8
 
@@ -280,10 +282,27 @@ def _taught(run: Run, source: Path, listener: Progress) -> tuple[Corpus, Tokeniz
         tokenizer,
         lambda step: listener.update("training", step.step, step.steps, str(step)),
         on_checkpoint=Publishing(run.out, listener.say),
+        more_loggers=_sample_log(run, corpus, tokenizer),
     )
     if state.stopped and run.is_main:
         listener.say(f"Stopped at step {state.step:,}: {state.stopped}.")
     return corpus, tokenizer, state
+
+
+def _sample_log(run: Run, corpus: Corpus, tokenizer: Tokenizer) -> list[tuple[str, Logger]]:
+    """Return the logger that writes music with the weights so far; none where they are no model of their own."""
+    if run.recipe.training.lora_rank:
+        return []
+    from toccata.training.loop import State
+    from toccata.training.samples import SampleLog
+
+    def write(draft: folder.ModelFolder, sample: Path) -> None:
+        load(draft.path).generate(bars=SAMPLE_BARS, seed=0)[0].save(sample, force=True)
+
+    def export(place: Path, found: Evaluated) -> folder.ModelFolder:
+        return run.export(corpus, tokenizer, State.at(found), place)
+
+    return [("samples", SampleLog(run.folder, export, write))]
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:

@@ -2,10 +2,10 @@
 
 import type {
   Diff,
+  Edit,
   IdeaRequest,
   LockedNote,
   Moved,
-  Operation,
   PieceState,
   PieceSummary,
   Report,
@@ -97,8 +97,8 @@ export class Api {
   deletePiece = (id: string): Promise<unknown> => this.json("DELETE", of("pieces", id));
   restorePiece = (id: string): Promise<unknown> => this.json("POST", of("pieces", id, "restore"));
 
-  edit = (id: string, seq: number, operations: Operation[], locks?: LockedNote[]): Promise<EditAnswer> =>
-    this.json("POST", of("pieces", id, "edits"), { seq, operations, ...(locks ? { locks } : {}) });
+  edit = (id: string, seq: number, edit: Edit): Promise<EditAnswer> =>
+    this.json("POST", of("pieces", id, "edits"), { seq, ...edit });
   undo = (id: string, seq: number): Promise<Moved> => this.json("POST", of("pieces", id, "undo"), { seq });
   redo = (id: string, seq: number): Promise<Moved> => this.json("POST", of("pieces", id, "redo"), { seq });
   goto = (id: string, seq: number, take: string): Promise<Moved> =>

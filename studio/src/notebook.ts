@@ -9,6 +9,7 @@ import { SongData } from "./music/song";
 import { adoptTheme, trackColour } from "./roll/theme";
 import "./roll/element";
 import { StudioPlayer } from "./sound/engine";
+import { PLAYER } from "./strings";
 
 interface File {
   name: string;
@@ -50,7 +51,7 @@ class Piece {
   private readonly player = new StudioPlayer();
   private readonly muted = new Set<string>();
   private readonly roll = document.createElement("toccata-roll");
-  private readonly play = button("play", "Play");
+  private readonly play = button("play", PLAYER.play);
   private readonly place = document.createElement("span");
   private frame = 0;
 
@@ -92,7 +93,7 @@ class Piece {
       const toggle = button("track", name);
       toggle.style.setProperty("--colour", trackColour(place));
       toggle.setAttribute("aria-pressed", "true");
-      toggle.title = "Click: heard or not";
+      toggle.title = PLAYER.heardOrNot;
       toggle.onclick = () => {
         if (!this.muted.delete(track)) this.muted.add(track);
         toggle.setAttribute("aria-pressed", String(!this.muted.has(track)));
@@ -129,7 +130,7 @@ class Piece {
 
   private show(): void {
     const { playing } = this.player.state;
-    this.play.textContent = playing ? "\u25a0 Stop" : "\u25b6 Play";
+    this.play.textContent = playing ? PLAYER.stop : PLAYER.play;
     this.move();
     cancelAnimationFrame(this.frame);
     if (playing) this.frame = requestAnimationFrame(() => this.step());
@@ -164,7 +165,7 @@ function button(kind: string, text: string): HTMLButtonElement {
 
 function download({ name, midi }: File): HTMLAnchorElement {
   const link = document.createElement("a");
-  link.textContent = "MIDI file";
+  link.textContent = PLAYER.file;
   link.download = `${name}.mid`;
   link.href = `data:audio/midi;base64,${midi}`;
   return link;

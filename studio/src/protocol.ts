@@ -41,6 +41,15 @@ export type Operation =
   | { type: "rename"; track: string; name: string }
   | { type: "tempo"; tick: number; quartersPerMinute: number };
 
+/** One gesture: one step of undo. */
+export interface Edit {
+  operations: Operation[];
+  /** All that is locked after it, where that has changed. */
+  locks?: LockedNote[];
+  /** It was played: then it is a take of its own. */
+  recorded?: true;
+}
+
 export type Verb = "continue" | "infill" | "accompany" | "vary" | "harmonise" | "generate";
 export type TakeState = "growing" | "finished" | "stopped" | "failed";
 
@@ -148,7 +157,8 @@ export interface Training {
   secondsLeft: number | null;
   /** Step, loss of training, loss on held-out pieces or null. */
   curve: [step: number, train: number | null, held: number | null][];
-  samples: string[];
+  /** Music of its own: with the step after which it was written; null: by the finished model. */
+  samples: { url: string; step: number | null }[];
   error: string | null;
 }
 

@@ -1,4 +1,9 @@
-/** All English of the page. */
+/**
+ * All English of the page, the roll and the sound; another language is another file like this.
+ *
+ * What the page alone says is `T`; the rest is in constants of their own, as the notebook's script has no more of them
+ * than it shows.
+ */
 
 import type { Verb } from "./protocol";
 
@@ -303,6 +308,10 @@ export const T = {
     meter: "Meter",
     create: "Create",
     none: "No pieces yet.",
+    write: "Write something",
+    writeHint: "No MIDI file at hand? Let the model begin:",
+    style: "Style",
+    anyStyle: "any style",
     bars: (n: number) => count(n, "bar"),
     rename: "Rename",
     delete: "Delete",
@@ -338,7 +347,9 @@ export const T = {
     uploading: (done: number, all: number) => `${done} of ${all} files copied`,
     noMusic: "No music for training yet.",
     left: (text: string) => `${text} left`,
+    listen: "Listen:",
     sample: (n: number) => `Sample ${n}`,
+    sampleAt: (step: number) => `Step ${step}`,
     loss: "loss",
     held: "held-out pieces",
     train_: "training",
@@ -444,3 +455,114 @@ export const T = {
         ? count(Math.round(seconds / 60), "minute")
         : `${(seconds / 3600).toFixed(1)} hours`,
 };
+
+/** What the parts of the roll are called, and its edits. */
+export const ROLL = {
+  notes: "Notes",
+  roll: "piano roll",
+  noNote: "no note chosen",
+  velocity: "velocity",
+  move: "Move",
+  copy: "Copy",
+  stretch: "Stretch",
+  shorten: "Shorten",
+  remove: "Delete",
+  draw: "Draw",
+  cut: "Cut",
+  paste: "Paste",
+  duplicate: "Duplicate",
+  quantise: "Quantise",
+  louder: "Louder",
+  softer: "Softer",
+  changeVelocity: "Change velocity",
+  edited: (verb: string, notes: number): string => (notes === 1 ? `${verb} a note` : `${verb} ${notes} notes`),
+} as const;
+
+/** How a note is described: "C4, bar 3 beat 2, half a beat, 2 of 40". */
+export const NOTE = {
+  drum: (pitch: number) => `drum ${pitch}`,
+  place: (bar: number, beat: number, rest: string) => `bar ${bar} beat ${beat}${rest ? ` and ${rest}` : ""}`,
+  number: (number: number, total: number) => `${number} of ${total}`,
+  track: (number: number) => `track ${number}`,
+  selected: "selected",
+  locked: "locked",
+  beats: (beats: number) => `${beats} beats`,
+  partsOfBeat: [
+    [0.25, "a quarter"],
+    [1 / 3, "a third"],
+    [0.5, "a half"],
+    [2 / 3, "two thirds"],
+    [0.75, "three quarters"],
+  ],
+  lengths: [
+    [0.125, "an eighth of a beat"],
+    [0.25, "a quarter of a beat"],
+    [1 / 3, "a third of a beat"],
+    [0.5, "half a beat"],
+    [2 / 3, "two thirds of a beat"],
+    [0.75, "three quarters of a beat"],
+    [1, "1 beat"],
+  ],
+} as const;
+
+/** General MIDI's instruments, by program and divided by bars; and those that are offered first. */
+export const INSTRUMENT = {
+  names:
+    "Grand piano|Bright piano|Electric grand|Honky-tonk piano|Electric piano 1|Electric piano 2|Harpsichord|Clavinet|" +
+    "Celesta|Glockenspiel|Music box|Vibraphone|Marimba|Xylophone|Tubular bells|Dulcimer|" +
+    "Drawbar organ|Percussive organ|Rock organ|Church organ|Reed organ|Accordion|Harmonica|Bandoneon|" +
+    "Nylon guitar|Steel guitar|Jazz guitar|Clean guitar|Muted guitar|Overdriven guitar|Distorted guitar|Guitar harmonics|" +
+    "Acoustic bass|Fingered bass|Picked bass|Fretless bass|Slap bass 1|Slap bass 2|Synth bass 1|Synth bass 2|" +
+    "Violin|Viola|Cello|Contrabass|Tremolo strings|Pizzicato strings|Harp|Timpani|" +
+    "Strings|Slow strings|Synth strings 1|Synth strings 2|Choir aahs|Voice oohs|Synth voice|Orchestra hit|" +
+    "Trumpet|Trombone|Tuba|Muted trumpet|French horn|Brass section|Synth brass 1|Synth brass 2|" +
+    "Soprano sax|Alto sax|Tenor sax|Baritone sax|Oboe|English horn|Bassoon|Clarinet|" +
+    "Piccolo|Flute|Recorder|Pan flute|Blown bottle|Shakuhachi|Whistle|Ocarina|" +
+    "Square lead|Saw lead|Calliope lead|Chiff lead|Charang lead|Voice lead|Fifths lead|Bass and lead|" +
+    "New age pad|Warm pad|Polysynth pad|Choir pad|Bowed pad|Metallic pad|Halo pad|Sweep pad|" +
+    "Rain|Soundtrack|Crystal|Atmosphere|Brightness|Goblins|Echoes|Sci-fi|" +
+    "Sitar|Banjo|Shamisen|Koto|Kalimba|Bagpipe|Fiddle|Shanai|" +
+    "Tinkle bell|Agogo|Steel drums|Woodblock|Taiko|Melodic tom|Synth drum|Reverse cymbal|" +
+    "Fret noise|Breath noise|Seashore|Bird|Telephone|Helicopter|Applause|Gunshot",
+  program: (program: number) => `Program ${program}`,
+  drums: "Drums",
+  bass: "Bass",
+  piano: "Piano",
+  strings: "Strings",
+  guitar: "Guitar",
+  cello: "Cello",
+  flute: "Flute",
+  choir: "Choir",
+} as const;
+
+/** The short names of General MIDI's drums. */
+export const DRUM_NAMES: Readonly<Record<number, string>> = {
+  35: "Low kick", 36: "Kick", 37: "Side stick", 38: "Snare", 39: "Clap", 40: "Snare 2", 41: "Floor tom 2",
+  42: "Closed hat", 43: "Floor tom", 44: "Pedal hat", 45: "Low tom", 46: "Open hat", 47: "Mid tom 2", 48: "Mid tom",
+  49: "Crash", 50: "High tom", 51: "Ride", 52: "China", 53: "Ride bell", 54: "Tambourine", 55: "Splash", 56: "Cowbell",
+  57: "Crash 2", 58: "Vibraslap", 59: "Ride 2", 60: "High bongo", 61: "Low bongo", 62: "Mute conga", 63: "High conga",
+  64: "Low conga", 65: "High timbale", 66: "Low timbale", 67: "High agogo", 68: "Low agogo", 69: "Cabasa", 70: "Maracas",
+  71: "Short whistle", 72: "Long whistle", 73: "Short guiro", 74: "Long guiro", 75: "Claves", 76: "High block",
+  77: "Low block", 78: "Mute cuica", 79: "Open cuica", 80: "Mute triangle", 81: "Triangle",
+};
+
+/** What the sound says where it cannot do something. */
+export const SOUND = {
+  noMidi: "No WebMIDI here: record in Chrome, Edge or Firefox, at the address 127.0.0.1 or over https.",
+  midiRefused: "The browser does not let this page use MIDI keyboards: allow it beside the address.",
+  tooLong: (minutes: number, most: number) => `The piece lasts ${minutes} minutes: at most ${most} are rendered.`,
+  noSoundFont: (name: string) => `${name} is no SoundFont: choose an .sf2 or .sf3 file.`,
+  soundFontsHere: "SoundFonts are played at the address 127.0.0.1 or over https only; the built-in sound goes on.",
+  noInstruments: "there are no instruments in it",
+  unusable: (name: string, why: string | undefined) =>
+    `${name} cannot be used as a SoundFont: ${why ?? "it is broken"}`,
+  notPlayed: "SoundFonts are not played here",
+} as const;
+
+/** The player of a notebook, and of a piece that is saved as one page. */
+export const PLAYER = {
+  play: "\u25b6 Play",
+  stop: "\u25a0 Stop",
+  heardOrNot: "Click: heard or not",
+  file: "MIDI file",
+} as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ApiError, ServerGone } from "../src/api";
 import { Outbox, type OutboxOptions } from "../src/app/outbox";
-import type { Operation } from "../src/protocol";
+import type { Edit, Operation } from "../src/protocol";
 
 class Memory {
   readonly values = new Map<string, string>();
@@ -10,7 +10,7 @@ class Memory {
   removeItem = (key: string): void => void this.values.delete(key);
 }
 
-const rename = (name: string): Operation[] => [{ type: "rename", track: "t", name }];
+const rename = (name: string): Edit => ({ operations: [{ type: "rename", track: "t", name }] });
 const nameOf = (operations: Operation[]): string => (operations[0]?.type === "rename" ? operations[0].name : "");
 
 function outbox(send: (name: string) => Promise<void>, store = new Memory(), more: Partial<OutboxOptions> = {}) {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import browsers
 from symusic import Score
 
 from toccata.midi.bars import bar_map
@@ -17,26 +14,15 @@ from toccata.midi.read import read_score
 
 STUDIO = Path(__file__).parents[2] / "studio"
 ESBUILD = STUDIO / "node_modules" / ".bin" / "esbuild"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 Song = dict[str, Any]
 
 
-def chromium() -> str | None:
-    """The path of a Chromium on this machine: of the variable CHROMIUM, or on the PATH."""
-    named = os.environ.get("CHROMIUM")
-    return named or next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-
-
 def why_not() -> str | None:
     """Why the roll cannot be tried in a browser here, or None."""
-    try:
-        import playwright.sync_api  # noqa: F401
-    except ImportError:
-        return "the Python package playwright is not installed"
     if not ESBUILD.exists():
         return "studio/node_modules is missing: run npm ci in studio/"
-    return None if chromium() else "no Chromium found: install one, or name it in the variable CHROMIUM"
+    return browsers.why_not()
 
 
 def bundle(folder: Path) -> Path:
@@ -76,16 +62,3 @@ def song_of(midi: Path) -> Song:
         "bars": [int(tick) for tick in bars.starts],
         "tracks": tracks,
     }
-
-
-@contextmanager
-def browser() -> Iterator[Any]:
-    """A Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        running = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        try:
-            yield running
-        finally:
-            running.close()

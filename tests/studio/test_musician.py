@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roll_page import browser, why_not
+from browsers import browser, why_not
 from walk import Process, Walk, opened
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")

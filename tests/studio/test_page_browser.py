@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import browsers
 import pytest
 from symusic import Note, Score, Tempo, Track
 
@@ -15,7 +16,6 @@ from toccata.piece import Piece, Pieces
 
 STUDIO = Path(__file__).parents[2] / "studio"
 SCRIPT = Path(__file__).parents[2] / "src" / "toccata" / "render" / "notebook.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = '</script><img src="https://example.org/x" onerror="window.broken = 1">'
 
 
@@ -31,14 +31,10 @@ def piece() -> Piece:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+    if reason := browsers.why_not():
+        pytest.skip(reason)
+    with browsers.browser(browsers.AT_ONCE) as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from roll_page import Song, browser, bundle, why_not
+from browsers import browser
+from roll_page import Song, bundle, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 

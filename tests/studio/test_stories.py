@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import browsers
 import pytest
 import uvicorn
 from studio_support import TOKEN, notes_of, two_hands
@@ -18,7 +18,6 @@ from toccata.server.settings import ServerSettings
 from toccata.studio.app import PAGE, studio_app
 from toccata.studio.studio import Studio
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 APP = "document.querySelector('toccata-studio')"
 STUDIO = f"{APP}.studio"
 ROLL = f"{APP}.shadowRoot.querySelector('toccata-stage').shadowRoot.querySelector('toccata-roll')"
@@ -54,15 +53,12 @@ class Server:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no Chromium is installed")
+    if reason := browsers.why_not():
+        pytest.skip(reason)
     if not (PAGE / "index.html").is_file():
         pytest.skip("the page is not built")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browsers.browser() as running:
+        yield running
 
 
 @pytest.fixture
@@ -270,6 +266,62 @@ def test_two_windows_show_the_same(open_page: Callable[..., Any], server: Server
     pitches = "song.tracks[0].notes.pitch"
     until(other, f"{STUDIO}.{pitches}[0] === 72")
     other.get_by_text("changed in another window").wait_for()
+
+
+KEYBOARD = """() => {
+  const input = { id: "1", name: "Keys", manufacturer: "", state: "connected", onmidimessage: null };
+  navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", input]]), onstatechange: null });
+  window.strike = (...data) =>
+    input.onmidimessage({ data: new Uint8Array(data), timeStamp: performance.now() });
+}"""
+"""A MIDI keyboard, as the browser would have it: the narrowest place where there is none here."""
+
+
+def test_what_is_played_becomes_a_take_of_its_own(open_page: Callable[..., Any], server: Server) -> None:
+    page = open_page()
+    drop(page, two_hands())
+    page.evaluate(KEYBOARD)
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("r")
+    until(page, f"{STUDIO}.recording.active")
+    until(page, f"{STUDIO}.playing.player.position() > 0")
+    page.evaluate("() => strike(0x90, 61, 100)")
+    until(page, f"{STUDIO}.playing.player.position() > 300")
+    page.evaluate("() => strike(0x80, 61, 0)")
+    page.keyboard.press("r")
+    saved(page)
+    piece = piece_of(server)
+    played = next(take for take in piece["takes"] if take["kind"] == "recording")
+    assert (played["id"], played["notes"], played["title"]) == (piece["take"], 1, "Recording")
+    assert 61 in [note[3] for note in notes_of(piece["song"])]
+    page.get_by_text("Recording").first.wait_for()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Shift+ArrowUp")
+    saved(page)
+    assert piece_of(server)["take"] != played["id"]
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    saved(page)
+    until(page, f"!{STUDIO}.song.tracks[0].notes.pitch.includes(61)")
+
+
+def test_without_any_file_two_clicks_bring_music(open_page: Callable[..., Any], server: Server) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Write something").click()
+    all_finished(page, 3)
+    page.keyboard.press("Enter")
+    until(page, f"{STUDIO}.song.tracks.length > 0")
+    saved(page)
+    piece = piece_of(server)
+    assert next(take for take in piece["takes"] if take["id"] == piece["take"])["verb"] == "generate"
+    page.get_by_text("Write bars 1-8").first.wait_for()
+
+
+def test_a_key_before_the_library_opens_is_not_overridden(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.keyboard.press("Escape")
+    page.evaluate(f"() => {{ {STUDIO}.set({{ dialog: 'new' }}); return {STUDIO}.openLast(); }}")
+    assert page.get_by_role("dialog", name="New piece").is_visible()
 
 
 def test_new_music_fills_an_empty_piece(open_page: Callable[..., Any], server: Server) -> None:

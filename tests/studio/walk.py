@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from roll_page import chromium
-
 BEGUN = re.compile(r"http://\S+#token=\S+")
 FIRST = 30_000
 """Milliseconds to wait for what takes a moment: the whole suite may run beside it."""
@@ -173,4 +171,4 @@ def opened(run: Any, process: Process, **options: Any) -> Walk:
 
 Opened = Callable[..., Walk]
 
-__all__ = ["Opened", "Process", "Walk", "chromium", "free_port", "opened"]
+__all__ = ["Opened", "Process", "Walk", "free_port", "opened"]

@@ -37,8 +37,8 @@ class Writing:
         model: The model that writes; None until it is planned.
         cancelled: Whether all of it was stopped.
         error: The exception that ended it; None: none did.
-        result: The pieces, in the plan's order; those that were finished if it was stopped or pieces failed alone, empty
-            if all of it failed.
+        result: The pieces, in the plan's order; those that were finished if it was stopped or pieces failed alone,
+            empty if all of it failed.
         numbers: For each piece of the result, the number that its events have.
         remarks: What is to be said of the music that was sent: what is missing in it, or is not used.
         submitted: When it was submitted, in seconds of ``time.monotonic``.

@@ -31,7 +31,13 @@ class Editor:
         self._library, self._store = library, library.store
 
     def edit(
-        self, piece: str, seq: int, operations: Sequence[Operation], locks: Sequence[LockedNote] | None = None
+        self,
+        piece: str,
+        seq: int,
+        operations: Sequence[Operation],
+        locks: Sequence[LockedNote] | None = None,
+        *,
+        recorded: bool = False,
     ) -> dict[str, Any]:
         """Apply one gesture: one step of undo.
 
@@ -40,6 +46,7 @@ class Editor:
             seq: What the page's piece had.
             operations: The edit.
             locks: The locked notes after it; None: they are the same.
+            recorded: Whether it was played: then it is a take of its own.
 
         Returns:
             The answer for the page; with ``song`` where the page could not know the result.
@@ -54,12 +61,14 @@ class Editor:
             midi = apply(before.midi, operations, strict=True)
             after = open_song(midi)
             take = self._library.take(state.take)
-            new = State(take.id, state.cursor + 1) if self._is_open(take, state) else State(new_id(), 1)
+            goes_on = not recorded and self._is_open(take, state)
+            new = State(take.id, state.cursor + 1) if goes_on else State(new_id(), 1)
+            played = sum(len(one.get("add", ())) for one in operations) if recorded else None
             changed = _lock_changes(self._library.locks(piece), locks)
 
             def write(db: sqlite3.Connection) -> None:
                 if new.take != take.id:
-                    _insert_edits(db, new.take, row, state)
+                    _insert_edits(db, new.take, row, state, played=played)
                 _insert_edit(db, new, operations, changed)
                 if locks is not None:
                     write_locks(db, piece, locks)
@@ -295,11 +304,22 @@ def _refuse_no_music(take: Take, piece: str) -> None:
 
 
 def _insert_edits(
-    db: sqlite3.Connection, name: str, piece: PieceRow, state: State, title: str = "Edits", verb: str | None = None
+    db: sqlite3.Connection,
+    name: str,
+    piece: PieceRow,
+    state: State,
+    title: str = "Edits",
+    verb: str | None = None,
+    played: int | None = None,
 ) -> None:
+    """Insert a take of edits: a burst of them, an idea that is put into a piece, or a recording of so many notes."""
+    burst = verb is None and played is None
+    about: dict[str, Any] = {"kind": "edit", "title": title, "verb": verb}
+    if played is not None:
+        about = {"kind": "recording", "title": "Recording", "notes": played}
     insert_take(
-        db, id=name, piece=piece.id, parent=state.take, parent_cursor=state.cursor, kind="edit", state="finished",
-        title=title, verb=verb, last_edit=time.time() if verb is None else 0.0,
+        db, id=name, piece=piece.id, parent=state.take, parent_cursor=state.cursor, state="finished",
+        last_edit=time.time() if burst else 0.0, **about,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from toccata.errors import ToccataError
 from toccata.studio.folders import explained, new_folder, plain_name, renamed_folder, save
 from toccata.studio.music import Music
-from toccata.studio.rows import LockedNote, PieceRow, State, Take, TakeStatus, insert_take, new_id, write_locks
+from toccata.studio.rows import EDITS, LockedNote, PieceRow, State, Take, TakeStatus, insert_take, new_id, write_locks
 from toccata.studio.song import Song, open_song
 from toccata.studio.store import DATABASE, Store
 
@@ -182,7 +182,7 @@ class Library:
 
     def end_of(self, take: Take) -> State:
         """Return the state of a take with all its edits."""
-        return State(take.id, self.music.edits(take.id) if take.kind == "edit" else 0)
+        return State(take.id, self.music.edits(take.id) if take.is_edits else 0)
 
     def take_song(self, take: Take) -> Song:
         """Return the music of a take with all its edits."""
@@ -245,17 +245,14 @@ class Library:
                 with suppress(ToccataError):
                     self._write(name)
                     self.on_take(self.take(name))
-        rows = self.store.do(
-            lambda db: db.execute(
-                "SELECT id FROM take WHERE kind = 'edit' AND file IS NULL AND last_edit <= ?", (time.time() - idle,)
-            ).fetchall()
-        )
+        open_edits = "SELECT id FROM take WHERE kind IN (?, ?) AND file IS NULL AND last_edit <= ?"
+        rows = self.store.do(lambda db: db.execute(open_edits, (*EDITS, time.time() - idle)).fetchall())
         for row in rows:
             self.close_edits(row["id"])
 
     def is_closed(self, take: Take) -> bool:
         """Whether edits go into a take no more."""
-        return take.kind != "edit" or take.file is not None or take.id in self._waiting
+        return not take.is_edits or take.file is not None or take.id in self._waiting
 
     def close_edits(self, name: str) -> None:
         """Write the file of an edit take; what is edited from now on is another take."""

@@ -40,7 +40,7 @@ class Music:
         here = state
         while (midi := self._known(here)) is None:  # go back to what is known; a loop, as chains may be long
             take = self.take(here.take)
-            if take.kind == "edit" and take.origin is not None:
+            if take.is_edits and take.origin is not None:
                 waiting.append(here)
                 here = take.origin
             elif take.state in ("failed", "growing") and take.origin is not None:
@@ -88,7 +88,7 @@ class Music:
                 self._cache.move_to_end(state)
                 return midi
         take = self.take(state.take)
-        if take.kind == "edit" and state.cursor != self.edits(take.id):
+        if take.is_edits and state.cursor != self.edits(take.id):
             return None
         midi = self.unsaved.get(take.id)
         if midi is None and take.file is not None:

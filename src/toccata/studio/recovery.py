@@ -84,7 +84,7 @@ def _stopped(library: Library, take: Take) -> str:
 def _compare(library: Library, take: Take) -> None:
     """Note whether a take's file is there; that of edits is written again."""
     there = _path(library, take).is_file()
-    if not there and take.kind == "edit":
+    if not there and take.is_edits:
         with suppress(ToccataError):
             library.finish_take(take.id, library.music.of(library.end_of(take)), "finished")
     elif not there and take.error != MISSING:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["import", "edit", "idea", "recording"]
+EDITS: tuple[Kind, ...] = ("edit", "recording")
+"""Takes that are edits on top of another one; a recording is one edit, and no other goes into its take."""
 TakeStatus = Literal["growing", "finished", "stopped", "failed"]
 
 
@@ -96,6 +98,11 @@ class Take:
             None if row["request"] is None else json.loads(row["request"]), row["batch"], row["model"], row["seed"],
             row["notes"], row["outside"], row["error"], row["deleted"], row["growing"], row["last_edit"],
         )  # fmt: skip
+
+    @property
+    def is_edits(self) -> bool:
+        """Whether its music is that of its parent with edits on top."""
+        return self.kind in EDITS
 
     @property
     def origin(self) -> State | None:

@@ -138,7 +138,8 @@ class Studio:
         if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
             raise ArgumentError("operations must be a list of objects")
         locks = None if body.get("locks") is None else _locks(body["locks"])
-        return self._changed(piece, self.editor.edit(piece, _seq(body), operations, locks))
+        recorded = body.get("recorded") is True
+        return self._changed(piece, self.editor.edit(piece, _seq(body), operations, locks, recorded=recorded))
 
     def move(self, piece: str, how: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Undo, redo, go to a take, or take an idea."""

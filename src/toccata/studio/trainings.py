@@ -15,6 +15,7 @@ from typing import Any
 
 from toccata import api
 from toccata.errors import ArgumentError, MissingExtra, RequestError, ToccataError, shown
+from toccata.folder import TRAINING
 from toccata.server.decoding import Decoders, Writing
 from toccata.studio import process
 from toccata.studio.curve import Curve
@@ -23,6 +24,7 @@ from toccata.studio.hub import Hub
 from toccata.studio.library import Library
 from toccata.studio.musicfolders import MusicFolders
 from toccata.studio.rows import new_id
+from toccata.training.samples import samples_of, step_of
 
 _EVERY = 1.0
 _PATIENCE = 20.0
@@ -152,10 +154,10 @@ class Trainings:
         Raises:
             ToccataError: There is none.
         """
-        path = self._place(self._row(name).id) / f"sample-{number}.mid"
-        if not path.is_file():
+        found = self._samples(self._row(name))
+        if not 1 <= number <= len(found):
             raise ToccataError("there is no such sample piece", kind="not-found")
-        return path
+        return found[number - 1][0]
 
     # -- processes -----------------------------------------------------------------------------------------------------
 
@@ -267,7 +269,7 @@ class Trainings:
 
     def _tell(self, name: str, only_news: bool = False) -> dict[str, Any]:
         training = self._shown(self._row(name))
-        news = [*training["curve"][-1:], training["state"]]
+        news = [*training["curve"][-1:], training["state"], len(training["samples"])]
         if not only_news or self._seen.get(name) != news:
             self._seen[name] = news
             self._hub.publish({"type": "training", "training": training})
@@ -281,7 +283,6 @@ class Trainings:
         error = row.error
         if row.state == "paused" and not self._out(row.name).exists():
             error = _GONE
-        samples = len(list(self._place(row.id).glob("sample-*.mid")))
         return {
             "id": row.id,
             "name": row.name,
@@ -291,12 +292,23 @@ class Trainings:
             "done": 1.0 if row.state == "finished" else share,
             "secondsLeft": left,
             "curve": points,
-            "samples": [f"/studio/trainings/{row.id}/samples/{number}.mid" for number in range(1, samples + 1)],
+            "samples": [
+                {"url": f"/studio/trainings/{row.id}/samples/{number}.mid", "step": step}
+                for number, (_, step) in enumerate(self._samples(row), 1)
+            ],
             "error": error,
         }
 
+    def _samples(self, row: _Row) -> list[tuple[Path, int | None]]:
+        """Return the sample pieces: those written meanwhile, with their steps, and those of the finished model."""
+        meanwhile = [(path, step_of(path)) for path in samples_of(self._training(row))]
+        return [*meanwhile, *((path, None) for path in sorted(self._place(row.id).glob("sample-*.mid")))]
+
     def _curve(self, row: _Row) -> Curve:
-        return self._curves.setdefault(row.id, Curve(self._out(row.name) / "training" / "log.csv"))
+        return self._curves.setdefault(row.id, Curve(self._training(row) / "log.csv"))
+
+    def _training(self, row: _Row) -> Path:
+        return self._out(row.name) / TRAINING
 
     def _out(self, name: str) -> Path:
         return self._library.folder / "models" / name

@@ -83,8 +83,13 @@ class Loggers:
             self._say(f"{name} is left out from here on; all else goes on ({reason})")
 
 
-def loggers(folder: Path, options: TrainOptions, say: Callable[[str], None] | None = None) -> Loggers:
-    """Return the loggers of a run whose ``training`` folder this is.
+def loggers(
+    folder: Path,
+    options: TrainOptions,
+    say: Callable[[str], None] | None = None,
+    more: Sequence[tuple[str, Logger]] = (),
+) -> Loggers:
+    """Return the loggers of a run whose ``training`` folder this is, and ``more``.
 
     Always a CSV, an info page and a plot of the loss; TensorBoard where it is installed; Weights & Biases only where
     the recipe sets ``training.wandb``.
@@ -94,6 +99,7 @@ def loggers(folder: Path, options: TrainOptions, say: Callable[[str], None] | No
         ("log.csv", CsvLog(table)),
         ("info.txt", InfoLog(folder / "info.txt")),
         ("loss.png", PlotLog(table, folder / "loss.png")),
+        *more,
     ]
     if has_tensorboard():
         chosen.append(("TensorBoard", TensorBoardLog(folder / "tensorboard")))

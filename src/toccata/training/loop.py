@@ -21,7 +21,7 @@ from toccata.files import write_json
 from toccata.training import checkpoint, log
 from toccata.training.backend import Learner
 from toccata.training.finite import diverged, infinite
-from toccata.training.log import About, Evaluated
+from toccata.training.log import About, Evaluated, Logger
 from toccata.training.loggers import FULL, Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
@@ -69,6 +69,13 @@ class State:
         """Return the state saved in a checkpoint; older versions wrote ``evals_since_best`` as ``stale``."""
         return cls(**{"evals_since_best" if name == "stale" else name: value for name, value in saved.items()})
 
+    @classmethod
+    def at(cls, found: Evaluated) -> State:
+        """Return what is known of a state from an evaluation."""
+        return cls(
+            found.steps, found.step, found.tokens, found.seconds, found.best_loss, found.best_step, found.best_step
+        )
+
 
 @dataclass(frozen=True)
 class Step:
@@ -109,6 +116,7 @@ class Trainer:
         facts: The run's recipe, data, model and machine for its logs, by section and name.
         say: Called with each message for the user, e.g. about a logger that fails.
         on_checkpoint: Called on the main process after a checkpoint was written from which the run can be resumed.
+        more_loggers: Further loggers of the main process, each with its name.
         batch: Rows per step, over all processes.
         most_steps: The run has no more steps than this, whatever the options say; None: any number.
     """
@@ -125,11 +133,13 @@ class Trainer:
         facts: Mapping[str, Mapping[str, Any]] | None = None,
         say: Callable[[str], None] | None = None,
         on_checkpoint: Callable[[], None] | None = None,
+        more_loggers: Sequence[tuple[str, Logger]] = (),
         batch: int = 0,
         most_steps: int | None = None,
     ) -> None:
         self.learner, self.options, self.folder, self.report, self.say = learner, options, folder, report, say
         self.facts, self.on_plan, self.on_checkpoint = facts or {}, on_plan, on_checkpoint
+        self.more_loggers = more_loggers
         self._most = most_steps or sys.maxsize
         self.state = State(steps=min(options.steps, self._most), batch=batch, identity=identity or {})
         self._saved: int | None = None  # the step of the checkpoint on disk
@@ -147,7 +157,9 @@ class Trainer:
         if self.state.step >= self.state.steps or self.state.stopped:
             return self.state
         self._say_start(resumed)
-        logs = loggers(self.folder, self.options, self.say) if self.learner.is_main else Loggers(())
+        logs = Loggers(())
+        if self.learner.is_main:
+            logs = loggers(self.folder, self.options, self.say, self.more_loggers)
         try:
             with Stop() as stop:
                 if not resumed:

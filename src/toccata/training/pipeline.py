@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from toccata.training.boards import require_wandb
 from toccata.training.compute import Compute
 from toccata.training.export import export, load_weights
 from toccata.training.info import machine
+from toccata.training.log import Logger
 from toccata.training.loop import State, Step, Trainer
 from toccata.training.options import FEWEST, TrainOptions
 from toccata.training.share import rows_a_step, rows_of, shared
@@ -214,6 +215,7 @@ class Run:
         tokenizer: Tokenizer,
         report: Callable[[Step], None],
         on_checkpoint: Callable[[], None] | None = None,
+        more_loggers: Sequence[tuple[str, Logger]] = (),
     ) -> State:
         """Train to the end, from the last checkpoint if there is one.
 
@@ -222,6 +224,7 @@ class Run:
             tokenizer: Its tokenizer.
             report: Called with each step, on the main process.
             on_checkpoint: Called after each checkpoint from which the run can be resumed.
+            more_loggers: Further loggers of the main process, each with its name.
 
         Raises:
             CorpusError: The corpus has no training pieces.
@@ -248,6 +251,7 @@ class Run:
             facts=self._facts(corpus, tokenizer, config, options),
             say=self.say,
             on_checkpoint=on_checkpoint,
+            more_loggers=more_loggers,
             batch=rows_a_step(options, self.backend.devices),
             most_steps=most,
         )
@@ -460,7 +464,7 @@ class Run:
         _, arrays = checkpoint.load(best if best.exists() else self.folder / checkpoint.LAST)
         return checkpoint.part(arrays, checkpoint.MODEL)
 
-    def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State) -> folder.ModelFolder:
-        """Write the model folder with the best weights."""
+    def export(self, corpus: Corpus, tokenizer: Tokenizer, state: State, out: Path | None = None) -> folder.ModelFolder:
+        """Write the model folder with the best weights, or one elsewhere with the best so far."""
         config, _ = self._start(tokenizer)
-        return export(self.out, config, self.trained(), tokenizer, self.about(corpus, state), card="")
+        return export(out or self.out, config, self.trained(), tokenizer, self.about(corpus, state), card="")

@@ -15,6 +15,7 @@ import {
   useBuiltInSound,
   useLibrarySound,
   useSoundFont,
+  writeNew,
 } from "./files";
 
 export class Dialogs extends Part {
@@ -120,6 +121,10 @@ export class Dialogs extends Part {
         gap: 4px;
         flex: none;
         align-items: start;
+      }
+      form.first {
+        display: flex;
+        margin-top: 12px;
       }
       .pieces {
         list-style: none;
@@ -344,11 +349,37 @@ export class Dialogs extends Part {
         <button class="outlined" @click=${() => void this.openFile()}>${T.library.open}</button>
         <span class="muted small">${T.library.drop}</span>
       </div>
+      ${this.writing()}
       ${pieces.length === 0 ? html`<p class="muted">${T.library.none}</p>` : nothing}
       <ul class="pieces">
         ${pieces.map((piece) => this.piece(piece))}
       </ul>
       <p class="muted small">${T.library.folder(studio.server?.library ?? "")}</p>`;
+  }
+
+  /** The first step of someone without a MIDI file. */
+  private writing(): TemplateResult | typeof nothing {
+    const { studio } = this;
+    const { model } = studio;
+    if (!model?.verbs.includes("generate")) return nothing;
+    return html`<form
+      class="row wrap first"
+      @submit=${(event: SubmitEvent) => {
+        event.preventDefault();
+        void writeNew(studio, String(new FormData(event.target as HTMLFormElement).get("style") ?? ""));
+      }}
+    >
+      <span class="muted small">${T.library.writeHint}</span>
+      ${
+        model.styles.length === 0
+          ? nothing
+          : html`<select name="style" aria-label=${T.library.style}>
+              <option value="">${T.library.anyStyle}</option>
+              ${model.styles.map((style) => html`<option>${style}</option>`)}
+            </select>`
+      }
+      <button class="outlined" type="submit">${icon("pencil")}${T.library.write}</button>
+    </form>`;
   }
 
   private piece(piece: PieceSummary): TemplateResult {

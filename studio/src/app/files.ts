@@ -58,6 +58,14 @@ export async function newPiece(studio: Studio, title: string, tempo: number, met
   });
 }
 
+/** Begin a piece with ideas for it, in a style that the model knows or in any. */
+export async function writeNew(studio: Studio, style: string): Promise<void> {
+  await newPiece(studio, "", 100, [4, 4]);
+  if (!studio.piece || studio.view.dialog !== null) return; // it could not be made
+  studio.set({ options: { ...studio.view.options, style } });
+  studio.press("continue");
+}
+
 export async function renamePiece(studio: Studio, id: string, title: string): Promise<void> {
   const name = title.trim();
   if (name === "") return studio.changed();

@@ -1,30 +1,14 @@
-/** The names of General MIDI's instruments, and the few one adds most often. */
+/** Instruments by their names, and the few one adds most often. */
 
-const NAMES =
-  "Grand piano|Bright piano|Electric grand|Honky-tonk piano|Electric piano 1|Electric piano 2|Harpsichord|Clavinet|" +
-  "Celesta|Glockenspiel|Music box|Vibraphone|Marimba|Xylophone|Tubular bells|Dulcimer|" +
-  "Drawbar organ|Percussive organ|Rock organ|Church organ|Reed organ|Accordion|Harmonica|Bandoneon|" +
-  "Nylon guitar|Steel guitar|Jazz guitar|Clean guitar|Muted guitar|Overdriven guitar|Distorted guitar|Guitar harmonics|" +
-  "Acoustic bass|Fingered bass|Picked bass|Fretless bass|Slap bass 1|Slap bass 2|Synth bass 1|Synth bass 2|" +
-  "Violin|Viola|Cello|Contrabass|Tremolo strings|Pizzicato strings|Harp|Timpani|" +
-  "Strings|Slow strings|Synth strings 1|Synth strings 2|Choir aahs|Voice oohs|Synth voice|Orchestra hit|" +
-  "Trumpet|Trombone|Tuba|Muted trumpet|French horn|Brass section|Synth brass 1|Synth brass 2|" +
-  "Soprano sax|Alto sax|Tenor sax|Baritone sax|Oboe|English horn|Bassoon|Clarinet|" +
-  "Piccolo|Flute|Recorder|Pan flute|Blown bottle|Shakuhachi|Whistle|Ocarina|" +
-  "Square lead|Saw lead|Calliope lead|Chiff lead|Charang lead|Voice lead|Fifths lead|Bass and lead|" +
-  "New age pad|Warm pad|Polysynth pad|Choir pad|Bowed pad|Metallic pad|Halo pad|Sweep pad|" +
-  "Rain|Soundtrack|Crystal|Atmosphere|Brightness|Goblins|Echoes|Sci-fi|" +
-  "Sitar|Banjo|Shamisen|Koto|Kalimba|Bagpipe|Fiddle|Shanai|" +
-  "Tinkle bell|Agogo|Steel drums|Woodblock|Taiko|Melodic tom|Synth drum|Reverse cymbal|" +
-  "Fret noise|Breath noise|Seashore|Bird|Telephone|Helicopter|Applause|Gunshot";
+import { INSTRUMENT } from "../strings";
 
-export const INSTRUMENTS: readonly string[] = NAMES.split("|");
+export const INSTRUMENTS: readonly string[] = INSTRUMENT.names.split("|");
 
 export const DRUMS = -1;
 
 /** The name of a program, -1 the drums. */
 export function instrument(program: number, drum = program === DRUMS): string {
-  return drum ? "Drums" : (INSTRUMENTS[program] ?? `Program ${program}`);
+  return drum ? INSTRUMENT.drums : (INSTRUMENTS[program] ?? INSTRUMENT.program(program));
 }
 
 /** A name for the track list: the track's own, or its instrument's. */
@@ -34,14 +18,14 @@ export function trackName(track: { name: string; program: number; drum: boolean 
 
 /** Instruments offered first when one is to be added: label, and programs in the order of preference. */
 const QUICK: readonly (readonly [string, readonly number[]])[] = [
-  ["Bass", [33, 32, 34, 35, 43]],
-  ["Piano", [0, 1, 4]],
-  ["Drums", [DRUMS]],
-  ["Strings", [48, 49, 40]],
-  ["Guitar", [24, 25, 26, 27]],
-  ["Cello", [42]],
-  ["Flute", [73, 74]],
-  ["Choir", [52, 53]],
+  [INSTRUMENT.bass, [33, 32, 34, 35, 43]],
+  [INSTRUMENT.piano, [0, 1, 4]],
+  [INSTRUMENT.drums, [DRUMS]],
+  [INSTRUMENT.strings, [48, 49, 40]],
+  [INSTRUMENT.guitar, [24, 25, 26, 27]],
+  [INSTRUMENT.cello, [42]],
+  [INSTRUMENT.flute, [73, 74]],
+  [INSTRUMENT.choir, [52, 53]],
 ];
 
 /** Those of the quick instruments that a model can write; all of them if it does not say. */

@@ -1,13 +1,11 @@
 /** Edits on their way to the server: one after the other, none lost when the server or the page goes away. */
 
 import { ApiError, ServerGone } from "../api";
-import type { LockedNote, Operation } from "../protocol";
+import type { Edit } from "../protocol";
 
-/** One gesture's edit that the server has not confirmed. */
-export interface Unsent {
+/** An edit that the server has not confirmed. */
+export interface Unsent extends Edit {
   id: string;
-  operations: Operation[];
-  locks?: LockedNote[];
 }
 
 export interface OutboxOptions {
@@ -47,9 +45,9 @@ export class Outbox {
   }
 
   /** Queue an edit; it is stored before it is sent. */
-  push(operations: Operation[], locks?: LockedNote[]): void {
+  push(edit: Edit): void {
     this.number += 1;
-    this.edits.push({ id: `${Date.now()}.${this.number}`, operations, ...(locks ? { locks } : {}) });
+    this.edits.push({ id: `${Date.now()}.${this.number}`, ...edit });
     this.save();
     void this.flush();
   }

@@ -72,13 +72,17 @@ export class OpenPiece {
   }
 
   /** Change the song at once, and send the change. */
-  edit(operations: Operation[]): void {
+  edit(operations: Operation[], recorded = false): void {
     const locks = this.locks;
     this.song = this.song.apply(operations);
     this.locks = this.standing(locks);
     this.canUndo = true;
     this.canRedo = false;
-    this.outbox.push(operations, this.locks === locks ? undefined : this.locks.list());
+    this.outbox.push({
+      operations,
+      ...(this.locks === locks ? {} : { locks: this.locks.list() }),
+      ...(recorded ? { recorded } : {}),
+    });
     this.events.song(null);
   }
 
@@ -149,7 +153,8 @@ export class OpenPiece {
   }
 
   private async send(edit: Unsent): Promise<void> {
-    const answer = await this.api.edit(this.id, this.seq, edit.operations, edit.locks);
+    const { id: _, ...what } = edit;
+    const answer = await this.api.edit(this.id, this.seq, what);
     this.seq = answer.seq;
     this.take = answer.take;
     this.cursor = answer.cursor;

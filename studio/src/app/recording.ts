@@ -1,4 +1,4 @@
-/** Recording from a MIDI keyboard: what was played becomes one edit of the active track. */
+/** Recording from a MIDI keyboard: what was played becomes a take of its own, on top of what was there. */
 
 import { referenceTo } from "./layers";
 import { Recorder } from "../sound";
@@ -36,7 +36,7 @@ export class Recording {
     if (!this.active) return;
     this.active = false;
     const operation = this.recorder?.stop() ?? null;
-    if (operation) this.studio.edit([operation]);
+    if (operation) this.studio.piece?.edit([operation], true);
     this.studio.changed();
   }
 }

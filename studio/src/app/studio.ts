@@ -168,7 +168,7 @@ export class Studio {
     const newest = [...pieces].sort((a, b) => b.changed - a.changed)[0];
     const open = pieces.find((piece) => piece.id === last) ?? newest;
     if (open) await this.attempt(() => this.openPiece(open.id));
-    else this.set({ dialog: "library" });
+    else if (this.view.dialog === null) this.set({ dialog: "library" }); // not over what a key has opened meanwhile
   }
 
   async refresh(): Promise<void> {

@@ -336,7 +336,9 @@ export class Takes extends Part {
 }
 
 export function titleOf(take: Take): string {
-  if (take.title) return take.kind === "idea" ? take.title.replace(/^Infill\b/, T.verbs.infill.name) : take.title;
+  // The server's titles begin with the verb as the API calls it, the page's buttons with what a musician calls it.
+  if (take.title)
+    return take.verb ? take.title.replace(new RegExp(`^${take.verb}\\b`, "i"), T.verbs[take.verb].name) : take.title;
   if (take.kind === "idea" && take.verb)
     return `${T.verbs[take.verb].name}${take.bars ? `, ${T.range.bars(...take.bars).toLowerCase()}` : ""}`;
   return T.takes.kinds[take.kind];

@@ -37,6 +37,9 @@ export class Train extends Part {
         border-color: var(--accent);
         background: var(--accent-soft);
       }
+      .row.wrapped {
+        flex-wrap: wrap;
+      }
       .drop .row {
         justify-content: center;
         margin-top: 8px;
@@ -238,17 +241,27 @@ export class Train extends Part {
         ${running ? html`<button class="small outlined" @click=${() => steer("pause")}>${T.train.pause}</button>` : nothing}
         ${training.state === "paused" || training.state === "failed" ? html`<button class="small outlined" @click=${() => steer("resume")}>${T.train.resume}</button>` : nothing}
         ${running || training.state === "paused" ? html`<button class="small outlined" @click=${() => steer("cancel")}>${T.train.cancel}</button>` : nothing}
-        ${training.samples.map((sample, index) => html`<button class="small outlined" @click=${() => void this.hear(training, sample, index + 1)}>${icon("ear")}${T.train.sample(index + 1)}</button>`)}
       </div>
+      ${
+        training.samples.length === 0
+          ? nothing
+          : html`<div class="row wrapped" role="group" aria-label=${T.train.listen}>
+              <span class="small muted">${T.train.listen}</span>
+              ${named(training).map(
+                ({ url, name }) =>
+                  html`<button class="small outlined" @click=${() => void this.hear(training, url, name)}>${icon("ear")}${name}</button>`,
+              )}
+            </div>`
+      }
     </section>`;
   }
 
   /** A sample becomes a piece, and plays. */
-  private async hear(training: Training, path: string, number: number): Promise<void> {
+  private async hear(training: Training, url: string, name: string): Promise<void> {
     const { studio } = this;
     await studio.attempt(async () => {
-      const midi = await studio.api.fileAt(path);
-      studio.show(await studio.api.importPiece(`${training.name}, ${T.train.sample(number).toLowerCase()}`, midi));
+      const midi = await studio.api.fileAt(url);
+      studio.show(await studio.api.importPiece(`${training.name}, ${name.toLowerCase()}`, midi));
       studio.set({ tab: "roll" });
       studio.playing.play(0);
       await studio.refresh();
@@ -294,6 +307,15 @@ export class Train extends Part {
     await this.studio.attempt(() => this.studio.trainings.upload(name, files));
     this.chosen = name;
   }
+}
+
+/** The samples of a training, each with what its button says. */
+function named(training: Training): { url: string; name: string }[] {
+  let last = 0;
+  return training.samples.map(({ url, step }) => {
+    if (step === null) last += 1;
+    return { url, name: step === null ? T.train.sample(last) : T.train.sampleAt(step) };
+  });
 }
 
 /** What the check found, in words. */

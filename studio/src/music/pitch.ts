@@ -1,5 +1,7 @@
 /** Names of pitches and members of scales. */
 
+import { DRUM_NAMES } from "../strings";
+
 const SHARP = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"] as const;
 const FLAT = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"] as const;
 const MAJOR = [0, 2, 4, 5, 7, 9, 11];
@@ -43,17 +45,7 @@ export function scaleOf(key: Key): boolean[] {
   return Array.from({ length: 12 }, (_, pitchClass) => members.has(pitchClass));
 }
 
-const DRUMS: Record<number, string> = {
-  35: "Low kick", 36: "Kick", 37: "Side stick", 38: "Snare", 39: "Clap", 40: "Snare 2", 41: "Floor tom 2",
-  42: "Closed hat", 43: "Floor tom", 44: "Pedal hat", 45: "Low tom", 46: "Open hat", 47: "Mid tom 2", 48: "Mid tom",
-  49: "Crash", 50: "High tom", 51: "Ride", 52: "China", 53: "Ride bell", 54: "Tambourine", 55: "Splash", 56: "Cowbell",
-  57: "Crash 2", 58: "Vibraslap", 59: "Ride 2", 60: "High bongo", 61: "Low bongo", 62: "Mute conga", 63: "High conga",
-  64: "Low conga", 65: "High timbale", 66: "Low timbale", 67: "High agogo", 68: "Low agogo", 69: "Cabasa", 70: "Maracas",
-  71: "Short whistle", 72: "Long whistle", 73: "Short guiro", 74: "Long guiro", 75: "Claves", 76: "High block",
-  77: "Low block", 78: "Mute cuica", 79: "Open cuica", 80: "Mute triangle", 81: "Triangle",
-};
-
 /** The short name of a General MIDI drum; empty where there is none. */
 export function drumName(pitch: number): string {
-  return DRUMS[pitch] ?? "";
+  return DRUM_NAMES[pitch] ?? "";
 }

@@ -11,7 +11,7 @@ import type { Host } from "./host";
 import type { RollCommand } from "./roll";
 import { Dirty } from "./stage";
 import { drawnInto, target, touchable } from "./state";
-import { WORDS } from "./words";
+import { ROLL } from "../strings";
 
 const OCTAVE = 12;
 const LOUDER = 8;
@@ -35,7 +35,7 @@ export class Commands {
     switch (name) {
       case "selectAll": return host.select(refsOf(this.all()));
       case "selectNone": return this.selectNone();
-      case "delete": return this.remove(WORDS.remove);
+      case "delete": return this.remove(ROLL.remove);
       case "copy": return this.copy();
       case "cut": return this.cut();
       case "paste": return this.paste();
@@ -47,10 +47,10 @@ export class Commands {
       case "octaveDown": return this.move(0, -OCTAVE);
       case "left": return this.move(-step, 0);
       case "right": return this.move(step, 0);
-      case "longer": return this.change(WORDS.stretch, (note) => withLength(note, note[1] + step));
-      case "shorter": return this.change(WORDS.shorten, (note) => withLength(note, note[1] - (note[1] > step ? step : 0)));
-      case "louder": return this.change(WORDS.louder, (note) => withVelocity(note, note[3] + LOUDER));
-      case "softer": return this.change(WORDS.softer, (note) => withVelocity(note, note[3] - LOUDER));
+      case "longer": return this.change(ROLL.stretch, (note) => withLength(note, note[1] + step));
+      case "shorter": return this.change(ROLL.shorten, (note) => withLength(note, note[1] - (note[1] > step ? step : 0)));
+      case "louder": return this.change(ROLL.louder, (note) => withVelocity(note, note[3] + LOUDER));
+      case "softer": return this.change(ROLL.softer, (note) => withVelocity(note, note[3] - LOUDER));
       case "nextNote": return this.walk(true);
       case "previousNote": return this.walk(false);
     }
@@ -86,7 +86,7 @@ export class Commands {
   describe(): void {
     const { state } = this.host;
     const text = state.focus ? inWords(state, state.focus) : "";
-    this.spoken.setAttribute("aria-label", text || WORDS.noNote);
+    this.spoken.setAttribute("aria-label", text || ROLL.noNote);
     if (text) this.host.emit("describe", { text });
   }
 
@@ -142,7 +142,7 @@ export class Commands {
     // A step that the edge of the keyboard would cut short is not done at all: an octave stays an octave.
     if ((along === 0 && up === 0) || (Math.abs(pitches) === OCTAVE && up !== pitches)) return;
     const moved = changeOf(free, (note) => movedNote(note, along, up));
-    if (!host.commit(moved, WORDS.move)) return;
+    if (!host.commit(moved, ROLL.move)) return;
     const first = [...moved][0];
     const note = first?.[1].add[0];
     if (!first || !note) return;
@@ -167,7 +167,7 @@ export class Commands {
 
   private cut(): void {
     this.copy();
-    this.remove(WORDS.cut);
+    this.remove(ROLL.cut);
   }
 
   /** The copied notes begin at the play cursor; notes of one track go into the active one. */
@@ -185,7 +185,7 @@ export class Commands {
       const add = notes.map((note) => movedNote(note, by, 0));
       edit.set(into.track, { remove: [], add: [...(edit.get(into.track)?.add ?? []), ...add], into });
     }
-    if (host.commit(edit, WORDS.paste)) host.stage.reveal(first + by);
+    if (host.commit(edit, ROLL.paste)) host.stage.reveal(first + by);
   }
 
   /** The selection once more, right after itself, on the next beat. */
@@ -198,7 +198,7 @@ export class Commands {
     const end = Math.max(...[...notes.values()].flat().map((note) => note[0] + note[1]));
     const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(song.bars.at(first))[1] || 4);
     const by = snapUp(end - 1, beat, song.bars) - Math.floor(first / beat) * beat;
-    host.commit(changeOf(notes, (note) => movedNote(note, Math.max(1, by), 0), true), WORDS.duplicate);
+    host.commit(changeOf(notes, (note) => movedNote(note, Math.max(1, by), 0), true), ROLL.duplicate);
   }
 
   private quantise(): void {
@@ -208,7 +208,7 @@ export class Commands {
     const selected = host.selected();
     const chosen = host.free(selected.size ? selected : this.all());
     const edit = changeOf(chosen, (note) => quantisedNote(note, host.step, bars));
-    host.commit(edit, WORDS.quantise, selected.size ? undefined : []);
+    host.commit(edit, ROLL.quantise, selected.size ? undefined : []);
   }
 }
 

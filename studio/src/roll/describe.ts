@@ -3,6 +3,7 @@
 import { lowerBound, noteAt } from "../music/notes";
 import type { NoteRef, TrackState } from "../music/music";
 import { drumName, keyAt, pitchName } from "../music/pitch";
+import { NOTE } from "../strings";
 import type { RollState } from "./state";
 import { touchable } from "./state";
 
@@ -86,7 +87,7 @@ export function inWords(state: RollState, ref: NoteRef): string {
   const [tick, length, pitch] = noteAt(track.notes, index);
   const place = song.bars.place(tick);
   const beat = (song.ticksPerQuarter * 4) / (song.bars.meter(place.bar)[1] || 4);
-  const rest = place.rest > 0.005 ? ` and ${fraction(place.rest)}` : "";
+  const rest = place.rest > 0.005 ? fraction(place.rest) : "";
   const tracks = walked(state);
   const total = tracks.reduce((sum, other) => sum + other.notes.count, 0);
   let number = 1;
@@ -96,29 +97,22 @@ export function inWords(state: RollState, ref: NoteRef): string {
     number += at + (same && order < tracks.indexOf(track) ? 1 : 0);
   });
   const words = [
-    track.drum ? drumName(pitch) || `drum ${pitch}` : pitchName(pitch, keyAt(song.keys, tick)?.fifths ?? 0),
-    `bar ${place.bar} beat ${place.beat}${rest}`,
+    track.drum ? drumName(pitch) || NOTE.drum(pitch) : pitchName(pitch, keyAt(song.keys, tick)?.fifths ?? 0),
+    NOTE.place(place.bar, place.beat, rest),
     beatsInWords(length / beat),
-    `${number} of ${total}`,
+    NOTE.number(number, total),
   ];
-  if (tracks.length > 1) words.push(track.name || `track ${song.tracks.indexOf(track) + 1}`);
-  if (state.selection.has(ref.track, ref.tick, ref.pitch)) words.push("selected");
-  if (state.locks.has(ref.track, ref.tick, ref.pitch)) words.push("locked");
+  if (tracks.length > 1) words.push(track.name || NOTE.track(song.tracks.indexOf(track) + 1));
+  if (state.selection.has(ref.track, ref.tick, ref.pitch)) words.push(NOTE.selected);
+  if (state.locks.has(ref.track, ref.tick, ref.pitch)) words.push(NOTE.locked);
   return words.join(", ");
 }
 
 function fraction(part: number): string {
-  const known: [number, string][] = [
-    [0.25, "a quarter"], [1 / 3, "a third"], [0.5, "a half"], [2 / 3, "two thirds"], [0.75, "three quarters"],
-  ];
-  return known.find(([value]) => Math.abs(value - part) < 0.005)?.[1] ?? part.toFixed(2);
+  return NOTE.partsOfBeat.find(([value]) => Math.abs(value - part) < 0.005)?.[1] ?? part.toFixed(2);
 }
 
 function beatsInWords(beats: number): string {
-  const known: [number, string][] = [
-    [0.125, "an eighth of a beat"], [0.25, "a quarter of a beat"], [1 / 3, "a third of a beat"], [0.5, "half a beat"],
-    [2 / 3, "two thirds of a beat"], [0.75, "three quarters of a beat"], [1, "1 beat"],
-  ];
-  const match = known.find(([value]) => Math.abs(value - beats) < 0.02 * value);
-  return match ? match[1] : `${Number(beats.toFixed(2))} beats`;
+  const match = NOTE.lengths.find(([value]) => Math.abs(value - beats) < 0.02 * value);
+  return match ? match[1] : NOTE.beats(Number(beats.toFixed(2)));
 }

@@ -10,7 +10,7 @@ import { hitNote } from "./hit";
 import type { Host } from "./host";
 import { Dirty } from "./stage";
 import { target, touchable } from "./state";
-import { edited, WORDS } from "./words";
+import { ROLL } from "../strings";
 
 /** Where the pointer is: device pixels in the port, and what lies there. */
 export interface Point {
@@ -97,7 +97,7 @@ export class Move implements Gesture {
       return;
     }
     const edit = changeOf(this.free, (note) => movedNote(note, ...this.step), point.copy);
-    host.commit(edit, edited(point.copy ? WORDS.copy : WORDS.move, count(this.free)));
+    host.commit(edit, ROLL.edited(point.copy ? ROLL.copy : ROLL.move, count(this.free)));
   }
 
   cancel(): void {
@@ -159,7 +159,7 @@ export class Stretch implements Gesture {
       return;
     }
     host.lastLength = this.stretched(this.hit.note, point)[1];
-    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), edited(WORDS.stretch, count(this.free)));
+    host.commit(changeOf(this.free, (note) => this.stretched(note, point)), ROLL.edited(ROLL.stretch, count(this.free)));
   }
 
   cancel(): void {
@@ -259,7 +259,7 @@ export class Draw implements Gesture {
     this.host.press([]);
     if (!this.into) return;
     this.host.lastLength = this.note[1];
-    this.host.commit(drawing(this.into, this.note), edited(WORDS.draw, 1));
+    this.host.commit(drawing(this.into, this.note), ROLL.edited(ROLL.draw, 1));
   }
 
   cancel(): void {
@@ -296,7 +296,7 @@ export class Erase implements Gesture {
 
   end(): void {
     const left = this.host.state.selection.without(refsOf(this.gone));
-    this.host.commit(changeOf(this.gone, () => null), edited(WORDS.remove, count(this.gone)), left.refs);
+    this.host.commit(changeOf(this.gone, () => null), ROLL.edited(ROLL.remove, count(this.gone)), left.refs);
   }
 
   cancel(): void {
@@ -311,7 +311,7 @@ export function toggleNote(host: Host, point: Point): void {
   const hit = hitNote(state, stage.view, point.x, point.y, point.coarse);
   if (hit) {
     if (state.locks.has(hit.track, hit.note[0], hit.note[2])) return;
-    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), edited(WORDS.remove, 1), []);
+    host.commit(new Map([[hit.track, { remove: [hit.note], add: [] }]]), ROLL.edited(ROLL.remove, 1), []);
     return;
   }
   insertNote(host, point.tick, point.pitch, grid(host, point));
@@ -324,7 +324,7 @@ export function insertNote(host: Host, tick: number, pitch: number, step: number
   if (!song || !into || !host.editable) return;
   const note: Note = [snapDown(tick, step, song.bars), host.drawnLength, pitch, host.lastVelocity];
   host.emit("sound", { track: into.track, pitch, velocity: host.lastVelocity });
-  host.commit(drawing(into, note), edited(WORDS.draw, 1));
+  host.commit(drawing(into, note), ROLL.edited(ROLL.draw, 1));
 }
 
 function drawing(into: TrackRef, note: Note): Edit {

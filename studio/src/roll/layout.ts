@@ -2,10 +2,10 @@
 
 import { LANE_HEIGHT } from "./lane";
 import { PIANO_WIDTH, RULER_HEIGHT } from "./ruler";
-import { WORDS } from "./words";
+import { ROLL } from "../strings";
 
 export const MARKUP = `
-<div class="roll" tabindex="0" role="application" aria-roledescription="${WORDS.roll}" aria-label="${WORDS.notes}"
+<div class="roll" tabindex="0" role="application" aria-roledescription="${ROLL.roll}" aria-label="${ROLL.notes}"
      aria-activedescendant="note">
   <div class="corner"></div>
   <div class="top"><canvas class="ruler"></canvas><div class="head"></div></div>
@@ -15,9 +15,9 @@ export const MARKUP = `
     <div class="cursor"></div>
     <div class="scroller"><div class="space"></div></div>
   </div>
-  <div class="corner low">${WORDS.velocity}</div>
+  <div class="corner low">${ROLL.velocity}</div>
   <canvas class="lane"></canvas>
-  <div id="note" class="spoken" role="img" aria-label="${WORDS.noNote}"></div>
+  <div id="note" class="spoken" role="img" aria-label="${ROLL.noNote}"></div>
   <div class="probe"></div>
 </div>`;
 

@@ -8,7 +8,7 @@ import type { Host } from "./host";
 import { laneLayers, velocityAt } from "./lane";
 import { Dirty } from "./stage";
 import { target } from "./state";
-import { WORDS } from "./words";
+import { ROLL } from "../strings";
 import { tickAt, xOf, zoomed } from "./view";
 
 /** CSS pixels. */
@@ -174,7 +174,7 @@ export class LanePaint implements Gesture {
     const one = [...this.changed.values()].flatMap((rows) => [...rows.values()]);
     const last = one[one.length - 1];
     if (last) host.lastVelocity = last[1][3];
-    host.commit(edit, WORDS.changeVelocity, host.state.selection.refs);
+    host.commit(edit, ROLL.changeVelocity, host.state.selection.refs);
   }
 
   cancel(): void {

@@ -10,6 +10,7 @@ import { ticker, type Ticker } from "./ticker";
 import { Transport, type Stage } from "./transport";
 import type { Part } from "./source";
 import { encodeWav, renderSong } from "./wav";
+import { SOUND } from "../strings";
 
 /** Seconds that are scheduled ahead; more while the page is hidden, as its timers may be slow then. */
 const AHEAD = 0.1;
@@ -167,7 +168,7 @@ export class StudioPlayer implements Player {
 
   async useSoundFont(name: string, bytes: ArrayBuffer): Promise<void> {
     const { soundFont } = this.around;
-    if (soundFont === undefined) throw new Error("SoundFonts are not played here");
+    if (soundFont === undefined) throw new Error(SOUND.notPlayed);
     const desk = this.open();
     const voices = await soundFont(desk.context, desk.output.direct, name, bytes);
     if (this.transport.song !== null) await voices.warm(this.transport.song);

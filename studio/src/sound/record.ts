@@ -2,6 +2,7 @@
 
 import type { Note, Operation, TrackRef } from "../protocol";
 import { parseMidi, type Played } from "./midi-in";
+import { SOUND } from "../strings";
 
 /** What is played, as notes in ticks; the pedal holds them. */
 export class Performance {
@@ -94,13 +95,13 @@ export class Recorder {
    */
   static async open(player: Conductor): Promise<Recorder> {
     if (typeof navigator.requestMIDIAccess !== "function") {
-      throw new Error("No WebMIDI here: record in Chrome, Edge or Firefox, at the address 127.0.0.1 or over https.");
+      throw new Error(SOUND.noMidi);
     }
     let access: MIDIAccess;
     try {
       access = await navigator.requestMIDIAccess({ sysex: false });
     } catch {
-      throw new Error("The browser does not let this page use MIDI keyboards: allow it beside the address.");
+      throw new Error(SOUND.midiRefused);
     }
     return new Recorder(access, player);
   }

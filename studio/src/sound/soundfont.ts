@@ -12,6 +12,7 @@ import { Output } from "./output";
 import playback from "./playback.worklet.ts?worker&url";
 import { midiFile } from "./smf";
 import { offline } from "./wav";
+import { SOUND } from "../strings";
 
 type Synthesizer = WorkerSynthesizer | WorkletSynthesizer;
 type Reply = Parameters<WorkerSynthesizer["handleWorkerMessage"]>[0];
@@ -40,10 +41,10 @@ interface Engine {
 export async function soundFontVoices(
   context: AudioContext, output: AudioNode, name: string, bytes: ArrayBuffer,
 ): Promise<SoundFontVoices> {
-  if (!isBank(bytes)) throw new Error(`${name} is no SoundFont: choose an .sf2 or .sf3 file.`);
+  if (!isBank(bytes)) throw new Error(SOUND.noSoundFont(name));
   // A page at an address of the local network, without https, has no worklets.
   if (context.audioWorklet === undefined) {
-    throw new Error("SoundFonts are played at the address 127.0.0.1 or over https only; the built-in sound goes on.");
+    throw new Error(SOUND.soundFontsHere);
   }
   // The synthesizer takes the bytes; for a WAV file they are needed again, and a blob may wait on the disk.
   const file = new Blob([bytes]);
@@ -53,11 +54,11 @@ export async function soundFontVoices(
     const { synthesizer } = engine;
     synthesizer.connect(gain);
     await Promise.race([loaded(synthesizer, bytes), engine.failed]);
-    if (synthesizer.presetList.length === 0) throw new Error("there are no instruments in it");
+    if (synthesizer.presetList.length === 0) throw new Error(SOUND.noInstruments);
   } catch (error) {
     engine.close();
     const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0]?.slice(0, 120);
-    throw new Error(`${name} cannot be used as a SoundFont: ${reason ?? "it is broken"}`);
+    throw new Error(SOUND.unusable(name, reason));
   }
   gain.connect(output);
   return new Bank(name, context, engine, gain, file);

@@ -5,6 +5,7 @@ import { BuiltInVoices } from "./builtin";
 import { Output } from "./output";
 import { Source } from "./source";
 import { Transport, type Stage } from "./transport";
+import { SOUND } from "../strings";
 
 const RATE = 44_100;
 const TAIL = 1.5; // seconds after the last bar
@@ -15,7 +16,7 @@ const LONGEST = 3600; // seconds
 /** An offline context that is as long as a song, in which the song can be rendered. */
 export function offline(song: SongState, rate = RATE): { context: OfflineAudioContext; seconds: number } {
   const seconds = song.clock.seconds(new Source(song, null, NOBODY, NOBODY).end) + TAIL;
-  if (seconds > LONGEST) throw new Error(`The piece lasts ${Math.round(seconds / 60)} minutes: at most 60 are rendered.`);
+  if (seconds > LONGEST) throw new Error(SOUND.tooLong(Math.round(seconds / 60), LONGEST / 60));
   return { context: new OfflineAudioContext(2, Math.ceil(seconds * rate), rate), seconds };
 }
 
