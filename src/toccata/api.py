@@ -70,6 +70,7 @@ from toccata.scoring import compare_systems, holds_midi, listening_test_page, pl
 from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line, finetune_line
 from toccata.training.place import refuse_foreign, run_folder
+from toccata.training.samples import SampleLog, samples_of, step_of
 from toccata.training.threads import threads_that_wait_briefly
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ __all__ = [
     "find_soundfont",
     "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train", "with_interval",
+    "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train",
+    "training_samples", "with_interval",
     "write_scoreboard",
 ]  # fmt: skip
 
@@ -294,7 +296,6 @@ def _sample_log(run: Run, corpus: Corpus, tokenizer: Tokenizer) -> list[tuple[st
     if run.recipe.training.lora_rank:
         return []
     from toccata.training.loop import State
-    from toccata.training.samples import SampleLog
 
     def write(draft: folder.ModelFolder, sample: Path) -> None:
         load(draft.path).generate(bars=SAMPLE_BARS, seed=0)[0].save(sample, force=True)
@@ -303,6 +304,15 @@ def _sample_log(run: Run, corpus: Corpus, tokenizer: Tokenizer) -> list[tuple[st
         return run.export(corpus, tokenizer, State.at(found), place)
 
     return [("samples", SampleLog(run.folder, export, write))]
+
+
+def training_samples(out: str | Path) -> list[tuple[int, Path]]:
+    """Return the music that a training has written so far: the step after which it was, and a MIDI file.
+
+    Args:
+        out: The model folder that is being trained.
+    """
+    return [(step_of(path), path) for path in samples_of(Path(out) / folder.TRAINING)]
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:

@@ -1,6 +1,6 @@
 /** Every action of the page: its name, its keys, what it does. Shortcuts, help and the palette are made of this. */
 
-import { chooseFiles, changeTake, downloadTake, importFile, shownTake, toggleTheme } from "./app/files";
+import { changeTake, downloadTake, openFiles, shownTake, toggleTheme } from "./app/files";
 import { VERBS } from "./app/requests";
 import type { Studio } from "./app/studio";
 import { GRIDS } from "./app/view";
@@ -132,7 +132,7 @@ export const COMMANDS: readonly Command[] = [
 
   command("takes", "library", C.library, ["Ctrl+O"], (s) => s.set({ dialog: "library" })),
   command("takes", "newPiece", C.newPiece, ["Alt+N"], (s) => s.set({ dialog: "new" })),
-  command("takes", "open", C.open, ["Shift+O"], openFile),
+  command("takes", "open", C.open, ["Shift+O"], openFiles),
   command("takes", "compare", C.compare, ["B"], (s) => s.switchCompared()),
   command("takes", "star", C.star, ["Ctrl+S"], starHead),
   command("takes", "midi", C.midi, ["Ctrl+Shift+S"], (s) => take(s, "mid")),
@@ -200,10 +200,6 @@ function growRange(studio: Studio, step: number): void {
   studio.chooseBars([range[0], Math.max(range[0], range[1] + step)]);
 }
 
-async function openFile(studio: Studio): Promise<void> {
-  const [file] = await chooseFiles(".mid,.midi,.kar,.rmi,audio/midi", false, false);
-  if (file) await importFile(studio, file);
-}
 
 function starHead(studio: Studio): void {
   const head = studio.piece?.head;

@@ -11,6 +11,9 @@ export interface Track {
   program: number;
   drum: boolean;
   channel: number;
+  /** 0 to 127, and from left to right; missing: the file says nothing. */
+  volume?: number;
+  pan?: number;
   /** Four numbers a note, by tick: tick, length, pitch, velocity. */
   notes: number[];
 }

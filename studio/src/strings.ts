@@ -321,6 +321,7 @@ export const T = {
     folder: (path: string) => `Everything is in ${path}`,
     untitled: "Untitled",
     opened: (title: string) => `${title} is open.`,
+    openedAll: (n: number) => `${count(n, "piece")} are in the library; the first is open.`,
     notMidi: (name: string) => `${name} is not a MIDI file: its name should end in .mid or .midi.`,
     search: "Find a piece",
     dropHere: "Drop the MIDI file to open it",

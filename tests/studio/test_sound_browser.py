@@ -129,6 +129,22 @@ def test_families_are_about_as_loud_as_each_other(page: Any) -> None:
     assert max(levels.values()) / min(levels.values()) < 2.3, levels
 
 
+@pytest.mark.parametrize("drum", [False, True])
+def test_volume_and_pan_of_a_file_are_heard(page: Any, drum: bool) -> None:
+    def sides(**mix: int) -> tuple[float, float]:
+        left, right = page.evaluate("(instrument) => tools.sides(instrument)", {"program": 48, "drum": drum, **mix})
+        return left, right
+
+    usual, soft, silent = (sum(sides(pan=64, volume=volume)) for volume in (100, 50, 0))
+    assert soft == pytest.approx(usual / 4, rel=0.01)
+    assert silent == 0
+    assert sum(sides(pan=64)) == pytest.approx(usual, rel=0.01)
+    if not drum:  # a kit has places of its own
+        assert sides(pan=0)[1] < 0.01 * sides(pan=0)[0]
+        assert sides(pan=127)[0] < 0.01 * sides(pan=127)[1]
+        assert sides(pan=64)[0] == pytest.approx(sides(pan=64)[1], rel=0.01)
+
+
 def test_every_drum_sounds(page: Any) -> None:
     bad = {}
     for key in range(27, 88):

@@ -19,6 +19,7 @@ from symusic import Score
 
 from toccata.midi.bars import bar_map
 from toccata.midi.gm import track_name
+from toccata.midi.mixing import mix_of
 
 _STYLE = "html,body{margin:0;height:100%;font-family:system-ui,sans-serif;color-scheme:light dark}body>div{height:100%}"
 
@@ -42,6 +43,7 @@ def song_json(score: Score) -> dict[str, Any]:
                 "program": int(track.program),
                 "drum": bool(track.is_drum),
                 "channel": 9 if track.is_drum else number % 9,
+                **mix_of(track).to_json(),
                 "notes": _flat(track),
             }
             for number, track in enumerate(tracks)

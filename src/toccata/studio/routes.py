@@ -250,7 +250,7 @@ class _Page:
         if kind not in _TYPES:
             raise ToccataError(f"a take is a file of kind {', '.join(_TYPES)}", kind="not-found")
         title, midi = await run_in_threadpool(self._studio.midi, take)
-        data = midi if kind == "mid" else await run_in_threadpool(_rendered, midi, kind, self._studio.soundfont_path())
+        data = midi if kind == "mid" else await run_in_threadpool(_rendered, midi, kind, self._studio.soundfont)
         name = f"{plain_name(title, 'piece')}.{kind}"
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
         return Response(data, media_type=_TYPES[kind], headers=headers)

@@ -22,6 +22,7 @@ from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.gm import track_name
 from toccata.midi.instruments import Instruments
 from toccata.midi.limits import SONG
+from toccata.midi.mixing import Mix, Mixing
 from toccata.midi.notes import Place, score_places
 from toccata.midi.read import read_score
 from toccata.midi.retouch import (
@@ -52,6 +53,7 @@ class SongTrack:
         name: Its name, or its instrument's.
         drum: Whether it is drums.
         notes: Its notes by tick and pitch.
+        mix: How loud it is, and where it sits.
     """
 
     id: str
@@ -60,6 +62,7 @@ class SongTrack:
     name: str
     drum: bool
     notes: tuple[PlainNote, ...]
+    mix: Mix
 
     @property
     def program(self) -> int:
@@ -74,6 +77,7 @@ class SongTrack:
             "program": self.program,
             "drum": self.drum,
             "channel": self.place.channel,
+            **self.mix.to_json(),
             "notes": flat(self.notes),
         }
 
@@ -180,6 +184,7 @@ def _opened(midi: bytes) -> tuple[Song, _Parsed]:
     except MidiError as error:
         message = error.message if error.message.startswith("this MIDI data") else f"this MIDI data {error.message}"
         raise MidiError(message) from None
+    mixing = Mixing(file.tracks)
     tracks: list[SongTrack] = []
     for number, place in enumerate(places):
         if place in notes:
@@ -189,9 +194,9 @@ def _opened(midi: bytes) -> tuple[Song, _Parsed]:
             own = _id(place, file.tracks[place.track])
             if any(track.id == own for track in tracks):  # another track of the file changes this one's program
                 own = f"t{place.track}c{place.channel}p{place.program}"
-            tracks.append(
-                SongTrack(own, number, place, track_name(name, place.program, drum), drum, tuple(notes[place]))
-            )
+            own_notes = tuple(notes[place])
+            mix = mixing.at(place.track, place.channel, min((note.tick for note in own_notes), default=0))
+            tracks.append(SongTrack(own, number, place, track_name(name, place.program, drum), drum, own_notes, mix))
     song = Song(
         midi,
         tuple(tracks),

@@ -15,7 +15,6 @@ from typing import Any
 
 from toccata import api
 from toccata.errors import ArgumentError, MissingExtra, RequestError, ToccataError, shown
-from toccata.folder import TRAINING
 from toccata.server.decoding import Decoders, Writing
 from toccata.studio import process
 from toccata.studio.curve import Curve
@@ -24,7 +23,6 @@ from toccata.studio.hub import Hub
 from toccata.studio.library import Library
 from toccata.studio.musicfolders import MusicFolders
 from toccata.studio.rows import new_id
-from toccata.training.samples import samples_of, step_of
 
 _EVERY = 1.0
 _PATIENCE = 20.0
@@ -301,14 +299,11 @@ class Trainings:
 
     def _samples(self, row: _Row) -> list[tuple[Path, int | None]]:
         """Return the sample pieces: those written meanwhile, with their steps, and those of the finished model."""
-        meanwhile = [(path, step_of(path)) for path in samples_of(self._training(row))]
+        meanwhile = [(path, step) for step, path in api.training_samples(self._out(row.name))]
         return [*meanwhile, *((path, None) for path in sorted(self._place(row.id).glob("sample-*.mid")))]
 
     def _curve(self, row: _Row) -> Curve:
-        return self._curves.setdefault(row.id, Curve(self._training(row) / "log.csv"))
-
-    def _training(self, row: _Row) -> Path:
-        return self._out(row.name) / TRAINING
+        return self._curves.setdefault(row.id, Curve(self._out(row.name) / "training" / "log.csv"))
 
     def _out(self, name: str) -> Path:
         return self._library.folder / "models" / name

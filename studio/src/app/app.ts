@@ -7,7 +7,7 @@ import { T } from "../strings";
 import "./chips";
 import "./dialogs";
 import { Part, controls, define, icon, valueOf } from "./element";
-import { droppedFiles, importFile, isMidi, renamePiece, toggleTheme } from "./files";
+import { droppedFiles, importFiles, renamePiece, toggleTheme } from "./files";
 import "./messages";
 import "./models";
 import "./options";
@@ -458,10 +458,8 @@ export class App extends Part {
     this.dropping = false;
     if (!event.dataTransfer || event.defaultPrevented) return;
     event.preventDefault();
-    void droppedFiles(event.dataTransfer).then((files) => {
-      const file = files.find(isMidi) ?? files[0];
-      if (file) void importFile(this.studio, file);
-    });
+    const files = droppedFiles(event.dataTransfer);
+    void this.studio.attempt(async () => importFiles(this.studio, await files));
   };
 }
 

@@ -38,16 +38,34 @@ export function shownTake(studio: Studio): string | null {
 
 export const isMidi = (file: File): boolean => /\.(mid|midi|kar|rmi)$/i.test(file.name);
 
-/** Open a MIDI file as a new piece. */
-export async function importFile(studio: Studio, file: File): Promise<void> {
-  if (!isMidi(file)) return studio.notices.error(new Error(T.library.notMidi(file.name)));
-  await studio.attempt(async () => {
-    const title = file.name.replace(/\.[^.]+$/, "");
-    studio.show(await studio.api.importPiece(title, file));
-    studio.set({ dialog: null, tab: "roll" });
-    studio.announcer.say(T.library.opened(title));
-    await studio.refresh();
-  });
+/** Let the user choose MIDI files, and open them. */
+export async function openFiles(studio: Studio): Promise<void> {
+  await importFiles(studio, await chooseFiles(".mid,.midi,.kar,.rmi,audio/midi", true, false));
+}
+
+const MOST_AT_ONCE = 100;
+
+/** Open MIDI files, each as a new piece; the first of them is shown. */
+export async function importFiles(studio: Studio, files: readonly File[]): Promise<void> {
+  const [other] = files;
+  const music = files.filter(isMidi).slice(0, MOST_AT_ONCE);
+  if (music.length === 0) return other && studio.notices.error(new Error(T.library.notMidi(other.name)));
+  let shown = false;
+  let opened = 0;
+  for (const file of music) {
+    await studio.attempt(async () => {
+      const title = file.name.replace(/\.[^.]+$/, "");
+      const made = await studio.api.importPiece(title, file);
+      opened += 1;
+      if (shown) return;
+      shown = true;
+      studio.show(made);
+      studio.set({ dialog: null, tab: "roll" });
+      studio.announcer.say(T.library.opened(title));
+    });
+  }
+  if (opened > 1) studio.notices.say(T.library.openedAll(opened));
+  if (shown) await studio.attempt(() => studio.refresh());
 }
 
 export async function newPiece(studio: Studio, title: string, tempo: number, meter: [number, number]): Promise<void> {
@@ -135,11 +153,14 @@ export function chooseFiles(accept: string, many: boolean, folder: boolean): Pro
 
 /** All files of what was dropped, those in folders included. */
 export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
-  // The entries have to be read at once: after the event the list of items is empty.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  if (entries.length === 0) return [...transfer.files];
+  // All has to be taken out at once: after the event there is nothing in it any more.
+  const items = [...transfer.items].map((item) => ({ file: item.getAsFile(), entry: item.webkitGetAsEntry() }));
+  if (items.length === 0) return [...transfer.files];
   const found: File[] = [];
-  for (const entry of entries) await collect(entry, found);
+  for (const { file, entry } of items) {
+    if (entry?.isDirectory) await collect(entry, found);
+    else if (file) found.push(file);
+  }
   return found;
 }
 

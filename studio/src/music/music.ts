@@ -30,6 +30,9 @@ export interface NoteTable {
 
 export interface TrackState extends TrackRef {
   channel: number;
+  /** 0 to 127, and from left to right; missing: the file says nothing. */
+  volume?: number;
+  pan?: number;
   notes: NoteTable;
 }
 

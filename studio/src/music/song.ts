@@ -61,11 +61,8 @@ export class SongData implements SongState {
       keys: song.keys,
       clock: new Tempos(song.tempos, song.ticksPerQuarter),
       tracks: song.tracks.map(({ id, notes, ...rest }) => ({
+        ...rest,
         track: id,
-        program: rest.program,
-        drum: rest.drum,
-        name: rest.name,
-        channel: rest.channel,
         notes: Notes.fromFlat(notes),
         made: false,
       })),

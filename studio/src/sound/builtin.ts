@@ -4,13 +4,14 @@
  */
 
 import { HATS, drumLoudness, drumPan, drumWave } from "./drums";
-import type { Voices } from "./player";
+import type { Instrument, Voices } from "./player";
 import { brightness, decayOf, heldSpectrum, loudness, spectra, timbreOf, type Spectrum, type Timbre } from "./timbres";
 
 const POLYPHONY = 72;
 const SILENT = 7; // decay times after which a tone is inaudible
 const CUT = 0.003; // seconds: how fast a voice goes whose place is needed
 const VIBRATO = 5.4; // Hz
+const USUAL = 100; // a channel's volume where none is set
 /** Where the parts sit from left to right, the first in the middle. */
 const SEATS = [0, -0.22, 0.22, -0.4, 0.4, -0.12, 0.12, -0.32, 0.32];
 
@@ -75,11 +76,11 @@ export class BuiltInVoices implements Voices {
     this.vibrato.start();
   }
 
-  on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void {
+  on(channel: number, instrument: Instrument, pitch: number, velocity: number, at: number): void {
     const time = Math.max(at, this.context.currentTime);
     this.makeRoom(time);
-    if (drum) this.sounding.push(this.stroke(channel, pitch, velocity, time));
-    else this.sounding.push(this.tone(channel, program, pitch, velocity, time));
+    const begin = instrument.drum ? this.stroke : this.tone;
+    this.sounding.push(begin.call(this, channel, instrument, pitch, velocity, time));
   }
 
   off(channel: number, pitch: number, at: number): void {
@@ -117,9 +118,9 @@ export class BuiltInVoices implements Voices {
     return { gain, seats: new Map() };
   }
 
-  private tone(channel: number, program: number, pitch: number, velocity: number, start: number): Sounding {
+  private tone(channel: number, by: Instrument, pitch: number, velocity: number, start: number): Sounding {
     const { context } = this;
-    const timbre = timbreOf(program);
+    const timbre = timbreOf(by.program);
     const { release } = timbre;
     const decay = decayOf(timbre, pitch);
     const envelope = context.createGain();
@@ -127,12 +128,12 @@ export class BuiltInVoices implements Voices {
     const detunes = timbre.chorus ? [timbre.chorus / 2, -timbre.chorus / 2] : [0];
     const nodes: AudioNode[] = [envelope, letGo];
     const attacked = start + timbre.attack;
-    const peak = (loudness(velocity) * timbre.gain) / detunes.length;
+    const peak = (loudness(velocity) * timbre.gain * gainOf(by.volume)) / detunes.length;
     envelope.gain.value = 0;
     envelope.gain.setValueAtTime(0, start);
     envelope.gain.linearRampToValueAtTime(peak, attacked);
     if (decay !== null) envelope.gain.setTargetAtTime(0, attacked, decay);
-    envelope.connect(letGo).connect(this.seat(channel));
+    envelope.connect(letGo).connect(this.place(by.pan === undefined ? seatOf(channel) : panOf(by.pan)));
     const depth = timbre.vibrato ? this.depth(timbre.vibrato, start) : null;
     if (depth !== null) nodes.push(depth);
     const waves: [PeriodicWave, AudioNode][] = [];
@@ -183,14 +184,14 @@ export class BuiltInVoices implements Voices {
     return depth;
   }
 
-  private stroke(channel: number, key: number, velocity: number, start: number): Sounding {
+  private stroke(channel: number, by: Instrument, key: number, velocity: number, start: number): Sounding {
     const { context } = this;
     if (HATS.has(key)) this.closeHats(channel, start);
     const buffer = this.strokeOf(key);
     const source = context.createBufferSource();
     source.buffer = buffer;
     const envelope = context.createGain();
-    envelope.gain.value = drumLoudness(velocity);
+    envelope.gain.value = drumLoudness(velocity) * gainOf(by.volume);
     source.connect(envelope).connect(this.place(drumPan(key)));
     source.start(start);
     const end = start + buffer.duration;
@@ -294,10 +295,6 @@ export class BuiltInVoices implements Voices {
     return buffer;
   }
 
-  private seat(channel: number): AudioNode {
-    return this.place(SEATS[channel % SEATS.length] ?? 0);
-  }
-
   private place(pan: number): AudioNode {
     let place = this.bus.seats.get(pan);
     if (place === undefined) {
@@ -308,6 +305,20 @@ export class BuiltInVoices implements Voices {
     }
     return place;
   }
+}
+
+function seatOf(channel: number): number {
+  return SEATS[channel % SEATS.length] ?? 0;
+}
+
+/** From left, -1, to right, 1; in steps, as each has a node of its own. */
+function panOf(pan: number): number {
+  return Math.max(-1, Math.min(1, Math.round((pan - 64) / 8) / 8));
+}
+
+/** Loudness goes with the square of the volume (General MIDI); 1 for what a channel has that is given none. */
+function gainOf(volume: number | undefined): number {
+  return volume === undefined ? 1 : (volume / USUAL) ** 2;
 }
 
 /** What becomes of a note when it is let go: from 1 to 0 over two and a half times its release. */

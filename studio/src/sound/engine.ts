@@ -158,7 +158,7 @@ export class StudioPlayer implements Player {
     this.release(pitch);
     if (!this.state.playing) output.open();
     this.measure(output, context);
-    voices.on(TOUCHED, program, drum, pitch, velocity, 0);
+    voices.on(TOUCHED, { program, drum }, pitch, velocity, 0);
     this.pressed.set(pitch, { voices, at: context.currentTime });
   }
 
@@ -278,7 +278,7 @@ export class StudioPlayer implements Player {
     if (desk === null) return;
     const voices = desk.next !== null && at >= desk.next.at ? desk.next.voices : desk.voices;
     const channel = this.channelOf(part.id);
-    voices.on(channel, part.program, part.drum, pitch, velocity, at);
+    voices.on(channel, part, pitch, velocity, at);
     this.struck.set(`${channel} ${pitch}`, voices);
   }
 

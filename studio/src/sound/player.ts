@@ -5,11 +5,22 @@
 
 import type { IdeaLayer, SongState } from "../music/music";
 
+/** What a note is played with. */
+export interface Instrument {
+  /** General MIDI, 0 to 127. */
+  program: number;
+  drum: boolean;
+  /** 0 to 127; missing: as usual. */
+  volume?: number;
+  /** 0 is left, 64 the middle, 127 right; missing: anywhere. */
+  pan?: number;
+}
+
 /** Something that can sound: the built-in voices, or a SoundFont. Times are seconds of the audio clock. */
 export interface Voices {
   readonly label: string;
   /** Strike a key; `at` 0 is now. */
-  on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void;
+  on(channel: number, instrument: Instrument, pitch: number, velocity: number, at: number): void;
   off(channel: number, pitch: number, at: number): void;
   /** Silence everything, also what was scheduled; answers from when on it can sound again. */
   silence(): number;

@@ -1,6 +1,7 @@
 /** A song as a MIDI file, for the SoundFont synthesizer's own player. */
 
 import type { SongState, TrackState } from "../music/music";
+import type { Instrument } from "./player";
 
 const DRUMS = 9;
 const MELODIC = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15];
@@ -44,7 +45,17 @@ function tempoEvents(song: SongState): Event[] {
   return events;
 }
 
-function trackEvents({ drum, program, notes }: TrackState, channel: number, shared: boolean): Event[] {
+/** The controllers that an instrument sets, and their values: volume, and where it sits. */
+export function controllersOf({ volume, pan }: Instrument): [controller: 7 | 10, value: number][] {
+  return [
+    [7, volume ?? 100],
+    [10, pan ?? 64],
+  ];
+}
+
+function trackEvents(track: TrackState, channel: number, shared: boolean): Event[] {
+  const { drum, program, notes } = track;
+  const mix = track.volume !== undefined || track.pan !== undefined;
   const events: Event[] = [];
   const change = [0xc0 | channel, drum ? 0 : program];
   if (!shared || drum) events.push({ tick: 0, order: 0, bytes: change });
@@ -52,6 +63,8 @@ function trackEvents({ drum, program, notes }: TrackState, channel: number, shar
     const tick = notes.tick[n] ?? 0;
     const pitch = notes.pitch[n] ?? 0;
     if (shared && !drum) events.push({ tick, order: 2, bytes: change });
+    // Tracks of one program share a channel: each says again what it is set to.
+    if (mix) for (const pair of controllersOf(track)) events.push({ tick, order: 2, bytes: [0xb0 | channel, ...pair] });
     events.push({ tick, order: 2, bytes: [0x90 | channel, pitch, Math.max(1, notes.velocity[n] ?? 64)] });
     events.push({ tick: tick + Math.max(1, notes.length[n] ?? 1), order: 1, bytes: [0x80 | channel, pitch, 64] });
   }

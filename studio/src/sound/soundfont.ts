@@ -10,7 +10,8 @@ import type { SongState } from "../music/music";
 import type { SoundFontVoices } from "./engine";
 import { Output } from "./output";
 import playback from "./playback.worklet.ts?worker&url";
-import { midiFile } from "./smf";
+import type { Instrument } from "./player";
+import { controllersOf, midiFile } from "./smf";
 import { offline } from "./wav";
 import { SOUND } from "../strings";
 
@@ -124,6 +125,8 @@ async function inWorklet(context: AudioContext): Promise<Engine> {
 interface Channel {
   number: number;
   program: number;
+  /** Its controllers, by their numbers. */
+  set: Map<number, number>;
 }
 
 class Bank implements SoundFontVoices {
@@ -139,12 +142,17 @@ class Bank implements SoundFontVoices {
     private readonly file: Blob,
   ) {}
 
-  on(channel: number, program: number, drum: boolean, pitch: number, velocity: number, at: number): void {
+  on(channel: number, instrument: Instrument, pitch: number, velocity: number, at: number): void {
     const { synthesizer } = this.engine;
+    const { program, drum } = instrument;
     const into = this.channel(channel, drum);
     const options = { time: this.time(at) };
     if (into.program !== program) synthesizer.programChange(into.number, drum ? 0 : program, options);
     into.program = program;
+    for (const [controller, value] of controllersOf(instrument)) {
+      if (into.set.get(controller) !== value) synthesizer.controllerChange(into.number, controller, value, options);
+      into.set.set(controller, value);
+    }
     synthesizer.noteOn(into.number, pitch, velocity, options);
     const now = this.context.currentTime;
     this.queued = this.queued.filter((note) => note.at > now - FLUSH);
@@ -182,9 +190,9 @@ class Bank implements SoundFontVoices {
     const { synthesizer } = this.engine;
     const { gain } = this.gain;
     gain.setValueAtTime(0, this.context.currentTime);
-    for (const [part, { drum, program, notes }] of song.tracks.entries()) {
-      const keys = new Set(notes.pitch.subarray(0, Math.min(notes.count, WARMED)));
-      for (const pitch of keys) this.on(part, program, drum, pitch, 80, 0);
+    for (const [part, track] of song.tracks.entries()) {
+      const keys = new Set(track.notes.pitch.subarray(0, Math.min(track.notes.count, WARMED)));
+      for (const pitch of keys) this.on(part, track, pitch, 80, 0);
     }
     this.queued = [];
     synthesizer.stopAll(true);
@@ -228,7 +236,7 @@ class Bank implements SoundFontVoices {
       this.used.add(number);
       while (synthesizer.channelCount <= number) synthesizer.addNewChannel();
       if (drum && number % 16 !== DRUMS) synthesizer.midiChannels[number]?.setDrums(true);
-      this.channels.set(key, (found = { number, program: -1 }));
+      this.channels.set(key, (found = { number, program: -1, set: new Map() }));
     }
     return found;
   }

@@ -2,12 +2,15 @@
 
 import type { Note } from "../protocol";
 import type { IdeaLayer, SongState } from "../music/music";
+import type { Instrument } from "./player";
 
 /** Who plays a note. */
-export interface Part {
+export interface Part extends Instrument {
   id: string;
-  program: number;
-  drum: boolean;
+}
+
+function instrumentOf({ program, drum, volume, pan }: Instrument): Instrument {
+  return { program, drum, ...(volume === undefined ? {} : { volume }), ...(pan === undefined ? {} : { pan }) };
 }
 
 export interface Onset {
@@ -52,7 +55,7 @@ export class Source {
     const found: Onset[] = [];
     for (const track of this.song.tracks) {
       if (!this.audible(track.track)) continue;
-      const part = { id: track.track, program: track.program, drum: track.drum };
+      const part = { ...instrumentOf(track), id: track.track };
       const removed = this.removed.get(track.track);
       const { tick, length, pitch, velocity } = track.notes;
       for (const n of track.notes.within(from, to)) {
@@ -65,7 +68,7 @@ export class Source {
     for (const [id, { ref, notes }] of this.idea?.added ?? []) {
       if (!this.audible(id)) continue;
       const known = this.song.track(id);
-      const part = { id, program: known?.program ?? ref.program, drum: known?.drum ?? ref.drum };
+      const part = { ...instrumentOf(known ?? ref), id };
       for (const [at, length, pitch, velocity] of notes) {
         if (at >= from && at < to) found.push({ part, tick: at, length, pitch, velocity });
       }

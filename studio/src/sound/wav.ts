@@ -26,8 +26,7 @@ export async function renderSong(song: SongState): Promise<AudioBuffer> {
   const voices = new BuiltInVoices(context, new Output(context).input, Infinity);
   const channels = new Map(song.tracks.map(({ track }, index) => [track, index + 1]));
   const stage: Stage = {
-    strike: ({ id, program, drum }, pitch, velocity, at) =>
-      voices.on(channels.get(id) ?? 0, program, drum, pitch, velocity, at),
+    strike: (part, pitch, velocity, at) => voices.on(channels.get(part.id) ?? 0, part, pitch, velocity, at),
     release: ({ id }, pitch, at) => voices.off(channels.get(id) ?? 0, pitch, at),
     click: () => undefined,
   };

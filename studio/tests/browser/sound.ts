@@ -4,6 +4,7 @@ import { BasicSoundBank } from "spessasynth_core";
 
 import { BuiltInVoices } from "../../src/sound/builtin";
 import { createPlayer } from "../../src/sound/index";
+import type { Instrument } from "../../src/sound/player";
 import { Output } from "../../src/sound/output";
 import { Recorder } from "../../src/sound/record";
 import { renderSong } from "../../src/sound/wav";
@@ -16,7 +17,7 @@ async function render(strokes: Stroke[], seconds: number, rate = 44_100, polypho
   const context = new OfflineAudioContext(2, Math.ceil(seconds * rate), rate);
   const voices = new BuiltInVoices(context, new Output(context).input, polyphony);
   for (const [channel, program, drum, pitch, velocity, start, end] of strokes) {
-    voices.on(channel, program, drum, pitch, velocity, start);
+    voices.on(channel, { program, drum }, pitch, velocity, start);
     voices.off(channel, pitch, end);
   }
   return context.startRendering();
@@ -27,9 +28,9 @@ async function silenced(): Promise<{ before: number; after: number; step: number
   const rate = 44_100;
   const context = new OfflineAudioContext(2, rate, rate);
   const voices = new BuiltInVoices(context, context.destination);
-  for (const program of [0, 19, 48, 56]) voices.on(program, program, false, 60 + (program % 7), 110, 0);
-  voices.on(9, 0, true, 49, 120, 0.4);
-  voices.on(1, 0, false, 72, 120, 0.55); // not begun: never to be heard
+  for (const program of [0, 19, 48, 56]) voices.on(program, { program, drum: false }, 60 + (program % 7), 110, 0);
+  voices.on(9, { program: 0, drum: true }, 49, 120, 0.4);
+  voices.on(1, { program: 0, drum: false }, 72, 120, 0.55); // not begun: never to be heard
   void context.suspend(0.5).then(() => {
     voices.silence();
     return context.resume();
@@ -68,6 +69,17 @@ function measure(sound: AudioBuffer): { rms: number; peak: number; step: number;
   return { rms: Math.sqrt(sum / sound.length / sound.numberOfChannels), peak, step, finite };
 }
 
+/** How loud a held note of an instrument is on either side. */
+async function sides(instrument: Instrument): Promise<[left: number, right: number]> {
+  const context = new OfflineAudioContext(2, 22_050, 44_100);
+  const voices = new BuiltInVoices(context, context.destination);
+  voices.on(1, instrument, instrument.drum ? 38 : 60, 90, 0);
+  const sound = await context.startRendering();
+  const loud = (channel: number): number =>
+    Math.sqrt(sound.getChannelData(channel).reduce((sum, value) => sum + value * value, 0) / sound.length);
+  return [loud(0), loud(1)];
+}
+
 /** Samples as 16-bit numbers in base64, to look at outside. */
 function packed(sound: AudioBuffer): string {
   const left = sound.getChannelData(0);
@@ -93,6 +105,7 @@ const tools = {
     packed(await render(strokes, seconds, 44_100, polyphony)),
   measureSong: async (given: Given) => measure(await renderSong(song(given))),
   silenced,
+  sides,
   sampleBank: () => BasicSoundBank.getSampleSoundBankFile(),
   openRecorder: () => Recorder.open(tools.player),
 };

@@ -1,0 +1,62 @@
+"""How loud tracks are, and where they sit: the same from a file's events and from what symusic reads of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from symusic import Score
+
+from toccata.midi import smf
+from toccata.midi.mixing import Mix, Mixing, mix_of
+from toccata.midi.smf import Event, MidiTrack
+
+
+def control(tick: int, channel: int, number: int, value: int) -> Event:
+    return Event(tick, bytes([0xB0 | channel, number, value]))
+
+
+def track(*events: Event) -> MidiTrack:
+    return MidiTrack(list(events), 960)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], Mix()),
+        ([control(0, 0, 7, 90)], Mix(90)),
+        ([control(0, 0, 7, 90), control(0, 0, 11, 64), control(0, 0, 10, 0)], Mix(45, 0)),
+        ([control(0, 0, 11, 127)], Mix(100)),
+        ([control(0, 0, 7, 20), control(480, 0, 7, 80), control(481, 0, 7, 127)], Mix(80)),
+        ([control(481, 0, 7, 127)], Mix()),
+        ([control(0, 1, 7, 90)], Mix()),
+        ([control(0, 0, 1, 90)], Mix()),
+    ],
+)
+def test_what_is_set_when_the_music_begins(events: list[Event], expected: Mix) -> None:
+    assert Mixing([track(*events)]).at(0, 0, 480) == expected
+    assert Mixing([track(*events), track()]).at(1, 0, 480) == expected  # its channel is set in another track
+
+
+def test_a_tracks_own_settings_come_first() -> None:
+    mixing = Mixing([track(control(0, 0, 7, 30)), track(control(0, 0, 7, 60))])
+    assert [mixing.at(number, 0, 0).volume for number in (0, 1, 2)] == [30, 60, 60]
+
+
+def test_both_readings_of_real_files_agree(data: Path) -> None:
+    files = [path for folder in ("game", "songs", "piano") for path in sorted((data / folder).rglob("*.mid"))[:40:4]]
+    compared = 0
+    for path in files:
+        tracks = smf.read(path.read_bytes()).tracks
+        played = [{event.channel for event in part.events if event.begins_note} for part in tracks]
+        if any(len(channels) > 1 for channels in played) or len(set().union(*played)) < sum(map(len, played)):
+            continue  # symusic's tracks are others there
+        read = {mix_of(one) for one in Score.from_midi(path.read_bytes()).tracks if one.notes}
+        mixing, own = Mixing(tracks), set[Mix]()
+        for number, (part, channels) in enumerate(zip(tracks, played, strict=True)):
+            for channel in channels:
+                own.add(mixing.at(number, channel, next(e.tick for e in part.events if e.begins_note)))
+        # After a change of program, symusic begins a track that no controller was set in.
+        assert read - {Mix()} == own - {Mix()}, path
+        compared += own != {Mix()}
+    assert compared > 3
