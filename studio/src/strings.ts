@@ -321,6 +321,10 @@ export const T = {
     folder: (path: string) => `Everything is in ${path}`,
     untitled: "Untitled",
     opened: (title: string) => `${title} is open.`,
+    notOpened: (name: string, why: string, status: number) =>
+      status === 413
+        ? `${name} is too large to be opened as one piece: at most 16 MB are read.`
+        : `${name}: ${why.replace(/^this MIDI data:? /, "")}`,
     openedAll: (n: number) => `${count(n, "piece")} are in the library; the first is open.`,
     notMidi: (name: string) => `${name} is not a MIDI file: its name should end in .mid or .midi.`,
     search: "Find a piece",

@@ -1,5 +1,6 @@
 /** Files in and out, and the acts of the library and of the tree of takes. */
 
+import { ApiError } from "../api";
 import type { PieceSummary, Take } from "../protocol";
 import { T } from "../strings";
 import type { Studio } from "./studio";
@@ -55,7 +56,9 @@ export async function importFiles(studio: Studio, files: readonly File[]): Promi
   for (const file of music) {
     await studio.attempt(async () => {
       const title = file.name.replace(/\.[^.]+$/, "");
-      const made = await studio.api.importPiece(title, file);
+      const made = await studio.api.importPiece(title, file).catch((error: unknown) => {
+        throw error instanceof ApiError ? new Error(T.library.notOpened(file.name, error.message, error.status)) : error;
+      });
       opened += 1;
       if (shown) return;
       shown = true;
