@@ -301,6 +301,23 @@ export function valueOf(event: Event): string {
   return (event.target as HTMLInputElement | HTMLSelectElement).value;
 }
 
+/** Labels above their fields, and two of them side by side. */
+export const fields = css`
+  label {
+    display: grid;
+    gap: 2px;
+  }
+  label > span {
+    color: var(--ink-2);
+    font-size: var(--size-small);
+  }
+  .two {
+    display: grid;
+    grid-template-columns: 1fr 1fr;
+    gap: 10px;
+  }
+`;
+
 export function define(name: string, element: CustomElementConstructor): void {
   if (!customElements.get(name)) customElements.define(name, element);
 }

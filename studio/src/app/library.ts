@@ -3,7 +3,7 @@
 import { type TemplateResult, css, html, nothing } from "lit";
 import type { PieceSummary } from "../protocol";
 import { T } from "../strings";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, fields, icon, valueOf } from "./element";
 import { deletePiece, newPiece, openFiles, renamePiece, writeNew } from "./files";
 
 /** A part that has the focus as soon as it is shown. */
@@ -165,22 +165,10 @@ export class Library extends Focused {
 export class NewPiece extends Focused {
   static override styles = [
     controls,
+    fields,
     css`
       form {
         display: grid;
-        gap: 10px;
-      }
-      label {
-        display: grid;
-        gap: 2px;
-      }
-      label > span {
-        color: var(--ink-2);
-        font-size: var(--size-small);
-      }
-      .two {
-        display: grid;
-        grid-template-columns: 1fr 1fr;
         gap: 10px;
       }
     `,

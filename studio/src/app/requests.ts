@@ -48,36 +48,25 @@ export const DEFAULTS: Readonly<Options> = {
 
 export type Control = Exclude<keyof Options, "bars">;
 
+const NEW_MUSIC: readonly Control[] = [
+  "n",
+  "key",
+  "tempo",
+  "density",
+  "programs",
+  "style",
+  "chords",
+  "temperature",
+  "register",
+  "polyphony",
+  "end",
+  "seed",
+];
+
 /** The controls that each verb knows. */
 export const CONTROLS: Readonly<Record<Verb, readonly Control[]>> = {
-  generate: [
-    "n",
-    "key",
-    "tempo",
-    "density",
-    "programs",
-    "style",
-    "chords",
-    "temperature",
-    "register",
-    "polyphony",
-    "end",
-    "seed",
-  ],
-  continue: [
-    "n",
-    "key",
-    "tempo",
-    "density",
-    "programs",
-    "style",
-    "chords",
-    "temperature",
-    "register",
-    "polyphony",
-    "end",
-    "seed",
-  ],
+  generate: NEW_MUSIC,
+  continue: NEW_MUSIC,
   infill: ["n", "onlyActive", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   accompany: ["n", "key", "density", "style", "chords", "temperature", "register", "polyphony", "seed"],
   vary: ["n", "onlyActive", "keep", "strength", "key", "temperature", "seed"],

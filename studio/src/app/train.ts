@@ -6,7 +6,7 @@ import type { MusicCheck } from "../api";
 import type { Training } from "../protocol";
 import { T } from "../strings";
 import "./curve";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, fields, icon, valueOf } from "./element";
 import { chooseFiles, droppedFiles } from "./files";
 
 const MIDI = ".mid,.midi,.kar,.rmi";
@@ -20,6 +20,7 @@ export class Train extends Part {
   };
   static override styles = [
     controls,
+    fields,
     css`
       :host {
         display: block;
@@ -47,19 +48,6 @@ export class Train extends Part {
       }
       form {
         display: grid;
-        gap: 8px;
-      }
-      label {
-        display: grid;
-        gap: 2px;
-      }
-      label > span {
-        color: var(--ink-2);
-        font-size: var(--size-small);
-      }
-      .two {
-        display: grid;
-        grid-template-columns: 1fr 1fr;
         gap: 8px;
       }
       .check {
