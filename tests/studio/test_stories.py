@@ -320,7 +320,7 @@ def test_without_any_file_two_clicks_bring_music(open_page: Callable[..., Any], 
 def test_a_key_before_the_library_opens_is_not_overridden(open_page: Callable[..., Any]) -> None:
     page = open_page()
     page.keyboard.press("Escape")
-    page.evaluate(f"() => {{ {STUDIO}.set({{ dialog: 'new' }}); return {STUDIO}.openLast(); }}")
+    page.evaluate(f"() => {{ {STUDIO}.set({{ dialog: 'new' }}); return {STUDIO}.connection.openLast(); }}")
     assert page.get_by_role("dialog", name="New piece").is_visible()
 
 

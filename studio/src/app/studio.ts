@@ -1,25 +1,23 @@
 /** The page's state and all its acts; elements show it and call it, commands name it. */
 
-import { type Api, ServerGone } from "../api";
+import type { Api } from "../api";
 import { withIdea } from "../music/idea";
 import type { IdeaLayer, SongState } from "../music/music";
-import type { ModelRow, Note, Operation, PieceState, StudioEvent, StudioState, Take } from "../protocol";
+import type { ModelRow, Note, Operation, PieceState, StudioState, Take } from "../protocol";
 import { SongData } from "../music/song";
 import type { StudioPlayer } from "../sound";
-import { EventStream, backoff } from "../stream";
 import { T } from "../strings";
+import { Connection, OPEN } from "./connection";
 import { Ideas } from "./ideas";
 import { trackName } from "./instruments";
 import { layerBetween } from "./layers";
-import { Announcer, Notices, errorText } from "./notices";
+import { Announcer, Notices } from "./notices";
 import { OpenPiece } from "./piece";
 import { Playing } from "./playing";
 import { Recording } from "./recording";
 import { type Situation, type StripVerb, requestFor, whyNot } from "./requests";
 import { Trainings } from "./trainings";
 import { View } from "./view";
-
-const OPEN = "toccata.piece";
 
 export interface Stores {
   session: Storage;
@@ -43,7 +41,7 @@ export class Studio {
   readonly trainings: Trainings;
   private readonly listeners = new Set<() => void>();
   private scheduled = false;
-  private stream: EventStream | null = null;
+  private readonly connection: Connection = new Connection(this);
   private compared: { take: string; layer: IdeaLayer; song: SongState } | null = null;
 
   constructor(
@@ -131,83 +129,11 @@ export class Studio {
     }
   }
 
-  // -- the server
-
-  async start(): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        this.server = await this.api.state();
-        break;
-      } catch (error) {
-        if (!(error instanceof ServerGone)) {
-          this.fatal = errorText(error);
-          this.changed();
-          return;
-        }
-        this.connected = false;
-        this.changed();
-        await backoff(attempt, new AbortController().signal);
-      }
-    }
-    this.connected = true;
-    this.trainings.adopt(this.server.trainings);
-    await this.openLast();
-    // The events of an idea that is being written are all sent again, from the first that is kept.
-    this.stream = new EventStream(this.ideas.chips.length > 0 ? 0 : this.server.lastEvent, {
-      open: (after, signal) => this.api.stream(after, signal),
-      onEvent: (event) => this.onEvent(event),
-      onConnected: (connected) => this.onConnected(connected),
-      wait: backoff,
-    });
-    void this.stream.run();
-  }
-
-  private async openLast(): Promise<void> {
-    const pieces = (this.server?.pieces ?? []).filter((piece) => !piece.deleted);
-    const last = this.stores.session.getItem(OPEN) ?? this.stores.local.getItem(OPEN);
-    const newest = [...pieces].sort((a, b) => b.changed - a.changed)[0];
-    const open = pieces.find((piece) => piece.id === last) ?? newest;
-    if (open) await this.attempt(() => this.openPiece(open.id));
-    else if (this.view.dialog === null) this.set({ dialog: "library" }); // not over what a key has opened meanwhile
-  }
-
-  async refresh(): Promise<void> {
-    this.server = await this.api.state();
-    this.trainings.adopt(this.server.trainings);
-    this.changed();
-  }
-
-  private onConnected(connected: boolean): void {
-    if (connected === this.connected) return;
-    this.connected = connected;
-    this.changed();
-    if (!connected) return;
-    this.announcer.say(T.notices.back);
-    void this.attempt(() => this.reload());
-  }
-
-  /** Load what the server knows again, without losing unsent edits. */
-  private async reload(): Promise<void> {
-    await this.refresh();
-    await this.piece?.load();
-    await this.ideas.reload();
-  }
-
-  private onEvent(event: StudioEvent): void {
-    const piece = this.piece;
-    if ("take" in event && typeof event.take !== "string" && event.take.piece === piece?.id) piece.put(event.take);
-    if (event.type === "piece.changed") {
-      if (event.piece === piece?.id) void piece.changedElsewhere(event.seq).catch(() => undefined);
-    } else if (event.type === "training") {
-      this.trainings.onEvent(event.training);
-    } else if (event.type === "reset") {
-      void this.attempt(() => this.reload());
-    } else {
-      this.ideas.onEvent(event);
-    }
-  }
-
   // -- pieces
+
+  start = (): Promise<void> => this.connection.start();
+  /** Load the lists of pieces, models and trainings again. */
+  refresh = (): Promise<void> => this.connection.refresh();
 
   async openPiece(id: string): Promise<void> {
     this.show(await this.api.piece(id));
