@@ -477,7 +477,31 @@ def test_density_is_counted() -> None:
     assert many[1] < -1
     assert right[1] == 0
     assert costs(13, 1)[1] < right[1]  # too many for a lower level
-    assert costs(13, 1, 5) == right  # that of the bar counts
+    assert costs(13, 1, 5)[1] == 0  # that of the bar counts
+
+
+def test_bars_with_levels_of_their_own_make_up_for_no_other() -> None:
+    tokens = load("toccata").tokenizer
+    assert isinstance(tokens, EventOptions)
+    scheme = EventTokenizer.build(tokens).grammar().scheme
+    quarter = scheme.timing.ticks_per_quarter
+    bars, pitches = (scheme.vocabulary.of_kind[kind] for kind in (Kind.BAR, Kind.PITCH))
+    single = {0: Controls(density=7), 1: Controls(density=2)}
+    (rule,) = steering(Controls(), single, 0, 0, State(scheme))
+
+    def costs(before: int, written: int) -> tuple[float, float]:
+        state = State(scheme)
+        state.bar, state.bar_tick, state.tick = 1, 4 * quarter, 6 * quarter
+        state.notes_before_bar, state.notes = before, before + written
+        bias = rule.leaning(state)
+        assert bias is not None
+        return float(bias[bars].mean()), float(bias[pitches].mean())
+
+    right = round(4 * scheme.levels.density.aims[1])
+    assert costs(0, right) == costs(40, right)
+    assert costs(40, right)[0] == 0
+    assert costs(0, 3 * right)[1] < -5
+    assert costs(40, 0)[0] < -1
 
 
 # -- a plan of chords -------------------------------------------------------------------------------------------------

@@ -21,9 +21,11 @@ _COUNTED = ("density", "register", "length", "velocity")
 """The controls that can be counted note by note."""
 SLACK, PULL = 1.5, 0.5
 """So many notes too few or too many cost nothing; each one more, so much of a logit."""
+BAR_SLACK, BAR_PULL = 0.2, 24.0
+"""The same in a bar with a level of its own: a share of its notes; and what all of them too many would cost."""
 TILT, MOST_TILT = 0.2, 1.5
 """What an octave adds to the logit of a pitch for each semitone by which the mean pitch is off, and at most."""
-_LENGTH, _VELOCITY = 1.0, 0.05
+_LENGTH, _VELOCITY = 1.5, 0.05
 """What a note length of another level costs, and each step of velocity outside of the level."""
 _MOST = 10.0
 _NOTE_KINDS = (Kind.PITCH, Kind.NOTE_ON, Kind.PROGRAM)
@@ -89,19 +91,41 @@ class Steering:
 
         So does passing no more time than to where a note would be too many; a bar line may be passed at any time.
         """
-        written = state.notes - self.before.notes
+        written = state.notes - self._before(state)
+        slack, pull = self._strength(state)
         for kind, arrivals in _arrivals(state, scheme).items():
             expected = self._expected(state, arrivals)
-            off = expected - written - SLACK
+            off = expected - written - slack
             if kind is not Kind.BAR:
-                off = np.maximum(off, written + 1 - expected - SLACK)
-            bias[scheme.vocabulary.of_kind[kind]] -= PULL * np.clip(off, 0, _MOST / PULL)
-        ahead = written + 1 - self._expected(state, np.array([state.tick + state.ticks_per_beat]))[0] - SLACK
+                off = np.maximum(off, written + 1 - expected - slack)
+            bias[scheme.vocabulary.of_kind[kind]] -= pull * np.clip(off, 0, _MOST / pull)
+        soon = state.tick + state.ticks_per_beat
+        if self.bars:  # the next bar's notes have their own level
+            soon = min(soon, state.bar_tick + state.ticks_per_bar)
+        ahead = written + 1 - self._expected(state, np.array([soon]))[0] - slack
         for kind in (*_NOTE_KINDS, *(_STATUS_KINDS if scheme.running_status else ())):
-            bias[scheme.vocabulary.of_kind[kind]] -= PULL * float(np.clip(ahead, 0, _MOST / PULL))
+            bias[scheme.vocabulary.of_kind[kind]] -= pull * float(np.clip(ahead, 0, _MOST / pull))
+
+    def _strength(self, state: State) -> tuple[float, float]:
+        """Return how many notes may be missing or too many, and what each one more costs.
+
+        In a bar with a level of its own that is a matter of few notes: there is no other bar to make up for it.
+        """
+        if not self.bars:
+            return SLACK, PULL
+        line = np.array([state.bar_tick + state.ticks_per_bar])
+        expected = max(1.0, float(self._expected(state, line)[0]))
+        return min(SLACK, BAR_SLACK * expected), max(PULL, BAR_PULL / expected)
+
+    def _before(self, state: State) -> int:
+        """Return the notes that do not count: those before the new music.
+
+        Where bars have levels of their own, those before this bar do not either: a bar makes up for no other.
+        """
+        return max(self.before.notes, state.notes_before_bar) if self.bars else self.before.notes
 
     def _expected(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how many new notes there should be by each tick."""
+        """Return how many new notes that count there should be by each tick."""
         quarter, aims = state.scheme.timing.ticks_per_quarter, state.scheme.levels.density.aims
         if not self.bars:
             level = self.whole.density
@@ -109,12 +133,12 @@ class Steering:
             return (ticks - self.start) / quarter * aims[level - 1]
         total = np.zeros(len(ticks))
         size = state.ticks_per_bar
-        first = state.bar_tick - max(state.bar, 0) * size  # as if the meter had always been the same
-        for bar in range(max(0, (self.start - first) // size), max(state.bar, 0) + 2):
-            level = (self.bars.get(bar) or self.whole).density or self.whole.density
+        for ahead in range(2):
+            level = (self.bars.get(max(state.bar, 0) + ahead) or self.whole).density or self.whole.density
             if level is not None:
-                begin = max(first + bar * size, self.start)
-                total += np.clip(ticks - begin, 0, first + (bar + 1) * size - begin) / quarter * aims[level - 1]
+                end = state.bar_tick + (ahead + 1) * size
+                begin = max(end - size, self.start)
+                total += np.clip(ticks - begin, 0, max(0, end - begin)) / quarter * aims[level - 1]
         return total
 
     def _register(self, state: State, scheme: Scheme, target: float, bias: Bias) -> None:

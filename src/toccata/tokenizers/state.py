@@ -64,6 +64,7 @@ class State:
         "meter",
         "note_end",
         "notes",
+        "notes_before_bar",
         "onset",
         "onset_pitch",
         "pedal",
@@ -113,6 +114,7 @@ class State:
         self.untouched = True  # nothing but time has been written in this bar
         self.ended = False
         self.notes = 0
+        self.notes_before_bar = 0  # how many of them began before this bar
         self.pitched_notes = self.pitch_sum = 0  # how many notes of pitched programs, and the sum of their pitches
         self.onset = -1  # of the note begun last
         self.latest_bar: Mapping[int, int] = {}  # program -> the latest bar in which it began a note
@@ -159,6 +161,7 @@ class State:
             self.bar_tick += self.ticks_per_bar
         self.position_tick = -1
         self.untouched = True
+        self.notes_before_bar = self.notes
         self._move(self.bar_tick)
 
     def _read_position(self, token: int, value: int) -> None:
@@ -184,6 +187,7 @@ class State:
             if self.scheme.timing.clock is Clock.SHIFTS and self.tick != self.bar_tick:
                 self.bar_tick = self.tick
                 self.bar += 1
+                self.notes_before_bar = self.notes
             self._set_meter(meter)
         self.seen = self.seen | {(Kind.TIME_SIG, 0)}
 
@@ -357,6 +361,7 @@ class State:
             self.bar_tick += self.ticks_per_bar
             self.bar += 1
             self.untouched = True
+            self.notes_before_bar = self.notes
             self.position_tick = -1
 
     def _set_end(self, pitch: int, end: int) -> None:
