@@ -8,6 +8,7 @@ import pytest
 from symusic import Score
 
 from toccata.midi import smf
+from toccata.midi.instruments import Instruments
 from toccata.midi.mixing import Mix, Mixing, mix_of
 from toccata.midi.smf import Event, MidiTrack
 
@@ -27,20 +28,24 @@ def track(*events: Event) -> MidiTrack:
         ([control(0, 0, 7, 90)], Mix(90)),
         ([control(0, 0, 7, 90), control(0, 0, 11, 64), control(0, 0, 10, 0)], Mix(45, 0)),
         ([control(0, 0, 11, 127)], Mix(100)),
-        ([control(0, 0, 7, 20), control(480, 0, 7, 80), control(481, 0, 7, 127)], Mix(80)),
+        ([control(0, 0, 7, 20), control(480, 0, 7, 80)], Mix(80)),
+        ([control(0, 0, 7, 80), control(481, 0, 7, 20)], Mix(80)),
+        ([control(0, 0, 7, 0), control(481, 0, 7, 90), control(900, 0, 7, 40)], Mix(90)),
+        ([control(0, 0, 11, 0), control(481, 0, 11, 127)], Mix(100)),
+        ([control(0, 0, 10, 20), control(481, 0, 10, 90)], Mix(None, 20)),
         ([control(481, 0, 7, 127)], Mix()),
         ([control(0, 1, 7, 90)], Mix()),
         ([control(0, 0, 1, 90)], Mix()),
     ],
 )
 def test_what_is_set_when_the_music_begins(events: list[Event], expected: Mix) -> None:
-    assert Mixing([track(*events)]).at(0, 0, 480) == expected
-    assert Mixing([track(*events), track()]).at(1, 0, 480) == expected  # its channel is set in another track
+    assert Mixing([track(*events)], [0]).at(0, 0, 480) == expected
+    assert Mixing([track(*events), track()], [0, 0]).at(1, 0, 480) == expected  # its channel is set in another track
 
 
 def test_a_tracks_own_settings_come_first() -> None:
-    mixing = Mixing([track(control(0, 0, 7, 30)), track(control(0, 0, 7, 60))])
-    assert [mixing.at(number, 0, 0).volume for number in (0, 1, 2)] == [30, 60, 60]
+    mixing = Mixing([track(control(0, 0, 7, 30)), track(control(0, 0, 7, 60)), track(), track()], [0, 0, 0, 1])
+    assert [mixing.at(number, 0, 0).volume for number in range(4)] == [30, 60, 60, None]
 
 
 def test_both_readings_of_real_files_agree(data: Path) -> None:
@@ -52,7 +57,7 @@ def test_both_readings_of_real_files_agree(data: Path) -> None:
         if any(len(channels) > 1 for channels in played) or len(set().union(*played)) < sum(map(len, played)):
             continue  # symusic's tracks are others there
         read = {mix_of(one) for one in Score.from_midi(path.read_bytes()).tracks if one.notes}
-        mixing, own = Mixing(tracks), set[Mix]()
+        mixing, own = Mixing(tracks, Instruments(tracks).ports), set[Mix]()
         for number, (part, channels) in enumerate(zip(tracks, played, strict=True)):
             for channel in channels:
                 own.add(mixing.at(number, channel, next(e.tick for e in part.events if e.begins_note)))

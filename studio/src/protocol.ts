@@ -154,7 +154,7 @@ export interface Training {
   name: string;
   kind: "train" | "finetune";
   music: string;
-  state: "checking" | "running" | "paused" | "finished" | "failed" | "cancelled";
+  state: "checking" | "running" | "pausing" | "paused" | "finished" | "failed" | "cancelling" | "cancelled";
   /** 0 to 1. */
   done: number;
   secondsLeft: number | null;

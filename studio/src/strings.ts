@@ -364,9 +364,11 @@ export const T = {
     states: {
       checking: "checking the music",
       running: "training",
+      pausing: "pausing after this step…",
       paused: "paused",
       finished: "finished",
       failed: "failed",
+      cancelling: "cancelling…",
       cancelled: "cancelled",
     },
     needsMusic: "Choose music first.",

@@ -73,5 +73,5 @@ def notes_of(song: Any) -> Counter[tuple[Any, ...]]:
 
 
 def events(page: Page, after: int = 0) -> list[Any]:
-    """All events after a number."""
+    """All events after a number; 0: all there are."""
     return [json.loads(data) for _, data in page.studio.hub._after(after)[1]]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from studio_support import Page, events, notes_of, two_hands
 
+from toccata.studio import ideas
+
 
 @pytest.mark.parametrize(
     ("verb", "bars", "more"),
@@ -170,3 +172,90 @@ def test_what_a_model_refuses_is_a_failed_take_with_its_reason(page: Page) -> No
     )
     assert len(list(page.folder.glob("*/*.mid"))) == 1
     assert {e["type"] for e in events(page) if e.get("take", {}) and "failed" in e["type"]} == {"idea.failed"}
+
+
+def region(song: Any, first: int, last: int) -> Counter[tuple[Any, ...]]:
+    """The notes of bars, without those of tracks made for them."""
+    start, end = song["bars"][first - 1], song["bars"][last] if last < len(song["bars"]) else 1 << 30
+    return Counter({note: count for note, count in notes_of(song).items() if start <= note[1] < end})
+
+
+@pytest.mark.parametrize(("verb", "bars"), [("vary", [1, 2]), ("infill", [1, 2]), ("continue", None)])
+def test_another_idea_comes_in_place_of_the_first(page: Page, verb: str, bars: list[int] | None) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": verb, "bars": bars, "n": 2, "seed": 3, "arguments": {"bars": 2} if bars is None else {}}
+    one, two = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    page.post(f"pieces/{piece['id']}/accept", {"seq": 0, "take": one["id"]})
+    page.post(f"pieces/{piece['id']}/accept", {"seq": 1, "take": two["id"]})
+    now, wanted = page.get(f"pieces/{piece['id']}")["song"], page.get(f"takes/{two['id']}/song")
+    first, last = bars or [5, 99]
+
+    def plain(song: Any) -> Counter[tuple[Any, ...]]:
+        return Counter(note[1:] for note in region(song, first, last).elements())
+
+    assert plain(now) == plain(wanted)
+    outside = (1, 4) if bars is None else (3, 4)
+    assert region(now, *outside) == region(piece["song"], *outside)
+
+
+def test_taking_an_idea_twice_is_taking_it_once(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "accompany", "bars": [1, 2], "n": 1, "seed": 3, "arguments": {"programs": [40]}}
+    (idea,) = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    first = page.post(f"pieces/{piece['id']}/accept", {"seq": 0, "take": idea["id"]})
+    again = page.post(f"pieces/{piece['id']}/accept", {"seq": 1, "take": idea["id"]})
+    assert (again["seq"], again["take"]) == (first["seq"], first["take"])
+    assert notes_of(page.get(f"pieces/{piece['id']}")["song"]) == notes_of(page.get(f"takes/{idea['id']}/song"))
+
+
+def test_undoing_the_way_to_a_take_leaves_locks_alone(page: Page) -> None:
+    piece = page.open(two_hands())
+    track = piece["song"]["tracks"][0]
+    lock = [track["id"], 0, 60]
+    page.post(f"pieces/{piece['id']}/locks", {"locks": [lock]}, method="PUT")
+    ref = {"type": "notes", "track": track["id"], "program": 0, "drum": False, "name": "", "add": []}
+    gone = page.post(
+        f"pieces/{piece['id']}/edits", {"seq": 0, "operations": [{**ref, "remove": [track["notes"][:4]]}], "locks": []}
+    )
+    page.post(f"pieces/{piece['id']}/goto", {"seq": 1, "take": piece["take"]})
+    other = {**ref, "remove": [], "add": [[7, 7, 100, 80]]}
+    page.post(f"pieces/{piece['id']}/edits", {"seq": 2, "operations": [other]})
+    page.post(f"pieces/{piece['id']}/goto", {"seq": 3, "take": gone["take"]})
+    assert "locks" not in page.post(f"pieces/{piece['id']}/undo", {"seq": 4})
+    assert page.get(f"pieces/{piece['id']}")["locks"] == []
+    for seq in (5, 6):
+        page.post(f"pieces/{piece['id']}/undo", {"seq": seq})
+    assert page.post(f"pieces/{piece['id']}/undo", {"seq": 7})["locks"] == [lock]
+
+
+def test_a_piece_that_is_deleted_gets_no_more_ideas(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "continue", "n": 1, "arguments": {"bars": 400}}
+    (idea,) = page.post(f"pieces/{piece['id']}/ideas", body)["ideas"]
+    page.client.delete(f"/studio/pieces/{piece['id']}")
+    assert page.finished([idea])[0]["state"] in ("stopped", "failed")
+    assert "deleted" in page.post(f"pieces/{piece['id']}/ideas", body, 422)["error"]["message"]
+
+
+def test_a_fault_while_an_idea_ends_is_the_ideas_own(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = page.open(two_hands())
+
+    def broken(*_: Any) -> int:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(ideas, "outside_changed", broken)
+    body = {"seq": 0, "verb": "continue", "n": 1, "seed": 1, "arguments": {"bars": 1}}
+    (idea,) = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    assert idea["state"] == "failed"
+    assert "a fault in toccata" in idea["error"]
+    assert "idea.failed" in {event["type"] for event in events(page)}
+
+
+def test_a_page_that_is_loaded_meanwhile_is_sent_the_notes_from_the_first(page: Page) -> None:
+    piece = page.open(two_hands())
+    before = page.get("state")["lastEvent"]
+    body = {"seq": 0, "verb": "continue", "n": 1, "arguments": {"bars": 400}}
+    (idea,) = page.post(f"pieces/{piece['id']}/ideas", body)["ideas"]
+    assert page.get("state")["lastEvent"] == before
+    page.post(f"takes/{idea['id']}/stop")
+    assert page.get("state")["lastEvent"] > before

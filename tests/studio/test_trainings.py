@@ -67,6 +67,7 @@ def test_files_are_dropped_in_once_and_checked(page: Page) -> None:
         ({"minutes": "long"}, 400, "minutes"),
         ({"name": ""}, 400, "name"),
         ({"name": None}, 400, "name"),
+        ({"name": "small"}, 422, "a model small already"),
         ({"music": "nobody"}, 422, "no music"),
         ({"kind": "finetune", "base": "nobody"}, 404, "no model"),
     ],

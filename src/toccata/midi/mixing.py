@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from symusic import Track
@@ -17,10 +19,10 @@ USUAL = 100
 
 
 class Mix(NamedTuple):
-    """What is set when the music of a track begins.
+    """How loud a track is at its loudest, and where it sits when its music begins.
 
     Attributes:
-        volume: 0 to 127, expression included; None: the file says nothing.
+        volume: 0 to 127; None: the file says nothing.
         pan: 0 is left, 64 the middle, 127 right; None: the file says nothing.
     """
 
@@ -32,52 +34,82 @@ class Mix(NamedTuple):
         return {what: value for what, value in self._asdict().items() if value is not None}
 
 
-Settings: TypeAlias = "dict[int, list[tuple[int, int]]]"
-"""Tick and value of each setting, by the number of the controller."""
+class _Settings:
+    """What one controller is set to, in the order of time, and the highest value from each setting on."""
+
+    def __init__(self, settings: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(settings, key=lambda one: one[0])
+        self._ticks = [tick for tick, _ in ordered]
+        self._values = [value for _, value in ordered]
+        self._highest = list(accumulate(reversed(self._values), max))[::-1]
+
+    def at(self, tick: int) -> int | None:
+        """Return what holds at a tick; None: nothing was set before."""
+        place = bisect_right(self._ticks, tick)
+        return self._values[place - 1] if place else None
+
+    def highest(self, tick: int) -> int | None:
+        """Return the highest of what holds from a tick on; None: nothing was set before it."""
+        place = bisect_right(self._ticks, tick)
+        return self._highest[place - 1] if place else None
+
+
+Controllers: TypeAlias = "dict[int, _Settings]"
+"""What is set, by the number of the controller."""
 
 
 def mix_of(track: Track) -> Mix:
-    """Return how loud a track of a Score is, and where it sits, at its first note."""
-    found: Settings = {}
+    """Return the mix of a track of a Score."""
+    found: dict[int, list[tuple[int, int]]] = {}
     for control in track.controls:
         found.setdefault(int(control.number), []).append((int(control.time), int(control.value)))
-    return _mix([found], min((int(note.time) for note in track.notes), default=0))
+    first = min((int(note.time) for note in track.notes), default=0)
+    return _mix([{number: _Settings(settings) for number, settings in found.items()}], first)
 
 
 class Mixing:
-    """The volumes and pans of a file's tracks.
+    """The mix of each of a file's tracks.
 
     Args:
         tracks: The tracks of the file.
+        ports: The port of each.
     """
 
-    def __init__(self, tracks: Sequence[MidiTrack]) -> None:
-        self._of_track: dict[tuple[int, int], Settings] = {}
-        self._of_channel: dict[int, Settings] = {}
+    def __init__(self, tracks: Sequence[MidiTrack], ports: Sequence[int]) -> None:
+        self._ports = ports
+        own: dict[tuple[int, int], dict[int, list[tuple[int, int]]]] = {}
         for number, track in enumerate(tracks):
             for event in track.events:
                 if event.kind == smf.CONTROL and event.data[1] in (VOLUME, PAN, EXPRESSION):
-                    setting = (event.tick, min(event.data[2], 127))
-                    for found in (
-                        self._of_track.setdefault((number, event.channel), {}),
-                        self._of_channel.setdefault(event.channel, {}),
-                    ):
-                        found.setdefault(event.data[1], []).append(setting)
+                    settings = own.setdefault((number, event.channel), {}).setdefault(event.data[1], [])
+                    settings.append((event.tick, min(event.data[2], 127)))
+        everyones: dict[tuple[int, int], dict[int, list[tuple[int, int]]]] = {}
+        for (number, channel), controllers in own.items():
+            shared = everyones.setdefault((ports[number], channel), {})
+            for controller, settings in controllers.items():
+                shared.setdefault(controller, []).extend(settings)
+        self._own = {key: {c: _Settings(found) for c, found in each.items()} for key, each in own.items()}
+        self._everyones = {key: {c: _Settings(found) for c, found in each.items()} for key, each in everyones.items()}
 
     def at(self, track: int, channel: int, tick: int) -> Mix:
-        """Return what is set for a channel's notes in a track at a tick, by the track itself or else by any other."""
-        return _mix([self._of_track.get((track, channel), {}), self._of_channel.get(channel, {})], tick)
+        """Return the mix of a channel's notes in a track that begin at a tick.
+
+        What the track has set by then comes first, then what any other has.
+        """
+        port = self._ports[track] if track < len(self._ports) else 0
+        return _mix([self._own.get((track, channel), {}), self._everyones.get((port, channel), {})], tick)
 
 
-def _mix(sources: Sequence[Settings], tick: int) -> Mix:
-    """Return what is set at a tick by the first of several sources that sets it at all."""
+def _mix(sources: Sequence[Controllers], tick: int) -> Mix:
+    """Return what is set from a tick on by the first of several sources that has set it by then."""
 
-    def value(controller: int) -> int | None:
-        settings = next((source[controller] for source in sources if controller in source), [])
-        before = sorted((one for one in settings if one[0] <= tick), key=lambda one: one[0])
-        return before[-1][1] if before else None
+    def first(controller: int, read: Callable[[_Settings], int | None]) -> int | None:
+        found = (read(source[controller]) for source in sources if controller in source)
+        return next((value for value in found if value is not None), None)
 
-    volume, pan, expression = value(VOLUME), value(PAN), value(EXPRESSION)
+    # The highest value: a swell that begins in silence, by volume or expression, is heard.
+    volume = first(VOLUME, lambda settings: settings.highest(tick))
+    expression = first(EXPRESSION, lambda settings: settings.highest(tick))
     if expression is not None:
         volume = round((USUAL if volume is None else volume) * expression / 127)
-    return Mix(volume, pan)
+    return Mix(volume, first(PAN, lambda settings: settings.at(tick)))

@@ -153,6 +153,8 @@ class Guard:
             _Gone: The client went away.
         """
         most, seconds = self.settings.limits.body, self.settings.limits.body_seconds
+        if self._token is not None and self.is_public(scope):
+            most = min(most, _MOST_WITHOUT_TOKEN)
         length = _only(scope, b"content-length")
         if length is not None and (not length.isascii() or not length.isdigit() or len(length) > 18):
             raise Refused(400, "Content-Length is no number")
@@ -184,6 +186,8 @@ class _Gone(Exception):  # noqa: N818 - no error
     """The client went away before its request had arrived."""
 
 
+_MOST_WITHOUT_TOKEN = 4096
+"""Bytes of a body that is read of a client that has shown no token."""
 _WAYS = ("http", "https")  # https: behind a proxy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +19,14 @@ class Curve:
         self._rows: list[dict[str, float]] = []
         self._names: list[str] = []
         self._at, self._inode = 0, -1
+        self._lock = threading.Lock()
 
     def rows(self) -> list[dict[str, float]]:
         """Return the lines, by the names of their columns; a torn last one is left out."""
+        with self._lock:
+            return list(self._read())
+
+    def _read(self) -> list[dict[str, float]]:
         with suppress(OSError), self.path.open("rb") as file:
             about = self.path.stat()
             if about.st_ino != self._inode or about.st_size < self._at:  # a run that goes on writes it anew

@@ -6,17 +6,17 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from toccata.errors import RequestError, ToccataError
 from toccata.midi.retouch import PlainNote
-from toccata.studio.growing import free_notes
+from toccata.studio.growing import replaceable
 from toccata.studio.library import BURST, Library
 from toccata.studio.operations import Operation, apply, as_expected
 from toccata.studio.rows import LockedNote, PieceRow, State, Take, insert_take, new_id, write_locks
-from toccata.studio.song import Song, flat, open_song
+from toccata.studio.song import Song, SongTrack, flat, open_song
 
 STALE = "stale"
 """The kind of the error that says that the piece has changed since the page loaded it."""
@@ -104,9 +104,14 @@ class Editor:
             idea = self._library.take(take)
             _refuse_no_music(idea, piece)
             here = self._library.state(piece)
-            origin = idea.origin
+            origin, end = idea.origin, self._library.end_of(idea)
+            if end == here:  # it is taken already: the answer to that was lost
+                return self._moved(piece, self._library.song(here))
             if origin is None or origin == here or self._library.music.of(origin) == self._library.music.of(here):
-                return self._head(row, self._library.end_of(idea))
+                return self._head(row, end)
+            before, now = self._library.song(origin), self._library.song(here)
+            if not before.tracks or before.ticks_per_quarter != now.ticks_per_quarter:
+                return self._head(row, end)  # it is music of its own, or its notes do not fit into this piece
             return self._merge(row, here, idea)
 
     def _merge(self, row: PieceRow, here: State, idea: Take) -> dict[str, Any]:
@@ -152,7 +157,7 @@ class Editor:
                 raise RequestError(f"there is nothing to {'undo' if step < 0 else 'redo'}")
             new = State(found["take"], found["cursor"])
             before, after = self._library.song(here), self._library.song(new)
-            lock_changes = self._lock_changes(here if step < 0 else new)
+            lock_changes = self._lock_changes(new, here) if step < 0 else self._lock_changes(here, new)
             locks = None if lock_changes is None else self._relocked(piece, lock_changes, step)
 
             def write(db: sqlite3.Connection) -> None:
@@ -167,8 +172,11 @@ class Editor:
             answer = self._moved(piece, after, before)
             return answer if locks is None else {**answer, "locks": [list(lock) for lock in locks]}
 
-    def _lock_changes(self, state: State) -> list[list[list[Any]]] | None:
-        """Return the locks that an edit removed and added."""
+    def _lock_changes(self, before: State, state: State) -> list[list[list[Any]]] | None:
+        """Return the locks that the edit from one state to another removed and added; None: that step was no edit."""
+        take = self._library.take(state.take)
+        if before not in (State(take.id, state.cursor - 1), take.origin if state.cursor == 1 else None):
+            return None
         row = self._store.do(
             lambda db: db.execute("SELECT locks FROM edit WHERE take = ? AND number = ?", state).fetchone()
         )
@@ -275,23 +283,30 @@ def merge_operations(
     """
     found = differences(before, after)
     kept = {} if before is None else before.by_id
-    free = free_notes(now, idea, locks) if idea.verb == "infill" else {}
-    free = {name: notes for name, notes in free.items() if name in kept}  # tracks made meanwhile stay
+    free, wanted = replaceable(now, idea, locks), replaceable(after, idea, locks)
+    if idea.verb != "continue":
+        free = {name: notes for name, notes in free.items() if name in kept}  # tracks made meanwhile stay
     operations = []
-    for name in dict.fromkeys([*free, *found["removed"], *found["added"]]):
+    for name, notes in free.items():
+        mine = Counter(wanted.get(name, ()) if name in kept else ())
+        remove, add = Counter(notes) - mine, mine - Counter(notes)
+        operations.append(_notes(name, now.by_id[name], list(remove.elements()), list(add.elements())))
+    for name in dict.fromkeys([*found["removed"], *found["added"]]):
+        if name in free and name in kept:
+            continue
         added, ref = found["added"].get(name, ([], {}))
         gone, other = found["removed"].get(name, ([], {}))
-        known = now.by_id.get(name)
-        if known is not None and name not in kept:
-            name, known = f"new:{name}", None  # a track of that place was made meanwhile, and is another one
-        if name in free:
-            same = Counter(kept[name].notes) & Counter(after.by_id[name].notes if name in after.by_id else ())
-            gone = list((Counter(free[name]) - same).elements())
-        about: Mapping[str, Any] = ref or other
-        if known is not None:
-            about = {"program": known.program, "drum": known.drum, "name": known.name}
-        operations.append({"type": "notes", **about, "track": name, "remove": gone, "add": added})
+        if name in now.by_id and name in kept:
+            operations.append(_notes(name, now.by_id[name], gone, added))
+        else:  # a track of its own, even if one of that place was made meanwhile
+            own = f"new:{name}" if name in now.by_id else name
+            operations.append({"type": "notes", **(ref or other), "track": own, "remove": gone, "add": added})
     return [one for one in operations if one["remove"] or one["add"]]
+
+
+def _notes(name: str, track: SongTrack, remove: Sequence[PlainNote], add: Sequence[PlainNote]) -> dict[str, Any]:
+    about = {"program": track.program, "drum": track.drum, "name": track.name}
+    return {"type": "notes", **about, "track": name, "remove": remove, "add": add}
 
 
 def _refuse_no_music(take: Take, piece: str) -> None:
@@ -299,7 +314,7 @@ def _refuse_no_music(take: Take, piece: str) -> None:
         raise RequestError("this take belongs to another piece")
     if take.state == "growing":
         raise RequestError("this idea is still being written: stop it, or wait for its end")
-    if take.state == "failed" and take.file is None:
+    if take.state == "failed" and take.file is None and not take.notes:
         raise RequestError("this idea failed before there was a note of it: there is nothing to take")
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,15 +29,22 @@ def plain_name(title: str, otherwise: str) -> str:
     return otherwise if not name or _RESERVED.fullmatch(name) or name.lower() in OWN_FOLDERS else name
 
 
-def new_folder(library: Path, title: str) -> str:
+def new_folder(library: Path, title: str, taken: Iterable[str]) -> str:
     """Make a folder for a piece; return its name.
+
+    Args:
+        library: Where it is made.
+        title: The piece's title.
+        taken: Folders of other pieces, whether they are there or not.
 
     Raises:
         ToccataError: It cannot be made.
     """
-    name = plain_name(title, "Piece")
+    name, others = plain_name(title, "Piece"), {other.casefold() for other in taken}
     for number in range(1, 10_000):
         chosen = name if number == 1 else f"{name} {number}"
+        if chosen.casefold() in others:
+            continue
         try:
             (library / chosen).mkdir()
         except FileExistsError:
@@ -48,19 +55,26 @@ def new_folder(library: Path, title: str) -> str:
     raise ToccataError(f"{library} has ten thousand pieces called {name}: choose another name", path=library)
 
 
-def renamed_folder(library: Path, folder: str, title: str) -> str:
+def renamed_folder(library: Path, folder: str, title: str, taken: Iterable[str]) -> str:
     """Rename the folder of a piece after its title; return its name, the old one where that cannot be."""
-    name = plain_name(title, "Piece")
+    name, others = plain_name(title, "Piece"), {other.casefold() for other in taken}
     if re.fullmatch(rf"{re.escape(name)}( \d+)?", folder):
         return folder
     for number in range(1, 1_000):
         chosen = name if number == 1 else f"{name} {number}"
-        if not (library / chosen).exists():
+        if chosen.casefold() not in others and not (library / chosen).exists():
             with suppress(OSError):  # another program has a file of it open
                 (library / folder).rename(library / chosen)
                 return chosen
             break
     return folder
+
+
+def is_file_of(path: Path, digest: str | None) -> bool:
+    """Whether a file is there and has this SHA-256."""
+    with suppress(OSError):
+        return digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    return False
 
 
 def save(path: Path, data: bytes) -> str:
@@ -75,6 +89,21 @@ def save(path: Path, data: bytes) -> str:
     except OSError as error:
         raise explained(error, path) from None
     return hashlib.sha256(data).hexdigest()
+
+
+def save_new(path: Path, data: bytes) -> bool:
+    """Write a file that is not there yet; return False if it is there by now.
+
+    Raises:
+        ToccataError: It cannot be written; the message says why and what to do.
+    """
+    try:
+        write_bytes(path, data, replace=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise explained(error, path) from None
+    return True
 
 
 def explained(error: OSError, path: Path) -> ToccataError:

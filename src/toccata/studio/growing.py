@@ -140,6 +140,25 @@ def free_notes(song: Song, take: Take, locks: Iterable[LockedNote]) -> dict[str,
     }
 
 
+def replaceable(song: Song, take: Take, locks: Iterable[LockedNote]) -> dict[str, list[PlainNote]]:
+    """Return the notes of a song, by track, in whose place an idea comes that was requested for an earlier song.
+
+    Those are the notes that it may write anew; and what goes on from where it was to go on, another continuation.
+    """
+    if take.verb != "continue" or take.bars is None:
+        return free_notes(song, take, locks)
+    start, locked = song.start(take.bars[0]), set(locks)
+    later = {
+        track.id: [
+            note
+            for note in track.notes
+            if note.tick >= start and LockedNote(track.id, note.tick, note.pitch) not in locked
+        ]
+        for track in song.tracks
+    }
+    return {name: notes for name, notes in later.items() if notes}
+
+
 def stopped(song: Song, take: Take, locks: Sequence[LockedNote], grown: Grown) -> bytes:
     """Return the MIDI bytes of an idea that was stopped: the song with what was written so far.
 

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 MOST_EVENTS, MOST_BYTES = 50_000, 32 << 20
@@ -19,17 +20,18 @@ _AT_A_TIME = 256
 class Hub:
     """Events in the order of their numbers; ``publish`` from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: int = 0) -> None:
+        """Create a hub whose first event has the number after ``last``."""
         self._lock = threading.Lock()
         self._events: deque[tuple[int, bytes]] = deque()
         self._size = 0
-        self._last = 0
+        self._last = last
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._closed = False
 
     @property
     def last(self) -> int:
-        """The number of the latest event; 0 before the first."""
+        """The number of the latest event."""
         with self._lock:
             return self._last
 
@@ -52,7 +54,7 @@ class Hub:
         self._wake()
 
     async def stream(self, after: int | None = None, heartbeat: float = HEARTBEAT) -> AsyncIterator[bytes]:
-        """Yield the events after a number as blocks of ``text/event-stream``; None: the new ones.
+        """Yield the events after a number as blocks of ``text/event-stream``; 0: all there are; None: the new ones.
 
         A page that was away for too long is sent ``{"type": "reset"}``: it has to load everything again.
         """
@@ -87,16 +89,16 @@ class Hub:
             if at > self._last:  # of a studio that ran before
                 return True, []
             first = self._events[0][0] if self._events else self._last + 1
-            if at + 1 < first:
+            if 0 < at < first - 1:
                 return True, []
-            start = at + 1 - first
+            start = max(0, at + 1 - first)
             return False, [self._events[n] for n in range(start, min(len(self._events), start + _AT_A_TIME))]
 
     def _wake(self) -> None:
         with self._lock:
             waiting = list(self._waiting)
         for loop, some in waiting:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # it is just being closed
                 loop.call_soon_threadsafe(some.set)
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from toccata.errors import ArgumentError, RequestError, ToccataError, shown
@@ -74,6 +74,7 @@ class _Group:
         song: What they were requested for.
         translator: Finds the page's tracks.
         locks: The locked notes at that time.
+        since: The number of the latest event at that time.
         ideas: The ideas, by their numbers.
         writing: The verb that writes them; None until it was submitted.
     """
@@ -81,6 +82,7 @@ class _Group:
     song: Song
     translator: Translator
     locks: list[LockedNote]
+    since: int
     ideas: list[_Idea] = field(default_factory=list)
     writing: Writing | None = None
 
@@ -109,6 +111,8 @@ class Ideas:
         """
         with self._library.lock:
             row = self._library.piece(piece)
+            if row.deleted is not None:
+                raise RequestError(f"{row.title} was deleted: restore it first")
             if row.seq != seq:
                 raise ToccataError("the piece was changed elsewhere meanwhile: load it again", kind=STALE)
             return self._begin(piece, self._library.state(piece), _checked(request))
@@ -125,21 +129,34 @@ class Ideas:
         idea = self._growing.get(take)
         return None if idea is None else idea.ended
 
+    @property
+    def since(self) -> int:
+        """The number of the event after which all there is of the growing ideas was sent."""
+        return min((idea.group.since for idea in list(self._growing.values())), default=self._hub.last)
+
     def stop(self, take: str, timeout: float = 30.0) -> Take:
-        """End a growing idea; what is there is a stopped take."""
+        """End a growing idea; what is there is a stopped take.
+
+        Raises:
+            ToccataError: It has not ended in time.
+        """
         idea = self._growing.get(take)
         if idea is None:
             return self._library.take(take)
         if idea.group.writing is not None:
             idea.group.writing.cancel(idea.number)
         self._events.put((idea.group, idea.number, None))
-        return idea.ended.result(timeout)
+        try:
+            return idea.ended.result(timeout)
+        except TimeoutError:
+            raise ToccataError("this idea is still being ended: try again", kind="timeout") from None
 
-    def stop_all(self) -> None:
-        """End all growing ideas."""
+    def stop_all(self, piece: str | None = None) -> None:
+        """End all growing ideas, or those of a piece."""
         for take in list(self._growing):
-            with suppress(ToccataError, TimeoutError):
-                self.stop(take)
+            with suppress(ToccataError):
+                if piece is None or self._library.take(take).piece == piece:
+                    self.stop(take)
 
     def close(self) -> None:
         """End all growing ideas, and the threads."""
@@ -169,7 +186,7 @@ class Ideas:
                 )  # fmt: skip
 
         self._library.store.do(insert)
-        group = _Group(song, Translator(song, verb, tracks), locks)
+        group = _Group(song, Translator(song, verb, tracks), locks, self._hub.last)
         group.ideas = [_Idea(name, number, group) for number, name in enumerate(names)]
         self._growing |= {idea.take: idea for idea in group.ideas}
         try:
@@ -217,8 +234,10 @@ class Ideas:
         except Exception as error:
             _LOG.exception("an event of an idea")
             for idea in group.ideas if number < 0 else [group.ideas[number]]:
-                if self._growing.pop(idea.take, None) is not None:
-                    idea.ended.set_exception(ToccataError(_why(error)))
+                if idea.take in self._growing:
+                    if group.writing is not None:
+                        group.writing.cancel(idea.number)
+                    self._failed(idea, _why(error))
 
     def _take_in(self, group: _Group, number: int, event: _News) -> None:
         if number < 0:  # all that will come has come
@@ -329,7 +348,10 @@ class Ideas:
         self._over(idea, done, "idea.finished" if why is None else "idea.failed")
 
     def _failed(self, idea: _Idea, message: str) -> None:
-        done = self._library.change_take(idea.take, state="failed", growing=None, error=message)
+        try:
+            done = self._library.change_take(idea.take, state="failed", growing=None, error=message)
+        except ToccataError:  # the row says so as soon as the library is opened again
+            done = replace(self._library.take(idea.take), state="failed", growing=None, error=message)
         self._over(idea, done, "idea.failed")
 
     def _over(self, idea: _Idea, take: Take, kind: str) -> None:

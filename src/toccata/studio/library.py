@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.errors import ToccataError
-from toccata.studio.folders import explained, new_folder, plain_name, renamed_folder, save
+from toccata.studio.folders import explained, is_file_of, new_folder, plain_name, renamed_folder, save
 from toccata.studio.music import Music
 from toccata.studio.rows import EDITS, LockedNote, PieceRow, State, Take, TakeStatus, insert_take, new_id, write_locks
 from toccata.studio.song import Song, open_song
@@ -93,7 +93,7 @@ class Library:
         """
         bars = open_song(midi).bar_count
         with self.lock:
-            place = new_folder(self.folder, title) if folder is None else folder
+            place = new_folder(self.folder, title, self._folders()) if folder is None else folder
             name = file or "001 start.mid"
             if file is None:
                 save(self.folder / place / name, midi)
@@ -119,11 +119,12 @@ class Library:
             return self._change_piece(self.piece(name), title, deleted)
 
     def _change_piece(self, row: PieceRow, title: str | None, deleted: bool | None) -> PieceRow:
-        name = row.id
+        name, folder = row.id, row.folder
+        if title is not None:  # found again if the process dies right now
+            folder = renamed_folder(self.folder, row.folder, title, self._folders() - {row.folder})
 
         def change(db: sqlite3.Connection) -> None:
             if title is not None:
-                folder = renamed_folder(self.folder, row.folder, title)  # found again if the process dies right now
                 db.execute(
                     "UPDATE piece SET title = ?, folder = ?, changed = ? WHERE id = ?",
                     (title, folder, time.time(), name),
@@ -131,8 +132,36 @@ class Library:
             if deleted is not None:
                 db.execute("UPDATE piece SET deleted = ? WHERE id = ?", (time.time() if deleted else None, name))
 
-        self.store.do(change)
+        try:
+            self.store.do(change)
+        except ToccataError:
+            if folder != row.folder:
+                with suppress(OSError):
+                    (self.folder / folder).rename(self.folder / row.folder)
+            raise
         return self.piece(name)
+
+    def _folders(self) -> set[str]:
+        """Return the folders of all pieces, whether they are there or not."""
+        return {row.folder for row in self.pieces()}
+
+    def find_folder(self, row: PieceRow) -> bool:
+        """Find the folder of a piece, which may have been renamed by hand, by the file of its first take.
+
+        Returns:
+            Whether it is there.
+        """
+        if (self.folder / row.folder).is_dir():
+            return True
+        first = next((take for take in self.takes(row.id) if take.file is not None), None)
+        known = self._folders()
+        if first is None:
+            return False
+        for path in self.folder.iterdir():
+            if path.name not in known and path.is_dir() and is_file_of(path / str(first.file), self.digest(first.id)):
+                self.set_folder(row.id, path.name)
+                return True
+        return False
 
     def state(self, piece: str) -> State:
         """Return the state of a piece: what is on screen."""
@@ -226,6 +255,7 @@ class Library:
         if take.growing is not None:  # where the process dies after the file is written, the next one finds this
             growing = {**json.loads(take.growing), "ending": values["state"]}
             self._update(name, {**values, "state": take.state, "file": file, "growing": json.dumps(growing)})
+        self.find_folder(self.piece(take.piece))  # it may have been renamed meanwhile
         digest = save(self.folder / self.piece(take.piece).folder / file, midi)
         self._update(name, {**values, "file": file, "sha256": digest, "growing": None})
         del self.music.unsaved[name], self._waiting[name]
@@ -248,7 +278,11 @@ class Library:
         open_edits = "SELECT id FROM take WHERE kind IN (?, ?) AND file IS NULL AND last_edit <= ?"
         rows = self.store.do(lambda db: db.execute(open_edits, (*EDITS, time.time() - idle)).fetchall())
         for row in rows:
-            self.close_edits(row["id"])
+            try:
+                self.close_edits(row["id"])
+            except ToccataError as error:  # what it is made of is gone: the others do not wait for it
+                if self.take(row["id"]).error != error.message:
+                    self.change_take(row["id"], error=error.message)
 
     def is_closed(self, take: Take) -> bool:
         """Whether edits go into a take no more."""

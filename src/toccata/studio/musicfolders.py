@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from toccata.errors import ArgumentError, MidiError, RequestError, ToccataError, shown
-from toccata.studio.folders import explained, plain_name, save
+from toccata.studio.folders import explained, plain_name, save_new
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 MOST_FILES = 100_000
@@ -23,6 +24,7 @@ class MusicFolders:
 
     def __init__(self, library: Path) -> None:
         self._place = library / "music"
+        self._checks: set[subprocess.Popen[bytes]] = set()
 
     def all(self) -> list[dict[str, Any]]:
         """Return name and number of files of each folder."""
@@ -53,8 +55,7 @@ class MusicFolders:
         base = plain_name(title, "piece")
         for number in range(1, MOST_FILES):
             path = folder / f"{base if number == 1 else f'{base} {number}'}{suffix}"
-            if not path.exists():
-                save(path, data)
+            if not path.exists() and save_new(path, data):
                 count += 1
                 break
             if path.stat().st_size == len(data) and path.read_bytes() == data:
@@ -80,8 +81,7 @@ class MusicFolders:
         """
         command = [sys.executable, "-m", "toccata", "check", str(self.filled(name)), "--json", "--quiet"]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=_CHECK_SECONDS, check=False)
-            report: dict[str, Any] = json.loads(done.stdout)
+            report: dict[str, Any] = json.loads(self._output(command))
         except (OSError, ValueError, subprocess.TimeoutExpired):
             raise ToccataError(f"{self._folder(name)} cannot be checked: run `toccata check` on it") from None
         if "error" in report:
@@ -90,6 +90,20 @@ class MusicFolders:
         rejected = [{**one, "path": Path(one["path"]).name} for one in report["rejected"][:_LISTED]]
         groups = [[Path(path).name for path in group] for group in report["duplicates"][:_LISTED]]
         return {**{key: report[key] for key in shown_keys}, "rejected": rejected, "duplicates": groups}
+
+    def close(self) -> None:
+        """End the checks that are going on."""
+        for process in list(self._checks):
+            process.kill()
+
+    def _output(self, command: Sequence[str]) -> bytes:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            self._checks.add(process)
+            try:
+                return process.communicate(timeout=_CHECK_SECONDS)[0]
+            finally:
+                process.kill()
+                self._checks.discard(process)
 
     def _folder(self, name: str) -> Path:
         plain = plain_name(name, "")

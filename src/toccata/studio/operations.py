@@ -11,12 +11,12 @@ from toccata.midi import smf
 from toccata.midi.limits import SONG
 from toccata.midi.notes import Place
 from toccata.midi.retouch import NoteChange, PlainNote, change_program, rename_track, set_tempo
-from toccata.studio.song import STALE, Song, first_program, open_song, with_notes
+from toccata.studio.song import LONGEST_NAME, STALE, Song, first_program, open_song, with_notes
 
 Operation: TypeAlias = "Mapping[str, Any]"
 """An edit as the page sends it."""
 _LAST_TICK = (1 << 28) - 1
-_MOST_OPERATIONS, _LONGEST_NAME = 1_000, 200
+_MOST_OPERATIONS = 1_000
 
 
 def apply(midi: bytes, operations: Sequence[Operation], *, strict: bool = False) -> bytes:
@@ -61,8 +61,8 @@ def as_expected(before: Song, after: Song, operations: Sequence[Operation]) -> b
             return False
         if operation["track"] not in wanted:
             return False
-        wanted[operation["track"]].subtract(plain_notes(operation["remove"]))
-        wanted[operation["track"]].update(plain_notes(operation["add"]))
+        wanted[operation["track"]].subtract(plain_notes(operation.get("remove", ())))
+        wanted[operation["track"]].update(plain_notes(operation.get("add", ())))
     found = after.values()
     return all(+notes == found.get(track, Counter()) for track, notes in wanted.items()) and set(found) <= set(wanted)
 
@@ -158,8 +158,8 @@ def _note(value: Any) -> PlainNote:
 
 def _text(operation: Operation, name: str) -> str:
     value = operation.get(name)
-    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
-        raise RequestError(f"{name} of an operation must be a text of at most {_LONGEST_NAME} characters")
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        raise RequestError(f"{name} of an operation must be a text of at most {LONGEST_NAME} characters")
     return value
 
 

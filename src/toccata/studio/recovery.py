@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import suppress
 from functools import partial
@@ -25,7 +24,8 @@ def recover(library: Library) -> list[str]:
     Ideas that were growing become stopped takes with their notes; edits get their files; takes whose file is gone say
     so; MIDI files that nobody knows become takes of the piece in whose folder they are, or pieces.
     """
-    _find_folders(library)
+    for piece in library.pieces():
+        library.find_folder(piece)
     rows = library.store.do(lambda db: db.execute("SELECT * FROM take").fetchall())
     takes = [Take.of(row) for row in rows]
     done = [_stopped(library, take) for take in takes if take.state == "growing"]
@@ -34,34 +34,6 @@ def recover(library: Library) -> list[str]:
         if take.state != "growing" and take.file is not None:
             _compare(library, take)
     return done + _unknown(library)
-
-
-def _find_folders(library: Library) -> None:
-    """Find the folders of pieces that were renamed, by the files in them."""
-    pieces = library.pieces()
-    known = {row.folder for row in pieces}
-    others = [path for path in library.folder.iterdir() if path.is_dir() and path.name not in known]
-    for row in pieces:
-        if (library.folder / row.folder).is_dir():
-            continue
-        takes = [take for take in library.takes(row.id) if take.file is not None]
-        for path in others:
-            if (
-                takes
-                and all((path / str(take.file)).is_file() for take in takes)
-                and _is_start(library, takes[0], path)
-            ):
-                library.set_folder(row.id, path.name)
-                others.remove(path)
-                break
-
-
-def _is_start(library: Library, take: Take, folder: Path) -> bool:
-    """Whether the first take of a piece is in a folder: other pieces have files of the same name."""
-    digest = library.digest(take.id)
-    with suppress(OSError):
-        return digest == hashlib.sha256((folder / str(take.file)).read_bytes()).hexdigest()
-    return False
 
 
 def _stopped(library: Library, take: Take) -> str:
@@ -95,8 +67,8 @@ def _compare(library: Library, take: Take) -> None:
 
 def _unknown(library: Library) -> list[str]:
     """Take in MIDI files that are in no row."""
-    pieces = {row.folder: row for row in library.pieces()}
-    by_id = {row.id: row.folder for row in pieces.values()}
+    rows_of = library.pieces()
+    pieces, by_id = {row.folder: row for row in rows_of}, {row.id: row.folder for row in rows_of}
     rows = library.store.do(lambda db: db.execute("SELECT piece, file FROM take WHERE file IS NOT NULL").fetchall())
     known = {(by_id[row["piece"]], str(row["file"])) for row in rows}
     done = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from toccata.studio.hub import Hub
 from toccata.studio.library import Library
 from toccata.studio.rows import Take
 
-_MOST_BATCHES = 64
+_MOST_BATCHES, _MOST_RANKERS = 64, 4
 
 
 class Reporter:
@@ -27,7 +28,7 @@ class Reporter:
     def __init__(self, library: Library, decoders: Decoders, hub: Hub) -> None:
         self._library, self._decoders, self._hub = library, decoders, hub
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="reports")
-        self._rankers: dict[str, tuple[Model, api.Ranker | None]] = {}
+        self._rankers: OrderedDict[str, tuple[Model, api.Ranker | None]] = OrderedDict()
         self._batches: dict[str, dict[str, tuple[float, list[str], Any]]] = {}
         self._last: Future[None] | None = None
 
@@ -76,6 +77,9 @@ class Reporter:
                 self._rankers[key] = model, api.Ranker.of(model)
             except ToccataError:
                 self._rankers[key] = model, None
+        self._rankers.move_to_end(key)
+        while len(self._rankers) > _MOST_RANKERS:
+            self._rankers.popitem(last=False)
         return self._rankers[key][1]
 
 

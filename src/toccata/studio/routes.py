@@ -25,7 +25,7 @@ from toccata.studio.studio import Studio
 MIDI_TYPES = ("audio/midi", "audio/mid", "audio/x-midi", "application/octet-stream")
 _TYPES = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
 _STATUS = {"stale": 409, "not-found": 404, "missing": 404, "disk-full": 507, "busy": 429, "no-permission": 500}
-_STATUS |= {"file-error": 500, "no-model": 404}
+_STATUS |= {"file-error": 500, "no-model": 404, "missing-extra": 501, "stopping": 503, "timeout": 504}
 
 _LOG = logging.getLogger("toccata.studio")
 Endpoint = Callable[[Request], Awaitable[Response]]

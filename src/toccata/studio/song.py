@@ -38,6 +38,8 @@ from toccata.midi.text import readable, to_text
 
 DIVISION = 480
 """Ticks a quarter of a piece that is begun in the studio."""
+LONGEST_NAME = 200
+"""Letters of a track's name."""
 STALE = "stale"
 """The kind of the error that says that what is to be changed is not there: the page has to load the piece again."""
 
@@ -184,13 +186,13 @@ def _opened(midi: bytes) -> tuple[Song, _Parsed]:
     except MidiError as error:
         message = error.message if error.message.startswith("this MIDI data") else f"this MIDI data {error.message}"
         raise MidiError(message) from None
-    mixing = Mixing(file.tracks)
+    mixing = Mixing(file.tracks, instruments.ports)
     tracks: list[SongTrack] = []
     for number, place in enumerate(places):
         if place in notes:
             drum = instruments.is_drums(place.track, place.channel)
             alone = sum(other.track == place.track for other in notes) == 1
-            name = readable(_file_name(file.tracks[place.track])).strip() if alone else ""
+            name = readable(_file_name(file.tracks[place.track])).strip()[:LONGEST_NAME] if alone else ""
             own = _id(place, file.tracks[place.track])
             if any(track.id == own for track in tracks):  # another track of the file changes this one's program
                 own = f"t{place.track}c{place.channel}p{place.program}"

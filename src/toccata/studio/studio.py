@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from toccata.studio.rows import LockedNote, Take
 from toccata.studio.song import empty, imported, open_song
 from toccata.studio.trainings import Trainings
 
+_LOG = logging.getLogger("toccata.studio")
 LINK_SECONDS = 60.0
 """Seconds for which a one-file address is good."""
 _TEND_EVERY = 2.0
@@ -52,7 +53,9 @@ class Studio:
         Raises:
             ToccataError: It cannot be read or written.
         """
-        self.decoders, self.hub, self.soundfont = decoders, Hub(), soundfont
+        # No number of an earlier studio is one of this one: a page that knew that one loads everything again.
+        self.hub = Hub(time.time_ns() // 1_000_000)
+        self.decoders, self.soundfont = decoders, soundfont
         self.library = Library(folder)
         self.found = recover(self.library)
         self.library.on_take = lambda take: self._publish_take(take)
@@ -72,6 +75,7 @@ class Studio:
             return
         self._ended.set()
         self._tender.join()
+        self.music.close()
         self.trainings.close()
         self.ideas.close()
         self.library.close()
@@ -79,7 +83,7 @@ class Studio:
 
     def state(self) -> dict[str, Any]:
         """Return what a page needs first."""
-        last = self.hub.last  # before the rest: what happens meanwhile is sent again
+        last = self.ideas.since  # before the rest: what happens meanwhile is sent again
         try:
             models = model_list(self.decoders)
         except ToccataError:
@@ -130,6 +134,8 @@ class Studio:
     def change_piece(self, name: str, title: Any = None, deleted: bool | None = None) -> dict[str, Any]:
         """Rename, delete or restore a piece."""
         chosen = None if title is None else _title(title, "")
+        if deleted:
+            self.ideas.stop_all(name)
         return self.library.change_piece(name, title=chosen or None, deleted=deleted).to_json()
 
     def edit(self, piece: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,8 +268,10 @@ class Studio:
 
     def _tend(self) -> None:
         while not self._ended.wait(_TEND_EVERY):
-            with suppress(ToccataError):
+            try:
                 self.library.tend()
+            except Exception:  # it is tried again soon, and nothing else may end with it
+                _LOG.exception("what is not written yet")
 
 
 def _seq(body: Mapping[str, Any]) -> int:

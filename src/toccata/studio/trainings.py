@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import math
 import shutil
 import subprocess
 import threading
@@ -24,11 +26,14 @@ from toccata.studio.library import Library
 from toccata.studio.musicfolders import MusicFolders
 from toccata.studio.rows import new_id
 
+_LOG = logging.getLogger("toccata.studio")
 _EVERY = 1.0
 _PATIENCE = 20.0
 """Seconds in which a training that is cancelled ends by itself."""
 _SAMPLES, _BARS = 2, 8
-_LIVE = ("checking", "running")
+_ENDING = {"pausing": "paused", "cancelling": "cancelled"}
+"""States of a training that was told to end, and what it is then."""
+_LIVE = ("checking", "running", *_ENDING)
 _LONGEST = 10_000.0
 _GONE = "its folder is gone: begin it again"
 
@@ -56,7 +61,7 @@ class Trainings:
     def __init__(self, library: Library, music: MusicFolders, decoders: Decoders, hub: Hub) -> None:
         self._library, self._music, self._decoders, self._hub = library, music, decoders, hub
         self._handles: dict[str, subprocess.Popen[bytes]] = {}
-        self._wanted: dict[str, tuple[str, float]] = {}  # trainings that shall end: as what, and since when
+        self._told: dict[str, float] = {}  # when this process saw first that a training is to end
         self._seen: dict[str, Any] = {}
         self._curves: dict[str, Curve] = {}
         self._lock = threading.RLock()
@@ -106,7 +111,7 @@ class Trainings:
         with self._lock:
             if busy := next((row for row in self._rows() if row.state in _LIVE), None):
                 raise RequestError(f"{busy.name} is being trained: pause it first, or wait for its end")
-            if self._out(name).exists():
+            if self._out(name).exists() or name in {str(known["name"]) for known in self._decoders.models()}:
                 raise RequestError(f"there is a model {name} already: choose another name")
             row = _Row(
                 new_id(), name, str(kind), music, base, float(minutes or 0), "checking", None, None, None, time.time()
@@ -123,13 +128,13 @@ class Trainings:
 
     def pause(self, name: str) -> dict[str, Any]:
         """Stop a training in order; what it has learned is on disk, and it can be gone on with."""
-        return self._stop(name, "paused")
+        return self._stop(name, "pausing")
 
     def cancel(self, name: str) -> dict[str, Any]:
         """Stop a training, and remove what it has made so far."""
         row = self._row(name)
         if row.state in _LIVE:
-            return self._stop(name, "cancelled")
+            return self._stop(name, "cancelling")
         if row.state in ("paused", "failed"):
             self._remove(row)
             self._change(name, state="cancelled", error=None)
@@ -143,6 +148,8 @@ class Trainings:
                 raise RequestError(f"{row.name} is {row.state}: there is nothing to go on with")
             if busy := next((other for other in self._rows() if other.state in _LIVE), None):
                 raise RequestError(f"{busy.name} is being trained: pause it first, or wait for its end")
+            if not self._owns(row):
+                raise RequestError(f"a later training is called {row.name}, too: go on with that one")
             self._start(row, self._music.filled(row.music))
             return self._tell(name)
 
@@ -167,15 +174,22 @@ class Trainings:
             self._handles[row.id] = process.begin(command, self._library.folder, self._output(row.id))
         except OSError as error:
             raise explained(error, self._output(row.id)) from None
-        self._change(row.id, state="checking", error=None, pid=self._handles[row.id].pid)
+        pid = self._handles[row.id].pid
+        try:
+            self._change(row.id, state="checking", error=None, pid=pid)
+        except ToccataError:  # a process that nobody knows of must not go on
+            process.kill(pid)
+            raise
 
     def _stop(self, name: str, as_what: str) -> dict[str, Any]:
         with self._lock:
             row = self._row(name)
             if row.state not in _LIVE:
                 raise RequestError(f"{row.name} is {row.state}: there is nothing to stop")
-            self._wanted[name] = as_what, time.monotonic()
-            if (pid := self._pid(row)) is not None:
+            told = row.state in _ENDING  # a second signal would end it in the middle of a step
+            if not told or as_what == "cancelling":
+                self._change(name, state=as_what)
+            if not told and (pid := self._pid(row)) is not None:
                 process.stop(pid)
             return self._tell(name)
 
@@ -185,37 +199,41 @@ class Trainings:
         if handle is not None:
             return handle.pid if handle.poll() is None else None
         out = self._out(row.name)  # a studio that ran before has begun it
-        there = row.pid is not None and (process.writer_of(out) == row.pid or process.names(row.pid, str(out)))
+        if row.pid is None:  # the studio ended before it could note the process
+            return process.writer_of(out)
+        there = process.writer_of(out) == row.pid or process.names(row.pid, str(out))
         return row.pid if there else None
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY):
-            with suppress(ToccataError):
+            try:
                 for row in self._rows():
                     if row.state in _LIVE:
                         self._look_after(row)
+            except Exception:  # a folder that vanishes while it is read; it is looked at again in a second
+                _LOG.exception("a training")
 
     def _look_after(self, row: _Row) -> None:
         with self._lock:
+            row = self._row(row.id)
             pid = self._pid(row)
-            wanted, since = self._wanted.get(row.id, ("", 0.0))
             if pid is not None:
-                if not wanted and row.state == "checking" and self._curve(row).rows():
+                if row.state == "checking" and self._curve(row).rows():
                     self._change(row.id, state="running")
-                if wanted == "cancelled" and time.monotonic() - since > _PATIENCE:
+                since = self._told.setdefault(row.id, time.monotonic()) if row.state == "cancelling" else math.inf
+                if time.monotonic() - since > _PATIENCE:
                     process.kill(pid)
                 self._tell(row.id, only_news=True)
                 return
             self._handles.pop(row.id, None)
-            self._wanted.pop(row.id, None)
+            self._told.pop(row.id, None)
             if self._is_finished(row):
                 self._change(row.id, state="finished", error=None)
                 self._write_samples(row)
-            elif wanted == "cancelled":
-                self._remove(row)
-                self._change(row.id, state="cancelled", error=None)
-            elif wanted == "paused":
-                self._change(row.id, state="paused", error=None)
+            elif row.state in _ENDING:
+                if row.state == "cancelling":
+                    self._remove(row)
+                self._change(row.id, state=_ENDING[row.state], error=None)
             else:
                 there = self._out(row.name).exists()
                 why = process.last_line(self._output(row.id)) or "it ended without a word"
@@ -243,8 +261,12 @@ class Trainings:
             arguments = {"n": _SAMPLES, "bars": _BARS, "seed": 0}
             self._decoders.submit(row.name, "generate", None, arguments, on_done=written)
 
+    def _owns(self, row: _Row) -> bool:
+        """Whether the folder of its name is a training's: a later one of that name has taken it from earlier ones."""
+        return next(other.id for other in self._rows() if other.name == row.name) == row.id
+
     def _remove(self, row: _Row) -> None:
-        if not self._is_finished(row):
+        if self._owns(row) and not self._is_finished(row):
             shutil.rmtree(self._out(row.name), ignore_errors=True)
 
     # -- what is known -------------------------------------------------------------------------------------------------
@@ -274,8 +296,9 @@ class Trainings:
         return training
 
     def _shown(self, row: _Row) -> dict[str, Any]:
+        owns = self._owns(row)
         curve = self._curve(row)
-        points, seconds = curve.points(), curve.seconds
+        points, seconds = (curve.points(), curve.seconds) if owns else ([], 0.0)
         share = min(0.99, seconds / (row.minutes * 60))
         left = max(0.0, row.minutes * 60 - seconds) if row.state in _LIVE else None
         error = row.error
@@ -299,7 +322,9 @@ class Trainings:
 
     def _samples(self, row: _Row) -> list[tuple[Path, int | None]]:
         """Return the sample pieces: those written meanwhile, with their steps, and those of the finished model."""
-        meanwhile = [(path, step) for step, path in api.training_samples(self._out(row.name))]
+        meanwhile: list[tuple[Path, int | None]] = []
+        if self._owns(row):
+            meanwhile = [(path, step) for step, path in api.training_samples(self._out(row.name))]
         return [*meanwhile, *((path, None) for path in sorted(self._place(row.id).glob("sample-*.mid")))]
 
     def _curve(self, row: _Row) -> Curve:

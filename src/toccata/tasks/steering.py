@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ class Steering:
                 off = np.maximum(off, written + 1 - expected - slack)
             bias[scheme.vocabulary.of_kind[kind]] -= pull * np.clip(off, 0, _MOST / pull)
         soon = state.tick + state.ticks_per_beat
-        if self.bars:  # the next bar's notes have their own level
+        if self._by_bars:  # the next bar's notes have their own level
             soon = min(soon, state.bar_tick + state.ticks_per_bar)
         ahead = written + 1 - self._expected(state, np.array([soon]))[0] - slack
         for kind in (*_NOTE_KINDS, *(_STATUS_KINDS if scheme.running_status else ())):
@@ -111,7 +112,7 @@ class Steering:
 
         In a bar with a level of its own that is a matter of few notes: there is no other bar to make up for it.
         """
-        if not self.bars:
+        if not self._by_bars:
             return SLACK, PULL
         line = np.array([state.bar_tick + state.ticks_per_bar])
         expected = max(1.0, float(self._expected(state, line)[0]))
@@ -122,12 +123,17 @@ class Steering:
 
         Where bars have levels of their own, those before this bar do not either: a bar makes up for no other.
         """
-        return max(self.before.notes, state.notes_before_bar) if self.bars else self.before.notes
+        return max(self.before.notes, state.notes_before_bar) if self._by_bars else self.before.notes
+
+    @cached_property
+    def _by_bars(self) -> bool:
+        """Whether bars have densities of their own."""
+        return any(controls.density is not None for controls in self.bars.values())
 
     def _expected(self, state: State, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how many new notes that count there should be by each tick."""
         quarter, aims = state.scheme.timing.ticks_per_quarter, state.scheme.levels.density.aims
-        if not self.bars:
+        if not self._by_bars:
             level = self.whole.density
             assert level is not None
             return (ticks - self.start) / quarter * aims[level - 1]

@@ -27,7 +27,7 @@ def step_of(sample: Path) -> int:
 
 def samples_of(training: Path) -> list[Path]:
     """Return the samples in a ``training`` folder, the earliest first."""
-    found = [path for path in (training / FOLDER).glob("step-*.mid") if path.stem.removeprefix("step-").isdigit()]
+    found = [path for path in (training / FOLDER).glob("step-*.mid") if path.stem.removeprefix("step-").isdecimal()]
     return sorted(found, key=step_of)
 
 

@@ -24,8 +24,8 @@ export class Connection {
     studio.server = server;
     studio.trainings.adopt(server.trainings);
     await this.openLast();
-    // The events of an idea that is being written are all sent again, from the first that is kept.
-    this.stream = new EventStream(studio.ideas.chips.length > 0 ? 0 : server.lastEvent, {
+    // The number is that of the event before the first of an idea that is being written: all its notes are sent again.
+    this.stream = new EventStream(server.lastEvent, {
       open: (after, signal) => studio.api.stream(after, signal),
       onEvent: (event) => this.onEvent(event),
       onConnected: (connected) => this.onConnected(connected),

@@ -217,7 +217,7 @@ export class Train extends Part {
         <strong class="cut">${training.name}</strong><span class="spread"></span
         ><span class="muted small">${T.train.states[training.state]}</span>
       </div>
-      ${running || training.state === "paused" ? html`<progress max="1" value=${training.done} aria-label=${training.name}></progress>` : nothing}
+      ${running || training.state === "paused" || training.state === "pausing" ? html`<progress max="1" value=${training.done} aria-label=${training.name}></progress>` : nothing}
       ${training.curve.length > 1 ? html`<toccata-curve class="curve" .curve=${training.curve}></toccata-curve>` : nothing}
       <div class="row small muted">
         ${last ? html`<span class="mono">${T.train.step} ${last[0]} · ${T.train.loss} ${(last[2] ?? last[1] ?? 0).toFixed(3)}</span>` : nothing}
@@ -228,7 +228,7 @@ export class Train extends Part {
       <div class="row">
         ${running ? html`<button class="small outlined" @click=${() => steer("pause")}>${T.train.pause}</button>` : nothing}
         ${training.state === "paused" || training.state === "failed" ? html`<button class="small outlined" @click=${() => steer("resume")}>${T.train.resume}</button>` : nothing}
-        ${running || training.state === "paused" ? html`<button class="small outlined" @click=${() => steer("cancel")}>${T.train.cancel}</button>` : nothing}
+        ${running || training.state === "paused" || training.state === "pausing" ? html`<button class="small outlined" @click=${() => steer("cancel")}>${T.train.cancel}</button>` : nothing}
       </div>
       ${
         training.samples.length === 0
