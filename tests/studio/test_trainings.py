@@ -24,7 +24,7 @@ def until(page: Page, name: str, *states: str) -> Any:
         training = page.get(f"trainings/{name}")
         if training["state"] in states:
             return training
-        if training["state"] not in ("checking", "running"):
+        if training["state"] not in ("checking", "running", "pausing", "cancelling"):
             break
         seen.append(training["state"])
         page.studio.trainings._ended.wait(0.2)
@@ -104,7 +104,16 @@ def test_train_pause_leave_come_back_and_listen(
     again = make_page(tmp_path / "mine")
     assert again.get(f"trainings/{name}")["state"] == "running"
     again.post(f"trainings/{name}/pause")
+    again.post(f"trainings/{name}/pause")  # a second press changes nothing
+    again.studio.close()  # it ends while nobody looks
+    again = make_page(tmp_path / "mine")
     paused = until(again, name, "paused")
+    samples = tmp_path / "mine" / "models" / "new" / "training" / "samples"
+    samples.mkdir()
+    (samples / "step-2.mid").write_bytes(two_hands())
+    (sample,) = again.get(f"trainings/{name}")["samples"]
+    assert sample["step"] == 2
+    assert again.client.get(sample["url"]).content == two_hands()
     assert 0 < paused["done"] < 1
     again.post(f"trainings/{name}/pause", status=422)
     again.post(f"trainings/{name}/resume")
