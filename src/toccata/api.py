@@ -349,8 +349,8 @@ def _recipe(
     style_file: bool = False,
 ) -> Recipe:
     overrides = Settings.of(settings)
-    if parent is None:
-        chosen = load_recipe(name, overrides)
+    if parent is None:  # the minutes may change the recipe
+        chosen = load_recipe(name, settings if minutes is None else [*settings, f"training.minutes={minutes}"])
     else:
         first = parent.about["lineage"].get("parent") is None
         before = recipe_of(parent)

@@ -132,14 +132,16 @@ def load(name: str, overrides: Sequence[str] | Settings = ()) -> Recipe:
     Raises:
         RecipeError: No such recipe, an unknown key, or a value of the wrong type.
     """
-    table = _read(name)
+    table, change = _read(name), Settings.of(overrides).change
     if parent := table.pop("extends", None):
         base = _read(str(parent))
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
-        table = _overlaid(base, table)
-    change = Settings.of(overrides).change
-    table = _overlaid(table, for_minutes(table.pop("times", {}), _minutes(change, table)))
+        minutes = _minutes(change, _overlaid(base, table))
+        # What the recipe says itself comes before what the other one changes by the minutes.
+        table = _overlaid(_timed(base, minutes), _timed(table, minutes))
+    else:
+        table = _timed(table, _minutes(change, table))
     table = _overlaid(table, change)
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
@@ -312,6 +314,11 @@ def _read(name: str) -> dict[str, Any]:
         raise RecipeError(f"recipe {name} cannot be read: {error}", path=name) from None
     known = ", ".join(names())
     raise RecipeError(f"there is no recipe {shown(name)}: choose one of {known}, or give the path of a .toml file")
+
+
+def _timed(table: dict[str, Any], minutes: object) -> dict[str, Any]:
+    """Return a recipe's table with what it changes for a training of so many minutes."""
+    return _overlaid(table, for_minutes(table.pop("times", {}), minutes))
 
 
 def _minutes(*tables: Mapping[str, Any]) -> object:
