@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from symusic import Score
 
 from toccata.midi import smf
 from toccata.midi.instruments import Instruments
-from toccata.midi.mixing import Mix, Mixing, mix_of
+from toccata.midi.mixing import Mix, Mixing, mix_of, with_mix
 from toccata.midi.smf import Event, MidiTrack
 
 
@@ -65,3 +67,31 @@ def test_both_readings_of_real_files_agree(data: Path) -> None:
         assert read - {Mix()} == own - {Mix()}, path
         compared += own != {Mix()}
     assert compared > 3
+
+
+@given(st.integers(0, 127), st.integers(0, 127))
+def test_a_mix_that_is_set_is_the_mix_that_is_read_and_nothing_else_changes(volume: int, pan: int) -> None:
+    events = [
+        control(0, 0, 7, 30),
+        control(480, 0, 7, 90),
+        control(0, 0, 10, 3),
+        control(0, 0, 1, 5),
+        control(0, 1, 7, 9),
+    ]
+    note = [Event(10, b"\x90\x3c\x40"), Event(90, b"\x80\x3c\x40")]
+    midi = smf.write(smf.MidiFile(1, 480, [track(*sorted([*events, *note])), track(control(0, 0, 7, 1))]))
+    after = smf.read(with_mix(midi, 0, 0, Mix(volume, pan))).tracks
+    assert Mixing(after, [0, 0]).at(0, 0, 10) == Mix(volume, pan)
+    assert after[1].events == smf.read(midi).tracks[1].events
+    others = [event for event in after[0].events if event.channel != 0 or event.data[1] not in (7, 10)]
+    kept = [event for event in smf.read(midi).tracks[0].events if event.channel != 0 or event.data[1] not in (7, 10)]
+    assert others == kept
+    only = smf.read(with_mix(midi, 0, 0, Mix(volume))).tracks
+    assert Mixing(only, [0, 0]).at(0, 0, 10) == Mix(volume, 3)
+
+
+@pytest.mark.parametrize(("expression", "volume", "read"), [(127, 80, 80), (64, 40, 40), (64, 100, 64), (0, 80, 0)])
+def test_a_swell_stays_a_swell(expression: int, volume: int, read: int) -> None:
+    midi = smf.write(smf.MidiFile(1, 480, [track(control(0, 0, 11, 0), control(480, 0, 11, expression))]))
+    found = Mixing(smf.read(with_mix(midi, 0, 0, Mix(volume))).tracks, [0]).at(0, 0, 0)
+    assert found.volume == pytest.approx(read, abs=1)

@@ -480,7 +480,7 @@ def test_density_is_counted() -> None:
     assert costs(13, 1, 5)[1] == 0  # that of the bar counts
 
 
-def test_bars_with_levels_of_their_own_make_up_for_no_other() -> None:
+def test_bars_with_levels_of_their_own_make_up_for_little_of_others() -> None:
     tokens = load("toccata").tokenizer
     assert isinstance(tokens, EventOptions)
     scheme = EventTokenizer.build(tokens).grammar().scheme
@@ -488,6 +488,7 @@ def test_bars_with_levels_of_their_own_make_up_for_no_other() -> None:
     bars, pitches = (scheme.vocabulary.of_kind[kind] for kind in (Kind.BAR, Kind.PITCH))
     single = {0: Controls(density=7), 1: Controls(density=2)}
     (rule,) = steering(Controls(), single, 0, 0, State(scheme))
+    before, right = (round(4 * scheme.levels.density.aims[level - 1]) for level in (7, 2))
 
     def costs(before: int, written: int) -> tuple[float, float]:
         state = State(scheme)
@@ -497,11 +498,11 @@ def test_bars_with_levels_of_their_own_make_up_for_no_other() -> None:
         assert bias is not None
         return float(bias[bars].mean()), float(bias[pitches].mean())
 
-    right = round(4 * scheme.levels.density.aims[1])
-    assert costs(0, right) == costs(40, right)
-    assert costs(40, right)[0] == 0
+    assert costs(before, right) == (0, costs(before, right)[1])
+    assert costs(0, right + 1) == costs(before // 2, right + 1)  # however many are missing
+    assert costs(before, 3 * right)[1] < -5
     assert costs(0, 3 * right)[1] < -5
-    assert costs(40, 0)[0] < -1
+    assert costs(before, 0)[0] < -1
 
 
 # -- a plan of chords -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from toccata import api
 from toccata.errors import RecipeError, RecipeWarning
 from toccata.recipes import FINETUNE, FINETUNE_EPOCHS, Recipe, for_finetuning, load, names, refuse_other_tokens, restore
 from toccata.recipes.settings import Settings
@@ -279,6 +280,17 @@ def test_times(settings: list[str], layers: int | None, rows: int | None, tmp_pa
     found, plain = load(str(tmp_path / "mine.toml"), settings), load("toccata", ["training.steps=5"])
     assert found.model["layers"] == (layers or plain.model["layers"])
     assert found.training.micro_batch_size == (rows or plain.training.micro_batch_size)
+
+
+def test_a_short_training_has_a_smaller_model(tmp_path: Path) -> None:
+    def width(minutes: float | None, *settings: str, name: str = "toccata") -> int:
+        return int(api._recipe(name, settings, minutes, None, tmp_path).model["width"])
+
+    assert width(3) < width(18) == width(600) == width(None, "training.steps=9")
+    assert width(3, "model.width=256") == 256
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "toccata"\n[model]\nwidth = 64\nheads = 1\nkv_heads = 1\n[training]\nminutes = 3\n')
+    assert width(None, name=str(mine)) == 64
 
 
 @pytest.mark.parametrize("wrong", ["times = 3", "[times.x]", "[times.3]\nclean = {}", "[times]\n3 = 4", "[times.0]"])

@@ -41,6 +41,7 @@ export interface TrackRef {
 export type Operation =
   | (TrackRef & { type: "notes"; remove: Note[]; add: Note[] })
   | { type: "program"; track: string; program: number }
+  | { type: "mix"; track: string; volume?: number; pan?: number }
   | { type: "rename"; track: string; name: string }
   | { type: "tempo"; tick: number; quartersPerMinute: number };
 

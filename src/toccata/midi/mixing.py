@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from symusic import Track
 
 from toccata.midi import smf
-from toccata.midi.smf import MidiTrack
+from toccata.midi.smf import MidiFile, MidiTrack
 
 VOLUME, PAN, EXPRESSION = 7, 10, 11
 """Numbers of the controllers that say so."""
@@ -42,6 +42,11 @@ class _Settings:
         self._ticks = [tick for tick, _ in ordered]
         self._values = [value for _, value in ordered]
         self._highest = list(accumulate(reversed(self._values), max))[::-1]
+
+    @property
+    def loudest(self) -> int:
+        """The highest value of all."""
+        return max(self._values)
 
     def at(self, tick: int) -> int | None:
         """Return what holds at a tick; None: nothing was set before."""
@@ -98,6 +103,38 @@ class Mixing:
         """
         port = self._ports[track] if track < len(self._ports) else 0
         return _mix([self._own.get((track, channel), {}), self._everyones.get((port, channel), {})], tick)
+
+    def expression(self, track: int, channel: int) -> int:
+        """Return the highest expression of a channel's notes in a track; 127 where there is none."""
+        settings = self._own.get((track, channel), {}).get(EXPRESSION)
+        return 127 if settings is None else settings.loudest
+
+
+def with_mix(midi: bytes, track: int, channel: int, mix: Mix) -> bytes:
+    """Return a MIDI file in which a track's notes on a channel have another volume or pan from beginning to end.
+
+    Args:
+        midi: The file's bytes.
+        track: The track, from 0.
+        channel: 0 to 15.
+        mix: What is set in place of all that the track says about it; None: that stays as it is.
+    """
+    file = smf.read(midi)
+    expression = Mixing(file.tracks, [0] * len(file.tracks)).expression(track, channel)
+    values = {VOLUME: mix.volume, PAN: mix.pan}
+    if mix.volume is not None:  # what swells goes on to swell, up to this volume
+        values[VOLUME] = min(127, round(mix.volume * 127 / max(1, expression)))
+    chosen = {controller: value for controller, value in values.items() if value is not None}
+    events = [
+        event
+        for event in file.tracks[track].events
+        if not (event.kind == smf.CONTROL and event.channel == channel and event.data[1] in chosen)
+    ]
+    status = smf.CONTROL | channel
+    own = [smf.Event(0, bytes([status, controller, value])) for controller, value in chosen.items()]
+    tracks = list(file.tracks)
+    tracks[track] = MidiTrack([*own, *events], file.tracks[track].end)
+    return smf.write(MidiFile(file.format, file.division, tracks))
 
 
 def _mix(sources: Sequence[Controllers], tick: int) -> Mix:

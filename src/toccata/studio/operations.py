@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from toccata.errors import MidiError, RequestError, shown
 from toccata.midi import smf
 from toccata.midi.limits import SONG
+from toccata.midi.mixing import Mix, with_mix
 from toccata.midi.notes import Place
 from toccata.midi.retouch import NoteChange, PlainNote, change_program, rename_track, set_tempo
 from toccata.studio.song import LONGEST_NAME, STALE, Song, first_program, open_song, with_notes
@@ -44,12 +45,16 @@ def apply(midi: bytes, operations: Sequence[Operation], *, strict: bool = False)
         if kind == "program":
             place = open_song(midi).track(_text(operation, "track")).place
             midi = change_program(midi, place, _whole(operation, "program", 0, 127))
+        elif kind == "mix":
+            place = open_song(midi).track(_text(operation, "track")).place
+            mix = Mix(*(_whole(operation, n, 0, 127) if operation.get(n) is not None else None for n in Mix._fields))
+            midi = with_mix(midi, place.track, place.channel, mix)
         elif kind == "rename":
             midi = _renamed(midi, _text(operation, "track"), _text(operation, "name"))
         elif kind == "tempo":
             midi = set_tempo(midi, _whole(operation, "tick", 0, _LAST_TICK), _tempo(operation))
         else:
-            raise RequestError(f"there is no operation {shown(kind)}: it is notes, program, rename or tempo")
+            raise RequestError(f"there is no operation {shown(kind)}: it is notes, program, mix, rename or tempo")
     return _with_notes(midi, waiting, strict)
 
 

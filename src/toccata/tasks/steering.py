@@ -22,6 +22,8 @@ _COUNTED = ("density", "register", "length", "velocity")
 """The controls that can be counted note by note."""
 SLACK, PULL = 1.5, 0.5
 """So many notes too few or too many cost nothing; each one more, so much of a logit."""
+MADE_UP = 0.25
+"""A bar makes up for what is missing or too much in those before it by at most this share of its own notes."""
 BAR_SLACK, BAR_PULL = 0.2, 24.0
 """The same in a bar with a level of its own: a share of its notes; and what all of them too many would cost."""
 TILT, MOST_TILT = 0.2, 1.5
@@ -110,7 +112,7 @@ class Steering:
     def _strength(self, state: State) -> tuple[float, float]:
         """Return how many notes may be missing or too many, and what each one more costs.
 
-        In a bar with a level of its own that is a matter of few notes: there is no other bar to make up for it.
+        In a bar with a level of its own that is a matter of few notes: others hardly make up for it.
         """
         if not self._by_bars:
             return SLACK, PULL
@@ -118,12 +120,30 @@ class Steering:
         expected = max(1.0, float(self._expected(state, line)[0]))
         return min(SLACK, BAR_SLACK * expected), max(PULL, BAR_PULL / expected)
 
-    def _before(self, state: State) -> int:
+    def _before(self, state: State) -> float:
         """Return the notes that do not count: those before the new music.
 
-        Where bars have levels of their own, those before this bar do not either: a bar makes up for no other.
+        Where bars have levels of their own, those before this bar do not either, but for some that it makes up for.
         """
-        return max(self.before.notes, state.notes_before_bar) if self._by_bars else self.before.notes
+        if not self._by_bars:
+            return self.before.notes
+        earlier = max(self.before.notes, state.notes_before_bar)
+        missing = self._expected_before(state) - (earlier - self.before.notes)
+        line = np.array([state.bar_tick + state.ticks_per_bar])
+        most = MADE_UP * float(self._expected(state, line)[0])
+        return earlier + min(max(missing, -most), most)
+
+    def _expected_before(self, state: State) -> float:
+        """Return how many new notes there should be before this bar."""
+        quarter, aims = state.scheme.timing.ticks_per_quarter, state.scheme.levels.density.aims
+        size, bar, total = state.ticks_per_bar, max(state.bar, 0), 0.0
+        first = state.bar_tick - bar * size  # as if the meter had always been the same
+        for number in range(max(0, (self.start - first) // size), bar):
+            level = (self.bars.get(number) or self.whole).density or self.whole.density
+            if level is not None:
+                begin = max(first + number * size, self.start)
+                total += (first + (number + 1) * size - begin) / quarter * aims[level - 1]
+        return total
 
     @cached_property
     def _by_bars(self) -> bool:

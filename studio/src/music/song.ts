@@ -27,6 +27,10 @@ interface Fields {
   tracks: readonly Track[];
 }
 
+/** What a track has of which the file says nothing. */
+export const USUAL_VOLUME = 100;
+export const MIDDLE = 64;
+
 export class SongData implements SongState {
   readonly ticksPerQuarter: number;
   readonly end: number;
@@ -94,6 +98,10 @@ export class SongData implements SongState {
         return this.withNotes(operation);
       case "program":
         return this.withTrack(operation.track, (track) => ({ ...track, program: operation.program }));
+      case "mix": {
+        const { type: _, track: id, ...mix } = operation;
+        return this.withTrack(id, (track) => ({ ...track, ...mix }));
+      }
       case "rename":
         return this.withTrack(operation.track, (track) => ({ ...track, name: operation.name }));
       case "tempo":
@@ -115,6 +123,10 @@ export class SongData implements SongState {
       return [{ type: "notes", track, program, drum, name, remove: notesOnlyIn(is, was), add: notesOnlyIn(was, is) }];
     }
     if (!before) return [];
+    if (operation.type === "mix") {
+      const { volume = USUAL_VOLUME, pan = MIDDLE } = before;
+      return [{ type: "mix", track: before.track, volume, pan }];
+    }
     return operation.type === "program"
       ? [{ type: "program", track: before.track, program: before.program }]
       : [{ type: "rename", track: before.track, name: before.name }];
