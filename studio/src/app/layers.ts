@@ -18,21 +18,37 @@ export function diffLayer(id: string, diff: Diff, song: SongState, bars: [number
   return layer;
 }
 
-/** The layer that turns `song` into `other`, to compare any two takes by ear. */
+/**
+ * The layer that turns `song` into `other`, to compare any two takes by ear.
+ *
+ * New tracks of two takes can have the same id: with another instrument it is another track, under an id of its own.
+ */
 export function layerBetween(id: string, song: SongState, other: SongState): GrowingIdea {
   const layer = new GrowingIdea(id, null, song);
   for (const track of song.tracks) {
-    const twin = other.track(track.track);
+    const twin = twinOf(track, other);
     const gone = twin ? notesOnlyIn(track.notes, twin.notes) : all(track);
     if (gone.length > 0) layer.removed.set(track.track, gone);
   }
   for (const track of other.tracks) {
-    const twin = song.track(track.track);
+    const twin = twinOf(track, song);
     const notes = twin ? notesOnlyIn(track.notes, twin.notes) : all(track);
-    if (notes.length > 0) layer.added.set(track.track, { ref: referenceTo(track), notes });
+    if (notes.length === 0) continue;
+    const ref = { ...referenceTo(track), ...mixOf(track) };
+    if (!twin && song.track(track.track)) ref.track = `other:${track.track}`;
+    layer.added.set(ref.track, { ref, notes });
   }
   layer.finish();
   return layer;
+}
+
+function twinOf(track: TrackState, song: SongState): TrackState | undefined {
+  const found = song.track(track.track);
+  return found && found.program === track.program && found.drum === track.drum ? found : undefined;
+}
+
+function mixOf({ volume, pan }: TrackState): Pick<TrackState, "volume" | "pan"> {
+  return { ...(volume === undefined ? {} : { volume }), ...(pan === undefined ? {} : { pan }) };
 }
 
 /** The notes of a song that a growing idea replaces so far: those that are free, up to its last note. */

@@ -1,12 +1,12 @@
 /** An idea while it grows and when it is finished: above the song, outside the song's data. */
 
-import type { IdeaNote, Note, Operation, TrackRef } from "../protocol";
-import type { IdeaLayer, SongState } from "./music";
+import type { IdeaNote, Note, Operation } from "../protocol";
+import type { IdeaLayer, LayerTrack, SongState } from "./music";
 
 /** An idea that notes are added to as the server sends them. */
 export class GrowingIdea implements IdeaLayer {
   readonly removed = new Map<string, Note[]>();
-  readonly added = new Map<string, { ref: TrackRef; notes: Note[] }>();
+  readonly added = new Map<string, { ref: LayerTrack; notes: Note[] }>();
   frontier = 0;
 
   constructor(

@@ -68,13 +68,19 @@ export interface BarLines {
   meter(bar: number): [numerator: number, denominator: number];
 }
 
+/** A track of a layer; how loud and from where it is heard, where it is not one of the song's. */
+export interface LayerTrack extends TrackRef {
+  volume?: number;
+  pan?: number;
+}
+
 /** A growing or finished idea as the roll draws it and the player plays it, above the song it belongs to. */
 export interface IdeaLayer {
   id: string;
   /** Notes of the song that the idea removes, by track. */
   removed: Map<string, Note[]>;
   /** Its own notes, by track; `track` null in the protocol becomes a track of its own, `new:PROGRAM`. */
-  added: Map<string, { ref: TrackRef; notes: Note[] }>;
+  added: Map<string, { ref: LayerTrack; notes: Note[] }>;
   /** It can be played up to this tick; Infinity when it is finished. */
   frontier: number;
   /** Its bars, counted from 1. */

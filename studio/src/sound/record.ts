@@ -75,6 +75,11 @@ export class Recorder {
   keyLatency = 0;
   private chosen: string | null = null;
   private track: TrackRef = { track: "", program: 0, drum: false, name: "" };
+  /** The track that is recorded into. */
+  private into = this.track;
+  private pedal = false;
+  /** Keys that are let go, and sound on as the pedal is down. */
+  private readonly held = new Set<number>();
   private performance: Performance | null = null;
 
   private constructor(
@@ -133,6 +138,7 @@ export class Recorder {
    */
   start(track: TrackRef, from: number, countIn: number, ticksPerQuarter: number): void {
     this.track = track;
+    this.into = track;
     this.performance = new Performance(from, ticksPerQuarter / 2);
     this.player.setRecording(true);
     this.player.playAfter(countIn, from);
@@ -140,13 +146,13 @@ export class Recorder {
 
   /** End; what was played, as an operation, or null where nothing was. */
   stop(): Operation | null {
-    const { performance: played, track } = this;
+    const { performance: played, into } = this;
     if (played === null) return null;
     this.performance = null;
     const notes = played.finish(this.player.tickAt(performance.now()));
     this.player.setRecording(false);
     this.player.stop();
-    return notes.length ? { type: "notes", ...track, remove: [], add: notes } : null;
+    return notes.length ? { type: "notes", ...into, remove: [], add: notes } : null;
   }
 
   /** Listen to no keyboard any more. */
@@ -165,9 +171,23 @@ export class Recorder {
   private hear(event: MIDIMessageEvent): void {
     const played = event.data === null ? null : parseMidi(event.data);
     if (played === null) return;
-    const { program, drum } = this.track;
-    if (played.type === "on") this.player.press(program, drum, played.pitch, played.velocity);
-    else if (played.type === "off") this.player.release(played.pitch);
+    this.sound(played);
     this.performance?.play(played, this.player.tickAt(event.timeStamp - this.keyLatency, true));
+  }
+
+  private sound(played: Played): void {
+    const { program, drum } = this.track;
+    if (played.type === "pedal") {
+      this.pedal = played.down;
+      if (!played.down) for (const pitch of this.held) this.player.release(pitch);
+      if (!played.down) this.held.clear();
+    } else if (played.type === "on") {
+      this.held.delete(played.pitch);
+      this.player.press(program, drum, played.pitch, played.velocity);
+    } else if (this.pedal) {
+      this.held.add(played.pitch);
+    } else {
+      this.player.release(played.pitch);
+    }
   }
 }

@@ -67,8 +67,10 @@ export class Source {
     }
     for (const [id, { ref, notes }] of this.idea?.added ?? []) {
       if (!this.audible(id)) continue;
+      // The song's track, as loud as it is there; but two takes may call different instruments by the same id.
       const known = this.song.track(id);
-      const part = { ...instrumentOf(known ?? ref), id };
+      const same = known?.program === ref.program && known.drum === ref.drum;
+      const part = { ...instrumentOf(same ? known : ref), id };
       for (const [at, length, pitch, velocity] of notes) {
         if (at >= from && at < to) found.push({ part, tick: at, length, pitch, velocity });
       }

@@ -142,6 +142,32 @@ describe("a recorder", () => {
     expect(recorder.stop()).toBeNull();
   });
 
+  it("lets keys sound on while the pedal is down", () => {
+    const keyboard = keyboards.plug("k", "Keys");
+    recorder.setTrack(track);
+    const send = (...data: number[]): void => keyboard.onmidimessage?.({ data: Uint8Array.from(data), timeStamp: 0 });
+    send(0xb0, 64, 127);
+    for (const pitch of [40, 41]) {
+      send(0x90, pitch, 99);
+      send(0x80, pitch, 0);
+    }
+    send(0x90, 41, 98);
+    expect(clock.heard).toEqual(["33 false 40 99", "33 false 41 99", "33 false 41 98"]);
+    send(0xb0, 64, 0);
+    expect(clock.heard.slice(3)).toEqual(["off 40"]);
+    send(0x80, 41, 0);
+    expect(clock.heard.slice(4)).toEqual(["off 41"]);
+  });
+
+  it("records into its own track, whichever is played on meanwhile", () => {
+    const keyboard = keyboards.plug("k", "Keys");
+    recorder.start(track, 0, 0, 480);
+    recorder.setTrack({ track: "t2", program: 0, drum: false, name: "Piano" });
+    keyboard.onmidimessage?.({ data: Uint8Array.of(0x90, 40, 99), timeStamp: 100 });
+    keyboard.onmidimessage?.({ data: Uint8Array.of(0x80, 40, 0), timeStamp: 300 });
+    expect(recorder.stop()).toMatchObject({ track: "t1", program: 33 });
+  });
+
   it("has nothing to say where nothing was played", () => {
     recorder.start(track, 0, 0, 480);
     expect(recorder.stop()).toBeNull();
