@@ -126,6 +126,7 @@ export const T = {
     noSelection: "No notes are selected.",
     noMidi: "No MIDI keyboard can be reached from this browser.",
     noCompare: "Choose a take to compare with first: press the ear beside it.",
+    recording: "It is being recorded: stop first.",
     noReport: "No passage of this idea is known from the training music.",
   },
   range: {
@@ -203,6 +204,7 @@ export const T = {
     taken: (n: number) => `Idea ${n} is in the piece.`,
     drag: "Drag it out as a MIDI file",
     seed: (seed: number) => `seed ${seed}`,
+    only: (n: number) => (n === 1 ? "There is only 1 idea." : `There are only ${n} ideas.`),
     hearing: (n: number) => (n === 0 ? "As it was." : `Idea ${n}.`),
   },
   transport: {
@@ -272,6 +274,8 @@ export const T = {
     compareHow: "B switches while it plays. Which is better?",
     better: "Better",
     hereBetter: "What is on screen",
+    otherTempo: "The tempo of the two takes differs: both are heard in the tempo of what is on screen.",
+    sameNotes: "Both takes have the same notes and instruments: this comparison sounds the same.",
     deleted: (title: string) => `“${title}” is deleted.`,
     undo: "Undo",
     locks: "Locked notes",
@@ -296,6 +300,7 @@ export const T = {
     delete: "Delete",
     none: "No notes in this track.",
     bad: (what: string) => `${what} is not a value for this field.`,
+    lockedThere: "A locked note of this pitch sounds there.",
     close: "Close the table",
   },
   library: {
@@ -399,6 +404,9 @@ export const T = {
     gone: "The studio's server cannot be reached. Nothing is lost: the page tries again.",
     goneLine: "The server cannot be reached: trying again. What you change meanwhile is kept and sent later.",
     back: "The server is there again.",
+    shutOut:
+      "The server was started again: open the address that it shows now, in this tab. What you changed is kept, and sent then.",
+    unstored: "The browser has no room for changes that are not sent yet: keep this tab open until they are saved.",
     token: "This address has no valid token: open the address that `toccata studio` shows when it starts.",
     busy: (why: string, seconds: number) => `${why} (try again in ${count(Math.ceil(seconds), "second")})`,
     conflict: "The piece was changed in another window, and has been loaded again.",

@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { isIn } from "../src/app/piece";
 import { displaced, diffLayer, layerBetween } from "../src/app/layers";
 import { Announcer } from "../src/app/notices";
-import { DEFAULTS, type Situation, requestFor, whyNot } from "../src/app/requests";
-import { changedNote, placeText } from "../src/app/notetext";
+import { DEFAULTS, type Situation, forAnotherPiece, requestFor, whyNot } from "../src/app/requests";
+import { changedNote, placeText, replaced } from "../src/app/notetext";
 import { treeRows } from "../src/app/tree";
 import { readPitch, quickInstruments } from "../src/app/instruments";
 import { GrowingIdea, withIdea } from "../src/music/idea";
 import { NoteSet } from "../src/music/sets";
 import { SongData, notesOf } from "../src/music/song";
+import { Source } from "../src/sound/source";
 import type { ModelRow, Note, Operation, Song, Take } from "../src/protocol";
 
 const QUARTER = 480;
@@ -153,6 +154,14 @@ describe("a request", () => {
   });
 });
 
+describe("controls for another piece", () => {
+  it("are the usual ones where they say what is written, and the same where they say how", () => {
+    const options = { ...DEFAULTS, key: "D minor", density: 3, programs: [33], seed: 7, end: true, n: 2, strength: 0.3 };
+    expect(forAnotherPiece(options)).toEqual({ ...DEFAULTS, n: 2, strength: 0.3 });
+    expect(DEFAULTS.programs).toEqual([]);
+  });
+});
+
 describe("layers", () => {
   const before = song({
     a: [
@@ -175,6 +184,21 @@ describe("layers", () => {
     expect(heard.get("a")).toEqual(notesOf(after).get("a"));
     expect(heard.get("b") ?? []).toEqual([]);
     expect(heard.get("c")).toEqual(notesOf(after).get("c"));
+  });
+
+  it("play another instrument of the same id as what it is, and in place of the one on screen", () => {
+    const tune: Note[] = [[0, 480, 60, 80]];
+    const here = song({ a: tune, new: [[0, 480, 40, 80]] });
+    const there = song({ a: tune, new: [[0, 480, 41, 70]] }).apply([{ type: "program", track: "new", program: 42 }]);
+    const source = new Source(here, layerBetween("x", here, there), new Set(), new Set());
+    expect(source.onsets(0, 480).map(({ part, pitch }) => [part.program, pitch])).toEqual([
+      [0, 60],
+      [42, 41],
+    ]);
+    const idea = new GrowingIdea("x", null, here);
+    idea.add([["new", 42, false, 0, 480, 50, 80]]);
+    const heard = new Source(here, idea, new Set(), new Set()).onsets(0, 480);
+    expect(heard.find(({ pitch }) => pitch === 50)?.part.program).toBe(42);
   });
 
   it("of a diff have its notes", () => {
@@ -285,6 +309,28 @@ describe("the table of notes", () => {
       ["velocity", ""],
     ] as const)
       expect(changedNote(note, field, text, bars, QUARTER), `${field} ${text}`).toBeNull();
+  });
+
+  it("puts a note where another is, which ends or goes, and nothing where a locked one is", () => {
+    const music = song({
+      a: [
+        [0, 960, 60, 80],
+        [960, 480, 62, 80],
+      ],
+    });
+    const [track] = music.tracks;
+    const change = (next: Note | null, locks = new NoteSet()): Note[] | null => {
+      const operations = track ? replaced(music, locks, track, [960, 480, 62, 80], next) : null;
+      return operations && (notesOf(music.apply(operations)).get("a") ?? []);
+    };
+    expect(change([480, 480, 60, 90])).toEqual([
+      [0, 480, 60, 80],
+      [480, 480, 60, 90],
+    ]);
+    expect(change([0, 480, 60, 90])).toEqual([[0, 480, 60, 90]]);
+    expect(change(null)).toEqual([[0, 960, 60, 80]]);
+    expect(change([960, 480, 62, 80])).toHaveLength(2);
+    expect(change([480, 480, 60, 90], NoteSet.ofLocked([["a", 0, 60]]))).toBeNull();
   });
 
   it("knows the names of pitches", () => {

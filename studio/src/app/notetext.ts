@@ -1,7 +1,8 @@
 /** Notes as text: what the table of notes writes, and reads again. */
 
-import type { BarLines } from "../music/music";
-import type { Note } from "../protocol";
+import { type Edit, operationsOf } from "../music/edits";
+import type { BarLines, Locks, SongState, TrackState } from "../music/music";
+import type { Note, Operation } from "../protocol";
 import { readPitch } from "./instruments";
 
 export type Field = "place" | "length" | "pitch" | "velocity";
@@ -34,4 +35,17 @@ export function changedNote(note: Note, field: Field, text: string, bars: BarLin
   if (field === "length")
     return value > 0 && value <= 1000 ? [tick, Math.max(1, Math.round(value * quarter)), pitch, velocity] : null;
   return Number.isInteger(value) && value >= 1 && value <= 127 ? [tick, length, pitch, value] : null;
+}
+
+/** What puts a note in place of another, or deletes it; null where a locked note does not let it be there. */
+export function replaced(
+  song: SongState,
+  locks: Locks,
+  { track }: TrackState,
+  old: Note,
+  next: Note | null,
+): Operation[] | null {
+  const edit: Edit = new Map([[track, { remove: [old], add: next ? [next] : [] }]]);
+  const { operations, placed } = operationsOf(song, edit, locks);
+  return next && placed.length === 0 ? null : operations;
 }

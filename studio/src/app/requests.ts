@@ -46,6 +46,27 @@ export const DEFAULTS: Readonly<Options> = {
   seed: null,
 };
 
+/** What is chosen for one piece, and would silently change what is written for another. */
+const OF_THE_PIECE = [
+  "key",
+  "tempo",
+  "density",
+  "programs",
+  "style",
+  "chords",
+  "register",
+  "polyphony",
+  "end",
+  "seed",
+] as const satisfies readonly (keyof Options)[];
+
+/** The controls as they are for another piece: how much and how freely it writes stays. */
+export function forAnotherPiece(options: Options): Options {
+  const own = new Set<string>(OF_THE_PIECE);
+  const usual = Object.fromEntries(Object.entries(DEFAULTS).filter(([control]) => own.has(control)));
+  return { ...options, ...usual };
+}
+
 export type Control = Exclude<keyof Options, "bars">;
 
 const NEW_MUSIC: readonly Control[] = [

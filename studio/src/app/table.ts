@@ -8,8 +8,7 @@ import type { Note } from "../protocol";
 import { T } from "../strings";
 import { Part, controls, define, icon, styled, valueOf } from "./element";
 import { trackName } from "./instruments";
-import { referenceTo } from "./layers";
-import { type Field, changedNote, placeText } from "./notetext";
+import { type Field, changedNote, placeText, replaced } from "./notetext";
 
 const ROW = 32;
 const BEYOND = 6;
@@ -210,13 +209,18 @@ export class NoteTableView extends Part {
     const input = event.target as HTMLInputElement;
     const changed = song ? changedNote(note, field, valueOf(event), song.bars, song.ticksPerQuarter) : null;
     input.setAttribute("aria-invalid", String(changed === null));
-    if (changed) this.put(track, note, changed);
-    else this.studio.announcer.say(T.table.bad(input.value));
+    if (!changed) return this.studio.announcer.say(T.table.bad(input.value));
+    if (this.put(track, note, changed)) return;
+    input.setAttribute("aria-invalid", "true");
+    this.studio.announcer.say(T.table.lockedThere);
   }
 
-  private put(track: TrackState, old: Note, next: Note | null): void {
-    if (next?.every((value, index) => value === old[index])) return;
-    this.studio.edit([{ type: "notes", ...referenceTo(track), remove: [old], add: next ? [next] : [] }]);
+  /** Put a note in place of another; false where a locked note does not let it be there. */
+  private put(track: TrackState, old: Note, next: Note | null): boolean {
+    const { piece } = this.studio;
+    const operations = piece ? replaced(piece.song, piece.locks, track, old, next) : null;
+    if (operations) this.studio.edit(operations);
+    return operations !== null;
   }
 }
 
