@@ -14,6 +14,7 @@ import type {
   Take,
   Training,
 } from "./protocol";
+import { remember } from "./remember";
 
 const TOKEN = "toccata.token";
 
@@ -37,7 +38,7 @@ export class ServerGone extends Error {}
 export function takeToken(address: Location, session: Storage, history: History): string | null {
   const token = new URLSearchParams(address.hash.slice(1)).get("token");
   if (token) {
-    session.setItem(TOKEN, token);
+    remember(session, TOKEN, token);
     history.replaceState(null, "", address.pathname + address.search);
   }
   return token ?? session.getItem(TOKEN);
@@ -82,9 +83,14 @@ const of = (...parts: string[]): string => `/studio/${parts.map(encodeURICompone
 
 export class Api {
   constructor(
-    private readonly token: string | null,
+    private token: string | null,
     private readonly fetcher: typeof fetch = (...request) => fetch(...request),
   ) {}
+
+  /** The server was started again, and has another token. */
+  use(token: string | null): void {
+    this.token = token;
+  }
 
   state = (): Promise<StudioState> => this.json("GET", of("state"));
 

@@ -10,6 +10,16 @@ const token = takeToken(location, sessionStorage, history);
 const studio = new Studio(new Api(token), createPlayer(), { session: sessionStorage, local: localStorage });
 applyTheme(studio.view.theme);
 
+// The new address of a server that was started again, opened in this tab: the page goes on where it was.
+window.addEventListener("hashchange", () => {
+  const renewed = takeToken(location, sessionStorage, history);
+  if (studio.fatal !== null) location.reload();
+  else studio.api.use(renewed);
+});
+window.addEventListener("beforeunload", (event) => {
+  if (studio.unsaved) event.preventDefault();
+});
+
 // The element is upgraded only now that the state it shows is there.
 const page = document.querySelector<App>("toccata-studio");
 if (page) page.studio = studio;

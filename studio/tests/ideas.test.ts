@@ -68,7 +68,13 @@ class Memory implements Storage {
   removeItem = (key: string): void => void this.values.delete(key);
 }
 
-/** A server of answers by method and path; what was requested is kept. */
+/** An answer that comes when the test says so. */
+class Held {
+  give: (body: unknown) => void = () => undefined;
+  readonly body = new Promise<unknown>((resolve) => (this.give = resolve));
+}
+
+/** A server of answers by method and path; what was requested is kept. An error among them is that of the network. */
 function server(answers: Record<string, unknown>) {
   const requests: [string, unknown][] = [];
   const fetcher = async (path: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
@@ -77,7 +83,9 @@ function server(answers: Record<string, unknown>) {
     expect(new Headers(init?.headers).get("Authorization")).toBe("Bearer secret");
     if (!(name in answers))
       return new Response(JSON.stringify({ error: { kind: "not-found", message: name } }), { status: 404 });
-    return new Response(JSON.stringify(answers[name]));
+    const answer = answers[name];
+    if (answer instanceof Error) throw answer;
+    return new Response(JSON.stringify(answer instanceof Held ? await answer.body : answer));
   };
   return { api: new Api("secret", fetcher), requests };
 }
@@ -95,6 +103,7 @@ function studio(answers: Record<string, unknown>) {
     song: () => log.push("song"),
     refused: (error) => log.push(String(error)),
     reloaded: () => log.push("reloaded"),
+    unstored: () => log.push("unstored"),
   });
   const events: IdeasEvents = {
     changed: () => undefined,
@@ -105,7 +114,7 @@ function studio(answers: Record<string, unknown>) {
     error: (error) => log.push(String(error)),
   };
   const ideas = new Ideas(api, () => piece, events);
-  return { piece, ideas, requests, log };
+  return { piece, ideas, requests, log, answers };
 }
 
 const REQUEST = { verb: "infill", n: 2, bars: [2, 2] as [number, number], arguments: {} } as const;
@@ -153,6 +162,44 @@ describe("ideas", () => {
     ideas.onEvent({ type: "idea.notes", take: "two", notes: [["t", 0, false, BAR, 240, 71, 80]] });
     await request;
     expect(ideas.chips[1]?.layer.added.get("t")?.notes).toEqual([[BAR, 240, 71, 80]]);
+  });
+
+  it("of another window are forgotten when they have ended, but not those that are being asked for", async () => {
+    const ended = (id: string) => ({ type: "idea.finished" as const, take: take(id, { state: "finished" }) });
+    const { ideas } = studio(answers);
+    const early = (ideas as unknown as { early: Map<string, unknown> }).early;
+    ideas.onEvent({ type: "idea.restarted", take: "other" });
+    expect(early.size).toBe(1);
+    ideas.onEvent(ended("other"));
+    ideas.onEvent({ type: "report", take: "other", report: { take: "other", originality: null, ranking: null } });
+    expect(early.size).toBe(0);
+    const request = ideas.request(REQUEST);
+    ideas.onEvent({ type: "idea.notes", take: "two", notes: [["t", 0, false, BAR, 240, 71, 80]] });
+    ideas.onEvent(ended("two"));
+    ideas.onEvent(ended("other"));
+    await request;
+    await idle();
+    expect(early.size).toBe(0);
+    expect(ideas.growing.map((idea) => idea.take.id)).toEqual(["one"]);
+  });
+
+  it("of a piece that was left are forgotten when they have ended, and are no ideas of the piece that is shown", async () => {
+    const { ideas, requests } = studio(answers);
+    const known = (ideas as unknown as { known: Map<string, unknown> }).known;
+    await ideas.open(take("far", { piece: "q" }));
+    ideas.reset();
+    ideas.onEvent({ type: "idea.notes", take: "far", notes: [["t", 0, false, BAR, 240, 71, 80]] });
+    expect(known.size).toBe(1);
+    ideas.onEvent({ type: "idea.finished", take: take("far", { piece: "q", state: "finished" }) });
+    await idle();
+    expect([known.size, requests]).toEqual([0, []]);
+  });
+
+  it("from the tree are shown with what has come so far", async () => {
+    const { ideas } = studio(answers);
+    ideas.onEvent({ type: "idea.notes", take: "other", notes: [["t", 0, false, BAR, 240, 71, 80]] });
+    await ideas.open(take("other"));
+    expect(ideas.current?.layer.added.get("t")?.notes).toEqual([[BAR, 240, 71, 80]]);
   });
 
   it("of an instrument that is not in the piece get a track of their own", async () => {
@@ -239,6 +286,65 @@ describe("a piece", () => {
     piece.canUndo = true;
     await piece.undo();
     expect([piece.song.track("t")?.notes.pitch[0], piece.canRedo, piece.seq]).toEqual([50, true, 5]);
+  });
+
+  it("keeps locks that were set while the server was away, and sends them when it is back", async () => {
+    const { piece, requests, answers } = studio({ "PUT pieces/p/locks": new TypeError("away") });
+    void piece.lock([{ track: "t", tick: 0, pitch: 60 }], true);
+    void piece.lock([{ track: "t", tick: BAR, pitch: 62 }], true);
+    void piece.lock([{ track: "t", tick: 0, pitch: 60 }], false);
+    await idle();
+    expect(piece.saved).toBe("waiting");
+    answers["GET pieces/p"] = state({ locks: [["t", 0, 60]] });
+    await piece.load();
+    expect(piece.locks.list()).toEqual([["t", BAR, 62]]);
+    answers["PUT pieces/p/locks"] = {};
+    await piece.based(async () => undefined);
+    expect(requests.at(-1)).toEqual(["PUT pieces/p/locks", { locks: [["t", BAR, 62]] }]);
+    expect([piece.saved, piece.canUndo]).toEqual(["saved", false]);
+  });
+
+  it("keeps an edit that was confirmed while an older state was on its way", async () => {
+    const old = new Held();
+    const { piece, requests, answers } = studio({
+      "GET pieces/p": old,
+      "POST pieces/p/edits": { seq: 4, take: "edit", cursor: 1 },
+    });
+    const loaded = piece.load();
+    piece.edit([{ type: "rename", track: "t", name: "x" }]);
+    await piece.based(async () => undefined);
+    const newer = state({ seq: 4, take: "edit" });
+    if (newer.song.tracks[0]) newer.song.tracks[0].name = "x";
+    answers["GET pieces/p"] = newer;
+    old.give(state());
+    await loaded;
+    expect([piece.song.track("t")?.name, piece.take, piece.seq]).toEqual(["x", "edit", 4]);
+    expect(requests.filter(([name]) => name.startsWith("GET"))).toHaveLength(2);
+  });
+
+  it("keeps what was changed while the answer to an undo was on its way", async () => {
+    const undone = new Held();
+    const { piece } = studio({
+      "POST pieces/p/undo": undone,
+      "POST pieces/p/edits": new TypeError("away"),
+      "PUT pieces/p/locks": new TypeError("away"),
+    });
+    piece.canUndo = true;
+    const undo = piece.undo();
+    await idle();
+    piece.edit([{ type: "rename", track: "t", name: "x" }]);
+    void piece.lock([{ track: "t", tick: 0, pitch: 60 }], true);
+    undone.give({ seq: 5, take: "file", cursor: 0, canUndo: false, canRedo: true, song: state().song, locks: [] });
+    await undo;
+    expect([piece.song.track("t")?.name, piece.locks.list()]).toEqual(["x", [["t", 0, 60]]]);
+  });
+
+  it("shows nothing any more when it was left", async () => {
+    const { piece, log } = studio({ "POST pieces/p/edits": { seq: 4, take: "e", cursor: 1, song: state().song } });
+    piece.edit([{ type: "rename", track: "t", name: "x" }]);
+    log.length = 0;
+    await piece.leave();
+    expect([log, piece.saved]).toEqual([[], "saved"]);
   });
 
   it("gives an edit up that the server refuses, and shows what the server has", async () => {

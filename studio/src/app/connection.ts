@@ -1,6 +1,6 @@
 /** The page's line to its server: the first state, the stream of events, what is loaded again after a break. */
 
-import { ServerGone } from "../api";
+import { ApiError, ServerGone } from "../api";
 import type { StudioEvent, StudioState } from "../protocol";
 import { EventStream, backoff } from "../stream";
 import { T } from "../strings";
@@ -9,6 +9,8 @@ import type { Studio } from "./studio";
 
 /** Where the piece is remembered that was open last. */
 export const OPEN = "toccata.piece";
+/** Another token, another site, another name. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 421]);
 
 export class Connection {
   private stream: EventStream | null = null;
@@ -24,14 +26,30 @@ export class Connection {
     studio.server = server;
     studio.trainings.adopt(server.trainings);
     await this.openLast();
+    void studio.recording.listen();
     // The number is that of the event before the first of an idea that is being written: all its notes are sent again.
     this.stream = new EventStream(server.lastEvent, {
-      open: (after, signal) => studio.api.stream(after, signal),
+      open: (after, signal) => this.open(after, signal),
       onEvent: (event) => this.onEvent(event),
       onConnected: (connected) => this.onConnected(connected),
       wait: backoff,
     });
     void this.stream.run();
+  }
+
+  /** Open the stream; a server that refuses it was started again, and waits for the page with its new token. */
+  private async open(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const { studio } = this;
+    try {
+      return await studio.api.stream(after, signal);
+    } catch (error) {
+      const shutOut = error instanceof ApiError && REFUSALS.has(error.status);
+      if (shutOut !== studio.shutOut) {
+        studio.shutOut = shutOut;
+        studio.changed();
+      }
+      throw error;
+    }
   }
 
   async refresh(): Promise<void> {
@@ -74,6 +92,7 @@ export class Connection {
     const { studio } = this;
     if (connected === studio.connected) return;
     studio.connected = connected;
+    if (connected) studio.shutOut = false;
     studio.changed();
     if (!connected) return;
     studio.announcer.say(T.notices.back);

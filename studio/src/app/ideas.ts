@@ -36,8 +36,10 @@ export class Ideas {
   /** The idea that is taken as soon as it is finished. */
   takeWhenDone: string | null = null;
   private readonly known = new Map<string, Idea>();
-  /** Events of takes that this page has not heard of yet: the answer to the request is still on its way. */
+  /** Events of takes that this page does not show: those of another window, or the answer is still on its way. */
   private readonly early = new Map<string, StudioEvent[]>();
+  /** Requests whose answer is on its way. */
+  private requests = 0;
 
   constructor(
     private readonly api: Api,
@@ -56,26 +58,42 @@ export class Ideas {
   async request(request: Omit<IdeaRequest, "seq">): Promise<Idea[]> {
     const piece = this.piece();
     if (!piece) return [];
-    const { ideas } = await piece.based((seq) => this.api.ideas(piece.id, { ...request, seq }));
-    return this.show(piece, ideas, []);
+    return this.asked(piece, [], async () => {
+      const { ideas } = await piece.based((seq) => this.api.ideas(piece.id, { ...request, seq }));
+      return ideas;
+    });
   }
 
   /** More like the heard one; they come after the chips that are there, the oldest of which make room. */
   async again(n: number, like = this.current ?? this.chips.at(-1)): Promise<Idea[]> {
     const piece = this.piece();
     if (!piece || !like) return [];
-    const { ideas } = await this.api.again(like.take.id, n);
-    const kept = this.chips
-      .filter((idea) => idea.take.state !== "failed")
-      .slice(-Math.max(1, MOST_CHIPS - ideas.length));
-    return this.show(piece, ideas, kept);
+    return this.asked(piece, this.chips, async () => (await this.api.again(like.take.id, n)).ideas);
+  }
+
+  /** Show what a request brings after chips that are there; not above another piece that was opened meanwhile. */
+  private async asked(piece: OpenPiece, chips: readonly Idea[], request: () => Promise<Take[]>): Promise<Idea[]> {
+    this.requests += 1;
+    try {
+      const takes = await request();
+      if (piece !== this.piece()) return [];
+      const kept = chips
+        .filter((idea) => idea.take.state !== "failed")
+        .slice(-Math.max(1, MOST_CHIPS - takes.length));
+      return this.show(piece, takes, kept);
+    } finally {
+      this.requests -= 1;
+      if (this.requests === 0)
+        for (const [id, events] of this.early) if (events.some(isEnd)) this.early.delete(id);
+    }
   }
 
   /** Show an idea from the tree of takes as the only chip. */
   async open(take: Take): Promise<void> {
     const piece = this.piece();
     if (!piece) return;
-    const idea = this.known.get(take.id) ?? this.begin(take, piece.song);
+    const idea = this.knownOr(take, piece.song);
+    this.catchUp(idea);
     if (take.state !== "growing") await this.complete(idea, take);
     this.chips = [idea];
     this.hear(1);
@@ -105,8 +123,11 @@ export class Ideas {
     await this.api.stop(idea.take.id);
   }
 
+  /** End all that grows in this piece, also what was put away. */
   async stopAll(): Promise<void> {
-    await Promise.all(this.growing.map((idea) => this.stop(idea)));
+    const takes = this.piece()?.takes.values() ?? [];
+    const growing = [...takes].filter(({ kind, state }) => kind === "idea" && state === "growing");
+    await Promise.all(growing.map(({ id }) => this.api.stop(id)));
   }
 
   /** Events may have been lost: see what became of the ideas that were growing. */
@@ -137,9 +158,10 @@ export class Ideas {
     const id = typeof event.take === "string" ? event.take : event.take.id;
     const idea = this.known.get(id);
     if (idea) return this.deliver(idea, event);
-    const waiting = this.early.get(id);
-    if (waiting) waiting.push(event);
-    else this.early.set(id, [event]);
+    const early = this.early.get(id) ?? [];
+    // One that has ended is loaded from the server, if it is wanted at all.
+    if (isEnd(event) && this.requests === 0) this.early.delete(id);
+    else this.early.set(id, [...early, event]);
   }
 
   private deliver(idea: Idea, event: StudioEvent): void {
@@ -154,7 +176,7 @@ export class Ideas {
         break;
       case "idea.bar":
         // By the page's own bars, which go on after the end of the piece.
-        idea.bar = this.piece()?.song.bars.at(event.tick) ?? event.bar;
+        idea.bar = this.pieceOf(idea)?.song.bars.at(event.tick) ?? event.bar;
         idea.layer.reach(event.tick);
         break;
       case "idea.restarted":
@@ -166,6 +188,8 @@ export class Ideas {
         return;
       case "idea.failed":
         idea.take = event.take;
+        if (this.takeWhenDone === idea.take.id) this.takeWhenDone = null;
+        if (!this.pieceOf(idea)) this.known.delete(idea.take.id);
         this.events.failed(idea, this.chips.indexOf(idea) + 1);
         break;
       case "report":
@@ -181,7 +205,7 @@ export class Ideas {
 
   /** While an idea grows, the stream brings its notes alone; which old ones they replace is found here. */
   private displace(idea: Idea): void {
-    const piece = this.piece();
+    const piece = this.pieceOf(idea);
     if (!piece || idea.take.state !== "growing") return;
     const { removed } = idea.layer;
     removed.clear();
@@ -190,19 +214,28 @@ export class Ideas {
 
   /** What the stream brought is replaced by what the server has in the end. */
   private async complete(idea: Idea, take: Take): Promise<void> {
-    const song = this.piece()?.song;
+    const piece = this.pieceOf(idea);
     const wasGrowing = idea.take.state === "growing";
     idea.take = take;
     idea.layer.finish();
-    const here = take.piece === this.piece()?.id;
-    if (take.state !== "failed" && song && here)
-      idea.layer = diffLayer(take.id, await this.api.diff(take.id), song, take.bars);
+    if (!piece) this.known.delete(take.id);
+    else if (take.state !== "failed") await this.adoptDiff(idea, piece);
     if (wasGrowing) this.events.finished(idea, this.chips.indexOf(idea) + 1);
     if (idea === this.current) {
       this.events.heard();
       if (!idea.report) void this.fetchReport(idea);
     }
     this.events.changed();
+  }
+
+  /** Without the difference what the stream brought stays; the idea is finished all the same. */
+  private async adoptDiff(idea: Idea, piece: OpenPiece): Promise<void> {
+    const { id, bars } = idea.take;
+    try {
+      idea.layer = diffLayer(id, await this.api.diff(id), piece.song, bars);
+    } catch (error) {
+      this.events.error(error);
+    }
   }
 
   private async fetchReport(idea: Idea): Promise<void> {
@@ -216,27 +249,41 @@ export class Ideas {
   }
 
   private show(piece: OpenPiece, takes: readonly Take[], kept: readonly Idea[]): Idea[] {
-    const fresh: Idea[] = [];
-    for (const take of takes) {
+    const fresh = takes.map((take) => {
       piece.put(take);
-      const idea = this.known.get(take.id) ?? this.begin(take, piece.song);
-      fresh.push(idea);
-      const early = this.early.get(take.id) ?? [];
-      this.early.delete(take.id);
-      for (const event of early) this.deliver(idea, event);
-    }
-    this.early.clear();
+      return this.knownOr(take, piece.song);
+    });
     this.chips = [...kept, ...fresh];
-    this.takeWhenDone = null;
+    if (!this.chips.some(({ take }) => take.id === this.takeWhenDone)) this.takeWhenDone = null;
     this.hear(kept.length + 1);
+    for (const idea of fresh) this.catchUp(idea);
     return fresh;
   }
 
-  private begin(take: Take, song: SongState): Idea {
+  private knownOr(take: Take, song: SongState): Idea {
+    const known = this.known.get(take.id);
+    if (known) return known;
     const idea: Idea = { take, layer: new GrowingIdea(take.id, take.bars, song), bar: null, report: null };
     this.known.set(take.id, idea);
     return idea;
   }
+
+  private catchUp(idea: Idea): void {
+    const early = this.early.get(idea.take.id) ?? [];
+    this.early.delete(idea.take.id);
+    for (const event of early) this.deliver(idea, event);
+  }
+
+  /** The piece of an idea, if it is the one that is shown. */
+  private pieceOf(idea: Idea): OpenPiece | null {
+    const piece = this.piece();
+    return piece?.id === idea.take.piece ? piece : null;
+  }
+}
+
+/** Whether no more notes of a take come after an event. */
+function isEnd({ type }: StudioEvent): boolean {
+  return type === "idea.finished" || type === "idea.failed" || type === "report";
 }
 
 /** Notes of its own that an idea takes back. */

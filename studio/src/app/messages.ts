@@ -73,7 +73,7 @@ export class Messages extends Part {
     const { studio } = this;
     return html`<div class="live unseen" role="status" aria-live="polite"></div>
       <section aria-label=${T.notices.label}>
-        ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${T.notices.goneLine}</p></div>`}
+        ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${studio.shutOut ? T.notices.shutOut : T.notices.goneLine}</p></div>`}
         ${repeat(
           studio.notices.list,
           ({ id }) => id,

@@ -17,10 +17,14 @@ export class Playing {
   readonly ontick = new Set<(tick: number) => void>();
   private stopAt: number | null = null;
   private frame = 0;
+  /** While it is recorded: puts what was played into the piece, and stops the player. */
+  private finish: (() => void) | null = null;
 
   constructor(
     readonly player: StudioPlayer,
     private readonly changed: () => void,
+    /** Called where nobody may move the place, as it is recorded. */
+    private readonly refused: () => void = () => undefined,
   ) {
     player.onstate = () => {
       if (player.state.playing) this.run();
@@ -30,6 +34,18 @@ export class Playing {
 
   get playing(): boolean {
     return this.player.state.playing;
+  }
+
+  get recording(): boolean {
+    return this.finish !== null;
+  }
+
+  /** A recording has begun; `finish` is called once, however it ends. */
+  record(finish: () => void): void {
+    this.finish = finish;
+    this.stopAt = null;
+    this.run();
+    this.changed();
   }
 
   setSong(song: SongState): void {
@@ -42,6 +58,7 @@ export class Playing {
 
   /** Begin at a tick, by default at the cursor; end at another, if one is given. */
   play(from = this.tick, to: number | null = null): void {
+    if (this.recording) this.stop();
     this.tick = from;
     this.stopAt = to;
     this.player.play(from);
@@ -51,6 +68,9 @@ export class Playing {
 
   stop(): void {
     const at = this.player.position();
+    const { finish } = this;
+    this.finish = null;
+    finish?.();
     this.player.stop();
     this.stopAt = null;
     this.place(at);
@@ -58,11 +78,12 @@ export class Playing {
   }
 
   toggle(): void {
-    if (this.playing) this.stop();
+    if (this.playing || this.recording) this.stop();
     else this.play();
   }
 
   seek(tick: number): void {
+    if (this.recording) return this.refused();
     this.stopAt = null;
     this.player.seek(tick);
     this.place(tick);

@@ -4,18 +4,18 @@ import type { Api } from "../api";
 import { withIdea } from "../music/idea";
 import type { IdeaLayer, SongState } from "../music/music";
 import type { ModelRow, Note, Operation, PieceState, StudioState, Take } from "../protocol";
-import { SongData } from "../music/song";
+import { remember } from "../remember";
 import type { StudioPlayer } from "../sound";
 import { T } from "../strings";
+import { Comparing } from "./comparing";
 import { Connection, OPEN } from "./connection";
-import { Ideas } from "./ideas";
+import { type Idea, Ideas } from "./ideas";
 import { trackName } from "./instruments";
-import { layerBetween } from "./layers";
 import { Announcer, Notices } from "./notices";
-import { OpenPiece } from "./piece";
+import { LeftPieces, OpenPiece } from "./piece";
 import { Playing } from "./playing";
 import { Recording } from "./recording";
-import { type Situation, type StripVerb, requestFor, whyNot } from "./requests";
+import { type Situation, type StripVerb, forAnotherPiece, requestFor, whyNot } from "./requests";
 import { Trainings } from "./trainings";
 import { View } from "./view";
 
@@ -27,6 +27,8 @@ export interface Stores {
 export class Studio {
   server: StudioState | null = null;
   connected = true;
+  /** The server is there, but refuses this page: it was started again, and has another token. */
+  shutOut = false;
   /** Why the page cannot work at all. */
   fatal: string | null = null;
   piece: OpenPiece | null = null;
@@ -42,7 +44,10 @@ export class Studio {
   private readonly listeners = new Set<() => void>();
   private scheduled = false;
   private readonly connection: Connection = new Connection(this);
-  private compared: { take: string; layer: IdeaLayer; song: SongState } | null = null;
+  private readonly comparing = new Comparing(this);
+  private readonly leftPieces = new LeftPieces(() => this.changed());
+  /** Acts that are under way, and are not begun a second time. */
+  private readonly underWay = new Set<string>();
 
   constructor(
     readonly api: Api,
@@ -50,14 +55,18 @@ export class Studio {
     readonly stores: Stores,
   ) {
     this.view = new View(stores.local);
-    this.playing = new Playing(player, () => this.changed());
+    this.playing = new Playing(
+      player,
+      () => this.changed(),
+      () => this.announcer.say(T.why.recording),
+    );
     this.ideas = new Ideas(api, () => this.piece, {
       changed: () => this.changed(),
       heard: () => this.showLayer(),
       begun: (idea) => this.reveal([...idea.layer.added.values()].flatMap(({ notes }) => notes)),
       finished: (idea, number) => {
         if (number > 0) this.announcer.say(T.ideas.done(number, idea.take.notes));
-        if (this.ideas.takeWhenDone === idea.take.id) void this.take();
+        if (this.ideas.takeWhenDone === idea.take.id) void this.take(idea);
       },
       failed: (idea, number) => {
         if (number === 0) return;
@@ -71,6 +80,7 @@ export class Studio {
       error: (error) => this.notices.error(error),
     });
     this.recording = new Recording(this);
+    this.onChange(() => this.recording.follow());
     this.trainings = new Trainings(this);
   }
 
@@ -129,50 +139,77 @@ export class Studio {
     }
   }
 
+  /** The same, but not while it is under way: a key pressed twice means one act. */
+  private async once<R>(name: string, act: () => Promise<R>): Promise<R | null> {
+    if (this.underWay.has(name)) return null;
+    this.underWay.add(name);
+    try {
+      return await act();
+    } finally {
+      this.underWay.delete(name);
+    }
+  }
+
   // -- pieces
 
   start = (): Promise<void> => this.connection.start();
   /** Load the lists of pieces, models and trainings again. */
   refresh = (): Promise<void> => this.connection.refresh();
 
+  /** Whether something would be lost with the page. */
+  get unsaved(): boolean {
+    return this.recording.active || this.leftPieces.size > 0 || (this.piece !== null && this.piece.saved !== "saved");
+  }
+
   async openPiece(id: string): Promise<void> {
-    this.show(await this.api.piece(id));
+    if (this.piece?.id === id) return this.piece.load();
+    const left = this.leftPieces.get(id);
+    if (!left) return this.show(await this.api.piece(id));
+    await left.load();
+    this.leftPieces.remove(left);
+    left.comeBack();
+    this.enter(left);
   }
 
   /** Show a piece that was just loaded or made. */
   show(state: PieceState): void {
-    this.playing.player.stop();
-    this.piece?.close();
-    this.piece = new OpenPiece(state, this.api, this.stores.session, {
+    const piece = new OpenPiece(state, this.api, this.stores.session, {
       changed: () => this.changed(),
       song: (operations) => this.songChanged(operations),
       refused: (error) => this.notices.error(error),
       reloaded: () => this.notices.say(T.notices.conflict),
+      unstored: () => this.notices.error(new Error(T.notices.unstored)),
     });
-    this.stores.session.setItem(OPEN, state.id);
-    this.stores.local.setItem(OPEN, state.id);
+    this.enter(piece);
+  }
+
+  private enter(piece: OpenPiece): void {
+    this.playing.stop(); // a recording ends in the piece in which it was begun
+    if (this.piece) this.leftPieces.add(this.piece);
+    this.piece = piece;
+    remember(this.stores.session, OPEN, piece.id);
+    remember(this.stores.local, OPEN, piece.id);
     this.ideas.reset();
-    this.compared = null;
-    const first = this.piece.song.tracks[0]?.track ?? null;
+    this.comparing.end();
     Object.assign(this.view, {
       selection: [],
       range: null,
-      activeTrack: first,
+      activeTrack: piece.song.tracks[0]?.track ?? null,
       hidden: new Set(),
-      compare: null,
       loopOn: false,
       hint: null,
       picker: null,
+      options: forAnotherPiece(this.view.options),
     });
     this.playing.setMuted(new Set(), new Set());
     this.playing.setLoop(null);
     this.songChanged(null);
     this.playing.seek(0);
-    this.ideas.resume(this.piece);
-    document.title = `${state.title} – ${T.app}`;
+    this.ideas.resume(piece);
+    document.title = `${piece.title} – ${T.app}`;
     this.changed();
     if (this.roll) {
-      this.roll.song = this.piece.song; // at once: what is shown first depends on it
+      this.roll.song = piece.song; // at once: what is shown first depends on it
       this.roll.frame();
     }
   }
@@ -181,13 +218,14 @@ export class Studio {
   async showAnother(): Promise<void> {
     const pieces = (this.server?.pieces ?? []).filter(({ deleted }) => !deleted);
     const newest = pieces.sort((a, b) => b.changed - a.changed)[0];
+    this.playing.stop();
+    await this.piece?.halt(); // it is gone: what is not sent waits for its return
     if (newest) return this.openPiece(newest.id);
-    this.playing.player.stop();
-    this.piece?.close();
     this.piece = null;
     this.ideas.reset();
+    this.comparing.end();
     document.title = T.app;
-    this.set({ selection: [], range: null, activeTrack: null, compare: null, dialog: "library" });
+    this.set({ selection: [], range: null, activeTrack: null, dialog: "library" });
   }
 
   edit(operations: Operation[]): void {
@@ -208,7 +246,7 @@ export class Studio {
 
   async goto(take: Take): Promise<void> {
     this.ideas.close();
-    this.set({ compare: null });
+    this.comparing.end();
     await this.attempt(() => this.piece?.goto(take.id) ?? Promise.resolve());
   }
 
@@ -221,7 +259,7 @@ export class Studio {
     this.view.selection = selection.filter(
       ({ track, tick, pitch }) => (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0,
     );
-    if (this.view.compare) void this.compare(this.view.compare.take, this.view.compare.heard);
+    this.comparing.again();
     if (moved)
       this.reveal(
         moved.flatMap((operation) => (operation.type === "notes" ? [...operation.add, ...operation.remove] : [])),
@@ -256,26 +294,29 @@ export class Studio {
   }
 
   async begin(verb: StripVerb, programs: number[] = []): Promise<void> {
-    this.set({ picker: null, hint: null, compare: null, tab: "roll" });
+    this.comparing.end();
+    this.set({ picker: null, hint: null, tab: "roll" });
     const request = requestFor(verb, this.situation, programs);
-    const begun = await this.attempt(() => this.ideas.request(request));
+    const begun = await this.once(verb, () => this.attempt(() => this.ideas.request(request)));
     if (begun && begun.length > 0) this.announcer.say(T.ideas.begun(T.verbs[verb].name, begun.length));
   }
 
   again(): void {
     if (this.ideas.chips.length === 0) return this.announcer.say(T.why.noIdea);
-    void this.attempt(() => this.ideas.again(Math.max(1, Math.min(4, this.view.options.n ?? 2))));
+    const n = Math.max(1, Math.min(4, this.view.options.n ?? 2));
+    void this.once("again", () => this.attempt(() => this.ideas.again(n)));
   }
 
   hear(number: number): void {
+    const { length } = this.ideas.chips;
+    if (number > length) return this.announcer.say(length > 0 ? T.ideas.only(length) : T.why.noIdea);
     this.ideas.hear(number);
     this.announcer.say(T.ideas.hearing(number));
   }
 
-  /** Put the heard idea into the piece, as one step; one that still grows is taken when it is finished. */
-  async take(): Promise<void> {
-    const idea = this.ideas.current;
-    const piece = this.piece;
+  /** Put an idea into the piece, as one step; one that still grows is taken when it is finished. */
+  async take(idea = this.ideas.current): Promise<void> {
+    const { piece } = this;
     if (!piece) return;
     if (!idea) return this.ideas.close();
     if (idea.take.state === "growing") {
@@ -284,12 +325,13 @@ export class Studio {
       this.changed();
       return;
     }
-    const number = this.ideas.heard;
-    const done = await this.attempt(async () => {
-      await piece.accept(idea.take.id);
-      return true;
-    });
-    if (!done) return;
+    await this.attempt(() => this.once("take", () => this.accept(piece, idea)));
+  }
+
+  private async accept(piece: OpenPiece, idea: Idea): Promise<void> {
+    await piece.accept(idea.take.id);
+    const number = this.ideas.chips.indexOf(idea) + 1;
+    if (this.piece !== piece || number === 0) return; // something else is shown by now
     // The choice is made: what still grows ends, and stays in the tree as it is.
     const others = this.ideas.growing;
     this.ideas.close();
@@ -305,18 +347,10 @@ export class Studio {
 
   /** Compare another take with what is on screen; `heard`: which of them is heard. */
   async compare(take: string | null, heard = true): Promise<void> {
-    const song = this.song;
-    if (take === null || !song) {
-      this.set({ compare: null });
-      this.showLayer();
-      return;
-    }
-    if (this.compared?.take !== take || this.compared.song !== song) {
-      const other = await this.attempt(() => this.api.song(take));
-      if (!other) return;
-      this.compared = { take, song, layer: layerBetween(take, song, SongData.from(other)) };
-    }
-    this.set({ compare: { take, heard } });
+    if (take === null) this.comparing.end();
+    else await this.attempt(() => this.comparing.with(take, heard));
+    // Whoever wants to hear one of the two hears no idea above it.
+    if (this.view.compare && this.ideas.current) this.ideas.hear(0);
     this.showLayer();
   }
 
@@ -330,9 +364,8 @@ export class Studio {
   private showLayer(): void {
     const idea = this.ideas.current;
     const { compare } = this.view;
-    if (idea) this.layer = idea.layer;
-    else if (compare?.heard && this.compared?.take === compare.take) this.layer = this.compared.layer;
-    else this.layer = null;
+    if (idea && compare) this.view.compare = { ...compare, heard: false };
+    this.layer = idea?.layer ?? this.comparing.layer;
     this.playing.setIdea(this.layer);
     // The same object again when it has grown: the roll then draws only what is new.
     if (this.roll) this.roll.idea = this.layer;
@@ -349,16 +382,16 @@ export class Studio {
   chooseBars(range: [number, number] | null): void {
     const song = this.song;
     const clamped: View["range"] = range && [Math.max(1, range[0]), Math.max(1, range[0], range[1])];
-    this.set({ range: clamped, hint: null });
-    if (this.view.loopOn && song)
+    const looped = this.view.loopOn;
+    this.set({ range: clamped, hint: null, loopOn: looped && clamped !== null });
+    if (looped && song)
       this.playing.setLoop(clamped ? [song.bars.start(clamped[0]), song.bars.start(clamped[1] + 1)] : null);
     if (clamped) this.announcer.say(T.range.bars(clamped[0], clamped[1]));
   }
 
   togglePlaying(): void {
     if (!this.song) return this.announcer.say(T.why.noPiece);
-    if (this.recording.active) this.recording.finish();
-    else this.playing.toggle();
+    this.playing.toggle();
   }
 
   toggleLoop(): void {

@@ -1,6 +1,7 @@
 /** What is shown and chosen on the page; nothing of it belongs to the piece. */
 
 import type { NoteRef } from "../music/music";
+import { remember } from "../remember";
 import type { Tool } from "../roll/roll";
 import { DEFAULTS, type Options, type StripVerb } from "./requests";
 
@@ -59,6 +60,6 @@ export class View {
   }
 
   remember(name: "theme" | "model", value: string): void {
-    this.store.setItem(`toccata.${name}`, value);
+    remember(this.store, `toccata.${name}`, value);
   }
 }
