@@ -27,6 +27,8 @@ GONE = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNEC
 class Server:
     """A server in a thread, which can be stopped and started again at the same address."""
 
+    token = TOKEN
+
     def __init__(self, studio: Studio) -> None:
         self.studio, self.port = studio, 0
         self.start()
@@ -36,7 +38,7 @@ class Server:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         self.port = int(listener.getsockname()[1])
-        app = studio_app(self.studio, ServerSettings(port=self.port, token=TOKEN)).app
+        app = studio_app(self.studio, ServerSettings(port=self.port, token=self.token)).app
         config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -48,7 +50,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}/#token={TOKEN}"
+        return f"http://127.0.0.1:{self.port}/#token={self.token}"
 
 
 @pytest.fixture(scope="module")

@@ -58,29 +58,39 @@ export class Ideas {
   async request(request: Omit<IdeaRequest, "seq">): Promise<Idea[]> {
     const piece = this.piece();
     if (!piece) return [];
-    return this.asked(piece, [], async () => {
-      const { ideas } = await piece.based((seq) => this.api.ideas(piece.id, { ...request, seq }));
-      return ideas;
-    });
+    const ask = (seq: number): Promise<{ ideas: Take[] }> => this.api.ideas(piece.id, { ...request, seq });
+    return this.asked(
+      piece,
+      () => [],
+      () => piece.based(ask),
+    );
   }
 
   /** More like the heard one; they come after the chips that are there, the oldest of which make room. */
   async again(n: number, like = this.current ?? this.chips.at(-1)): Promise<Idea[]> {
     const piece = this.piece();
     if (!piece || !like) return [];
-    return this.asked(piece, this.chips, async () => (await this.api.again(like.take.id, n)).ideas);
+    return this.asked(
+      piece,
+      () => this.chips,
+      () => this.api.again(like.take.id, n),
+    );
   }
 
   /** Show what a request brings after chips that are there; not above another piece that was opened meanwhile. */
-  private async asked(piece: OpenPiece, chips: readonly Idea[], request: () => Promise<Take[]>): Promise<Idea[]> {
+  private async asked(
+    piece: OpenPiece,
+    chips: () => readonly Idea[],
+    request: () => Promise<{ ideas: Take[] }>,
+  ): Promise<Idea[]> {
     this.requests += 1;
     try {
-      const takes = await request();
+      const { ideas } = await request();
       if (piece !== this.piece()) return [];
-      const kept = chips
+      const kept = chips()
         .filter((idea) => idea.take.state !== "failed")
-        .slice(-Math.max(1, MOST_CHIPS - takes.length));
-      return this.show(piece, takes, kept);
+        .slice(-Math.max(1, MOST_CHIPS - ideas.length));
+      return this.show(piece, ideas, kept);
     } finally {
       this.requests -= 1;
       if (this.requests === 0)

@@ -141,12 +141,13 @@ export class Studio {
 
   /** The same, but not while it is under way: a key pressed twice means one act. */
   private async once<R>(name: string, act: () => Promise<R>): Promise<R | null> {
-    if (this.underWay.has(name)) return null;
-    this.underWay.add(name);
+    const key = `${this.piece?.id} ${name}`;
+    if (this.underWay.has(key)) return null;
+    this.underWay.add(key);
     try {
       return await act();
     } finally {
-      this.underWay.delete(name);
+      this.underWay.delete(key);
     }
   }
 
@@ -185,7 +186,7 @@ export class Studio {
 
   private enter(piece: OpenPiece): void {
     this.playing.stop(); // a recording ends in the piece in which it was begun
-    if (this.piece) this.leftPieces.add(this.piece);
+    if (this.piece && this.piece !== piece) this.leftPieces.add(this.piece);
     this.piece = piece;
     remember(this.stores.session, OPEN, piece.id);
     remember(this.stores.local, OPEN, piece.id);
@@ -220,12 +221,13 @@ export class Studio {
     const newest = pieces.sort((a, b) => b.changed - a.changed)[0];
     this.playing.stop();
     await this.piece?.halt(); // it is gone: what is not sent waits for its return
-    if (newest) return this.openPiece(newest.id);
     this.piece = null;
     this.ideas.reset();
     this.comparing.end();
     document.title = T.app;
-    this.set({ selection: [], range: null, activeTrack: null, dialog: "library" });
+    this.set({ selection: [], range: null, activeTrack: null });
+    if (newest) await this.openPiece(newest.id);
+    else this.set({ dialog: "library" });
   }
 
   edit(operations: Operation[]): void {
