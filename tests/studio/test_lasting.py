@@ -26,6 +26,19 @@ from test_stories import (  # noqa: F401 - fixtures
 
 OpenPage = Callable[..., Any]
 
+HELD_ACCEPT = """() => {
+  const { fetch } = window;
+  const released = new Promise((release) => { window.release = release; });
+  window.accepts = 0;
+  window.fetch = async (path, init) => {
+    if (!String(path).endsWith("/accept")) return fetch(path, init);
+    window.accepts += 1;
+    await released;
+    return fetch(path, init);
+  };
+}"""
+"""Keeps the request that takes an idea on its way until it is released."""
+
 
 @pytest.fixture
 def refusals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,8 +46,9 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stories, "GONE", (*stories.GONE, "status of 401"))
 
 
-def lowest(server: Server) -> int:
-    return min(note[3] for note in notes_of(piece_of(server)["song"]))
+def melody(server: Server) -> list[int]:
+    """The pitches of the track that is active when a piece is opened."""
+    return sorted(note[3] for note in notes_of(piece_of(server)["song"]).elements() if note[0] == "t1c0")
 
 
 @pytest.mark.usefixtures("refusals")
@@ -44,7 +58,7 @@ def test_edits_wait_for_the_new_address_of_a_server_that_was_started_again(
 ) -> None:
     page = open_page()
     drop(page, two_hands())
-    before = lowest(server)
+    before = melody(server)
     server.stop()
     page.keyboard.press("Control+a")
     page.keyboard.press("ArrowUp")
@@ -56,7 +70,7 @@ def test_edits_wait_for_the_new_address_of_a_server_that_was_started_again(
     page.goto(server.address)  # the same page: only what is behind the # is another
     saved(page)
     line.wait_for(state="detached")
-    assert lowest(server) == before + 1
+    assert melody(server) == [pitch + 1 for pitch in before]
 
 
 def test_a_tab_with_unsent_edits_asks_before_it_is_closed(open_page: OpenPage, server: Server) -> None:
@@ -66,13 +80,12 @@ def test_a_tab_with_unsent_edits_asks_before_it_is_closed(open_page: OpenPage, s
     page.keyboard.press("Control+a")
     page.keyboard.press("ArrowUp")
     page.get_by_text("Not sent yet").wait_for()
-    kinds: list[str] = []
-    page.on("dialog", lambda dialog: (kinds.append(dialog.type), dialog.dismiss()))
-    with page.expect_event("dialog"):
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    with page.expect_event("dialog") as asked:
         page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
     server.start()
     saved(page)
-    assert kinds == ["beforeunload"]
 
 
 def test_locks_that_are_set_without_a_server_are_there_when_it_is_back(
@@ -81,7 +94,7 @@ def test_locks_that_are_set_without_a_server_are_there_when_it_is_back(
 ) -> None:
     page = open_page()
     drop(page, two_hands())
-    count = len(list(notes_of(piece_of(server)["song"]).elements()))
+    count = len(melody(server))
     server.stop()
     page.keyboard.press("Control+a")
     page.keyboard.press("k")
@@ -100,14 +113,13 @@ def test_an_idea_is_taken_once_by_a_key_that_is_pressed_twice(open_page: OpenPag
     drag_bars(page, 2, 2)
     page.keyboard.press("f")
     all_finished(page, 3)
-    held: list[Any] = []
-    page.route("**/accept", held.append)
-    with page.expect_request("**/accept"):
-        page.keyboard.press("Enter")
+    page.evaluate(HELD_ACCEPT)
     page.keyboard.press("Enter")
-    held[0].continue_()
+    until(page, "window.accepts === 1")
+    page.keyboard.press("Enter")
+    page.evaluate("() => release()")
     until(page, f"{STUDIO}.ideas.chips.length === 0")
-    assert len(held) == 1
+    assert page.evaluate("() => window.accepts") == 1
     page.keyboard.press("Control+z")
     until(page, f"!{STUDIO}.piece.canUndo")
     assert notes_of(piece_of(server)["song"]) == before
@@ -141,7 +153,8 @@ def test_a_recording_stays_in_its_piece(open_page: OpenPage, server: Server) -> 
     drop(page, two_hands(), "Second.mid")
     until(page, f"!{STUDIO}.unsaved")
     assert not page.evaluate(f"() => {STUDIO}.recording.active")
-    assert 100 not in [note[3] for note in notes_of(piece_of(server)["song"])]
+    second = page.evaluate(f"() => {STUDIO}.piece.id")
+    assert 100 not in [note[3] for note in notes_of(server.studio.piece(second)["song"])]
     played = [note for note in notes_of(server.studio.piece(first)["song"]) if note[3] == 100]
     assert len(played) == 1
     assert played[0][2] > 300
