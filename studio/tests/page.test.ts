@@ -189,11 +189,11 @@ describe("layers", () => {
   it("play another instrument of the same id as what it is, and in place of the one on screen", () => {
     const tune: Note[] = [[0, 480, 60, 80]];
     const here = song({ a: tune, new: [[0, 480, 40, 80]] });
-    const there = song({ a: tune, new: [[0, 480, 41, 70]] }).apply([{ type: "program", track: "new", program: 42 }]);
+    const there = song({ a: tune, new: [[0, 480, 40, 80]] }).apply([{ type: "program", track: "new", program: 42 }]);
     const source = new Source(here, layerBetween("x", here, there), new Set(), new Set());
     expect(source.onsets(0, 480).map(({ part, pitch }) => [part.program, pitch])).toEqual([
       [0, 60],
-      [42, 41],
+      [42, 40],
     ]);
     const idea = new GrowingIdea("x", null, here);
     idea.add([["new", 42, false, 0, 480, 50, 80]]);

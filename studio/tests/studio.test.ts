@@ -120,7 +120,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 describe("taking an idea", () => {
   it("twice, before the answer has come, takes it once", async () => {
-    const accept = held(MOVED);
+    const accept = held({ ...MOVED, take: "merged" });
     const { studio, requests } = page({ ...IDEAS, "POST pieces/p/accept": accept.answer });
     await studio.begin("infill");
     studio.ideas.onEvent(finished("one"));
