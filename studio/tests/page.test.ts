@@ -258,6 +258,8 @@ describe("an edit whose answer got lost", () => {
     expect(isIn(song(), edit)).toBe(false);
     expect(isIn(song().apply(edit), edit)).toBe(true);
     expect(isIn(song(), [{ type: "rename", track: "a", name: "b" }])).toBe(false);
+    const mix: Operation[] = [{ type: "mix", track: "a", volume: 90 }];
+    expect([isIn(song(), mix), isIn(song().apply(mix), mix)]).toEqual([false, true]);
     expect(isIn(song(), [{ type: "tempo", tick: 0, quartersPerMinute: 120 }])).toBe(true);
   });
 });

@@ -337,6 +337,10 @@ export function isIn(song: SongData, operations: readonly Operation[]): boolean 
     const track = song.track(operation.track);
     if (operation.type === "program") return track?.program === operation.program;
     if (operation.type === "rename") return track?.name === operation.name;
+    if (operation.type === "mix") {
+      const { volume = track?.volume, pan = track?.pan } = operation;
+      return track !== undefined && track.volume === volume && track.pan === pan;
+    }
     const refs = (notes: typeof operation.add): NoteRef[] =>
       notes.map(([tick, , pitch]) => ({ track: operation.track, tick, pitch }));
     const added = resolved(song, refs(operation.add)).get(operation.track) ?? [];
