@@ -23,7 +23,10 @@ export const T = {
     help: "Help",
   },
   commands: {
-    play: "Play or stop",
+    play: "Play or stop; back to where it began",
+    pause: "Play or stop; the cursor stays",
+    stopAtStart: "Stop; once more: go to the start",
+    where: "Say where the cursor is",
     start: "Go to the start",
     end: "Go to the end",
     record: "Record from a MIDI keyboard",
@@ -142,7 +145,9 @@ export const T = {
     usual: "usual",
     model: "Model",
     add: "Add",
-    other: "Other…",
+    other: "Other instrument",
+    otherNone: "Other…",
+    pick: (names: readonly string[]) => `Which instrument? ${names.map((name, index) => `${index + 1} ${name}`).join(", ")}.`,
     cancel: "Cancel",
     any: "any",
     all: "all tracks",
@@ -212,7 +217,8 @@ export const T = {
     record: "Record",
     loop: "Loop",
     metronome: "Metronome",
-    position: "Position: bar, beat",
+    position: "Position",
+    place: (bar: number, beat: number) => `Bar ${bar}, beat ${beat}`,
     tempo: "Tempo at the cursor, quarters a minute",
     bpm: "♩ =",
     sound: "Sound",
@@ -325,6 +331,8 @@ export const T = {
       status === 413
         ? `${name} is too large to be opened as one piece: at most 16 MB are read.`
         : `${name}: ${why.replace(/^this MIDI data:? /, "")}`,
+    tooMany: (most: number, all: number) =>
+      `Only the first ${most} of ${all} MIDI files are opened: open the others in a second go.`,
     openedAll: (n: number) => `${count(n, "piece")} are in the library; the first is open.`,
     notMidi: (name: string) => `${name} is not a MIDI file: its name should end in .mid or .midi.`,
     search: "Find a piece",

@@ -285,7 +285,7 @@ export class Dialogs extends Part {
   private sound(): TemplateResult {
     const { studio } = this;
     const own = studio.server?.soundfont ?? null;
-    const use = (load: Promise<void>): void => {
+    const use = (load: Promise<unknown>): void => {
       this.busy = true;
       void load.finally(() => {
         this.busy = false;

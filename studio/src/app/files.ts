@@ -49,8 +49,10 @@ const MOST_AT_ONCE = 100;
 /** Open MIDI files, each as a new piece; the first of them is shown. */
 export async function importFiles(studio: Studio, files: readonly File[]): Promise<void> {
   const [other] = files;
-  const music = files.filter(isMidi).slice(0, MOST_AT_ONCE);
+  const all = files.filter(isMidi);
+  const music = all.slice(0, MOST_AT_ONCE);
   if (music.length === 0) return other && studio.notices.error(new Error(T.library.notMidi(other.name)));
+  if (all.length > music.length) studio.notices.error(new Error(T.library.tooMany(music.length, all.length)));
   let shown = false;
   let opened = 0;
   for (const file of music) {
@@ -186,8 +188,8 @@ const SOUND = "toccata.sound";
 export async function useLibrarySound(studio: Studio): Promise<void> {
   const font = studio.server?.soundfont;
   if (!font) return;
-  await useSoundFont(studio, font.name, () => studio.api.soundFont());
-  studio.stores.local.setItem(SOUND, "library");
+  const used = await useSoundFont(studio, font.name, () => studio.api.soundFont());
+  if (used) studio.stores.local.setItem(SOUND, "library");
 }
 
 export function useBuiltInSound(studio: Studio): void {
@@ -207,12 +209,12 @@ export function rememberSound(studio: Studio): void {
   window.addEventListener("keydown", once);
 }
 
-export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<void> {
-  await studio.attempt(async () => {
-    await studio.playing.player.useSoundFont(name, await load());
-    studio.announcer.say(T.notices.soundFont(name));
-    studio.changed();
-  });
+/** Answers whether it is in use: it may not be one, and another sound may be chosen while it is loaded. */
+export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<boolean> {
+  const used = await studio.attempt(() => studio.playing.player.useSoundFont(name, load()));
+  if (used) studio.announcer.say(T.notices.soundFont(name));
+  studio.changed();
+  return used ?? false;
 }
 
 export function setTheme(studio: Studio, theme: "system" | "light" | "dark"): void {

@@ -4,26 +4,38 @@ import type { IdeaLayer, SongState } from "../music/music";
 import type { RollMethods, RollProperties } from "../roll/roll";
 import type { StudioPlayer } from "../sound";
 
+/** Ideas that are open, and where they are heard from. */
+export interface Audition {
+  of: object;
+  tick: number;
+}
+
 export class Playing {
   muted: ReadonlySet<string> = new Set();
   soloed: ReadonlySet<string> = new Set();
   loop: [from: number, to: number] | null = null;
   metronome = false;
   follow = true;
-  /** Where playing begins, and where it returns to. */
+  /** Where the ear is while it plays; else where playing begins. */
   tick = 0;
   roll: (RollMethods & RollProperties) | null = null;
   /** Called with the place of the ear, once a frame while it moves. */
   readonly ontick = new Set<(tick: number) => void>();
   private stopAt: number | null = null;
+  /** Where playing began: a stop goes back there. */
+  private began = 0;
+  /** The ideas that were open when the cursor was last put somewhere. */
+  private placedFor: object | null = null;
   private frame = 0;
 
   constructor(
     readonly player: StudioPlayer,
     private readonly changed: () => void,
+    private readonly audition: () => Audition | null = () => null,
   ) {
     player.onstate = () => {
       if (player.state.playing) this.run();
+      else this.ended();
       this.changed();
     };
   }
@@ -40,30 +52,35 @@ export class Playing {
     this.player.setIdea(idea);
   }
 
-  /** Begin at a tick, by default at the cursor; end at another, if one is given. */
-  play(from = this.tick, to: number | null = null): void {
+  /** Begin at a tick, by default where it is due; end at another, if one is given. */
+  play(from = this.start, to: number | null = null): void {
     this.tick = from;
     this.stopAt = to;
     this.player.play(from);
+    this.began = this.player.state.tick; // another one, where the music ends before `from`
     this.run();
     this.changed();
   }
 
-  stop(): void {
-    const at = this.player.position();
+  /** Stop, and go back to where playing began; or stay where it stops. */
+  stop(here = false): void {
+    if (!this.playing) return;
     this.player.stop();
-    this.stopAt = null;
-    this.place(at);
+    if (!here) this.player.seek(this.began);
+    this.place(this.player.position());
     this.changed();
   }
 
-  toggle(): void {
-    if (this.playing) this.stop();
+  toggle(here = false): void {
+    if (this.playing) this.stop(here);
     else this.play();
   }
 
+  /** Put the cursor somewhere; what plays goes on from there. */
   seek(tick: number): void {
     this.stopAt = null;
+    this.began = Math.max(0, tick);
+    this.placedFor = this.audition()?.of ?? null;
     this.player.seek(tick);
     this.place(tick);
     this.changed();
@@ -86,6 +103,18 @@ export class Playing {
     this.soloed = soloed;
     this.player.setMuted(muted, soloed);
     this.changed();
+  }
+
+  /** Ideas are heard from their own bars on, unless the cursor was put somewhere since they came. */
+  private get start(): number {
+    const audition = this.audition();
+    return audition !== null && audition.of !== this.placedFor ? audition.tick : this.tick;
+  }
+
+  /** Nothing plays, for whatever reason: the cursor is where the player is. */
+  private ended(): void {
+    this.stopAt = null;
+    this.place(this.player.position());
   }
 
   private place(tick: number): void {
