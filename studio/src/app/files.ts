@@ -52,7 +52,6 @@ export async function importFiles(studio: Studio, files: readonly File[]): Promi
   const all = files.filter(isMidi);
   const music = all.slice(0, MOST_AT_ONCE);
   if (music.length === 0) return other && studio.notices.error(new Error(T.library.notMidi(other.name)));
-  if (all.length > music.length) studio.notices.error(new Error(T.library.tooMany(music.length, all.length)));
   let shown = false;
   let opened = 0;
   for (const file of music) {
@@ -69,6 +68,7 @@ export async function importFiles(studio: Studio, files: readonly File[]): Promi
       studio.announcer.say(T.library.opened(title));
     });
   }
+  if (all.length > music.length) studio.notices.error(new Error(T.library.tooMany(music.length, all.length)));
   if (opened > 1) studio.notices.say(T.library.openedAll(opened));
   if (shown) await studio.attempt(() => studio.refresh());
 }
@@ -91,12 +91,25 @@ export async function writeNew(studio: Studio, style: string): Promise<void> {
 
 export async function renamePiece(studio: Studio, id: string, title: string): Promise<void> {
   const name = title.trim();
-  if (name === "") return studio.changed();
+  const piece = studio.piece?.id === id ? studio.piece : null;
+  const before = piece?.title ?? "";
+  if (name === "" || name === before) return studio.changed();
   await studio.attempt(async () => {
-    await studio.api.renamePiece(id, name);
-    if (studio.piece?.id === id) studio.piece.title = name;
+    show(name);
+    try {
+      await studio.api.renamePiece(id, name);
+    } catch (error) {
+      show(before);
+      throw error;
+    }
     await studio.refresh();
   });
+
+  /** At once: the field would show the old one until the server has answered. */
+  function show(shown: string): void {
+    if (piece) piece.title = shown;
+    studio.changed();
+  }
 }
 
 export async function deletePiece(studio: Studio, piece: PieceSummary): Promise<void> {

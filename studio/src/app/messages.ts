@@ -6,7 +6,11 @@ import { T } from "../strings";
 import { Part, controls, define, icon } from "./element";
 import type { Notice } from "./notices";
 
+/** All that are on the page: what lies behind a dialog is not spoken, and what lies in one goes with it. */
+const shown = new Set<Messages>();
+
 export class Messages extends Part {
+  static override properties = { ...Part.properties, behind: { attribute: false } };
   static override styles = [
     controls,
     css`
@@ -61,17 +65,37 @@ export class Messages extends Part {
     `,
   ];
 
+  /** A dialog is in front, where nothing behind can be seen or reached: the messages are in that then. */
+  declare behind: boolean;
+
+  constructor() {
+    super();
+    this.behind = false;
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
+    shown.add(this);
     this.studio.announcer.show = (text) => {
-      const region = this.renderRoot.querySelector(".live");
-      if (region) region.textContent = text;
+      for (const one of shown) one.say(text);
     };
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    shown.delete(this);
+  }
+
+  private say(text: string): void {
+    const region = this.renderRoot.querySelector(".live");
+    if (region) region.textContent = text;
   }
 
   override render(): TemplateResult {
     const { studio } = this;
-    return html`<div class="live unseen" role="status" aria-live="polite"></div>
+    const live = html`<div class="live unseen" role="status" aria-live="polite"></div>`;
+    if (this.behind) return live;
+    return html`${live}
       <section aria-label=${T.notices.label}>
         ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${T.notices.goneLine}</p></div>`}
         ${repeat(
