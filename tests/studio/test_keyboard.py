@@ -1,5 +1,4 @@
-"""The studio without a mouse: who has a key, where the focus goes, what a screen reader is told; and fields that show
-what holds."""
+"""The studio without a mouse: whose a key is, where the focus goes, what is told; and fields that show what holds."""
 
 from __future__ import annotations
 
@@ -52,6 +51,7 @@ def test_escape_ends_a_drag_before_it_puts_ideas_away(open_page: Callable[..., A
     all_finished(page, 4)
     page.keyboard.press("0")
     before = page.evaluate(f"() => {PITCHES}")
+    page.evaluate(f"() => {{ {ROLL}.reveal(0, 60); return {ROLL}.idle(); }}")
     box = page.evaluate(f"() => {ROLL}.toClient({{ track: {STUDIO}.song.tracks[0].track, tick: 0, pitch: 60 }})")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -169,7 +169,8 @@ def test_files_for_training_are_not_offered_to_be_opened(open_page: Callable[...
             const at = where === "page" ? document.body
                 : document.querySelector("toccata-studio").shadowRoot.querySelector("toccata-train")
                     .shadowRoot.querySelector(".drop");
-            at.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, composed: true, cancelable: true }));
+            const how = { dataTransfer: transfer, bubbles: true, composed: true, cancelable: true };
+            at.dispatchEvent(new DragEvent(kind, how));
         } }"""
     cover = page.get_by_text("Drop the MIDI file to open it")
     page.evaluate(over, [["page", "dragover"]])
@@ -242,7 +243,7 @@ def test_the_position_is_told_and_ideas_are_heard_where_they_are(open_page: Call
     page.keyboard.press("End")
     page.keyboard.press("w")
     until(page, f"{SAID} === 'Bar 5, beat 1'")
-    drag_bars(page, 3, 3)
+    page.evaluate(f"() => {STUDIO}.chooseBars([3, 3])")
     page.keyboard.press("v")
     all_finished(page, 4)
     page.keyboard.press("Space")

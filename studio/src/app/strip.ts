@@ -102,6 +102,14 @@ export class Strip extends Part {
         .dot {
           display: inline-block;
         }
+        .strip > .mark {
+          position: sticky;
+          right: 0;
+          flex: none;
+        }
+        .strip > .mark:not([aria-expanded="true"]) {
+          background: var(--surface);
+        }
       }
       @media (pointer: coarse) {
         .verbs kbd,
