@@ -267,6 +267,27 @@ def test_on_a_small_phone_the_controls_leave_room(open_page: Callable[..., Any])
     assert roll["height"] >= 60
 
 
+def test_the_menu_of_files_has_escape_before_ideas(open_page: Callable[..., Any]) -> None:
+    page = opened(open_page)
+    page.keyboard.press("v")
+    all_finished(page, 4)
+    page.get_by_role("button", name="Files of this piece").click()
+    menu = page.locator("#files")
+    menu.wait_for()
+    page.keyboard.press("Escape")
+    menu.wait_for(state="hidden")
+    assert page.evaluate(f"() => {STUDIO}.ideas.chips.length") == 4
+
+
+def test_what_is_said_while_a_dialog_closes_is_not_lost(open_page: Callable[..., Any]) -> None:
+    page = opened(open_page)
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    page.evaluate(f"() => {{ {STUDIO}.set({{ dialog: null }}); {STUDIO}.announcer.say('Closed.'); }}")
+    page.get_by_role("dialog").wait_for(state="detached")
+    until(page, f"{SAID} === 'Closed.'")
+
+
 def test_the_library_is_as_it_is_now(open_page: Callable[..., Any], server: Server) -> None:
     page = opened(open_page)
     piece = page.evaluate(f"() => {STUDIO}.piece.id")

@@ -426,8 +426,14 @@ export class App extends Part {
   }
 
   /** While ideas or a choice are open, their keys come before the roll's: Enter takes, Esc puts away. */
-  private readonly firstKeydown = (event: KeyboardEvent): void => onKey(event, this.studio, true);
-  private readonly keydown = (event: KeyboardEvent): void => onKey(event, this.studio, false);
+  private readonly firstKeydown = (event: KeyboardEvent): void => this.key(event, true);
+  private readonly keydown = (event: KeyboardEvent): void => this.key(event, false);
+
+  private key(event: KeyboardEvent, first: boolean): void {
+    // The browser closes the menu with it.
+    const closes = event.key === "Escape" && this.renderRoot.querySelector(".menu:popover-open") !== null;
+    if (!closes) onKey(event, this.studio, first);
+  }
 
   private readonly giveKeysBack = (event: Event): void => {
     if (!(event instanceof PointerEvent) || event.detail === 0) return; // pressed by the keyboard

@@ -40,7 +40,7 @@ export function onKey(event: KeyboardEvent, studio: Studio, first: boolean): voi
   const key = keyName(event);
   if (leftToBrowser(key) || isOfFocus(event.composedPath()[0], key)) return;
   // A gesture with the mouse is what Esc ends before all else.
-  if (first && key === "Esc" && (studio.roll?.busy || menuIsOpen(event))) return;
+  if (first && key === "Esc" && studio.roll?.busy) return;
   if (first && studio.view.picker && pick(studio, key)) return event.preventDefault();
   const command = commandFor(key, situation(studio));
   if (!command || (event.repeat && !REPEATABLE.has(command.id)) || (first && !comesFirst(command))) return;
@@ -65,11 +65,7 @@ function isOfFocus(target: EventTarget | undefined, key: string): boolean {
   if (typing) return !["Ctrl+K", "F1"].includes(key);
   if (target.matches("input[type=range], [role=table]") && MOVES.test(key)) return true;
   // A button that was reached by the keyboard keeps Enter and Space for itself.
-  return target.matches("button, a, summary, input") && (key === "Enter" || key === "Space");
-}
-
-function menuIsOpen(event: KeyboardEvent): boolean {
-  return event.composedPath().some((node) => node instanceof ShadowRoot && node.querySelector("[popover=auto]:popover-open"));
+  return target.matches("button, a, summary, input") && /^(?:Shift\+)?(?:Enter|Space)$/.test(key);
 }
 
 /** Keys of the choice of an instrument: its digit, or Esc. */

@@ -92,18 +92,21 @@ export class Messages extends Part {
   }
 
   override render(): TemplateResult {
+    // The live region stays the same: what is said while a dialog opens or closes would be lost with another.
+    return html`<div class="live unseen" role="status" aria-live="polite"></div>
+      ${this.behind ? nothing : this.list()}`;
+  }
+
+  private list(): TemplateResult {
     const { studio } = this;
-    const live = html`<div class="live unseen" role="status" aria-live="polite"></div>`;
-    if (this.behind) return live;
-    return html`${live}
-      <section aria-label=${T.notices.label}>
-        ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${T.notices.goneLine}</p></div>`}
-        ${repeat(
-          studio.notices.list,
-          ({ id }) => id,
-          (notice) => this.message(notice),
-        )}
-      </section>`;
+    return html`<section aria-label=${T.notices.label}>
+      ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${T.notices.goneLine}</p></div>`}
+      ${repeat(
+        studio.notices.list,
+        ({ id }) => id,
+        (notice) => this.message(notice),
+      )}
+    </section>`;
   }
 
   private message(notice: Notice): TemplateResult {
