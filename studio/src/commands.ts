@@ -61,22 +61,21 @@ const C = T.commands;
 
 export const COMMANDS: readonly Command[] = [
   command("play", "play", C.play, ["Space"], (s) => s.togglePlaying()),
+  command("play", "pause", C.pause, ["Shift+Space"], (s) => s.togglePlaying(true)),
   command("play", "start", C.start, ["Home"], (s) => goTo(s, 0)),
   command(
     "play",
     "stopAtStart",
-    C.start,
+    C.stopAtStart,
     ["Enter"],
-    (s) => {
-      s.playing.stop();
-      goTo(s, 0);
-    },
+    (s) => (s.playing.playing ? s.togglePlaying() : goTo(s, 0)),
     "plain",
   ),
   command("play", "end", C.end, ["End"], (s) => goTo(s, s.song?.end ?? 0)),
   command("play", "record", C.record, ["R"], (s) => s.recording.toggle()),
   command("play", "loop", C.loop, ["L"], (s) => s.toggleLoop()),
-  command("play", "metronome", C.metronome, ["Ctrl+M"], toggleMetronome),
+  command("play", "metronome", C.metronome, ["Shift+M"], toggleMetronome),
+  command("play", "where", C.where, ["W"], (s) => s.announcer.say(placeText(s, s.playing.player.position()))),
   command("play", "follow", C.follow, ["Shift+F"], (s) => {
     s.playing.follow = !s.playing.follow;
     s.changed();
@@ -164,6 +163,17 @@ export function commandFor(key: string, situation: "ideas" | "picker" | "plain")
 
 export function keyOf(id: string): string {
   return COMMANDS.find((command) => command.id === id)?.keys[0] ?? "";
+}
+
+/** Whether a key is the browser's own for now: what is selected of the page's text is copied by it. */
+export function leftToBrowser(key: string): boolean {
+  return key === "Ctrl+C" && String(document.getSelection() ?? "") !== "";
+}
+
+/** Bar and beat of a tick, in words. */
+export function placeText(studio: Studio, tick: number): string {
+  const place = studio.song?.bars.place(Math.max(0, tick));
+  return T.transport.place(place?.bar ?? 1, place?.beat ?? 1);
 }
 
 function goTo(studio: Studio, tick: number): void {

@@ -34,6 +34,9 @@ export class BlockParser {
   }
 }
 
+/** The server says every 10 s that it is alive; silent for longer, the line is dead, whatever the browser thinks of it. */
+const SILENCE_MS = 30_000;
+
 export interface StreamOptions {
   /** Opens the stream after an event; rejects if the server cannot be reached. */
   open(after: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
@@ -42,6 +45,8 @@ export interface StreamOptions {
   onConnected(connected: boolean): void;
   /** Waits before the next try; attempts count from 1. */
   wait(attempt: number, signal: AbortSignal): Promise<void>;
+  /** Runs something later; answers how to call that off. */
+  later?(run: () => void, ms: number): () => void;
 }
 
 /** Keeps one stream open for as long as the page lives. */
@@ -63,10 +68,10 @@ export class EventStream {
     let attempt = 0;
     while (!signal.aborted) {
       try {
-        const body = await this.options.open(this.last, signal);
-        attempt = 0;
-        this.options.onConnected(true);
-        await this.read(body);
+        await this.follow(() => {
+          attempt = 0;
+          this.options.onConnected(true);
+        });
       } catch {
         // What went wrong is of no interest here: the stream is opened again, after the event that came last.
       }
@@ -81,14 +86,22 @@ export class EventStream {
     this.stopper.abort();
   }
 
-  private async read(body: ReadableStream<Uint8Array>): Promise<void> {
-    const reader = body.getReader();
-    const decoder = new TextDecoder();
-    const parser = new BlockParser();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      for (const block of parser.feed(decoder.decode(value, { stream: true }))) this.deliver(block);
+  /** Read one connection to its end. */
+  private async follow(opened: () => void): Promise<void> {
+    const line = new Line(this.stopper.signal, this.options.later ?? later);
+    try {
+      const body = await line.within(() => this.options.open(this.last, line.signal));
+      opened();
+      const reader = body.getReader();
+      const decoder = new TextDecoder();
+      const parser = new BlockParser();
+      for (;;) {
+        const { done, value } = await line.within(() => reader.read());
+        if (done) return;
+        for (const block of parser.feed(decoder.decode(value, { stream: true }))) this.deliver(block);
+      }
+    } finally {
+      line.end();
     }
   }
 
@@ -100,6 +113,49 @@ export class EventStream {
     if (block.id !== null) this.last = block.id;
     this.options.onEvent(event, block.id);
   }
+}
+
+/** One connection: given up when nothing has come for too long, or when the stream is closed. */
+class Line {
+  private readonly aborter = new AbortController();
+  private readonly cut: Promise<never>;
+
+  constructor(
+    private readonly whole: AbortSignal,
+    private readonly later: (run: () => void, ms: number) => () => void,
+  ) {
+    this.cut = new Promise((_, reject) => {
+      this.signal.addEventListener("abort", () => reject(new Error("the connection is silent")));
+    });
+    this.cut.catch(() => undefined); // nobody may be waiting
+    whole.addEventListener("abort", this.end);
+    if (whole.aborted) this.end();
+  }
+
+  get signal(): AbortSignal {
+    return this.aborter.signal;
+  }
+
+  /** Wait for something of the connection, but not for ever. */
+  async within<R>(begin: () => Promise<R>): Promise<R> {
+    this.signal.throwIfAborted();
+    const callOff = this.later(this.end, SILENCE_MS);
+    try {
+      return await Promise.race([begin(), this.cut]);
+    } finally {
+      callOff();
+    }
+  }
+
+  readonly end = (): void => {
+    this.whole.removeEventListener("abort", this.end);
+    this.aborter.abort();
+  };
+}
+
+function later(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
 }
 
 /** 0.25 s, 0.5 s, 1 s, then 2 s. */

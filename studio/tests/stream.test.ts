@@ -81,4 +81,55 @@ describe("EventStream", () => {
     await run.stream.run();
     expect(run.events).toEqual(["äöü♯"]);
   });
+
+  it("opens again when the line has been silent for longer than the server ever is", async () => {
+    const timers = new Map<() => void, number>();
+    const asked: number[] = [];
+    const aborted: boolean[] = [];
+    const stream: EventStream = new EventStream(0, {
+      open: async (after, signal) => {
+        asked.push(after);
+        if (asked.length === 3) stream.close();
+        signal.addEventListener("abort", () => aborted.push(true));
+        // The first two say something, and then nothing for ever; the browser does not notice.
+        return new ReadableStream<Uint8Array>({
+          start: (controller) => controller.enqueue(new TextEncoder().encode(block(asked.length, "a"))),
+        });
+      },
+      onEvent: () => setTimeout(() => [...timers.keys()].forEach((run) => run())),
+      onConnected: () => undefined,
+      wait: async () => undefined,
+      later: (run, ms) => {
+        timers.set(run, ms);
+        return () => timers.delete(run);
+      },
+    });
+    await stream.run();
+    expect(asked).toEqual([0, 1, 2]);
+    expect(aborted.length).toBeGreaterThanOrEqual(2);
+    expect([...timers]).toEqual([]);
+  });
+
+  it("leaves a line alone on which there are heartbeats", async () => {
+    const waits: number[] = [];
+    const stream: EventStream = new EventStream(0, {
+      open: async () => {
+        const beats = [": alive\n\n", ": alive\n\n", block(1, "a")];
+        return new ReadableStream<Uint8Array>({
+          pull: (controller) => controller.enqueue(new TextEncoder().encode(beats.shift() ?? "")),
+        }, { highWaterMark: 0 });
+      },
+      onEvent: () => stream.close(),
+      onConnected: () => undefined,
+      wait: async () => undefined,
+      later: (_, ms) => {
+        waits.push(ms);
+        return () => undefined;
+      },
+    });
+    await stream.run();
+    expect(stream.last).toBe(1);
+    expect(new Set(waits)).toEqual(new Set([30_000]));
+    expect(waits.length).toBeGreaterThanOrEqual(4); // counted anew with each sign of life
+  });
 });

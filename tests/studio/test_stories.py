@@ -392,6 +392,5 @@ def test_a_deleted_piece_makes_room_and_comes_back(open_page: Callable[..., Any]
     page.get_by_role("button", name="Delete Tune").click()
     until(page, f"{STUDIO}.piece === null")
     assert page.get_by_text("No pieces yet.").is_visible()
-    page.keyboard.press("Escape")
     page.get_by_role("button", name="Undo", exact=True).last.click()
     until(page, f"{STUDIO}.piece && {STUDIO}.piece.title === 'Tune'")

@@ -1,18 +1,19 @@
 /** The page: what is where, and the keys. */
 
 import { type TemplateResult, css, html, nothing } from "lit";
-import { COMMANDS, commandFor, keyOf } from "../commands";
-import { IS_MAC, keyName, shownKey } from "../keys";
+import { COMMANDS, keyOf } from "../commands";
+import { IS_MAC, composing, shownKey } from "../keys";
 import { T } from "../strings";
 import "./chips";
 import "./dialogs";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, held, icon, valueOf } from "./element";
 import { droppedFiles, importFiles, renamePiece, toggleTheme } from "./files";
+import { onKey } from "./keyboard";
 import "./messages";
 import "./models";
 import "./options";
 import "./stage";
-import { type Strip, pickInstrument } from "./strip";
+import "./strip";
 import "./table";
 import "./takes";
 import "./tracks";
@@ -261,6 +262,8 @@ export class App extends Part {
     super.connectedCallback();
     window.addEventListener("keydown", this.firstKeydown, { capture: true });
     window.addEventListener("keydown", this.keydown);
+    window.addEventListener("dragover", this.dragged, { capture: true });
+    window.addEventListener("drop", this.dragged, { capture: true });
     window.addEventListener("dragover", this.dragover);
     window.addEventListener("dragleave", this.dragleave);
     window.addEventListener("drop", this.drop);
@@ -273,10 +276,17 @@ export class App extends Part {
     super.disconnectedCallback();
     window.removeEventListener("keydown", this.firstKeydown, { capture: true });
     window.removeEventListener("keydown", this.keydown);
+    window.removeEventListener("dragover", this.dragged, { capture: true });
+    window.removeEventListener("drop", this.dragged, { capture: true });
     window.removeEventListener("dragover", this.dragover);
     window.removeEventListener("dragleave", this.dragleave);
     window.removeEventListener("drop", this.drop);
     window.removeEventListener("dragend", this.dragleave);
+  }
+
+  override updated(): void {
+    const { piece } = this.studio;
+    document.title = piece ? `${piece.title} \u2013 ${T.app}` : T.app;
   }
 
   override render(): TemplateResult {
@@ -320,7 +330,7 @@ export class App extends Part {
       </aside>
       <nav class="bottom">${(["roll", "tracks", "takes", "train"] as const).map((tab) => this.tab(tab))}</nav>
       <toccata-dialogs .studio=${studio}></toccata-dialogs>
-      <toccata-messages .studio=${studio}></toccata-messages>
+      <toccata-messages .studio=${studio} .behind=${view.dialog !== null}></toccata-messages>
       ${this.dropping ? html`<div class="dropping">${T.library.dropHere}</div>` : nothing}`;
   }
 
@@ -337,13 +347,11 @@ export class App extends Part {
         <input
           class="title"
           aria-label=${T.bar.title}
-          .value=${piece?.title ?? ""}
+          .value=${held(piece?.title ?? "")}
           ?disabled=${!piece}
           maxlength="200"
           @change=${(event: Event) => piece && void renamePiece(studio, piece.id, valueOf(event))}
-          @keydown=${(event: KeyboardEvent) => {
-            if (event.key === "Enter" || event.key === "Escape") (event.target as HTMLElement).blur();
-          }}
+          @keydown=${this.titleKey}
         />
         ${this.button("undo", T.bar.undo, "undo", () => void studio.undo(), !piece?.canUndo)}
         ${this.button("redo", T.bar.redo, "redo", () => void studio.redo(), !piece?.canRedo)}
@@ -382,6 +390,14 @@ export class App extends Part {
       </div>`;
   }
 
+  /** Enter renames, Escape does not. */
+  private titleKey(event: KeyboardEvent): void {
+    const field = event.target as HTMLInputElement;
+    if (composing(event) || (event.key !== "Enter" && event.key !== "Escape")) return;
+    if (event.key === "Escape") field.value = this.studio.piece?.title ?? "";
+    field.blur();
+  }
+
   private button(
     image: Parameters<typeof icon>[0],
     label: string,
@@ -414,28 +430,9 @@ export class App extends Part {
   private readonly keydown = (event: KeyboardEvent): void => this.key(event, false);
 
   private key(event: KeyboardEvent, first: boolean): void {
-    if (event.defaultPrevented || event.isComposing || this.studio.view.dialog !== null) return;
-    const key = keyName(event);
-    const target = event.composedPath()[0];
-    const typing =
-      target instanceof HTMLElement &&
-      (target.matches("input:not([type=checkbox]):not([type=range]), textarea, select") || target.isContentEditable);
-    if (typing && !["Ctrl+K", "F1"].includes(key)) return;
-    // A button that was reached by the keyboard keeps Enter and Space for itself.
-    const onButton = target instanceof HTMLElement && target.matches("button, a, summary, input");
-    if (onButton && (key === "Enter" || key === "Space")) return;
-    const { studio } = this;
-    if (studio.view.picker && first) {
-      if (key === "Esc") {
-        studio.set({ picker: null });
-        return event.preventDefault();
-      }
-      if (/^[1-9]$/.test(key) && pickInstrument(studio as Strip["studio"], Number(key))) return event.preventDefault();
-    }
-    const command = commandFor(key, studio.view.picker ? "picker" : studio.ideas.chips.length > 0 ? "ideas" : "plain");
-    if (!command || (event.repeat && !REPEATABLE.has(command.id)) || (first && command.context === "always")) return;
-    event.preventDefault();
-    void command.run(studio);
+    // The browser closes the menu with it.
+    const closes = event.key === "Escape" && this.renderRoot.querySelector(".menu:popover-open") !== null;
+    if (!closes) onKey(event, this.studio, first);
   }
 
   private readonly giveKeysBack = (event: Event): void => {
@@ -445,9 +442,13 @@ export class App extends Part {
   };
 
   private readonly dragover = (event: DragEvent): void => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    this.dropping = true;
+    if (hasFiles(event)) event.preventDefault();
+  };
+
+  /** Before anything that takes files itself: over that, and once they are dropped, the page does not offer to. */
+  private readonly dragged = (event: DragEvent): void => {
+    const taken = event.composedPath().some((node) => node instanceof HTMLElement && node.matches("[data-takes-files]"));
+    this.dropping = event.type === "dragover" && hasFiles(event) && !taken;
   };
 
   private readonly dragleave = (event: DragEvent): void => {
@@ -455,33 +456,15 @@ export class App extends Part {
   };
 
   private readonly drop = (event: DragEvent): void => {
-    this.dropping = false;
-    if (!event.dataTransfer || event.defaultPrevented) return;
+    if (!event.dataTransfer || !hasFiles(event) || event.defaultPrevented) return;
     event.preventDefault();
     const files = droppedFiles(event.dataTransfer);
     void this.studio.attempt(async () => importFiles(this.studio, await files));
   };
 }
 
-const REPEATABLE = new Set([
-  "undo",
-  "redo",
-  "up",
-  "down",
-  "left",
-  "right",
-  "longer",
-  "shorter",
-  "louder",
-  "softer",
-  "zoomIn",
-  "zoomOut",
-  "nextNote",
-  "previousNote",
-  "rangeNext",
-  "rangePrevious",
-  "rangeMore",
-  "rangeLess",
-]);
+function hasFiles(event: DragEvent): boolean {
+  return event.dataTransfer?.types.includes("Files") ?? false;
+}
 
 define("toccata-studio", App);

@@ -2,18 +2,19 @@
 
 import { type TemplateResult, css, html, nothing } from "lit";
 import { COMMANDS, type Command } from "../commands";
-import { IS_MAC, shownKey } from "../keys";
+import { IS_MAC, composing, shownKey } from "../keys";
 import { T } from "../strings";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, focusedElement, icon, valueOf } from "./element";
 import { chooseFiles, useBuiltInSound, useLibrarySound, useSoundFont } from "./files";
 import "./library";
+import "./messages";
 
 export class Dialogs extends Part {
   static override properties = {
     ...Part.properties,
     words: { state: true },
     at: { state: true },
-    busy: { state: true },
+    loading: { state: true },
   };
   static override styles = [
     controls,
@@ -121,26 +122,33 @@ export class Dialogs extends Part {
 
   declare private words: string;
   declare private at: number;
-  declare private busy: boolean;
-  private returnTo: Element | null = null;
+  /** The sound that is being loaded. */
+  declare private loading: Promise<unknown> | null;
+  private returnTo: HTMLElement | null = null;
 
   constructor() {
     super();
     this.words = "";
     this.at = 0;
-    this.busy = false;
+    this.loading = null;
+  }
+
+  override willUpdate(): void {
+    super.willUpdate();
+    // Before it is gone: what is behind can have the focus only then.
+    if (this.studio.view.dialog === null) this.renderRoot.querySelector("dialog")?.close();
   }
 
   override updated(): void {
     const dialog = this.renderRoot.querySelector("dialog");
     if (!dialog) {
-      if (this.returnTo instanceof HTMLElement) this.returnTo.focus();
+      this.returnTo?.focus();
       this.returnTo = null;
     }
     if (!dialog || dialog.open) return;
     this.words = "";
     this.at = 0;
-    this.returnTo ??= document.activeElement;
+    this.returnTo ??= focusedElement();
     dialog.showModal();
     dialog.querySelector<HTMLElement>("[autofocus]")?.focus();
   }
@@ -148,6 +156,11 @@ export class Dialogs extends Part {
   private close = (): void => {
     this.studio.set({ dialog: null });
   };
+
+  /** Closed by Esc; one that the page has closed, or replaced, is gone by now. */
+  private closed(event: Event): void {
+    if (event.currentTarget instanceof Element && event.currentTarget.isConnected) this.close();
+  }
 
   override render(): TemplateResult | typeof nothing {
     switch (this.studio.view.dialog) {
@@ -169,7 +182,7 @@ export class Dialogs extends Part {
   private frame(title: string, body: TemplateResult): TemplateResult {
     return html`<dialog
       aria-label=${title}
-      @close=${this.close}
+      @close=${this.closed}
       @click=${this.outside}
       @keydown=${(event: Event) => event.stopPropagation()}
     >
@@ -181,6 +194,7 @@ export class Dialogs extends Part {
         </button>
       </div>
       <div class="body" tabindex="-1">${body}</div>
+      <toccata-messages .studio=${this.studio}></toccata-messages>
     </dialog>`;
   }
 
@@ -221,7 +235,7 @@ export class Dialogs extends Part {
     const found = this.found();
     return html`<dialog
       aria-label=${T.commands.palette}
-      @close=${this.close}
+      @close=${this.closed}
       @click=${this.outside}
       @keydown=${this.paletteKey}
     >
@@ -256,11 +270,13 @@ export class Dialogs extends Part {
         )}
         ${found.length === 0 ? html`<li class="muted">${T.help.nothing}</li>` : nothing}
       </ul>
+      <toccata-messages .studio=${this.studio}></toccata-messages>
     </dialog>`;
   }
 
   private paletteKey(event: KeyboardEvent): void {
     event.stopPropagation();
+    if (composing(event)) return;
     const found = this.found();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const command = found[this.at];
@@ -285,20 +301,20 @@ export class Dialogs extends Part {
   private sound(): TemplateResult {
     const { studio } = this;
     const own = studio.server?.soundfont ?? null;
-    const use = (load: Promise<void>): void => {
-      this.busy = true;
+    const use = (load: Promise<unknown>): void => {
+      this.loading = load;
       void load.finally(() => {
-        this.busy = false;
-        this.close();
+        if (this.loading !== load) return; // another was chosen meanwhile
+        this.loading = null;
+        if (studio.view.dialog === "soundfont") this.close();
       });
     };
     return html`<p class="muted">${T.transport.soundNote}</p>
       <br />
       <div class="row">
-        ${own ? html`<button class="primary" autofocus ?disabled=${this.busy} @click=${() => use(useLibrarySound(studio))}>${this.busy ? T.transport.loading : T.transport.useLibrary(own.name)}</button>` : nothing}
+        ${own ? html`<button class="primary" autofocus @click=${() => use(useLibrarySound(studio))}>${T.transport.useLibrary(own.name)}</button>` : nothing}
         <button
           class="outlined"
-          ?disabled=${this.busy}
           @click=${() => void chooseFiles(".sf2,.sf3", false, false).then(([file]) => file && use(useSoundFont(studio, file.name, () => file.arrayBuffer())))}
         >
           ${T.transport.fromFile}
@@ -306,12 +322,14 @@ export class Dialogs extends Part {
         <button
           class="outlined"
           @click=${() => {
+            this.loading = null;
             useBuiltInSound(studio);
             this.close();
           }}
         >
           ${T.transport.builtIn}
         </button>
+        ${this.loading ? html`<span class="muted" role="status">${T.transport.loading}</span>` : nothing}
       </div>`;
   }
 }

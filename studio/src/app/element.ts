@@ -1,7 +1,9 @@
 /** What all elements of the page share: the studio they show, the look of controls, icons, styles set through the CSSOM. */
 
-import { LitElement, type SVGTemplateResult, css, svg } from "lit";
-import { Directive, type ElementPart, directive } from "lit/directive.js";
+import { LitElement, type SVGTemplateResult, type TemplateResult, css, html, noChange, svg } from "lit";
+import { Directive, type ElementPart, type PropertyPart, directive } from "lit/directive.js";
+import { live } from "lit/directives/live.js";
+import { composing } from "../keys";
 import type { Studio } from "./studio";
 
 /** Whether the last thing the user touched was a pointer: a control that was used by one does not keep the keys. */
@@ -21,6 +23,9 @@ window.addEventListener(
   { capture: true },
 );
 
+/** Whether the page was last used by a mouse or a finger. */
+export const usedPointer = (): boolean => byPointer;
+
 function giveKeysBack(event: Event): void {
   const { target } = event;
   if (target instanceof HTMLSelectElement && byPointer && !target.form) target.blur();
@@ -28,7 +33,7 @@ function giveKeysBack(event: Event): void {
 
 function leaveField(event: Event): void {
   const { target } = event;
-  if (!(event instanceof KeyboardEvent) || !(target instanceof HTMLInputElement) || target.form) return;
+  if (!(event instanceof KeyboardEvent) || composing(event) || !(target instanceof HTMLInputElement) || target.form) return;
   if (event.key === "Enter" && target.type !== "checkbox" && !target.matches("[role=combobox]")) target.blur();
 }
 
@@ -84,6 +89,40 @@ class Styled extends Directive {
 
 /** Sets properties of an element's style: the page's security policy allows no style attribute. */
 export const styled = directive(Styled);
+
+class Held extends Directive {
+  override render(value: string): string {
+    return value;
+  }
+
+  override update(part: PropertyPart, [value]: [string]): string | typeof noChange {
+    const field = part.element as HTMLInputElement;
+    if (field.matches(":focus") || field.value === value) return noChange;
+    field.value = value;
+    return noChange;
+  }
+}
+
+/** The value that holds, for a text field: shown whatever was typed into it before, but not while someone types. */
+export const held = directive(Held);
+
+/** An option of a select that shows what holds, whatever was chosen in it before. */
+export function option(value: string | number, label: string, selected: boolean): TemplateResult {
+  return html`<option value=${value} .selected=${live(selected)}>${label}</option>`;
+}
+
+/** Put the focus into a field that has just appeared, with its text selected. */
+export function editField(field: HTMLInputElement | null): void {
+  field?.focus();
+  field?.select();
+}
+
+/** What has the focus, inside of all the elements around it. */
+export function focusedElement(): HTMLElement | null {
+  let found = document.activeElement;
+  while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement;
+  return found instanceof HTMLElement ? found : null;
+}
 
 const PATHS = {
   play: "M5 3.5v9l7.5-4.5z",

@@ -49,7 +49,8 @@ const MOST_AT_ONCE = 100;
 /** Open MIDI files, each as a new piece; the first of them is shown. */
 export async function importFiles(studio: Studio, files: readonly File[]): Promise<void> {
   const [other] = files;
-  const music = files.filter(isMidi).slice(0, MOST_AT_ONCE);
+  const all = files.filter(isMidi);
+  const music = all.slice(0, MOST_AT_ONCE);
   if (music.length === 0) return other && studio.notices.error(new Error(T.library.notMidi(other.name)));
   let shown = false;
   let opened = 0;
@@ -67,6 +68,7 @@ export async function importFiles(studio: Studio, files: readonly File[]): Promi
       studio.announcer.say(T.library.opened(title));
     });
   }
+  if (all.length > music.length) studio.notices.error(new Error(T.library.tooMany(music.length, all.length)));
   if (opened > 1) studio.notices.say(T.library.openedAll(opened));
   if (shown) await studio.attempt(() => studio.refresh());
 }
@@ -89,12 +91,25 @@ export async function writeNew(studio: Studio, style: string): Promise<void> {
 
 export async function renamePiece(studio: Studio, id: string, title: string): Promise<void> {
   const name = title.trim();
-  if (name === "") return studio.changed();
+  const piece = studio.piece?.id === id ? studio.piece : null;
+  const before = piece?.title ?? "";
+  if (name === "" || name === before) return studio.changed();
   await studio.attempt(async () => {
-    await studio.api.renamePiece(id, name);
-    if (studio.piece?.id === id) studio.piece.title = name;
+    show(name);
+    try {
+      await studio.api.renamePiece(id, name);
+    } catch (error) {
+      show(before);
+      throw error;
+    }
     await studio.refresh();
   });
+
+  /** At once: the field would show the old one until the server has answered. */
+  function show(shown: string): void {
+    if (piece) piece.title = shown;
+    studio.changed();
+  }
 }
 
 export async function deletePiece(studio: Studio, piece: PieceSummary): Promise<void> {
@@ -186,8 +201,8 @@ const SOUND = "toccata.sound";
 export async function useLibrarySound(studio: Studio): Promise<void> {
   const font = studio.server?.soundfont;
   if (!font) return;
-  await useSoundFont(studio, font.name, () => studio.api.soundFont());
-  studio.stores.local.setItem(SOUND, "library");
+  const used = await useSoundFont(studio, font.name, () => studio.api.soundFont());
+  if (used) studio.stores.local.setItem(SOUND, "library");
 }
 
 export function useBuiltInSound(studio: Studio): void {
@@ -207,12 +222,12 @@ export function rememberSound(studio: Studio): void {
   window.addEventListener("keydown", once);
 }
 
-export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<void> {
-  await studio.attempt(async () => {
-    await studio.playing.player.useSoundFont(name, await load());
-    studio.announcer.say(T.notices.soundFont(name));
-    studio.changed();
-  });
+/** Answers whether it is in use: it may not be one, and another sound may be chosen while it is loaded. */
+export async function useSoundFont(studio: Studio, name: string, load: () => Promise<ArrayBuffer>): Promise<boolean> {
+  const used = await studio.attempt(() => studio.playing.player.useSoundFont(name, load()));
+  if (used) studio.announcer.say(T.notices.soundFont(name));
+  studio.changed();
+  return used ?? false;
 }
 
 export function setTheme(studio: Studio, theme: "system" | "light" | "dark"): void {

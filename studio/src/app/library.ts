@@ -1,9 +1,10 @@
 /** What the library's dialogs hold: the pieces, the first steps, and the form of a new piece. */
 
 import { type TemplateResult, css, html, nothing } from "lit";
+import { composing } from "../keys";
 import type { PieceSummary } from "../protocol";
 import { T } from "../strings";
-import { Part, controls, define, fields, icon, valueOf } from "./element";
+import { Part, controls, define, editField, fields, icon, valueOf } from "./element";
 import { deletePiece, newPiece, openFiles, renamePiece, writeNew } from "./files";
 
 /** A part that has the focus as soon as it is shown. */
@@ -56,6 +57,12 @@ export class Library extends Focused {
   constructor() {
     super();
     this.renaming = null;
+  }
+
+  override firstUpdated(): void {
+    super.firstUpdated();
+    // Other windows and programs may have changed it; where the server cannot be reached, the page says so anyway.
+    this.studio.refresh().catch(() => undefined);
   }
 
   override render(): TemplateResult {
@@ -111,19 +118,17 @@ export class Library extends Focused {
         this.renaming === piece.id
           ? html`<input
               class="open"
-              autofocus
               aria-label=${T.library.rename}
               .value=${piece.title}
               @change=${(event: Event) => void renamePiece(studio, piece.id, valueOf(event))}
               @blur=${() => {
                 this.renaming = null;
               }}
-              @keydown=${(event: KeyboardEvent) => {
-                if (event.key === "Enter") (event.target as HTMLElement).blur();
-              }}
+              @keydown=${(event: KeyboardEvent) => this.renameKey(event, piece)}
             />`
           : html`<button
               class="open"
+              data-piece=${piece.id}
               @click=${() =>
                 void studio.attempt(async () => {
                   await studio.openPiece(piece.id);
@@ -156,9 +161,21 @@ export class Library extends Focused {
     </li>`;
   }
 
+  /** Enter renames; Escape does not, and leaves the dialog open. */
+  private renameKey(event: KeyboardEvent, piece: PieceSummary): void {
+    const field = event.target as HTMLInputElement;
+    if (composing(event) || (event.key !== "Enter" && event.key !== "Escape")) return;
+    event.preventDefault();
+    if (event.key === "Escape") field.value = piece.title;
+    field.blur();
+    void this.updateComplete.then(() =>
+      this.renderRoot.querySelector<HTMLElement>(`[data-piece="${CSS.escape(piece.id)}"]`)?.focus(),
+    );
+  }
+
   private rename(id: string): void {
     this.renaming = id;
-    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLInputElement>("input.open")?.select());
+    void this.updateComplete.then(() => editField(this.renderRoot.querySelector<HTMLInputElement>("input.open")));
   }
 }
 

@@ -6,7 +6,11 @@ import { T } from "../strings";
 import { Part, controls, define, icon } from "./element";
 import type { Notice } from "./notices";
 
+/** All that are on the page: what lies behind a dialog is not spoken, and what lies in one goes with it. */
+const shown = new Set<Messages>();
+
 export class Messages extends Part {
+  static override properties = { ...Part.properties, behind: { attribute: false } };
   static override styles = [
     controls,
     css`
@@ -61,25 +65,48 @@ export class Messages extends Part {
     `,
   ];
 
+  /** A dialog is in front, where nothing behind can be seen or reached: the messages are in that then. */
+  declare behind: boolean;
+
+  constructor() {
+    super();
+    this.behind = false;
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
+    shown.add(this);
     this.studio.announcer.show = (text) => {
-      const region = this.renderRoot.querySelector(".live");
-      if (region) region.textContent = text;
+      for (const one of shown) one.say(text);
     };
   }
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    shown.delete(this);
+  }
+
+  private say(text: string): void {
+    const region = this.renderRoot.querySelector(".live");
+    if (region) region.textContent = text;
+  }
+
   override render(): TemplateResult {
-    const { studio } = this;
+    // The live region stays the same: what is said while a dialog opens or closes would be lost with another.
     return html`<div class="live unseen" role="status" aria-live="polite"></div>
-      <section aria-label=${T.notices.label}>
-        ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${studio.shutOut ? T.notices.shutOut : T.notices.goneLine}</p></div>`}
-        ${repeat(
-          studio.notices.list,
-          ({ id }) => id,
-          (notice) => this.message(notice),
-        )}
-      </section>`;
+      ${this.behind ? nothing : this.list()}`;
+  }
+
+  private list(): TemplateResult {
+    const { studio } = this;
+    return html`<section aria-label=${T.notices.label}>
+      ${studio.connected ? nothing : html`<div class="message gone" role="alert"><p>${studio.shutOut ? T.notices.shutOut : T.notices.goneLine}</p></div>`}
+      ${repeat(
+        studio.notices.list,
+        ({ id }) => id,
+        (notice) => this.message(notice),
+      )}
+    </section>`;
   }
 
   private message(notice: Notice): TemplateResult {

@@ -2,7 +2,7 @@
 
 import { type TemplateResult, css, html, nothing } from "lit";
 import { T } from "../strings";
-import { Part, controls, define, valueOf } from "./element";
+import { Part, controls, define, option, valueOf } from "./element";
 
 export class ModelChooser extends Part {
   static override styles = [
@@ -32,7 +32,7 @@ export class ModelChooser extends Part {
       }}
     >
       ${models.length > 0 ? nothing : html`<option>${T.bar.noModel}</option>`}
-      ${models.map((model) => html`<option value=${model.name} ?selected=${model.name === studio.model?.name}>${model.title || model.name}</option>`)}
+      ${models.map((model) => option(model.name, model.title || model.name, model.name === studio.model?.name))}
     </select>`;
   }
 }

@@ -1,8 +1,9 @@
 /** The controls of ideas: those that matter most, and more of them folded. */
 
-import { type TemplateResult, css, html, nothing } from "lit";
+import { type TemplateResult, css, html } from "lit";
+import { live } from "lit/directives/live.js";
 import { T } from "../strings";
-import { Part, controls, define, valueOf } from "./element";
+import { Part, controls, define, held, icon, option, valueOf } from "./element";
 import "./models";
 import { DRUMS, instrument } from "./instruments";
 import { DEFAULTS, type Options as Values } from "./requests";
@@ -11,6 +12,7 @@ const LEVELS = { density: 8, register: 8, polyphony: 6 } as const;
 const MOST_IDEAS = 8;
 
 export class Options extends Part {
+  static override properties = { ...Part.properties, other: { state: true } };
   static override styles = [
     controls,
     css`
@@ -19,6 +21,8 @@ export class Options extends Part {
         background: var(--surface);
         border-bottom: 1px solid var(--line);
         padding: 4px 12px 10px;
+        max-height: 45dvh;
+        overflow: auto;
       }
       .grid {
         display: flex;
@@ -73,6 +77,12 @@ export class Options extends Part {
         align-items: center;
         min-height: var(--control);
       }
+      .programs {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 4px;
+        align-items: end;
+      }
       .note {
         margin-top: 8px;
         color: var(--ink-2);
@@ -92,6 +102,14 @@ export class Options extends Part {
       }
     `,
   ];
+
+  /** The instrument that is chosen in the list, and not yet added. */
+  declare private other: string;
+
+  constructor() {
+    super();
+    this.other = "";
+  }
 
   private get values(): Values {
     return this.studio.view.options;
@@ -116,24 +134,24 @@ export class Options extends Part {
           ><span>${O.key}</span
           ><input
             class="key"
-            .value=${values.key}
+            .value=${held(values.key)}
             placeholder=${O.keyHint}
             @change=${(e: Event) => this.put({ key: valueOf(e).trim() })}
         /></label>
         ${this.number("tempo", O.tempo, 20, 400, 1, T.strip.any)} ${this.level("density", O.density)}
-        <label><span>${O.programs}</span>${this.instruments()}</label>
+        ${this.instruments()}
         <label
           ><span>${O.style}</span
           ><select @change=${(e: Event) => this.put({ style: valueOf(e) })}>
-            <option value="">${T.strip.any}</option>
-            ${(model?.styles ?? []).map((style) => html`<option ?selected=${style === values.style}>${style}</option>`)}
+            ${option("", T.strip.any, values.style === "")}
+            ${(model?.styles ?? []).map((style) => option(style, style, style === values.style))}
           </select></label
         >
         <label
           ><span>${O.chords}</span
           ><input
             class="chords"
-            .value=${values.chords}
+            .value=${held(values.chords)}
             placeholder=${O.chordsHint}
             @change=${(e: Event) => this.put({ chords: valueOf(e) })}
         /></label>
@@ -153,14 +171,14 @@ export class Options extends Part {
           <label class="check"
             ><input
               type="checkbox"
-              .checked=${values.end}
+              .checked=${live(values.end)}
               @change=${(e: Event) => this.put({ end: (e.target as HTMLInputElement).checked })}
             /><span>${O.end}</span></label
           >
           <label
             ><span>${T.verbs.vary.name}: ${O.keep.toLowerCase()}</span
             ><select @change=${(e: Event) => this.put({ keep: valueOf(e) as Values["keep"] })}>
-              ${Object.entries(O.keeps).map(([keep, label]) => html`<option value=${keep} ?selected=${keep === values.keep}>${label}</option>`)}
+              ${Object.entries(O.keeps).map(([keep, label]) => option(keep, label, keep === values.keep))}
             </select></label
           >
           <label
@@ -170,7 +188,7 @@ export class Options extends Part {
               min="0.05"
               max="1"
               step="0.05"
-              .value=${String(values.strength)}
+              .value=${live(String(values.strength))}
               @input=${(e: Event) => this.put({ strength: Number(valueOf(e)) })}
           /></label>
           <fieldset>
@@ -202,7 +220,7 @@ export class Options extends Part {
         max=${max}
         step=${step}
         placeholder=${none}
-        .value=${value === null ? "" : String(value)}
+        .value=${held(value === null ? "" : String(value))}
         @change=${(event: Event) => {
           const text = valueOf(event);
           const number = Math.max(min, Math.min(max, Number(text)));
@@ -218,37 +236,53 @@ export class Options extends Part {
     return html`<label
       ><span>${label}</span
       ><select @change=${(event: Event) => this.put({ [name]: valueOf(event) === "" ? null : Number(valueOf(event)) })}>
-        <option value="" ?selected=${value === null}>${T.strip.any}</option>
-        ${Array.from({ length: most }, (_, index) => html`<option value=${index + 1} ?selected=${value === index + 1}>${levelName(name, index + 1, most)}</option>`)}
+        ${option("", T.strip.any, value === null)}
+        ${Array.from({ length: most }, (_, index) => option(index + 1, levelName(name, index + 1, most), value === index + 1))}
       </select></label
     >`;
   }
 
+  /** Chosen in the list, added by the button: the list alone changes with every arrow that walks through it. */
   private instruments(): TemplateResult {
     const { programs } = this.values;
-    const known = [...(this.studio.model?.programs ?? [])].sort((a, b) => a - b);
-    const label =
-      programs.length === 0
-        ? T.strip.any
-        : programs.map((program) => instrument(program, program === DRUMS)).join(", ");
-    return html`<select
-      @change=${(event: Event) => {
-        const value = valueOf(event);
-        const program = Number(value);
-        if (value === "none") this.put({ programs: [] });
-        else if (value !== "")
-          this.put({
-            programs: programs.includes(program)
-              ? programs.filter((other) => other !== program)
-              : [...programs, program],
-          });
-        (event.target as HTMLSelectElement).value = "";
-      }}
+    const known = [...(this.studio.model?.programs ?? [])]
+      .filter((program) => !programs.includes(program))
+      .sort((a, b) => a - b);
+    const chosen = known.includes(Number(this.other)) ? this.other : "";
+    return html`<div class="programs">
+      <label
+        ><span>${T.options.programs}</span>
+        <select
+          @change=${(event: Event) => {
+            this.other = valueOf(event);
+          }}
+        >
+          ${option("", programs.length === 0 ? T.strip.any : T.strip.otherNone, chosen === "")}
+          ${known.map((program) => option(program, instrument(program, program === DRUMS), chosen === String(program)))}
+        </select></label
+      >
+      <button
+        class="outlined"
+        aria-label=${T.options.addProgram}
+        ?disabled=${chosen === ""}
+        @click=${() => this.put({ programs: [...programs, Number(chosen)] })}
+      >
+        ${T.strip.add}
+      </button>
+      ${programs.map((program) => this.chosen(program))}
+    </div>`;
+  }
+
+  private chosen(program: number): TemplateResult {
+    const name = instrument(program, program === DRUMS);
+    return html`<button
+      class="outlined"
+      aria-label=${T.options.remove(name)}
+      title=${T.options.remove(name)}
+      @click=${() => this.put({ programs: this.values.programs.filter((other) => other !== program) })}
     >
-      <option value="" selected>${label}</option>
-      ${programs.length > 0 ? html`<option value="none">${T.strip.any}</option>` : nothing}
-      ${known.map((program) => html`<option value=${program}>${programs.includes(program) ? "✓ " : ""}${instrument(program, program === DRUMS)}</option>`)}
-    </select>`;
+      ${name}${icon("close")}
+    </button>`;
   }
 
   private voice(voice: string, label: string): TemplateResult {
@@ -256,7 +290,7 @@ export class Options extends Part {
     return html`<label class="check"
       ><input
         type="checkbox"
-        .checked=${voices.includes(voice)}
+        .checked=${live(voices.includes(voice))}
         @change=${() =>
           this.put({ voices: ["alto", "tenor", "bass"].filter((name) => (name === voice) !== voices.includes(name)) })}
       /><span>${label}</span></label

@@ -7,7 +7,7 @@ import type { NoteRef } from "../music/music";
 import "../roll/element";
 import type { RollEvents } from "../roll/roll";
 import { T } from "../strings";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, icon, option, valueOf } from "./element";
 import { isEmpty } from "./requests";
 import { GRIDS } from "./view";
 
@@ -87,7 +87,7 @@ export class Stage extends Part {
         <label class="row"
           ><span class="wide">${T.roll.grid}</span
           ><select aria-label=${T.roll.grid} @change=${(event: Event) => studio.set({ grid: Number(valueOf(event)) })}>
-            ${GRIDS.map(([name], index) => html`<option value=${index} ?selected=${index === view.grid}>${name || T.roll.off}</option>`)}
+            ${GRIDS.map(([name], index) => option(index, name || T.roll.off, index === view.grid))}
           </select></label
         >
         ${this.flag(T.roll.scale, "scale", view.scale, () => studio.set({ scale: !view.scale }))}

@@ -3,11 +3,13 @@
 import { type TemplateResult, css, html, nothing } from "lit";
 import { keyOf } from "../commands";
 import { T } from "../strings";
-import { Part, controls, define, icon, valueOf } from "./element";
+import { Part, controls, define, focusedElement, icon, option, usedPointer, valueOf } from "./element";
 import { DRUMS, INSTRUMENTS, instrument, quickInstruments, trackName } from "./instruments";
-import { VERBS, type StripVerb, isEmpty, whyNot } from "./requests";
+import { type Options, VERBS, type StripVerb, isEmpty, whyNot } from "./requests";
+import { settingsOf } from "./settings";
 
 export class Strip extends Part {
+  static override properties = { ...Part.properties, other: { state: true } };
   static override styles = [
     controls,
     css`
@@ -48,6 +50,27 @@ export class Strip extends Part {
         border-color: var(--accent-soft);
         background: var(--accent-soft);
       }
+      .acting {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        padding: 0 10px 6px;
+        overflow-x: auto;
+        scrollbar-width: none;
+        white-space: nowrap;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .acting > * {
+        flex: none;
+      }
+      .dot {
+        display: none;
+        width: 8px;
+        height: 8px;
+        border-radius: 50%;
+        background: var(--accent);
+      }
       .hint {
         color: var(--bad);
         padding: 0 10px 8px;
@@ -72,8 +95,20 @@ export class Strip extends Part {
         .verbs button {
           padding: 0 8px;
         }
-        .where {
+        .where,
+        .acting {
           display: none;
+        }
+        .dot {
+          display: inline-block;
+        }
+        .strip > .mark {
+          position: sticky;
+          right: 0;
+          flex: none;
+        }
+        .strip > .mark:not([aria-expanded="true"]) {
+          background: var(--surface);
         }
       }
       @media (pointer: coarse) {
@@ -85,10 +120,38 @@ export class Strip extends Part {
     `,
   ];
 
+  /** The instrument that is chosen in the list of all, and added by the button beside it. */
+  declare private other: string;
+  private picking = false;
+  private returnTo: HTMLElement | null = null;
+
+  constructor() {
+    super();
+    this.other = "";
+  }
+
+  /** The choice of an instrument has the keys as soon as it is there, if keys asked for it. */
+  override updated(): void {
+    const picking = this.studio.view.picker !== null;
+    if (picking === this.picking) return;
+    this.picking = picking;
+    this.other = "";
+    if (!picking) {
+      if (focusedElement() === null || focusedElement() === document.body) this.returnTo?.focus();
+      this.returnTo = null;
+      return;
+    }
+    this.studio.announcer.say(T.strip.pick(quickInstruments(this.studio.model?.programs ?? []).map(({ label }) => label)));
+    if (usedPointer()) return;
+    this.returnTo = focusedElement();
+    this.renderRoot.querySelector<HTMLElement>(".picker button")?.focus();
+  }
+
   override render(): TemplateResult {
     const { studio } = this;
     const { view, song } = studio;
     const active = view.activeTrack === null ? undefined : song?.track(view.activeTrack);
+    const set = settingsOf(view.options).length;
     return html`<section aria-label=${T.strip.label}>
       <div class="strip">
         ${this.range()}
@@ -100,8 +163,8 @@ export class Strip extends Part {
             @change=${(event: Event) =>
               studio.set({ options: { ...view.options, onlyActive: valueOf(event) === "active" } })}
           >
-            <option value="all" ?selected=${!view.options.onlyActive}>${T.strip.all}</option>
-            ${active ? html`<option value="active" ?selected=${view.options.onlyActive}>${trackName(active)}</option>` : nothing}
+            ${option("all", T.strip.all, !view.options.onlyActive)}
+            ${active ? option("active", trackName(active), view.options.onlyActive) : nothing}
           </select></label
         >
         <span class="spread"></span>
@@ -110,12 +173,49 @@ export class Strip extends Part {
           aria-expanded=${view.optionsOpen}
           @click=${() => studio.set({ optionsOpen: !view.optionsOpen })}
         >
-          ${T.strip.controls}<kbd>${keyOf("options")}</kbd>
+          ${T.strip.controls}${set > 0 ? html`<span class="dot" role="img" aria-label=${T.settings.set(set)}></span>` : nothing}<kbd>${keyOf("options")}</kbd>
         </button>
       </div>
-      ${view.hint === null ? nothing : html`<p class="hint" role="status">${view.hint}</p>`}
+      ${this.acting()} ${view.hint === null ? nothing : html`<p class="hint" role="status">${view.hint}</p>`}
       ${view.picker ? this.picker() : nothing}
     </section>`;
+  }
+
+  /** What the verbs will act on, and how; only where something is set that one may have forgotten. */
+  private acting(): TemplateResult | typeof nothing {
+    const { studio } = this;
+    const { options, range, activeTrack } = studio.view;
+    const settings = settingsOf(options);
+    const locked = this.locked();
+    if (settings.length === 0 && locked === 0) return nothing;
+    const active = options.onlyActive && activeTrack !== null ? studio.song?.track(activeTrack) : undefined;
+    const put = (change: Partial<Options>): void => studio.set({ options: { ...options, ...change } });
+    return html`<div class="acting" role="group" aria-label=${T.settings.label}>
+      ${range ? this.removable(T.range.bars(...range).toLowerCase(), () => studio.chooseBars(null)) : html`<span>${T.settings.all}</span>`}
+      ${active ? this.removable(T.settings.active(trackName(active)), () => put({ onlyActive: false })) : html`<span>${T.settings.tracks}</span>`}
+      ${locked > 0 ? html`<span>${T.settings.locked(locked)}</span>` : nothing}
+      ${settings.map(({ text, without }) => this.removable(text, () => put(without)))}
+    </div>`;
+  }
+
+  private removable(text: string, remove: () => void): TemplateResult {
+    return html`<button class="small outlined" aria-label=${T.options.remove(text)} title=${T.options.remove(text)} @click=${remove}>
+      ${text}${icon("close")}
+    </button>`;
+  }
+
+  /** Locked notes among those that the verbs act on. */
+  private locked(): number {
+    const { piece, view, song } = this.studio;
+    if (!piece || !song) return 0;
+    const [from, to] = view.range
+      ? [song.bars.start(view.range[0]), song.bars.start(view.range[1] + 1)]
+      : [0, Infinity];
+    const only = view.options.onlyActive ? view.activeTrack : null;
+    return piece.locks.refs.filter(
+      ({ track, tick, pitch }) =>
+        tick >= from && tick < to && (only === null || track === only) && (song.track(track)?.notes.find(tick, pitch) ?? -1) >= 0,
+    ).length;
   }
 
   private range(): TemplateResult {
@@ -156,16 +256,24 @@ export class Strip extends Part {
     const { studio } = this;
     const known = studio.model?.programs ?? [];
     const all = (known.length > 0 ? [...known] : [...INSTRUMENTS.keys()]).sort((a, b) => a - b);
-    return html`<div class="picker" role="group" aria-label=${T.strip.add}>
+    return html`<div class="picker" role="group" aria-label=${T.strip.add} @keydown=${this.pickerKey}>
       <strong>${T.strip.add}</strong>
       ${quickInstruments(known).map(
         ({ label, program }, index) =>
           html` <button class="outlined" @click=${() => this.add(program)}>${label}<kbd>${index + 1}</kbd></button>`,
       )}
-      <select aria-label=${T.strip.other} @change=${(event: Event) => this.add(Number(valueOf(event)))}>
-        <option value="" selected disabled>${T.strip.other}</option>
-        ${all.map((program) => html`<option value=${program}>${instrument(program, program === DRUMS)}</option>`)}
+      <select
+        aria-label=${T.strip.other}
+        @change=${(event: Event) => {
+          this.other = valueOf(event);
+        }}
+      >
+        ${option("", T.strip.otherNone, this.other === "")}
+        ${all.map((program) => option(program, instrument(program, program === DRUMS), this.other === String(program)))}
       </select>
+      <button class="outlined" ?disabled=${this.other === ""} @click=${() => this.add(Number(this.other))}>
+        ${T.strip.add}
+      </button>
       <button
         class="small icon-only"
         aria-label=${T.strip.cancel}
@@ -175,6 +283,13 @@ export class Strip extends Part {
         ${icon("close")}
       </button>
     </div>`;
+  }
+
+  /** Esc in the list, too, which has its other keys for itself. */
+  private pickerKey(event: KeyboardEvent): void {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault();
+    this.studio.set({ picker: null });
   }
 
   private add(program: number): void {

@@ -13,7 +13,7 @@ import { type Idea, Ideas } from "./ideas";
 import { trackName } from "./instruments";
 import { Announcer, Notices } from "./notices";
 import { LeftPieces, OpenPiece } from "./piece";
-import { Playing } from "./playing";
+import { type Audition, Playing } from "./playing";
 import { Recording } from "./recording";
 import { type Situation, type StripVerb, forAnotherPiece, requestFor, whyNot } from "./requests";
 import { Trainings } from "./trainings";
@@ -59,6 +59,7 @@ export class Studio {
       player,
       () => this.changed(),
       () => this.announcer.say(T.why.recording),
+      () => this.audition,
     );
     this.ideas = new Ideas(api, () => this.piece, {
       changed: () => this.changed(),
@@ -391,9 +392,19 @@ export class Studio {
     if (clamped) this.announcer.say(T.range.bars(clamped[0], clamped[1]));
   }
 
-  togglePlaying(): void {
+  /** Open ideas are heard from the bars on that they were asked for; those for all the piece, from anywhere. */
+  private get audition(): Audition | null {
+    const { chips, current } = this.ideas;
+    const bars = (current ?? chips[0])?.take.bars;
+    const song = this.song;
+    if (!bars || !song || (bars[0] === 1 && bars[1] >= song.bars.count)) return null;
+    return { of: chips, tick: song.bars.start(bars[0]) };
+  }
+
+  /** Play or stop; `here`: the cursor stays where it stops. */
+  togglePlaying(here = false): void {
     if (!this.song) return this.announcer.say(T.why.noPiece);
-    this.playing.toggle();
+    this.playing.toggle(here);
   }
 
   toggleLoop(): void {

@@ -2,10 +2,11 @@
 
 import { type TemplateResult, css, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
+import { composing } from "../keys";
 import { pitchName } from "../music/pitch";
 import type { Take } from "../protocol";
 import { T } from "../strings";
-import { Part, controls, define, icon, styled, valueOf } from "./element";
+import { Part, controls, define, editField, icon, styled, valueOf } from "./element";
 import { changeTake, deleteTake, downloadTake } from "./files";
 import { trackName } from "./instruments";
 import { type TreeRow, treeRows } from "./tree";
@@ -127,6 +128,8 @@ export class Takes extends Part {
 
   declare private renaming: string | null;
   declare private focused: string | null;
+  /** The place of the take that has the focus; -1: none has. */
+  private at = -1;
 
   constructor() {
     super();
@@ -134,11 +137,31 @@ export class Takes extends Part {
     this.focused = null;
   }
 
+  override willUpdate(): void {
+    super.willUpdate();
+    this.at = this.items().findIndex((item) => item.matches(":focus-within"));
+  }
+
+  /** Where the take, or the field, that had the focus is gone, its place in the tree has it. */
+  override updated(): void {
+    const items = this.items();
+    if (this.at < 0 || this.renaming || items.some((item) => item.matches(":focus-within"))) return;
+    const renamed = items.find((item) => item.dataset["take"] === this.focused);
+    (renamed ?? items[Math.min(this.at, items.length - 1)])?.querySelector<HTMLElement>(".what")?.focus();
+  }
+
+  private items(): HTMLElement[] {
+    return [...this.renderRoot.querySelectorAll<HTMLElement>(".take")];
+  }
+
   override render(): TemplateResult {
     const { studio } = this;
     const { piece, view } = studio;
     const takes = [...(piece?.takes.values() ?? [])];
     const rows = treeRows(takes, piece?.take ?? null, view.starredOnly);
+    // One of them can be reached by Tab: the last that had the focus, if it is still there.
+    const head = piece?.take ?? null;
+    const tabbed = [this.focused, head].find((id) => rows.some(({ take }) => take.id === id)) ?? rows[0]?.take.id;
     const compared = view.compare ? piece?.takes.get(view.compare.take) : undefined;
     return html` <div class="intro">
         <p class="muted small">${T.takes.help}</p>
@@ -156,13 +179,13 @@ export class Takes extends Part {
         ${repeat(
           rows,
           ({ take }) => take.id,
-          (row, index) => this.row(row, index === 0),
+          (row) => this.row(row, row.take.id === tabbed),
         )}
       </div>
       ${compared && view.compare ? this.comparison(compared, view.compare.heard) : nothing} ${this.locked()}`;
   }
 
-  private row({ take, depth }: TreeRow, first: boolean): TemplateResult {
+  private row({ take, depth }: TreeRow, tabbed: boolean): TemplateResult {
     const { studio } = this;
     const head = take.id === studio.piece?.take;
     const comparing = studio.view.compare?.take === take.id;
@@ -173,7 +196,6 @@ export class Takes extends Part {
       T.takes.states[take.state],
       head ? T.takes.here : "",
     ];
-    const tabbable = this.focused === null ? head || (first && !studio.piece?.take) : this.focused === take.id;
     return html`<div
       class="take ${head ? "head" : ""} ${comparing ? "compared" : ""} ${take.state}"
       role="treeitem"
@@ -189,12 +211,12 @@ export class Takes extends Part {
               class="rename"
               aria-label=${T.takes.rename}
               .value=${take.title}
-              @keydown=${this.renameKey}
+              @keydown=${(event: KeyboardEvent) => this.renameKey(take, event)}
               @blur=${(event: Event) => this.renamed(take, event)}
             />`
           : html`<button
               class="what"
-              tabindex=${tabbable ? 0 : -1}
+              tabindex=${tabbed ? 0 : -1}
               title=${take.error ?? T.takes.go}
               @click=${() => this.choose(take)}
               @focus=${() => {
@@ -296,10 +318,10 @@ export class Takes extends Part {
   }
 
   private treeKey(event: KeyboardEvent): void {
-    const items = [...this.renderRoot.querySelectorAll<HTMLElement>(".take")];
+    const items = this.items();
     const at = items.findIndex((item) => item.matches(":focus-within"));
     const take = this.studio.piece?.takes.get(items[at]?.dataset["take"] ?? "");
-    if (!take || this.renaming) return;
+    if (!take || this.renaming || composing(event)) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== undefined) items[at + step]?.querySelector<HTMLElement>(".what")?.focus();
     else if (event.key === "F2") this.rename(take);
@@ -318,13 +340,15 @@ export class Takes extends Part {
 
   private rename(take: Take): void {
     this.renaming = take.id;
-    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLInputElement>(".rename")?.select());
+    this.focused = take.id;
+    void this.updateComplete.then(() => editField(this.renderRoot.querySelector<HTMLInputElement>(".rename")));
   }
 
-  private renameKey(event: KeyboardEvent): void {
+  private renameKey(take: Take, event: KeyboardEvent): void {
     event.stopPropagation();
+    if (composing(event)) return;
     if (event.key === "Escape") this.renaming = null;
-    if (event.key === "Enter") (event.target as HTMLElement).blur();
+    if (event.key === "Enter") this.renamed(take, event);
   }
 
   private renamed(take: Take, event: Event): void {

@@ -2,10 +2,11 @@
 
 import { type TemplateResult, css, html } from "lit";
 import { repeat } from "lit/directives/repeat.js";
+import { composing } from "../keys";
 import type { TrackState } from "../music/music";
 import { trackColour } from "../roll/theme";
 import { T } from "../strings";
-import { Part, controls, define, icon, styled, valueOf } from "./element";
+import { Part, controls, define, editField, icon, option, styled, valueOf } from "./element";
 import { INSTRUMENTS, instrument, trackName } from "./instruments";
 
 export class Tracks extends Part {
@@ -159,6 +160,7 @@ export class Tracks extends Part {
           ? this.fields(track)
           : html` <button
               class="text"
+              data-track=${id}
               aria-current=${active}
               title=${`${T.tracks.notes(track.notes.count)} – ${T.tracks.rename}: F2`}
               @click=${() => studio.set({ activeTrack: id })}
@@ -186,7 +188,7 @@ export class Tracks extends Part {
   }
 
   private fields(track: TrackState): TemplateResult {
-    return html`<div @focusout=${this.leave} @keydown=${this.fieldKey}>
+    return html`<div @focusout=${this.leave} @keydown=${(event: KeyboardEvent) => this.fieldKey(event, track)}>
       <input
         class="field"
         aria-label=${T.tracks.rename}
@@ -200,7 +202,7 @@ export class Tracks extends Part {
               aria-label=${T.tracks.program}
               @change=${(event: Event) => this.studio.edit([{ type: "program", track: track.track, program: Number(valueOf(event)) }])}
             >
-              ${INSTRUMENTS.map((label, program) => html`<option value=${program} ?selected=${program === track.program}>${label}</option>`)}
+              ${INSTRUMENTS.map((label, program) => option(program, label, program === track.program))}
             </select>`
       }
     </div>`;
@@ -227,7 +229,7 @@ export class Tracks extends Part {
 
   private rename(id: string): void {
     this.renaming = id;
-    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLInputElement>(".field")?.select());
+    void this.updateComplete.then(() => editField(this.renderRoot.querySelector<HTMLInputElement>(".field")));
   }
 
   private leave(event: FocusEvent): void {
@@ -235,10 +237,15 @@ export class Tracks extends Part {
     if (!(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) this.renaming = null;
   }
 
-  private fieldKey(event: KeyboardEvent): void {
-    if (event.key === "Enter") (event.target as HTMLElement).blur();
-    if (event.key === "Enter" || event.key === "Escape") this.renaming = null;
+  private fieldKey(event: KeyboardEvent, track: TrackState): void {
     event.stopPropagation();
+    const field = event.target as HTMLInputElement | HTMLSelectElement;
+    if (composing(event) || (event.key !== "Enter" && event.key !== "Escape")) return;
+    if (event.key === "Escape" && field instanceof HTMLInputElement) field.value = trackName(track);
+    field.blur();
+    this.renaming = null;
+    // Whoever came by the keyboard goes on from the track.
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(`[data-track="${CSS.escape(track.track)}"]`)?.focus());
   }
 }
 

@@ -6,7 +6,7 @@ import type { MusicCheck } from "../api";
 import type { Training } from "../protocol";
 import { T } from "../strings";
 import "./curve";
-import { Part, controls, define, fields, icon, valueOf } from "./element";
+import { Part, controls, define, fields, icon, option, valueOf } from "./element";
 import { chooseFiles, droppedFiles } from "./files";
 
 const MIDI = ".mid,.midi,.kar,.rmi";
@@ -116,6 +116,7 @@ export class Train extends Part {
     return html`<p class="muted small">${T.train.intro}</p>
       <div
         class="drop ${this.over ? "over" : ""}"
+        data-takes-files
         @dragover=${this.dragOver}
         @dragleave=${() => {
           this.over = false;
@@ -158,7 +159,7 @@ export class Train extends Part {
             this.chosen = valueOf(event);
           }}
         >
-          ${music.map(({ name, files }) => html`<option value=${name} ?selected=${name === chosen.name}>${name} (${T.train.filesCount(files)})</option>`)}
+          ${music.map(({ name, files }) => option(name, `${name} (${T.train.filesCount(files)})`, name === chosen.name))}
         </select></label
       >
       <div class="row">
@@ -180,8 +181,8 @@ export class Train extends Part {
             this.kind = valueOf(event) as "finetune" | "train";
           }}
         >
-          <option value="finetune" ?selected=${this.kind === "finetune"}>${T.train.finetune}</option>
-          <option value="train" ?selected=${this.kind === "train"}>${T.train.train}</option>
+          ${option("finetune", T.train.finetune, this.kind === "finetune")}
+          ${option("train", T.train.train, this.kind === "train")}
         </select></label
       >
       ${

@@ -1,10 +1,10 @@
 /** Play, stop, record, loop, metronome; the position, the tempo and the sound. */
 
 import { type TemplateResult, css, html } from "lit";
-import { keyOf } from "../commands";
+import { keyOf, placeText } from "../commands";
 import { IS_MAC, shownKey } from "../keys";
 import { T } from "../strings";
-import { Part, controls, define, icon, type Icon, valueOf } from "./element";
+import { Part, controls, define, held, icon, type Icon, valueOf } from "./element";
 
 const MOST_TEMPO = 400;
 const LEAST_TEMPO = 20;
@@ -124,6 +124,9 @@ export class Transport extends Part {
     const place = this.studio.song?.bars.place(Math.max(0, tick));
     const text = place ? `${place.bar}.${place.beat}` : "1.1";
     if (label && label.textContent !== text) label.textContent = text;
+    // For screen readers where it stands; while it plays, a key says where it is.
+    const { playing } = this.studio.playing;
+    label?.setAttribute("aria-label", playing ? T.transport.position : `${T.transport.position}: ${placeText(this.studio, tick)}`);
   }
 
   override render(): TemplateResult {
@@ -150,7 +153,7 @@ export class Transport extends Part {
       ${this.toggle("record", T.transport.record, recording.active, () => void recording.toggle(), "record", "record")}
       ${this.toggle("loop", T.transport.loop, loop, () => studio.toggleLoop(), "loop")}
       ${this.toggle("metronome", T.transport.metronome, playing.metronome, () => playing.setMetronome(!playing.metronome), "metronome")}
-      <span class="position" role="img" aria-label=${T.transport.position}></span>
+      <span class="position" role="img" title=${this.tip(T.transport.position, "where")}></span>
       <label class="tempo" title=${T.transport.tempo}
         ><span aria-hidden="true">${T.transport.bpm}</span>
         <input
@@ -160,7 +163,7 @@ export class Transport extends Part {
           step="any"
           inputmode="decimal"
           aria-label=${T.transport.tempo}
-          .value=${String(tempo)}
+          .value=${held(String(tempo))}
           ?disabled=${!song}
           @change=${this.setTempo}
       /></label>

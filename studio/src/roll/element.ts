@@ -24,6 +24,7 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   private readonly stage: Stage;
   private readonly host: Host;
   private readonly commands: Commands;
+  private readonly pointers: Pointers;
   private readonly wrapper: HTMLElement;
   private watcher: MutationObserver | null = null;
   private readonly media = THEME_QUERIES.map((query) => matchMedia(query));
@@ -37,8 +38,8 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
     this.stage = new Stage(root, this.state);
     this.host = new Host(this.state, this.stage, this);
     this.commands = new Commands(this.host, root.querySelector("#note") as HTMLElement);
-    const pointers = new Pointers(this.host, this.wrapper);
-    new Keyboard(this.host, this.commands, pointers, this.wrapper);
+    this.pointers = new Pointers(this.host, this.wrapper);
+    new Keyboard(this.host, this.commands, this.pointers, this.wrapper);
   }
 
   connectedCallback(): void {
@@ -170,6 +171,10 @@ export class ToccataRoll extends HTMLElement implements RollProperties, RollMeth
   }
   set readonly(on: boolean) {
     this.state.readonly = on;
+  }
+
+  get busy(): boolean {
+    return this.pointers.busy;
   }
 
   cursorAt(tick: number, follow: boolean): void {

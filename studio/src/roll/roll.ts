@@ -33,6 +33,8 @@ export interface RollProperties {
 
 /** What the element offers beside its properties. */
 export interface RollMethods {
+  /** A gesture with a pointer is under way: Escape ends it. */
+  readonly busy: boolean;
   /** Move the play cursor; repaints nothing. */
   cursorAt(tick: number, follow: boolean): void;
   /** Scroll to a tick (and a pitch), if it is out of sight. */

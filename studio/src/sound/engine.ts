@@ -22,6 +22,8 @@ const TOUCH = 0.35;
 const SHORTEST = 0.03;
 /** The channel of touched keys; those of tracks come after it. */
 const TOUCHED = 0;
+/** Milliseconds of silence after which the audio device is let rest. */
+const RESTS_AFTER = 60_000;
 const HEARD = 1e-4; // root mean square
 
 /** What only the page has, and a notebook has not. */
@@ -48,7 +50,7 @@ interface Desk {
   builtIn: BuiltInVoices;
   voices: Voices;
   /** Voices that take over at a time of the audio clock. */
-  next: { voices: SoundFontVoices; at: number; done: () => void } | null;
+  next: { voices: SoundFontVoices; at: number; done: (used: boolean) => void } | null;
 }
 
 export class StudioPlayer implements Player {
@@ -62,6 +64,10 @@ export class StudioPlayer implements Player {
   private readonly pressed = new Map<number, { voices: Voices; at: number }>();
   private readonly touches = new Map<number, ReturnType<typeof setTimeout>>();
   private desk: Desk | null = null;
+  /** Counts the choices of a sound: one that is loaded when another was made since is given back. */
+  private choice = 0;
+  private loading = 0;
+  private resting: ReturnType<typeof setTimeout> | undefined;
   private measured: number | null = null;
   private measuring = false;
 
@@ -118,6 +124,7 @@ export class StudioPlayer implements Player {
     this.transport.place(heard);
     this.state.tick = heard;
     this.state.playing = false;
+    this.restLater();
     this.onstate?.();
   }
 
@@ -166,21 +173,28 @@ export class StudioPlayer implements Player {
     this.letGoOf(pitch, SHORTEST);
   }
 
-  async useSoundFont(name: string, bytes: ArrayBuffer): Promise<void> {
+  async useSoundFont(name: string, bytes: ArrayBuffer | Promise<ArrayBuffer>): Promise<boolean> {
     const { soundFont } = this.around;
     if (soundFont === undefined) throw new Error(SOUND.notPlayed);
     const desk = this.open();
-    const voices = await soundFont(desk.context, desk.output.direct, name, bytes);
-    if (this.transport.song !== null) await voices.warm(this.transport.song);
-    await new Promise<void>((done) => {
-      desk.next = { voices, at: this.state.playing ? this.transport.nextBarTime() : 0, done };
-      if (!this.state.playing) this.takeOver(Infinity);
-    });
+    const choice = ++this.choice;
+    this.loading += 1;
+    try {
+      const voices = await soundFont(desk.context, desk.output.direct, name, await bytes);
+      if (choice === this.choice && this.transport.song !== null) await voices.warm(this.transport.song);
+      if (choice === this.choice) return await this.atNextBar(desk, voices);
+      voices.close();
+      return false;
+    } finally {
+      this.loading -= 1;
+    }
   }
 
   /** The built-in voices again. */
   useBuiltIn(): void {
     const { desk } = this;
+    this.choice += 1;
+    if (desk !== null) this.dropNext(desk);
     if (desk === null || desk.voices === desk.builtIn) return;
     const { voices } = desk;
     desk.voices = desk.builtIn;
@@ -214,6 +228,7 @@ export class StudioPlayer implements Player {
 
   close(): void {
     this.stop();
+    clearTimeout(this.resting);
     void this.desk?.context.close();
     this.desk = null;
   }
@@ -270,6 +285,7 @@ export class StudioPlayer implements Player {
     this.ticker.stop();
     this.takeOver(Infinity);
     this.state.playing = false;
+    this.restLater();
     this.onstate?.();
   }
 
@@ -305,6 +321,24 @@ export class StudioPlayer implements Player {
     return Math.max(...[...new Set(all)].map((voices) => voices.silence()));
   }
 
+  /** Another sound is chosen: one that waits for its turn is given back. */
+  private dropNext(desk: Desk): void {
+    const waiting = desk.next;
+    desk.next = null;
+    waiting?.voices.silence();
+    waiting?.voices.close();
+    waiting?.done(false);
+  }
+
+  /** Loaded voices take over where the next bar begins. */
+  private atNextBar(desk: Desk, voices: SoundFontVoices): Promise<boolean> {
+    this.dropNext(desk);
+    return new Promise((done) => {
+      desk.next = { voices, at: this.state.playing ? this.transport.nextBarTime() : 0, done };
+      if (!this.state.playing) this.takeOver(Infinity);
+    });
+  }
+
   /** Let the next voices take over, if their time has come. */
   private takeOver(now: number): void {
     const { desk } = this;
@@ -316,7 +350,7 @@ export class StudioPlayer implements Player {
     // Notes of the voices before may still ring: they are given back a little later.
     if (before !== desk.builtIn) setTimeout(() => (before as SoundFontVoices).close(), 2000);
     this.state.sound = voices.label;
-    done();
+    done(true);
     this.onstate?.();
   }
 
@@ -330,7 +364,17 @@ export class StudioPlayer implements Player {
       if (this.transport.song !== null) this.warm(builtIn, this.transport.song);
     }
     if (this.desk.context.state !== "running") void this.desk.context.resume();
+    this.restLater();
     return this.desk;
+  }
+
+  /** An audio device that runs keeps a machine awake, and warm: after some silence it rests until the next sound. */
+  private restLater(): void {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (this.state.playing || this.pressed.size > 0 || this.loading > 0) this.restLater();
+      else void this.desk?.context.suspend();
+    }, RESTS_AFTER);
   }
 
   private warm(builtIn: BuiltInVoices, song: SongState): void {

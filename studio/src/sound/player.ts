@@ -56,8 +56,11 @@ export interface Player {
   /** A key of a keyboard, at once, until `release`. */
   press(program: number, drum: boolean, pitch: number, velocity: number): void;
   release(pitch: number): void;
-  /** Use a SoundFont (bytes of .sf2 or .sf3); resolves when it sounds, rejects with one line why not. */
-  useSoundFont(name: string, bytes: ArrayBuffer): Promise<void>;
+  /**
+   * Use a SoundFont (bytes of .sf2 or .sf3); resolves when it sounds, with false where another sound was chosen
+   * meanwhile; rejects with one line why not.
+   */
+  useSoundFont(name: string, bytes: ArrayBuffer | Promise<ArrayBuffer>): Promise<boolean>;
   /** Render the song offline, with the voices that are heard, as a WAV file. */
   wav(song: SongState): Promise<Blob>;
   /** Milliseconds from a touch to the first sound, measured on the output. */

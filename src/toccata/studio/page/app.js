@@ -1,6 +1,6 @@
-import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f as pi,w as fi,r as As,a as gi,n as mi,u as bi,b as Ss,e as $i,g as ki,D as Le,h as Vt,j as pe,k as yi,N as Kt,l as vi,m as wi,p as Wt,q as U,v as W,x as ze,R as S,y as He,z as Es,A as xi,B as Mi,C as Ft,E as fe,F as V,H as _s,I as bt,J as Ts,K as Ai,L as $t,M as Cs,O as Rs,P as Ls,Q as xt,S as Si,U as zs,W as Ei,X as _i,Y as Pe,Z as Hs,_ as Ti}from"./index.js";const Ut=globalThis,we=Ut.ShadowRoot&&(Ut.ShadyCSS===void 0||Ut.ShadyCSS.nativeShadow)&&"adoptedStyleSheets"in Document.prototype&&"replace"in CSSStyleSheet.prototype,xe=Symbol(),Ne=new WeakMap;let Ps=class{constructor(t,e,s){if(this._$cssResult$=!0,s!==xe)throw Error("CSSResult is not constructable. Use `unsafeCSS` or `css` instead.");this.cssText=t,this.t=e}get styleSheet(){let t=this.o;const e=this.t;if(we&&t===void 0){const s=e!==void 0&&e.length===1;s&&(t=Ne.get(e)),t===void 0&&((this.o=t=new CSSStyleSheet).replaceSync(this.cssText),s&&Ne.set(e,t))}return t}toString(){return this.cssText}};const Ci=o=>new Ps(typeof o=="string"?o:o+"",void 0,xe),L=(o,...t)=>{const e=o.length===1?o[0]:t.reduce((s,i,n)=>s+(a=>{if(a._$cssResult$===!0)return a.cssText;if(typeof a=="number")return a;throw Error("Value passed to 'css' function must be a 'css' function result: "+a+". Use 'unsafeCSS' to pass non-literal values, but take care to ensure page security.")})(i)+o[n+1],o[0]);return new Ps(e,o,xe)},Ri=(o,t)=>{if(we)o.adoptedStyleSheets=t.map(e=>e instanceof CSSStyleSheet?e:e.styleSheet);else for(const e of t){const s=document.createElement("style"),i=Ut.litNonce;i!==void 0&&s.setAttribute("nonce",i),s.textContent=e.cssText,o.appendChild(s)}},Oe=we?o=>o:o=>o instanceof CSSStyleSheet?(t=>{let e="";for(const s of t.cssRules)e+=s.cssText;return Ci(e)})(o):o;const{is:Li,defineProperty:zi,getOwnPropertyDescriptor:Hi,getOwnPropertyNames:Pi,getOwnPropertySymbols:Ni,getPrototypeOf:Oi}=Object,Jt=globalThis,Ie=Jt.trustedTypes,Ii=Ie?Ie.emptyScript:"",Di=Jt.reactiveElementPolyfillSupport,kt=(o,t)=>o,ge={toAttribute(o,t){switch(t){case Boolean:o=o?Ii:null;break;case Object:case Array:o=o==null?o:JSON.stringify(o)}return o},fromAttribute(o,t){let e=o;switch(t){case Boolean:e=o!==null;break;case Number:e=o===null?null:Number(o);break;case Object:case Array:try{e=JSON.parse(o)}catch{e=null}}return e}},Ns=(o,t)=>!Li(o,t),De={attribute:!0,type:String,converter:ge,reflect:!1,useDefault:!1,hasChanged:Ns};Symbol.metadata??=Symbol("metadata"),Jt.litPropertyMetadata??=new WeakMap;let et=class extends HTMLElement{static addInitializer(t){this._$Ei(),(this.l??=[]).push(t)}static get observedAttributes(){return this.finalize(),this._$Eh&&[...this._$Eh.keys()]}static createProperty(t,e=De){if(e.state&&(e.attribute=!1),this._$Ei(),this.prototype.hasOwnProperty(t)&&((e=Object.create(e)).wrapped=!0),this.elementProperties.set(t,e),!e.noAccessor){const s=Symbol(),i=this.getPropertyDescriptor(t,s,e);i!==void 0&&zi(this.prototype,t,i)}}static getPropertyDescriptor(t,e,s){const{get:i,set:n}=Hi(this.prototype,t)??{get(){return this[e]},set(a){this[e]=a}};return{get:i,set(a){const r=i?.call(this);n?.call(this,a),this.requestUpdate(t,r,s)},configurable:!0,enumerable:!0}}static getPropertyOptions(t){return this.elementProperties.get(t)??De}static _$Ei(){if(this.hasOwnProperty(kt("elementProperties")))return;const t=Oi(this);t.finalize(),t.l!==void 0&&(this.l=[...t.l]),this.elementProperties=new Map(t.elementProperties)}static finalize(){if(this.hasOwnProperty(kt("finalized")))return;if(this.finalized=!0,this._$Ei(),this.hasOwnProperty(kt("properties"))){const e=this.properties,s=[...Pi(e),...Ni(e)];for(const i of s)this.createProperty(i,e[i])}const t=this[Symbol.metadata];if(t!==null){const e=litPropertyMetadata.get(t);if(e!==void 0)for(const[s,i]of e)this.elementProperties.set(s,i)}this._$Eh=new Map;for(const[e,s]of this.elementProperties){const i=this._$Eu(e,s);i!==void 0&&this._$Eh.set(i,e)}this.elementStyles=this.finalizeStyles(this.styles)}static finalizeStyles(t){const e=[];if(Array.isArray(t)){const s=new Set(t.flat(1/0).reverse());for(const i of s)e.unshift(Oe(i))}else t!==void 0&&e.push(Oe(t));return e}static _$Eu(t,e){const s=e.attribute;return s===!1?void 0:typeof s=="string"?s:typeof t=="string"?t.toLowerCase():void 0}constructor(){super(),this._$Ep=void 0,this.isUpdatePending=!1,this.hasUpdated=!1,this._$Em=null,this._$Ev()}_$Ev(){this._$ES=new Promise(t=>this.enableUpdating=t),this._$AL=new Map,this._$E_(),this.requestUpdate(),this.constructor.l?.forEach(t=>t(this))}addController(t){(this._$EO??=new Set).add(t),this.renderRoot!==void 0&&this.isConnected&&t.hostConnected?.()}removeController(t){this._$EO?.delete(t)}_$E_(){const t=new Map,e=this.constructor.elementProperties;for(const s of e.keys())this.hasOwnProperty(s)&&(t.set(s,this[s]),delete this[s]);t.size>0&&(this._$Ep=t)}createRenderRoot(){const t=this.shadowRoot??this.attachShadow(this.constructor.shadowRootOptions);return Ri(t,this.constructor.elementStyles),t}connectedCallback(){this.renderRoot??=this.createRenderRoot(),this.enableUpdating(!0),this._$EO?.forEach(t=>t.hostConnected?.())}enableUpdating(t){}disconnectedCallback(){this._$EO?.forEach(t=>t.hostDisconnected?.())}attributeChangedCallback(t,e,s){this._$AK(t,s)}_$ET(t,e){const s=this.constructor.elementProperties.get(t),i=this.constructor._$Eu(t,s);if(i!==void 0&&s.reflect===!0){const n=(s.converter?.toAttribute!==void 0?s.converter:ge).toAttribute(e,s.type);this._$Em=t,n==null?this.removeAttribute(i):this.setAttribute(i,n),this._$Em=null}}_$AK(t,e){const s=this.constructor,i=s._$Eh.get(t);if(i!==void 0&&this._$Em!==i){const n=s.getPropertyOptions(i),a=typeof n.converter=="function"?{fromAttribute:n.converter}:n.converter?.fromAttribute!==void 0?n.converter:ge;this._$Em=i;const r=a.fromAttribute(e,n.type);this[i]=r??this._$Ej?.get(i)??r,this._$Em=null}}requestUpdate(t,e,s,i=!1,n){if(t!==void 0){const a=this.constructor;if(i===!1&&(n=this[t]),s??=a.getPropertyOptions(t),!((s.hasChanged??Ns)(n,e)||s.useDefault&&s.reflect&&n===this._$Ej?.get(t)&&!this.hasAttribute(a._$Eu(t,s))))return;this.C(t,e,s)}this.isUpdatePending===!1&&(this._$ES=this._$EP())}C(t,e,{useDefault:s,reflect:i,wrapped:n},a){s&&!(this._$Ej??=new Map).has(t)&&(this._$Ej.set(t,a??e??this[t]),n!==!0||a!==void 0)||(this._$AL.has(t)||(this.hasUpdated||s||(e=void 0),this._$AL.set(t,e)),i===!0&&this._$Em!==t&&(this._$Eq??=new Set).add(t))}async _$EP(){this.isUpdatePending=!0;try{await this._$ES}catch(e){Promise.reject(e)}const t=this.scheduleUpdate();return t!=null&&await t,!this.isUpdatePending}scheduleUpdate(){return this.performUpdate()}performUpdate(){if(!this.isUpdatePending)return;if(!this.hasUpdated){if(this.renderRoot??=this.createRenderRoot(),this._$Ep){for(const[i,n]of this._$Ep)this[i]=n;this._$Ep=void 0}const s=this.constructor.elementProperties;if(s.size>0)for(const[i,n]of s){const{wrapped:a}=n,r=this[i];a!==!0||this._$AL.has(i)||r===void 0||this.C(i,void 0,n,r)}}let t=!1;const e=this._$AL;try{t=this.shouldUpdate(e),t?(this.willUpdate(e),this._$EO?.forEach(s=>s.hostUpdate?.()),this.update(e)):this._$EM()}catch(s){throw t=!1,this._$EM(),s}t&&this._$AE(e)}willUpdate(t){}_$AE(t){this._$EO?.forEach(e=>e.hostUpdated?.()),this.hasUpdated||(this.hasUpdated=!0,this.firstUpdated(t)),this.updated(t)}_$EM(){this._$AL=new Map,this.isUpdatePending=!1}get updateComplete(){return this.getUpdateComplete()}getUpdateComplete(){return this._$ES}shouldUpdate(t){return!0}update(t){this._$Eq&&=this._$Eq.forEach(e=>this._$ET(e,this[e])),this._$EM()}updated(t){}firstUpdated(t){}};et.elementStyles=[],et.shadowRootOptions={mode:"open"},et[kt("elementProperties")]=new Map,et[kt("finalized")]=new Map,Di?.({ReactiveElement:et}),(Jt.reactiveElementVersions??=[]).push("2.1.2");const Me=globalThis,Ue=o=>o,qt=Me.trustedTypes,Be=qt?qt.createPolicy("lit-html",{createHTML:o=>o}):void 0,Os="$lit$",j=`lit$${Math.random().toFixed(9).slice(2)}$`,Is="?"+j,Ui=`<${Is}>`,Z=document,Mt=()=>Z.createComment(""),At=o=>o===null||typeof o!="object"&&typeof o!="function",Ae=Array.isArray,Bi=o=>Ae(o)||typeof o?.[Symbol.iterator]=="function",ae=`[ 	
-\f\r]`,dt=/<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g,Ve=/-->/g,Ke=/>/g,G=RegExp(`>|${ae}(?:([^\\s"'>=/]+)(${ae}*=${ae}*(?:[^ 	
-\f\r"'\`<>=]|("|')|))|$)`,"g"),We=/'/g,Fe=/"/g,Ds=/^(?:script|style|textarea|title)$/i,Us=o=>(t,...e)=>({_$litType$:o,strings:t,values:e}),p=Us(1),Vi=Us(2),J=Symbol.for("lit-noChange"),b=Symbol.for("lit-nothing"),qe=new WeakMap,Y=Z.createTreeWalker(Z,129);function Bs(o,t){if(!Ae(o)||!o.hasOwnProperty("raw"))throw Error("invalid template strings array");return Be!==void 0?Be.createHTML(t):t}const Ki=(o,t)=>{const e=o.length-1,s=[];let i,n=t===2?"<svg>":t===3?"<math>":"",a=dt;for(let r=0;r<e;r++){const l=o[r];let h,d,u=-1,g=0;for(;g<l.length&&(a.lastIndex=g,d=a.exec(l),d!==null);)g=a.lastIndex,a===dt?d[1]==="!--"?a=Ve:d[1]!==void 0?a=Ke:d[2]!==void 0?(Ds.test(d[2])&&(i=RegExp("</"+d[2],"g")),a=G):d[3]!==void 0&&(a=G):a===G?d[0]===">"?(a=i??dt,u=-1):d[1]===void 0?u=-2:(u=a.lastIndex-d[2].length,h=d[1],a=d[3]===void 0?G:d[3]==='"'?Fe:We):a===Fe||a===We?a=G:a===Ve||a===Ke?a=dt:(a=G,i=void 0);const f=a===G&&o[r+1].startsWith("/>")?" ":"";n+=a===dt?l+Ui:u>=0?(s.push(h),l.slice(0,u)+Os+l.slice(u)+j+f):l+j+(u===-2?r:f)}return[Bs(o,n+(o[e]||"<?>")+(t===2?"</svg>":t===3?"</math>":"")),s]};class St{constructor({strings:t,_$litType$:e},s){let i;this.parts=[];let n=0,a=0;const r=t.length-1,l=this.parts,[h,d]=Ki(t,e);if(this.el=St.createElement(h,s),Y.currentNode=this.el.content,e===2||e===3){const u=this.el.content.firstChild;u.replaceWith(...u.childNodes)}for(;(i=Y.nextNode())!==null&&l.length<r;){if(i.nodeType===1){if(i.hasAttributes())for(const u of i.getAttributeNames())if(u.endsWith(Os)){const g=d[a++],f=i.getAttribute(u).split(j),m=/([.?@])?(.*)/.exec(g);l.push({type:1,index:n,name:m[2],strings:f,ctor:m[1]==="."?Fi:m[1]==="?"?qi:m[1]==="@"?ji:te}),i.removeAttribute(u)}else u.startsWith(j)&&(l.push({type:6,index:n}),i.removeAttribute(u));if(Ds.test(i.tagName)){const u=i.textContent.split(j),g=u.length-1;if(g>0){i.textContent=qt?qt.emptyScript:"";for(let f=0;f<g;f++)i.append(u[f],Mt()),Y.nextNode(),l.push({type:2,index:++n});i.append(u[g],Mt())}}}else if(i.nodeType===8)if(i.data===Is)l.push({type:2,index:n});else{let u=-1;for(;(u=i.data.indexOf(j,u+1))!==-1;)l.push({type:7,index:n}),u+=j.length-1}n++}}static createElement(t,e){const s=Z.createElement("template");return s.innerHTML=t,s}}function nt(o,t,e=o,s){if(t===J)return t;let i=s!==void 0?e._$Co?.[s]:e._$Cl;const n=At(t)?void 0:t._$litDirective$;return i?.constructor!==n&&(i?._$AO?.(!1),n===void 0?i=void 0:(i=new n(o),i._$AT(o,e,s)),s!==void 0?(e._$Co??=[])[s]=i:e._$Cl=i),i!==void 0&&(t=nt(o,i._$AS(o,t.values),i,s)),t}class Wi{constructor(t,e){this._$AV=[],this._$AN=void 0,this._$AD=t,this._$AM=e}get parentNode(){return this._$AM.parentNode}get _$AU(){return this._$AM._$AU}u(t){const{el:{content:e},parts:s}=this._$AD,i=(t?.creationScope??Z).importNode(e,!0);Y.currentNode=i;let n=Y.nextNode(),a=0,r=0,l=s[0];for(;l!==void 0;){if(a===l.index){let h;l.type===2?h=new lt(n,n.nextSibling,this,t):l.type===1?h=new l.ctor(n,l.name,l.strings,this,t):l.type===6&&(h=new Gi(n,this,t)),this._$AV.push(h),l=s[++r]}a!==l?.index&&(n=Y.nextNode(),a++)}return Y.currentNode=Z,i}p(t){let e=0;for(const s of this._$AV)s!==void 0&&(s.strings!==void 0?(s._$AI(t,s,e),e+=s.strings.length-2):s._$AI(t[e])),e++}}class lt{get _$AU(){return this._$AM?._$AU??this._$Cv}constructor(t,e,s,i){this.type=2,this._$AH=b,this._$AN=void 0,this._$AA=t,this._$AB=e,this._$AM=s,this.options=i,this._$Cv=i?.isConnected??!0}get parentNode(){let t=this._$AA.parentNode;const e=this._$AM;return e!==void 0&&t?.nodeType===11&&(t=e.parentNode),t}get startNode(){return this._$AA}get endNode(){return this._$AB}_$AI(t,e=this){t=nt(this,t,e),At(t)?t===b||t==null||t===""?(this._$AH!==b&&this._$AR(),this._$AH=b):t!==this._$AH&&t!==J&&this._(t):t._$litType$!==void 0?this.$(t):t.nodeType!==void 0?this.T(t):Bi(t)?this.k(t):this._(t)}O(t){return this._$AA.parentNode.insertBefore(t,this._$AB)}T(t){this._$AH!==t&&(this._$AR(),this._$AH=this.O(t))}_(t){this._$AH!==b&&At(this._$AH)?this._$AA.nextSibling.data=t:this.T(Z.createTextNode(t)),this._$AH=t}$(t){const{values:e,_$litType$:s}=t,i=typeof s=="number"?this._$AC(t):(s.el===void 0&&(s.el=St.createElement(Bs(s.h,s.h[0]),this.options)),s);if(this._$AH?._$AD===i)this._$AH.p(e);else{const n=new Wi(i,this),a=n.u(this.options);n.p(e),this.T(a),this._$AH=n}}_$AC(t){let e=qe.get(t.strings);return e===void 0&&qe.set(t.strings,e=new St(t)),e}k(t){Ae(this._$AH)||(this._$AH=[],this._$AR());const e=this._$AH;let s,i=0;for(const n of t)i===e.length?e.push(s=new lt(this.O(Mt()),this.O(Mt()),this,this.options)):s=e[i],s._$AI(n),i++;i<e.length&&(this._$AR(s&&s._$AB.nextSibling,i),e.length=i)}_$AR(t=this._$AA.nextSibling,e){for(this._$AP?.(!1,!0,e);t!==this._$AB;){const s=Ue(t).nextSibling;Ue(t).remove(),t=s}}setConnected(t){this._$AM===void 0&&(this._$Cv=t,this._$AP?.(t))}}class te{get tagName(){return this.element.tagName}get _$AU(){return this._$AM._$AU}constructor(t,e,s,i,n){this.type=1,this._$AH=b,this._$AN=void 0,this.element=t,this.name=e,this._$AM=i,this.options=n,s.length>2||s[0]!==""||s[1]!==""?(this._$AH=Array(s.length-1).fill(new String),this.strings=s):this._$AH=b}_$AI(t,e=this,s,i){const n=this.strings;let a=!1;if(n===void 0)t=nt(this,t,e,0),a=!At(t)||t!==this._$AH&&t!==J,a&&(this._$AH=t);else{const r=t;let l,h;for(t=n[0],l=0;l<n.length-1;l++)h=nt(this,r[s+l],e,l),h===J&&(h=this._$AH[l]),a||=!At(h)||h!==this._$AH[l],h===b?t=b:t!==b&&(t+=(h??"")+n[l+1]),this._$AH[l]=h}a&&!i&&this.j(t)}j(t){t===b?this.element.removeAttribute(this.name):this.element.setAttribute(this.name,t??"")}}class Fi extends te{constructor(){super(...arguments),this.type=3}j(t){this.element[this.name]=t===b?void 0:t}}class qi extends te{constructor(){super(...arguments),this.type=4}j(t){this.element.toggleAttribute(this.name,!!t&&t!==b)}}class ji extends te{constructor(t,e,s,i,n){super(t,e,s,i,n),this.type=5}_$AI(t,e=this){if((t=nt(this,t,e,0)??b)===J)return;const s=this._$AH,i=t===b&&s!==b||t.capture!==s.capture||t.once!==s.once||t.passive!==s.passive,n=t!==b&&(s===b||i);i&&this.element.removeEventListener(this.name,this,s),n&&this.element.addEventListener(this.name,this,t),this._$AH=t}handleEvent(t){typeof this._$AH=="function"?this._$AH.call(this.options?.host??this.element,t):this._$AH.handleEvent(t)}}class Gi{constructor(t,e,s){this.element=t,this.type=6,this._$AN=void 0,this._$AM=e,this.options=s}get _$AU(){return this._$AM._$AU}_$AI(t){nt(this,t)}}const Qi={I:lt},Yi=Me.litHtmlPolyfillSupport;Yi?.(St,lt),(Me.litHtmlVersions??=[]).push("3.3.3");const Xi=(o,t,e)=>{const s=e?.renderBefore??t;let i=s._$litPart$;if(i===void 0){const n=e?.renderBefore??null;s._$litPart$=i=new lt(t.insertBefore(Mt(),n),n,void 0,e??{})}return i._$AI(o),i};const Se=globalThis;let ot=class extends et{constructor(){super(...arguments),this.renderOptions={host:this},this._$Do=void 0}createRenderRoot(){const t=super.createRenderRoot();return this.renderOptions.renderBefore??=t.firstChild,t}update(t){const e=this.render();this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),super.update(t),this._$Do=Xi(e,this.renderRoot,this.renderOptions)}connectedCallback(){super.connectedCallback(),this._$Do?.setConnected(!0)}disconnectedCallback(){super.disconnectedCallback(),this._$Do?.setConnected(!1)}render(){return J}};ot._$litElement$=!0,ot.finalized=!0,Se.litElementHydrateSupport?.({LitElement:ot});const Zi=Se.litElementPolyfillSupport;Zi?.({LitElement:ot});(Se.litElementVersions??=[]).push("4.2.2");const $=(o,t,e,s,i,n="always")=>({id:t,group:o,name:e,keys:s,run:i,context:n}),Ji=[["selectAll",["Ctrl+A"]],["copy",["Ctrl+C"]],["cut",["Ctrl+X"]],["paste",["Ctrl+V"]],["duplicate",["Ctrl+D"]],["delete",["Delete","Backspace"]],["quantise",["Q"]],["up",["Up"]],["down",["Down"]],["octaveUp",["Shift+Up"]],["octaveDown",["Shift+Down"]],["left",["Left"]],["right",["Right"]],["longer",["Shift+Right","+"]],["shorter",["Shift+Left","-"]],["louder",["Alt+Up"]],["softer",["Alt+Down"]],["nextNote",["Alt+Right"]],["previousNote",["Alt+Left"]]],to={continue:"C",infill:"F",accompany:"A",vary:"V",harmonise:"H"},k=c.commands,Et=[$("play","play",k.play,["Space"],o=>o.togglePlaying()),$("play","start",k.start,["Home"],o=>re(o,0)),$("play","stopAtStart",k.start,["Enter"],o=>{o.playing.stop(),re(o,0)},"plain"),$("play","end",k.end,["End"],o=>re(o,o.song?.end??0)),$("play","record",k.record,["R"],o=>o.recording.toggle()),$("play","loop",k.loop,["L"],o=>o.toggleLoop()),$("play","metronome",k.metronome,["Ctrl+M"],eo),$("play","follow",k.follow,["Shift+F"],o=>{o.playing.follow=!o.playing.follow,o.changed()}),...vs.map(o=>$("ideas",o,k[o],[to[o]],t=>t.press(o))),...[0,1,2,3,4,5,6,7,8,9].map(o=>$("ideas",`hear${o}`,k.hear(o),[String(o)],t=>t.hear(o),"ideas")),$("ideas","take",k.take,["Enter","Ctrl+Enter"],o=>o.take(),"ideas"),$("ideas","back",k.back,["Esc"],o=>o.ideas.close(),"ideas"),$("ideas","again",k.again,["G"],o=>o.again()),$("ideas","stopIdeas",k.stopIdeas,["S"],o=>o.attempt(()=>o.ideas.stopAll())),$("ideas","passage",k.passage,["P"],o=>o.hearPassage()),$("ideas","options",k.options,["O"],o=>o.set({optionsOpen:!o.view.optionsOpen})),$("ideas","onlyActive",k.onlyActive,["Y"],o=>o.set({options:{...o.view.options,onlyActive:!o.view.options.onlyActive}})),$("edit","undo",k.undo,["Ctrl+Z"],o=>o.undo()),$("edit","redo",k.redo,["Ctrl+Shift+Z","Ctrl+Y"],o=>o.redo()),...Ji.map(([o,t])=>$("edit",o,k[o],t,e=>e.roll?.command(o))),$("edit","selectNone",k.selectNone,["Esc"],o=>{o.roll?.command("selectNone"),o.set({hint:null})},"plain"),$("edit","lock",k.lock,["K"],o=>o.lockSelection()),$("edit","select",k.select,["1"],o=>o.set({tool:"select"}),"plain"),$("edit","draw",k.draw,["2"],o=>o.set({tool:"draw"}),"plain"),$("edit","finer",k.finer,["<"],o=>je(o,1)),$("edit","coarser",k.coarser,[">"],o=>je(o,-1)),$("range","rangeNext",k.rangeNext,["."],o=>me(o,1)),$("range","rangePrevious",k.rangePrevious,[","],o=>me(o,-1)),$("range","rangeMore",k.rangeMore,["]"],o=>Ge(o,1)),$("range","rangeLess",k.rangeLess,["["],o=>Ge(o,-1)),$("range","rangeAll",k.rangeAll,["Shift+A"],o=>o.chooseBars([1,o.song?.bars.count??1])),$("range","rangeNone",k.rangeNone,["Shift+Backspace"],o=>o.chooseBars(null)),$("tracks","mute",k.mute,["M"],o=>o.toggleIn("muted",o.view.activeTrack)),$("tracks","solo",k.solo,["Shift+S"],o=>o.toggleIn("soloed",o.view.activeTrack)),$("tracks","hide",k.hide,["Shift+H"],o=>o.toggleIn("hidden",o.view.activeTrack)),$("tracks","trackNext",k.trackNext,["PageDown"],o=>o.stepTrack(1)),$("tracks","trackPrevious",k.trackPrevious,["PageUp"],o=>o.stepTrack(-1)),$("tracks","ghosts",k.ghosts,["Shift+G"],o=>o.set({ghosts:!o.view.ghosts})),$("takes","library",k.library,["Ctrl+O"],o=>o.set({dialog:"library"})),$("takes","newPiece",k.newPiece,["Alt+N"],o=>o.set({dialog:"new"})),$("takes","open",k.open,["Shift+O"],ws),$("takes","compare",k.compare,["B"],o=>o.switchCompared()),$("takes","star",k.star,["Ctrl+S"],so),$("takes","midi",k.midi,["Ctrl+Shift+S"],o=>le(o,"mid")),$("takes","wav",k.wav,[],o=>le(o,"wav")),$("takes","png",k.png,[],o=>le(o,"png")),$("takes","reveal",k.reveal,[],io),$("view","takes",k.takes,["T"],o=>o.set({panel:"takes",tab:o.view.tab==="takes"?"roll":"takes"})),$("view","train",k.train,["Shift+T"],o=>o.set({panel:"train",tab:"train"})),$("view","table",k.table,["N"],o=>o.set({table:!o.view.table})),$("view","zoomIn",k.zoomIn,["Z"],o=>o.roll?.zoom(1.25,1)),$("view","zoomOut",k.zoomOut,["Shift+Z"],o=>o.roll?.zoom(.8,1)),$("view","taller",k.taller,["Alt++"],o=>o.roll?.zoom(1,1.2)),$("view","flatter",k.flatter,["Alt+-"],o=>o.roll?.zoom(1,1/1.2)),$("view","fit",k.fit,["X"],o=>o.roll?.zoomToFit()),$("view","scale",k.scale,["Shift+C"],o=>o.set({scale:!o.view.scale})),$("view","theme",k.theme,["Shift+D"],xs),$("help","help",k.help,["?","F1"],o=>o.set({dialog:"help"})),$("help","palette",k.palette,["Ctrl+K"],o=>o.set({dialog:"palette"}))];function Vs(o,t){return Et.find(({keys:e,context:s})=>e.includes(o)&&(s==="always"||s===t))}function D(o){return Et.find(t=>t.id===o)?.keys[0]??""}function re(o,t){o.playing.seek(t),o.roll?.reveal(t)}function eo(o){o.playing.setMetronome(!o.playing.metronome),o.announcer.say(c.notices.metronome(o.playing.metronome))}function je(o,t){const e=Math.max(0,Math.min(Bt.length-1,o.view.grid+t));o.set({grid:e}),o.announcer.say(c.notices.grid(Bt[e]?.[0]||c.roll.off))}function me(o,t){const{range:e}=o.view,s=o.song?.bars;if(!s)return;const i=s.at(o.playing.tick);if(!e)return o.chooseBars([i,i]);const n=e[1]-e[0]+1,a=Math.max(1,e[0]+t*n);o.chooseBars([a,a+n-1]),o.roll?.reveal(s.start(a))}function Ge(o,t){const{range:e}=o.view;if(!e)return me(o,1);o.chooseBars([e[0],Math.max(e[0],e[1]+t)])}function so(o){const t=o.piece?.head;t&&(Dt(o,t,{star:!t.star}),o.announcer.say(c.notices.starred))}function le(o,t){const e=Ms(o);e&&ve(o,e,t)}function io(o){const t=Ms(o);t&&o.attempt(async()=>{await o.api.reveal(t),o.notices.say(c.notices.revealed)})}const oo={" ":"Space",Escape:"Esc",ArrowUp:"Up",ArrowDown:"Down",ArrowLeft:"Left",ArrowRight:"Right"};function no(o){const t=/^(?:Digit|Numpad)(\d)$/.exec(o.code)?.[1];let e=oo[o.key]??o.key;t!==void 0&&!o.shiftKey&&(e=t);const s=/^\p{L}$/u.test(e);s&&(e=e.toUpperCase());const i=o.shiftKey&&(s||e.length>1);return`${o.ctrlKey||o.metaKey?"Ctrl+":""}${o.altKey?"Alt+":""}${i?"Shift+":""}${e}`}function _t(o,t){return t?o.replace("Ctrl+","⌘").replace("Shift+","⇧").replace("Alt+","⌥"):o}const Tt=typeof navigator<"u"&&/Mac|iPhone|iPad/.test(navigator.userAgent);const ao={CHILD:2},Ks=o=>(...t)=>({_$litDirective$:o,values:t});let Ws=class{constructor(t){}get _$AU(){return this._$AM._$AU}_$AT(t,e,s){this._$Ct=t,this._$AM=e,this._$Ci=s}_$AS(t,e){return this.update(t,e)}update(t,e){return this.render(...e)}},Ee=!1;window.addEventListener("pointerdown",()=>{Ee=!0},{capture:!0});window.addEventListener("keydown",()=>{Ee=!1},{capture:!0});function ro(o){const{target:t}=o;t instanceof HTMLSelectElement&&Ee&&!t.form&&t.blur()}function lo(o){const{target:t}=o;!(o instanceof KeyboardEvent)||!(t instanceof HTMLInputElement)||t.form||o.key==="Enter"&&t.type!=="checkbox"&&!t.matches("[role=combobox]")&&t.blur()}class C extends ot{constructor(){super(...arguments),this.unsubscribe=null}static{this.properties={studio:{attribute:!1}}}connectedCallback(){super.connectedCallback(),this.subscribe()}disconnectedCallback(){super.disconnectedCallback(),this.unsubscribe?.(),this.unsubscribe=null}willUpdate(){this.subscribe()}createRenderRoot(){const t=super.createRenderRoot();return t.addEventListener("change",ro),t.addEventListener("keydown",lo),t}subscribe(){this.unsubscribe||!this.studio||!this.isConnected||(this.unsubscribe=this.studio.onChange(()=>this.requestUpdate()))}}class co extends Ws{constructor(){super(...arguments),this.names=new Set}render(t){}update(t,[e]){const s=t.element.style;for(const i of this.names)i in e||s.removeProperty(i);for(const[i,n]of Object.entries(e))s.setProperty(i,n);this.names=new Set(Object.keys(e))}}const jt=Ks(co),ho={play:"M5 3.5v9l7.5-4.5z",stop:"M4 4h8v8H4z",start:"M3 3h1.6v10H3zM13 3.5v9L5.6 8z",record:"M8 3.2a4.8 4.8 0 1 1 0 9.6 4.8 4.8 0 0 1 0-9.6z",loop:"M4.5 4H11a3 3 0 0 1 3 3v1h-1.6V7A1.4 1.4 0 0 0 11 5.6H4.5V8L1 4.8 4.5 1.6zM11.5 12H5a3 3 0 0 1-3-3V8h1.6v1A1.4 1.4 0 0 0 5 10.4h6.5V8l3.5 3.2-3.5 3.2z",metronome:"M6 2h4l3 12H3zM7.2 3.6 5 12.4h6L9.9 8.2 7.4 11l-1-.9 3-3.3-.8-3.2z",undo:"M6.5 3v2.6H9a4 4 0 1 1 0 8H5V12h4a2.4 2.4 0 1 0 0-4.8H6.5v2.6L2 6.4z",redo:"M9.5 3v2.6H7a4 4 0 1 0 0 8h4V12H7a2.4 2.4 0 1 1 0-4.8h2.5v2.6L14 6.4z",close:"M4.2 3.1 8 6.9l3.8-3.8 1.1 1.1L9.1 8l3.8 3.8-1.1 1.1L8 9.1l-3.8 3.8-1.1-1.1L6.9 8 3.1 4.2z",star:"m8 1.8 1.9 4 4.3.6-3.1 3 .8 4.4L8 11.7l-3.9 2.1.8-4.4-3.1-3 4.3-.6z",trash:"M6 2h4l.6 1H14v1.5H2V3h3.4zM3.2 5.5h9.6l-.8 9H4zM6 7v6h1.2V7zm2.8 0v6H10V7z",ear:"M8 1.5a4.7 4.7 0 0 1 4.7 4.7c0 2-1 2.9-1.9 3.8-.7.8-1 1.5-1.2 2.3A2.9 2.9 0 0 1 4 12h1.6a1.3 1.3 0 0 0 2.5.1c.3-1.3.8-2.1 1.6-3 .8-.9 1.4-1.5 1.4-2.9a3.1 3.1 0 0 0-6.2 0H3.3A4.7 4.7 0 0 1 8 1.5zm0 2.6a2.1 2.1 0 0 1 2 2.1c0 1.1-.8 1.7-1.6 2l-.5-1.3c.4-.2.6-.4.6-.7a.6.6 0 0 0-1.1 0H6a2.1 2.1 0 0 1 2-2.1z",pencil:"m11.3 1.8 2.9 2.9L5.6 13.3l-3.9 1 1-3.9zM10 5.3 4.1 11.2l-.3 1 1-.3L10.7 6z",eye:"M8 3.5c3.3 0 5.7 2.2 7 4.5-1.3 2.3-3.7 4.5-7 4.5S2.3 10.3 1 8c1.3-2.3 3.7-4.5 7-4.5zm0 1.7a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z",eyeOff:"m2.5 1.5 12 12-1 1-2.4-2.4a8 8 0 0 1-3.1.4C4.7 12.5 2.3 10.3 1 8a10 10 0 0 1 2.6-2.9L1.5 2.5zM8 3.5c3.3 0 5.7 2.2 7 4.5a10 10 0 0 1-1.5 2L6.6 3.7A8 8 0 0 1 8 3.5z",more:"M3 6.7a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6z",library:"M2 2h3v12H2zm4 0h3v12H6zm4.3.6 2.9-.8 2.9 11.6-2.9.8z",theme:"M8 1.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zm0 1.6v9.8a4.9 4.9 0 0 0 0-9.8z",plus:"M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z",minus:"M3 7.2h10v1.6H3z",lock:"M5 7V5a3 3 0 1 1 6 0v2h1v7H4V7zm1.5 0h3V5a1.5 1.5 0 0 0-3 0z",table:"M2 3h12v10H2zm1.5 3v1.7h3.7V6zm5.2 0v1.7h3.8V6zM3.5 9.2v2.3h3.7V9.2zm5.2 0v2.3h3.8V9.2z",down:"M3.5 5.5 8 10l4.5-4.5 1 1L8 12 2.5 6.5z",check:"m6.3 12.3-4-4 1.2-1.2 2.8 2.8L12.5 3.7l1.2 1.2z",search:"M7 2a5 5 0 0 1 4 8l3.5 3.5-1.1 1.1L9.9 11A5 5 0 1 1 7 2zm0 1.6a3.4 3.4 0 1 0 0 6.8 3.4 3.4 0 0 0 0-6.8z",folder:"M1.5 3h5l1.5 2h6.5v8.5h-13z",train:"M2 13V3h1.5v8.5H14V13zm3-3.5 3-3.6 2 2L13.5 4l1 1-4.4 5-2-2L6.2 10.5z"};function A(o){return Vi`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${ho[o]}></path></svg>`}const P=L`
+import{V as Hs,T as c,o as Ps,t as Ns,G as Gt,c as Wt,s as Os,d as He,i as Si,f as Ai,w as Ei,r as Is,a as Ti,n as _i,u as Ci,b as Ds,e as Ri,g as Li,D as Yt,h as _t,q as Se,j as et,k as zi,l as Us,I as Bs,m as Ae,p as Hi,N as Qt,v as Pi,x as Ni,y as Xt,z as K,A as F,B as qe,R as A,C as Fe,E as Ks,F as Oi,H as Vs,J as Zt,K as Ee,L as W,M as Ws,O as wt,P as qs,Q as Ii,S as xt,U as Fs,W as Di,X as je,Y as js,Z as Ui}from"./index.js";const qt=globalThis,Pe=qt.ShadowRoot&&(qt.ShadyCSS===void 0||qt.ShadyCSS.nativeShadow)&&"adoptedStyleSheets"in Document.prototype&&"replace"in CSSStyleSheet.prototype,Ne=Symbol(),Ge=new WeakMap;let Gs=class{constructor(t,e,s){if(this._$cssResult$=!0,s!==Ne)throw Error("CSSResult is not constructable. Use `unsafeCSS` or `css` instead.");this.cssText=t,this.t=e}get styleSheet(){let t=this.o;const e=this.t;if(Pe&&t===void 0){const s=e!==void 0&&e.length===1;s&&(t=Ge.get(e)),t===void 0&&((this.o=t=new CSSStyleSheet).replaceSync(this.cssText),s&&Ge.set(e,t))}return t}toString(){return this.cssText}};const Bi=i=>new Gs(typeof i=="string"?i:i+"",void 0,Ne),L=(i,...t)=>{const e=i.length===1?i[0]:t.reduce((s,o,n)=>s+(a=>{if(a._$cssResult$===!0)return a.cssText;if(typeof a=="number")return a;throw Error("Value passed to 'css' function must be a 'css' function result: "+a+". Use 'unsafeCSS' to pass non-literal values, but take care to ensure page security.")})(o)+i[n+1],i[0]);return new Gs(e,i,Ne)},Ki=(i,t)=>{if(Pe)i.adoptedStyleSheets=t.map(e=>e instanceof CSSStyleSheet?e:e.styleSheet);else for(const e of t){const s=document.createElement("style"),o=qt.litNonce;o!==void 0&&s.setAttribute("nonce",o),s.textContent=e.cssText,i.appendChild(s)}},Ye=Pe?i=>i:i=>i instanceof CSSStyleSheet?(t=>{let e="";for(const s of t.cssRules)e+=s.cssText;return Bi(e)})(i):i;const{is:Vi,defineProperty:Wi,getOwnPropertyDescriptor:qi,getOwnPropertyNames:Fi,getOwnPropertySymbols:ji,getPrototypeOf:Gi}=Object,ae=globalThis,Qe=ae.trustedTypes,Yi=Qe?Qe.emptyScript:"",Qi=ae.reactiveElementPolyfillSupport,Mt=(i,t)=>i,Te={toAttribute(i,t){switch(t){case Boolean:i=i?Yi:null;break;case Object:case Array:i=i==null?i:JSON.stringify(i)}return i},fromAttribute(i,t){let e=i;switch(t){case Boolean:e=i!==null;break;case Number:e=i===null?null:Number(i);break;case Object:case Array:try{e=JSON.parse(i)}catch{e=null}}return e}},Ys=(i,t)=>!Vi(i,t),Xe={attribute:!0,type:String,converter:Te,reflect:!1,useDefault:!1,hasChanged:Ys};Symbol.metadata??=Symbol("metadata"),ae.litPropertyMetadata??=new WeakMap;let nt=class extends HTMLElement{static addInitializer(t){this._$Ei(),(this.l??=[]).push(t)}static get observedAttributes(){return this.finalize(),this._$Eh&&[...this._$Eh.keys()]}static createProperty(t,e=Xe){if(e.state&&(e.attribute=!1),this._$Ei(),this.prototype.hasOwnProperty(t)&&((e=Object.create(e)).wrapped=!0),this.elementProperties.set(t,e),!e.noAccessor){const s=Symbol(),o=this.getPropertyDescriptor(t,s,e);o!==void 0&&Wi(this.prototype,t,o)}}static getPropertyDescriptor(t,e,s){const{get:o,set:n}=qi(this.prototype,t)??{get(){return this[e]},set(a){this[e]=a}};return{get:o,set(a){const r=o?.call(this);n?.call(this,a),this.requestUpdate(t,r,s)},configurable:!0,enumerable:!0}}static getPropertyOptions(t){return this.elementProperties.get(t)??Xe}static _$Ei(){if(this.hasOwnProperty(Mt("elementProperties")))return;const t=Gi(this);t.finalize(),t.l!==void 0&&(this.l=[...t.l]),this.elementProperties=new Map(t.elementProperties)}static finalize(){if(this.hasOwnProperty(Mt("finalized")))return;if(this.finalized=!0,this._$Ei(),this.hasOwnProperty(Mt("properties"))){const e=this.properties,s=[...Fi(e),...ji(e)];for(const o of s)this.createProperty(o,e[o])}const t=this[Symbol.metadata];if(t!==null){const e=litPropertyMetadata.get(t);if(e!==void 0)for(const[s,o]of e)this.elementProperties.set(s,o)}this._$Eh=new Map;for(const[e,s]of this.elementProperties){const o=this._$Eu(e,s);o!==void 0&&this._$Eh.set(o,e)}this.elementStyles=this.finalizeStyles(this.styles)}static finalizeStyles(t){const e=[];if(Array.isArray(t)){const s=new Set(t.flat(1/0).reverse());for(const o of s)e.unshift(Ye(o))}else t!==void 0&&e.push(Ye(t));return e}static _$Eu(t,e){const s=e.attribute;return s===!1?void 0:typeof s=="string"?s:typeof t=="string"?t.toLowerCase():void 0}constructor(){super(),this._$Ep=void 0,this.isUpdatePending=!1,this.hasUpdated=!1,this._$Em=null,this._$Ev()}_$Ev(){this._$ES=new Promise(t=>this.enableUpdating=t),this._$AL=new Map,this._$E_(),this.requestUpdate(),this.constructor.l?.forEach(t=>t(this))}addController(t){(this._$EO??=new Set).add(t),this.renderRoot!==void 0&&this.isConnected&&t.hostConnected?.()}removeController(t){this._$EO?.delete(t)}_$E_(){const t=new Map,e=this.constructor.elementProperties;for(const s of e.keys())this.hasOwnProperty(s)&&(t.set(s,this[s]),delete this[s]);t.size>0&&(this._$Ep=t)}createRenderRoot(){const t=this.shadowRoot??this.attachShadow(this.constructor.shadowRootOptions);return Ki(t,this.constructor.elementStyles),t}connectedCallback(){this.renderRoot??=this.createRenderRoot(),this.enableUpdating(!0),this._$EO?.forEach(t=>t.hostConnected?.())}enableUpdating(t){}disconnectedCallback(){this._$EO?.forEach(t=>t.hostDisconnected?.())}attributeChangedCallback(t,e,s){this._$AK(t,s)}_$ET(t,e){const s=this.constructor.elementProperties.get(t),o=this.constructor._$Eu(t,s);if(o!==void 0&&s.reflect===!0){const n=(s.converter?.toAttribute!==void 0?s.converter:Te).toAttribute(e,s.type);this._$Em=t,n==null?this.removeAttribute(o):this.setAttribute(o,n),this._$Em=null}}_$AK(t,e){const s=this.constructor,o=s._$Eh.get(t);if(o!==void 0&&this._$Em!==o){const n=s.getPropertyOptions(o),a=typeof n.converter=="function"?{fromAttribute:n.converter}:n.converter?.fromAttribute!==void 0?n.converter:Te;this._$Em=o;const r=a.fromAttribute(e,n.type);this[o]=r??this._$Ej?.get(o)??r,this._$Em=null}}requestUpdate(t,e,s,o=!1,n){if(t!==void 0){const a=this.constructor;if(o===!1&&(n=this[t]),s??=a.getPropertyOptions(t),!((s.hasChanged??Ys)(n,e)||s.useDefault&&s.reflect&&n===this._$Ej?.get(t)&&!this.hasAttribute(a._$Eu(t,s))))return;this.C(t,e,s)}this.isUpdatePending===!1&&(this._$ES=this._$EP())}C(t,e,{useDefault:s,reflect:o,wrapped:n},a){s&&!(this._$Ej??=new Map).has(t)&&(this._$Ej.set(t,a??e??this[t]),n!==!0||a!==void 0)||(this._$AL.has(t)||(this.hasUpdated||s||(e=void 0),this._$AL.set(t,e)),o===!0&&this._$Em!==t&&(this._$Eq??=new Set).add(t))}async _$EP(){this.isUpdatePending=!0;try{await this._$ES}catch(e){Promise.reject(e)}const t=this.scheduleUpdate();return t!=null&&await t,!this.isUpdatePending}scheduleUpdate(){return this.performUpdate()}performUpdate(){if(!this.isUpdatePending)return;if(!this.hasUpdated){if(this.renderRoot??=this.createRenderRoot(),this._$Ep){for(const[o,n]of this._$Ep)this[o]=n;this._$Ep=void 0}const s=this.constructor.elementProperties;if(s.size>0)for(const[o,n]of s){const{wrapped:a}=n,r=this[o];a!==!0||this._$AL.has(o)||r===void 0||this.C(o,void 0,n,r)}}let t=!1;const e=this._$AL;try{t=this.shouldUpdate(e),t?(this.willUpdate(e),this._$EO?.forEach(s=>s.hostUpdate?.()),this.update(e)):this._$EM()}catch(s){throw t=!1,this._$EM(),s}t&&this._$AE(e)}willUpdate(t){}_$AE(t){this._$EO?.forEach(e=>e.hostUpdated?.()),this.hasUpdated||(this.hasUpdated=!0,this.firstUpdated(t)),this.updated(t)}_$EM(){this._$AL=new Map,this.isUpdatePending=!1}get updateComplete(){return this.getUpdateComplete()}getUpdateComplete(){return this._$ES}shouldUpdate(t){return!0}update(t){this._$Eq&&=this._$Eq.forEach(e=>this._$ET(e,this[e])),this._$EM()}updated(t){}firstUpdated(t){}};nt.elementStyles=[],nt.shadowRootOptions={mode:"open"},nt[Mt("elementProperties")]=new Map,nt[Mt("finalized")]=new Map,Qi?.({ReactiveElement:nt}),(ae.reactiveElementVersions??=[]).push("2.1.2");const Oe=globalThis,Ze=i=>i,Jt=Oe.trustedTypes,Je=Jt?Jt.createPolicy("lit-html",{createHTML:i=>i}):void 0,Qs="$lit$",Y=`lit$${Math.random().toFixed(9).slice(2)}$`,Xs="?"+Y,Xi=`<${Xs}>`,it=document,Ct=()=>it.createComment(""),Rt=i=>i===null||typeof i!="object"&&typeof i!="function",Ie=Array.isArray,Zi=i=>Ie(i)||typeof i?.[Symbol.iterator]=="function",me=`[ 	
+\f\r]`,mt=/<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g,ts=/-->/g,es=/>/g,X=RegExp(`>|${me}(?:([^\\s"'>=/]+)(${me}*=${me}*(?:[^ 	
+\f\r"'\`<>=]|("|')|))|$)`,"g"),ss=/'/g,is=/"/g,Zs=/^(?:script|style|textarea|title)$/i,Js=i=>(t,...e)=>({_$litType$:i,strings:t,values:e}),p=Js(1),Ji=Js(2),O=Symbol.for("lit-noChange"),b=Symbol.for("lit-nothing"),os=new WeakMap,tt=it.createTreeWalker(it,129);function ti(i,t){if(!Ie(i)||!i.hasOwnProperty("raw"))throw Error("invalid template strings array");return Je!==void 0?Je.createHTML(t):t}const to=(i,t)=>{const e=i.length-1,s=[];let o,n=t===2?"<svg>":t===3?"<math>":"",a=mt;for(let r=0;r<e;r++){const l=i[r];let h,d,u=-1,g=0;for(;g<l.length&&(a.lastIndex=g,d=a.exec(l),d!==null);)g=a.lastIndex,a===mt?d[1]==="!--"?a=ts:d[1]!==void 0?a=es:d[2]!==void 0?(Zs.test(d[2])&&(o=RegExp("</"+d[2],"g")),a=X):d[3]!==void 0&&(a=X):a===X?d[0]===">"?(a=o??mt,u=-1):d[1]===void 0?u=-2:(u=a.lastIndex-d[2].length,h=d[1],a=d[3]===void 0?X:d[3]==='"'?is:ss):a===is||a===ss?a=X:a===ts||a===es?a=mt:(a=X,o=void 0);const f=a===X&&i[r+1].startsWith("/>")?" ":"";n+=a===mt?l+Xi:u>=0?(s.push(h),l.slice(0,u)+Qs+l.slice(u)+Y+f):l+Y+(u===-2?r:f)}return[ti(i,n+(i[e]||"<?>")+(t===2?"</svg>":t===3?"</math>":"")),s]};class Lt{constructor({strings:t,_$litType$:e},s){let o;this.parts=[];let n=0,a=0;const r=t.length-1,l=this.parts,[h,d]=to(t,e);if(this.el=Lt.createElement(h,s),tt.currentNode=this.el.content,e===2||e===3){const u=this.el.content.firstChild;u.replaceWith(...u.childNodes)}for(;(o=tt.nextNode())!==null&&l.length<r;){if(o.nodeType===1){if(o.hasAttributes())for(const u of o.getAttributeNames())if(u.endsWith(Qs)){const g=d[a++],f=o.getAttribute(u).split(Y),m=/([.?@])?(.*)/.exec(g);l.push({type:1,index:n,name:m[2],strings:f,ctor:m[1]==="."?so:m[1]==="?"?io:m[1]==="@"?oo:re}),o.removeAttribute(u)}else u.startsWith(Y)&&(l.push({type:6,index:n}),o.removeAttribute(u));if(Zs.test(o.tagName)){const u=o.textContent.split(Y),g=u.length-1;if(g>0){o.textContent=Jt?Jt.emptyScript:"";for(let f=0;f<g;f++)o.append(u[f],Ct()),tt.nextNode(),l.push({type:2,index:++n});o.append(u[g],Ct())}}}else if(o.nodeType===8)if(o.data===Xs)l.push({type:2,index:n});else{let u=-1;for(;(u=o.data.indexOf(Y,u+1))!==-1;)l.push({type:7,index:n}),u+=Y.length-1}n++}}static createElement(t,e){const s=it.createElement("template");return s.innerHTML=t,s}}function ct(i,t,e=i,s){if(t===O)return t;let o=s!==void 0?e._$Co?.[s]:e._$Cl;const n=Rt(t)?void 0:t._$litDirective$;return o?.constructor!==n&&(o?._$AO?.(!1),n===void 0?o=void 0:(o=new n(i),o._$AT(i,e,s)),s!==void 0?(e._$Co??=[])[s]=o:e._$Cl=o),o!==void 0&&(t=ct(i,o._$AS(i,t.values),o,s)),t}class eo{constructor(t,e){this._$AV=[],this._$AN=void 0,this._$AD=t,this._$AM=e}get parentNode(){return this._$AM.parentNode}get _$AU(){return this._$AM._$AU}u(t){const{el:{content:e},parts:s}=this._$AD,o=(t?.creationScope??it).importNode(e,!0);tt.currentNode=o;let n=tt.nextNode(),a=0,r=0,l=s[0];for(;l!==void 0;){if(a===l.index){let h;l.type===2?h=new pt(n,n.nextSibling,this,t):l.type===1?h=new l.ctor(n,l.name,l.strings,this,t):l.type===6&&(h=new no(n,this,t)),this._$AV.push(h),l=s[++r]}a!==l?.index&&(n=tt.nextNode(),a++)}return tt.currentNode=it,o}p(t){let e=0;for(const s of this._$AV)s!==void 0&&(s.strings!==void 0?(s._$AI(t,s,e),e+=s.strings.length-2):s._$AI(t[e])),e++}}class pt{get _$AU(){return this._$AM?._$AU??this._$Cv}constructor(t,e,s,o){this.type=2,this._$AH=b,this._$AN=void 0,this._$AA=t,this._$AB=e,this._$AM=s,this.options=o,this._$Cv=o?.isConnected??!0}get parentNode(){let t=this._$AA.parentNode;const e=this._$AM;return e!==void 0&&t?.nodeType===11&&(t=e.parentNode),t}get startNode(){return this._$AA}get endNode(){return this._$AB}_$AI(t,e=this){t=ct(this,t,e),Rt(t)?t===b||t==null||t===""?(this._$AH!==b&&this._$AR(),this._$AH=b):t!==this._$AH&&t!==O&&this._(t):t._$litType$!==void 0?this.$(t):t.nodeType!==void 0?this.T(t):Zi(t)?this.k(t):this._(t)}O(t){return this._$AA.parentNode.insertBefore(t,this._$AB)}T(t){this._$AH!==t&&(this._$AR(),this._$AH=this.O(t))}_(t){this._$AH!==b&&Rt(this._$AH)?this._$AA.nextSibling.data=t:this.T(it.createTextNode(t)),this._$AH=t}$(t){const{values:e,_$litType$:s}=t,o=typeof s=="number"?this._$AC(t):(s.el===void 0&&(s.el=Lt.createElement(ti(s.h,s.h[0]),this.options)),s);if(this._$AH?._$AD===o)this._$AH.p(e);else{const n=new eo(o,this),a=n.u(this.options);n.p(e),this.T(a),this._$AH=n}}_$AC(t){let e=os.get(t.strings);return e===void 0&&os.set(t.strings,e=new Lt(t)),e}k(t){Ie(this._$AH)||(this._$AH=[],this._$AR());const e=this._$AH;let s,o=0;for(const n of t)o===e.length?e.push(s=new pt(this.O(Ct()),this.O(Ct()),this,this.options)):s=e[o],s._$AI(n),o++;o<e.length&&(this._$AR(s&&s._$AB.nextSibling,o),e.length=o)}_$AR(t=this._$AA.nextSibling,e){for(this._$AP?.(!1,!0,e);t!==this._$AB;){const s=Ze(t).nextSibling;Ze(t).remove(),t=s}}setConnected(t){this._$AM===void 0&&(this._$Cv=t,this._$AP?.(t))}}class re{get tagName(){return this.element.tagName}get _$AU(){return this._$AM._$AU}constructor(t,e,s,o,n){this.type=1,this._$AH=b,this._$AN=void 0,this.element=t,this.name=e,this._$AM=o,this.options=n,s.length>2||s[0]!==""||s[1]!==""?(this._$AH=Array(s.length-1).fill(new String),this.strings=s):this._$AH=b}_$AI(t,e=this,s,o){const n=this.strings;let a=!1;if(n===void 0)t=ct(this,t,e,0),a=!Rt(t)||t!==this._$AH&&t!==O,a&&(this._$AH=t);else{const r=t;let l,h;for(t=n[0],l=0;l<n.length-1;l++)h=ct(this,r[s+l],e,l),h===O&&(h=this._$AH[l]),a||=!Rt(h)||h!==this._$AH[l],h===b?t=b:t!==b&&(t+=(h??"")+n[l+1]),this._$AH[l]=h}a&&!o&&this.j(t)}j(t){t===b?this.element.removeAttribute(this.name):this.element.setAttribute(this.name,t??"")}}class so extends re{constructor(){super(...arguments),this.type=3}j(t){this.element[this.name]=t===b?void 0:t}}class io extends re{constructor(){super(...arguments),this.type=4}j(t){this.element.toggleAttribute(this.name,!!t&&t!==b)}}class oo extends re{constructor(t,e,s,o,n){super(t,e,s,o,n),this.type=5}_$AI(t,e=this){if((t=ct(this,t,e,0)??b)===O)return;const s=this._$AH,o=t===b&&s!==b||t.capture!==s.capture||t.once!==s.once||t.passive!==s.passive,n=t!==b&&(s===b||o);o&&this.element.removeEventListener(this.name,this,s),n&&this.element.addEventListener(this.name,this,t),this._$AH=t}handleEvent(t){typeof this._$AH=="function"?this._$AH.call(this.options?.host??this.element,t):this._$AH.handleEvent(t)}}class no{constructor(t,e,s){this.element=t,this.type=6,this._$AN=void 0,this._$AM=e,this.options=s}get _$AU(){return this._$AM._$AU}_$AI(t){ct(this,t)}}const ao={I:pt},ro=Oe.litHtmlPolyfillSupport;ro?.(Lt,pt),(Oe.litHtmlVersions??=[]).push("3.3.3");const lo=(i,t,e)=>{const s=e?.renderBefore??t;let o=s._$litPart$;if(o===void 0){const n=e?.renderBefore??null;s._$litPart$=o=new pt(t.insertBefore(Ct(),n),n,void 0,e??{})}return o._$AI(i),o};const De=globalThis;let lt=class extends nt{constructor(){super(...arguments),this.renderOptions={host:this},this._$Do=void 0}createRenderRoot(){const t=super.createRenderRoot();return this.renderOptions.renderBefore??=t.firstChild,t}update(t){const e=this.render();this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),super.update(t),this._$Do=lo(e,this.renderRoot,this.renderOptions)}connectedCallback(){super.connectedCallback(),this._$Do?.setConnected(!0)}disconnectedCallback(){super.disconnectedCallback(),this._$Do?.setConnected(!1)}render(){return O}};lt._$litElement$=!0,lt.finalized=!0,De.litElementHydrateSupport?.({LitElement:lt});const co=De.litElementPolyfillSupport;co?.({LitElement:lt});(De.litElementVersions??=[]).push("4.2.2");const $=(i,t,e,s,o,n="always")=>({id:t,group:i,name:e,keys:s,run:o,context:n}),ho=[["selectAll",["Ctrl+A"]],["copy",["Ctrl+C"]],["cut",["Ctrl+X"]],["paste",["Ctrl+V"]],["duplicate",["Ctrl+D"]],["delete",["Delete","Backspace"]],["quantise",["Q"]],["up",["Up"]],["down",["Down"]],["octaveUp",["Shift+Up"]],["octaveDown",["Shift+Down"]],["left",["Left"]],["right",["Right"]],["longer",["Shift+Right","+"]],["shorter",["Shift+Left","-"]],["louder",["Alt+Up"]],["softer",["Alt+Down"]],["nextNote",["Alt+Right"]],["previousNote",["Alt+Left"]]],uo={continue:"C",infill:"F",accompany:"A",vary:"V",harmonise:"H"},k=c.commands,zt=[$("play","play",k.play,["Space"],i=>i.togglePlaying()),$("play","pause",k.pause,["Shift+Space"],i=>i.togglePlaying(!0)),$("play","start",k.start,["Home"],i=>be(i,0)),$("play","stopAtStart",k.stopAtStart,["Enter"],i=>i.playing.playing?i.togglePlaying():be(i,0),"plain"),$("play","end",k.end,["End"],i=>be(i,i.song?.end??0)),$("play","record",k.record,["R"],i=>i.recording.toggle()),$("play","loop",k.loop,["L"],i=>i.toggleLoop()),$("play","metronome",k.metronome,["Shift+M"],fo),$("play","where",k.where,["W"],i=>i.announcer.say(si(i,i.playing.player.position()))),$("play","follow",k.follow,["Shift+F"],i=>{i.playing.follow=!i.playing.follow,i.changed()}),...Hs.map(i=>$("ideas",i,k[i],[uo[i]],t=>t.press(i))),...[0,1,2,3,4,5,6,7,8,9].map(i=>$("ideas",`hear${i}`,k.hear(i),[String(i)],t=>t.hear(i),"ideas")),$("ideas","take",k.take,["Enter","Ctrl+Enter"],i=>i.take(),"ideas"),$("ideas","back",k.back,["Esc"],i=>i.ideas.close(),"ideas"),$("ideas","again",k.again,["G"],i=>i.again()),$("ideas","stopIdeas",k.stopIdeas,["S"],i=>i.attempt(()=>i.ideas.stopAll())),$("ideas","passage",k.passage,["P"],i=>i.hearPassage()),$("ideas","options",k.options,["O"],i=>i.set({optionsOpen:!i.view.optionsOpen})),$("ideas","onlyActive",k.onlyActive,["Y"],i=>i.set({options:{...i.view.options,onlyActive:!i.view.options.onlyActive}})),$("edit","undo",k.undo,["Ctrl+Z"],i=>i.undo()),$("edit","redo",k.redo,["Ctrl+Shift+Z","Ctrl+Y"],i=>i.redo()),...ho.map(([i,t])=>$("edit",i,k[i],t,e=>e.roll?.command(i))),$("edit","selectNone",k.selectNone,["Esc"],i=>{i.roll?.command("selectNone"),i.set({hint:null})},"plain"),$("edit","lock",k.lock,["K"],i=>i.lockSelection()),$("edit","select",k.select,["1"],i=>i.set({tool:"select"}),"plain"),$("edit","draw",k.draw,["2"],i=>i.set({tool:"draw"}),"plain"),$("edit","finer",k.finer,["<"],i=>ns(i,1)),$("edit","coarser",k.coarser,[">"],i=>ns(i,-1)),$("range","rangeNext",k.rangeNext,["."],i=>_e(i,1)),$("range","rangePrevious",k.rangePrevious,[","],i=>_e(i,-1)),$("range","rangeMore",k.rangeMore,["]"],i=>as(i,1)),$("range","rangeLess",k.rangeLess,["["],i=>as(i,-1)),$("range","rangeAll",k.rangeAll,["Shift+A"],i=>i.chooseBars([1,i.song?.bars.count??1])),$("range","rangeNone",k.rangeNone,["Shift+Backspace"],i=>i.chooseBars(null)),$("tracks","mute",k.mute,["M"],i=>i.toggleIn("muted",i.view.activeTrack)),$("tracks","solo",k.solo,["Shift+S"],i=>i.toggleIn("soloed",i.view.activeTrack)),$("tracks","hide",k.hide,["Shift+H"],i=>i.toggleIn("hidden",i.view.activeTrack)),$("tracks","trackNext",k.trackNext,["PageDown"],i=>i.stepTrack(1)),$("tracks","trackPrevious",k.trackPrevious,["PageUp"],i=>i.stepTrack(-1)),$("tracks","ghosts",k.ghosts,["Shift+G"],i=>i.set({ghosts:!i.view.ghosts})),$("takes","library",k.library,["Ctrl+O"],i=>i.set({dialog:"library"})),$("takes","newPiece",k.newPiece,["Alt+N"],i=>i.set({dialog:"new"})),$("takes","open",k.open,["Shift+O"],Ps),$("takes","compare",k.compare,["B"],i=>i.switchCompared()),$("takes","star",k.star,["Ctrl+S"],go),$("takes","midi",k.midi,["Ctrl+Shift+S"],i=>$e(i,"mid")),$("takes","wav",k.wav,[],i=>$e(i,"wav")),$("takes","png",k.png,[],i=>$e(i,"png")),$("takes","reveal",k.reveal,[],mo),$("view","takes",k.takes,["T"],i=>i.set({panel:"takes",tab:i.view.tab==="takes"?"roll":"takes"})),$("view","train",k.train,["Shift+T"],i=>i.set({panel:"train",tab:"train"})),$("view","table",k.table,["N"],i=>i.set({table:!i.view.table})),$("view","zoomIn",k.zoomIn,["Z"],i=>i.roll?.zoom(1.25,1)),$("view","zoomOut",k.zoomOut,["Shift+Z"],i=>i.roll?.zoom(.8,1)),$("view","taller",k.taller,["Alt++"],i=>i.roll?.zoom(1,1.2)),$("view","flatter",k.flatter,["Alt+-"],i=>i.roll?.zoom(1,1/1.2)),$("view","fit",k.fit,["X"],i=>i.roll?.zoomToFit()),$("view","scale",k.scale,["Shift+C"],i=>i.set({scale:!i.view.scale})),$("view","theme",k.theme,["Shift+D"],Ns),$("help","help",k.help,["?","F1"],i=>i.set({dialog:"help"})),$("help","palette",k.palette,["Ctrl+K"],i=>i.set({dialog:"palette"}))];function ei(i,t){return zt.find(({keys:e,context:s})=>e.includes(i)&&(s==="always"||s===t))}function B(i){return zt.find(t=>t.id===i)?.keys[0]??""}function po(i){return i==="Ctrl+C"&&String(document.getSelection()??"")!==""}function si(i,t){const e=i.song?.bars.place(Math.max(0,t));return c.transport.place(e?.bar??1,e?.beat??1)}function be(i,t){i.playing.seek(t),i.roll?.reveal(t)}function fo(i){i.playing.setMetronome(!i.playing.metronome),i.announcer.say(c.notices.metronome(i.playing.metronome))}function ns(i,t){const e=Math.max(0,Math.min(Gt.length-1,i.view.grid+t));i.set({grid:e}),i.announcer.say(c.notices.grid(Gt[e]?.[0]||c.roll.off))}function _e(i,t){const{range:e}=i.view,s=i.song?.bars;if(!s)return;const o=s.at(i.playing.tick);if(!e)return i.chooseBars([o,o]);const n=e[1]-e[0]+1,a=Math.max(1,e[0]+t*n);i.chooseBars([a,a+n-1]),i.roll?.reveal(s.start(a))}function as(i,t){const{range:e}=i.view;if(!e)return _e(i,1);i.chooseBars([e[0],Math.max(e[0],e[1]+t)])}function go(i){const t=i.piece?.head;t&&(Wt(i,t,{star:!t.star}),i.announcer.say(c.notices.starred))}function $e(i,t){const e=Os(i);e&&He(i,e,t)}function mo(i){const t=Os(i);t&&i.attempt(async()=>{await i.api.reveal(t),i.notices.say(c.notices.revealed)})}const ht=typeof navigator<"u"&&/Mac|iPhone|iPad/.test(navigator.userAgent),bo={" ":"Space",Escape:"Esc",ArrowUp:"Up",ArrowDown:"Down",ArrowLeft:"Left",ArrowRight:"Right"},$o={"–":"-","—":"-","±":"+"},ko={BracketLeft:["[","{"],BracketRight:["]","}"],Comma:[",","<"],Period:[".",">"]};function yo(i,t=ht){const e=vo(i,t),s=i.altKey&&!e,o=(i.ctrlKey||i.metaKey)&&!e;let n=bo[i.key]??(e?i.key:wo(i,s));const a=/^\p{L}$/u.test(n);a&&(n=n.toUpperCase());const r=i.shiftKey&&(a||n.length>1);return`${o?"Ctrl+":""}${s?"Alt+":""}${r?"Shift+":""}${n}`}function vo(i,t){return t?i.altKey&&/^[!-,./:-@[-`{-~]$/.test(i.key)&&i.key!=="+":i.getModifierState?.("AltGraph")??!1}function wo({key:i,code:t,shiftKey:e},s){if(i.length>1&&i!=="Dead")return i;const o=/^(?:Digit|Numpad)(\d)$/.exec(t)?.[1];if(o!==void 0&&!e)return o;const n=s?$o[i]:void 0;if(n!==void 0)return n;const a=/^\p{L}$/u.test(i)&&!/^\p{Script=Latin}$/u.test(i),r=s&&!/^[!-~]$/.test(i),l=/^Key([A-Z])$/.exec(t)?.[1];return(a||r)&&l!==void 0?l:(a?ko[t]?.[e?1:0]:void 0)??i}function Ht(i,t){return t?i.replace("Ctrl+","⌘").replace("Shift+","⇧").replace("Alt+","⌥"):i}function Q(i){return i.isComposing||i.keyCode===229}const J={ATTRIBUTE:1,CHILD:2,PROPERTY:3,BOOLEAN_ATTRIBUTE:4},le=i=>(...t)=>({_$litDirective$:i,values:t});let ce=class{constructor(t){}get _$AU(){return this._$AM._$AU}_$AT(t,e,s){this._$Ct=t,this._$AM=e,this._$Ci=s}_$AS(t,e){return this.update(t,e)}update(t,e){return this.render(...e)}};const{I:xo}=ao,rs=i=>i,Mo=i=>i.strings===void 0,ls=()=>document.createComment(""),bt=(i,t,e)=>{const s=i._$AA.parentNode,o=t===void 0?i._$AB:t._$AA;if(e===void 0){const n=s.insertBefore(ls(),o),a=s.insertBefore(ls(),o);e=new xo(n,a,i,i.options)}else{const n=e._$AB.nextSibling,a=e._$AM,r=a!==i;if(r){let l;e._$AQ?.(i),e._$AM=i,e._$AP!==void 0&&(l=i._$AU)!==a._$AU&&e._$AP(l)}if(n!==o||r){let l=e._$AA;for(;l!==n;){const h=rs(l).nextSibling;rs(s).insertBefore(l,o),l=h}}}return e},Z=(i,t,e=i)=>(i._$AI(t,e),i),So={},ii=(i,t=So)=>i._$AH=t,Ao=i=>i._$AH,ke=i=>{i._$AR(),i._$AA.remove()};const Ft=le(class extends ce{constructor(i){if(super(i),i.type!==J.PROPERTY&&i.type!==J.ATTRIBUTE&&i.type!==J.BOOLEAN_ATTRIBUTE)throw Error("The `live` directive is not allowed on child or event bindings");if(!Mo(i))throw Error("`live` bindings can only contain a single expression")}render(i){return i}update(i,[t]){if(t===O||t===b)return t;const e=i.element,s=i.name;if(i.type===J.PROPERTY){if(t===e[s])return O}else if(i.type===J.BOOLEAN_ATTRIBUTE){if(!!t===e.hasAttribute(s))return O}else if(i.type===J.ATTRIBUTE&&e.getAttribute(s)===t+"")return O;return ii(i),t}});let he=!1;window.addEventListener("pointerdown",()=>{he=!0},{capture:!0});window.addEventListener("keydown",()=>{he=!1},{capture:!0});const Eo=()=>he;function To(i){const{target:t}=i;t instanceof HTMLSelectElement&&he&&!t.form&&t.blur()}function _o(i){const{target:t}=i;!(i instanceof KeyboardEvent)||Q(i)||!(t instanceof HTMLInputElement)||t.form||i.key==="Enter"&&t.type!=="checkbox"&&!t.matches("[role=combobox]")&&t.blur()}class C extends lt{constructor(){super(...arguments),this.unsubscribe=null}static{this.properties={studio:{attribute:!1}}}connectedCallback(){super.connectedCallback(),this.subscribe()}disconnectedCallback(){super.disconnectedCallback(),this.unsubscribe?.(),this.unsubscribe=null}willUpdate(){this.subscribe()}createRenderRoot(){const t=super.createRenderRoot();return t.addEventListener("change",To),t.addEventListener("keydown",_o),t}subscribe(){this.unsubscribe||!this.studio||!this.isConnected||(this.unsubscribe=this.studio.onChange(()=>this.requestUpdate()))}}class Co extends ce{constructor(){super(...arguments),this.names=new Set}render(t){}update(t,[e]){const s=t.element.style;for(const o of this.names)o in e||s.removeProperty(o);for(const[o,n]of Object.entries(e))s.setProperty(o,n);this.names=new Set(Object.keys(e))}}const te=le(Co);class Ro extends ce{render(t){return t}update(t,[e]){const s=t.element;return s.matches(":focus")||s.value===e||(s.value=e),O}}const St=le(Ro);function z(i,t,e){return p`<option value=${i} .selected=${Ft(e)}>${t}</option>`}function Ue(i){i?.focus(),i?.select()}function jt(){let i=document.activeElement;for(;i?.shadowRoot?.activeElement;)i=i.shadowRoot.activeElement;return i instanceof HTMLElement?i:null}const Lo={play:"M5 3.5v9l7.5-4.5z",stop:"M4 4h8v8H4z",start:"M3 3h1.6v10H3zM13 3.5v9L5.6 8z",record:"M8 3.2a4.8 4.8 0 1 1 0 9.6 4.8 4.8 0 0 1 0-9.6z",loop:"M4.5 4H11a3 3 0 0 1 3 3v1h-1.6V7A1.4 1.4 0 0 0 11 5.6H4.5V8L1 4.8 4.5 1.6zM11.5 12H5a3 3 0 0 1-3-3V8h1.6v1A1.4 1.4 0 0 0 5 10.4h6.5V8l3.5 3.2-3.5 3.2z",metronome:"M6 2h4l3 12H3zM7.2 3.6 5 12.4h6L9.9 8.2 7.4 11l-1-.9 3-3.3-.8-3.2z",undo:"M6.5 3v2.6H9a4 4 0 1 1 0 8H5V12h4a2.4 2.4 0 1 0 0-4.8H6.5v2.6L2 6.4z",redo:"M9.5 3v2.6H7a4 4 0 1 0 0 8h4V12H7a2.4 2.4 0 1 1 0-4.8h2.5v2.6L14 6.4z",close:"M4.2 3.1 8 6.9l3.8-3.8 1.1 1.1L9.1 8l3.8 3.8-1.1 1.1L8 9.1l-3.8 3.8-1.1-1.1L6.9 8 3.1 4.2z",star:"m8 1.8 1.9 4 4.3.6-3.1 3 .8 4.4L8 11.7l-3.9 2.1.8-4.4-3.1-3 4.3-.6z",trash:"M6 2h4l.6 1H14v1.5H2V3h3.4zM3.2 5.5h9.6l-.8 9H4zM6 7v6h1.2V7zm2.8 0v6H10V7z",ear:"M8 1.5a4.7 4.7 0 0 1 4.7 4.7c0 2-1 2.9-1.9 3.8-.7.8-1 1.5-1.2 2.3A2.9 2.9 0 0 1 4 12h1.6a1.3 1.3 0 0 0 2.5.1c.3-1.3.8-2.1 1.6-3 .8-.9 1.4-1.5 1.4-2.9a3.1 3.1 0 0 0-6.2 0H3.3A4.7 4.7 0 0 1 8 1.5zm0 2.6a2.1 2.1 0 0 1 2 2.1c0 1.1-.8 1.7-1.6 2l-.5-1.3c.4-.2.6-.4.6-.7a.6.6 0 0 0-1.1 0H6a2.1 2.1 0 0 1 2-2.1z",pencil:"m11.3 1.8 2.9 2.9L5.6 13.3l-3.9 1 1-3.9zM10 5.3 4.1 11.2l-.3 1 1-.3L10.7 6z",eye:"M8 3.5c3.3 0 5.7 2.2 7 4.5-1.3 2.3-3.7 4.5-7 4.5S2.3 10.3 1 8c1.3-2.3 3.7-4.5 7-4.5zm0 1.7a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z",eyeOff:"m2.5 1.5 12 12-1 1-2.4-2.4a8 8 0 0 1-3.1.4C4.7 12.5 2.3 10.3 1 8a10 10 0 0 1 2.6-2.9L1.5 2.5zM8 3.5c3.3 0 5.7 2.2 7 4.5a10 10 0 0 1-1.5 2L6.6 3.7A8 8 0 0 1 8 3.5z",more:"M3 6.7a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6zm5 0a1.3 1.3 0 1 1 0 2.6 1.3 1.3 0 0 1 0-2.6z",library:"M2 2h3v12H2zm4 0h3v12H6zm4.3.6 2.9-.8 2.9 11.6-2.9.8z",theme:"M8 1.5a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zm0 1.6v9.8a4.9 4.9 0 0 0 0-9.8z",plus:"M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z",minus:"M3 7.2h10v1.6H3z",lock:"M5 7V5a3 3 0 1 1 6 0v2h1v7H4V7zm1.5 0h3V5a1.5 1.5 0 0 0-3 0z",table:"M2 3h12v10H2zm1.5 3v1.7h3.7V6zm5.2 0v1.7h3.8V6zM3.5 9.2v2.3h3.7V9.2zm5.2 0v2.3h3.8V9.2z",down:"M3.5 5.5 8 10l4.5-4.5 1 1L8 12 2.5 6.5z",check:"m6.3 12.3-4-4 1.2-1.2 2.8 2.8L12.5 3.7l1.2 1.2z",search:"M7 2a5 5 0 0 1 4 8l3.5 3.5-1.1 1.1L9.9 11A5 5 0 1 1 7 2zm0 1.6a3.4 3.4 0 1 0 0 6.8 3.4 3.4 0 0 0 0-6.8z",folder:"M1.5 3h5l1.5 2h6.5v8.5h-13z",train:"M2 13V3h1.5v8.5H14V13zm3-3.5 3-3.6 2 2L13.5 4l1 1-4.4 5-2-2L6.2 10.5z"};function M(i){return Ji`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${Lo[i]}></path></svg>`}const N=L`
   :host {
     box-sizing: border-box;
   }
@@ -170,7 +170,7 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
       width: 36px;
     }
   }
-`;function T(o){return o.target.value}const Fs=L`
+`;function _(i){return i.target.value}const oi=L`
   label {
     display: grid;
     gap: 2px;
@@ -184,7 +184,7 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
     grid-template-columns: 1fr 1fr;
     gap: 10px;
   }
-`;function H(o,t){customElements.get(o)||customElements.define(o,t)}const uo=45e3;class po extends C{constructor(){super(...arguments),this.links=new Map}static{this.styles=[P,L`
+`;function P(i,t){customElements.get(i)||customElements.define(i,t)}const zo=45e3;class Ho extends C{constructor(){super(...arguments),this.links=new Map}static{this.styles=[N,L`
       :host {
         display: block;
         background: var(--idea-soft);
@@ -284,13 +284,13 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
           <button class="chip" aria-pressed=${t.heard===0} @click=${()=>this.studio.hear(0)}>
             <kbd>0</kbd>${c.ideas.asWas}
           </button>
-          ${t.chips.map((i,n)=>this.chip(i,n+1))}
+          ${t.chips.map((o,n)=>this.chip(o,n+1))}
         </div>
         <div class="acts">
-          ${e&&e.take.state!=="failed"?p`<button class="primary" @click=${()=>{this.studio.take()}}>${A("check")}${s?c.ideas.takeWaiting:c.ideas.take}<kbd>${D("take")}</kbd></button>`:b}
-          ${t.growing.length>0?p`<button class="outlined" @click=${()=>{this.studio.attempt(()=>t.stopAll())}}>${t.growing.length>1?c.ideas.stopAll:c.ideas.stop}<kbd>${D("stopIdeas")}</kbd></button>`:b}
+          ${e&&e.take.state!=="failed"?p`<button class="primary" @click=${()=>{this.studio.take()}}>${M("check")}${s?c.ideas.takeWaiting:c.ideas.take}<kbd>${B("take")}</kbd></button>`:b}
+          ${t.growing.length>0?p`<button class="outlined" @click=${()=>{this.studio.attempt(()=>t.stopAll())}}>${t.growing.length>1?c.ideas.stopAll:c.ideas.stop}<kbd>${B("stopIdeas")}</kbd></button>`:b}
           <button class="outlined" @click=${()=>this.studio.again()}>
-            ${c.ideas.again}<kbd>${D("again")}</kbd>
+            ${c.ideas.again}<kbd>${B("again")}</kbd>
           </button>
           <button
             class="icon-only"
@@ -298,41 +298,41 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
             title=${`${c.ideas.back} (Esc)`}
             @click=${()=>t.close()}
           >
-            ${A("close")}
+            ${M("close")}
           </button>
         </div>
       </div>
       ${e?this.detail(e):b}
-    </section>`}chip(t,e){const{take:s}=t,i=s.state==="growing"?c.ideas.growing(t.bar):s.state==="failed"?c.ideas.failed:`${s.state==="stopped"?`${c.ideas.stopped}, `:""}${c.ideas.finished(ui(t.layer))}`,n=s.state==="finished"||s.state==="stopped";return p`<button
+    </section>`}chip(t,e){const{take:s}=t,o=s.state==="growing"?c.ideas.growing(t.bar):s.state==="failed"?c.ideas.failed:`${s.state==="stopped"?`${c.ideas.stopped}, `:""}${c.ideas.finished(Si(t.layer))}`,n=s.state==="finished"||s.state==="stopped";return p`<button
       class="chip ${s.state}"
       aria-pressed=${this.studio.ideas.heard===e}
       draggable=${n}
       title=${n?c.ideas.drag:""}
-      aria-label=${`${c.ideas.chip(e)}: ${i}`}
+      aria-label=${`${c.ideas.chip(e)}: ${o}`}
       @pointerenter=${()=>n&&void this.prepareLink(s.id)}
       @dragstart=${a=>this.drag(a,s.id)}
       @click=${()=>this.studio.hear(e)}
     >
-      <kbd>${e}</kbd><span class="state">${i}</span>
+      <kbd>${e}</kbd><span class="state">${o}</span>
     </button>`}detail(t){const{take:e,report:s}=t;if(e.state==="growing")return p`<div class="detail">
         <span>${e.title}</span>
         <button class="small outlined" @click=${()=>{this.studio.attempt(()=>this.studio.ideas.stop(t))}}>
           ${c.ideas.stop}
         </button>
-      </div>`;if(e.state==="failed")return p`<div class="detail"><span class="error">${e.error??c.ideas.failed}</span></div>`;const i=e.outsideChanged;return p`<div class="detail">
-      <span class=${i===0?"good":i===null?"muted":"bad"}
-        >${i===null?c.ideas.outsideUnknown:c.ideas.outside(i)}</span
+      </div>`;if(e.state==="failed")return p`<div class="detail"><span class="error">${e.error??c.ideas.failed}</span></div>`;const o=e.outsideChanged;return p`<div class="detail">
+      <span class=${o===0?"good":o===null?"muted":"bad"}
+        >${o===null?c.ideas.outsideUnknown:c.ideas.outside(o)}</span
       >
       ${this.originality(s)}
       ${s?.ranking?p`<span><strong>${c.ideas.rank(s.ranking.place,s.ranking.of)}</strong>${s.ranking.reasons.length>0?p`: ${s.ranking.reasons.join("; ")}`:b}</span>`:b}
       ${e.seed===null?b:p`<span class="muted">${c.ideas.seed(e.seed)}</span>`}
-      <button class="small" @click=${()=>{ve(this.studio,e.id,"mid")}}>${c.commands.midi}</button>
+      <button class="small" @click=${()=>{He(this.studio,e.id,"mid")}}>${c.commands.midi}</button>
     </div>`}originality(t){if(!t)return this.studio.ideas.current?.take.state==="finished"?p`<span class="muted">${c.ideas.reportPending}</span>`:b;const e=t.originality;return e?p`<span class="row"
       ><span title=${e.source??""}
-        >${fo(e.verdict)}${e.source?p`<span class="muted"> (${e.source})</span>`:b}</span
+        >${Po(e.verdict)}${e.source?p`<span class="muted"> (${e.source})</span>`:b}</span
       >
-      ${e.from===null||e.to===null?b:p`<button class="small outlined" @click=${()=>this.studio.hearPassage()}>${A("ear")}${c.ideas.hearPassage}<kbd>${D("passage")}</kbd></button>`}</span
-    >`:b}async prepareLink(t){if(!((this.links.get(t)?.until??0)>Date.now()))try{const{url:e}=await this.studio.api.link(t);this.links.set(t,{url:e,until:Date.now()+uo})}catch{}}drag(t,e){const s=this.links.get(e);if(!s||!t.dataTransfer)return t.preventDefault();const i=new URL(s.url,location.href).href;t.dataTransfer.effectAllowed="copy",t.dataTransfer.setData("DownloadURL",`audio/midi:${pi(this.studio.piece?.title??"idea","mid")}:${i}`),t.dataTransfer.setData("text/uri-list",i)}}function fo(o){return o.charAt(0).toUpperCase()+o.slice(1)}H("toccata-chips",po);class qs extends C{firstUpdated(){this.renderRoot.querySelector("[autofocus]")?.focus()}}class go extends qs{static{this.properties={...C.properties,renaming:{state:!0}}}static{this.styles=[P,L`
+      ${e.from===null||e.to===null?b:p`<button class="small outlined" @click=${()=>this.studio.hearPassage()}>${M("ear")}${c.ideas.hearPassage}<kbd>${B("passage")}</kbd></button>`}</span
+    >`:b}async prepareLink(t){if(!((this.links.get(t)?.until??0)>Date.now()))try{const{url:e}=await this.studio.api.link(t);this.links.set(t,{url:e,until:Date.now()+zo})}catch{}}drag(t,e){const s=this.links.get(e);if(!s||!t.dataTransfer)return t.preventDefault();const o=new URL(s.url,location.href).href;t.dataTransfer.effectAllowed="copy",t.dataTransfer.setData("DownloadURL",`audio/midi:${Ai(this.studio.piece?.title??"idea","mid")}:${o}`),t.dataTransfer.setData("text/uri-list",o)}}function Po(i){return i.charAt(0).toUpperCase()+i.slice(1)}P("toccata-chips",Ho);class ni extends C{firstUpdated(){this.renderRoot.querySelector("[autofocus]")?.focus()}}class No extends ni{static{this.properties={...C.properties,renaming:{state:!0}}}static{this.styles=[N,L`
       .wrap {
         flex-wrap: wrap;
       }
@@ -363,11 +363,11 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
         display: block;
         font-weight: 600;
       }
-    `]}constructor(){super(),this.renaming=null}render(){const{studio:t}=this,e=(t.server?.pieces??[]).filter(({deleted:s})=>!s).sort((s,i)=>i.changed-s.changed);return p`<div class="row wrap">
+    `]}constructor(){super(),this.renaming=null}firstUpdated(){super.firstUpdated(),this.studio.refresh().catch(()=>{})}render(){const{studio:t}=this,e=(t.server?.pieces??[]).filter(({deleted:s})=>!s).sort((s,o)=>o.changed-s.changed);return p`<div class="row wrap">
         <button class="primary" autofocus @click=${()=>t.set({dialog:"new"})}>
-          ${A("plus")}${c.library.new}
+          ${M("plus")}${c.library.new}
         </button>
-        <button class="outlined" @click=${()=>{ws(t)}}>${c.library.open}</button>
+        <button class="outlined" @click=${()=>{Ps(t)}}>${c.library.open}</button>
         <span class="muted small">${c.library.drop}</span>
       </div>
       ${this.writing()}
@@ -377,25 +377,25 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
       </ul>
       <p class="muted small">${c.library.folder(t.server?.library??"")}</p>`}writing(){const{studio:t}=this,{model:e}=t;return e?.verbs.includes("generate")?p`<form
       class="row wrap"
-      @submit=${s=>{s.preventDefault(),fi(t,String(new FormData(s.target).get("style")??""))}}
+      @submit=${s=>{s.preventDefault(),Ei(t,String(new FormData(s.target).get("style")??""))}}
     >
       <span class="muted small">${c.library.writeHint}</span>
       ${e.styles.length===0?b:p`<select name="style" aria-label=${c.library.style}>
               <option value="">${c.library.anyStyle}</option>
               ${e.styles.map(s=>p`<option>${s}</option>`)}
             </select>`}
-      <button class="outlined" type="submit">${A("pencil")}${c.library.write}</button>
+      <button class="outlined" type="submit">${M("pencil")}${c.library.write}</button>
     </form>`:b}piece(t){const{studio:e}=this,s=e.piece?.id===t.id;return p`<li>
       ${this.renaming===t.id?p`<input
               class="open"
-              autofocus
               aria-label=${c.library.rename}
               .value=${t.title}
-              @change=${i=>{As(e,t.id,T(i))}}
+              @change=${o=>{Is(e,t.id,_(o))}}
               @blur=${()=>{this.renaming=null}}
-              @keydown=${i=>{i.key==="Enter"&&i.target.blur()}}
+              @keydown=${o=>this.renameKey(o,t)}
             />`:p`<button
               class="open"
+              data-piece=${t.id}
               @click=${()=>{e.attempt(async()=>{await e.openPiece(t.id),e.set({dialog:null})})}}
             >
               <span class="title cut">${t.title}</span
@@ -410,23 +410,23 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
         title=${c.library.rename}
         @click=${()=>this.rename(t.id)}
       >
-        ${A("pencil")}
+        ${M("pencil")}
       </button>
       <button
         class="small icon-only"
         aria-label=${`${c.library.delete} ${t.title}`}
         title=${c.library.delete}
-        @click=${()=>{gi(e,t)}}
+        @click=${()=>{Ti(e,t)}}
       >
-        ${A("trash")}
+        ${M("trash")}
       </button>
-    </li>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector("input.open")?.select())}}class mo extends qs{static{this.styles=[P,Fs,L`
+    </li>`}renameKey(t,e){const s=t.target;Q(t)||t.key!=="Enter"&&t.key!=="Escape"||(t.preventDefault(),t.key==="Escape"&&(s.value=e.title),s.blur(),this.updateComplete.then(()=>this.renderRoot.querySelector(`[data-piece="${CSS.escape(e.id)}"]`)?.focus()))}rename(t){this.renaming=t,this.updateComplete.then(()=>Ue(this.renderRoot.querySelector("input.open")))}}class Oo extends ni{static{this.styles=[N,oi,L`
       form {
         display: grid;
         gap: 10px;
       }
     `]}render(){return p`<form
-      @submit=${t=>{t.preventDefault();const e=new FormData(t.target),[s,i]=String(e.get("meter")).split("/").map(Number);mi(this.studio,String(e.get("title")??""),Number(e.get("tempo")),[s??4,i??4])}}
+      @submit=${t=>{t.preventDefault();const e=new FormData(t.target),[s,o]=String(e.get("meter")).split("/").map(Number);_i(this.studio,String(e.get("title")??""),Number(e.get("tempo")),[s??4,o??4])}}
     >
       <label
         ><span>${c.library.title}</span><input name="title" autofocus maxlength="200" placeholder=${c.library.untitled}
@@ -443,7 +443,76 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
         >
       </div>
       <div><button class="primary" type="submit">${c.library.create}</button></div>
-    </form>`}}H("toccata-library",go);H("toccata-new-piece",mo);class bo extends C{constructor(){super(),this.returnTo=null,this.close=()=>{this.studio.set({dialog:null})},this.words="",this.at=0,this.busy=!1}static{this.properties={...C.properties,words:{state:!0},at:{state:!0},busy:{state:!0}}}static{this.styles=[P,L`
+    </form>`}}P("toccata-library",No);P("toccata-new-piece",Oo);const cs=(i,t,e)=>{const s=new Map;for(let o=t;o<=e;o++)s.set(i[o],o);return s},de=le(class extends ce{constructor(i){if(super(i),i.type!==J.CHILD)throw Error("repeat() can only be used in text expressions")}dt(i,t,e){let s;e===void 0?e=t:t!==void 0&&(s=t);const o=[],n=[];let a=0;for(const r of i)o[a]=s?s(r,a):a,n[a]=e(r,a),a++;return{values:n,keys:o}}render(i,t,e){return this.dt(i,t,e).values}update(i,[t,e,s]){const o=Ao(i),{values:n,keys:a}=this.dt(t,e,s);if(!Array.isArray(o))return this.ut=a,n;const r=this.ut??=[],l=[];let h,d,u=0,g=o.length-1,f=0,m=n.length-1;for(;u<=g&&f<=m;)if(o[u]===null)u++;else if(o[g]===null)g--;else if(r[u]===a[f])l[f]=Z(o[u],n[f]),u++,f++;else if(r[g]===a[m])l[m]=Z(o[g],n[m]),g--,m--;else if(r[u]===a[m])l[m]=Z(o[u],n[m]),bt(i,l[m+1],o[u]),u++,m--;else if(r[g]===a[f])l[f]=Z(o[g],n[f]),bt(i,o[u],o[g]),g--,f++;else if(h===void 0&&(h=cs(a,f,m),d=cs(r,u,g)),h.has(r[u]))if(h.has(r[g])){const y=d.get(a[f]),w=y!==void 0?o[y]:null;if(w===null){const S=bt(i,o[u]);Z(S,n[f]),l[f]=S}else l[f]=Z(w,n[f]),bt(i,o[u],w),o[y]=null;f++}else ke(o[g]),g--;else ke(o[u]),u++;for(;f<=m;){const y=bt(i,l[m+1]);Z(y,n[f]),l[f++]=y}for(;u<=g;){const y=o[u++];y!==null&&ke(y)}return this.ut=a,ii(i,l),O}}),ye=new Set;class Io extends C{static{this.properties={...C.properties,behind:{attribute:!1}}}static{this.styles=[N,L`
+      section {
+        display: grid;
+        gap: 8px;
+      }
+      :host {
+        position: fixed;
+        right: 12px;
+        bottom: 12px;
+        z-index: 20;
+        display: grid;
+        gap: 8px;
+        width: 272px;
+        pointer-events: none;
+      }
+      .message {
+        pointer-events: auto;
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: flex-end;
+        gap: 4px 8px;
+        padding: 8px 8px 8px 12px;
+        border-radius: var(--radius);
+        background: var(--raised);
+        border: 1px solid var(--line);
+        box-shadow: var(--shadow);
+      }
+      .message p {
+        flex: 1 1 160px;
+        overflow-wrap: anywhere;
+      }
+      .error {
+        border-left: 4px solid var(--bad);
+      }
+      .gone {
+        border-left: 4px solid var(--bad);
+      }
+      @media (max-width: 1100px) {
+        :host {
+          width: 226px;
+        }
+      }
+      @media (max-width: 760px) {
+        :host {
+          bottom: 60px;
+          width: calc(100vw - 24px);
+        }
+      }
+    `]}constructor(){super(),this.behind=!1}connectedCallback(){super.connectedCallback(),ye.add(this),this.studio.announcer.show=t=>{for(const e of ye)e.say(t)}}disconnectedCallback(){super.disconnectedCallback(),ye.delete(this)}say(t){const e=this.renderRoot.querySelector(".live");e&&(e.textContent=t)}render(){return p`<div class="live unseen" role="status" aria-live="polite"></div>
+      ${this.behind?b:this.list()}`}list(){const{studio:t}=this;return p`<section aria-label=${c.notices.label}>
+      ${t.connected?b:p`<div class="message gone" role="alert"><p>${t.shutOut?c.notices.shutOut:c.notices.goneLine}</p></div>`}
+      ${de(t.notices.list,({id:e})=>e,e=>this.message(e))}
+    </section>`}message(t){const{notices:e}=this.studio,{action:s}=t;return p`<div class="message ${t.kind}" role=${t.kind==="error"?"alert":"status"}>
+      <p>${t.text}</p>
+      ${s?p`<button
+              class="small outlined"
+              @click=${()=>{e.dismiss(t),s.run()}}
+            >
+              ${s.label}
+            </button>`:b}
+      <button
+        class="small icon-only"
+        aria-label=${c.notices.dismiss}
+        title=${c.notices.dismiss}
+        @click=${()=>e.dismiss(t)}
+      >
+        ${M("close")}
+      </button>
+    </div>`}}P("toccata-messages",Io);class Do extends C{constructor(){super(),this.returnTo=null,this.close=()=>{this.studio.set({dialog:null})},this.words="",this.at=0,this.loading=null}static{this.properties={...C.properties,words:{state:!0},at:{state:!0},loading:{state:!0}}}static{this.styles=[N,L`
       dialog {
         border: 0;
         padding: 0;
@@ -542,9 +611,9 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
           columns: 1;
         }
       }
-    `]}updated(){const t=this.renderRoot.querySelector("dialog");t||(this.returnTo instanceof HTMLElement&&this.returnTo.focus(),this.returnTo=null),!(!t||t.open)&&(this.words="",this.at=0,this.returnTo??=document.activeElement,t.showModal(),t.querySelector("[autofocus]")?.focus())}render(){switch(this.studio.view.dialog){case"help":return this.frame(c.help.title,this.help());case"palette":return this.palette();case"library":return this.frame(c.library.label,p`<toccata-library .studio=${this.studio}></toccata-library>`);case"new":return this.frame(c.library.new,p`<toccata-new-piece .studio=${this.studio}></toccata-new-piece>`);case"soundfont":return this.frame(c.transport.sound,this.sound());default:return b}}frame(t,e){return p`<dialog
+    `]}willUpdate(){super.willUpdate(),this.studio.view.dialog===null&&this.renderRoot.querySelector("dialog")?.close()}updated(){const t=this.renderRoot.querySelector("dialog");t||(this.returnTo?.focus(),this.returnTo=null),!(!t||t.open)&&(this.words="",this.at=0,this.returnTo??=jt(),t.showModal(),t.querySelector("[autofocus]")?.focus())}closed(t){t.currentTarget instanceof Element&&t.currentTarget.isConnected&&this.close()}render(){switch(this.studio.view.dialog){case"help":return this.frame(c.help.title,this.help());case"palette":return this.palette();case"library":return this.frame(c.library.label,p`<toccata-library .studio=${this.studio}></toccata-library>`);case"new":return this.frame(c.library.new,p`<toccata-new-piece .studio=${this.studio}></toccata-new-piece>`);case"soundfont":return this.frame(c.transport.sound,this.sound());default:return b}}frame(t,e){return p`<dialog
       aria-label=${t}
-      @close=${this.close}
+      @close=${this.closed}
       @click=${this.outside}
       @keydown=${s=>s.stopPropagation()}
     >
@@ -552,27 +621,28 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
         <h2>${t}</h2>
         <span class="spread"></span>
         <button class="icon-only" aria-label=${c.help.close} title=${c.help.close} @click=${this.close}>
-          ${A("close")}
+          ${M("close")}
         </button>
       </div>
       <div class="body" tabindex="-1">${e}</div>
-    </dialog>`}outside(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:Et.filter(i=>i.group===e&&i.keys.length>0&&!/^hear[2-9]$/.test(i.id))}));return p`<h3>${c.help.three}</h3>
+      <toccata-messages .studio=${this.studio}></toccata-messages>
+    </dialog>`}outside(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:zt.filter(o=>o.group===e&&o.keys.length>0&&!/^hear[2-9]$/.test(o.id))}));return p`<h3>${c.help.three}</h3>
       <ol class="tips" tabindex="0">
         ${c.help.tips.map(e=>p`<li>${e}</li>`)}
       </ol>
       <div class="groups">
         ${t.map(({title:e,commands:s})=>p`<section>
               <h3>${e}</h3>
-              ${s.map(i=>p`<div><span>${i.id==="hear1"?c.help.hearAny:i.name}</span>${i.id==="hear1"?p`<span class="keys"><kbd>1–9</kbd></span>`:Qe(i)}</div>`)}
+              ${s.map(o=>p`<div><span>${o.id==="hear1"?c.help.hearAny:o.name}</span>${o.id==="hear1"?p`<span class="keys"><kbd>1–9</kbd></span>`:hs(o)}</div>`)}
             </section>`)}
-      </div>`}found(){const t=this.words.toLowerCase().split(/\s+/).filter(Boolean);return Et.filter(({name:e,group:s})=>t.every(i=>`${e} ${c.groups[s]}`.toLowerCase().includes(i)))}palette(){const t=this.found();return p`<dialog
+      </div>`}found(){const t=this.words.toLowerCase().split(/\s+/).filter(Boolean);return zt.filter(({name:e,group:s})=>t.every(o=>`${e} ${c.groups[s]}`.toLowerCase().includes(o)))}palette(){const t=this.found();return p`<dialog
       aria-label=${c.commands.palette}
-      @close=${this.close}
+      @close=${this.closed}
       @click=${this.outside}
       @keydown=${this.paletteKey}
     >
       <div class="search">
-        ${A("search")}<input
+        ${M("search")}<input
           autofocus
           role="combobox"
           aria-expanded="true"
@@ -581,7 +651,7 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
           placeholder=${c.help.filter}
           aria-activedescendant=${t[this.at]?`found-${this.at}`:b}
           .value=${this.words}
-          @input=${e=>{this.words=T(e),this.at=0}}
+          @input=${e=>{this.words=_(e),this.at=0}}
         />
       </div>
       <ul class="list" id="found" role="listbox" aria-label=${c.commands.palette}>
@@ -592,99 +662,208 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
               @click=${()=>this.run(e)}
             >
               <span class="spread">${e.name}</span
-              ><span class="muted small">${c.groups[e.group]}</span>${Qe(e)}
+              ><span class="muted small">${c.groups[e.group]}</span>${hs(e)}
             </li>`)}
         ${t.length===0?p`<li class="muted">${c.help.nothing}</li>`:b}
       </ul>
-    </dialog>`}paletteKey(t){t.stopPropagation();const e=this.found(),s={ArrowDown:1,ArrowUp:-1}[t.key],i=e[this.at];if(s!==void 0)this.at=Math.max(0,Math.min(e.length-1,this.at+s)),this.updateComplete.then(()=>this.renderRoot.querySelector("[aria-selected='true']")?.scrollIntoView({block:"nearest"}));else if(t.key==="Enter"&&i)this.run(i);else return;t.preventDefault()}run(t){this.close(),t.run(this.studio)}sound(){const{studio:t}=this,e=t.server?.soundfont??null,s=i=>{this.busy=!0,i.finally(()=>{this.busy=!1,this.close()})};return p`<p class="muted">${c.transport.soundNote}</p>
+      <toccata-messages .studio=${this.studio}></toccata-messages>
+    </dialog>`}paletteKey(t){if(t.stopPropagation(),Q(t))return;const e=this.found(),s={ArrowDown:1,ArrowUp:-1}[t.key],o=e[this.at];if(s!==void 0)this.at=Math.max(0,Math.min(e.length-1,this.at+s)),this.updateComplete.then(()=>this.renderRoot.querySelector("[aria-selected='true']")?.scrollIntoView({block:"nearest"}));else if(t.key==="Enter"&&o)this.run(o);else return;t.preventDefault()}run(t){this.close(),t.run(this.studio)}sound(){const{studio:t}=this,e=t.server?.soundfont??null,s=o=>{this.loading=o,o.finally(()=>{this.loading===o&&(this.loading=null,t.view.dialog==="soundfont"&&this.close())})};return p`<p class="muted">${c.transport.soundNote}</p>
       <br />
       <div class="row">
-        ${e?p`<button class="primary" autofocus ?disabled=${this.busy} @click=${()=>s(bi(t))}>${this.busy?c.transport.loading:c.transport.useLibrary(e.name)}</button>`:b}
+        ${e?p`<button class="primary" autofocus @click=${()=>s(Ci(t))}>${c.transport.useLibrary(e.name)}</button>`:b}
         <button
           class="outlined"
-          ?disabled=${this.busy}
-          @click=${()=>{Ss(".sf2,.sf3",!1,!1).then(([i])=>i&&s($i(t,i.name,()=>i.arrayBuffer())))}}
+          @click=${()=>{Ds(".sf2,.sf3",!1,!1).then(([o])=>o&&s(Ri(t,o.name,()=>o.arrayBuffer())))}}
         >
           ${c.transport.fromFile}
         </button>
         <button
           class="outlined"
-          @click=${()=>{ki(t),this.close()}}
+          @click=${()=>{this.loading=null,Li(t),this.close()}}
         >
           ${c.transport.builtIn}
         </button>
-      </div>`}}function Qe(o){return p`<span class="keys"
-    >${o.keys.slice(0,2).map(t=>p`<kbd>${_t(t,Tt)}</kbd>`)}</span
-  >`}H("toccata-dialogs",bo);const{I:$o}=Qi,Ye=o=>o,Xe=()=>document.createComment(""),ut=(o,t,e)=>{const s=o._$AA.parentNode,i=t===void 0?o._$AB:t._$AA;if(e===void 0){const n=s.insertBefore(Xe(),i),a=s.insertBefore(Xe(),i);e=new $o(n,a,o,o.options)}else{const n=e._$AB.nextSibling,a=e._$AM,r=a!==o;if(r){let l;e._$AQ?.(o),e._$AM=o,e._$AP!==void 0&&(l=o._$AU)!==a._$AU&&e._$AP(l)}if(n!==i||r){let l=e._$AA;for(;l!==n;){const h=Ye(l).nextSibling;Ye(s).insertBefore(l,i),l=h}}}return e},Q=(o,t,e=o)=>(o._$AI(t,e),o),ko={},yo=(o,t=ko)=>o._$AH=t,vo=o=>o._$AH,ce=o=>{o._$AR(),o._$AA.remove()};const Ze=(o,t,e)=>{const s=new Map;for(let i=t;i<=e;i++)s.set(o[i],i);return s},ee=Ks(class extends Ws{constructor(o){if(super(o),o.type!==ao.CHILD)throw Error("repeat() can only be used in text expressions")}dt(o,t,e){let s;e===void 0?e=t:t!==void 0&&(s=t);const i=[],n=[];let a=0;for(const r of o)i[a]=s?s(r,a):a,n[a]=e(r,a),a++;return{values:n,keys:i}}render(o,t,e){return this.dt(o,t,e).values}update(o,[t,e,s]){const i=vo(o),{values:n,keys:a}=this.dt(t,e,s);if(!Array.isArray(i))return this.ut=a,n;const r=this.ut??=[],l=[];let h,d,u=0,g=i.length-1,f=0,m=n.length-1;for(;u<=g&&f<=m;)if(i[u]===null)u++;else if(i[g]===null)g--;else if(r[u]===a[f])l[f]=Q(i[u],n[f]),u++,f++;else if(r[g]===a[m])l[m]=Q(i[g],n[m]),g--,m--;else if(r[u]===a[m])l[m]=Q(i[u],n[m]),ut(o,l[m+1],i[u]),u++,m--;else if(r[g]===a[f])l[f]=Q(i[g],n[f]),ut(o,i[u],i[g]),g--,f++;else if(h===void 0&&(h=Ze(a,f,m),d=Ze(r,u,g)),h.has(r[u]))if(h.has(r[g])){const y=d.get(a[f]),w=y!==void 0?i[y]:null;if(w===null){const M=ut(o,i[u]);Q(M,n[f]),l[f]=M}else l[f]=Q(w,n[f]),ut(o,i[u],w),i[y]=null;f++}else ce(i[g]),g--;else ce(i[u]),u++;for(;f<=m;){const y=ut(o,l[m+1]);Q(y,n[f]),l[f++]=y}for(;u<=g;){const y=i[u++];y!==null&&ce(y)}return this.ut=a,yo(o,l),J}});class wo extends C{static{this.styles=[P,L`
-      section {
-        display: grid;
-        gap: 8px;
-      }
+        ${this.loading?p`<span class="muted" role="status">${c.transport.loading}</span>`:b}
+      </div>`}}function hs(i){return p`<span class="keys"
+    >${i.keys.slice(0,2).map(t=>p`<kbd>${Ht(t,ht)}</kbd>`)}</span
+  >`}P("toccata-dialogs",Do);const Uo=["style","key","tempo","chords","programs","density","register","polyphony","temperature","end","n","bars","keep","strength","voices","seed"];function ds(i){return Uo.filter(t=>String(i[t])!==String(Yt[t])).map(t=>({name:t,text:Bo(t,i),without:{[t]:Yt[t]}}))}function Bo(i,t){const e=t[i];return i==="programs"?t.programs.map(s=>_t(s)).join(", "):i==="keep"?c.settings.keep(c.options.keeps[t.keep]):i==="strength"?c.settings.strength(Math.round(t.strength*100)):i==="end"?c.settings.end:`${c.settings[i]} ${Array.isArray(e)?e.join(", "):String(e)}`.trim()}class Ko extends C{constructor(){super(),this.picking=!1,this.returnTo=null,this.other=""}static{this.properties={...C.properties,other:{state:!0}}}static{this.styles=[N,L`
       :host {
-        position: fixed;
-        right: 12px;
-        bottom: 12px;
-        z-index: 20;
-        display: grid;
-        gap: 8px;
-        width: 272px;
-        pointer-events: none;
+        display: block;
+        background: var(--surface);
+        border-bottom: 1px solid var(--line);
       }
-      .message {
-        pointer-events: auto;
+      .strip {
         display: flex;
-        flex-wrap: wrap;
         align-items: center;
-        justify-content: flex-end;
-        gap: 4px 8px;
-        padding: 8px 8px 8px 12px;
-        border-radius: var(--radius);
-        background: var(--raised);
-        border: 1px solid var(--line);
-        box-shadow: var(--shadow);
+        gap: 6px;
+        padding: 6px 10px;
+        min-height: 46px;
+        overflow-x: auto;
+        scrollbar-width: none;
       }
-      .message p {
-        flex: 1 1 160px;
-        overflow-wrap: anywhere;
+      .range {
+        display: flex;
+        align-items: center;
+        min-width: 216px;
+        font-weight: 600;
+        flex: none;
       }
-      .error {
-        border-left: 4px solid var(--bad);
+      .range.none {
+        color: var(--ink-2);
+        font-weight: 400;
       }
-      .gone {
-        border-left: 4px solid var(--bad);
+      .verbs {
+        display: flex;
+        gap: 6px;
       }
-      @media (max-width: 1100px) {
-        :host {
-          width: 226px;
-        }
+      .verbs button {
+        flex: none;
+      }
+      .verbs button:not(.unable) kbd {
+        color: var(--accent);
+        border-color: var(--accent-soft);
+        background: var(--accent-soft);
+      }
+      .acting {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        padding: 0 10px 6px;
+        overflow-x: auto;
+        scrollbar-width: none;
+        white-space: nowrap;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
+      .acting > * {
+        flex: none;
+      }
+      .dot {
+        display: none;
+        width: 8px;
+        height: 8px;
+        border-radius: 50%;
+        background: var(--accent);
+      }
+      .hint {
+        color: var(--bad);
+        padding: 0 10px 8px;
+      }
+      .picker {
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        padding: 0 10px 8px;
+        flex-wrap: wrap;
+      }
+      select.scope {
+        max-width: 150px;
       }
       @media (max-width: 760px) {
-        :host {
-          bottom: 60px;
-          width: calc(100vw - 24px);
+        .range {
+          min-width: 0;
+        }
+        .range .how {
+          display: none;
+        }
+        .verbs button {
+          padding: 0 8px;
+        }
+        .where,
+        .acting {
+          display: none;
+        }
+        .dot {
+          display: inline-block;
+        }
+        .strip > .mark {
+          position: sticky;
+          right: 0;
+          flex: none;
+        }
+        .strip > .mark:not([aria-expanded="true"]) {
+          background: var(--surface);
         }
       }
-    `]}connectedCallback(){super.connectedCallback(),this.studio.announcer.show=t=>{const e=this.renderRoot.querySelector(".live");e&&(e.textContent=t)}}render(){const{studio:t}=this;return p`<div class="live unseen" role="status" aria-live="polite"></div>
-      <section aria-label=${c.notices.label}>
-        ${t.connected?b:p`<div class="message gone" role="alert"><p>${c.notices.goneLine}</p></div>`}
-        ${ee(t.notices.list,({id:e})=>e,e=>this.message(e))}
-      </section>`}message(t){const{notices:e}=this.studio,{action:s}=t;return p`<div class="message ${t.kind}" role=${t.kind==="error"?"alert":"status"}>
-      <p>${t.text}</p>
-      ${s?p`<button
-              class="small outlined"
-              @click=${()=>{e.dismiss(t),s.run()}}
-            >
-              ${s.label}
-            </button>`:b}
+      @media (pointer: coarse) {
+        .verbs kbd,
+        .picker kbd {
+          display: none;
+        }
+      }
+    `]}updated(){const t=this.studio.view.picker!==null;if(t!==this.picking){if(this.picking=t,this.other="",!t){(jt()===null||jt()===document.body)&&this.returnTo?.focus(),this.returnTo=null;return}this.studio.announcer.say(c.strip.pick(Se(this.studio.model?.programs??[]).map(({label:e})=>e))),!Eo()&&(this.returnTo=jt(),this.renderRoot.querySelector(".picker button")?.focus())}}render(){const{studio:t}=this,{view:e,song:s}=t,o=e.activeTrack===null?void 0:s?.track(e.activeTrack),n=ds(e.options).length;return p`<section aria-label=${c.strip.label}>
+      <div class="strip">
+        ${this.range()}
+        <div class="verbs">${Hs.map(a=>this.verb(a))}</div>
+        <label class="row where"
+          ><span class="muted">${c.strip.where}</span>
+          <select
+            class="scope"
+            @change=${a=>t.set({options:{...e.options,onlyActive:_(a)==="active"}})}
+          >
+            ${z("all",c.strip.all,!e.options.onlyActive)}
+            ${o?z("active",et(o),e.options.onlyActive):b}
+          </select></label
+        >
+        <span class="spread"></span>
+        <button
+          class="mark"
+          aria-expanded=${e.optionsOpen}
+          @click=${()=>t.set({optionsOpen:!e.optionsOpen})}
+        >
+          ${c.strip.controls}${n>0?p`<span class="dot" role="img" aria-label=${c.settings.set(n)}></span>`:b}<kbd>${B("options")}</kbd>
+        </button>
+      </div>
+      ${this.acting()} ${e.hint===null?b:p`<p class="hint" role="status">${e.hint}</p>`}
+      ${e.picker?this.picker():b}
+    </section>`}acting(){const{studio:t}=this,{options:e,range:s,activeTrack:o}=t.view,n=ds(e),a=this.locked();if(n.length===0&&a===0)return b;const r=e.onlyActive&&o!==null?t.song?.track(o):void 0,l=h=>t.set({options:{...e,...h}});return p`<div class="acting" role="group" aria-label=${c.settings.label}>
+      ${s?this.removable(c.range.bars(...s).toLowerCase(),()=>t.chooseBars(null)):p`<span>${c.settings.all}</span>`}
+      ${r?this.removable(c.settings.active(et(r)),()=>l({onlyActive:!1})):p`<span>${c.settings.tracks}</span>`}
+      ${a>0?p`<span>${c.settings.locked(a)}</span>`:b}
+      ${n.map(({text:h,without:d})=>this.removable(h,()=>l(d)))}
+    </div>`}removable(t,e){return p`<button class="small outlined" aria-label=${c.options.remove(t)} title=${c.options.remove(t)} @click=${e}>
+      ${t}${M("close")}
+    </button>`}locked(){const{piece:t,view:e,song:s}=this.studio;if(!t||!s)return 0;const[o,n]=e.range?[s.bars.start(e.range[0]),s.bars.start(e.range[1]+1)]:[0,1/0],a=e.options.onlyActive?e.activeTrack:null;return t.locks.refs.filter(({track:r,tick:l,pitch:h})=>l>=o&&l<n&&(a===null||r===a)&&(s.track(r)?.notes.find(l,h)??-1)>=0).length}range(){const{range:t}=this.studio.view;return t?p`<span class="range"
+      >${c.range.bars(t[0],t[1])}
       <button
         class="small icon-only"
-        aria-label=${c.notices.dismiss}
-        title=${c.notices.dismiss}
-        @click=${()=>e.dismiss(t)}
+        aria-label=${c.range.clear}
+        title=${c.range.clear}
+        @click=${()=>this.studio.chooseBars(null)}
       >
-        ${A("close")}
+        ${M("close")}
+      </button></span
+    >`:p`<span class="range none"
+        ><span>${c.range.none}<span class="how">: ${c.range.how}</span></span></span
+      >`}verb(t){const{studio:e}=this,s=zi(t,e.situation),o=t==="continue"&&e.song&&Us(e.song),{name:n,hint:a}=c.verbs[o?"generate":t];return p`<button
+      class="outlined ${s===null?"":"unable"}"
+      title=${s??a}
+      aria-expanded=${t==="accompany"?e.view.picker===t:b}
+      @click=${()=>e.press(t)}
+    >
+      ${n}<kbd>${B(t)}</kbd>
+    </button>`}picker(){const{studio:t}=this,e=t.model?.programs??[],s=(e.length>0?[...e]:[...Bs.keys()]).sort((o,n)=>o-n);return p`<div class="picker" role="group" aria-label=${c.strip.add} @keydown=${this.pickerKey}>
+      <strong>${c.strip.add}</strong>
+      ${Se(e).map(({label:o,program:n},a)=>p` <button class="outlined" @click=${()=>this.add(n)}>${o}<kbd>${a+1}</kbd></button>`)}
+      <select
+        aria-label=${c.strip.other}
+        @change=${o=>{this.other=_(o)}}
+      >
+        ${z("",c.strip.otherNone,this.other==="")}
+        ${s.map(o=>z(o,_t(o,o===Ae),this.other===String(o)))}
+      </select>
+      <button class="outlined" ?disabled=${this.other===""} @click=${()=>this.add(Number(this.other))}>
+        ${c.strip.add}
       </button>
-    </div>`}}H("toccata-messages",wo);class xo extends C{static{this.styles=[P,L`
+      <button
+        class="small icon-only"
+        aria-label=${c.strip.cancel}
+        title=${c.strip.cancel}
+        @click=${()=>t.set({picker:null})}
+      >
+        ${M("close")}
+      </button>
+    </div>`}pickerKey(t){t.key!=="Escape"||t.defaultPrevented||(t.preventDefault(),this.studio.set({picker:null}))}add(t){this.studio.begin("accompany",[t])}}function Vo(i,t){const e=Se(i.model?.programs??[])[t-1];return e&&i.begin("accompany",[e.program]),e!==void 0}P("toccata-strip",Ko);const Wo=new Set(["undo","redo","up","down","left","right","longer","shorter","louder","softer","zoomIn","zoomOut","nextNote","previousNote","rangeNext","rangePrevious","rangeMore","rangeLess"]),qo=/^(?:Shift\+)?(?:Up|Down|Left|Right|PageUp|PageDown|Home|End)$/;function Fo(i,t,e){if(i.defaultPrevented||Q(i)||t.view.dialog!==null)return;const s=yo(i);if(po(s)||Yo(i.composedPath()[0],s)||e&&s==="Esc"&&t.roll?.busy)return;if(e&&t.view.picker&&Qo(t,s))return i.preventDefault();const o=ei(s,jo(t));!o||i.repeat&&!Wo.has(o.id)||e&&!Go(o)||(i.preventDefault(),o.run(t))}function jo(i){return i.view.picker?"picker":i.ideas.chips.length>0?"ideas":"plain"}function Go({context:i}){return i==="ideas"||i==="picker"}function Yo(i,t){return i instanceof HTMLElement?i.matches("input:not([type=checkbox]):not([type=range]), textarea, select")||i.isContentEditable?!["Ctrl+K","F1"].includes(t):i.matches("input[type=range], [role=table]")&&qo.test(t)?!0:i.matches("button, a, summary, input")&&/^(?:Shift\+)?(?:Enter|Space)$/.test(t):!1}function Qo(i,t){return t==="Esc"?(i.set({picker:null}),!0):/^[1-9]$/.test(t)&&Vo(i,Number(t))}class Xo extends C{static{this.styles=[N,L`
       :host {
         display: inline-flex;
         min-width: 0;
@@ -697,16 +876,18 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
     `]}render(){const{studio:t}=this,e=t.server?.models??[];return p`<select
       aria-label=${c.bar.model}
       title=${c.bar.model}
-      @change=${s=>{t.set({model:T(s),hint:null}),t.view.remember("model",T(s))}}
+      @change=${s=>{t.set({model:_(s),hint:null}),t.view.remember("model",_(s))}}
     >
       ${e.length>0?b:p`<option>${c.bar.noModel}</option>`}
-      ${e.map(s=>p`<option value=${s.name} ?selected=${s.name===t.model?.name}>${s.title||s.name}</option>`)}
-    </select>`}}H("toccata-model-chooser",xo);const Mo={density:8,register:8,polyphony:6},Ao=8;class So extends C{static{this.styles=[P,L`
+      ${e.map(s=>z(s.name,s.title||s.name,s.name===t.model?.name))}
+    </select>`}}P("toccata-model-chooser",Xo);const Zo={density:8,register:8,polyphony:6},Jo=8;class tn extends C{static{this.properties={...C.properties,other:{state:!0}}}static{this.styles=[N,L`
       :host {
         display: block;
         background: var(--surface);
         border-bottom: 1px solid var(--line);
         padding: 4px 12px 10px;
+        max-height: 45dvh;
+        overflow: auto;
       }
       .grid {
         display: flex;
@@ -761,6 +942,12 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
         align-items: center;
         min-height: var(--control);
       }
+      .programs {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 4px;
+        align-items: end;
+      }
       .note {
         margin-top: 8px;
         color: var(--ink-2);
@@ -778,39 +965,39 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
       details .grid {
         margin-top: 6px;
       }
-    `]}get values(){return this.studio.view.options}put(t){this.studio.set({options:{...this.values,...t}})}render(){const{studio:t}=this,{model:e}=t,s=this.values,i=c.options;return p`<section aria-label=${c.strip.controls}>
+    `]}constructor(){super(),this.other=""}get values(){return this.studio.view.options}put(t){this.studio.set({options:{...this.values,...t}})}render(){const{studio:t}=this,{model:e}=t,s=this.values,o=c.options;return p`<section aria-label=${c.strip.controls}>
       <div class="grid">
         <label class="model"
           ><span>${c.strip.model}</span><toccata-model-chooser .studio=${t}></toccata-model-chooser
         ></label>
-        ${this.number("n",i.n,1,Ao,1,c.strip.usual)}
+        ${this.number("n",o.n,1,Jo,1,c.strip.usual)}
         <label
-          ><span>${i.key}</span
+          ><span>${o.key}</span
           ><input
             class="key"
-            .value=${s.key}
-            placeholder=${i.keyHint}
-            @change=${n=>this.put({key:T(n).trim()})}
+            .value=${St(s.key)}
+            placeholder=${o.keyHint}
+            @change=${n=>this.put({key:_(n).trim()})}
         /></label>
-        ${this.number("tempo",i.tempo,20,400,1,c.strip.any)} ${this.level("density",i.density)}
-        <label><span>${i.programs}</span>${this.instruments()}</label>
+        ${this.number("tempo",o.tempo,20,400,1,c.strip.any)} ${this.level("density",o.density)}
+        ${this.instruments()}
         <label
-          ><span>${i.style}</span
-          ><select @change=${n=>this.put({style:T(n)})}>
-            <option value="">${c.strip.any}</option>
-            ${(e?.styles??[]).map(n=>p`<option ?selected=${n===s.style}>${n}</option>`)}
+          ><span>${o.style}</span
+          ><select @change=${n=>this.put({style:_(n)})}>
+            ${z("",c.strip.any,s.style==="")}
+            ${(e?.styles??[]).map(n=>z(n,n,n===s.style))}
           </select></label
         >
         <label
-          ><span>${i.chords}</span
+          ><span>${o.chords}</span
           ><input
             class="chords"
-            .value=${s.chords}
-            placeholder=${i.chordsHint}
-            @change=${n=>this.put({chords:T(n)})}
+            .value=${St(s.chords)}
+            placeholder=${o.chordsHint}
+            @change=${n=>this.put({chords:_(n)})}
         /></label>
-        ${this.number("temperature",i.temperature,0,10,.05,c.strip.any)}
-        <button class="small" @click=${()=>t.set({options:{...Le}})}>${i.reset}</button>
+        ${this.number("temperature",o.temperature,0,10,.05,c.strip.any)}
+        <button class="small" @click=${()=>t.set({options:{...Yt}})}>${o.reset}</button>
       </div>
       <details
         ?open=${t.view.moreOptions}
@@ -818,69 +1005,89 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
       >
         <summary>${c.strip.more}</summary>
         <div class="grid">
-          ${this.number("bars",i.bars,1,64,1,"")} ${this.level("register",i.register)}
-          ${this.level("polyphony",i.polyphony)}
+          ${this.number("bars",o.bars,1,64,1,"")} ${this.level("register",o.register)}
+          ${this.level("polyphony",o.polyphony)}
           <label class="check"
             ><input
               type="checkbox"
-              .checked=${s.end}
+              .checked=${Ft(s.end)}
               @change=${n=>this.put({end:n.target.checked})}
-            /><span>${i.end}</span></label
+            /><span>${o.end}</span></label
           >
           <label
-            ><span>${c.verbs.vary.name}: ${i.keep.toLowerCase()}</span
-            ><select @change=${n=>this.put({keep:T(n)})}>
-              ${Object.entries(i.keeps).map(([n,a])=>p`<option value=${n} ?selected=${n===s.keep}>${a}</option>`)}
+            ><span>${c.verbs.vary.name}: ${o.keep.toLowerCase()}</span
+            ><select @change=${n=>this.put({keep:_(n)})}>
+              ${Object.entries(o.keeps).map(([n,a])=>z(n,a,n===s.keep))}
             </select></label
           >
           <label
-            ><span>${c.verbs.vary.name}: ${i.strength.toLowerCase()} ${Math.round(s.strength*100)} %</span>
+            ><span>${c.verbs.vary.name}: ${o.strength.toLowerCase()} ${Math.round(s.strength*100)} %</span>
             <input
               type="range"
               min="0.05"
               max="1"
               step="0.05"
-              .value=${String(s.strength)}
-              @input=${n=>this.put({strength:Number(T(n))})}
+              .value=${Ft(String(s.strength))}
+              @input=${n=>this.put({strength:Number(_(n))})}
           /></label>
           <fieldset>
-            <legend class="unseen">${i.voices}</legend>
+            <legend class="unseen">${o.voices}</legend>
             <span class="muted">${c.verbs.harmonise.name}:</span>
-            ${Object.entries(i.voiceNames).map(([n,a])=>this.voice(n,a))}
+            ${Object.entries(o.voiceNames).map(([n,a])=>this.voice(n,a))}
           </fieldset>
-          ${this.number("seed",i.seed,0,2**31-1,1,c.strip.any)}
+          ${this.number("seed",o.seed,0,2**31-1,1,c.strip.any)}
         </div>
-        <p class="note">${i.note}</p>
+        <p class="note">${o.note}</p>
       </details>
-    </section>`}number(t,e,s,i,n,a){const r=this.values[t];return p`<label
+    </section>`}number(t,e,s,o,n,a){const r=this.values[t];return p`<label
       ><span>${e}</span
       ><input
         type="number"
         min=${s}
-        max=${i}
+        max=${o}
         step=${n}
         placeholder=${a}
-        .value=${r===null?"":String(r)}
-        @change=${l=>{const h=T(l),d=Math.max(s,Math.min(i,Number(h)));t==="bars"?this.put({bars:h===""?Le.bars:d}):this.put({[t]:h===""?null:d})}}
-    /></label>`}level(t,e){const s=this.values[t],i=this.studio.model?.controls[t]??Mo[t];return p`<label
+        .value=${St(r===null?"":String(r))}
+        @change=${l=>{const h=_(l),d=Math.max(s,Math.min(o,Number(h)));t==="bars"?this.put({bars:h===""?Yt.bars:d}):this.put({[t]:h===""?null:d})}}
+    /></label>`}level(t,e){const s=this.values[t],o=this.studio.model?.controls[t]??Zo[t];return p`<label
       ><span>${e}</span
-      ><select @change=${n=>this.put({[t]:T(n)===""?null:Number(T(n))})}>
-        <option value="" ?selected=${s===null}>${c.strip.any}</option>
-        ${Array.from({length:i},(n,a)=>p`<option value=${a+1} ?selected=${s===a+1}>${Eo(t,a+1,i)}</option>`)}
+      ><select @change=${n=>this.put({[t]:_(n)===""?null:Number(_(n))})}>
+        ${z("",c.strip.any,s===null)}
+        ${Array.from({length:o},(n,a)=>z(a+1,en(t,a+1,o),s===a+1))}
       </select></label
-    >`}instruments(){const{programs:t}=this.values,e=[...this.studio.model?.programs??[]].sort((i,n)=>i-n),s=t.length===0?c.strip.any:t.map(i=>Vt(i,i===pe)).join(", ");return p`<select
-      @change=${i=>{const n=T(i),a=Number(n);n==="none"?this.put({programs:[]}):n!==""&&this.put({programs:t.includes(a)?t.filter(r=>r!==a):[...t,a]}),i.target.value=""}}
+    >`}instruments(){const{programs:t}=this.values,e=[...this.studio.model?.programs??[]].filter(o=>!t.includes(o)).sort((o,n)=>o-n),s=e.includes(Number(this.other))?this.other:"";return p`<div class="programs">
+      <label
+        ><span>${c.options.programs}</span>
+        <select
+          @change=${o=>{this.other=_(o)}}
+        >
+          ${z("",t.length===0?c.strip.any:c.strip.otherNone,s==="")}
+          ${e.map(o=>z(o,_t(o,o===Ae),s===String(o)))}
+        </select></label
+      >
+      <button
+        class="outlined"
+        aria-label=${c.options.addProgram}
+        ?disabled=${s===""}
+        @click=${()=>this.put({programs:[...t,Number(s)]})}
+      >
+        ${c.strip.add}
+      </button>
+      ${t.map(o=>this.chosen(o))}
+    </div>`}chosen(t){const e=_t(t,t===Ae);return p`<button
+      class="outlined"
+      aria-label=${c.options.remove(e)}
+      title=${c.options.remove(e)}
+      @click=${()=>this.put({programs:this.values.programs.filter(s=>s!==t)})}
     >
-      <option value="" selected>${s}</option>
-      ${t.length>0?p`<option value="none">${c.strip.any}</option>`:b}
-      ${e.map(i=>p`<option value=${i}>${t.includes(i)?"✓ ":""}${Vt(i,i===pe)}</option>`)}
-    </select>`}voice(t,e){const{voices:s}=this.values;return p`<label class="check"
+      ${e}${M("close")}
+    </button>`}voice(t,e){const{voices:s}=this.values;return p`<label class="check"
       ><input
         type="checkbox"
-        .checked=${s.includes(t)}
-        @change=${()=>this.put({voices:["alto","tenor","bass"].filter(i=>i===t!==s.includes(i))})}
+        .checked=${Ft(s.includes(t))}
+        @change=${()=>this.put({voices:["alto","tenor","bass"].filter(o=>o===t!==s.includes(o))})}
       /><span>${e}</span></label
-    >`}}function Eo(o,t,e){return o!=="density"?String(t):t===1?`1 ${c.options.sparse}`:t===e?`${t} ${c.options.busy}`:String(t)}H("toccata-options",So);const _o=["C","C♯","D","D♯","E","F","F♯","G","G♯","A","A♯","B"],To=["C","D♭","D","E♭","E","F","G♭","G","A♭","A","B♭","B"],Co=[0,2,4,5,7,9,11],Ro=[0,2,3,5,7,8,10];function at(o,t=0){return`${(t<0?To:_o)[o%12]}${Math.floor(o/12)-1}`}function yt(o){return[1,3,6,8,10].includes(o%12)}function Lt(o,t){let e=null;for(const[s,i,n]of o){if(s>t&&e)break;(s<=t||!e)&&(e={fifths:i,minor:n>0})}return e}function Lo(o){return((o.fifths*7+(o.minor?9:0))%12+12)%12}function zo(o){const t=Lo(o),e=new Set((o.minor?Ro:Co).map(s=>(t+s)%12));return Array.from({length:12},(s,i)=>e.has(i))}function js(o){return yi[o]??""}function Ho(){return{song:null,activeTrack:null,ghosts:new Set,hidden:new Set,idea:null,locks:vi,selection:new Kt,range:null,loop:null,tool:"select",grid:0,scaleTint:!1,readonly:!1,cursor:0,preview:null,velocities:null,band:null,focus:null,walking:!1,pressed:new Set}}function Ct(o){const t=i=>i.track===o.activeTrack,e=(o.song?.tracks??[]).map((i,n)=>({track:i,place:n,ghost:o.ghosts.has(i.track)&&!t(i)})).filter(({track:i})=>!o.hidden.has(i.track)||t(i)),s=i=>i.ghost?0:i.track.track===o.activeTrack?2:1;return e.sort((i,n)=>s(i)-s(n))}function tt(o){return Ct(o).filter(t=>!t.ghost)}function se(o){if(!o.song)return null;const t=ie(o);return t||o.song.tracks.length>0?t:{track:wi(0,!1),program:0,drum:!1,name:""}}function ie(o){return o.song?(o.activeTrack===null?void 0:o.song.track(o.activeTrack))??tt(o)[0]?.track??null:null}function _e(o){const t=new Set(tt(o).map(e=>e.track.track));return(o.song?.tracks??[]).filter(e=>t.has(e.track))}function Gs(o,t,e){const{notes:s}=o;let i=Wt(s.tick,t);for(;i<s.count&&s.tick[i]===t&&s.pitch[i]<e;)i++;return i}function Po({track:o,index:t}){return{track:o.track,tick:o.notes.tick[t],pitch:o.notes.pitch[t]}}function No(o,t){const e=i=>i.track.notes.tick[i.index],s=i=>i.track.notes.pitch[i.index];return e(o)-e(t)||s(o)-s(t)||o.order-t.order}function Oo(o,t,e,s){const i=_e(o),n=t?i.findIndex(r=>r.track===t.track):-1;let a=null;return i.forEach((r,l)=>{let h=t?Gs(r,t.tick,t.pitch):Wt(r.notes.tick,e);if(t){const u=r.notes.tick[h]===t.tick&&r.notes.pitch[h]===t.pitch;s&&u&&l<=n&&h++,!s&&!(u&&l<n)&&h--}else s||h--;if(h<0||h>=r.notes.count)return;const d={track:r,order:l,index:h};(!a||No(d,a)<0===s)&&(a=d)}),a?Po(a):null}function Io(o,t,e){const s=o.song?.bars;if(!s)return null;const i=s.at(t.tick);let n=null,a=1/0;for(const r of _e(o))for(const l of r.notes.within(s.start(Math.max(1,i-1)),s.start(i+2))){const[h,d,u]=U(r.notes,l),g=e?u-t.pitch:t.pitch-u;if(g<=0)continue;const m=(h<=t.tick&&h+d>t.tick?0:Math.abs(h-t.tick))*128+g;m>=a||(a=m,n={track:r.track,tick:h,pitch:u})}return n}function Do(o,t){const{song:e}=o,s=e?.track(t.track),i=s?.notes.find(t.tick,t.pitch)??-1;if(!e||!s||i<0)return"";const[n,a,r]=U(s.notes,i),l=e.bars.place(n),h=e.ticksPerQuarter*4/(e.bars.meter(l.bar)[1]||4),d=l.rest>.005?Uo(l.rest):"",u=_e(o),g=u.reduce((y,w)=>y+w.notes.count,0);let f=1;u.forEach((y,w)=>{const M=Gs(y,n,r),_=y.notes.tick[M]===n&&y.notes.pitch[M]===r;f+=M+(_&&w<u.indexOf(s)?1:0)});const m=[s.drum?js(r)||W.drum(r):at(r,Lt(e.keys,n)?.fifths??0),W.place(l.bar,l.beat,d),Bo(a/h),W.number(f,g)];return u.length>1&&m.push(s.name||W.track(e.tracks.indexOf(s)+1)),o.selection.has(t.track,t.tick,t.pitch)&&m.push(W.selected),o.locks.has(t.track,t.tick,t.pitch)&&m.push(W.locked),m.join(", ")}function Uo(o){return W.partsOfBeat.find(([t])=>Math.abs(t-o)<.005)?.[1]??o.toFixed(2)}function Bo(o){const t=W.lengths.find(([e])=>Math.abs(e-o)<.02*e);return t?t[1]:W.beats(Number(o.toFixed(2)))}const Vo=`
+    >`}}function en(i,t,e){return i!=="density"?String(t):t===1?`1 ${c.options.sparse}`:t===e?`${t} ${c.options.busy}`:String(t)}P("toccata-options",tn);const sn=["C","C♯","D","D♯","E","F","F♯","G","G♯","A","A♯","B"],on=["C","D♭","D","E♭","E","F","G♭","G","A♭","A","B♭","B"],nn=[0,2,4,5,7,9,11],an=[0,2,3,5,7,8,10];function dt(i,t=0){return`${(t<0?on:sn)[i%12]}${Math.floor(i/12)-1}`}function At(i){return[1,3,6,8,10].includes(i%12)}function Ot(i,t){let e=null;for(const[s,o,n]of i){if(s>t&&e)break;(s<=t||!e)&&(e={fifths:o,minor:n>0})}return e}function rn(i){return((i.fifths*7+(i.minor?9:0))%12+12)%12}function ln(i){const t=rn(i),e=new Set((i.minor?an:nn).map(s=>(t+s)%12));return Array.from({length:12},(s,o)=>e.has(o))}function ai(i){return Hi[i]??""}function cn(){return{song:null,activeTrack:null,ghosts:new Set,hidden:new Set,idea:null,locks:Pi,selection:new Qt,range:null,loop:null,tool:"select",grid:0,scaleTint:!1,readonly:!1,cursor:0,preview:null,velocities:null,band:null,focus:null,walking:!1,pressed:new Set}}function Pt(i){const t=o=>o.track===i.activeTrack,e=(i.song?.tracks??[]).map((o,n)=>({track:o,place:n,ghost:i.ghosts.has(o.track)&&!t(o)})).filter(({track:o})=>!i.hidden.has(o.track)||t(o)),s=o=>o.ghost?0:o.track.track===i.activeTrack?2:1;return e.sort((o,n)=>s(o)-s(n))}function ot(i){return Pt(i).filter(t=>!t.ghost)}function ue(i){if(!i.song)return null;const t=pe(i);return t||i.song.tracks.length>0?t:{track:Ni(0,!1),program:0,drum:!1,name:""}}function pe(i){return i.song?(i.activeTrack===null?void 0:i.song.track(i.activeTrack))??ot(i)[0]?.track??null:null}function Be(i){const t=new Set(ot(i).map(e=>e.track.track));return(i.song?.tracks??[]).filter(e=>t.has(e.track))}function ri(i,t,e){const{notes:s}=i;let o=Xt(s.tick,t);for(;o<s.count&&s.tick[o]===t&&s.pitch[o]<e;)o++;return o}function hn({track:i,index:t}){return{track:i.track,tick:i.notes.tick[t],pitch:i.notes.pitch[t]}}function dn(i,t){const e=o=>o.track.notes.tick[o.index],s=o=>o.track.notes.pitch[o.index];return e(i)-e(t)||s(i)-s(t)||i.order-t.order}function un(i,t,e,s){const o=Be(i),n=t?o.findIndex(r=>r.track===t.track):-1;let a=null;return o.forEach((r,l)=>{let h=t?ri(r,t.tick,t.pitch):Xt(r.notes.tick,e);if(t){const u=r.notes.tick[h]===t.tick&&r.notes.pitch[h]===t.pitch;s&&u&&l<=n&&h++,!s&&!(u&&l<n)&&h--}else s||h--;if(h<0||h>=r.notes.count)return;const d={track:r,order:l,index:h};(!a||dn(d,a)<0===s)&&(a=d)}),a?hn(a):null}function pn(i,t,e){const s=i.song?.bars;if(!s)return null;const o=s.at(t.tick);let n=null,a=1/0;for(const r of Be(i))for(const l of r.notes.within(s.start(Math.max(1,o-1)),s.start(o+2))){const[h,d,u]=K(r.notes,l),g=e?u-t.pitch:t.pitch-u;if(g<=0)continue;const m=(h<=t.tick&&h+d>t.tick?0:Math.abs(h-t.tick))*128+g;m>=a||(a=m,n={track:r.track,tick:h,pitch:u})}return n}function fn(i,t){const{song:e}=i,s=e?.track(t.track),o=s?.notes.find(t.tick,t.pitch)??-1;if(!e||!s||o<0)return"";const[n,a,r]=K(s.notes,o),l=e.bars.place(n),h=e.ticksPerQuarter*4/(e.bars.meter(l.bar)[1]||4),d=l.rest>.005?gn(l.rest):"",u=Be(i),g=u.reduce((y,w)=>y+w.notes.count,0);let f=1;u.forEach((y,w)=>{const S=ri(y,n,r),T=y.notes.tick[S]===n&&y.notes.pitch[S]===r;f+=S+(T&&w<u.indexOf(s)?1:0)});const m=[s.drum?ai(r)||F.drum(r):dt(r,Ot(e.keys,n)?.fifths??0),F.place(l.bar,l.beat,d),mn(a/h),F.number(f,g)];return u.length>1&&m.push(s.name||F.track(e.tracks.indexOf(s)+1)),i.selection.has(t.track,t.tick,t.pitch)&&m.push(F.selected),i.locks.has(t.track,t.tick,t.pitch)&&m.push(F.locked),m.join(", ")}function gn(i){return F.partsOfBeat.find(([t])=>Math.abs(t-i)<.005)?.[1]??i.toFixed(2)}function mn(i){const t=F.lengths.find(([e])=>Math.abs(e-i)<.02*e);return t?t[1]:F.beats(Number(i.toFixed(2)))}const bn=`
 :where(:root) {
   --roll-back: light-dark(#ffffff, #20232a);
   --roll-black-row: light-dark(#f1f3f6, #191b20);
@@ -923,8 +1130,8 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
     --roll-range: Highlight; --roll-loop: Highlight; --roll-cursor: Highlight; --roll-selected: Highlight;
     --roll-idea: LinkText; --roll-focus: Highlight;
   }
-}`,Qs=10,Rt=8,Ko=["back","black-row","outside-scale","after-end","line-bar","line-beat","line-grid","line-octave","panel","panel-line","text","text-soft","key-white","key-black","key-text","key-down","range","loop","cursor","selected","idea","focus"],Wo=.6;function Fo(o){return`var(--roll-track-${o%Qs+1})`}function qo(){document.adoptedStyleSheets.some(o=>o===pt)||(pt||(pt=new CSSStyleSheet,pt.replaceSync(Vo)),document.adoptedStyleSheets=[pt,...document.adoptedStyleSheets])}let pt=null;function jo(o){const t=getComputedStyle(o),e=a=>(o.style.color=`var(--roll-${a})`,t.color),s=Object.fromEntries(Ko.map(a=>[a,e(a)])),i=Ys(s.back),n=Array.from({length:Qs},(a,r)=>Je(e(`track-${r+1}`),i));return{of:s,tracks:n,idea:Je(s.idea,i)}}function Ys(o){const t=o.match(/[\d.]+/g)?.map(Number)??[];return[t[0]??0,t[1]??0,t[2]??0]}function zt(o,t,e){return[0,1,2].map(s=>Math.round(o[s]*(1-e)+t[s]*e))}function Ht(o){return`rgb(${o.join(" ")})`}function Xs(o){const[t,e,s]=o.map(i=>{const n=i/255;return n<=.04045?n/12.92:((n+.055)/1.055)**2.4});return .2126*t+.7152*e+.0722*s}function Go(o){const t=Xs(o);return 1.05/(t+.05)>(t+.05)/.056?"rgb(255 255 255)":"rgb(16 19 26)"}function Je(o,t){const e=Ys(o),s=[12,14,20],i=Rt-1,n=Array.from({length:Rt},(a,r)=>zt(e,t,Wo*(1-r/i)));return{fill:n.map(Ht),edge:Ht(Xs(t)>.3?zt(e,s,.35):zt(e,s,.55)),text:n.map(Go),ghost:Ht(zt(e,t,.74)),plain:Ht(e)}}function X(o){return Math.min(Rt-1,o>>4)}const z=128,ts=48,be=16,Qo=720,Yo=.05,Xo=40,Zo=3,es=1.15,ss={ratio:1,width:0,height:0,tickWidth:ts/480,keyHeight:be,quarter:ts,key:be,left:0,top:0,ticksPerQuarter:480,end:0};function it(o,t,e){return Math.max(t,Math.min(e,o))}function $e(o,t){const e={...o,...t},s=it(e.quarter,Yo,Qo),i=it(e.key,Zo,Xo),n=s*e.ratio/e.ticksPerQuarter,a=Math.max(2,Math.round(i*e.ratio)),r=Math.max(0,Math.ceil(e.end*n)-e.width),l=Math.max(0,z*a-e.height),h=Math.round(it(e.left,0,r)),d=Math.round(it(e.top,0,l));return{...e,quarter:s,key:i,tickWidth:n,keyHeight:a,left:h,top:d}}function E(o,t){return Math.round(t*o.tickWidth)-o.left}function R(o,t){return(t+o.left)/o.tickWidth}function F(o,t){return(z-1-t)*o.keyHeight-o.top}function O(o,t){return it(z-1-Math.floor((t+o.top)/o.keyHeight),0,z-1)}function Gt(o,t,e,s,i){const n=R(o,s),a=(i+o.top)/o.keyHeight,r=$e(o,{quarter:o.quarter*t,key:o.key*e});return $e(r,{left:n*r.tickWidth-s,top:a*r.keyHeight-i})}function Zs(o){return o>3?o-1:Math.max(1,o)}function Js(o){return o.keyHeight>5?o.keyHeight-1:o.keyHeight}function B(o,t,e,s){const i=Math.round(t*o.tickWidth),n=Zs(Math.round((t+e)*o.tickWidth)-i);return[i-o.left,F(o,s),n,Js(o)]}const Jo=16,tn=1,en=2;function sn(o,t){const e=o.deltaMode===tn?Jo:o.deltaMode===en?t:1;return{x:o.deltaX*e,y:o.deltaY*e}}function is(o){return it(Math.exp(-o/700),1/es,es)}const on=200,nn=2,an=5,rn=500,ln=13,cn=26;class N{constructor(){this.boxes=[]}push(t,e,s,i){this.boxes.push(t,e,s,i)}fill(t,e){const{boxes:s}=this;t.fillStyle=e;for(let i=0;i<s.length;){t.beginPath();const n=Math.min(s.length,i+4*on);for(;i<n;i+=4)t.rect(s[i],s[i+1],s[i+2],s[i+3]);t.fill()}}}function*hn(o,t,e,s,i,n){const a={notes:0,begun:0},r=i.list().length>0;for(const l of e){const h=s.tracks[l.place%s.tracks.length],d=new dn(t,h,l.ghost),{track:u}=l.track,g=r&&!l.ghost?(f,m)=>i.has(u,f,m):null;yield*d.gather(l.track.notes,a,g),d.fill(o),yield,!l.ghost&&(l.track.drum||d.names(o,l.track.notes,n),d.locks(o,l.track.notes))}return a}class dn{constructor(t,e,s){this.view=t,this.shade=e,this.ghost=s,this.edges=new N,this.fills=Array.from({length:Rt},()=>new N),this.named=[],this.locked=[],this.top=O(t,0),this.bottom=O(t,t.height-1),this.border=Math.max(1,Math.floor(t.ratio))}*gather(t,e,s){const{view:i,ghost:n}=this,{tick:a,length:r,pitch:l,velocity:h}=t,{tickWidth:d,keyHeight:u,left:g,width:f}=i,m=Math.floor(R(i,-1)),y=Math.ceil(R(i,f)),w=Js(i),M=new un(this.fills,w);let _=0;for(const x of t.within(m,y)){++_%rn===0&&(yield);const I=l[x];if(I>this.top||I<this.bottom)continue;const ct=Math.round(a[x]*d),q=Zs(Math.round((a[x]+r[x])*d)-ct),K=ct-g;if(K>=f||K+q<=0)continue;e.notes++,K>=0&&e.begun++,s?.(a[x],I)&&this.locked.push(x);const ht=(z-1-I)*u-i.top,Re=n?0:X(h[x]);q<nn?M.add(I,K,ht,q,Re):this.note(K,ht,q,w,Re,x)}M.end()}note(t,e,s,i,n,a){const r=this.fills[n],{border:l,view:h}=this;if(this.ghost||s<=2*l+1||i<=2*l+an){r.push(t,e,s,i);return}this.edges.push(t,e,s,i),r.push(t+l,e+l,s-2*l,i-2*l),Te(h,s)&&this.named.push(a)}fill(t){this.edges.fill(t,this.shade.edge);const{ghost:e,shade:s}=this;this.fills.forEach((i,n)=>i.fill(t,e?s.ghost:s.fill[n]))}locks(t,e){for(const s of this.locked){const[i,n,a,r]=U(e,s),l=this.shade.text[X(r)];ti(t,this.view,B(this.view,i,n,a),l)}}names(t,e,s){if(this.named.length!==0){ei(t,this.view);for(const i of this.named){const n=U(e,i);si(t,this.view,n,s,this.shade.text[X(n[3])])}}}}function ti(o,t,[e,s,i,n],a){const r=Math.max(1,Math.round(t.ratio));o.fillStyle=a;const l=Math.min(2*r,Math.max(1,i>>2));if(o.fillRect(e+r,s+r,l,n-2*r),o.fillRect(e+i-r-l,s+r,l,n-2*r),n<9*r||i<16*r)return;const h=Math.min(7*r,n-5*r),d=e+i-l-3*r-h,u=s+n-2*r-Math.round(h*.7);o.fillRect(d,u,h,Math.round(h*.7)),o.strokeStyle=a,o.lineWidth=r,o.beginPath(),o.arc(d+h/2,u,h/2-r,Math.PI,0),o.stroke()}function Te(o,t){return o.keyHeight>=ln*o.ratio&&t>=cn*o.ratio}function ei(o,t){const e=Math.min(11,Math.floor(t.keyHeight/t.ratio)-4);o.font=`500 ${e*t.ratio}px system-ui, sans-serif`,o.textBaseline="middle",o.textAlign="left"}function si(o,t,[e,s,i],n,a){const[r,l,,h]=B(t,e,s,i);o.fillStyle=a,o.fillText(at(i,n),r+4*t.ratio,l+h/2+.5)}class un{constructor(t,e){this.fills=t,this.height=e,this.begin=new Int32Array(z).fill(-1),this.until=new Int32Array(z),this.y=new Int32Array(z),this.step=new Uint8Array(z)}add(t,e,s,i,n){if(this.begin[t]>=0&&e<=this.until[t]){this.until[t]=Math.max(this.until[t],e+i),this.step[t]=Math.max(this.step[t],n);return}this.flush(t),this.begin[t]=Math.max(0,e),this.until[t]=e+i,this.y[t]=s,this.step[t]=n}end(){for(let t=0;t<z;t++)this.flush(t)}flush(t){const e=this.begin[t];if(e<0)return;this.fills[this.step[t]].push(e,this.y[t],this.until[t]-e,this.height),this.begin[t]=-1}}const pn=7,fn=9,gn=12,mn=26;function bn(o,t,e,s){if(o.fillStyle=s.of.back,o.fillRect(0,0,t.width,t.height),$n(o,t,e,s),!e.song)return;yn(o,t,e.song,e.grid,s);const i=E(t,e.song.end);i<t.width&&(o.fillStyle=s.of["after-end"],o.fillRect(Math.max(0,i),0,t.width,t.height))}function $n(o,t,e,s){const i=O(t,0),n=O(t,t.height-1);for(const r of kn(t,e))for(let l=n;l<=i;l++){const h=r.scale!==null&&!r.scale[l%12];!h&&!yt(l)||r.scale!==null&&!h||(o.fillStyle=s.of[h?"outside-scale":"black-row"],o.fillRect(r.from,F(t,l),r.to-r.from,t.keyHeight))}const a=Math.max(1,Math.floor(t.ratio));for(let r=n;r<=i;r++){const l=r%12===0;!l&&t.keyHeight<8*t.ratio||(o.fillStyle=s.of[l?"line-octave":"line-grid"],o.fillRect(0,F(t,r)+t.keyHeight-a,t.width,a))}}function kn(o,t){const e=t.song?.keys??[];if(!t.scaleTint||e.length===0)return[{from:0,to:o.width,scale:null}];const s=R(o,0),i=R(o,o.width),n=e.map(([r])=>r).filter(r=>r>s&&r<i),a=[s,...n,i];return a.slice(0,-1).map((r,l)=>{const h=Lt(e,r),d=l===0?0:E(o,r),u=l===a.length-2?o.width:E(o,a[l+1]);return{from:d,to:u,scale:h?zo(h):null}})}function yn(o,t,e,s,i){const n=Math.max(1,Math.floor(t.ratio)),a=R(t,t.width),[r,l,h]=[new N,new N,new N],d=(y,w)=>y.push(E(t,w),0,n,t.height),u=[...oe(t,e)],[g,f]=u,m=g&&f?E(t,e.bars.start(f))-E(t,e.bars.start(g)):1/0;for(const y of u){const w=e.bars.start(y),M=Math.min(e.bars.start(y+1),a),_=e.ticksPerQuarter*4/(e.bars.meter(y)[1]||4);if(s>0&&s*t.tickWidth>=pn*t.ratio)for(let x=w+s;x<M;x+=s)d(r,x);if(_*t.tickWidth>=fn*t.ratio)for(let x=w+_;x<M;x+=_)d(l,x);d(h,w)}r.fill(o,i.of["line-grid"]),l.fill(o,i.of["line-beat"]),h.fill(o,i.of[m<mn*t.ratio?"line-beat":"line-bar"])}function*oe(o,t,e=gn){const s=R(o,o.width),i=t.bars.at(Math.max(0,R(o,0))),n=(t.bars.start(i+1)-t.bars.start(i))*o.tickWidth,a=vn(n,e*o.ratio);for(let r=i-(i-1)%a;t.bars.start(r)<s;r+=a)yield r}function vn(o,t){let e=1;for(;o*e<t&&e<65536;)e*=2;return e}const ii=72,ke=127,Qt=5;function oi(o){const t=tt(o),e=o.activeTrack===null?null:ie(o);return e?t.filter(s=>s.track.track===e.track):t}function wn(o,t,e){const s=t-2*Qt*e;return Math.max(1,Math.min(ke,Math.round((t-Qt*e-o)/s*ke)))}function xn(o,t,e,s,i){const n=Math.max(1,Math.floor(t.ratio));if(o.fillStyle=i.of.panel,o.fillRect(0,0,t.width,e),o.fillStyle=i.of["line-grid"],o.fillRect(0,Math.round(e/2),t.width,n),s.song){o.fillStyle=i.of["line-beat"];const{bars:a}=s.song;for(const r of oe(t,s.song))o.fillRect(E(t,a.start(r)),0,n,e);Mn(o,t,e,s,i)}o.fillStyle=i.of["panel-line"],o.fillRect(0,0,t.width,n)}function Mn(o,t,e,s,i){const n=new Uint8Array(t.width+1),a=new N,r=[];for(const l of oi(s).reverse()){const h=i.tracks[l.place%i.tracks.length],d=Array.from({length:Rt},()=>new N);An(t,e,s,l,d,a,n),r.unshift(()=>d.forEach((u,g)=>u.fill(o,h.fill[g])))}for(const l of r)l();a.fill(o,i.of.selected)}function An(o,t,e,s,i,n,a){const{notes:r,track:l}=s.track,h=new Map((e.velocities?.get(l)??[]).map(f=>[ze(f[0],f[2]),f[3]])),d=Math.floor(R(o,-Qt*2*o.ratio)),u=e.selection.size>0,g=Wt(r.tick,Math.ceil(R(o,o.width)));for(let f=Wt(r.tick,d);f<g;f++){const m=r.tick[f],y=r.pitch[f],w=E(o,m),M=h.get(ze(m,y))??r.velocity[f];if(u&&e.selection.has(l,m,y)){os(n,o,t,w,M);continue}const _=Math.max(0,Math.min(o.width,w));a[_]>=M||(a[_]=M,os(i[X(M)],o,t,w,M))}}function os(o,t,e,s,i){const{ratio:n}=t,a=Math.round(Qt*n),r=Math.round(e-a-i/ke*(e-2*a)),l=Math.max(1,Math.round(1.5*n));o.push(s,r,l,e-r),o.push(s,r-(a>>1),a,a)}const Sn=400;function En(o){const{idea:t,range:e,loop:s,selection:i,preview:n,focus:a,band:r}=o;return!t&&!e&&!s&&i.size===0&&!n&&!a&&!r}function _n(o,t,e,s){o.clearRect(0,0,t.width,t.height);const i=new Map,{song:n}=e;return n&&(Cn(o,t,e,n,s),e.idea&&(ai(o,t,e.idea.removed,e,s),ni(o,t,e.idea,i,s)),Ln(o,t,e,s),e.preview&&Hn(o,t,e,s),Pn(o,t,e,s),e.band&&Nn(o,t,e.band,s)),i}function ni(o,t,e,s,i){const n=Math.max(1,Math.round(t.ratio));for(const[a,{notes:r}]of e.added){for(let l=s.get(a)??0;l<r.length;l++)Tn(o,t,r[l],i,n);s.set(a,r.length)}}function Tn(o,t,e,s,i){const[n,a,r,l]=B(t,e[0],e[1],e[2]);if(ne(t,n,a,r,l))return;const{idea:h}=s;o.fillStyle=h.fill[X(e[3])],o.fillRect(n,a,r,l),!(r<6*i||l<5*i)&&(o.strokeStyle=h.edge,o.lineWidth=i,o.setLineDash([4*i,2*i]),o.strokeRect(n+i/2,a+i/2,r-i,l-i),o.setLineDash([]))}function ne(o,t,e,s,i){return t>=o.width||t+s<=0||e>=o.height||e+i<=0}function Cn(o,t,e,s,i){const n=Math.max(1,Math.floor(t.ratio));if(e.range){const r=E(t,s.bars.start(e.range[0])),l=E(t,s.bars.start(e.range[1]+1));o.fillStyle=i.of.range,o.globalAlpha=.09,o.fillRect(r,0,l-r,t.height),o.globalAlpha=.8,o.fillRect(r,0,n,t.height),o.fillRect(l-n,0,n,t.height),o.globalAlpha=1}if(e.loop){o.fillStyle=i.of.loop;for(const r of e.loop)o.fillRect(E(t,r),0,n,t.height)}const{idea:a}=e;a&&a.frontier!==1/0&&a.frontier>0&&(o.fillStyle=i.of.idea,o.globalAlpha=.7,o.fillRect(E(t,a.frontier),0,n,t.height),o.globalAlpha=1)}function ai(o,t,e,s,i){const n=[];for(const[r,l]of e)if(!(s.hidden.has(r)&&r!==s.activeTrack))for(const[h,d,u]of l){const g=B(t,h,d,u);ne(t,...g)||n.push(g)}const a=new N;for(const r of n)a.push(...r);o.globalAlpha=.78,a.fill(o,i.of.back),o.globalAlpha=1,n.length>0&&n.length<=Sn&&Rn(o,t,n,i)}function Rn(o,t,e,s){const i=Math.max(1,Math.round(t.ratio)),n=5*i;o.save(),o.beginPath();for(const a of e)o.rect(...a);o.clip(),o.globalAlpha=.6,o.strokeStyle=s.of["text-soft"],o.lineWidth=i,o.beginPath();for(const[a,r,l,h]of e){const d=Math.floor((a+t.left+r+t.top)/n)*n-t.left-t.top;for(let u=d;u<a+l+r+h;u+=n)o.moveTo(u-r,r),o.lineTo(u-r-h,r+h)}o.stroke(),o.restore()}function Ln(o,t,e,s){if(e.selection.size===0||e.preview)return;const i=new N,n={outer:i,fills:new Map,named:[],locked:[]};for(const a of tt(e))zn(t,e,a,s,n);i.fill(o,s.of.selected);for(const[a,r]of n.fills)r.fill(o,a);ri(o,t,e,n.named);for(const[[a,r,l],h]of n.locked)ti(o,t,B(t,a,r,l),h)}function zn(o,t,{track:e,place:s},i,{outer:n,fills:a,named:r,locked:l}){const h=Math.max(1,Math.round(o.ratio)),d=i.tracks[s%i.tracks.length],{notes:u}=e;let g=-1,f=-1;for(const m of u.within(Math.floor(R(o,-4)),Math.ceil(R(o,o.width+4)))){const y=u.tick[m],w=u.pitch[m];if(!t.selection.has(e.track,y,w))continue;const[M,_,x,I]=B(o,y,u.length[m],w);if(ne(o,M-h,_-h,x+2*h,I+2*h)||x<2&&M===g&&_===f)continue;if([g,f]=[M,_],x<4*h||I<4*h){n.push(M,_,Math.max(x,1),I);continue}n.push(M-h,_-h,x+2*h,I+2*h);const ct=d.fill[X(u.velocity[m])];let q=a.get(ct);q||a.set(ct,q=new N),q.push(M+h,_+h,x-2*h,I-2*h);const K=U(u,m),ht=d.text[X(K[3])];!e.drum&&Te(o,x)&&r.push([K,ht]),t.locks.has(e.track,y,w)&&l.push([K,ht])}}function ri(o,t,e,s){if(s.length===0)return;ei(o,t);const i=Lt(e.song?.keys??[],0)?.fifths??0;for(const[n,a]of s)si(o,t,n,i,a)}function Hn(o,t,e,s){const{hide:i,add:n}=e.preview;ai(o,t,i,e,s);const a=new N,r=new Map((e.song?.tracks??[]).map((u,g)=>[u.track,g])),l=Math.max(1,Math.round(t.ratio)),h=[],d=[];for(const[u,g]of n){const f=s.tracks[(r.get(u)??r.size)%s.tracks.length],m=new N;for(const y of g){const[w,M,_,x]=B(t,y[0],y[1],y[2]);if(!ne(t,w,M,_,x)){if(Te(t,_)&&d.push([y,f.text[f.text.length-1]]),_<4*l||x<4*l){a.push(w,M,_,x);continue}a.push(w-l,M-l,_+2*l,x+2*l),m.push(w+l,M+l,_-2*l,x-2*l)}}h.push([f.plain,m])}a.fill(o,s.of.selected);for(const[u,g]of h)g.fill(o,u);ri(o,t,e,d)}function Pn(o,t,e,s){const{focus:i,song:n}=e;if(!i||!n||!e.walking)return;const a=n.track(i.track)?.notes,r=a?.find(i.tick,i.pitch)??-1;if(!a||r<0||!Ct(e).some(w=>w.track.track===i.track))return;const[l,h,d]=U(a,r),[u,g,f,m]=B(t,l,h,d),y=Math.max(1,Math.round(t.ratio));o.strokeStyle=s.of.focus,o.lineWidth=2*y,o.strokeRect(u-3*y,g-3*y,f+6*y,m+6*y)}function Nn(o,t,e,s){const i=E(t,e.from),n=F(t,e.high),a=E(t,e.to)-i,r=F(t,e.low)+t.keyHeight-n,l=Math.max(1,Math.round(t.ratio));o.fillStyle=s.of.focus,o.globalAlpha=.14,o.fillRect(i,n,a,r),o.globalAlpha=1,o.strokeStyle=s.of.focus,o.lineWidth=l,o.strokeRect(i+l/2,n+l/2,a-l,r-l)}const ye=34,li=56,vt=6,On=34,In=46,Dn=26,Un=.62,Bn=10;function Yt(o,t,e=400){return`${e} ${t*o.ratio}px system-ui, sans-serif`}function Vn(o,t,e,s,i){const{ratio:n}=t,a=Math.max(1,Math.floor(n));o.fillStyle=i.of.panel,o.fillRect(0,0,t.width,e);const{song:r}=s;if(r){if(s.range){const l=E(t,r.bars.start(s.range[0])),h=E(t,r.bars.start(s.range[1]+1));o.fillStyle=i.of.range,o.globalAlpha=.28,o.fillRect(l,vt*n,h-l,e),o.globalAlpha=1,o.fillRect(l,e-3*a,h-l,3*a),o.fillRect(l,vt*n,2*a,e),o.fillRect(h-2*a,vt*n,2*a,e)}s.loop&&Kn(o,t,s.loop,i),Wn(o,t,e,r,i)}o.fillStyle=i.of["panel-line"],o.fillRect(0,e-a,t.width,a)}function Kn(o,t,[e,s],i){const n=E(t,e),a=E(t,s),r=vt*t.ratio;o.fillStyle=i.of.loop,o.fillRect(n,0,a-n,r-t.ratio),o.beginPath();for(const[l,h]of[[n,1],[a,-1]])o.moveTo(l,0),o.lineTo(l+h*r*1.2,0),o.lineTo(l,r*2);o.fill()}function Wn(o,t,e,s,i){const{ratio:n}=t,a=Math.max(1,Math.floor(n)),r=e-10*n;o.textBaseline="alphabetic",o.textAlign="left",o.font=Yt(t,12,600);const l=[...oe(t,s,On)],h=[];l.forEach((d,u)=>{const g=E(t,s.bars.start(d));o.fillStyle=i.of["line-bar"],o.fillRect(g,vt*n+4*n,a,e),o.fillStyle=i.of[d>s.bars.count?"text-soft":"text"],o.fillText(String(d),g+5*n,r);const f=s.bars.meter(d),m=d>1?s.bars.meter(d-1):null;if(m&&m[0]===f[0]&&m[1]===f[1])return;const y=g+9*n+o.measureText(String(d)).width,w=E(t,s.bars.start(l[u+1]??d+1));y+Dn*n<w&&h.push([`${f[0]}/${f[1]}`,y])}),o.font=Yt(t,10),o.fillStyle=i.of["text-soft"];for(const[d,u]of h)o.fillText(d,u,r);Fn(o,t,e,s,i)}function Fn(o,t,e,s,i){const{ratio:n}=t,a=R(t,t.width),r=Math.max(1,Math.floor(n)),l=new N;for(const h of oe(t,s)){const d=s.ticksPerQuarter*4/(s.bars.meter(h)[1]||4),u=d*t.tickWidth;if(u<9*n)continue;const g=s.bars.start(h+1);for(let f=s.bars.start(h)+d,m=2;f<Math.min(g,a);f+=d,m++){const y=E(t,f);l.push(y,e-6*n,r,6*n),u>=In*n&&o.fillText(`${h}.${m}`,y+4*n,e-10*n)}}l.fill(o,i.of["line-bar"])}function qn(o,t,e,s,i){if(ie(s)?.drum){jn(o,t,e,s,i);return}const n=Math.max(1,Math.floor(t.ratio)),a=O(t,0),r=O(t,t.height-1);o.fillStyle=i.of["key-white"],o.fillRect(0,0,e,t.height);for(let l=r;l<=a;l++){const h=F(t,l);s.pressed.has(l)&&!yt(l)&&(o.fillStyle=i.of["key-down"],o.fillRect(0,h,e,t.keyHeight)),o.fillStyle=i.of["panel-line"],(l%12===0||l%12===5)&&o.fillRect(0,h+t.keyHeight-n,e,n),yt(l)&&o.fillRect(0,h+Math.floor(t.keyHeight/2),e,n)}for(let l=r;l<=a;l++)yt(l)&&(o.fillStyle=i.of[s.pressed.has(l)?"key-down":"key-black"],o.fillRect(0,F(t,l),Math.round(e*Un),t.keyHeight));Gn(o,t,e,s,i),o.fillStyle=i.of["panel-line"],o.fillRect(e-n,0,n,t.height)}function jn(o,t,e,s,i){const n=Math.max(1,Math.floor(t.ratio));o.fillStyle=i.of.panel,o.fillRect(0,0,e,t.height),o.font=Yt(t,Math.min(10,t.keyHeight/t.ratio-2)),o.textBaseline="middle",o.textAlign="left";for(let a=O(t,t.height-1);a<=O(t,0);a++){const r=F(t,a);s.pressed.has(a)&&(o.fillStyle=i.of["key-down"],o.fillRect(0,r,e,t.keyHeight)),!(t.keyHeight<Bn*t.ratio)&&(o.fillStyle=i.of["panel-line"],o.fillRect(0,r+t.keyHeight-n,e,n),o.fillStyle=i.of[s.pressed.has(a)?"key-text":"text-soft"],o.fillText(js(a),3*t.ratio,r+t.keyHeight/2+.5,e-6*t.ratio))}o.fillStyle=i.of["panel-line"],o.fillRect(e-n,0,n,t.height)}function Gn(o,t,e,s,i){const n=Lt(s.song?.keys??[],R(t,0))?.fifths??0,a=t.keyHeight>=15*t.ratio,r=Math.min(11,Math.max(9,t.keyHeight/t.ratio));o.textBaseline="middle",o.textAlign="right";for(let l=O(t,t.height-1);l<=O(t,0);l++){const h=l%12===0;yt(l)||!h&&!a||h&&t.keyHeight*12<14*t.ratio||(o.font=Yt(t,r,h?600:400),o.fillStyle=i.of["key-text"],o.globalAlpha=h?1:.65,o.fillText(at(l,n),e-5*t.ratio,F(t,l)+t.keyHeight/2+.5))}o.globalAlpha=1}const Qn=`
-<div class="roll" tabindex="0" role="application" aria-roledescription="${S.roll}" aria-label="${S.notes}"
+}`,li=10,Nt=8,$n=["back","black-row","outside-scale","after-end","line-bar","line-beat","line-grid","line-octave","panel","panel-line","text","text-soft","key-white","key-black","key-text","key-down","range","loop","cursor","selected","idea","focus"],kn=.6;function yn(i){return`var(--roll-track-${i%li+1})`}function vn(){document.adoptedStyleSheets.some(i=>i===$t)||($t||($t=new CSSStyleSheet,$t.replaceSync(bn)),document.adoptedStyleSheets=[$t,...document.adoptedStyleSheets])}let $t=null;function wn(i){const t=getComputedStyle(i),e=a=>(i.style.color=`var(--roll-${a})`,t.color),s=Object.fromEntries($n.map(a=>[a,e(a)])),o=ci(s.back),n=Array.from({length:li},(a,r)=>us(e(`track-${r+1}`),o));return{of:s,tracks:n,idea:us(s.idea,o)}}function ci(i){const t=i.match(/[\d.]+/g)?.map(Number)??[];return[t[0]??0,t[1]??0,t[2]??0]}function It(i,t,e){return[0,1,2].map(s=>Math.round(i[s]*(1-e)+t[s]*e))}function Dt(i){return`rgb(${i.join(" ")})`}function hi(i){const[t,e,s]=i.map(o=>{const n=o/255;return n<=.04045?n/12.92:((n+.055)/1.055)**2.4});return .2126*t+.7152*e+.0722*s}function xn(i){const t=hi(i);return 1.05/(t+.05)>(t+.05)/.056?"rgb(255 255 255)":"rgb(16 19 26)"}function us(i,t){const e=ci(i),s=[12,14,20],o=Nt-1,n=Array.from({length:Nt},(a,r)=>It(e,t,kn*(1-r/o)));return{fill:n.map(Dt),edge:Dt(hi(t)>.3?It(e,s,.35):It(e,s,.55)),text:n.map(xn),ghost:Dt(It(e,t,.74)),plain:Dt(e)}}function st(i){return Math.min(Nt-1,i>>4)}const H=128,ps=48,Ce=16,Mn=720,Sn=.05,An=40,En=3,fs=1.15,gs={ratio:1,width:0,height:0,tickWidth:ps/480,keyHeight:Ce,quarter:ps,key:Ce,left:0,top:0,ticksPerQuarter:480,end:0};function rt(i,t,e){return Math.max(t,Math.min(e,i))}function Re(i,t){const e={...i,...t},s=rt(e.quarter,Sn,Mn),o=rt(e.key,En,An),n=s*e.ratio/e.ticksPerQuarter,a=Math.max(2,Math.round(o*e.ratio)),r=Math.max(0,Math.ceil(e.end*n)-e.width),l=Math.max(0,H*a-e.height),h=Math.round(rt(e.left,0,r)),d=Math.round(rt(e.top,0,l));return{...e,quarter:s,key:o,tickWidth:n,keyHeight:a,left:h,top:d}}function E(i,t){return Math.round(t*i.tickWidth)-i.left}function R(i,t){return(t+i.left)/i.tickWidth}function j(i,t){return(H-1-t)*i.keyHeight-i.top}function D(i,t){return rt(H-1-Math.floor((t+i.top)/i.keyHeight),0,H-1)}function ee(i,t,e,s,o){const n=R(i,s),a=(o+i.top)/i.keyHeight,r=Re(i,{quarter:i.quarter*t,key:i.key*e});return Re(r,{left:n*r.tickWidth-s,top:a*r.keyHeight-o})}function di(i){return i>3?i-1:Math.max(1,i)}function ui(i){return i.keyHeight>5?i.keyHeight-1:i.keyHeight}function V(i,t,e,s){const o=Math.round(t*i.tickWidth),n=di(Math.round((t+e)*i.tickWidth)-o);return[o-i.left,j(i,s),n,ui(i)]}const Tn=16,_n=1,Cn=2;function Rn(i,t){const e=i.deltaMode===_n?Tn:i.deltaMode===Cn?t:1;return{x:i.deltaX*e,y:i.deltaY*e}}function ms(i){return rt(Math.exp(-i/700),1/fs,fs)}const Ln=200,zn=2,Hn=5,Pn=500,Nn=13,On=26;class I{constructor(){this.boxes=[]}push(t,e,s,o){this.boxes.push(t,e,s,o)}fill(t,e){const{boxes:s}=this;t.fillStyle=e;for(let o=0;o<s.length;){t.beginPath();const n=Math.min(s.length,o+4*Ln);for(;o<n;o+=4)t.rect(s[o],s[o+1],s[o+2],s[o+3]);t.fill()}}}function*In(i,t,e,s,o,n){const a={notes:0,begun:0},r=o.list().length>0;for(const l of e){const h=s.tracks[l.place%s.tracks.length],d=new Dn(t,h,l.ghost),{track:u}=l.track,g=r&&!l.ghost?(f,m)=>o.has(u,f,m):null;yield*d.gather(l.track.notes,a,g),d.fill(i),yield,!l.ghost&&(l.track.drum||d.names(i,l.track.notes,n),d.locks(i,l.track.notes))}return a}class Dn{constructor(t,e,s){this.view=t,this.shade=e,this.ghost=s,this.edges=new I,this.fills=Array.from({length:Nt},()=>new I),this.named=[],this.locked=[],this.top=D(t,0),this.bottom=D(t,t.height-1),this.border=Math.max(1,Math.floor(t.ratio))}*gather(t,e,s){const{view:o,ghost:n}=this,{tick:a,length:r,pitch:l,velocity:h}=t,{tickWidth:d,keyHeight:u,left:g,width:f}=o,m=Math.floor(R(o,-1)),y=Math.ceil(R(o,f)),w=ui(o),S=new Un(this.fills,w);let T=0;for(const x of t.within(m,y)){++T%Pn===0&&(yield);const U=l[x];if(U>this.top||U<this.bottom)continue;const ft=Math.round(a[x]*d),G=di(Math.round((a[x]+r[x])*d)-ft),q=ft-g;if(q>=f||q+G<=0)continue;e.notes++,q>=0&&e.begun++,s?.(a[x],U)&&this.locked.push(x);const gt=(H-1-U)*u-o.top,We=n?0:st(h[x]);G<zn?S.add(U,q,gt,G,We):this.note(q,gt,G,w,We,x)}S.end()}note(t,e,s,o,n,a){const r=this.fills[n],{border:l,view:h}=this;if(this.ghost||s<=2*l+1||o<=2*l+Hn){r.push(t,e,s,o);return}this.edges.push(t,e,s,o),r.push(t+l,e+l,s-2*l,o-2*l),Ke(h,s)&&this.named.push(a)}fill(t){this.edges.fill(t,this.shade.edge);const{ghost:e,shade:s}=this;this.fills.forEach((o,n)=>o.fill(t,e?s.ghost:s.fill[n]))}locks(t,e){for(const s of this.locked){const[o,n,a,r]=K(e,s),l=this.shade.text[st(r)];pi(t,this.view,V(this.view,o,n,a),l)}}names(t,e,s){if(this.named.length!==0){fi(t,this.view);for(const o of this.named){const n=K(e,o);gi(t,this.view,n,s,this.shade.text[st(n[3])])}}}}function pi(i,t,[e,s,o,n],a){const r=Math.max(1,Math.round(t.ratio));i.fillStyle=a;const l=Math.min(2*r,Math.max(1,o>>2));if(i.fillRect(e+r,s+r,l,n-2*r),i.fillRect(e+o-r-l,s+r,l,n-2*r),n<9*r||o<16*r)return;const h=Math.min(7*r,n-5*r),d=e+o-l-3*r-h,u=s+n-2*r-Math.round(h*.7);i.fillRect(d,u,h,Math.round(h*.7)),i.strokeStyle=a,i.lineWidth=r,i.beginPath(),i.arc(d+h/2,u,h/2-r,Math.PI,0),i.stroke()}function Ke(i,t){return i.keyHeight>=Nn*i.ratio&&t>=On*i.ratio}function fi(i,t){const e=Math.min(11,Math.floor(t.keyHeight/t.ratio)-4);i.font=`500 ${e*t.ratio}px system-ui, sans-serif`,i.textBaseline="middle",i.textAlign="left"}function gi(i,t,[e,s,o],n,a){const[r,l,,h]=V(t,e,s,o);i.fillStyle=a,i.fillText(dt(o,n),r+4*t.ratio,l+h/2+.5)}class Un{constructor(t,e){this.fills=t,this.height=e,this.begin=new Int32Array(H).fill(-1),this.until=new Int32Array(H),this.y=new Int32Array(H),this.step=new Uint8Array(H)}add(t,e,s,o,n){if(this.begin[t]>=0&&e<=this.until[t]){this.until[t]=Math.max(this.until[t],e+o),this.step[t]=Math.max(this.step[t],n);return}this.flush(t),this.begin[t]=Math.max(0,e),this.until[t]=e+o,this.y[t]=s,this.step[t]=n}end(){for(let t=0;t<H;t++)this.flush(t)}flush(t){const e=this.begin[t];if(e<0)return;this.fills[this.step[t]].push(e,this.y[t],this.until[t]-e,this.height),this.begin[t]=-1}}const Bn=7,Kn=9,Vn=12,Wn=26;function qn(i,t,e,s){if(i.fillStyle=s.of.back,i.fillRect(0,0,t.width,t.height),Fn(i,t,e,s),!e.song)return;Gn(i,t,e.song,e.grid,s);const o=E(t,e.song.end);o<t.width&&(i.fillStyle=s.of["after-end"],i.fillRect(Math.max(0,o),0,t.width,t.height))}function Fn(i,t,e,s){const o=D(t,0),n=D(t,t.height-1);for(const r of jn(t,e))for(let l=n;l<=o;l++){const h=r.scale!==null&&!r.scale[l%12];!h&&!At(l)||r.scale!==null&&!h||(i.fillStyle=s.of[h?"outside-scale":"black-row"],i.fillRect(r.from,j(t,l),r.to-r.from,t.keyHeight))}const a=Math.max(1,Math.floor(t.ratio));for(let r=n;r<=o;r++){const l=r%12===0;!l&&t.keyHeight<8*t.ratio||(i.fillStyle=s.of[l?"line-octave":"line-grid"],i.fillRect(0,j(t,r)+t.keyHeight-a,t.width,a))}}function jn(i,t){const e=t.song?.keys??[];if(!t.scaleTint||e.length===0)return[{from:0,to:i.width,scale:null}];const s=R(i,0),o=R(i,i.width),n=e.map(([r])=>r).filter(r=>r>s&&r<o),a=[s,...n,o];return a.slice(0,-1).map((r,l)=>{const h=Ot(e,r),d=l===0?0:E(i,r),u=l===a.length-2?i.width:E(i,a[l+1]);return{from:d,to:u,scale:h?ln(h):null}})}function Gn(i,t,e,s,o){const n=Math.max(1,Math.floor(t.ratio)),a=R(t,t.width),[r,l,h]=[new I,new I,new I],d=(y,w)=>y.push(E(t,w),0,n,t.height),u=[...fe(t,e)],[g,f]=u,m=g&&f?E(t,e.bars.start(f))-E(t,e.bars.start(g)):1/0;for(const y of u){const w=e.bars.start(y),S=Math.min(e.bars.start(y+1),a),T=e.ticksPerQuarter*4/(e.bars.meter(y)[1]||4);if(s>0&&s*t.tickWidth>=Bn*t.ratio)for(let x=w+s;x<S;x+=s)d(r,x);if(T*t.tickWidth>=Kn*t.ratio)for(let x=w+T;x<S;x+=T)d(l,x);d(h,w)}r.fill(i,o.of["line-grid"]),l.fill(i,o.of["line-beat"]),h.fill(i,o.of[m<Wn*t.ratio?"line-beat":"line-bar"])}function*fe(i,t,e=Vn){const s=R(i,i.width),o=t.bars.at(Math.max(0,R(i,0))),n=(t.bars.start(o+1)-t.bars.start(o))*i.tickWidth,a=Yn(n,e*i.ratio);for(let r=o-(o-1)%a;t.bars.start(r)<s;r+=a)yield r}function Yn(i,t){let e=1;for(;i*e<t&&e<65536;)e*=2;return e}const mi=72,Le=127,se=5;function bi(i){const t=ot(i),e=i.activeTrack===null?null:pe(i);return e?t.filter(s=>s.track.track===e.track):t}function Qn(i,t,e){const s=t-2*se*e;return Math.max(1,Math.min(Le,Math.round((t-se*e-i)/s*Le)))}function Xn(i,t,e,s,o){const n=Math.max(1,Math.floor(t.ratio));if(i.fillStyle=o.of.panel,i.fillRect(0,0,t.width,e),i.fillStyle=o.of["line-grid"],i.fillRect(0,Math.round(e/2),t.width,n),s.song){i.fillStyle=o.of["line-beat"];const{bars:a}=s.song;for(const r of fe(t,s.song))i.fillRect(E(t,a.start(r)),0,n,e);Zn(i,t,e,s,o)}i.fillStyle=o.of["panel-line"],i.fillRect(0,0,t.width,n)}function Zn(i,t,e,s,o){const n=new Uint8Array(t.width+1),a=new I,r=[];for(const l of bi(s).reverse()){const h=o.tracks[l.place%o.tracks.length],d=Array.from({length:Nt},()=>new I);Jn(t,e,s,l,d,a,n),r.unshift(()=>d.forEach((u,g)=>u.fill(i,h.fill[g])))}for(const l of r)l();a.fill(i,o.of.selected)}function Jn(i,t,e,s,o,n,a){const{notes:r,track:l}=s.track,h=new Map((e.velocities?.get(l)??[]).map(f=>[qe(f[0],f[2]),f[3]])),d=Math.floor(R(i,-se*2*i.ratio)),u=e.selection.size>0,g=Xt(r.tick,Math.ceil(R(i,i.width)));for(let f=Xt(r.tick,d);f<g;f++){const m=r.tick[f],y=r.pitch[f],w=E(i,m),S=h.get(qe(m,y))??r.velocity[f];if(u&&e.selection.has(l,m,y)){bs(n,i,t,w,S);continue}const T=Math.max(0,Math.min(i.width,w));a[T]>=S||(a[T]=S,bs(o[st(S)],i,t,w,S))}}function bs(i,t,e,s,o){const{ratio:n}=t,a=Math.round(se*n),r=Math.round(e-a-o/Le*(e-2*a)),l=Math.max(1,Math.round(1.5*n));i.push(s,r,l,e-r),i.push(s,r-(a>>1),a,a)}const ta=400;function ea(i){const{idea:t,range:e,loop:s,selection:o,preview:n,focus:a,band:r}=i;return!t&&!e&&!s&&o.size===0&&!n&&!a&&!r}function sa(i,t,e,s){i.clearRect(0,0,t.width,t.height);const o=new Map,{song:n}=e;return n&&(oa(i,t,e,n,s),e.idea&&(ki(i,t,e.idea.removed,e,s),$i(i,t,e.idea,o,s)),aa(i,t,e,s),e.preview&&la(i,t,e,s),ca(i,t,e,s),e.band&&ha(i,t,e.band,s)),o}function $i(i,t,e,s,o){const n=Math.max(1,Math.round(t.ratio));for(const[a,{notes:r}]of e.added){for(let l=s.get(a)??0;l<r.length;l++)ia(i,t,r[l],o,n);s.set(a,r.length)}}function ia(i,t,e,s,o){const[n,a,r,l]=V(t,e[0],e[1],e[2]);if(ge(t,n,a,r,l))return;const{idea:h}=s;i.fillStyle=h.fill[st(e[3])],i.fillRect(n,a,r,l),!(r<6*o||l<5*o)&&(i.strokeStyle=h.edge,i.lineWidth=o,i.setLineDash([4*o,2*o]),i.strokeRect(n+o/2,a+o/2,r-o,l-o),i.setLineDash([]))}function ge(i,t,e,s,o){return t>=i.width||t+s<=0||e>=i.height||e+o<=0}function oa(i,t,e,s,o){const n=Math.max(1,Math.floor(t.ratio));if(e.range){const r=E(t,s.bars.start(e.range[0])),l=E(t,s.bars.start(e.range[1]+1));i.fillStyle=o.of.range,i.globalAlpha=.09,i.fillRect(r,0,l-r,t.height),i.globalAlpha=.8,i.fillRect(r,0,n,t.height),i.fillRect(l-n,0,n,t.height),i.globalAlpha=1}if(e.loop){i.fillStyle=o.of.loop;for(const r of e.loop)i.fillRect(E(t,r),0,n,t.height)}const{idea:a}=e;a&&a.frontier!==1/0&&a.frontier>0&&(i.fillStyle=o.of.idea,i.globalAlpha=.7,i.fillRect(E(t,a.frontier),0,n,t.height),i.globalAlpha=1)}function ki(i,t,e,s,o){const n=[];for(const[r,l]of e)if(!(s.hidden.has(r)&&r!==s.activeTrack))for(const[h,d,u]of l){const g=V(t,h,d,u);ge(t,...g)||n.push(g)}const a=new I;for(const r of n)a.push(...r);i.globalAlpha=.78,a.fill(i,o.of.back),i.globalAlpha=1,n.length>0&&n.length<=ta&&na(i,t,n,o)}function na(i,t,e,s){const o=Math.max(1,Math.round(t.ratio)),n=5*o;i.save(),i.beginPath();for(const a of e)i.rect(...a);i.clip(),i.globalAlpha=.6,i.strokeStyle=s.of["text-soft"],i.lineWidth=o,i.beginPath();for(const[a,r,l,h]of e){const d=Math.floor((a+t.left+r+t.top)/n)*n-t.left-t.top;for(let u=d;u<a+l+r+h;u+=n)i.moveTo(u-r,r),i.lineTo(u-r-h,r+h)}i.stroke(),i.restore()}function aa(i,t,e,s){if(e.selection.size===0||e.preview)return;const o=new I,n={outer:o,fills:new Map,named:[],locked:[]};for(const a of ot(e))ra(t,e,a,s,n);o.fill(i,s.of.selected);for(const[a,r]of n.fills)r.fill(i,a);yi(i,t,e,n.named);for(const[[a,r,l],h]of n.locked)pi(i,t,V(t,a,r,l),h)}function ra(i,t,{track:e,place:s},o,{outer:n,fills:a,named:r,locked:l}){const h=Math.max(1,Math.round(i.ratio)),d=o.tracks[s%o.tracks.length],{notes:u}=e;let g=-1,f=-1;for(const m of u.within(Math.floor(R(i,-4)),Math.ceil(R(i,i.width+4)))){const y=u.tick[m],w=u.pitch[m];if(!t.selection.has(e.track,y,w))continue;const[S,T,x,U]=V(i,y,u.length[m],w);if(ge(i,S-h,T-h,x+2*h,U+2*h)||x<2&&S===g&&T===f)continue;if([g,f]=[S,T],x<4*h||U<4*h){n.push(S,T,Math.max(x,1),U);continue}n.push(S-h,T-h,x+2*h,U+2*h);const ft=d.fill[st(u.velocity[m])];let G=a.get(ft);G||a.set(ft,G=new I),G.push(S+h,T+h,x-2*h,U-2*h);const q=K(u,m),gt=d.text[st(q[3])];!e.drum&&Ke(i,x)&&r.push([q,gt]),t.locks.has(e.track,y,w)&&l.push([q,gt])}}function yi(i,t,e,s){if(s.length===0)return;fi(i,t);const o=Ot(e.song?.keys??[],0)?.fifths??0;for(const[n,a]of s)gi(i,t,n,o,a)}function la(i,t,e,s){const{hide:o,add:n}=e.preview;ki(i,t,o,e,s);const a=new I,r=new Map((e.song?.tracks??[]).map((u,g)=>[u.track,g])),l=Math.max(1,Math.round(t.ratio)),h=[],d=[];for(const[u,g]of n){const f=s.tracks[(r.get(u)??r.size)%s.tracks.length],m=new I;for(const y of g){const[w,S,T,x]=V(t,y[0],y[1],y[2]);if(!ge(t,w,S,T,x)){if(Ke(t,T)&&d.push([y,f.text[f.text.length-1]]),T<4*l||x<4*l){a.push(w,S,T,x);continue}a.push(w-l,S-l,T+2*l,x+2*l),m.push(w+l,S+l,T-2*l,x-2*l)}}h.push([f.plain,m])}a.fill(i,s.of.selected);for(const[u,g]of h)g.fill(i,u);yi(i,t,e,d)}function ca(i,t,e,s){const{focus:o,song:n}=e;if(!o||!n||!e.walking)return;const a=n.track(o.track)?.notes,r=a?.find(o.tick,o.pitch)??-1;if(!a||r<0||!Pt(e).some(w=>w.track.track===o.track))return;const[l,h,d]=K(a,r),[u,g,f,m]=V(t,l,h,d),y=Math.max(1,Math.round(t.ratio));i.strokeStyle=s.of.focus,i.lineWidth=2*y,i.strokeRect(u-3*y,g-3*y,f+6*y,m+6*y)}function ha(i,t,e,s){const o=E(t,e.from),n=j(t,e.high),a=E(t,e.to)-o,r=j(t,e.low)+t.keyHeight-n,l=Math.max(1,Math.round(t.ratio));i.fillStyle=s.of.focus,i.globalAlpha=.14,i.fillRect(o,n,a,r),i.globalAlpha=1,i.strokeStyle=s.of.focus,i.lineWidth=l,i.strokeRect(o+l/2,n+l/2,a-l,r-l)}const ze=34,vi=56,Et=6,da=34,ua=46,pa=26,fa=.62,ga=10;function ie(i,t,e=400){return`${e} ${t*i.ratio}px system-ui, sans-serif`}function ma(i,t,e,s,o){const{ratio:n}=t,a=Math.max(1,Math.floor(n));i.fillStyle=o.of.panel,i.fillRect(0,0,t.width,e);const{song:r}=s;if(r){if(s.range){const l=E(t,r.bars.start(s.range[0])),h=E(t,r.bars.start(s.range[1]+1));i.fillStyle=o.of.range,i.globalAlpha=.28,i.fillRect(l,Et*n,h-l,e),i.globalAlpha=1,i.fillRect(l,e-3*a,h-l,3*a),i.fillRect(l,Et*n,2*a,e),i.fillRect(h-2*a,Et*n,2*a,e)}s.loop&&ba(i,t,s.loop,o),$a(i,t,e,r,o)}i.fillStyle=o.of["panel-line"],i.fillRect(0,e-a,t.width,a)}function ba(i,t,[e,s],o){const n=E(t,e),a=E(t,s),r=Et*t.ratio;i.fillStyle=o.of.loop,i.fillRect(n,0,a-n,r-t.ratio),i.beginPath();for(const[l,h]of[[n,1],[a,-1]])i.moveTo(l,0),i.lineTo(l+h*r*1.2,0),i.lineTo(l,r*2);i.fill()}function $a(i,t,e,s,o){const{ratio:n}=t,a=Math.max(1,Math.floor(n)),r=e-10*n;i.textBaseline="alphabetic",i.textAlign="left",i.font=ie(t,12,600);const l=[...fe(t,s,da)],h=[];l.forEach((d,u)=>{const g=E(t,s.bars.start(d));i.fillStyle=o.of["line-bar"],i.fillRect(g,Et*n+4*n,a,e),i.fillStyle=o.of[d>s.bars.count?"text-soft":"text"],i.fillText(String(d),g+5*n,r);const f=s.bars.meter(d),m=d>1?s.bars.meter(d-1):null;if(m&&m[0]===f[0]&&m[1]===f[1])return;const y=g+9*n+i.measureText(String(d)).width,w=E(t,s.bars.start(l[u+1]??d+1));y+pa*n<w&&h.push([`${f[0]}/${f[1]}`,y])}),i.font=ie(t,10),i.fillStyle=o.of["text-soft"];for(const[d,u]of h)i.fillText(d,u,r);ka(i,t,e,s,o)}function ka(i,t,e,s,o){const{ratio:n}=t,a=R(t,t.width),r=Math.max(1,Math.floor(n)),l=new I;for(const h of fe(t,s)){const d=s.ticksPerQuarter*4/(s.bars.meter(h)[1]||4),u=d*t.tickWidth;if(u<9*n)continue;const g=s.bars.start(h+1);for(let f=s.bars.start(h)+d,m=2;f<Math.min(g,a);f+=d,m++){const y=E(t,f);l.push(y,e-6*n,r,6*n),u>=ua*n&&i.fillText(`${h}.${m}`,y+4*n,e-10*n)}}l.fill(i,o.of["line-bar"])}function ya(i,t,e,s,o){if(pe(s)?.drum){va(i,t,e,s,o);return}const n=Math.max(1,Math.floor(t.ratio)),a=D(t,0),r=D(t,t.height-1);i.fillStyle=o.of["key-white"],i.fillRect(0,0,e,t.height);for(let l=r;l<=a;l++){const h=j(t,l);s.pressed.has(l)&&!At(l)&&(i.fillStyle=o.of["key-down"],i.fillRect(0,h,e,t.keyHeight)),i.fillStyle=o.of["panel-line"],(l%12===0||l%12===5)&&i.fillRect(0,h+t.keyHeight-n,e,n),At(l)&&i.fillRect(0,h+Math.floor(t.keyHeight/2),e,n)}for(let l=r;l<=a;l++)At(l)&&(i.fillStyle=o.of[s.pressed.has(l)?"key-down":"key-black"],i.fillRect(0,j(t,l),Math.round(e*fa),t.keyHeight));wa(i,t,e,s,o),i.fillStyle=o.of["panel-line"],i.fillRect(e-n,0,n,t.height)}function va(i,t,e,s,o){const n=Math.max(1,Math.floor(t.ratio));i.fillStyle=o.of.panel,i.fillRect(0,0,e,t.height),i.font=ie(t,Math.min(10,t.keyHeight/t.ratio-2)),i.textBaseline="middle",i.textAlign="left";for(let a=D(t,t.height-1);a<=D(t,0);a++){const r=j(t,a);s.pressed.has(a)&&(i.fillStyle=o.of["key-down"],i.fillRect(0,r,e,t.keyHeight)),!(t.keyHeight<ga*t.ratio)&&(i.fillStyle=o.of["panel-line"],i.fillRect(0,r+t.keyHeight-n,e,n),i.fillStyle=o.of[s.pressed.has(a)?"key-text":"text-soft"],i.fillText(ai(a),3*t.ratio,r+t.keyHeight/2+.5,e-6*t.ratio))}i.fillStyle=o.of["panel-line"],i.fillRect(e-n,0,n,t.height)}function wa(i,t,e,s,o){const n=Ot(s.song?.keys??[],R(t,0))?.fifths??0,a=t.keyHeight>=15*t.ratio,r=Math.min(11,Math.max(9,t.keyHeight/t.ratio));i.textBaseline="middle",i.textAlign="right";for(let l=D(t,t.height-1);l<=D(t,0);l++){const h=l%12===0;At(l)||!h&&!a||h&&t.keyHeight*12<14*t.ratio||(i.font=ie(t,r,h?600:400),i.fillStyle=o.of["key-text"],i.globalAlpha=h?1:.65,i.fillText(dt(l,n),e-5*t.ratio,j(t,l)+t.keyHeight/2+.5))}i.globalAlpha=1}const xa=`
+<div class="roll" tabindex="0" role="application" aria-roledescription="${A.roll}" aria-label="${A.notes}"
      aria-activedescendant="note">
   <div class="corner"></div>
   <div class="top"><canvas class="ruler"></canvas><div class="head"></div></div>
@@ -934,20 +1141,20 @@ import{V as vs,T as c,o as ws,t as xs,G as Bt,c as Dt,s as Ms,d as ve,i as ui,f 
     <div class="cursor"></div>
     <div class="scroller"><div class="space"></div></div>
   </div>
-  <div class="corner low">${S.velocity}</div>
+  <div class="corner low">${A.velocity}</div>
   <canvas class="lane"></canvas>
-  <div id="note" class="spoken" role="img" aria-label="${S.noNote}"></div>
+  <div id="note" class="spoken" role="img" aria-label="${A.noNote}"></div>
   <div class="probe"></div>
-</div>`,Yn=`
+</div>`,Ma=`
 :host { display: block; position: relative; min-width: 0; min-height: 120px; contain: strict; height: 100%; }
 :host([hidden]) { display: none; }
 .roll {
   position: absolute; inset: 0; display: grid; overflow: hidden; outline: none;
-  grid-template: ${ye}px minmax(0, 1fr) ${ii}px / ${li}px minmax(0, 1fr);
+  grid-template: ${ze}px minmax(0, 1fr) ${mi}px / ${vi}px minmax(0, 1fr);
   background: var(--roll-panel); color: var(--roll-text-soft); font: 10px system-ui, sans-serif;
   user-select: none; -webkit-user-select: none; touch-action: none;
 }
-:host([data-low]) .roll { grid-template-rows: ${ye}px minmax(0, 1fr) 0; }
+:host([data-low]) .roll { grid-template-rows: ${ze}px minmax(0, 1fr) 0; }
 .roll:focus-visible:not([data-pointer])::after {
   content: ""; position: absolute; inset: 0; border: 2px solid var(--roll-focus); pointer-events: none;
 }
@@ -966,7 +1173,7 @@ canvas { display: block; }
   border: 6px solid transparent; border-top-color: var(--roll-cursor); border-bottom: 0; }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .probe { display: none; forced-color-adjust: none; }
-`,ci=512,Xn=6,Zn=.6;class Jn{constructor(){this.tiles=new Map,this.free=[],this.job=null,this.still=null,this.shown=[],this.view=null,this.frame=0,this.painted=0}show(t){const e=this.shown;if(this.shown=t,!(e.length===t.length&&e.every((n,a)=>ea(n,t[a]))))return this.allStale(),[];const i=[];return e.forEach((n,a)=>{const r=t[a].track;if(n.track.notes!==r.notes)for(const l of[He(n.track.notes,r.notes),He(r.notes,n.track.notes)]){for(const[h,d,u]of l)this.touch(h,h+d,u);i.push(...l)}}),i}allStale(){this.leave();for(const t of this.tiles.values())t.stale=!0}touch(t,e,s){if(!this.view)return;const i=st(this.view),n=Math.floor((t*this.view.tickWidth-1)/i.width),a=Math.floor((e*this.view.tickWidth+1)/i.width),r=Math.floor((z-1-s)/i.rows);this.leave();for(const l of this.tiles.values())l.row===r&&l.column>=n&&l.column<=a&&(l.stale=!0)}paint(t,e,s,i){if(e.width===0||e.height===0)return!0;const n=this.view!==null&&!ta(this.view,e),a=performance.now()+(n?i/2:i);n&&this.keepStill(this.view,e),this.view=e,this.frame++;const r=Pt(e),l=r.filter(f=>this.tile(f)?.stale??!0),h=n?l.filter(f=>!this.isCovered(f,e)):l;let d=0;for(;d<h.length&&this.work(h[d],e,s,a);)d++;const u=r.filter(f=>!this.tile(f));u.length&&this.still&&this.stretch(t,e,this.still,u),this.copy(t,e,r);const g=d===l.length;return g&&(this.still=null),this.drop(),g}drawnNotes(t){const e=Pt(t),s=Math.min(...e.map(n=>n.column));let i=0;for(const n of e){const a=this.tile(n)?.drawn;a&&(i+=n.column===s?a.notes:a.begun)}return i}tile({column:t,row:e}){return this.tiles.get(ns({column:t,row:e}))}work(t,e,s,i){const{job:n}=this;(!n||n.place.column!==t.column||n.place.row!==t.row)&&this.begin(t,e,s);const{sheet:a,steps:r}=this.job;for(;performance.now()<i;){const l=r.next();if(!l.done)continue;const h=this.tile(t);return h&&this.free.push(h.sheet),this.tiles.set(ns(t),{...t,sheet:a,drawn:l.value,stale:!1,used:this.frame}),this.job=null,this.painted++,!0}return!1}begin(t,e,{colours:s,locks:i,fifths:n}){this.leave();const{width:a,height:r}=st(e),l=this.free.pop()??as(),{canvas:h,context:d}=l;h.width===a&&h.height===r?d.clearRect(0,0,a,r):[h.width,h.height]=[a,r];const u={...e,left:t.column*a,top:t.row*r,width:a,height:r};this.job={place:t,sheet:l,steps:hn(d,u,this.shown,s,i,n)}}leave(){this.job&&this.free.push(this.job.sheet),this.job=null}isCovered(t,e){if(!this.still)return!1;const s=st(e),[i,n,a,r]=rs(this.still.view,e),l=Math.max(0,t.column*s.width-e.left),h=Math.max(0,t.row*s.height-e.top),d=Math.min(e.width,(t.column+1)*s.width-e.left),u=Math.min(e.height,(t.row+1)*s.height-e.top);return l>=i-1&&h>=n-1&&d<=i+a+1&&u<=n+r+1}copy(t,e,s){const i=st(e);for(const n of s){const a=this.tile(n);a&&(a.used=this.frame,t.drawImage(a.sheet.canvas,n.column*i.width-e.left,n.row*i.height-e.top))}}stretch(t,e,s,i){const n=st(e);t.save(),t.beginPath();for(const a of i)t.rect(a.column*n.width-e.left,a.row*n.height-e.top,n.width,n.height);t.clip(),t.imageSmoothingEnabled=!1,t.drawImage(s.canvas,...rs(s.view,e)),t.restore()}keepStill(t,e){const{still:s}=this;if((s?t.tickWidth/s.view.tickWidth*(t.keyHeight/s.view.keyHeight):0)<Zn){const n=as();[n.canvas.width,n.canvas.height]=[t.width,t.height];const a=Pt(t);s&&this.stretch(n.context,t,s,a.filter(r=>!this.tile(r))),this.copy(n.context,t,a),this.still={canvas:n.canvas,view:t}}this.leave();for(const n of this.tiles.values())this.free.push(n.sheet);this.free.length=Math.min(this.free.length,ls(e)),this.tiles.clear()}drop(){const t=ls(this.view),e=Pt(this.view).length+t;if(this.tiles.size<=e)return;const s=[...this.tiles].sort((i,n)=>i[1].used-n[1].used).slice(0,this.tiles.size-e);for(const[i,n]of s)this.tiles.delete(i),this.free.length<t&&this.free.push(n.sheet)}}function ns({column:o,row:t}){return`${o},${t}`}function as(){const o=document.createElement("canvas");return{canvas:o,context:o.getContext("2d")}}function rs(o,t){const e=t.tickWidth/o.tickWidth,s=t.keyHeight/o.keyHeight;return[o.left*e-t.left,o.top*s-t.top,o.width*e,o.height*s]}function ls(o){return Math.ceil(Xn*1e6/(ci*o.ratio)**2)}function st(o){const t=Math.round(ci*o.ratio),e=Math.max(1,Math.floor(t/o.keyHeight));return{width:t,height:e*o.keyHeight,rows:e}}function Pt(o){const t=st(o),e=[],s=Math.floor((Math.min(z*o.keyHeight,o.top+o.height)-1)/t.height);for(let i=Math.floor(o.top/t.height);i<=s;i++){const n=Math.floor((o.left+o.width-1)/t.width);for(let a=Math.floor(o.left/t.width);a<=n;a++)e.push({column:a,row:i})}return e}function ta(o,t){return o.tickWidth===t.tickWidth&&o.keyHeight===t.keyHeight&&o.ratio===t.ratio}function ea(o,t){return o.track.track===t.track.track&&o.place===t.place&&o.ghost===t.ghost&&o.track.drum===t.track.drum}const v={grid:1,notes:2,overlay:4,ruler:8,piano:16,lane:32,cursor:64,grown:128,all:127},sa=6,ia=9,oa=230,na=500,aa=.7,ra=.08;let la=class{constructor(t,e){this.root=t,this.state=e,this.tiles=new Jn,this.record={milliseconds:[],frames:0},this.view=ss,this.colours=null,this.ratio=null,this.ratioChanged=()=>{this.watchRatio(),this.resize()},this.dirty=0,this.scheduled=0,this.mark=new Map,this.waiting=[],this.placed=!1,this.clear=!1,this.removed=-1,this.frontier=0;const s=new CSSStyleSheet;s.replaceSync(Yn),t.adoptedStyleSheets=[s];const i=n=>t.querySelector(n);this.port=i(".port"),this.ruler=i(".ruler"),this.piano=i(".piano"),this.lane=i(".lane"),this.scroller=i(".scroller"),this.space=i(".space"),this.notes=i(".notes"),this.overlay=i(".overlay"),this.probe=i(".probe"),this.cursors=[i(".cursor"),i(".head")],this.scroller.addEventListener("scroll",()=>this.scrolled(),{passive:!0}),this.sizes=new ResizeObserver(()=>this.resize())}connect(){qo(),this.watchRatio(),this.sizes.observe(this.scroller),this.sizes.observe(this.root.host),this.recolour(),this.resize()}disconnect(){this.ratio?.removeEventListener("change",this.ratioChanged),this.sizes.disconnect(),cancelAnimationFrame(this.scheduled),this.scheduled=0,this.settle()}recolour(){this.colours=null,this.tiles.allStale(),this.invalidate(v.all)}invalidate(t){this.dirty|=t,!this.scheduled&&this.root.host.isConnected&&(this.scheduled=requestAnimationFrame(()=>this.draw()))}idle(){return this.scheduled?new Promise(t=>this.waiting.push(t)):Promise.resolve()}grown(){const{idea:t}=this.state,e=[...this.mark].every(([n,a])=>(t?.added.get(n)?.notes.length??0)>=a),s=t?[...t.removed.values()].reduce((n,a)=>n+a.length,0):0,i=e&&s===this.removed&&t?.frontier===this.frontier;this.removed=s,this.frontier=t?.frontier??0,this.invalidate(i?v.grown:v.overlay)}showSong(t){const{song:e}=this.state,s=e?.ticksPerQuarter??ss.ticksPerQuarter,i=this.view.left*this.view.ticksPerQuarter/s,n=this.showTracks();this.setView({...this.view,ticksPerQuarter:s,left:i,end:this.scrollEnd()}),this.invalidate(v.all),!this.placed&&e&&this.view.height>0?this.frame():t&&this.revealChange(n)}showTracks(){const t=this.tiles.show(Ct(this.state));return this.invalidate(v.notes|v.overlay|v.lane|v.piano),t}revealChange(t){const[e]=t;if(!e||t.length>na)return;const{view:s}=this;t.some(([n,a,r])=>{const[l,h,d,u]=B(s,n,a,r);return l<s.width&&l+d>0&&h<s.height&&h+u>0})||this.reveal(e[0],e[2])}setView(t){const e=this.view,s=$e(e,t);this.view=s;const{ratio:i}=s;this.space.style.width=`${Math.ceil(s.end*s.tickWidth)/i}px`,this.space.style.height=`${z*s.keyHeight/i}px`,Math.abs(this.scroller.scrollLeft-s.left/i)>.5&&(this.scroller.scrollLeft=s.left/i),Math.abs(this.scroller.scrollTop-s.top/i)>.5&&(this.scroller.scrollTop=s.top/i);const n=s.left!==e.left||s.tickWidth!==e.tickWidth||s.width!==e.width,a=s.top!==e.top||s.keyHeight!==e.keyHeight||s.height!==e.height;n&&this.invalidate(v.all&-17),a&&this.invalidate(v.grid|v.notes|v.overlay|v.piano)}scrollBy(t,e){this.setView({left:this.view.left+t,top:this.view.top+e})}reveal(t,e){const{view:s}=this,i=E(s,t),n={};if((i<0||i>s.width*.95)&&(n.left=s.left+i-s.width*.2),e!==void 0){const a=(z-1-e)*s.keyHeight-s.top;(a<0||a+s.keyHeight>s.height)&&(n.top=s.top+a-s.height/2)}(n.left!==void 0||n.top!==void 0)&&this.setView(n)}follow(t){const e=E(this.view,t);(e<0||e>this.view.width*aa)&&this.setView({left:this.view.left+e-this.view.width*ra})}moveCursor(){const t=E(this.view,this.state.cursor)/this.view.ratio;for(const e of this.cursors)e.style.transform=`translateX(${t}px)`}fit(){const{song:t}=this.state;if(!t||this.view.width===0)return;const e=this.view.width/this.view.ratio/Math.max(t.end,1)*t.ticksPerQuarter,[s,i]=this.reach(),n=this.view.height/this.view.ratio/(i-s+5);this.setView({quarter:e,key:n,left:0,end:this.scrollEnd()});const a=(z-1-(s+i)/2+.5)*this.view.keyHeight;this.setView({top:a-this.view.height/2})}scrollEnd(){const{song:t}=this.state;if(!t)return 0;const e=Math.max(4,Math.min(16,t.bars.count));return t.bars.start(t.bars.at(Math.max(0,t.end-1))+1+e)}reach(){let t=z,e=0;for(const{track:s}of Ct(this.state))for(let i=0;i<s.notes.count;i++)t=Math.min(t,s.notes.pitch[i]),e=Math.max(e,s.notes.pitch[i]);return t>e?[48,72]:[t,e]}frame(){if(this.placed=this.state.song!==null&&this.view.height>0,!this.placed)return;const[t,e]=this.reach(),s=Math.min(be,Math.max(ia,this.view.height/this.view.ratio/(e-t+3)));this.setView({key:s,left:0});const i=(z-.5-(t+e)/2)*this.view.keyHeight;this.setView({top:i-this.view.height/2})}scrolled(){const{view:t}=this,e=this.scroller.scrollLeft*t.ratio,s=this.scroller.scrollTop*t.ratio;(Math.abs(e-t.left)>t.ratio||Math.abs(s-t.top)>t.ratio)&&this.setView({left:e,top:s})}watchRatio(){this.ratio?.removeEventListener("change",this.ratioChanged),this.ratio=matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`),this.ratio.addEventListener("change",this.ratioChanged)}resize(){const t=window.devicePixelRatio||1,e=this.root.host.clientHeight>=oa;this.root.host.toggleAttribute("data-low",!e);const s=Math.round(this.scroller.clientWidth*t),i=Math.round(this.scroller.clientHeight*t);if(s===0||i===0)return;const n=t/this.view.ratio;this.setView({ratio:t,width:s,height:i,left:this.view.left*n,top:this.view.top*n});for(const a of[this.notes,this.overlay])Nt(a,s,i,t);Nt(this.ruler,s,Math.round(ye*t),t),Nt(this.piano,Math.round(li*t),i,t),Nt(this.lane,s,e?Math.round(ii*t):0,t),n!==1&&this.tiles.allStale(),!this.placed&&this.state.song&&this.frame(),this.invalidate(v.all),cancelAnimationFrame(this.scheduled),this.draw()}draw(){const t=performance.now();this.scheduled=0;const{dirty:e,view:s,state:i}=this;this.dirty=0;const n=this.colours??=jo(this.probe);if(e&(v.grid|v.notes)){const a=this.notes.getContext("2d",{alpha:!1});bn(a,s,i,n);const r=Lt(i.song?.keys??[],0)?.fifths??0,l={colours:n,locks:i.locks,fifths:r};this.tiles.paint(a,s,l,sa)||this.invalidate(v.notes)}e&v.overlay?this.drawOverlay(n):e&v.grown&&i.idea&&ni(ft(this.overlay),s,i.idea,this.mark,n),e&v.ruler&&Vn(ft(this.ruler),s,this.ruler.height,i,n),e&v.piano&&qn(ft(this.piano),s,this.piano.width,i,n),e&v.lane&&this.lane.height>0&&xn(ft(this.lane),s,this.lane.height,i,n),e&v.cursor&&this.moveCursor(),this.record.frames++,this.record.milliseconds.push(performance.now()-t),this.record.milliseconds.length>600&&this.record.milliseconds.shift(),this.scheduled||this.settle()}drawOverlay(t){const e=En(this.state);(!e||!this.clear)&&(this.mark=_n(ft(this.overlay),this.view,this.state,t)),this.clear=e}settle(){const{waiting:t}=this;this.waiting=[];for(const e of t)e()}};function ft(o){return o.getContext("2d")}function Nt(o,t,e,s){o.width!==t&&(o.width=t),o.height!==e&&(o.height=e),o.style.width=`${t/s}px`,o.style.height=`${e/s}px`}const ca=96;class ha{constructor(t,e,s){this.state=t,this.stage=e,this.target=s,this.lastLength=0,this.lastVelocity=ca,this.oncommit=null,this.committing=!1}emit(t,e){this.target.dispatchEvent(new CustomEvent(t,{detail:e,bubbles:!0,composed:!0}))}showSelection(t){this.state.selection=t instanceof Kt?t:new Kt(t),this.stage.invalidate(v.overlay|v.lane)}select(t){this.showSelection(t),this.emit("select",{selection:[...this.state.selection.refs]})}selected(){return this.state.song?Es(this.state.song,this.state.selection.refs):new Map}free(t){return xi(t,this.state.locks)}get editable(){return this.state.song!==null&&!this.state.readonly}commit(t,e,s){this.preview(null,null);const{song:i,locks:n}=this.state;if(!i||this.state.readonly)return!1;const{operations:a,placed:r}=Mi(i,t,n);if(a.length===0)return!1;const l=this.state.selection.refs.filter(({track:u,tick:g,pitch:f})=>n.has(u,g,f)),h=s?[...s]:[...l,...r];this.committing=!0,this.emit("edit",{operations:a,selection:h,label:e}),this.committing=!1;const d=this.state.song;return d&&d!==i&&this.select(wt(d,h)),this.oncommit?.(),!0}forget(){const{state:t}=this;if(this.committing)return;const e=t.song?wt(t.song,t.selection.refs):[];t.focus&&(!t.song||wt(t.song,[t.focus]).length===0)&&(t.focus=null),e.length!==t.selection.size&&(this.showSelection(e),queueMicrotask(()=>this.emit("select",{selection:[...t.selection.refs]})))}preview(t,e){!t&&!e&&!this.state.preview||(this.state.preview=t||e?{hide:t??new Map,add:e??new Map}:null,this.stage.invalidate(v.overlay))}sound(t,e,s){this.press([e]),this.emit("sound",{track:t,pitch:e,velocity:s})}press(t){t.length===0&&this.state.pressed.size===0||(this.state.pressed=new Set(t),this.stage.invalidate(v.piano))}get step(){return this.state.grid>0?this.state.grid:(this.state.song?.ticksPerQuarter??480)/4}get drawnLength(){const{grid:t,song:e}=this.state;return this.lastLength||t||(e?.ticksPerQuarter??480)}}function wt(o,t){return Ft(Es(o,t))}const he=12,cs=8;class da{constructor(t,e){this.host=t,this.spoken=e,this.clipboard=new Map,t.oncommit=()=>this.keepFocus()}run(t){const{host:e}=this;if(!e.state.song)return;const{step:s}=e;switch(t){case"selectAll":return e.select(Ft(this.all()));case"selectNone":return this.selectNone();case"delete":return this.remove(S.remove);case"copy":return this.copy();case"cut":return this.cut();case"paste":return this.paste();case"duplicate":return this.duplicate();case"quantise":return this.quantise();case"up":return this.move(0,1);case"down":return this.move(0,-1);case"octaveUp":return this.move(0,he);case"octaveDown":return this.move(0,-he);case"left":return this.move(-s,0);case"right":return this.move(s,0);case"longer":return this.change(S.stretch,i=>hs(i,i[1]+s));case"shorter":return this.change(S.shorten,i=>hs(i,i[1]-(i[1]>s?s:0)));case"louder":return this.change(S.louder,i=>fe(i,i[3]+cs));case"softer":return this.change(S.softer,i=>fe(i,i[3]-cs));case"nextNote":return this.walk(!0);case"previousNote":return this.walk(!1)}}walk(t){const{state:e}=this.host;this.focus(Oo(e,e.focus,e.cursor,t)??e.focus)}climb(t){const{state:e}=this.host;e.focus?this.focus(Io(e,e.focus,t)??e.focus):this.walk(!0)}focus(t){const{host:e}=this;if(e.state.focus=t,e.state.walking=t!==null,e.stage.invalidate(v.overlay),!t)return;e.stage.reveal(t.tick,t.pitch);const s=e.state.song?.track(t.track)?.notes,i=s?.velocity[s.find(t.tick,t.pitch)];i!==void 0&&e.emit("sound",{track:t.track,pitch:t.pitch,velocity:i}),this.describe()}describe(){const{state:t}=this.host,e=t.focus?Do(t,t.focus):"";this.spoken.setAttribute("aria-label",e||S.noNote),e&&this.host.emit("describe",{text:e})}toggleFocused(){const{host:t}=this,{focus:e,selection:s}=t.state;if(!e)return;const i=s.has(e.track,e.tick,e.pitch);t.select(i?s.without([e]):s.with([e])),this.describe()}keepFocus(){const{state:t}=this.host;!t.focus||!t.song||(wt(t.song,[t.focus]).length===0&&(t.focus=t.selection.refs[0]??null),this.describe())}selectNone(){const{host:t}=this;t.state.selection.size?t.select([]):t.state.walking?this.focus(null):t.state.range&&(t.state.range=null,t.stage.invalidate(v.overlay|v.ruler),t.emit("range",{range:null}))}all(){const{state:t}=this.host,e=t.activeTrack===null?null:ie(t),s=new Map;for(const{track:i}of tt(t))e&&i.track!==e.track||s.set(i.track,Array.from({length:i.notes.count},(n,a)=>U(i.notes,a)));return s}change(t,e){const{host:s}=this;s.commit(V(s.free(s.selected()),e),t)}move(t,e){const{host:s}=this,i=s.free(s.selected()),[n,a]=_s([...i.values()].flat(),t,e);if(n===0&&a===0||Math.abs(e)===he&&a!==e)return;const r=V(i,d=>bt(d,n,a));if(!s.commit(r,S.move))return;const l=[...r][0],h=l?.[1].add[0];!l||!h||(a!==0&&s.emit("sound",{track:l[0],pitch:h[2],velocity:h[3]}),s.stage.reveal(h[0],h[2]))}remove(t){const{host:e}=this,s=e.selected(),i=e.free(s),n=Ft(s).filter(({track:a,tick:r,pitch:l})=>e.state.locks.has(a,r,l));e.commit(V(i,()=>null),t,n)}copy(){const t=this.host.selected();t.size!==0&&(this.clipboard=t,this.host.emit("copied",{notes:[...t.values()].flat()}))}cut(){this.copy(),this.remove(S.cut)}paste(){const{host:t}=this,{song:e,activeTrack:s,cursor:i}=t.state;if(!e||this.clipboard.size===0)return;const n=ds(this.clipboard),a=Math.round(i)-n,r=new Map;for(const[l,h]of this.clipboard){const d=this.clipboard.size===1&&s!==null?s:l,u=e.track(d)??se(t.state);if(!u)continue;const g=h.map(f=>bt(f,a,0));r.set(u.track,{remove:[],add:[...r.get(u.track)?.add??[],...g],into:u})}t.commit(r,S.paste)&&t.stage.reveal(n+a)}duplicate(){const{host:t}=this,{song:e}=t.state,s=t.selected();if(!e||s.size===0)return;const i=ds(s),n=Math.max(...[...s.values()].flat().map(l=>l[0]+l[1])),a=e.ticksPerQuarter*4/(e.bars.meter(e.bars.at(i))[1]||4),r=Ts(n-1,a,e.bars)-Math.floor(i/a)*a;t.commit(V(s,l=>bt(l,Math.max(1,r),0),!0),S.duplicate)}quantise(){const{host:t}=this,e=t.state.song?.bars;if(!e)return;const s=t.selected(),i=t.free(s.size?s:this.all()),n=V(i,a=>Ai(a,t.step,e));t.commit(n,S.quantise,s.size?void 0:[])}}function hs(o,t){return[o[0],Math.max(1,t),o[2],o[3]]}function ds(o){return[...o.values()].flat().reduce((t,e)=>Math.min(t,e[0]),1/0)}const ua=8,pa=24;function Xt(o,t,e,s,i){const n=i?pa/2*t.ratio:0;let a=null,r=1/0;for(const{track:l}of tt(o)){const{notes:h}=l,d=O(t,s-n),u=O(t,s+n);for(const g of h.within(Math.floor(R(t,e-n-2)),Math.ceil(R(t,e+n+2)))){const f=h.pitch[g];if(f>d||f<u)continue;const m=U(h,g),y=B(t,m[0],m[1],m[2]),w=ga(y,e,s,n,t.keyHeight);if(w===1/0)continue;const M=o.selection.has(l.track,m[0],f)?0:1e12,_=l.track===o.activeTrack?0:1e11,x=w*1e7+M+_+m[1];x>=r||(r=x,a={track:l.track,note:m,edge:e>=y[0]+y[2]-fa(y[2],t.ratio,i)})}}return a}function fa(o,t,e){return Math.min(o/3,(e?2:1)*ua*t)}function ga(o,t,e,s,i){const[n,a,r]=o,l=Math.max(n-t,t-(n+Math.max(r,1)),0),h=Math.max(a-e,e-(a+i),0),d=Math.max(0,s-r/2),u=Math.max(0,s-i/2);return l<=d&&h<=u?Math.max(l,h):1/0}function rt(o,t){return t.alt?0:o.state.grid}function Ce(o){let t=0;for(const e of o.values())t+=e.length;return t}class us{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.step=[0,0];const{state:i}=t,n=Zt(e);this.before=i.selection,this.was=i.selection.has(n.track,n.tick,n.pitch),this.was||t.showSelection(s.shift||s.copy?i.selection.with([n]):[n]),this.free=t.editable?t.free(t.selected()):new Map,this.anchor=e.note,this.sounded=e.note[2],t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e,anchor:s,start:i}=this,n=e.state.song?.bars;if(!n||this.free.size===0)return;const a=rt(e,t),l=Math.abs(t.x-i.x)<3*e.stage.view.ratio?0:$t(s[0]+t.tick-i.tick,a,n)-s[0];this.step=_s([...this.free.values()].flat(),l,t.pitch-i.pitch);const h=V(this.free,u=>bt(u,...this.step));e.preview(t.copy?null:this.free,new Map([...h].map(([u,g])=>[u,g.add])));const d=s[2]+this.step[1];d!==this.sounded&&e.sound(this.hit.track,this.sounded=d,s[3])}end(t,e){const{host:s}=this;if(s.press([]),!e){this.click(t);return}if(this.step[0]===0&&this.step[1]===0){s.preview(null,null),s.select(s.state.selection);return}const i=V(this.free,n=>bt(n,...this.step),t.copy);s.commit(i,S.edited(t.copy?S.copy:S.move,Ce(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}click(t){const{host:e}=this,s=Zt(this.hit);e.preview(null,null),e.lastLength=this.hit.note[1],e.lastVelocity=this.hit.note[3],e.state.focus=s,this.was&&(t.shift||t.copy)?e.select(e.state.selection.without([s])):this.was?e.select([s]):e.select(e.state.selection)}}class ma{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.more=0;const i=Zt(e);this.before=t.state.selection,this.before.has(i.track,i.tick,i.pitch)||t.showSelection([i]),this.free=t.editable?t.free(t.selected()):new Map,t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e}=this,s=e.state.song?.bars;if(!s||this.free.size===0)return;const[i,n]=this.hit.note,a=$t(i+n+t.tick-this.start.tick,rt(e,t),s);this.more=Math.max(a,i+this.shortest(t))-i-n;const r=V(this.free,l=>this.stretched(l,t));e.preview(this.free,new Map([...r].map(([l,{add:h}])=>[l,h])))}end(t,e){const{host:s}=this;if(s.press([]),!e||this.more===0){s.preview(null,null),s.select(e?s.state.selection:[Zt(this.hit)]);return}s.lastLength=this.stretched(this.hit.note,t)[1],s.commit(V(this.free,i=>this.stretched(i,t)),S.edited(S.stretch,Ce(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}shortest(t){return Math.max(1,Math.min(rt(this.host,t)||1,this.hit.note[1]))}stretched(t,e){const s=Math.min(t[1],this.shortest(e));return[t[0],Math.max(s,t[1]+this.more),t[2],t[3]]}}class ba{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0,this.before=t.state.selection}move(t){const{host:e,start:s}=this,i={from:Math.max(0,Math.min(s.tick,t.tick)),to:Math.max(s.tick,t.tick),low:Math.min(s.pitch,t.pitch),high:Math.max(s.pitch,t.pitch)};e.state.band=i;const n=t.shift||t.copy?[...this.before.refs]:[];for(const{track:a}of tt(e.state)){const{notes:r}=a;for(const l of r.within(i.from,i.to)){const h=r.pitch[l];h<i.low||h>i.high||n.push({track:a.track,tick:r.tick[l],pitch:h})}}e.showSelection(n)}end(t,e){this.host.state.band=null,this.host.stage.invalidate(v.overlay),e?this.host.select(this.host.state.selection):!t.shift&&!t.copy&&(this.host.state.focus=null,this.host.select([]))}cancel(){this.host.state.band=null,this.host.showSelection(this.before)}}class $a{constructor(t,e){this.host=t,this.scrolls=!0;const{state:s}=t;this.into=t.editable?se(s):null;const i=s.song?Cs(e.tick,rt(t,e),s.song.bars):0;this.note=[i,t.drawnLength,e.pitch,t.lastVelocity],this.into&&(t.sound(this.into.track,e.pitch,t.lastVelocity),this.show())}move(t){const e=this.host.state.song?.bars;if(!e)return;const[s,,i,n]=this.note,a=rt(this.host,t);this.note=[s,Math.max(a||1,Ts(Math.max(t.tick,s),a,e)-s),i,n],this.show()}end(){this.host.press([]),this.into&&(this.host.lastLength=this.note[1],this.host.commit(di(this.into,this.note),S.edited(S.draw,1)))}cancel(){this.host.press([]),this.host.preview(null,null)}show(){this.into&&this.host.preview(null,new Map([[this.into.track,[this.note]]]))}}class ka{constructor(t,e){this.host=t,this.scrolls=!1,this.gone=new Map,this.move(e)}move(t){const{host:e}=this,s=e.editable?Xt(e.state,e.stage.view,t.x,t.y,t.coarse):null;if(!s||e.state.locks.has(s.track,s.note[0],s.note[2]))return;const i=this.gone.get(s.track)??[];i.some(n=>n[0]===s.note[0]&&n[2]===s.note[2])||(this.gone.set(s.track,[...i,s.note]),e.preview(this.gone,null))}end(){const t=this.host.state.selection.without(Ft(this.gone));this.host.commit(V(this.gone,()=>null),S.edited(S.remove,Ce(this.gone)),t.refs)}cancel(){this.host.preview(null,null)}}function ya(o,t){const{state:e,stage:s}=o;if(!o.editable||!e.song)return;const i=Xt(e,s.view,t.x,t.y,t.coarse);if(i){if(e.locks.has(i.track,i.note[0],i.note[2]))return;o.commit(new Map([[i.track,{remove:[i.note],add:[]}]]),S.edited(S.remove,1),[]);return}hi(o,t.tick,t.pitch,rt(o,t))}function hi(o,t,e,s){const{song:i}=o.state,n=se(o.state);if(!i||!n||!o.editable)return;const a=[Cs(t,s,i.bars),o.drawnLength,e,o.lastVelocity];o.emit("sound",{track:n.track,pitch:e,velocity:o.lastVelocity}),o.commit(di(n,a),S.edited(S.draw,1))}function di(o,t){return new Map([[o.track,{remove:[],add:[t],into:o}]])}function Zt(o){return{track:o.track,tick:o.note[0],pitch:o.note[2]}}const va={a:"selectAll",c:"copy",x:"cut",v:"paste",d:"duplicate"},wa={Delete:"delete",Backspace:"delete",q:"quantise","+":"longer","-":"shorter"},xa={ArrowUp:"up",ArrowDown:"down",ArrowLeft:"left",ArrowRight:"right"},Ma={ArrowUp:"octaveUp",ArrowDown:"octaveDown",ArrowLeft:"shorter",ArrowRight:"longer"},Aa={ArrowUp:"louder",ArrowDown:"softer",ArrowLeft:"previousNote",ArrowRight:"nextNote"};class Sa{constructor(t,e,s,i){this.host=t,this.commands=e,this.pointers=s,i.addEventListener("keydown",n=>{i.toggleAttribute("data-pointer",!1),!n.defaultPrevented&&this.handle(n)&&n.preventDefault()}),i.addEventListener("focus",()=>this.commands.describe()),i.addEventListener("blur",()=>i.toggleAttribute("data-pointer",!1))}handle(t){const e=t.key.length===1?t.key.toLowerCase():t.key;return e==="Escape"?this.escape():t.ctrlKey||t.metaKey?t.shiftKey||t.altKey?!1:this.runIf(va[e]):e.startsWith("Arrow")?this.arrow(t,e):t.altKey?!1:e==="Enter"||e===" "?this.choose():e==="i"||e==="Insert"?this.insert():t.shiftKey&&e!=="+"?!1:this.runIf(wa[e])}runIf(t){return!t||!(t==="selectAll")&&t!=="paste"&&t!=="quantise"&&this.host.state.selection.size===0?!1:(this.commands.run(t),!0)}arrow(t,e){if(this.host.state.selection.size>0){const s=t.altKey?Aa:t.shiftKey?Ma:xa;return this.runIf(s[e])}return t.altKey||t.shiftKey?!1:(e==="ArrowLeft"||e==="ArrowRight"?this.commands.walk(e==="ArrowRight"):this.commands.climb(e==="ArrowUp"),!0)}choose(){return this.host.state.walking?(this.commands.toggleFocused(),!0):!1}insert(){const{state:t,stage:e}=this.host;if(!this.host.editable)return!1;const s=127-Math.floor((e.view.top+e.view.height/2)/e.view.keyHeight);hi(this.host,t.cursor,t.focus?.pitch??t.selection.refs[0]?.pitch??s,t.grid);const[i]=t.selection.refs;return i&&this.commands.focus(i),!0}escape(){const{selection:t,walking:e,idea:s}=this.host.state;if(this.pointers.busy)this.pointers.cancel();else{if(s||t.size===0&&!e)return!1;this.commands.run("selectNone")}return!0}}const Ea=6,_a=12,Ta=5,Ca=.5,ps=.94,Ra=40;class La{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0;const{state:s}=t;this.range=s.range,this.loop=s.loop;const i=this.edges(),n=(e.coarse?_a:Ea)*t.stage.view.ratio,a=i!==null&&Math.abs(i[0]-e.x)<=n,r=i!==null&&Math.abs(i[1]-e.x)<=n;this.edge=(a||r)&&!e.shift;const l=s.song?.bars.at(Math.max(0,e.tick))??1;this.fixed=this.edge&&this.range?this.range[r?0:1]:l}move(t){const{host:e}=this,s=e.state.song?.bars;if(s){if(this.start.shift){const i=t.alt?0:e.state.grid||e.state.song?.ticksPerQuarter||0,n=[$t(this.start.tick,i,s),$t(t.tick,i,s)].sort((a,r)=>a-r);e.state.loop=n[0]===n[1]?this.loop:[n[0],n[1]]}else{const i=s.at(Math.max(0,t.tick));e.state.range=[Math.min(this.fixed,i),Math.max(this.fixed,i)]}e.stage.invalidate(v.ruler|v.overlay)}}end(t,e){const{host:s}=this;if(e&&this.start.shift)s.emit("loop",{loop:s.state.loop});else if(e)s.emit("range",{range:s.state.range});else if(this.start.shift)this.clearLoop();else if(s.state.song){const i=$t(Math.max(0,t.tick),t.alt?0:s.state.grid,s.state.song.bars);s.state.cursor=i,s.stage.invalidate(v.cursor),s.emit("seek",{tick:i})}}cancel(){this.host.state.range=this.range,this.host.state.loop=this.loop,this.host.stage.invalidate(v.ruler|v.overlay)}clearLoop(){this.loop&&(this.host.state.loop=null,this.host.stage.invalidate(v.ruler|v.overlay),this.host.emit("loop",{loop:null}))}edges(){const t=this.host.state.song?.bars;if(!t||!this.range)return null;const{view:e}=this.host.stage;return[E(e,t.start(this.range[0])),E(e,t.start(this.range[1]+1))]}}class za{constructor(t,e){this.host=t,this.scrolls=!1,this.pitch=-1,this.move(e)}move(t){t.pitch!==this.pitch&&(this.pitch=t.pitch,this.host.sound(se(this.host.state)?.track??"",t.pitch,this.host.lastVelocity))}end(){this.host.press([])}cancel(){this.host.press([])}}class Ha{constructor(t,e){this.host=t,this.scrolls=!1,this.changed=new Map,this.last=e,this.move(e)}move(t){const{host:e,last:s}=this,{state:i,stage:n}=e;if(!e.editable)return;const a=Ta*n.view.ratio,[r,l]=[Math.min(s.x,t.x)-a,Math.max(s.x,t.x)+a];for(const{track:d}of oi(i)){const{notes:u}=d;for(const g of u.within(Math.floor(R(n.view,r)),Math.ceil(R(n.view,l)))){const f=U(u,g),m=E(n.view,f[0]);if(m<r||m>l||!this.paintable(d.track,f))continue;const y=fe(f,wn(this.lineAt(t,m),n.lane.height,n.view.ratio));let w=this.changed.get(d.track);w||this.changed.set(d.track,w=new Map),w.set(g,[f,y])}}this.last=t;const h=([d,u])=>[d,[...u.values()].map(g=>g[1])];i.velocities=new Map([...this.changed].map(h)),n.invalidate(v.lane)}end(){const{host:t}=this;this.cancel();const e=new Map([...this.changed].map(([n,a])=>{const r=[...a.values()];return[n,{remove:r.map(([l])=>l),add:r.map(([,l])=>l)}]})),s=[...this.changed.values()].flatMap(n=>[...n.values()]),i=s[s.length-1];i&&(t.lastVelocity=i[1][3]),t.commit(e,S.changeVelocity,t.state.selection.refs)}cancel(){this.host.state.velocities=null,this.host.stage.invalidate(v.lane)}paintable(t,e){const{selection:s,locks:i}=this.host.state;return i.has(t,e[0],e[2])?!1:s.size===0||s.has(t,e[0],e[2])}lineAt(t,e){const{last:s}=this;if(t.x===s.x)return t.y;const i=Math.max(0,Math.min(1,(e-s.x)/(t.x-s.x)));return s.y+(t.y-s.y)*i}}class de{constructor(t,e,s,i=null){this.host=t,this.last=e,this.flicks=s,this.click=i,this.scrolls=!1,this.speed=[0,0]}move(t){const e=[this.last.x-t.x,this.last.y-t.y];this.speed=[e[0]*.6+this.speed[0]*.4,e[1]*.6+this.speed[1]*.4],this.last=t,this.host.stage.scrollBy(...e)}end(t,e){e?this.flicks&&!matchMedia("(prefers-reduced-motion: reduce)").matches&&this.glide():this.click?.()}cancel(){this.speed=[0,0]}glide(){const{view:t}=this.host.stage;this.host.stage.scrollBy(...this.speed);const e=this.host.stage.view.left===t.left&&this.host.stage.view.top===t.top;this.speed=[this.speed[0]*ps,this.speed[1]*ps],!e&&Math.hypot(...this.speed)>Ca&&requestAnimationFrame(()=>this.glide())}}class Pa{constructor(t,e,s){this.host=t,this.last=[e,s]}move(t,e){const{stage:s}=this.host,[i,n]=this.last,a=Ra*s.view.ratio,r=(g,f)=>Math.abs(g)>a&&Math.abs(f)>a?Math.abs(f/g):1,l=[(i.x+n.x)/2,(i.y+n.y)/2],h=[(t.x+e.x)/2,(t.y+e.y)/2],[d,u]=[r(i.x-n.x,t.x-e.x),r(i.y-n.y,t.y-e.y)];s.setView(Gt(s.view,d,u,...l)),s.scrollBy(l[0]-h[0],l[1]-h[1]),this.last=[t,e]}}const Na=3,Oa=9,fs=.2,Ia=0,gs=1,Da=2;class Ua{constructor(t,e){this.host=t,this.wrapper=e,this.gesture=null,this.pinch=null,this.moved=!1,this.pressed=null,this.fingers=new Map,this.scrolling=0;const{stage:s}=t;for(const i of[s.scroller,s.ruler,s.piano,s.lane])i.addEventListener("pointerdown",n=>this.down(n,i)),i.addEventListener("pointermove",n=>this.move(n)),i.addEventListener("pointerup",n=>this.up(n)),i.addEventListener("pointercancel",n=>this.lost(n)),i.addEventListener("wheel",n=>this.wheel(n,i),{passive:!1});s.scroller.addEventListener("dblclick",i=>this.doubleClick(i)),s.ruler.addEventListener("dblclick",i=>this.chooseBar(i)),s.scroller.addEventListener("contextmenu",i=>{t.state.tool==="draw"&&i.preventDefault()}),s.scroller.addEventListener("mousedown",i=>{i.button===gs&&i.preventDefault()})}get busy(){return this.gesture!==null}cancel(){cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture?.cancel(),this.gesture=null,this.pressed=null}point(t){const{view:e}=this.host.stage,s=this.host.stage.port.getBoundingClientRect(),i=(t.clientX-s.left)*e.ratio,a=this.pressed?.area===this.host.stage.lane?this.host.stage.lane.getBoundingClientRect().top:s.top,r=(t.clientY-a)*e.ratio;return{x:i,y:r,tick:R(e,i),pitch:O(e,r),alt:t.altKey,copy:t.ctrlKey||t.metaKey,shift:t.shiftKey,coarse:t instanceof PointerEvent&&t.pointerType==="touch"}}down(t,e){if(!(e===this.host.stage.scroller&&ms(t,e)||!this.host.state.song)){if(t.preventDefault(),this.wrapper.toggleAttribute("data-pointer",!0),this.wrapper.focus({preventScroll:!0}),e.setPointerCapture(t.pointerId),t.pointerType==="touch"){this.fingers.set(t.pointerId,t);const[i,n]=[...this.fingers.values()];if(i&&n){this.cancel(),this.pinch??=new Pa(this.host,this.point(i),this.point(n));return}}this.gesture||(this.host.state.walking=!1,this.pressed={id:t.pointerId,event:t,area:e},this.moved=!1,this.gesture=this.begin(t,this.point(t),e),this.gesture||(this.pressed=null))}}begin(t,e,s){const{host:i}=this;if(t.button===gs)return new de(i,e,!1);if(t.button===Da&&i.state.tool==="draw"&&s===i.stage.scroller)return new ka(i,e);if(t.button!==Ia)return null;if(s===i.stage.ruler)return new La(i,e);if(s===i.stage.piano)return new za(i,e);if(s===i.stage.lane)return new Ha(i,e);const a=Xt(i.state,i.stage.view,e.x,e.y,e.coarse);return a&&e.coarse&&i.state.tool==="select"&&!Ba(i,a)?new de(i,e,!0,()=>new us(i,a,e).end(e,!1)):a?a.edge&&!i.state.readonly?new ma(i,a,e):new us(i,a,e):i.state.tool==="draw"&&!i.state.readonly?new $a(i,e):e.coarse?new de(i,e,!0,()=>i.select([])):new ba(i,e)}move(t){if(this.fingers.has(t.pointerId)&&this.fingers.set(t.pointerId,t),this.pinch){const[i,n]=[...this.fingers.values()];i&&n&&this.pinch.move(this.point(i),this.point(n));return}if(!this.gesture||t.pointerId!==this.pressed?.id){!this.gesture&&t.pointerType!=="touch"&&this.hover(t);return}const e=this.pressed.event,s=Math.hypot(t.clientX-e.clientX,t.clientY-e.clientY);this.moved||=s>(t.pointerType==="touch"?Oa:Na),this.moved&&(this.pressed={...this.pressed,event:this.pressed.event},this.gesture.move(this.point(t)),this.scrollOutside(t))}up(t){if(this.fingers.delete(t.pointerId),this.pinch){this.fingers.size===0&&(this.pinch=null);return}if(!this.gesture||t.pointerId!==this.pressed?.id)return;const{gesture:e}=this,s=this.point(t);cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture=null,this.pressed=null,e.end(s,this.moved)}lost(t){this.fingers.delete(t.pointerId),this.fingers.size===0&&(this.pinch=null),t.pointerId===this.pressed?.id&&this.cancel()}scrollOutside(t){if(cancelAnimationFrame(this.scrolling),this.scrolling=0,!this.gesture?.scrolls)return;const e=this.host.stage.scroller.getBoundingClientRect(),s=e.left+this.host.stage.scroller.clientWidth,i=e.top+this.host.stage.scroller.clientHeight,n=Math.min(0,t.clientX-e.left)+Math.max(0,t.clientX-s),r=this.pressed?.area===this.host.stage.scroller?Math.min(0,t.clientY-e.top)+Math.max(0,t.clientY-i):0;n===0&&r===0||(this.scrolling=requestAnimationFrame(()=>{const{stage:l}=this.host,h=l.view;l.scrollBy(n*fs*h.ratio,r*fs*h.ratio),!(l.view.left===h.left&&l.view.top===h.top)&&(this.gesture?.move(this.point(t)),this.scrollOutside(t))}))}hover(t){const{host:e}=this;if(t.currentTarget!==e.stage.scroller)return;const{x:s,y:i}=this.point(t),n=Xt(e.state,e.stage.view,s,i,!1),r=n&&e.state.locks.has(n.track,n.note[0],n.note[2])?"not-allowed":e.state.readonly?"default":n?.edge?"ew-resize":n?"grab":"";e.stage.scroller.style.cursor=r||(e.state.tool==="draw"?"crosshair":"default")}doubleClick(t){const{state:e,stage:s}=this.host;e.tool==="select"&&!ms(t,s.scroller)&&ya(this.host,this.point(t))}chooseBar(t){const{state:e,stage:s}=this.host;if(!e.song)return;const i=e.song.bars.at(Math.max(0,this.point(t).tick));e.range=[i,i],s.invalidate(v.ruler|v.overlay),this.host.emit("range",{range:e.range})}wheel(t,e){const{stage:s}=this.host,i=sn(t,s.view.height/s.view.ratio),{x:n,y:a}=this.point(t),r=i.y||i.x;if(t.ctrlKey||t.metaKey)s.setView(Gt(s.view,is(r),1,n,0));else if(t.altKey)s.setView(Gt(s.view,1,is(r),0,a));else if(t.shiftKey)s.scrollBy((i.x||i.y)*s.view.ratio,0);else if(e!==s.scroller)s.scrollBy(i.x*s.view.ratio,i.y*s.view.ratio);else return;t.preventDefault()}}function Ba(o,{track:t,note:e}){return o.state.selection.has(t,e[0],e[2])}function ms(o,t){const e=t.getBoundingClientRect();return o.clientX-e.left>=t.clientWidth||o.clientY-e.top>=t.clientHeight}const Va=["(prefers-color-scheme: dark)","(forced-colors: active)"],Ka=["class","style","data-theme"];class Wa extends HTMLElement{constructor(){super(),this.state=Ho(),this.watcher=null,this.media=Va.map(s=>matchMedia(s)),this.recolour=()=>this.stage.recolour();const t=this.attachShadow({mode:"open"});t.innerHTML=Qn,this.wrapper=t.querySelector(".roll"),this.stage=new la(t,this.state),this.host=new ha(this.state,this.stage,this),this.commands=new da(this.host,t.querySelector("#note"));const e=new Ua(this.host,this.wrapper);new Sa(this.host,this.commands,e,this.wrapper)}connectedCallback(){this.stage.connect();for(const t of this.media)t.addEventListener("change",this.recolour);this.watcher=new MutationObserver(this.recolour);for(const t of[document.documentElement,document.body,this])this.watcher.observe(t,{attributes:!0,attributeFilter:Ka})}disconnectedCallback(){this.stage.disconnect();for(const t of this.media)t.removeEventListener("change",this.recolour);this.watcher?.disconnect()}focus(t){this.wrapper.focus(t)}get song(){return this.state.song}set song(t){t!==this.state.song&&(this.state.song=t,this.stage.showSong(!this.host.committing),this.host.forget())}get activeTrack(){return this.state.activeTrack}set activeTrack(t){t!==this.state.activeTrack&&(this.state.activeTrack=t,this.stage.showTracks())}get ghosts(){return this.state.ghosts}set ghosts(t){bs(t,this.state.ghosts)||(this.state.ghosts=new Set(t),this.stage.showTracks())}get hiddenTracks(){return this.state.hidden}set hiddenTracks(t){bs(t,this.state.hidden)||(this.state.hidden=new Set(t),this.stage.showTracks())}get idea(){return this.state.idea}set idea(t){const e=t!==null&&t===this.state.idea;this.state.idea=t,e?this.stage.grown():this.stage.invalidate(v.overlay)}get locks(){return this.state.locks}set locks(t){t!==this.state.locks&&(this.state.locks=t,this.stage.tiles.allStale(),this.stage.invalidate(v.notes))}get selection(){return this.state.selection.refs}set selection(t){this.host.showSelection(new Kt(t))}get range(){return this.state.range}set range(t){this.state.range=t,this.stage.invalidate(v.ruler|v.overlay)}get loop(){return this.state.loop}set loop(t){this.state.loop=t,this.stage.invalidate(v.ruler|v.overlay)}get tool(){return this.state.tool}set tool(t){this.state.tool=t}get grid(){return this.state.grid}set grid(t){t!==this.state.grid&&(this.state.grid=Math.max(0,t),this.stage.invalidate(v.grid))}get scaleTint(){return this.state.scaleTint}set scaleTint(t){t!==this.state.scaleTint&&(this.state.scaleTint=t,this.stage.invalidate(v.grid))}get readonly(){return this.state.readonly}set readonly(t){this.state.readonly=t}cursorAt(t,e){this.state.cursor=t,e&&this.stage.follow(t),this.stage.moveCursor()}reveal(t,e){this.stage.reveal(t,e)}zoom(t,e){const{view:s}=this.stage;this.stage.setView(Gt(s,t,e,s.width/2,s.height/2))}frame(){this.stage.frame()}zoomToFit(){this.stage.fit()}command(t){this.commands.run(t)}toClient({track:t,tick:e,pitch:s}){const i=Ct(this.state).find(m=>m.track.track===t),n=i?.track.notes.find(e,s)??-1;if(!i||n<0)return null;const{view:a,port:r}=this.stage,[l,h,d,u]=B(a,e,U(i.track.notes,n)[1],s),g=r.getBoundingClientRect(),{ratio:f}=a;return{x:g.left+l/f,y:g.top+h/f,width:d/f,height:u/f}}toClientTick(t){const{view:e,port:s}=this.stage;return s.getBoundingClientRect().left+E(e,t)/e.ratio}model(){const{song:t,selection:e,range:s}=this.state,i=t?wt(t,e.refs):[];return{song:t,selection:i,range:s,drawnNotes:this.stage.tiles.drawnNotes(this.stage.view)}}idle(){return this.stage.idle()}get frames(){return{...this.stage.record,tiles:this.stage.tiles.painted}}}function bs(o,t){return o.size===t.size&&[...o].every(e=>t.has(e))}customElements.get("toccata-roll")||customElements.define("toccata-roll",Wa);class Fa extends C{static{this.styles=[P,L`
+`,wi=512,Sa=6,Aa=.6;class Ea{constructor(){this.tiles=new Map,this.free=[],this.job=null,this.still=null,this.shown=[],this.view=null,this.frame=0,this.painted=0}show(t){const e=this.shown;if(this.shown=t,!(e.length===t.length&&e.every((n,a)=>_a(n,t[a]))))return this.allStale(),[];const o=[];return e.forEach((n,a)=>{const r=t[a].track;if(n.track.notes!==r.notes)for(const l of[Fe(n.track.notes,r.notes),Fe(r.notes,n.track.notes)]){for(const[h,d,u]of l)this.touch(h,h+d,u);o.push(...l)}}),o}allStale(){this.leave();for(const t of this.tiles.values())t.stale=!0}touch(t,e,s){if(!this.view)return;const o=at(this.view),n=Math.floor((t*this.view.tickWidth-1)/o.width),a=Math.floor((e*this.view.tickWidth+1)/o.width),r=Math.floor((H-1-s)/o.rows);this.leave();for(const l of this.tiles.values())l.row===r&&l.column>=n&&l.column<=a&&(l.stale=!0)}paint(t,e,s,o){if(e.width===0||e.height===0)return!0;const n=this.view!==null&&!Ta(this.view,e),a=performance.now()+(n?o/2:o);n&&this.keepStill(this.view,e),this.view=e,this.frame++;const r=Ut(e),l=r.filter(f=>this.tile(f)?.stale??!0),h=n?l.filter(f=>!this.isCovered(f,e)):l;let d=0;for(;d<h.length&&this.work(h[d],e,s,a);)d++;const u=r.filter(f=>!this.tile(f));u.length&&this.still&&this.stretch(t,e,this.still,u),this.copy(t,e,r);const g=d===l.length;return g&&(this.still=null),this.drop(),g}drawnNotes(t){const e=Ut(t),s=Math.min(...e.map(n=>n.column));let o=0;for(const n of e){const a=this.tile(n)?.drawn;a&&(o+=n.column===s?a.notes:a.begun)}return o}tile({column:t,row:e}){return this.tiles.get($s({column:t,row:e}))}work(t,e,s,o){const{job:n}=this;(!n||n.place.column!==t.column||n.place.row!==t.row)&&this.begin(t,e,s);const{sheet:a,steps:r}=this.job;for(;performance.now()<o;){const l=r.next();if(!l.done)continue;const h=this.tile(t);return h&&this.free.push(h.sheet),this.tiles.set($s(t),{...t,sheet:a,drawn:l.value,stale:!1,used:this.frame}),this.job=null,this.painted++,!0}return!1}begin(t,e,{colours:s,locks:o,fifths:n}){this.leave();const{width:a,height:r}=at(e),l=this.free.pop()??ks(),{canvas:h,context:d}=l;h.width===a&&h.height===r?d.clearRect(0,0,a,r):[h.width,h.height]=[a,r];const u={...e,left:t.column*a,top:t.row*r,width:a,height:r};this.job={place:t,sheet:l,steps:In(d,u,this.shown,s,o,n)}}leave(){this.job&&this.free.push(this.job.sheet),this.job=null}isCovered(t,e){if(!this.still)return!1;const s=at(e),[o,n,a,r]=ys(this.still.view,e),l=Math.max(0,t.column*s.width-e.left),h=Math.max(0,t.row*s.height-e.top),d=Math.min(e.width,(t.column+1)*s.width-e.left),u=Math.min(e.height,(t.row+1)*s.height-e.top);return l>=o-1&&h>=n-1&&d<=o+a+1&&u<=n+r+1}copy(t,e,s){const o=at(e);for(const n of s){const a=this.tile(n);a&&(a.used=this.frame,t.drawImage(a.sheet.canvas,n.column*o.width-e.left,n.row*o.height-e.top))}}stretch(t,e,s,o){const n=at(e);t.save(),t.beginPath();for(const a of o)t.rect(a.column*n.width-e.left,a.row*n.height-e.top,n.width,n.height);t.clip(),t.imageSmoothingEnabled=!1,t.drawImage(s.canvas,...ys(s.view,e)),t.restore()}keepStill(t,e){const{still:s}=this;if((s?t.tickWidth/s.view.tickWidth*(t.keyHeight/s.view.keyHeight):0)<Aa){const n=ks();[n.canvas.width,n.canvas.height]=[t.width,t.height];const a=Ut(t);s&&this.stretch(n.context,t,s,a.filter(r=>!this.tile(r))),this.copy(n.context,t,a),this.still={canvas:n.canvas,view:t}}this.leave();for(const n of this.tiles.values())this.free.push(n.sheet);this.free.length=Math.min(this.free.length,vs(e)),this.tiles.clear()}drop(){const t=vs(this.view),e=Ut(this.view).length+t;if(this.tiles.size<=e)return;const s=[...this.tiles].sort((o,n)=>o[1].used-n[1].used).slice(0,this.tiles.size-e);for(const[o,n]of s)this.tiles.delete(o),this.free.length<t&&this.free.push(n.sheet)}}function $s({column:i,row:t}){return`${i},${t}`}function ks(){const i=document.createElement("canvas");return{canvas:i,context:i.getContext("2d")}}function ys(i,t){const e=t.tickWidth/i.tickWidth,s=t.keyHeight/i.keyHeight;return[i.left*e-t.left,i.top*s-t.top,i.width*e,i.height*s]}function vs(i){return Math.ceil(Sa*1e6/(wi*i.ratio)**2)}function at(i){const t=Math.round(wi*i.ratio),e=Math.max(1,Math.floor(t/i.keyHeight));return{width:t,height:e*i.keyHeight,rows:e}}function Ut(i){const t=at(i),e=[],s=Math.floor((Math.min(H*i.keyHeight,i.top+i.height)-1)/t.height);for(let o=Math.floor(i.top/t.height);o<=s;o++){const n=Math.floor((i.left+i.width-1)/t.width);for(let a=Math.floor(i.left/t.width);a<=n;a++)e.push({column:a,row:o})}return e}function Ta(i,t){return i.tickWidth===t.tickWidth&&i.keyHeight===t.keyHeight&&i.ratio===t.ratio}function _a(i,t){return i.track.track===t.track.track&&i.place===t.place&&i.ghost===t.ghost&&i.track.drum===t.track.drum}const v={grid:1,notes:2,overlay:4,ruler:8,piano:16,lane:32,cursor:64,grown:128,all:127},Ca=6,Ra=9,La=230,za=500,Ha=.7,Pa=.08;let Na=class{constructor(t,e){this.root=t,this.state=e,this.tiles=new Ea,this.record={milliseconds:[],frames:0},this.view=gs,this.colours=null,this.ratio=null,this.ratioChanged=()=>{this.watchRatio(),this.resize()},this.dirty=0,this.scheduled=0,this.mark=new Map,this.waiting=[],this.placed=!1,this.clear=!1,this.removed=-1,this.frontier=0;const s=new CSSStyleSheet;s.replaceSync(Ma),t.adoptedStyleSheets=[s];const o=n=>t.querySelector(n);this.port=o(".port"),this.ruler=o(".ruler"),this.piano=o(".piano"),this.lane=o(".lane"),this.scroller=o(".scroller"),this.space=o(".space"),this.notes=o(".notes"),this.overlay=o(".overlay"),this.probe=o(".probe"),this.cursors=[o(".cursor"),o(".head")],this.scroller.addEventListener("scroll",()=>this.scrolled(),{passive:!0}),this.sizes=new ResizeObserver(()=>this.resize())}connect(){vn(),this.watchRatio(),this.sizes.observe(this.scroller),this.sizes.observe(this.root.host),this.recolour(),this.resize()}disconnect(){this.ratio?.removeEventListener("change",this.ratioChanged),this.sizes.disconnect(),cancelAnimationFrame(this.scheduled),this.scheduled=0,this.settle()}recolour(){this.colours=null,this.tiles.allStale(),this.invalidate(v.all)}invalidate(t){this.dirty|=t,!this.scheduled&&this.root.host.isConnected&&(this.scheduled=requestAnimationFrame(()=>this.draw()))}idle(){return this.scheduled?new Promise(t=>this.waiting.push(t)):Promise.resolve()}grown(){const{idea:t}=this.state,e=[...this.mark].every(([n,a])=>(t?.added.get(n)?.notes.length??0)>=a),s=t?[...t.removed.values()].reduce((n,a)=>n+a.length,0):0,o=e&&s===this.removed&&t?.frontier===this.frontier;this.removed=s,this.frontier=t?.frontier??0,this.invalidate(o?v.grown:v.overlay)}showSong(t){const{song:e}=this.state,s=e?.ticksPerQuarter??gs.ticksPerQuarter,o=this.view.left*this.view.ticksPerQuarter/s,n=this.showTracks();this.setView({...this.view,ticksPerQuarter:s,left:o,end:this.scrollEnd()}),this.invalidate(v.all),!this.placed&&e&&this.view.height>0?this.frame():t&&this.revealChange(n)}showTracks(){const t=this.tiles.show(Pt(this.state));return this.invalidate(v.notes|v.overlay|v.lane|v.piano),t}revealChange(t){const[e]=t;if(!e||t.length>za)return;const{view:s}=this;t.some(([n,a,r])=>{const[l,h,d,u]=V(s,n,a,r);return l<s.width&&l+d>0&&h<s.height&&h+u>0})||this.reveal(e[0],e[2])}setView(t){const e=this.view,s=Re(e,t);this.view=s;const{ratio:o}=s;this.space.style.width=`${Math.ceil(s.end*s.tickWidth)/o}px`,this.space.style.height=`${H*s.keyHeight/o}px`,Math.abs(this.scroller.scrollLeft-s.left/o)>.5&&(this.scroller.scrollLeft=s.left/o),Math.abs(this.scroller.scrollTop-s.top/o)>.5&&(this.scroller.scrollTop=s.top/o);const n=s.left!==e.left||s.tickWidth!==e.tickWidth||s.width!==e.width,a=s.top!==e.top||s.keyHeight!==e.keyHeight||s.height!==e.height;n&&this.invalidate(v.all&-17),a&&this.invalidate(v.grid|v.notes|v.overlay|v.piano)}scrollBy(t,e){this.setView({left:this.view.left+t,top:this.view.top+e})}reveal(t,e){const{view:s}=this,o=E(s,t),n={};if((o<0||o>s.width*.95)&&(n.left=s.left+o-s.width*.2),e!==void 0){const a=(H-1-e)*s.keyHeight-s.top;(a<0||a+s.keyHeight>s.height)&&(n.top=s.top+a-s.height/2)}(n.left!==void 0||n.top!==void 0)&&this.setView(n)}follow(t){const e=E(this.view,t);(e<0||e>this.view.width*Ha)&&this.setView({left:this.view.left+e-this.view.width*Pa})}moveCursor(){const t=E(this.view,this.state.cursor)/this.view.ratio;for(const e of this.cursors)e.style.transform=`translateX(${t}px)`}fit(){const{song:t}=this.state;if(!t||this.view.width===0)return;const e=this.view.width/this.view.ratio/Math.max(t.end,1)*t.ticksPerQuarter,[s,o]=this.reach(),n=this.view.height/this.view.ratio/(o-s+5);this.setView({quarter:e,key:n,left:0,end:this.scrollEnd()});const a=(H-1-(s+o)/2+.5)*this.view.keyHeight;this.setView({top:a-this.view.height/2})}scrollEnd(){const{song:t}=this.state;if(!t)return 0;const e=Math.max(4,Math.min(16,t.bars.count));return t.bars.start(t.bars.at(Math.max(0,t.end-1))+1+e)}reach(){let t=H,e=0;for(const{track:s}of Pt(this.state))for(let o=0;o<s.notes.count;o++)t=Math.min(t,s.notes.pitch[o]),e=Math.max(e,s.notes.pitch[o]);return t>e?[48,72]:[t,e]}frame(){if(this.placed=this.state.song!==null&&this.view.height>0,!this.placed)return;const[t,e]=this.reach(),s=Math.min(Ce,Math.max(Ra,this.view.height/this.view.ratio/(e-t+3)));this.setView({key:s,left:0});const o=(H-.5-(t+e)/2)*this.view.keyHeight;this.setView({top:o-this.view.height/2})}scrolled(){const{view:t}=this,e=this.scroller.scrollLeft*t.ratio,s=this.scroller.scrollTop*t.ratio;(Math.abs(e-t.left)>t.ratio||Math.abs(s-t.top)>t.ratio)&&this.setView({left:e,top:s})}watchRatio(){this.ratio?.removeEventListener("change",this.ratioChanged),this.ratio=matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`),this.ratio.addEventListener("change",this.ratioChanged)}resize(){const t=window.devicePixelRatio||1,e=this.root.host.clientHeight>=La;this.root.host.toggleAttribute("data-low",!e);const s=Math.round(this.scroller.clientWidth*t),o=Math.round(this.scroller.clientHeight*t);if(s===0||o===0)return;const n=t/this.view.ratio;this.setView({ratio:t,width:s,height:o,left:this.view.left*n,top:this.view.top*n});for(const a of[this.notes,this.overlay])Bt(a,s,o,t);Bt(this.ruler,s,Math.round(ze*t),t),Bt(this.piano,Math.round(vi*t),o,t),Bt(this.lane,s,e?Math.round(mi*t):0,t),n!==1&&this.tiles.allStale(),!this.placed&&this.state.song&&this.frame(),this.invalidate(v.all),cancelAnimationFrame(this.scheduled),this.draw()}draw(){const t=performance.now();this.scheduled=0;const{dirty:e,view:s,state:o}=this;this.dirty=0;const n=this.colours??=wn(this.probe);if(e&(v.grid|v.notes)){const a=this.notes.getContext("2d",{alpha:!1});qn(a,s,o,n);const r=Ot(o.song?.keys??[],0)?.fifths??0,l={colours:n,locks:o.locks,fifths:r};this.tiles.paint(a,s,l,Ca)||this.invalidate(v.notes)}e&v.overlay?this.drawOverlay(n):e&v.grown&&o.idea&&$i(kt(this.overlay),s,o.idea,this.mark,n),e&v.ruler&&ma(kt(this.ruler),s,this.ruler.height,o,n),e&v.piano&&ya(kt(this.piano),s,this.piano.width,o,n),e&v.lane&&this.lane.height>0&&Xn(kt(this.lane),s,this.lane.height,o,n),e&v.cursor&&this.moveCursor(),this.record.frames++,this.record.milliseconds.push(performance.now()-t),this.record.milliseconds.length>600&&this.record.milliseconds.shift(),this.scheduled||this.settle()}drawOverlay(t){const e=ea(this.state);(!e||!this.clear)&&(this.mark=sa(kt(this.overlay),this.view,this.state,t)),this.clear=e}settle(){const{waiting:t}=this;this.waiting=[];for(const e of t)e()}};function kt(i){return i.getContext("2d")}function Bt(i,t,e,s){i.width!==t&&(i.width=t),i.height!==e&&(i.height=e),i.style.width=`${t/s}px`,i.style.height=`${e/s}px`}const Oa=96;class Ia{constructor(t,e,s){this.state=t,this.stage=e,this.target=s,this.lastLength=0,this.lastVelocity=Oa,this.oncommit=null,this.committing=!1}emit(t,e){this.target.dispatchEvent(new CustomEvent(t,{detail:e,bubbles:!0,composed:!0}))}showSelection(t){this.state.selection=t instanceof Qt?t:new Qt(t),this.stage.invalidate(v.overlay|v.lane)}select(t){this.showSelection(t),this.emit("select",{selection:[...this.state.selection.refs]})}selected(){return this.state.song?Ks(this.state.song,this.state.selection.refs):new Map}free(t){return Oi(t,this.state.locks)}get editable(){return this.state.song!==null&&!this.state.readonly}commit(t,e,s){this.preview(null,null);const{song:o,locks:n}=this.state;if(!o||this.state.readonly)return!1;const{operations:a,placed:r}=Vs(o,t,n);if(a.length===0)return!1;const l=this.state.selection.refs.filter(({track:u,tick:g,pitch:f})=>n.has(u,g,f)),h=s?[...s]:[...l,...r];this.committing=!0,this.emit("edit",{operations:a,selection:h,label:e}),this.committing=!1;const d=this.state.song;return d&&d!==o&&this.select(Tt(d,h)),this.oncommit?.(),!0}forget(){const{state:t}=this;if(this.committing)return;const e=t.song?Tt(t.song,t.selection.refs):[];t.focus&&(!t.song||Tt(t.song,[t.focus]).length===0)&&(t.focus=null),e.length!==t.selection.size&&(this.showSelection(e),queueMicrotask(()=>this.emit("select",{selection:[...t.selection.refs]})))}preview(t,e){!t&&!e&&!this.state.preview||(this.state.preview=t||e?{hide:t??new Map,add:e??new Map}:null,this.stage.invalidate(v.overlay))}sound(t,e,s){this.press([e]),this.emit("sound",{track:t,pitch:e,velocity:s})}press(t){t.length===0&&this.state.pressed.size===0||(this.state.pressed=new Set(t),this.stage.invalidate(v.piano))}get step(){return this.state.grid>0?this.state.grid:(this.state.song?.ticksPerQuarter??480)/4}get drawnLength(){const{grid:t,song:e}=this.state;return this.lastLength||t||(e?.ticksPerQuarter??480)}}function Tt(i,t){return Zt(Ks(i,t))}const ve=12,ws=8;class Da{constructor(t,e){this.host=t,this.spoken=e,this.clipboard=new Map,t.oncommit=()=>this.keepFocus()}run(t){const{host:e}=this;if(!e.state.song)return;const{step:s}=e;switch(t){case"selectAll":return e.select(Zt(this.all()));case"selectNone":return this.selectNone();case"delete":return this.remove(A.remove);case"copy":return this.copy();case"cut":return this.cut();case"paste":return this.paste();case"duplicate":return this.duplicate();case"quantise":return this.quantise();case"up":return this.move(0,1);case"down":return this.move(0,-1);case"octaveUp":return this.move(0,ve);case"octaveDown":return this.move(0,-ve);case"left":return this.move(-s,0);case"right":return this.move(s,0);case"longer":return this.change(A.stretch,o=>xs(o,o[1]+s));case"shorter":return this.change(A.shorten,o=>xs(o,o[1]-(o[1]>s?s:0)));case"louder":return this.change(A.louder,o=>Ee(o,o[3]+ws));case"softer":return this.change(A.softer,o=>Ee(o,o[3]-ws));case"nextNote":return this.walk(!0);case"previousNote":return this.walk(!1)}}walk(t){const{state:e}=this.host;this.focus(un(e,e.focus,e.cursor,t)??e.focus)}climb(t){const{state:e}=this.host;e.focus?this.focus(pn(e,e.focus,t)??e.focus):this.walk(!0)}focus(t){const{host:e}=this;if(e.state.focus=t,e.state.walking=t!==null,e.stage.invalidate(v.overlay),!t)return;e.stage.reveal(t.tick,t.pitch);const s=e.state.song?.track(t.track)?.notes,o=s?.velocity[s.find(t.tick,t.pitch)];o!==void 0&&e.emit("sound",{track:t.track,pitch:t.pitch,velocity:o}),this.describe()}describe(){const{state:t}=this.host,e=t.focus?fn(t,t.focus):"";this.spoken.setAttribute("aria-label",e||A.noNote),e&&this.host.emit("describe",{text:e})}toggleFocused(){const{host:t}=this,{focus:e,selection:s}=t.state;if(!e)return;const o=s.has(e.track,e.tick,e.pitch);t.select(o?s.without([e]):s.with([e])),this.describe()}keepFocus(){const{state:t}=this.host;!t.focus||!t.song||(Tt(t.song,[t.focus]).length===0&&(t.focus=t.selection.refs[0]??null),this.describe())}selectNone(){const{host:t}=this;t.state.selection.size?t.select([]):t.state.walking?this.focus(null):t.state.range&&(t.state.range=null,t.stage.invalidate(v.overlay|v.ruler),t.emit("range",{range:null}))}all(){const{state:t}=this.host,e=t.activeTrack===null?null:pe(t),s=new Map;for(const{track:o}of ot(t))e&&o.track!==e.track||s.set(o.track,Array.from({length:o.notes.count},(n,a)=>K(o.notes,a)));return s}change(t,e){const{host:s}=this;s.commit(W(s.free(s.selected()),e),t)}move(t,e){const{host:s}=this,o=s.free(s.selected()),[n,a]=Ws([...o.values()].flat(),t,e);if(n===0&&a===0||Math.abs(e)===ve&&a!==e)return;const r=W(o,d=>wt(d,n,a));if(!s.commit(r,A.move))return;const l=[...r][0],h=l?.[1].add[0];!l||!h||(a!==0&&s.emit("sound",{track:l[0],pitch:h[2],velocity:h[3]}),s.stage.reveal(h[0],h[2]))}remove(t){const{host:e}=this,s=e.selected(),o=e.free(s),n=Zt(s).filter(({track:a,tick:r,pitch:l})=>e.state.locks.has(a,r,l));e.commit(W(o,()=>null),t,n)}copy(){const t=this.host.selected();t.size!==0&&(this.clipboard=t,this.host.emit("copied",{notes:[...t.values()].flat()}))}cut(){this.copy(),this.remove(A.cut)}paste(){const{host:t}=this,{song:e,activeTrack:s,cursor:o}=t.state;if(!e||this.clipboard.size===0)return;const n=Ms(this.clipboard),a=Math.round(o)-n,r=new Map;for(const[l,h]of this.clipboard){const d=this.clipboard.size===1&&s!==null?s:l,u=e.track(d)??ue(t.state);if(!u)continue;const g=h.map(f=>wt(f,a,0));r.set(u.track,{remove:[],add:[...r.get(u.track)?.add??[],...g],into:u})}t.commit(r,A.paste)&&t.stage.reveal(n+a)}duplicate(){const{host:t}=this,{song:e}=t.state,s=t.selected();if(!e||s.size===0)return;const o=Ms(s),n=Math.max(...[...s.values()].flat().map(l=>l[0]+l[1])),a=e.ticksPerQuarter*4/(e.bars.meter(e.bars.at(o))[1]||4),r=qs(n-1,a,e.bars)-Math.floor(o/a)*a;t.commit(W(s,l=>wt(l,Math.max(1,r),0),!0),A.duplicate)}quantise(){const{host:t}=this,e=t.state.song?.bars;if(!e)return;const s=t.selected(),o=t.free(s.size?s:this.all()),n=W(o,a=>Ii(a,t.step,e));t.commit(n,A.quantise,s.size?void 0:[])}}function xs(i,t){return[i[0],Math.max(1,t),i[2],i[3]]}function Ms(i){return[...i.values()].flat().reduce((t,e)=>Math.min(t,e[0]),1/0)}const Ua=8,Ba=24;function oe(i,t,e,s,o){const n=o?Ba/2*t.ratio:0;let a=null,r=1/0;for(const{track:l}of ot(i)){const{notes:h}=l,d=D(t,s-n),u=D(t,s+n);for(const g of h.within(Math.floor(R(t,e-n-2)),Math.ceil(R(t,e+n+2)))){const f=h.pitch[g];if(f>d||f<u)continue;const m=K(h,g),y=V(t,m[0],m[1],m[2]),w=Va(y,e,s,n,t.keyHeight);if(w===1/0)continue;const S=i.selection.has(l.track,m[0],f)?0:1e12,T=l.track===i.activeTrack?0:1e11,x=w*1e7+S+T+m[1];x>=r||(r=x,a={track:l.track,note:m,edge:e>=y[0]+y[2]-Ka(y[2],t.ratio,o)})}}return a}function Ka(i,t,e){return Math.min(i/3,(e?2:1)*Ua*t)}function Va(i,t,e,s,o){const[n,a,r]=i,l=Math.max(n-t,t-(n+Math.max(r,1)),0),h=Math.max(a-e,e-(a+o),0),d=Math.max(0,s-r/2),u=Math.max(0,s-o/2);return l<=d&&h<=u?Math.max(l,h):1/0}function ut(i,t){return t.alt?0:i.state.grid}function Ve(i){let t=0;for(const e of i.values())t+=e.length;return t}class Ss{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.step=[0,0];const{state:o}=t,n=ne(e);this.before=o.selection,this.was=o.selection.has(n.track,n.tick,n.pitch),this.was||t.showSelection(s.shift||s.copy?o.selection.with([n]):[n]),this.free=t.editable?t.free(t.selected()):new Map,this.anchor=e.note,this.sounded=e.note[2],t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e,anchor:s,start:o}=this,n=e.state.song?.bars;if(!n||this.free.size===0)return;const a=ut(e,t),l=Math.abs(t.x-o.x)<3*e.stage.view.ratio?0:xt(s[0]+t.tick-o.tick,a,n)-s[0];this.step=Ws([...this.free.values()].flat(),l,t.pitch-o.pitch);const h=W(this.free,u=>wt(u,...this.step));e.preview(t.copy?null:this.free,new Map([...h].map(([u,g])=>[u,g.add])));const d=s[2]+this.step[1];d!==this.sounded&&e.sound(this.hit.track,this.sounded=d,s[3])}end(t,e){const{host:s}=this;if(s.press([]),!e){this.click(t);return}if(this.step[0]===0&&this.step[1]===0){s.preview(null,null),s.select(s.state.selection);return}const o=W(this.free,n=>wt(n,...this.step),t.copy);s.commit(o,A.edited(t.copy?A.copy:A.move,Ve(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}click(t){const{host:e}=this,s=ne(this.hit);e.preview(null,null),e.lastLength=this.hit.note[1],e.lastVelocity=this.hit.note[3],e.state.focus=s,this.was&&(t.shift||t.copy)?e.select(e.state.selection.without([s])):this.was?e.select([s]):e.select(e.state.selection)}}class Wa{constructor(t,e,s){this.host=t,this.hit=e,this.start=s,this.scrolls=!0,this.more=0;const o=ne(e);this.before=t.state.selection,this.before.has(o.track,o.tick,o.pitch)||t.showSelection([o]),this.free=t.editable?t.free(t.selected()):new Map,t.sound(e.track,e.note[2],e.note[3])}move(t){const{host:e}=this,s=e.state.song?.bars;if(!s||this.free.size===0)return;const[o,n]=this.hit.note,a=xt(o+n+t.tick-this.start.tick,ut(e,t),s);this.more=Math.max(a,o+this.shortest(t))-o-n;const r=W(this.free,l=>this.stretched(l,t));e.preview(this.free,new Map([...r].map(([l,{add:h}])=>[l,h])))}end(t,e){const{host:s}=this;if(s.press([]),!e||this.more===0){s.preview(null,null),s.select(e?s.state.selection:[ne(this.hit)]);return}s.lastLength=this.stretched(this.hit.note,t)[1],s.commit(W(this.free,o=>this.stretched(o,t)),A.edited(A.stretch,Ve(this.free)))}cancel(){this.host.press([]),this.host.preview(null,null),this.host.showSelection(this.before)}shortest(t){return Math.max(1,Math.min(ut(this.host,t)||1,this.hit.note[1]))}stretched(t,e){const s=Math.min(t[1],this.shortest(e));return[t[0],Math.max(s,t[1]+this.more),t[2],t[3]]}}class qa{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0,this.before=t.state.selection}move(t){const{host:e,start:s}=this,o={from:Math.max(0,Math.min(s.tick,t.tick)),to:Math.max(s.tick,t.tick),low:Math.min(s.pitch,t.pitch),high:Math.max(s.pitch,t.pitch)};e.state.band=o;const n=t.shift||t.copy?[...this.before.refs]:[];for(const{track:a}of ot(e.state)){const{notes:r}=a;for(const l of r.within(o.from,o.to)){const h=r.pitch[l];h<o.low||h>o.high||n.push({track:a.track,tick:r.tick[l],pitch:h})}}e.showSelection(n)}end(t,e){this.host.state.band=null,this.host.stage.invalidate(v.overlay),e?this.host.select(this.host.state.selection):!t.shift&&!t.copy&&(this.host.state.focus=null,this.host.select([]))}cancel(){this.host.state.band=null,this.host.showSelection(this.before)}}class Fa{constructor(t,e){this.host=t,this.scrolls=!0;const{state:s}=t;this.into=t.editable?ue(s):null;const o=s.song?Fs(e.tick,ut(t,e),s.song.bars):0;this.note=[o,t.drawnLength,e.pitch,t.lastVelocity],this.into&&(t.sound(this.into.track,e.pitch,t.lastVelocity),this.show())}move(t){const e=this.host.state.song?.bars;if(!e)return;const[s,,o,n]=this.note,a=ut(this.host,t);this.note=[s,Math.max(a||1,qs(Math.max(t.tick,s),a,e)-s),o,n],this.show()}end(){this.host.press([]),this.into&&(this.host.lastLength=this.note[1],this.host.commit(Mi(this.into,this.note),A.edited(A.draw,1)))}cancel(){this.host.press([]),this.host.preview(null,null)}show(){this.into&&this.host.preview(null,new Map([[this.into.track,[this.note]]]))}}class ja{constructor(t,e){this.host=t,this.scrolls=!1,this.gone=new Map,this.move(e)}move(t){const{host:e}=this,s=e.editable?oe(e.state,e.stage.view,t.x,t.y,t.coarse):null;if(!s||e.state.locks.has(s.track,s.note[0],s.note[2]))return;const o=this.gone.get(s.track)??[];o.some(n=>n[0]===s.note[0]&&n[2]===s.note[2])||(this.gone.set(s.track,[...o,s.note]),e.preview(this.gone,null))}end(){const t=this.host.state.selection.without(Zt(this.gone));this.host.commit(W(this.gone,()=>null),A.edited(A.remove,Ve(this.gone)),t.refs)}cancel(){this.host.preview(null,null)}}function Ga(i,t){const{state:e,stage:s}=i;if(!i.editable||!e.song)return;const o=oe(e,s.view,t.x,t.y,t.coarse);if(o){if(e.locks.has(o.track,o.note[0],o.note[2]))return;i.commit(new Map([[o.track,{remove:[o.note],add:[]}]]),A.edited(A.remove,1),[]);return}xi(i,t.tick,t.pitch,ut(i,t))}function xi(i,t,e,s){const{song:o}=i.state,n=ue(i.state);if(!o||!n||!i.editable)return;const a=[Fs(t,s,o.bars),i.drawnLength,e,i.lastVelocity];i.emit("sound",{track:n.track,pitch:e,velocity:i.lastVelocity}),i.commit(Mi(n,a),A.edited(A.draw,1))}function Mi(i,t){return new Map([[i.track,{remove:[],add:[t],into:i}]])}function ne(i){return{track:i.track,tick:i.note[0],pitch:i.note[2]}}const Ya={a:"selectAll",c:"copy",x:"cut",v:"paste",d:"duplicate"},Qa={Delete:"delete",Backspace:"delete",q:"quantise","+":"longer","-":"shorter"},Xa={ArrowUp:"up",ArrowDown:"down",ArrowLeft:"left",ArrowRight:"right"},Za={ArrowUp:"octaveUp",ArrowDown:"octaveDown",ArrowLeft:"shorter",ArrowRight:"longer"},Ja={ArrowUp:"louder",ArrowDown:"softer",ArrowLeft:"previousNote",ArrowRight:"nextNote"};class tr{constructor(t,e,s,o){this.host=t,this.commands=e,this.pointers=s,o.addEventListener("keydown",n=>{o.toggleAttribute("data-pointer",!1),!n.defaultPrevented&&this.handle(n)&&n.preventDefault()}),o.addEventListener("focus",()=>this.commands.describe()),o.addEventListener("blur",()=>o.toggleAttribute("data-pointer",!1))}handle(t){const e=t.key.length===1?t.key.toLowerCase():t.key;return e==="Escape"?this.escape():t.ctrlKey||t.metaKey?t.shiftKey||t.altKey?!1:this.runIf(Ya[e]):e.startsWith("Arrow")?this.arrow(t,e):t.altKey?!1:e==="Enter"||e===" "?this.choose():e==="i"||e==="Insert"?this.insert():t.shiftKey&&e!=="+"?!1:this.runIf(Qa[e])}runIf(t){return!t||!(t==="selectAll")&&t!=="paste"&&t!=="quantise"&&this.host.state.selection.size===0?!1:(this.commands.run(t),!0)}arrow(t,e){if(this.host.state.selection.size>0){const s=t.altKey?Ja:t.shiftKey?Za:Xa;return this.runIf(s[e])}return t.altKey||t.shiftKey?!1:(e==="ArrowLeft"||e==="ArrowRight"?this.commands.walk(e==="ArrowRight"):this.commands.climb(e==="ArrowUp"),!0)}choose(){return this.host.state.walking?(this.commands.toggleFocused(),!0):!1}insert(){const{state:t,stage:e}=this.host;if(!this.host.editable)return!1;const s=127-Math.floor((e.view.top+e.view.height/2)/e.view.keyHeight);xi(this.host,t.cursor,t.focus?.pitch??t.selection.refs[0]?.pitch??s,t.grid);const[o]=t.selection.refs;return o&&this.commands.focus(o),!0}escape(){const{selection:t,walking:e,idea:s}=this.host.state;if(this.pointers.busy)this.pointers.cancel();else{if(s||t.size===0&&!e)return!1;this.commands.run("selectNone")}return!0}}const er=6,sr=12,ir=5,or=.5,As=.94,nr=40;class ar{constructor(t,e){this.host=t,this.start=e,this.scrolls=!0;const{state:s}=t;this.range=s.range,this.loop=s.loop;const o=this.edges(),n=(e.coarse?sr:er)*t.stage.view.ratio,a=o!==null&&Math.abs(o[0]-e.x)<=n,r=o!==null&&Math.abs(o[1]-e.x)<=n;this.edge=(a||r)&&!e.shift;const l=s.song?.bars.at(Math.max(0,e.tick))??1;this.fixed=this.edge&&this.range?this.range[r?0:1]:l}move(t){const{host:e}=this,s=e.state.song?.bars;if(s){if(this.start.shift){const o=t.alt?0:e.state.grid||e.state.song?.ticksPerQuarter||0,n=[xt(this.start.tick,o,s),xt(t.tick,o,s)].sort((a,r)=>a-r);e.state.loop=n[0]===n[1]?this.loop:[n[0],n[1]]}else{const o=s.at(Math.max(0,t.tick));e.state.range=[Math.min(this.fixed,o),Math.max(this.fixed,o)]}e.stage.invalidate(v.ruler|v.overlay)}}end(t,e){const{host:s}=this;if(e&&this.start.shift)s.emit("loop",{loop:s.state.loop});else if(e)s.emit("range",{range:s.state.range});else if(this.start.shift)this.clearLoop();else if(s.state.song){const o=xt(Math.max(0,t.tick),t.alt?0:s.state.grid,s.state.song.bars);s.state.cursor=o,s.stage.invalidate(v.cursor),s.emit("seek",{tick:o})}}cancel(){this.host.state.range=this.range,this.host.state.loop=this.loop,this.host.stage.invalidate(v.ruler|v.overlay)}clearLoop(){this.loop&&(this.host.state.loop=null,this.host.stage.invalidate(v.ruler|v.overlay),this.host.emit("loop",{loop:null}))}edges(){const t=this.host.state.song?.bars;if(!t||!this.range)return null;const{view:e}=this.host.stage;return[E(e,t.start(this.range[0])),E(e,t.start(this.range[1]+1))]}}class rr{constructor(t,e){this.host=t,this.scrolls=!1,this.pitch=-1,this.move(e)}move(t){t.pitch!==this.pitch&&(this.pitch=t.pitch,this.host.sound(ue(this.host.state)?.track??"",t.pitch,this.host.lastVelocity))}end(){this.host.press([])}cancel(){this.host.press([])}}class lr{constructor(t,e){this.host=t,this.scrolls=!1,this.changed=new Map,this.last=e,this.move(e)}move(t){const{host:e,last:s}=this,{state:o,stage:n}=e;if(!e.editable)return;const a=ir*n.view.ratio,[r,l]=[Math.min(s.x,t.x)-a,Math.max(s.x,t.x)+a];for(const{track:d}of bi(o)){const{notes:u}=d;for(const g of u.within(Math.floor(R(n.view,r)),Math.ceil(R(n.view,l)))){const f=K(u,g),m=E(n.view,f[0]);if(m<r||m>l||!this.paintable(d.track,f))continue;const y=Ee(f,Qn(this.lineAt(t,m),n.lane.height,n.view.ratio));let w=this.changed.get(d.track);w||this.changed.set(d.track,w=new Map),w.set(g,[f,y])}}this.last=t;const h=([d,u])=>[d,[...u.values()].map(g=>g[1])];o.velocities=new Map([...this.changed].map(h)),n.invalidate(v.lane)}end(){const{host:t}=this;this.cancel();const e=new Map([...this.changed].map(([n,a])=>{const r=[...a.values()];return[n,{remove:r.map(([l])=>l),add:r.map(([,l])=>l)}]})),s=[...this.changed.values()].flatMap(n=>[...n.values()]),o=s[s.length-1];o&&(t.lastVelocity=o[1][3]),t.commit(e,A.changeVelocity,t.state.selection.refs)}cancel(){this.host.state.velocities=null,this.host.stage.invalidate(v.lane)}paintable(t,e){const{selection:s,locks:o}=this.host.state;return o.has(t,e[0],e[2])?!1:s.size===0||s.has(t,e[0],e[2])}lineAt(t,e){const{last:s}=this;if(t.x===s.x)return t.y;const o=Math.max(0,Math.min(1,(e-s.x)/(t.x-s.x)));return s.y+(t.y-s.y)*o}}class we{constructor(t,e,s,o=null){this.host=t,this.last=e,this.flicks=s,this.click=o,this.scrolls=!1,this.speed=[0,0]}move(t){const e=[this.last.x-t.x,this.last.y-t.y];this.speed=[e[0]*.6+this.speed[0]*.4,e[1]*.6+this.speed[1]*.4],this.last=t,this.host.stage.scrollBy(...e)}end(t,e){e?this.flicks&&!matchMedia("(prefers-reduced-motion: reduce)").matches&&this.glide():this.click?.()}cancel(){this.speed=[0,0]}glide(){const{view:t}=this.host.stage;this.host.stage.scrollBy(...this.speed);const e=this.host.stage.view.left===t.left&&this.host.stage.view.top===t.top;this.speed=[this.speed[0]*As,this.speed[1]*As],!e&&Math.hypot(...this.speed)>or&&requestAnimationFrame(()=>this.glide())}}class cr{constructor(t,e,s){this.host=t,this.last=[e,s]}move(t,e){const{stage:s}=this.host,[o,n]=this.last,a=nr*s.view.ratio,r=(g,f)=>Math.abs(g)>a&&Math.abs(f)>a?Math.abs(f/g):1,l=[(o.x+n.x)/2,(o.y+n.y)/2],h=[(t.x+e.x)/2,(t.y+e.y)/2],[d,u]=[r(o.x-n.x,t.x-e.x),r(o.y-n.y,t.y-e.y)];s.setView(ee(s.view,d,u,...l)),s.scrollBy(l[0]-h[0],l[1]-h[1]),this.last=[t,e]}}const hr=3,dr=9,Es=.2,ur=0,Ts=1,pr=2;class fr{constructor(t,e){this.host=t,this.wrapper=e,this.gesture=null,this.pinch=null,this.moved=!1,this.pressed=null,this.fingers=new Map,this.scrolling=0;const{stage:s}=t;for(const o of[s.scroller,s.ruler,s.piano,s.lane])o.addEventListener("pointerdown",n=>this.down(n,o)),o.addEventListener("pointermove",n=>this.move(n)),o.addEventListener("pointerup",n=>this.up(n)),o.addEventListener("pointercancel",n=>this.lost(n)),o.addEventListener("wheel",n=>this.wheel(n,o),{passive:!1});s.scroller.addEventListener("dblclick",o=>this.doubleClick(o)),s.ruler.addEventListener("dblclick",o=>this.chooseBar(o)),s.scroller.addEventListener("contextmenu",o=>{t.state.tool==="draw"&&o.preventDefault()}),s.scroller.addEventListener("mousedown",o=>{o.button===Ts&&o.preventDefault()})}get busy(){return this.gesture!==null}cancel(){cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture?.cancel(),this.gesture=null,this.pressed=null}point(t){const{view:e}=this.host.stage,s=this.host.stage.port.getBoundingClientRect(),o=(t.clientX-s.left)*e.ratio,a=this.pressed?.area===this.host.stage.lane?this.host.stage.lane.getBoundingClientRect().top:s.top,r=(t.clientY-a)*e.ratio;return{x:o,y:r,tick:R(e,o),pitch:D(e,r),alt:t.altKey,copy:t.ctrlKey||t.metaKey,shift:t.shiftKey,coarse:t instanceof PointerEvent&&t.pointerType==="touch"}}down(t,e){if(!(e===this.host.stage.scroller&&_s(t,e)||!this.host.state.song)){if(t.preventDefault(),this.wrapper.toggleAttribute("data-pointer",!0),this.wrapper.focus({preventScroll:!0}),e.setPointerCapture(t.pointerId),t.pointerType==="touch"){this.fingers.set(t.pointerId,t);const[o,n]=[...this.fingers.values()];if(o&&n){this.cancel(),this.pinch??=new cr(this.host,this.point(o),this.point(n));return}}this.gesture||(this.host.state.walking=!1,this.pressed={id:t.pointerId,event:t,area:e},this.moved=!1,this.gesture=this.begin(t,this.point(t),e),this.gesture||(this.pressed=null))}}begin(t,e,s){const{host:o}=this;if(t.button===Ts)return new we(o,e,!1);if(t.button===pr&&o.state.tool==="draw"&&s===o.stage.scroller)return new ja(o,e);if(t.button!==ur)return null;if(s===o.stage.ruler)return new ar(o,e);if(s===o.stage.piano)return new rr(o,e);if(s===o.stage.lane)return new lr(o,e);const a=oe(o.state,o.stage.view,e.x,e.y,e.coarse);return a&&e.coarse&&o.state.tool==="select"&&!gr(o,a)?new we(o,e,!0,()=>new Ss(o,a,e).end(e,!1)):a?a.edge&&!o.state.readonly?new Wa(o,a,e):new Ss(o,a,e):o.state.tool==="draw"&&!o.state.readonly?new Fa(o,e):e.coarse?new we(o,e,!0,()=>o.select([])):new qa(o,e)}move(t){if(this.fingers.has(t.pointerId)&&this.fingers.set(t.pointerId,t),this.pinch){const[o,n]=[...this.fingers.values()];o&&n&&this.pinch.move(this.point(o),this.point(n));return}if(!this.gesture||t.pointerId!==this.pressed?.id){!this.gesture&&t.pointerType!=="touch"&&this.hover(t);return}const e=this.pressed.event,s=Math.hypot(t.clientX-e.clientX,t.clientY-e.clientY);this.moved||=s>(t.pointerType==="touch"?dr:hr),this.moved&&(this.pressed={...this.pressed,event:this.pressed.event},this.gesture.move(this.point(t)),this.scrollOutside(t))}up(t){if(this.fingers.delete(t.pointerId),this.pinch){this.fingers.size===0&&(this.pinch=null);return}if(!this.gesture||t.pointerId!==this.pressed?.id)return;const{gesture:e}=this,s=this.point(t);cancelAnimationFrame(this.scrolling),this.scrolling=0,this.gesture=null,this.pressed=null,e.end(s,this.moved)}lost(t){this.fingers.delete(t.pointerId),this.fingers.size===0&&(this.pinch=null),t.pointerId===this.pressed?.id&&this.cancel()}scrollOutside(t){if(cancelAnimationFrame(this.scrolling),this.scrolling=0,!this.gesture?.scrolls)return;const e=this.host.stage.scroller.getBoundingClientRect(),s=e.left+this.host.stage.scroller.clientWidth,o=e.top+this.host.stage.scroller.clientHeight,n=Math.min(0,t.clientX-e.left)+Math.max(0,t.clientX-s),r=this.pressed?.area===this.host.stage.scroller?Math.min(0,t.clientY-e.top)+Math.max(0,t.clientY-o):0;n===0&&r===0||(this.scrolling=requestAnimationFrame(()=>{const{stage:l}=this.host,h=l.view;l.scrollBy(n*Es*h.ratio,r*Es*h.ratio),!(l.view.left===h.left&&l.view.top===h.top)&&(this.gesture?.move(this.point(t)),this.scrollOutside(t))}))}hover(t){const{host:e}=this;if(t.currentTarget!==e.stage.scroller)return;const{x:s,y:o}=this.point(t),n=oe(e.state,e.stage.view,s,o,!1),r=n&&e.state.locks.has(n.track,n.note[0],n.note[2])?"not-allowed":e.state.readonly?"default":n?.edge?"ew-resize":n?"grab":"";e.stage.scroller.style.cursor=r||(e.state.tool==="draw"?"crosshair":"default")}doubleClick(t){const{state:e,stage:s}=this.host;e.tool==="select"&&!_s(t,s.scroller)&&Ga(this.host,this.point(t))}chooseBar(t){const{state:e,stage:s}=this.host;if(!e.song)return;const o=e.song.bars.at(Math.max(0,this.point(t).tick));e.range=[o,o],s.invalidate(v.ruler|v.overlay),this.host.emit("range",{range:e.range})}wheel(t,e){const{stage:s}=this.host,o=Rn(t,s.view.height/s.view.ratio),{x:n,y:a}=this.point(t),r=o.y||o.x;if(t.ctrlKey||t.metaKey)s.setView(ee(s.view,ms(r),1,n,0));else if(t.altKey)s.setView(ee(s.view,1,ms(r),0,a));else if(t.shiftKey)s.scrollBy((o.x||o.y)*s.view.ratio,0);else if(e!==s.scroller)s.scrollBy(o.x*s.view.ratio,o.y*s.view.ratio);else return;t.preventDefault()}}function gr(i,{track:t,note:e}){return i.state.selection.has(t,e[0],e[2])}function _s(i,t){const e=t.getBoundingClientRect();return i.clientX-e.left>=t.clientWidth||i.clientY-e.top>=t.clientHeight}const mr=["(prefers-color-scheme: dark)","(forced-colors: active)"],br=["class","style","data-theme"];class $r extends HTMLElement{constructor(){super(),this.state=cn(),this.watcher=null,this.media=mr.map(e=>matchMedia(e)),this.recolour=()=>this.stage.recolour();const t=this.attachShadow({mode:"open"});t.innerHTML=xa,this.wrapper=t.querySelector(".roll"),this.stage=new Na(t,this.state),this.host=new Ia(this.state,this.stage,this),this.commands=new Da(this.host,t.querySelector("#note")),this.pointers=new fr(this.host,this.wrapper),new tr(this.host,this.commands,this.pointers,this.wrapper)}connectedCallback(){this.stage.connect();for(const t of this.media)t.addEventListener("change",this.recolour);this.watcher=new MutationObserver(this.recolour);for(const t of[document.documentElement,document.body,this])this.watcher.observe(t,{attributes:!0,attributeFilter:br})}disconnectedCallback(){this.stage.disconnect();for(const t of this.media)t.removeEventListener("change",this.recolour);this.watcher?.disconnect()}focus(t){this.wrapper.focus(t)}get song(){return this.state.song}set song(t){t!==this.state.song&&(this.state.song=t,this.stage.showSong(!this.host.committing),this.host.forget())}get activeTrack(){return this.state.activeTrack}set activeTrack(t){t!==this.state.activeTrack&&(this.state.activeTrack=t,this.stage.showTracks())}get ghosts(){return this.state.ghosts}set ghosts(t){Cs(t,this.state.ghosts)||(this.state.ghosts=new Set(t),this.stage.showTracks())}get hiddenTracks(){return this.state.hidden}set hiddenTracks(t){Cs(t,this.state.hidden)||(this.state.hidden=new Set(t),this.stage.showTracks())}get idea(){return this.state.idea}set idea(t){const e=t!==null&&t===this.state.idea;this.state.idea=t,e?this.stage.grown():this.stage.invalidate(v.overlay)}get locks(){return this.state.locks}set locks(t){t!==this.state.locks&&(this.state.locks=t,this.stage.tiles.allStale(),this.stage.invalidate(v.notes))}get selection(){return this.state.selection.refs}set selection(t){this.host.showSelection(new Qt(t))}get range(){return this.state.range}set range(t){this.state.range=t,this.stage.invalidate(v.ruler|v.overlay)}get loop(){return this.state.loop}set loop(t){this.state.loop=t,this.stage.invalidate(v.ruler|v.overlay)}get tool(){return this.state.tool}set tool(t){this.state.tool=t}get grid(){return this.state.grid}set grid(t){t!==this.state.grid&&(this.state.grid=Math.max(0,t),this.stage.invalidate(v.grid))}get scaleTint(){return this.state.scaleTint}set scaleTint(t){t!==this.state.scaleTint&&(this.state.scaleTint=t,this.stage.invalidate(v.grid))}get readonly(){return this.state.readonly}set readonly(t){this.state.readonly=t}get busy(){return this.pointers.busy}cursorAt(t,e){this.state.cursor=t,e&&this.stage.follow(t),this.stage.moveCursor()}reveal(t,e){this.stage.reveal(t,e)}zoom(t,e){const{view:s}=this.stage;this.stage.setView(ee(s,t,e,s.width/2,s.height/2))}frame(){this.stage.frame()}zoomToFit(){this.stage.fit()}command(t){this.commands.run(t)}toClient({track:t,tick:e,pitch:s}){const o=Pt(this.state).find(m=>m.track.track===t),n=o?.track.notes.find(e,s)??-1;if(!o||n<0)return null;const{view:a,port:r}=this.stage,[l,h,d,u]=V(a,e,K(o.track.notes,n)[1],s),g=r.getBoundingClientRect(),{ratio:f}=a;return{x:g.left+l/f,y:g.top+h/f,width:d/f,height:u/f}}toClientTick(t){const{view:e,port:s}=this.stage;return s.getBoundingClientRect().left+E(e,t)/e.ratio}model(){const{song:t,selection:e,range:s}=this.state,o=t?Tt(t,e.refs):[];return{song:t,selection:o,range:s,drawnNotes:this.stage.tiles.drawnNotes(this.stage.view)}}idle(){return this.stage.idle()}get frames(){return{...this.stage.record,tiles:this.stage.tiles.painted}}}function Cs(i,t){return i.size===t.size&&[...i].every(e=>t.has(e))}customElements.get("toccata-roll")||customElements.define("toccata-roll",$r);class kr extends C{static{this.styles=[N,L`
       :host {
         display: flex;
         flex-direction: column;
@@ -1022,17 +1229,17 @@ canvas { display: block; }
           display: none !important;
         }
       }
-    `]}render(){const{studio:t}=this,{view:e,piece:s,playing:i}=t,n=s?.song??null,a=Bt[e.grid]?.[1]??0,r=e.ghosts&&n?new Set(n.tracks.map(({track:l})=>l).filter(l=>l!==e.activeTrack)):new Set;return p`<div class="tools" role="toolbar" aria-label=${c.roll.tools}>
+    `]}render(){const{studio:t}=this,{view:e,piece:s,playing:o}=t,n=s?.song??null,a=Gt[e.grid]?.[1]??0,r=e.ghosts&&n?new Set(n.tracks.map(({track:l})=>l).filter(l=>l!==e.activeTrack)):new Set;return p`<div class="tools" role="toolbar" aria-label=${c.roll.tools}>
         ${this.tool("select",c.roll.select)}${this.tool("draw",c.roll.draw)}
         <label class="row"
           ><span class="wide">${c.roll.grid}</span
-          ><select aria-label=${c.roll.grid} @change=${l=>t.set({grid:Number(T(l))})}>
-            ${Bt.map(([l],h)=>p`<option value=${h} ?selected=${h===e.grid}>${l||c.roll.off}</option>`)}
+          ><select aria-label=${c.roll.grid} @change=${l=>t.set({grid:Number(_(l))})}>
+            ${Gt.map(([l],h)=>z(h,l||c.roll.off,h===e.grid))}
           </select></label
         >
         ${this.flag(c.roll.scale,"scale",e.scale,()=>t.set({scale:!e.scale}))}
         ${this.flag(c.roll.ghosts,"ghosts",e.ghosts,()=>t.set({ghosts:!e.ghosts}))}
-        ${this.flag(c.roll.follow,"follow",i.follow,()=>{i.follow=!i.follow,t.changed()})}
+        ${this.flag(c.roll.follow,"follow",o.follow,()=>{o.follow=!o.follow,t.changed()})}
         <span class="spread"></span>
         ${this.flag(c.roll.table,"table",e.table,()=>t.set({table:!e.table}))}
         <button
@@ -1041,7 +1248,7 @@ canvas { display: block; }
           title=${this.tip("zoomOut")}
           @click=${()=>t.roll?.zoom(.8,1)}
         >
-          ${A("minus")}
+          ${M("minus")}
         </button>
         <button class="wide" title=${this.tip("fit")} @click=${()=>t.roll?.zoomToFit()}>${c.roll.fit}</button>
         <button
@@ -1050,7 +1257,7 @@ canvas { display: block; }
           title=${this.tip("zoomIn")}
           @click=${()=>t.roll?.zoom(1.25,1)}
         >
-          ${A("plus")}
+          ${M("plus")}
         </button>
       </div>
       <div class="roll">
@@ -1059,10 +1266,10 @@ canvas { display: block; }
           .activeTrack=${e.activeTrack}
           .ghosts=${r}
           .hiddenTracks=${e.hidden}
-          .locks=${s?.locks??qa}
+          .locks=${s?.locks??yr}
           .selection=${e.selection}
           .range=${e.range}
-          .loop=${i.loop}
+          .loop=${o.loop}
           .tool=${e.tool}
           .grid=${n?Math.round(a*n.ticksPerQuarter):0}
           .scaleTint=${e.scale}
@@ -1072,149 +1279,18 @@ canvas { display: block; }
           @range=${this.on("range",({range:l})=>t.chooseBars(l))}
           @lock=${this.on("lock",({notes:l,locked:h})=>{t.attempt(()=>s?.lock(l,h)??Promise.resolve())})}
           @sound=${this.on("sound",({track:l,pitch:h,velocity:d})=>this.touch(l,h,d))}
-          @seek=${this.on("seek",({tick:l})=>i.seek(l))}
-          @loop=${this.on("loop",({loop:l})=>{e.loopOn=!1,i.setLoop(l)})}
+          @seek=${this.on("seek",({tick:l})=>o.seek(l))}
+          @loop=${this.on("loop",({loop:l})=>{e.loopOn=!1,o.setLoop(l)})}
           @describe=${this.on("describe",({text:l})=>t.announcer.say(l))}
         ></toccata-roll>
-        ${n&&Rs(n)&&!t.layer?p`<p class="empty">${c.roll.empty}</p>`:b}
-      </div>`}firstUpdated(){this.studio.playing.roll=this.renderRoot.querySelector("toccata-roll")}edited(t,e){this.studio.view.selection=e,this.studio.edit(t),this.studio.roll&&(this.studio.roll.song=this.studio.song)}touch(t,e,s){const i=this.studio.song?.track(t);this.studio.playing.player.touch(i?.program??0,i?.drum??!1,e,s)}on(t,e){return s=>e(s.detail)}tool(t,e){return p`<button
+        ${n&&Us(n)&&!t.layer?p`<p class="empty">${c.roll.empty}</p>`:b}
+      </div>`}firstUpdated(){this.studio.playing.roll=this.renderRoot.querySelector("toccata-roll")}edited(t,e){this.studio.view.selection=e,this.studio.edit(t),this.studio.roll&&(this.studio.roll.song=this.studio.song)}touch(t,e,s){const o=this.studio.song?.track(t);this.studio.playing.player.touch(o?.program??0,o?.drum??!1,e,s)}on(t,e){return s=>e(s.detail)}tool(t,e){return p`<button
       aria-pressed=${this.studio.view.tool===t}
       title=${this.tip(t)}
       @click=${()=>this.studio.set({tool:t})}
     >
       ${e}
-    </button>`}flag(t,e,s,i){return p`<button aria-pressed=${s} title=${this.tip(e)} @click=${i}>${t}</button>`}tip(t){const e=D(t);return`${Vs(e,"plain")?.name??""} (${_t(e,Tt)})`}}const qa={has:()=>!1,list:()=>[]};H("toccata-stage",Fa);class ja extends C{static{this.styles=[P,L`
-      :host {
-        display: block;
-        background: var(--surface);
-        border-bottom: 1px solid var(--line);
-      }
-      .strip {
-        display: flex;
-        align-items: center;
-        gap: 6px;
-        padding: 6px 10px;
-        min-height: 46px;
-        overflow-x: auto;
-        scrollbar-width: none;
-      }
-      .range {
-        display: flex;
-        align-items: center;
-        min-width: 216px;
-        font-weight: 600;
-        flex: none;
-      }
-      .range.none {
-        color: var(--ink-2);
-        font-weight: 400;
-      }
-      .verbs {
-        display: flex;
-        gap: 6px;
-      }
-      .verbs button {
-        flex: none;
-      }
-      .verbs button:not(.unable) kbd {
-        color: var(--accent);
-        border-color: var(--accent-soft);
-        background: var(--accent-soft);
-      }
-      .hint {
-        color: var(--bad);
-        padding: 0 10px 8px;
-      }
-      .picker {
-        display: flex;
-        align-items: center;
-        gap: 6px;
-        padding: 0 10px 8px;
-        flex-wrap: wrap;
-      }
-      select.scope {
-        max-width: 150px;
-      }
-      @media (max-width: 760px) {
-        .range {
-          min-width: 0;
-        }
-        .range .how {
-          display: none;
-        }
-        .verbs button {
-          padding: 0 8px;
-        }
-        .where {
-          display: none;
-        }
-      }
-      @media (pointer: coarse) {
-        .verbs kbd,
-        .picker kbd {
-          display: none;
-        }
-      }
-    `]}render(){const{studio:t}=this,{view:e,song:s}=t,i=e.activeTrack===null?void 0:s?.track(e.activeTrack);return p`<section aria-label=${c.strip.label}>
-      <div class="strip">
-        ${this.range()}
-        <div class="verbs">${vs.map(n=>this.verb(n))}</div>
-        <label class="row where"
-          ><span class="muted">${c.strip.where}</span>
-          <select
-            class="scope"
-            @change=${n=>t.set({options:{...e.options,onlyActive:T(n)==="active"}})}
-          >
-            <option value="all" ?selected=${!e.options.onlyActive}>${c.strip.all}</option>
-            ${i?p`<option value="active" ?selected=${e.options.onlyActive}>${xt(i)}</option>`:b}
-          </select></label
-        >
-        <span class="spread"></span>
-        <button
-          class="mark"
-          aria-expanded=${e.optionsOpen}
-          @click=${()=>t.set({optionsOpen:!e.optionsOpen})}
-        >
-          ${c.strip.controls}<kbd>${D("options")}</kbd>
-        </button>
-      </div>
-      ${e.hint===null?b:p`<p class="hint" role="status">${e.hint}</p>`}
-      ${e.picker?this.picker():b}
-    </section>`}range(){const{range:t}=this.studio.view;return t?p`<span class="range"
-      >${c.range.bars(t[0],t[1])}
-      <button
-        class="small icon-only"
-        aria-label=${c.range.clear}
-        title=${c.range.clear}
-        @click=${()=>this.studio.chooseBars(null)}
-      >
-        ${A("close")}
-      </button></span
-    >`:p`<span class="range none"
-        ><span>${c.range.none}<span class="how">: ${c.range.how}</span></span></span
-      >`}verb(t){const{studio:e}=this,s=Si(t,e.situation),i=t==="continue"&&e.song&&Rs(e.song),{name:n,hint:a}=c.verbs[i?"generate":t];return p`<button
-      class="outlined ${s===null?"":"unable"}"
-      title=${s??a}
-      aria-expanded=${t==="accompany"?e.view.picker===t:b}
-      @click=${()=>e.press(t)}
-    >
-      ${n}<kbd>${D(t)}</kbd>
-    </button>`}picker(){const{studio:t}=this,e=t.model?.programs??[],s=(e.length>0?[...e]:[...zs.keys()]).sort((i,n)=>i-n);return p`<div class="picker" role="group" aria-label=${c.strip.add}>
-      <strong>${c.strip.add}</strong>
-      ${Ls(e).map(({label:i,program:n},a)=>p` <button class="outlined" @click=${()=>this.add(n)}>${i}<kbd>${a+1}</kbd></button>`)}
-      <select aria-label=${c.strip.other} @change=${i=>this.add(Number(T(i)))}>
-        <option value="" selected disabled>${c.strip.other}</option>
-        ${s.map(i=>p`<option value=${i}>${Vt(i,i===pe)}</option>`)}
-      </select>
-      <button
-        class="small icon-only"
-        aria-label=${c.strip.cancel}
-        title=${c.strip.cancel}
-        @click=${()=>t.set({picker:null})}
-      >
-        ${A("close")}
-      </button>
-    </div>`}add(t){this.studio.begin("accompany",[t])}}function Ga(o,t){const e=Ls(o.model?.programs??[])[t-1];return e&&o.begin("accompany",[e.program]),e!==void 0}H("toccata-strip",ja);function Qa(o,t){const{bar:e,beat:s,rest:i}=o.place(t),n=Math.round(i*1e3)/1e3;return`${e}.${s}${n>0?String(n).slice(1):""}`}function Ya(o,t,e,s,i){const[n,a,r,l]=o;if(t==="pitch"){const d=Ei(e);return d===null?null:[n,a,d,l]}if(t==="place"){const d=/^\s*(\d{1,6})\.(\d{1,2})(?:\.(\d{1,6}))?\s*$/.exec(e);if(!d)return null;const u=Number(d[1]),[g,f]=s.meter(Math.max(1,u)),m=Number(d[2]);if(u<1||m<1||m>g)return null;const y=s.start(u)+(m-1+ +`0.${d[3]??"0"}`)*i*4/f;return[Math.round(y),a,r,l]}const h=Number(e.trim().replace(",",".")||NaN);return t==="length"?h>0&&h<=1e3?[n,Math.max(1,Math.round(h*i)),r,l]:null:Number.isInteger(h)&&h>=1&&h<=127?[n,a,r,h]:null}const gt=32,$s=6;class Xa extends C{static{this.properties={...C.properties,top:{state:!0}}}static{this.styles=[P,L`
+    </button>`}flag(t,e,s,o){return p`<button aria-pressed=${s} title=${this.tip(e)} @click=${o}>${t}</button>`}tip(t){const e=B(t);return`${ei(e,"plain")?.name??""} (${Ht(e,ht)})`}}const yr={has:()=>!1,list:()=>[]};P("toccata-stage",kr);function vr(i,t){const{bar:e,beat:s,rest:o}=i.place(t),n=Math.round(o*1e3)/1e3;return`${e}.${s}${n>0?String(n).slice(1):""}`}function wr(i,t,e,s,o){const[n,a,r,l]=i;if(t==="pitch"){const d=Di(e);return d===null?null:[n,a,d,l]}if(t==="place"){const d=/^\s*(\d{1,6})\.(\d{1,2})(?:\.(\d{1,6}))?\s*$/.exec(e);if(!d)return null;const u=Number(d[1]),[g,f]=s.meter(Math.max(1,u)),m=Number(d[2]);if(u<1||m<1||m>g)return null;const y=s.start(u)+(m-1+ +`0.${d[3]??"0"}`)*o*4/f;return[Math.round(y),a,r,l]}const h=Number(e.trim().replace(",",".")||NaN);return t==="length"?h>0&&h<=1e3?[n,Math.max(1,Math.round(h*o)),r,l]:null:Number.isInteger(h)&&h>=1&&h<=127?[n,a,r,h]:null}function xr(i,t,{track:e},s,o){const n=new Map([[e,{remove:[s],add:o?[o]:[]}]]),{operations:a,placed:r}=Vs(i,n,t);return o&&r.length===0?null:a}const yt=32,Rs=6;class Mr extends C{static{this.properties={...C.properties,top:{state:!0}}}static{this.styles=[N,L`
       :host {
         display: flex;
         flex-direction: column;
@@ -1238,7 +1314,7 @@ canvas { display: block; }
         grid-template-columns: 1.4fr 1fr 1fr 1fr 56px 40px;
         gap: 4px;
         padding: 0 12px;
-        height: ${gt}px;
+        height: ${yt}px;
         align-items: center;
         max-width: 640px;
       }
@@ -1284,8 +1360,8 @@ canvas { display: block; }
       input[aria-invalid="true"] {
         border-color: var(--bad) !important;
       }
-    `]}constructor(){super(),this.top=0}render(){const{studio:t}=this,{song:e,view:s}=t,i=s.activeTrack===null?void 0:e?.track(s.activeTrack);return p`<header>
-        <h2>${c.table.label}${i?`: ${xt(i)}`:""}</h2>
+    `]}constructor(){super(),this.top=0}render(){const{studio:t}=this,{song:e,view:s}=t,o=s.activeTrack===null?void 0:e?.track(s.activeTrack);return p`<header>
+        <h2>${c.table.label}${o?`: ${et(o)}`:""}</h2>
         <span class="spread"></span>
         <button
           class="small icon-only"
@@ -1293,14 +1369,14 @@ canvas { display: block; }
           title=${c.table.close}
           @click=${()=>t.set({table:!1})}
         >
-          ${A("close")}
+          ${M("close")}
         </button>
       </header>
-      ${!e||!i||i.notes.count===0?p`<p class="muted row">${c.table.none}</p>`:this.table(i,e.bars,e.ticksPerQuarter)}`}table(t,e,s){const{notes:i}=t,n=this.renderRoot.querySelector(".scroller")?.clientHeight??240,a=Math.max(0,Math.floor(this.top/gt)-$s),r=Math.min(i.count,Math.ceil((this.top+n)/gt)+$s),l=Array.from({length:Math.max(0,r-a)},(h,d)=>a+d);return p`<div
+      ${!e||!o||o.notes.count===0?p`<p class="muted row">${c.table.none}</p>`:this.table(o,e.bars,e.ticksPerQuarter)}`}table(t,e,s){const{notes:o}=t,n=this.renderRoot.querySelector(".scroller")?.clientHeight??240,a=Math.max(0,Math.floor(this.top/yt)-Rs),r=Math.min(o.count,Math.ceil((this.top+n)/yt)+Rs),l=Array.from({length:Math.max(0,r-a)},(h,d)=>a+d);return p`<div
       class="scroller"
       role="table"
       aria-label=${c.table.label}
-      aria-rowcount=${i.count+1}
+      aria-rowcount=${o.count+1}
       tabindex="0"
       @scroll=${h=>{this.top=h.currentTarget.scrollTop}}
     >
@@ -1309,19 +1385,19 @@ canvas { display: block; }
               ><span class=${h===c.table.delete?"unseen":""}>${h}</span></span
             >`)}
       </div>
-      <div class="body" role="rowgroup" ${jt({"--height":`${i.count*gt}px`})}>
+      <div class="body" role="rowgroup" ${te({"--height":`${o.count*yt}px`})}>
         ${l.map(h=>this.row(t,h,e,s))}
       </div>
-    </div>`}row(t,e,s,i){const{studio:n}=this,a=U(t.notes,e),r={track:t.track,tick:a[0],pitch:a[2]},l=n.piece?.locks.has(r.track,r.tick,r.pitch)??!1,h=n.view.selection.some(({track:u,tick:g,pitch:f})=>u===r.track&&g===r.tick&&f===r.pitch),d=Qa(s,a[0]);return p`<div
+    </div>`}row(t,e,s,o){const{studio:n}=this,a=K(t.notes,e),r={track:t.track,tick:a[0],pitch:a[2]},l=n.piece?.locks.has(r.track,r.tick,r.pitch)??!1,h=n.view.selection.some(({track:u,tick:g,pitch:f})=>u===r.track&&g===r.tick&&f===r.pitch),d=vr(s,a[0]);return p`<div
       class="row ${h?"selected":""}"
       role="row"
       aria-rowindex=${e+2}
-      ${jt({"--top":`${e*gt}px`})}
+      ${te({"--top":`${e*yt}px`})}
       @focusin=${()=>!h&&n.set({selection:[r]})}
     >
       ${this.field(t,a,"place",c.table.bar,d,l)}
-      ${this.field(t,a,"length",c.table.length,Za(a[1]/i),l)}
-      ${this.field(t,a,"pitch",c.table.pitch,at(a[2]),l)}
+      ${this.field(t,a,"length",c.table.length,Sr(a[1]/o),l)}
+      ${this.field(t,a,"pitch",c.table.pitch,dt(a[2]),l)}
       ${this.field(t,a,"velocity",c.table.velocity,String(a[3]),l)}
       <span role="cell"
         ><input
@@ -1333,21 +1409,21 @@ canvas { display: block; }
       <span role="cell"
         ><button
           class="small icon-only"
-          aria-label=${`${c.table.delete} ${at(a[2])} ${d}`}
+          aria-label=${`${c.table.delete} ${dt(a[2])} ${d}`}
           title=${c.table.delete}
           ?disabled=${l}
           @click=${()=>this.put(t,a,null)}
         >
-          ${A("trash")}
+          ${M("trash")}
         </button></span
       >
-    </div>`}field(t,e,s,i,n,a){return p`<span role="cell"
+    </div>`}field(t,e,s,o,n,a){return p`<span role="cell"
       ><input
-        aria-label=${i}
+        aria-label=${o}
         .value=${n}
         ?readonly=${a}
         @change=${r=>this.change(t,e,s,r)}
-    /></span>`}change(t,e,s,i){const{song:n}=this.studio,a=i.target,r=n?Ya(e,s,T(i),n.bars,n.ticksPerQuarter):null;a.setAttribute("aria-invalid",String(r===null)),r?this.put(t,e,r):this.studio.announcer.say(c.table.bad(a.value))}put(t,e,s){s?.every((i,n)=>i===e[n])||this.studio.edit([{type:"notes",..._i(t),remove:[e],add:s?[s]:[]}])}}function Za(o){return String(Math.round(o*1e3)/1e3)}H("toccata-note-table",Xa);function Ja(o,t,e=!1){const s=new Map(o.map(d=>[d.id,d])),i=o.filter(d=>!d.deleted);if(e)return i.filter(({star:d})=>d).sort(ue).map(d=>({take:d,depth:0}));const n=d=>{let u=d.parent===null?void 0:s.get(d.parent);for(;u?.deleted;)u=u.parent===null?void 0:s.get(u.parent);return u?.id??null},a=new Map;for(const d of i){const u=n(d),g=a.get(u);g?g.push(d):a.set(u,[d])}const r=new Set;for(let d=t===null?void 0:s.get(t);d;d=s.get(n(d)??""))r.add(d.id);const l=[],h=(a.get(null)??[]).sort((d,u)=>ue(u,d)).map(d=>({take:d,depth:0,done:!1}));for(;h.length>0;){const d=h.pop();if(!d)break;if(d.done){l.push({take:d.take,depth:d.depth});continue}h.push({...d,done:!0});const u=(a.get(d.take.id)??[]).sort((m,y)=>ue(y,m)),g=u.find(({id:m})=>r.has(m))??(u.length===1?u[0]:void 0),f=g?[...u.filter(m=>m!==g),g]:u;for(const m of f)h.push({take:m,depth:d.depth+(m===g?0:1),done:!1})}return l}function ue(o,t){return t.created-o.created}const tr=14,er=6;class sr extends C{static{this.properties={...C.properties,renaming:{state:!0},focused:{state:!0}}}static{this.styles=[P,L`
+    /></span>`}change(t,e,s,o){const{song:n}=this.studio,a=o.target,r=n?wr(e,s,_(o),n.bars,n.ticksPerQuarter):null;if(a.setAttribute("aria-invalid",String(r===null)),!r)return this.studio.announcer.say(c.table.bad(a.value));this.put(t,e,r)||(a.setAttribute("aria-invalid","true"),this.studio.announcer.say(c.table.lockedThere))}put(t,e,s){const{piece:o}=this.studio,n=o?xr(o.song,o.locks,t,e,s):null;return n&&this.studio.edit(n),n!==null}}function Sr(i){return String(Math.round(i*1e3)/1e3)}P("toccata-note-table",Mr);function Ar(i,t,e=!1){const s=new Map(i.map(d=>[d.id,d])),o=i.filter(d=>!d.deleted);if(e)return o.filter(({star:d})=>d).sort(xe).map(d=>({take:d,depth:0}));const n=d=>{let u=d.parent===null?void 0:s.get(d.parent);for(;u?.deleted;)u=u.parent===null?void 0:s.get(u.parent);return u?.id??null},a=new Map;for(const d of o){const u=n(d),g=a.get(u);g?g.push(d):a.set(u,[d])}const r=new Set;for(let d=t===null?void 0:s.get(t);d;d=s.get(n(d)??""))r.add(d.id);const l=[],h=(a.get(null)??[]).sort((d,u)=>xe(u,d)).map(d=>({take:d,depth:0,done:!1}));for(;h.length>0;){const d=h.pop();if(!d)break;if(d.done){l.push({take:d.take,depth:d.depth});continue}h.push({...d,done:!0});const u=(a.get(d.take.id)??[]).sort((m,y)=>xe(y,m)),g=u.find(({id:m})=>r.has(m))??(u.length===1?u[0]:void 0),f=g?[...u.filter(m=>m!==g),g]:u;for(const m of f)h.push({take:m,depth:d.depth+(m===g?0:1),done:!1})}return l}function xe(i,t){return t.created-i.created}const Er=14,Tr=6;class _r extends C{constructor(){super(),this.at=-1,this.renaming=null,this.focused=null}static{this.properties={...C.properties,renaming:{state:!0},focused:{state:!0}}}static{this.styles=[N,L`
       :host {
         display: flex;
         flex-direction: column;
@@ -1452,7 +1528,7 @@ canvas { display: block; }
           display: flex;
         }
       }
-    `]}constructor(){super(),this.renaming=null,this.focused=null}render(){const{studio:t}=this,{piece:e,view:s}=t,i=[...e?.takes.values()??[]],n=Ja(i,e?.take??null,s.starredOnly),a=s.compare?e?.takes.get(s.compare.take):void 0;return p` <div class="intro">
+    `]}willUpdate(){super.willUpdate(),this.at=this.items().findIndex(t=>t.matches(":focus-within"))}updated(){const t=this.items();if(this.at<0||this.renaming||t.some(s=>s.matches(":focus-within")))return;(t.find(s=>s.dataset.take===this.focused)??t[Math.min(this.at,t.length-1)])?.querySelector(".what")?.focus()}items(){return[...this.renderRoot.querySelectorAll(".take")]}render(){const{studio:t}=this,{piece:e,view:s}=t,o=[...e?.takes.values()??[]],n=Ar(o,e?.take??null,s.starredOnly),a=e?.take??null,r=[this.focused,a].find(h=>n.some(({take:d})=>d.id===h))??n[0]?.take.id,l=s.compare?e?.takes.get(s.compare.take):void 0;return p` <div class="intro">
         <p class="muted small">${c.takes.help}</p>
         <button
           class="small icon-only"
@@ -1461,30 +1537,30 @@ canvas { display: block; }
           title=${c.takes.starred}
           @click=${()=>t.set({starredOnly:!s.starredOnly})}
         >
-          ${A("star")}
+          ${M("star")}
         </button>
       </div>
       <div class="tree" role="tree" aria-label=${c.takes.label} @keydown=${this.treeKey}>
-        ${ee(n,({take:r})=>r.id,(r,l)=>this.row(r,l===0))}
+        ${de(n,({take:h})=>h.id,h=>this.row(h,h.take.id===r))}
       </div>
-      ${a&&s.compare?this.comparison(a,s.compare.heard):b} ${this.locked()}`}row({take:t,depth:e},s){const{studio:i}=this,n=t.id===i.piece?.take,a=i.view.compare?.take===t.id,r=mt(t),l=[c.takes.kinds[t.kind],t.kind==="idea"&&t.state!=="growing"||t.kind==="recording"?c.tracks.notes(t.notes):"",c.takes.states[t.state],n?c.takes.here:""],h=this.focused===null?n||s&&!i.piece?.take:this.focused===t.id;return p`<div
+      ${l&&s.compare?this.comparison(l,s.compare.heard):b} ${this.locked()}`}row({take:t,depth:e},s){const{studio:o}=this,n=t.id===o.piece?.take,a=o.view.compare?.take===t.id,r=vt(t),l=[c.takes.kinds[t.kind],t.kind==="idea"&&t.state!=="growing"||t.kind==="recording"?c.tracks.notes(t.notes):"",c.takes.states[t.state],n?c.takes.here:""];return p`<div
       class="take ${n?"head":""} ${a?"compared":""} ${t.state}"
       role="treeitem"
       aria-level=${e+1}
       aria-selected=${n}
       data-take=${t.id}
-      ${jt({"--indent":`${Math.min(e,er)*tr}px`})}
+      ${te({"--indent":`${Math.min(e,Tr)*Er}px`})}
     >
-      ${t.star?p`<span class="starred" title=${c.notices.starred}>${A("star")}</span>`:b}
+      ${t.star?p`<span class="starred" title=${c.notices.starred}>${M("star")}</span>`:b}
       ${this.renaming===t.id?p`<input
               class="rename"
               aria-label=${c.takes.rename}
               .value=${t.title}
-              @keydown=${this.renameKey}
-              @blur=${d=>this.renamed(t,d)}
+              @keydown=${h=>this.renameKey(t,h)}
+              @blur=${h=>this.renamed(t,h)}
             />`:p`<button
               class="what"
-              tabindex=${h?0:-1}
+              tabindex=${s?0:-1}
               title=${t.error??c.takes.go}
               @click=${()=>this.choose(t)}
               @focus=${()=>{this.focused=t.id}}
@@ -1492,39 +1568,39 @@ canvas { display: block; }
               <span class="title cut">${r}</span><span class="sub cut">${l.filter(Boolean).join(" · ")}</span>
             </button>`}
       <span class="acts">
-        ${n?b:this.act("ear",a?c.takes.compareStop:c.takes.compare,()=>{i.compare(a?null:t.id)},a)}
-        ${this.act("star",t.star?c.takes.unstar:c.takes.star,()=>{Dt(i,t,{star:!t.star})})}
+        ${n?b:this.act("ear",a?c.takes.compareStop:c.takes.compare,()=>{o.compare(a?null:t.id)},a)}
+        ${this.act("star",t.star?c.takes.unstar:c.takes.star,()=>{Wt(o,t,{star:!t.star})})}
         ${this.act("pencil",`${c.takes.rename} (F2)`,()=>this.rename(t))}
-        ${this.act("down",c.commands.midi,()=>{ve(i,t.id,"mid")})}
-        ${n?b:this.act("trash",c.takes.delete,()=>{Pe(i,t)})}
+        ${this.act("down",c.commands.midi,()=>{He(o,t.id,"mid")})}
+        ${n?b:this.act("trash",c.takes.delete,()=>{je(o,t)})}
       </span>
-    </div>`}act(t,e,s,i=!1){return p`<button
+    </div>`}act(t,e,s,o=!1){return p`<button
       class="small icon-only"
       tabindex="-1"
-      aria-pressed=${i?"true":b}
+      aria-pressed=${o?"true":b}
       aria-label=${e}
       title=${e}
       @click=${s}
     >
-      ${A(t)}
-    </button>`}comparison(t,e){const{studio:s}=this,i=s.piece?.take,n=a=>{i&&s.attempt(async()=>{await s.api.rate(i,t.id,a),s.notices.say(c.notices.rated)})};return p`<section class="compare" aria-label=${c.takes.comparing(mt(t))}>
-      <h3>${c.takes.comparing(mt(t))}</h3>
+      ${M(t)}
+    </button>`}comparison(t,e){const{studio:s}=this,o=s.piece?.take,n=a=>{o&&s.attempt(async()=>{await s.api.rate(o,t.id,a),s.notices.say(c.notices.rated)})};return p`<section class="compare" aria-label=${c.takes.comparing(vt(t))}>
+      <h3>${c.takes.comparing(vt(t))}</h3>
       <p class="small muted">${c.takes.compareHow}</p>
       <div class="row">
         <button class="outlined" aria-pressed=${!e} @click=${()=>{s.compare(t.id,!1)}}>
           ${c.takes.hereBetter}
         </button>
         <button class="outlined" aria-pressed=${e} @click=${()=>{s.compare(t.id,!0)}}>
-          ${mt(t)}
+          ${vt(t)}
         </button>
       </div>
       <div class="row small">
         <span class="muted">${c.takes.better}:</span>
-        <button class="small outlined" @click=${()=>i&&n(i)}>${c.takes.hereBetter}</button>
-        <button class="small outlined" @click=${()=>n(t.id)}>${mt(t)}</button>
+        <button class="small outlined" @click=${()=>o&&n(o)}>${c.takes.hereBetter}</button>
+        <button class="small outlined" @click=${()=>n(t.id)}>${vt(t)}</button>
         <button class="small" @click=${()=>{s.compare(null)}}>${c.takes.compareStop}</button>
       </div>
-    </section>`}locked(){const{piece:t}=this.studio;if(!t)return b;const e=t.locks.refs.filter(({track:s,tick:i,pitch:n})=>(t.song.track(s)?.notes.find(i,n)??-1)>=0);return e.length===0?b:p`<section class="locks" aria-label=${c.takes.locks}>
+    </section>`}locked(){const{piece:t}=this.studio;if(!t)return b;const e=t.locks.refs.filter(({track:s,tick:o,pitch:n})=>(t.song.track(s)?.notes.find(o,n)??-1)>=0);return e.length===0?b:p`<section class="locks" aria-label=${c.takes.locks}>
       <header>
         <h3>${c.takes.locks} (${e.length})</h3>
         <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock(e,!1))}}>
@@ -1532,16 +1608,16 @@ canvas { display: block; }
         </button>
       </header>
       <ul>
-        ${e.slice(0,200).map(s=>{const i=t.song.track(s.track),{bar:n,beat:a}=t.song.bars.place(s.tick);return p`<li>
-            ${A("lock")}<span class="cut spread"
-              >${at(s.pitch)}, ${n}.${a}${i?`, ${xt(i)}`:""}</span
+        ${e.slice(0,200).map(s=>{const o=t.song.track(s.track),{bar:n,beat:a}=t.song.bars.place(s.tick);return p`<li>
+            ${M("lock")}<span class="cut spread"
+              >${dt(s.pitch)}, ${n}.${a}${o?`, ${et(o)}`:""}</span
             >
             <button class="small" @click=${()=>{this.studio.attempt(()=>t.lock([s],!1))}}>
               ${c.takes.unlock}
             </button>
           </li>`})}
       </ul>
-    </section>`}choose(t){t.state==="growing"||t.state==="failed"?this.studio.attempt(()=>this.studio.ideas.open(t)):this.studio.goto(t)}treeKey(t){const e=[...this.renderRoot.querySelectorAll(".take")],s=e.findIndex(a=>a.matches(":focus-within")),i=this.studio.piece?.takes.get(e[s]?.dataset.take??"");if(!i||this.renaming)return;const n={ArrowDown:1,ArrowUp:-1}[t.key];if(n!==void 0)e[s+n]?.querySelector(".what")?.focus();else if(t.key==="F2")this.rename(i);else if(t.key==="Delete"&&i.id!==this.studio.piece?.take)Pe(this.studio,i);else if(t.key==="*")Dt(this.studio,i,{star:!i.star});else if(t.key.toLowerCase()==="b"&&i.id!==this.studio.piece?.take&&this.studio.view.compare?.take!==i.id)this.studio.compare(i.id);else return;t.preventDefault(),t.stopPropagation()}rename(t){this.renaming=t.id,this.updateComplete.then(()=>this.renderRoot.querySelector(".rename")?.select())}renameKey(t){t.stopPropagation(),t.key==="Escape"&&(this.renaming=null),t.key==="Enter"&&t.target.blur()}renamed(t,e){if(this.renaming!==t.id)return;this.renaming=null;const s=T(e).trim();s!==t.title&&Dt(this.studio,t,{title:s})}}function mt(o){return o.title?o.verb?o.title.replace(new RegExp(`^${o.verb}\\b`,"i"),c.verbs[o.verb].name):o.title:o.kind==="idea"&&o.verb?`${c.verbs[o.verb].name}${o.bars?`, ${c.range.bars(...o.bars).toLowerCase()}`:""}`:c.takes.kinds[o.kind]}H("toccata-takes",sr);class ir extends C{static{this.properties={...C.properties,renaming:{state:!0}}}static{this.styles=[P,L`
+    </section>`}choose(t){t.state==="growing"||t.state==="failed"?this.studio.attempt(()=>this.studio.ideas.open(t)):this.studio.goto(t)}treeKey(t){const e=this.items(),s=e.findIndex(a=>a.matches(":focus-within")),o=this.studio.piece?.takes.get(e[s]?.dataset.take??"");if(!o||this.renaming||Q(t))return;const n={ArrowDown:1,ArrowUp:-1}[t.key];if(n!==void 0)e[s+n]?.querySelector(".what")?.focus();else if(t.key==="F2")this.rename(o);else if(t.key==="Delete"&&o.id!==this.studio.piece?.take)je(this.studio,o);else if(t.key==="*")Wt(this.studio,o,{star:!o.star});else if(t.key.toLowerCase()==="b"&&o.id!==this.studio.piece?.take&&this.studio.view.compare?.take!==o.id)this.studio.compare(o.id);else return;t.preventDefault(),t.stopPropagation()}rename(t){this.renaming=t.id,this.focused=t.id,this.updateComplete.then(()=>Ue(this.renderRoot.querySelector(".rename")))}renameKey(t,e){e.stopPropagation(),!Q(e)&&(e.key==="Escape"&&(this.renaming=null),e.key==="Enter"&&this.renamed(t,e))}renamed(t,e){if(this.renaming!==t.id)return;this.renaming=null;const s=_(e).trim();s!==t.title&&Wt(this.studio,t,{title:s})}}function vt(i){return i.title?i.verb?i.title.replace(new RegExp(`^${i.verb}\\b`,"i"),c.verbs[i.verb].name):i.title:i.kind==="idea"&&i.verb?`${c.verbs[i.verb].name}${i.bars?`, ${c.range.bars(...i.bars).toLowerCase()}`:""}`:c.takes.kinds[i.kind]}P("toccata-takes",_r);class Cr extends C{static{this.properties={...C.properties,renaming:{state:!0}}}static{this.styles=[N,L`
       :host {
         display: flex;
         flex-direction: column;
@@ -1645,16 +1721,17 @@ canvas { display: block; }
         <h2>${c.tracks.label}</h2>
         <span class="spread"></span>
         <button class="small" @click=${()=>t.press("accompany")} title=${c.commands.accompany}>
-          ${A("plus")}${c.tracks.add}
+          ${M("plus")}${c.tracks.add}
         </button>
       </header>
       ${e.length===0?p`<p class="muted none">${c.tracks.none}</p>`:""}
       <ul aria-label=${c.tracks.label}>
-        ${ee(e,s=>s.track,(s,i)=>this.row(s,i))}
-      </ul>`}row(t,e){const{studio:s}=this,{view:i,playing:n}=s,a=t.track,r=xt(t),l=n.muted.has(a),h=n.soloed.has(a),d=i.hidden.has(a),u=l||n.soloed.size>0&&!h||d,g=a===i.activeTrack;return p`<li class="${g?"active":""} ${u?"silent":""}">
-      <span class="colour" ${jt({"--colour":Fo(e)})}></span>
+        ${de(e,s=>s.track,(s,o)=>this.row(s,o))}
+      </ul>`}row(t,e){const{studio:s}=this,{view:o,playing:n}=s,a=t.track,r=et(t),l=n.muted.has(a),h=n.soloed.has(a),d=o.hidden.has(a),u=l||n.soloed.size>0&&!h||d,g=a===o.activeTrack;return p`<li class="${g?"active":""} ${u?"silent":""}">
+      <span class="colour" ${te({"--colour":yn(e)})}></span>
       ${this.renaming===a?this.fields(t):p` <button
               class="text"
+              data-track=${a}
               aria-current=${g}
               title=${`${c.tracks.notes(t.notes.count)} – ${c.tracks.rename}: F2`}
               @click=${()=>s.set({activeTrack:a})}
@@ -1662,7 +1739,7 @@ canvas { display: block; }
               @keydown=${f=>f.key==="F2"&&this.rename(a)}
             >
               <span class="name" title=${r}>${r}</span>
-              <span class="instrument cut">${e+1} · ${Vt(t.program,t.drum)}</span>
+              <span class="instrument cut">${e+1} · ${_t(t.program,t.drum)}</span>
             </button>`}
       <span class="marks">
         ${this.mark("M","mute",c.tracks.mute,r,l,()=>s.toggleIn("muted",a))}
@@ -1674,40 +1751,40 @@ canvas { display: block; }
           title=${d?c.tracks.show:c.tracks.hide}
           @click=${()=>s.toggleIn("hidden",a)}
         >
-          ${A(d?"eyeOff":"eye")}
+          ${M(d?"eyeOff":"eye")}
         </button>
       </span>
-    </li>`}fields(t){return p`<div @focusout=${this.leave} @keydown=${this.fieldKey}>
+    </li>`}fields(t){return p`<div @focusout=${this.leave} @keydown=${e=>this.fieldKey(e,t)}>
       <input
         class="field"
         aria-label=${c.tracks.rename}
-        .value=${xt(t)}
-        @change=${e=>this.studio.edit([{type:"rename",track:t.track,name:T(e)}])}
+        .value=${et(t)}
+        @change=${e=>this.studio.edit([{type:"rename",track:t.track,name:_(e)}])}
       />
       ${t.drum?"":p`<select
               aria-label=${c.tracks.program}
-              @change=${e=>this.studio.edit([{type:"program",track:t.track,program:Number(T(e))}])}
+              @change=${e=>this.studio.edit([{type:"program",track:t.track,program:Number(_(e))}])}
             >
-              ${zs.map((e,s)=>p`<option value=${s} ?selected=${s===t.program}>${e}</option>`)}
+              ${Bs.map((e,s)=>z(s,e,s===t.program))}
             </select>`}
-    </div>`}mark(t,e,s,i,n,a){return p`<button
+    </div>`}mark(t,e,s,o,n,a){return p`<button
       class="mark ${e}"
       aria-pressed=${n}
-      aria-label=${`${s} ${i}`}
+      aria-label=${`${s} ${o}`}
       title=${s}
       @click=${a}
     >
       ${t}
-    </button>`}rename(t){this.renaming=t,this.updateComplete.then(()=>this.renderRoot.querySelector(".field")?.select())}leave(t){const e=t.currentTarget;t.relatedTarget instanceof Node&&e.contains(t.relatedTarget)||(this.renaming=null)}fieldKey(t){t.key==="Enter"&&t.target.blur(),(t.key==="Enter"||t.key==="Escape")&&(this.renaming=null),t.stopPropagation()}}H("toccata-tracks",ir);const Ot=90,It=4;class or extends ot{constructor(){super(),this.observer=null,this.curve=[]}static{this.properties={curve:{attribute:!1}}}static{this.styles=L`
+    </button>`}rename(t){this.renaming=t,this.updateComplete.then(()=>Ue(this.renderRoot.querySelector(".field")))}leave(t){const e=t.currentTarget;t.relatedTarget instanceof Node&&e.contains(t.relatedTarget)||(this.renaming=null)}fieldKey(t,e){t.stopPropagation();const s=t.target;Q(t)||t.key!=="Enter"&&t.key!=="Escape"||(t.key==="Escape"&&s instanceof HTMLInputElement&&(s.value=et(e)),s.blur(),this.renaming=null,this.updateComplete.then(()=>this.renderRoot.querySelector(`[data-track="${CSS.escape(e.track)}"]`)?.focus()))}}P("toccata-tracks",Cr);const Kt=90,Vt=4;class Rr extends lt{constructor(){super(),this.observer=null,this.curve=[]}static{this.properties={curve:{attribute:!1}}}static{this.styles=L`
     :host {
       display: block;
     }
     canvas {
       display: block;
       width: 100%;
-      height: ${Ot}px;
+      height: ${Kt}px;
     }
-  `}connectedCallback(){super.connectedCallback(),this.observer=new ResizeObserver(()=>this.draw()),this.observer.observe(this)}disconnectedCallback(){super.disconnectedCallback(),this.observer?.disconnect()}render(){const t=this.curve.at(-1),e=t?`${c.train.curve}. ${c.train.step} ${t[0]}, ${c.train.loss} ${(t[2]??t[1]??0).toFixed(3)}`:c.train.curve;return p`<canvas role="img" aria-label=${e}></canvas>`}updated(t){this.draw()}draw(){const t=this.renderRoot.querySelector("canvas"),e=t?.getContext("2d"),s=this.clientWidth;if(!t||!e||s===0)return;const i=devicePixelRatio||1;t.width=Math.round(s*i),t.height=Math.round(Ot*i),e.scale(i,i),e.clearRect(0,0,s,Ot);const n=this.curve.flatMap(([,f,m])=>[f,m]).filter(f=>f!==null),[a,r]=[Math.min(...n),Math.max(...n)],l=Math.max(1,this.curve.at(-1)?.[0]??1);if(n.length===0)return;const h=f=>It+f/l*(s-2*It),d=f=>It+(1-(r>a?(f-a)/(r-a):.5))*(Ot-2*It),u=getComputedStyle(this);e.lineJoin="round",this.line(e,1,h,d,u.getPropertyValue("color"),1);const g=this.colour("--accent");this.line(e,2,h,d,g,2),e.fillStyle=g;for(const f of this.curve)f[2]!==null&&(e.beginPath(),e.arc(h(f[0]),d(f[2]),2.5,0,2*Math.PI),e.fill())}line(t,e,s,i,n,a){t.beginPath();let r=!1;for(const l of this.curve){const h=l[e];h!==null&&(r?t.lineTo(s(l[0]),i(h)):t.moveTo(s(l[0]),i(h)),r=!0)}t.strokeStyle=n,t.lineWidth=a,t.stroke()}colour(t){const e=this.renderRoot.querySelector("canvas");return e?(e.style.color=`var(${t})`,getComputedStyle(e).color):"gray"}}H("toccata-curve",or);const nr=".mid,.midi,.kar,.rmi";class ar extends C{constructor(){super(),this.loaded=!1,this.over=!1,this.chosen="",this.kind="finetune"}static{this.properties={...C.properties,over:{state:!0},chosen:{state:!0},kind:{state:!0}}}static{this.styles=[P,Fs,L`
+  `}connectedCallback(){super.connectedCallback(),this.observer=new ResizeObserver(()=>this.draw()),this.observer.observe(this)}disconnectedCallback(){super.disconnectedCallback(),this.observer?.disconnect()}render(){const t=this.curve.at(-1),e=t?`${c.train.curve}. ${c.train.step} ${t[0]}, ${c.train.loss} ${(t[2]??t[1]??0).toFixed(3)}`:c.train.curve;return p`<canvas role="img" aria-label=${e}></canvas>`}updated(t){this.draw()}draw(){const t=this.renderRoot.querySelector("canvas"),e=t?.getContext("2d"),s=this.clientWidth;if(!t||!e||s===0)return;const o=devicePixelRatio||1;t.width=Math.round(s*o),t.height=Math.round(Kt*o),e.scale(o,o),e.clearRect(0,0,s,Kt);const n=this.curve.flatMap(([,f,m])=>[f,m]).filter(f=>f!==null),[a,r]=[Math.min(...n),Math.max(...n)],l=Math.max(1,this.curve.at(-1)?.[0]??1);if(n.length===0)return;const h=f=>Vt+f/l*(s-2*Vt),d=f=>Vt+(1-(r>a?(f-a)/(r-a):.5))*(Kt-2*Vt),u=getComputedStyle(this);e.lineJoin="round",this.line(e,1,h,d,u.getPropertyValue("color"),1);const g=this.colour("--accent");this.line(e,2,h,d,g,2),e.fillStyle=g;for(const f of this.curve)f[2]!==null&&(e.beginPath(),e.arc(h(f[0]),d(f[2]),2.5,0,2*Math.PI),e.fill())}line(t,e,s,o,n,a){t.beginPath();let r=!1;for(const l of this.curve){const h=l[e];h!==null&&(r?t.lineTo(s(l[0]),o(h)):t.moveTo(s(l[0]),o(h)),r=!0)}t.strokeStyle=n,t.lineWidth=a,t.stroke()}colour(t){const e=this.renderRoot.querySelector("canvas");return e?(e.style.color=`var(${t})`,getComputedStyle(e).color):"gray"}}P("toccata-curve",Rr);const Lr=".mid,.midi,.kar,.rmi";class zr extends C{constructor(){super(),this.loaded=!1,this.over=!1,this.chosen="",this.kind="finetune"}static{this.properties={...C.properties,over:{state:!0},chosen:{state:!0},kind:{state:!0}}}static{this.styles=[N,oi,L`
       :host {
         display: block;
         overflow: auto;
@@ -1778,6 +1855,7 @@ canvas { display: block; }
     `]}updated(){this.loaded||(this.loaded=!0,this.studio.attempt(()=>this.studio.trainings.loadMusic()))}render(){const{trainings:t}=this.studio,e=t.uploading;return p`<p class="muted small">${c.train.intro}</p>
       <div
         class="drop ${this.over?"over":""}"
+        data-takes-files
         @dragover=${this.dragOver}
         @dragleave=${()=>{this.over=!1}}
         @drop=${this.drop}
@@ -1786,20 +1864,20 @@ canvas { display: block; }
                 <progress max=${e.all} value=${e.done}></progress>`:p`<p>${c.train.drop}</p>
                 <div class="row">
                   <button class="outlined" @click=${()=>{this.choose(!0)}}>
-                    ${A("folder")}${c.train.folder}
+                    ${M("folder")}${c.train.folder}
                   </button>
                   <button class="outlined" @click=${()=>{this.choose(!1)}}>${c.train.files}</button>
                 </div>`}
       </div>
       ${this.form()} ${t.list.length===0?b:p`<h2>${c.train.trainings}</h2>`}
-      ${ee(t.list,({id:s})=>s,s=>this.training(s))}`}form(){const{trainings:t,server:e}=this.studio,{music:s}=t,i=s.find(({name:a})=>a===this.chosen)??s[0];if(!i)return p`<p class="muted">${c.train.noMusic}</p>`;const n=t.checks.get(i.name);return p`<form @submit=${this.start}>
+      ${de(t.list,({id:s})=>s,s=>this.training(s))}`}form(){const{trainings:t,server:e}=this.studio,{music:s}=t,o=s.find(({name:a})=>a===this.chosen)??s[0];if(!o)return p`<p class="muted">${c.train.noMusic}</p>`;const n=t.checks.get(o.name);return p`<form @submit=${this.start}>
       <label
         ><span>${c.train.music}</span
         ><select
           name="music"
-          @change=${a=>{this.chosen=T(a)}}
+          @change=${a=>{this.chosen=_(a)}}
         >
-          ${s.map(({name:a,files:r})=>p`<option value=${a} ?selected=${a===i.name}>${a} (${c.train.filesCount(r)})</option>`)}
+          ${s.map(({name:a,files:r})=>z(a,`${a} (${c.train.filesCount(r)})`,a===o.name))}
         </select></label
       >
       <div class="row">
@@ -1807,20 +1885,20 @@ canvas { display: block; }
           type="button"
           class="outlined"
           ?disabled=${n==="running"}
-          @click=${()=>{this.studio.attempt(()=>t.check(i.name))}}
+          @click=${()=>{this.studio.attempt(()=>t.check(o.name))}}
         >
           ${n==="running"?c.train.checking:c.train.check}
         </button>
       </div>
-      ${n&&n!=="running"?lr(n):b}
+      ${n&&n!=="running"?Pr(n):b}
       <label
         ><span>${c.train.kind}</span
         ><select
           name="kind"
-          @change=${a=>{this.kind=T(a)}}
+          @change=${a=>{this.kind=_(a)}}
         >
-          <option value="finetune" ?selected=${this.kind==="finetune"}>${c.train.finetune}</option>
-          <option value="train" ?selected=${this.kind==="train"}>${c.train.train}</option>
+          ${z("finetune",c.train.finetune,this.kind==="finetune")}
+          ${z("train",c.train.train,this.kind==="train")}
         </select></label
       >
       ${this.kind==="finetune"?p`<label
@@ -1831,19 +1909,19 @@ canvas { display: block; }
             >`:b}
       <div class="two">
         <label
-          ><span>${c.train.name}</span><input name="name" required maxlength="80" .value=${`${i.name}-model`}
+          ><span>${c.train.name}</span><input name="name" required maxlength="80" .value=${`${o.name}-model`}
         /></label>
         <label
           ><span>${c.train.minutes}</span><input name="minutes" type="number" min="0.1" step="any" value="10" required
         /></label>
       </div>
-      <div><button class="primary" type="submit">${A("train")}${c.train.start}</button></div>
-    </form>`}training(t){const{studio:e}=this,s=t.state==="running"||t.state==="checking",i=a=>{e.attempt(()=>e.api.steer(t.id,a))},n=t.curve.at(-1);return p`<section class="training" aria-label=${t.name}>
+      <div><button class="primary" type="submit">${M("train")}${c.train.start}</button></div>
+    </form>`}training(t){const{studio:e}=this,s=t.state==="running"||t.state==="checking",o=a=>{e.attempt(()=>e.api.steer(t.id,a))},n=t.curve.at(-1);return p`<section class="training" aria-label=${t.name}>
       <div class="row">
         <strong class="cut">${t.name}</strong><span class="spread"></span
         ><span class="muted small">${c.train.states[t.state]}</span>
       </div>
-      ${s||t.state==="paused"?p`<progress max="1" value=${t.done} aria-label=${t.name}></progress>`:b}
+      ${s||t.state==="paused"||t.state==="pausing"?p`<progress max="1" value=${t.done} aria-label=${t.name}></progress>`:b}
       ${t.curve.length>1?p`<toccata-curve class="curve" .curve=${t.curve}></toccata-curve>`:b}
       <div class="row small muted">
         ${n?p`<span class="mono">${c.train.step} ${n[0]} · ${c.train.loss} ${(n[2]??n[1]??0).toFixed(3)}</span>`:b}
@@ -1852,39 +1930,39 @@ canvas { display: block; }
       </div>
       ${t.error?p`<p class="error">${t.error}</p>`:b}
       <div class="row">
-        ${s?p`<button class="small outlined" @click=${()=>i("pause")}>${c.train.pause}</button>`:b}
-        ${t.state==="paused"||t.state==="failed"?p`<button class="small outlined" @click=${()=>i("resume")}>${c.train.resume}</button>`:b}
-        ${s||t.state==="paused"?p`<button class="small outlined" @click=${()=>i("cancel")}>${c.train.cancel}</button>`:b}
+        ${s?p`<button class="small outlined" @click=${()=>o("pause")}>${c.train.pause}</button>`:b}
+        ${t.state==="paused"||t.state==="failed"?p`<button class="small outlined" @click=${()=>o("resume")}>${c.train.resume}</button>`:b}
+        ${s||t.state==="paused"||t.state==="pausing"?p`<button class="small outlined" @click=${()=>o("cancel")}>${c.train.cancel}</button>`:b}
       </div>
       ${t.samples.length===0?b:p`<div class="row wrapped" role="group" aria-label=${c.train.listen}>
               <span class="small muted">${c.train.listen}</span>
-              ${rr(t).map(({url:a,name:r})=>p`<button class="small outlined" @click=${()=>{this.hear(t,a,r)}}>${A("ear")}${r}</button>`)}
+              ${Hr(t).map(({url:a,name:r})=>p`<button class="small outlined" @click=${()=>{this.hear(t,a,r)}}>${M("ear")}${r}</button>`)}
             </div>`}
-    </section>`}async hear(t,e,s){const{studio:i}=this;await i.attempt(async()=>{const n=await i.api.fileAt(e);i.show(await i.api.importPiece(`${t.name}, ${s.toLowerCase()}`,n)),i.set({tab:"roll"}),i.playing.play(0),await i.refresh()})}start(t){t.preventDefault();const e=new FormData(t.target),s=a=>String(e.get(a)??"").trim(),i=s("base"),n={kind:this.kind,music:s("music"),name:s("name"),minutes:Number(s("minutes")),...this.kind==="finetune"&&i?{base:i}:{}};this.studio.attempt(()=>this.studio.trainings.begin(n))}async choose(t){await this.take(await Ss(nr,!0,t))}dragOver(t){t.preventDefault(),t.stopPropagation(),this.over=!0}drop(t){t.preventDefault(),t.stopPropagation(),this.over=!1,t.dataTransfer&&Hs(t.dataTransfer).then(e=>this.take(e))}async take(t){if(t.length===0)return;const s=t[0]?.webkitRelativePath.split("/")[0]||this.chosen||"my-music";await this.studio.attempt(()=>this.studio.trainings.upload(s,t)),this.chosen=s}}function rr(o){let t=0;return o.samples.map(({url:e,step:s})=>(s===null&&(t+=1),{url:e,name:s===null?c.train.sample(t):c.train.sampleAt(s)}))}function lr(o){const t=c.train.found,e=s=>Object.entries(s).sort((i,n)=>n[1]-i[1]).slice(0,8).map(([i,n])=>`${i} (${n})`).join(", ");return p`<div class="check">
-    <strong>${t.usable(o.accepted,o.files)}</strong>
+    </section>`}async hear(t,e,s){const{studio:o}=this;await o.attempt(async()=>{const n=await o.api.fileAt(e);o.show(await o.api.importPiece(`${t.name}, ${s.toLowerCase()}`,n)),o.set({tab:"roll"}),o.playing.play(0),await o.refresh()})}start(t){t.preventDefault();const e=new FormData(t.target),s=a=>String(e.get(a)??"").trim(),o=s("base"),n={kind:this.kind,music:s("music"),name:s("name"),minutes:Number(s("minutes")),...this.kind==="finetune"&&o?{base:o}:{}};this.studio.attempt(()=>this.studio.trainings.begin(n))}async choose(t){await this.take(await Ds(Lr,!0,t))}dragOver(t){t.preventDefault(),t.stopPropagation(),this.over=!0}drop(t){t.preventDefault(),t.stopPropagation(),this.over=!1,t.dataTransfer&&js(t.dataTransfer).then(e=>this.take(e))}async take(t){if(t.length===0)return;const s=t[0]?.webkitRelativePath.split("/")[0]||this.chosen||"my-music";await this.studio.attempt(()=>this.studio.trainings.upload(s,t)),this.chosen=s}}function Hr(i){let t=0;return i.samples.map(({url:e,step:s})=>(s===null&&(t+=1),{url:e,name:s===null?c.train.sample(t):c.train.sampleAt(s)}))}function Pr(i){const t=c.train.found,e=s=>Object.entries(s).sort((o,n)=>n[1]-o[1]).slice(0,8).map(([o,n])=>`${o} (${n})`).join(", ");return p`<div class="check">
+    <strong>${t.usable(i.accepted,i.files)}</strong>
     <dl>
       <dt>${t.music}</dt>
-      <dd>${t.amount(o.notes,o.hours)}</dd>
+      <dd>${t.amount(i.notes,i.hours)}</dd>
       <dt>${t.instruments}</dt>
-      <dd>${e(o.instruments)}</dd>
+      <dd>${e(i.instruments)}</dd>
       <dt>${t.meters}</dt>
-      <dd>${e(o.meters)}</dd>
+      <dd>${e(i.meters)}</dd>
       <dt>${t.grid}</dt>
-      <dd>${Math.round(o.quantised*100)} %</dd>
+      <dd>${Math.round(i.quantised*100)} %</dd>
     </dl>
-    ${o.rejected.length===0?b:p`<details>
-            <summary>${t.rejected(o.rejected.length)}</summary>
+    ${i.rejected.length===0?b:p`<details>
+            <summary>${t.rejected(i.rejected.length)}</summary>
             <ul>
-              ${o.rejected.map(({path:s,reason:i,message:n})=>p`<li>${s}: ${n??i??""}</li>`)}
+              ${i.rejected.map(({path:s,reason:o,message:n})=>p`<li>${s}: ${n??o??""}</li>`)}
             </ul>
           </details>`}
-    ${o.duplicates.length===0?b:p`<details>
-            <summary>${t.duplicates(o.duplicates.length)}</summary>
+    ${i.duplicates.length===0?b:p`<details>
+            <summary>${t.duplicates(i.duplicates.length)}</summary>
             <ul>
-              ${o.duplicates.map(s=>p`<li>${s.join(", ")}</li>`)}
+              ${i.duplicates.map(s=>p`<li>${s.join(", ")}</li>`)}
             </ul>
           </details>`}
-  </div>`}H("toccata-train",ar);const ks=400,ys=20;class cr extends C{constructor(){super(...arguments),this.ontick=t=>this.showPosition(t)}static{this.styles=[P,L`
+  </div>`}P("toccata-train",zr);const Ls=400,zs=20;class Nr extends C{constructor(){super(...arguments),this.ontick=t=>this.showPosition(t)}static{this.styles=[N,L`
       :host {
         display: flex;
         align-items: center;
@@ -1971,13 +2049,13 @@ canvas { display: block; }
           width: 48px;
         }
       }
-    `]}connectedCallback(){super.connectedCallback(),this.studio?.playing.ontick.add(this.ontick)}disconnectedCallback(){super.disconnectedCallback(),this.studio?.playing.ontick.delete(this.ontick)}updated(){this.studio.playing.ontick.add(this.ontick),this.showPosition(this.studio.playing.tick)}showPosition(t){const e=this.renderRoot.querySelector(".position"),s=this.studio.song?.bars.place(Math.max(0,t)),i=s?`${s.bar}.${s.beat}`:"1.1";e&&e.textContent!==i&&(e.textContent=i)}render(){const{studio:t}=this,{playing:e,song:s,recording:i}=t,n=s?Math.round(s.clock.quartersPerMinute(e.tick)*100)/100:120,a=e.loop!==null;return p` <button
+    `]}connectedCallback(){super.connectedCallback(),this.studio?.playing.ontick.add(this.ontick)}disconnectedCallback(){super.disconnectedCallback(),this.studio?.playing.ontick.delete(this.ontick)}updated(){this.studio.playing.ontick.add(this.ontick),this.showPosition(this.studio.playing.tick)}showPosition(t){const e=this.renderRoot.querySelector(".position"),s=this.studio.song?.bars.place(Math.max(0,t)),o=s?`${s.bar}.${s.beat}`:"1.1";e&&e.textContent!==o&&(e.textContent=o);const{playing:n}=this.studio.playing;e?.setAttribute("aria-label",n?c.transport.position:`${c.transport.position}: ${si(this.studio,t)}`)}render(){const{studio:t}=this,{playing:e,song:s,recording:o}=t,n=s?Math.round(s.clock.quartersPerMinute(e.tick)*100)/100:120,a=e.loop!==null;return p` <button
         class="icon-only start"
         aria-label=${c.transport.start}
         title=${this.tip(c.transport.start,"start")}
         @click=${()=>t.playing.seek(0)}
       >
-        ${A("start")}
+        ${M("start")}
       </button>
       <button
         class="icon-only play"
@@ -1985,36 +2063,36 @@ canvas { display: block; }
         title=${this.tip(e.playing?c.transport.stop:c.transport.play,"play")}
         @click=${()=>t.togglePlaying()}
       >
-        ${A(e.playing?"stop":"play")}
+        ${M(e.playing?"stop":"play")}
       </button>
-      ${this.toggle("record",c.transport.record,i.active,()=>{i.toggle()},"record","record")}
+      ${this.toggle("record",c.transport.record,o.active,()=>{o.toggle()},"record","record")}
       ${this.toggle("loop",c.transport.loop,a,()=>t.toggleLoop(),"loop")}
       ${this.toggle("metronome",c.transport.metronome,e.metronome,()=>e.setMetronome(!e.metronome),"metronome")}
-      <span class="position" role="img" aria-label=${c.transport.position}></span>
+      <span class="position" role="img" title=${this.tip(c.transport.position,"where")}></span>
       <label class="tempo" title=${c.transport.tempo}
         ><span aria-hidden="true">${c.transport.bpm}</span>
         <input
           type="number"
-          min=${ys}
-          max=${ks}
+          min=${zs}
+          max=${Ls}
           step="any"
           inputmode="decimal"
           aria-label=${c.transport.tempo}
-          .value=${String(n)}
+          .value=${St(String(n))}
           ?disabled=${!s}
           @change=${this.setTempo}
       /></label>
       <button class="sound cut" title=${c.transport.soundNote} @click=${()=>t.set({dialog:"soundfont"})}>
         <span class="cut">${this.soundName()}</span>${this.builtIn?p`<span class="dash" aria-hidden="true">–</span><u>${c.transport.choose}</u>`:""}
-      </button>`}get builtIn(){return this.soundName()===c.transport.builtIn}soundName(){return this.studio.playing.player.state.sound||c.transport.builtIn}toggle(t,e,s,i,n,a=""){return p`<button
+      </button>`}get builtIn(){return this.soundName()===c.transport.builtIn}soundName(){return this.studio.playing.player.state.sound||c.transport.builtIn}toggle(t,e,s,o,n,a=""){return p`<button
       class="icon-only ${a}"
       aria-pressed=${s}
       aria-label=${e}
       title=${this.tip(e,n)}
-      @click=${i}
+      @click=${o}
     >
-      ${A(t)}
-    </button>`}tip(t,e){return`${t} (${_t(D(e),Tt)})`}setTempo(t){const{piece:e,playing:s}=this.studio,i=Number(T(t));if(!e||!(i>=ys&&i<=ks))return this.requestUpdate();const n=e.song.clock.changes.filter(([a])=>a<=s.tick);this.studio.edit([{type:"tempo",tick:n.at(-1)?.[0]??0,quartersPerMinute:i}])}}H("toccata-transport",cr);class hr extends C{constructor(){super(),this.firstKeydown=t=>this.key(t,!0),this.keydown=t=>this.key(t,!1),this.giveKeysBack=t=>{if(!(t instanceof PointerEvent)||t.detail===0)return;const e=t.composedPath().find(s=>s instanceof HTMLElement&&s.matches("button"));e instanceof HTMLElement&&!e.closest("dialog")&&e.blur()},this.dragover=t=>{t.dataTransfer?.types.includes("Files")&&(t.preventDefault(),this.dropping=!0)},this.dragleave=t=>{t.relatedTarget===null&&(this.dropping=!1)},this.drop=t=>{if(this.dropping=!1,!t.dataTransfer||t.defaultPrevented)return;t.preventDefault();const e=Hs(t.dataTransfer);this.studio.attempt(async()=>Ti(this.studio,await e))},this.dropping=!1}static{this.properties={...C.properties,dropping:{state:!0}}}static{this.styles=[P,L`
+      ${M(t)}
+    </button>`}tip(t,e){return`${t} (${Ht(B(e),ht)})`}setTempo(t){const{piece:e,playing:s}=this.studio,o=Number(_(t));if(!e||!(o>=zs&&o<=Ls))return this.requestUpdate();const n=e.song.clock.changes.filter(([a])=>a<=s.tick);this.studio.edit([{type:"tempo",tick:n.at(-1)?.[0]??0,quartersPerMinute:o}])}}P("toccata-transport",Nr);class Or extends C{constructor(){super(),this.firstKeydown=t=>this.key(t,!0),this.keydown=t=>this.key(t,!1),this.giveKeysBack=t=>{if(!(t instanceof PointerEvent)||t.detail===0)return;const e=t.composedPath().find(s=>s instanceof HTMLElement&&s.matches("button"));e instanceof HTMLElement&&!e.closest("dialog")&&e.blur()},this.dragover=t=>{Me(t)&&t.preventDefault()},this.dragged=t=>{const e=t.composedPath().some(s=>s instanceof HTMLElement&&s.matches("[data-takes-files]"));this.dropping=t.type==="dragover"&&Me(t)&&!e},this.dragleave=t=>{t.relatedTarget===null&&(this.dropping=!1)},this.drop=t=>{if(!t.dataTransfer||!Me(t)||t.defaultPrevented)return;t.preventDefault();const e=js(t.dataTransfer);this.studio.attempt(async()=>Ui(this.studio,await e))},this.dropping=!1}static{this.properties={...C.properties,dropping:{state:!0}}}static{this.styles=[N,L`
       :host {
         display: grid;
         height: 100vh;
@@ -2237,7 +2315,7 @@ canvas { display: block; }
           box-shadow: inset 0 2px 0 var(--accent);
         }
       }
-    `]}connectedCallback(){super.connectedCallback(),window.addEventListener("keydown",this.firstKeydown,{capture:!0}),window.addEventListener("keydown",this.keydown),window.addEventListener("dragover",this.dragover),window.addEventListener("dragleave",this.dragleave),window.addEventListener("drop",this.drop),window.addEventListener("dragend",this.dragleave),this.renderRoot.addEventListener("click",this.giveKeysBack)}disconnectedCallback(){super.disconnectedCallback(),window.removeEventListener("keydown",this.firstKeydown,{capture:!0}),window.removeEventListener("keydown",this.keydown),window.removeEventListener("dragover",this.dragover),window.removeEventListener("dragleave",this.dragleave),window.removeEventListener("drop",this.drop),window.removeEventListener("dragend",this.dragleave)}render(){const{studio:t}=this,{view:e}=t;if(this.dataset.tab=e.tab,t.fatal!==null)return p`<main class="fatal">
+    `]}connectedCallback(){super.connectedCallback(),window.addEventListener("keydown",this.firstKeydown,{capture:!0}),window.addEventListener("keydown",this.keydown),window.addEventListener("dragover",this.dragged,{capture:!0}),window.addEventListener("drop",this.dragged,{capture:!0}),window.addEventListener("dragover",this.dragover),window.addEventListener("dragleave",this.dragleave),window.addEventListener("drop",this.drop),window.addEventListener("dragend",this.dragleave),this.renderRoot.addEventListener("click",this.giveKeysBack)}disconnectedCallback(){super.disconnectedCallback(),window.removeEventListener("keydown",this.firstKeydown,{capture:!0}),window.removeEventListener("keydown",this.keydown),window.removeEventListener("dragover",this.dragged,{capture:!0}),window.removeEventListener("drop",this.dragged,{capture:!0}),window.removeEventListener("dragover",this.dragover),window.removeEventListener("dragleave",this.dragleave),window.removeEventListener("drop",this.drop),window.removeEventListener("dragend",this.dragleave)}updated(){const{piece:t}=this.studio;document.title=t?`${t.title} – ${c.app}`:c.app}render(){const{studio:t}=this,{view:e}=t;if(this.dataset.tab=e.tab,t.fatal!==null)return p`<main class="fatal">
         <h1>${c.app}</h1>
         <p>${t.fatal}</p>
       </main>`;const s=e.tab==="train"||e.tab==="takes"?e.tab:e.panel;return p` <header class="bar">
@@ -2256,39 +2334,39 @@ canvas { display: block; }
       </main>
       <aside class="side" aria-label=${c.tabs[s]}>
         <div class="tabs" role="tablist">
-          ${["takes","train"].map(i=>p`<button
+          ${["takes","train"].map(o=>p`<button
                 role="tab"
-                aria-selected=${s===i}
-                @click=${()=>t.set({panel:i,tab:e.tab==="roll"||e.tab==="tracks"?e.tab:i})}
+                aria-selected=${s===o}
+                @click=${()=>t.set({panel:o,tab:e.tab==="roll"||e.tab==="tracks"?e.tab:o})}
               >
-                ${c.tabs[i]}
+                ${c.tabs[o]}
               </button>`)}
         </div>
         ${s==="takes"?p`<toccata-takes .studio=${t}></toccata-takes>`:p`<toccata-train .studio=${t}></toccata-train>`}
       </aside>
-      <nav class="bottom">${["roll","tracks","takes","train"].map(i=>this.tab(i))}</nav>
+      <nav class="bottom">${["roll","tracks","takes","train"].map(o=>this.tab(o))}</nav>
       <toccata-dialogs .studio=${t}></toccata-dialogs>
-      <toccata-messages .studio=${t}></toccata-messages>
+      <toccata-messages .studio=${t} .behind=${e.dialog!==null}></toccata-messages>
       ${this.dropping?p`<div class="dropping">${c.library.dropHere}</div>`:b}`}toNotes(){const t=this.studio.roll;t instanceof HTMLElement&&t.focus()}bar(){const{studio:t}=this,{piece:e}=t;return p`<div class="left">
         ${this.button("library",c.bar.library,"library",()=>t.set({dialog:"library"}))}
         <input
           class="title"
           aria-label=${c.bar.title}
-          .value=${e?.title??""}
+          .value=${St(e?.title??"")}
           ?disabled=${!e}
           maxlength="200"
-          @change=${s=>e&&void As(t,e.id,T(s))}
-          @keydown=${s=>{(s.key==="Enter"||s.key==="Escape")&&s.target.blur()}}
+          @change=${s=>e&&void Is(t,e.id,_(s))}
+          @keydown=${this.titleKey}
         />
         ${this.button("undo",c.bar.undo,"undo",()=>{t.undo()},!e?.canUndo)}
         ${this.button("redo",c.bar.redo,"redo",()=>{t.redo()},!e?.canRedo)}
-        ${e?p`<span class="saved ${e.saved}" title=${e.saved==="waiting"?c.bar.waitingWhy:c.bar[e.saved]}>${e.saved==="saved"?A("check"):b}<span class=${e.saved==="waiting"?"":"wide"}>${c.bar[e.saved]}</span></span>`:b}
+        ${e?p`<span class="saved ${e.saved}" title=${e.saved==="waiting"?c.bar.waitingWhy:c.bar[e.saved]}>${e.saved==="saved"?M("check"):b}<span class=${e.saved==="waiting"?"":"wide"}>${c.bar[e.saved]}</span></span>`:b}
       </div>
       <toccata-transport .studio=${t}></toccata-transport>
       <div class="right">
         <toccata-model-chooser class="wide" .studio=${t}></toccata-model-chooser>
         <button class="icon-only" aria-label=${c.bar.menu} title=${c.bar.menu} popovertarget="files">
-          ${A("down")}
+          ${M("down")}
         </button>
         <div
           id="files"
@@ -2296,12 +2374,12 @@ canvas { display: block; }
           popover
           @click=${s=>s.currentTarget.hidePopover()}
         >
-          ${["midi","wav","png","reveal","star"].map(s=>p`<button @click=${()=>{Et.find(i=>i.id===s)?.run(t)}}>
+          ${["midi","wav","png","reveal","star"].map(s=>p`<button @click=${()=>{zt.find(o=>o.id===s)?.run(t)}}>
                 <span class="spread">${c.commands[s]}</span
-                >${D(s)?p`<kbd>${_t(D(s),Tt)}</kbd>`:b}
+                >${B(s)?p`<kbd>${Ht(B(s),ht)}</kbd>`:b}
               </button>`)}
         </div>
-        <span class="wide row">${this.button("theme",c.bar.theme,"theme",()=>xs(t))}</span>
+        <span class="wide row">${this.button("theme",c.bar.theme,"theme",()=>Ns(t))}</span>
         ${this.button("more",c.bar.palette,"palette",()=>t.set({dialog:"palette"}))}
         <button
           class="icon-only"
@@ -2311,16 +2389,16 @@ canvas { display: block; }
         >
           <strong aria-hidden="true">?</strong>
         </button>
-      </div>`}button(t,e,s,i,n=!1){return p`<button
+      </div>`}titleKey(t){const e=t.target;Q(t)||t.key!=="Enter"&&t.key!=="Escape"||(t.key==="Escape"&&(e.value=this.studio.piece?.title??""),e.blur())}button(t,e,s,o,n=!1){return p`<button
       class="icon-only ${n?"unable":""}"
       aria-label=${e}
-      title=${`${e} (${_t(D(s),Tt)})`}
-      @click=${i}
+      title=${`${e} (${Ht(B(s),ht)})`}
+      @click=${o}
     >
-      ${A(t)}
+      ${M(t)}
     </button>`}tab(t){const{view:e}=this.studio;return p`<button
       aria-current=${e.tab===t?"page":b}
       @click=${()=>this.studio.set({tab:t,...t==="takes"||t==="train"?{panel:t}:{}})}
     >
       ${c.tabs[t]}
-    </button>`}key(t,e){if(t.defaultPrevented||t.isComposing||this.studio.view.dialog!==null)return;const s=no(t),i=t.composedPath()[0];if(i instanceof HTMLElement&&(i.matches("input:not([type=checkbox]):not([type=range]), textarea, select")||i.isContentEditable)&&!["Ctrl+K","F1"].includes(s)||i instanceof HTMLElement&&i.matches("button, a, summary, input")&&(s==="Enter"||s==="Space"))return;const{studio:r}=this;if(r.view.picker&&e){if(s==="Esc")return r.set({picker:null}),t.preventDefault();if(/^[1-9]$/.test(s)&&Ga(r,Number(s)))return t.preventDefault()}const l=Vs(s,r.view.picker?"picker":r.ideas.chips.length>0?"ideas":"plain");!l||t.repeat&&!dr.has(l.id)||e&&l.context==="always"||(t.preventDefault(),l.run(r))}}const dr=new Set(["undo","redo","up","down","left","right","longer","shorter","louder","softer","zoomIn","zoomOut","nextNote","previousNote","rangeNext","rangePrevious","rangeMore","rangeLess"]);H("toccata-studio",hr);export{hr as App};
+    </button>`}key(t,e){t.key==="Escape"&&this.renderRoot.querySelector(".menu:popover-open")!==null||Fo(t,this.studio,e)}}function Me(i){return i.dataTransfer?.types.includes("Files")??!1}P("toccata-studio",Or);export{Or as App};
