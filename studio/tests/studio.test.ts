@@ -362,7 +362,7 @@ describe("a recording", () => {
     studio.playing.stop();
     studio.playing.seek(0);
     expect(studio.recording.active).toBe(false);
-    expect(vi.mocked(player.seek).mock.calls).toEqual([[0]]);
+    expect(vi.mocked(player.seek).mock.calls).toEqual([[0], [0]]); // back to where it began, and then there
     expect(studio.song?.track("t")?.notes.count).toBe(3);
   });
 

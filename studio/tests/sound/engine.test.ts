@@ -153,7 +153,7 @@ describe("the page's cursor", () => {
   beforeEach(() => {
     vi.stubGlobal("requestAnimationFrame", () => 1);
     ideas = null;
-    playing = new Playing(player, () => undefined, () => ideas);
+    playing = new Playing(player, () => undefined, () => undefined, () => ideas);
   });
 
   it("is at the end when the music has ended, so that it begins anew", () => {
