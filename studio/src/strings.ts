@@ -287,6 +287,9 @@ export const T = {
     add: "Add",
     ghosts: "Show other tracks pale",
     program: "Instrument",
+    volume: "Volume",
+    pan: "Left, right",
+    usual: "Double-click: as usual",
   },
   tabs: { roll: "Notes", tracks: "Tracks", takes: "Takes", train: "Train", table: "Table" },
   takes: {

@@ -208,6 +208,19 @@ def test_taking_an_idea_twice_is_taking_it_once(page: Page) -> None:
     assert notes_of(page.get(f"pieces/{piece['id']}")["song"]) == notes_of(page.get(f"takes/{idea['id']}/song"))
 
 
+def test_taking_an_idea_twice_into_a_changed_piece_is_taking_it_once(page: Page) -> None:
+    piece = page.open(two_hands())
+    body = {"seq": 0, "verb": "accompany", "bars": [1, 2], "n": 1, "seed": 3, "arguments": {"programs": [40]}}
+    (idea,) = page.finished(page.post(f"pieces/{piece['id']}/ideas", body)["ideas"])
+    ref = {"type": "notes", "track": piece["song"]["tracks"][0]["id"], "program": 0, "drum": False, "name": ""}
+    page.post(f"pieces/{piece['id']}/edits", {"seq": 0, "operations": [{**ref, "remove": [], "add": [[9, 9, 99, 9]]}]})
+    first = page.post(f"pieces/{piece['id']}/accept", {"seq": 1, "take": idea["id"]})
+    song = page.get(f"pieces/{piece['id']}")["song"]
+    again = page.post(f"pieces/{piece['id']}/accept", {"seq": 2, "take": idea["id"]})
+    assert (again["seq"], again["take"]) == (first["seq"], first["take"])
+    assert page.get(f"pieces/{piece['id']}")["song"] == song
+
+
 def test_undoing_the_way_to_a_take_leaves_locks_alone(page: Page) -> None:
     piece = page.open(two_hands())
     track = piece["song"]["tracks"][0]

@@ -73,7 +73,7 @@ def test_a_slider_and_a_table_keep_their_arrows(open_page: Callable[..., Any]) -
     page.get_by_text("More", exact=True).click()
     page.keyboard.press("Control+a")
     before = page.evaluate(f"() => {PITCHES}")
-    page.get_by_role("slider").focus()
+    page.get_by_role("slider", name="Vary").focus()
     page.keyboard.press("ArrowDown")
     until(page, f"{STUDIO}.view.options.strength === 0.75")
     assert page.evaluate(f"() => {PITCHES}") == before
@@ -260,7 +260,7 @@ def test_on_a_small_phone_the_controls_leave_room(open_page: Callable[..., Any])
     page = opened(open_page, 360, 640)
     page.get_by_role("button", name="Controls").click()
     page.get_by_text("More", exact=True).click()
-    page.get_by_role("slider").scroll_into_view_if_needed()
+    page.get_by_role("slider", name="Vary").scroll_into_view_if_needed()
     tabs = page.get_by_role("navigation").bounding_box()
     roll = page.locator("toccata-roll").bounding_box()
     assert tabs["y"] + tabs["height"] <= 640

@@ -21,6 +21,8 @@ from toccata.studio.studio import Studio
 APP = "document.querySelector('toccata-studio')"
 STUDIO = f"{APP}.studio"
 ROLL = f"{APP}.shadowRoot.querySelector('toccata-stage').shadowRoot.querySelector('toccata-roll')"
+LONGEST = 60_000
+"""Milliseconds after which what a test waits for is not to be expected any more."""
 GONE = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 
 
@@ -97,7 +99,12 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
 def until(page: Any, condition: str) -> None:
     """Wait for a condition; by a function of its own, as the page's policy permits no evaluated strings."""
     page.evaluate(
-        f"() => new Promise((met) => {{ const look = () => ({condition}) ? met() : setTimeout(look, 10); look(); }})"
+        f"""(longest) => new Promise((met, never) => {{
+            setTimeout(() => never(new Error("this never came: " + {condition!r})), longest);
+            const look = () => ({condition}) ? met() : setTimeout(look, 10);
+            look();
+        }})""",
+        LONGEST,
     )
 
 
@@ -305,6 +312,24 @@ def test_what_is_played_becomes_a_take_of_its_own(open_page: Callable[..., Any],
     page.keyboard.press("Control+z")
     saved(page)
     until(page, f"!{STUDIO}.song.tracks[0].notes.pitch.includes(61)")
+
+
+def test_a_track_is_made_softer_and_that_is_undone(open_page: Callable[..., Any], server: Server) -> None:
+    page = open_page()
+    drop(page, two_hands())
+    volume = page.get_by_role("slider", name="Volume, Melody")
+    volume.fill("40")
+    page.get_by_role("slider", name="Left, right, Melody").fill("0")
+    saved(page)
+    track = piece_of(server)["song"]["tracks"][0]
+    assert (track["volume"], track["pan"]) == (40, 0)
+    assert volume.input_value() == "40"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo", exact=True).first.click()
+    until(page, f"{STUDIO}.song.tracks[0].pan !== 0")
+    page.get_by_role("button", name="Undo", exact=True).first.click()
+    until(page, f"{STUDIO}.song.tracks[0].volume !== 40")
+    assert piece_of(server)["song"]["tracks"][0].get("volume") is None
 
 
 def test_without_any_file_two_clicks_bring_music(open_page: Callable[..., Any], server: Server) -> None:

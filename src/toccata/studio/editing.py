@@ -105,7 +105,9 @@ class Editor:
             _refuse_no_music(idea, piece)
             here = self._library.state(piece)
             origin, end = idea.origin, self._library.end_of(idea)
-            if end == here:  # it is taken already: the answer to that was lost
+            now_on_screen = self._library.take(here.take)
+            # It is taken already, as it is or put into what was there: the answer to that was lost.
+            if end == here or (now_on_screen.verb is not None and now_on_screen.batch == idea.id):
                 return self._moved(piece, self._library.song(here))
             if origin is None or origin == here or self._library.music.of(origin) == self._library.music.of(here):
                 return self._head(row, end)
@@ -122,7 +124,7 @@ class Editor:
         new = State(new_id(), 1)
 
         def write(db: sqlite3.Connection) -> None:
-            _insert_edits(db, new.take, row, here, title=idea.title, verb=idea.verb)
+            _insert_edits(db, new.take, row, here, title=idea.title, verb=idea.verb, idea=idea.id)
             _insert_edit(db, new, operations, None)
             _go(db, row, new, open_song(midi))
 
@@ -228,7 +230,7 @@ class Editor:
 
 def operations_between(before: Song, after: Song) -> list[dict[str, Any]] | None:
     """Return the operations that turn one song into another; None: not with a few of them."""
-    about = [[(t.id, t.name, t.program, t.drum) for t in song.tracks] for song in (before, after)]
+    about = [[(t.id, t.name, t.program, t.drum, t.mix) for t in song.tracks] for song in (before, after)]
     same = (before.tempos, before.meters, before.keys, before.bars.end) == (
         after.tempos, after.meters, after.keys, after.bars.end
     )  # fmt: skip
@@ -326,10 +328,11 @@ def _insert_edits(
     title: str = "Edits",
     verb: str | None = None,
     played: int | None = None,
+    idea: str | None = None,
 ) -> None:
     """Insert a take of edits: a burst of them, an idea that is put into a piece, or a recording of so many notes."""
     burst = verb is None and played is None
-    about: dict[str, Any] = {"kind": "edit", "title": title, "verb": verb}
+    about: dict[str, Any] = {"kind": "edit", "title": title, "verb": verb, "batch": idea}
     if played is not None:
         about = {"kind": "recording", "title": "Recording", "notes": played}
     insert_take(

@@ -1,9 +1,11 @@
 /** The list of tracks: colour, name, instrument, mute, solo, hide; which one is active. */
 
-import { type TemplateResult, css, html } from "lit";
+import { type TemplateResult, css, html, nothing } from "lit";
+import { live } from "lit/directives/live.js";
 import { repeat } from "lit/directives/repeat.js";
 import { composing } from "../keys";
 import type { TrackState } from "../music/music";
+import { MIDDLE, USUAL_VOLUME } from "../music/song";
 import { trackColour } from "../roll/theme";
 import { T } from "../strings";
 import { Part, controls, define, editField, icon, option, styled, valueOf } from "./element";
@@ -107,6 +109,15 @@ export class Tracks extends Part {
         min-height: 26px;
         margin: 1px 0;
       }
+      .mix {
+        grid-column: 2 / -1;
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 0 8px;
+        align-items: center;
+        color: var(--ink-2);
+        font-size: var(--size-small);
+      }
       @media (pointer: coarse) {
         .mark {
           width: 34px;
@@ -184,7 +195,32 @@ export class Tracks extends Part {
           ${icon(hidden ? "eyeOff" : "eye")}
         </button>
       </span>
+      ${active ? this.mix(track, name) : nothing}
     </li>`;
+  }
+
+  /** How loud the track is, and where it sits: one step of undo each time a slider is let go. */
+  private mix(track: TrackState, name: string): TemplateResult {
+    const slider = (what: "volume" | "pan", label: string, usual: number): TemplateResult =>
+      html`<label for=${what}>${label}</label
+        ><input
+          id=${what}
+          type="range"
+          min="0"
+          max="127"
+          aria-label=${`${label}, ${name}`}
+          title=${T.tracks.usual}
+          .value=${live(String(track[what] ?? usual))}
+          @change=${(event: Event) => this.set(track, { [what]: Number(valueOf(event)) })}
+          @dblclick=${() => this.set(track, { [what]: usual })}
+        />`;
+    return html`<div class="mix">
+      ${slider("volume", T.tracks.volume, USUAL_VOLUME)} ${slider("pan", T.tracks.pan, MIDDLE)}
+    </div>`;
+  }
+
+  private set(track: TrackState, mix: { volume?: number; pan?: number }): void {
+    this.studio.edit([{ type: "mix", track: track.track, ...mix }]);
   }
 
   private fields(track: TrackState): TemplateResult {
