@@ -290,28 +290,27 @@ def test_what_is_played_becomes_a_take_of_its_own(open_page: Callable[..., Any],
     page = open_page()
     drop(page, two_hands())
     page.evaluate(KEYBOARD)
-    page.keyboard.press("Shift+ArrowUp")
     page.keyboard.press("r")
     until(page, f"{STUDIO}.recording.active")
     until(page, f"{STUDIO}.playing.player.position() > 0")
-    page.evaluate("() => strike(0x90, 61, 100)")
+    page.evaluate("() => strike(0x90, 90, 100)")
     until(page, f"{STUDIO}.playing.player.position() > 300")
-    page.evaluate("() => strike(0x80, 61, 0)")
+    page.evaluate("() => strike(0x80, 90, 0)")
     page.keyboard.press("r")
     saved(page)
     piece = piece_of(server)
     played = next(take for take in piece["takes"] if take["kind"] == "recording")
     assert (played["id"], played["notes"], played["title"]) == (piece["take"], 1, "Recording")
-    assert 61 in [note[3] for note in notes_of(piece["song"])]
+    assert 90 in [note[3] for note in notes_of(piece["song"])]
     page.get_by_text("Recording").first.wait_for()
     page.keyboard.press("Control+a")
     page.keyboard.press("Shift+ArrowUp")
     saved(page)
     assert piece_of(server)["take"] != played["id"]
     page.keyboard.press("Control+z")
+    until(page, f"{STUDIO}.song.tracks[0].notes.pitch.includes(90)")
     page.keyboard.press("Control+z")
-    saved(page)
-    until(page, f"!{STUDIO}.song.tracks[0].notes.pitch.includes(61)")
+    until(page, f"!{STUDIO}.song.tracks[0].notes.pitch.includes(90)")
 
 
 def test_a_track_is_made_softer_and_that_is_undone(open_page: Callable[..., Any], server: Server) -> None:
@@ -363,7 +362,8 @@ def test_new_music_fills_an_empty_piece(open_page: Callable[..., Any], server: S
         f"() => {STUDIO}.ideas.chips.map((idea) => Math.max(...[...idea.layer.added.values()]"
         ".flatMap(({ notes }) => notes.map((note) => note[0]))))"
     )
-    assert all(7 * 1920 <= end < 8 * 1920 for end in ends)
+    assert all(end < 8 * 1920 for end in ends)
+    assert max(ends) >= 7 * 1920  # eight bars, though not each idea begins a note in the last
     page.keyboard.press("Enter")
     until(page, f"{STUDIO}.song.tracks.length > 0")
     assert piece_of(server)["song"]["ticksPerQuarter"] == 480
