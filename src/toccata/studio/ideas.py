@@ -38,7 +38,7 @@ SAVED_EVERY = 1.0
 _HIGHEST_SEED = 2**53 - MOST_IDEAS
 """What a page can say exactly."""
 _News: TypeAlias = "Event | Exception | None"
-"""What the thread of ideas hears of one: an event; why it failed; None: it is to be stopped, or all has come."""
+"""What the thread of ideas receives of one: an event; why it failed; None: it is to be stopped, or all has come."""
 
 
 @dataclass

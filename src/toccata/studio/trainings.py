@@ -32,7 +32,7 @@ _PATIENCE = 20.0
 """Seconds in which a training that is cancelled ends by itself."""
 _SAMPLES, _BARS = 2, 8
 _ENDING = {"pausing": "paused", "cancelling": "cancelled"}
-"""States of a training that was told to end, and what it is then."""
+"""States of a training that is to end, and what it is then."""
 _LIVE = ("checking", "running", *_ENDING)
 _LONGEST = 10_000.0
 _GONE = "its folder is gone: begin it again"
@@ -61,7 +61,7 @@ class Trainings:
     def __init__(self, library: Library, music: MusicFolders, decoders: Decoders, hub: Hub) -> None:
         self._library, self._music, self._decoders, self._hub = library, music, decoders, hub
         self._handles: dict[str, subprocess.Popen[bytes]] = {}
-        self._told: dict[str, float] = {}  # when this process saw first that a training is to end
+        self._ending_since: dict[str, float] = {}  # when this process saw first that a training is to end
         self._seen: dict[str, Any] = {}
         self._curves: dict[str, Curve] = {}
         self._lock = threading.RLock()
@@ -186,10 +186,10 @@ class Trainings:
             row = self._row(name)
             if row.state not in _LIVE:
                 raise RequestError(f"{row.name} is {row.state}: there is nothing to stop")
-            told = row.state in _ENDING  # a second signal would end it in the middle of a step
-            if not told or as_what == "cancelling":
+            ending = row.state in _ENDING  # a second signal would end it in the middle of a step
+            if not ending or as_what == "cancelling":
                 self._change(name, state=as_what)
-            if not told and (pid := self._pid(row)) is not None:
+            if not ending and (pid := self._pid(row)) is not None:
                 process.stop(pid)
             return self._tell(name)
 
@@ -220,13 +220,13 @@ class Trainings:
             if pid is not None:
                 if row.state == "checking" and self._curve(row).rows():
                     self._change(row.id, state="running")
-                since = self._told.setdefault(row.id, time.monotonic()) if row.state == "cancelling" else math.inf
+                since = self._ending_since.setdefault(row.id, time.monotonic()) if row.state == "cancelling" else math.inf
                 if time.monotonic() - since > _PATIENCE:
                     process.kill(pid)
                 self._tell(row.id, only_news=True)
                 return
             self._handles.pop(row.id, None)
-            self._told.pop(row.id, None)
+            self._ending_since.pop(row.id, None)
             if self._is_finished(row):
                 self._change(row.id, state="finished", error=None)
                 self._write_samples(row)
