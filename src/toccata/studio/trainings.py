@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import math
 import shutil
 import subprocess
 import threading
@@ -220,9 +219,10 @@ class Trainings:
             if pid is not None:
                 if row.state == "checking" and self._curve(row).rows():
                     self._change(row.id, state="running")
-                since = self._ending_since.setdefault(row.id, time.monotonic()) if row.state == "cancelling" else math.inf
-                if time.monotonic() - since > _PATIENCE:
-                    process.kill(pid)
+                if row.state == "cancelling":
+                    now = time.monotonic()
+                    if now - self._ending_since.setdefault(row.id, now) > _PATIENCE:
+                        process.kill(pid)
                 self._tell(row.id, only_news=True)
                 return
             self._handles.pop(row.id, None)
