@@ -2,33 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Api } from "../src/api";
 import { Ideas, type IdeasEvents } from "../src/app/ideas";
 import { OpenPiece } from "../src/app/piece";
-import type { Diff, PieceState, Take } from "../src/protocol";
-
-const BAR = 1920;
-
-function take(id: string, change: Partial<Take> = {}): Take {
-  return {
-    id,
-    piece: "p",
-    parent: "file",
-    kind: "idea",
-    state: "growing",
-    title: id,
-    star: false,
-    created: 1,
-    verb: "infill",
-    bars: [2, 2],
-    tracks: [],
-    request: {},
-    model: "base",
-    seed: 1,
-    notes: 0,
-    outsideChanged: null,
-    error: null,
-    deleted: false,
-    ...change,
-  };
-}
+import type { Diff, PieceState } from "../src/protocol";
+import { BAR, take } from "./takes";
 
 function state(change: Partial<PieceState> = {}): PieceState {
   return {

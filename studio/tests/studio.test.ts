@@ -1,34 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Api } from "../src/api";
 import { Studio } from "../src/app/studio";
-import type { PieceState, StudioEvent, Take } from "../src/protocol";
+import type { PieceState, StudioEvent } from "../src/protocol";
 import { StudioPlayer } from "../src/sound";
-
-const BAR = 1920;
-
-function take(id: string, change: Partial<Take> = {}): Take {
-  return {
-    id,
-    piece: "p",
-    parent: "file",
-    kind: "idea",
-    state: "growing",
-    title: id,
-    star: false,
-    created: 1,
-    verb: "infill",
-    bars: [2, 2],
-    tracks: [],
-    request: {},
-    model: "base",
-    seed: 1,
-    notes: 0,
-    outsideChanged: null,
-    error: null,
-    deleted: false,
-    ...change,
-  };
-}
+import { BAR, take } from "./takes";
 
 function state(id: string, change: Partial<PieceState> = {}): PieceState {
   const notes = [0, 480, 60, 80, BAR, 480, 62, 80];

@@ -1,4 +1,4 @@
-"""The studio without a mouse: whose a key is, where the focus goes, what is told; and fields that show what holds."""
+"""The studio without a mouse: whose a key is, where the focus goes, what is announced; fields that show what holds."""
 
 from __future__ import annotations
 

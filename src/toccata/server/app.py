@@ -154,7 +154,7 @@ def process(
 
 
 def serve(settings: ServerSettings, on_ready: Callable[[ServerSettings], None] = lambda _: None) -> None:
-    """Open the default model, and answer requests until the process is told to stop.
+    """Open the default model, and answer requests until the process is to stop.
 
     Args:
         settings: Address, token, models and limits.
@@ -163,7 +163,7 @@ def serve(settings: ServerSettings, on_ready: Callable[[ServerSettings], None] =
     Raises:
         ModelError: The default model cannot be opened.
         ToccataError: The port is in use.
-        KeyboardInterrupt: It was told to stop, and has stopped in order.
+        KeyboardInterrupt: A signal came, and it has stopped in order.
     """
     listening, own = listen(settings)
     with listening:

@@ -22,10 +22,10 @@ _COUNTED = ("density", "register", "length", "velocity")
 """The controls that can be counted note by note."""
 SLACK, PULL = 1.5, 0.5
 """So many notes too few or too many cost nothing; each one more, so much of a logit."""
-MADE_UP = 0.25
-"""A bar makes up for what is missing or too much in those before it by at most this share of its own notes."""
 BAR_SLACK, BAR_PULL = 0.2, 24.0
 """The same in a bar with a level of its own: a share of its notes; and what all of them too many would cost."""
+MADE_UP = 0.25
+"""A bar makes up for what is missing or too much in those before it by at most this share of its own notes."""
 TILT, MOST_TILT = 0.2, 1.5
 """What an octave adds to the logit of a pitch for each semitone by which the mean pitch is off, and at most."""
 _LENGTH, _VELOCITY = 1.5, 0.05
