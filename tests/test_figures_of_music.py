@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, Pedal, Score, TimeSignature, Track
 
 import toccata.report
 from toccata.measure.choral import SILENT, by_height, by_track, crossings, full_cadences, parallels, part_writing
@@ -21,7 +21,8 @@ from toccata.measure.distributions import DISTRIBUTIONS, distance, histograms
 from toccata.measure.resampling import resampled_mean, resampled_ratio, wilson
 from toccata.measure.roundtrip import RoundTrip, notes_kept
 from toccata.measure.structure import LAGS, groove_consistency, self_similarity
-from toccata.midi.edit import transpose
+from toccata.midi.bars import bar_map
+from toccata.midi.edit import opening, transpose
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.text import TextOptions
@@ -98,6 +99,18 @@ def test_chords_and_drums_in_distributions() -> None:
     assert found["pitch_class"][[0, 4, 7]].tolist() == pytest.approx([1 / 3] * 3)
     assert found["onset"][0] == pytest.approx(4 / 7)  # the drum counts where it is about time
     assert set(histograms(made([]))) == set()
+
+
+def test_an_opening_has_no_more_bars_than_asked_for() -> None:
+    long = made([(0, 1, 60), (3, 30, 64), (8, 1, 62), (40, 1, 60)])
+    long.tracks[0].pedals.append(Pedal(0, 99 * TPQ))
+    for bars in (1, 2, 3):
+        cut = opening(long, bars)
+        assert len(bar_map(cut)) <= bars
+        assert [note.time for note in cut.tracks[0].notes] == [
+            note.time for note in long.tracks[0].notes if note.time < bars * 4 * TPQ
+        ]
+    assert opening(SCALE, 9) is SCALE
 
 
 # -- structure -------------------------------------------------------------------------------------

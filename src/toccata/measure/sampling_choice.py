@@ -20,8 +20,7 @@ from toccata.engine.sampling import REPEAT_PENALTY, TEMPERATURE, TOP_P, Sampling
 from toccata.folder import OwnSampling
 from toccata.measure.reference import ReferenceStats
 from toccata.measure.traits import BARS, TRAITS, traits
-from toccata.midi.bars import bar_map
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening
 from toccata.musicmodel import Model, Plan, plan
 from toccata.piece import Piece
 
@@ -286,8 +285,7 @@ def _held_out(model: Model, corpus: Corpus, numbers: Sequence[int]) -> tuple[lis
     tokens: list[int] = []
     for number in corpus.drawn(np.asarray(numbers), HELD_OUT):
         score = corpus.score(number)
-        bars = bar_map(score)
-        part = slice_bars(score, 0, min(BARS, len(bars)), bars)
+        part = opening(score, BARS)
         if part.note_num():
             found.append(traits(part))
             tokens.append(len(model.tokenizer.encode(part).ids))

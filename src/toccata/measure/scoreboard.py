@@ -29,8 +29,9 @@ from toccata.measure.rows import (
     of_practice,
     of_round_trips,
 )
-from toccata.measure.systems import System, by_files, by_model, opening
+from toccata.measure.systems import System, by_files, by_model
 from toccata.midi.bars import bar_map
+from toccata.midi.edit import opening
 from toccata.musicmodel import Model
 
 FORMAT = 1

@@ -57,7 +57,7 @@ def card(
         "",
         *_sampling(metrics.get(folder.SAMPLING), about.get(folder.SAMPLING)),
         *sampling_by_style(metrics.get(folder.SAMPLING_BY_STYLE), about.get(folder.SAMPLING_BY_STYLE)),
-        *_copied(metrics["copied"], few),
+        *copied_passages(metrics["copied"], few),
         "",
     ]
     return "\n".join(lines)
@@ -158,7 +158,7 @@ def _generation(data: dict[str, Any]) -> str:
     return f"`{_inline(data['model'])}` had learned from {data['pieces']:,} pieces; this model knows them again."
 
 
-def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str]:
+def copied_passages(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str]:
     """Return the section on how much the model copies from its training pieces."""
     if found is None:
         return ["Whether it repeats its training pieces was not checked: it wrote no notes."]
@@ -166,8 +166,9 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
     lines = [
         "## How original it is",
         "",
-        f"The longest passage that also stands in its training pieces, in any key and at any tempo: {found['notes']} "
-        f"notes in the piece in the middle of {found['pieces']} it wrote, {found['most']} at most.",
+        "The longest passage that also occurs in its training pieces, in any key and at any tempo, in "
+        f"{found['pieces']} pieces{_of_bars(found)} that it wrote: median {found['notes']} notes, {found['most']} at "
+        "most.",
     ]
     if found.get("at_least"):
         lines.append(
@@ -183,11 +184,18 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
             "held back."
         )
     elif people is not None:
+        longer = "" if "bars" in people else " They are longer than those it wrote, and longer music has longer ones."
         lines.append(
-            f"In {people['pieces']} pieces by people that it was not trained on: {people['notes']} notes in the "
-            f"middle, {people['most']} at most in nine of ten."
+            f"In {people['pieces']} pieces by people that it was not trained on, "
+            f"{_of_bars(people).strip() or 'of up to 64 bars'}: median {people['notes']} notes, {people['most']} at "
+            f"most in nine of ten.{longer}"
         )
     return lines
+
+
+def _of_bars(found: Mapping[str, Any]) -> str:
+    """Return `` of 8 bars``; empty where the length is not known."""
+    return f" of {found['bars']} bars" if "bars" in found else ""
 
 
 def _inline(text: str) -> str:
