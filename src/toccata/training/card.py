@@ -138,7 +138,7 @@ def sampling_by_style(found: Mapping[str, Any] | None, own: Mapping[str, Any] | 
         "### One style",
         "",
         "Asked for one of these styles, and for no temperature, top-p or repeat penalty, it writes otherwise. "
-        "Distances are to held-out pieces of the style; settings were chosen by other pieces than those measured here.",
+        "Both distances are from pieces written with new seeds, to the same held-out pieces.",
         "",
         "| style | temperature | top-p | repeat penalty | distance | with the model's own |",
         "|---|---|---|---|---|---|",
