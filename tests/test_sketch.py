@@ -432,13 +432,23 @@ def test_the_scoreboard_has_what_a_model_was_measured_to_obey(family: list[Path]
         systems = [System("model", family[0], model, (), 0, fine), System("files", family[0], None, (), 0, fine)]
         return of_obedience(systems)
 
-    density, style = rows({"density": {"share": 0.9, "count": 50}, "style": {"share": 1, "count": 4}})
+    density, style, bars, old = rows(
+        {
+            "density": {"share": 0.9, "count": 50, "pieces": 50},
+            "style": {"share": 1, "count": 4, "pieces": 4},
+            "of bars": {"share": 0.4336, "count": 256, "pieces": 32},
+            "old": {"share": 0.5714, "count": 49},
+        }
+    )
     assert (density.key, density.group, density.unit) == ("obeys_density", "obedience", "%")
     assert density.systems[1] is None
     assert density.systems[0] is not None
     assert density.systems[0].value == pytest.approx(0.9)
     assert density.systems[0].low < 0.9 < density.systems[0].high < 1
     assert style.systems[0] is not None
+    for row, share in ((bars, 0.4336), (old, 0.5714)):  # bars of a piece are alike, and 0.4336 stays what it is
+        assert row.systems[0] is not None
+        assert (row.systems[0].value, row.systems[0].has_interval) == (share, False)
     for nonsense in (None, 3, [], {"density": 3}, {"density": {"share": 2, "count": 4}}, {"x": {"share": 0.5}},
                      {"a\nb": {"share": 1, "count": 4}}, {"x": {"share": 0.5, "count": "4"}},
                      {"x": {"share": 0.5, "count": 0}}):  # fmt: skip
