@@ -140,7 +140,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             "-m",
             type=Value("model"),
             metavar="DIR|NAME",
-            help="The model; else TOCCATA_MODEL, or the newest.",
+            help="Else TOCCATA_MODEL, the newest, or base.",
         ),
         STYLE_FILES,
         click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),

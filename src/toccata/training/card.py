@@ -70,7 +70,7 @@ def _data(made: folder.ModelFolder, splits: Mapping[str, int]) -> list[str]:
         "## What it learned from",
         "",
         f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, "
-        f"{splits['valid']} to choose the weights by, {splits['test']} for the score below). The licences of these "
+        f"{splits['valid']} for validation, {splits['test']} for the score below). The licences of these "
         "pieces are not known to toccata: say here what they are before you pass the model on.",
     ]
     if about["styles"]:
