@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,3 +75,37 @@ def test_relatives_are_on_one_side() -> None:
         assert not {int(groups[n]) for n in learn} & {int(groups[n]) for n in held}
     with pytest.raises(SystemExit, match="cannot be learned from"):
         sides(corpus, [0, 1, 2], 2, 0)
+
+
+def test_a_request_of_a_load_that_ends_still_reaches_its_first_note() -> None:
+    client = script("server")["Client"]
+
+    class Connection:
+        """Answers every request with the same events."""
+
+        def __init__(self, *events: str) -> None:
+            self.lines = [line for event in events for line in (f"event: {event}\n".encode(), b"data: {}\n", b"\n")]
+            self.status, self.read_lines, self.closed = 200, 0, False
+
+        def request(self, *_: object) -> None: ...
+
+        def getresponse(self) -> Connection:
+            return self
+
+        def readline(self) -> bytes:
+            self.read_lines += 1
+            return self.lines[self.read_lines - 1] if self.read_lines <= len(self.lines) else b""
+
+        def close(self) -> None:
+            self.closed = True
+
+    stop = threading.Event()
+    stop.set()
+    one, connection = client(None, 0), Connection("begun", "bar", "note", "note", "done")
+    one.ask(connection, stop)
+    assert len(one.first) == 1
+    assert connection.closed
+    assert one.done == 0  # it is given up after that
+    silent = Connection("begun", "done")
+    one.ask(silent, stop)
+    assert (len(one.first), one.done) == (1, 1)

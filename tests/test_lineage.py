@@ -280,7 +280,7 @@ def test_what_a_parent_has_seen_proves_nothing_of_its_child(
     made = folder.open_folder(random_model(tmp_path / "m"))
     normal = write_index(made, corpus, before, before.held_out(corpus)).about["normal"]
     held_out = len(corpus.split("valid")) + len(corpus.split("test"))
-    assert normal["pieces"] == held_out - len(known_before)
+    assert normal[0]["pieces"] == held_out - len(known_before)
 
 
 # -- what is not known -------------------------------------------------------------------------------------------------

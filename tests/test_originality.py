@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from toccata.measure.originality import (
     normals_of,
     originality,
 )
-from toccata.measure.passages import DEEP, Index
+from toccata.measure.passages import DEEP, Index, is_normal
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import REPEATS, novel
 from toccata.midi.read import read_score
@@ -241,6 +242,21 @@ def test_an_index_is_the_same_after_it_was_saved(bach: dict[str, Score], index: 
     assert (tmp_path / "again.bin").read_bytes() == first
     # State a note, all lines and their bars counted.
     assert path.stat().st_size < 9 * index.about["notes"]
+
+
+NORMAL = {"pieces": 2, "notes": 12, "notes_90": 16, "share": 0.0, "share_90": 0.1, "bars": 8}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bars": -8}, {"pieces": 1.5}, {"notes": "9"}, {"share": float("nan")}, {"more": 1}, {"notes": 2**40}]
+)
+def test_statistics_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    assert is_normal(None)
+    assert is_normal(NORMAL)
+    assert is_normal([NORMAL, NORMAL])
+    assert not is_normal([NORMAL, {**NORMAL, **wrong}])
+    assert not is_normal({**NORMAL, **wrong})
+    assert not is_normal([3])
 
 
 @pytest.mark.parametrize(

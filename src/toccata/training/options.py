@@ -95,8 +95,8 @@ class TrainOptions:
     lora_alpha: float = 8.0
     """The product of two factors counts ``lora_alpha / lora_rank`` times: one learning rate suits every rank."""
     lora_parts: tuple[str, ...] = ("blocks", "vectors", "embedding", "features", "head")
-    """What is trained: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and positions;
-    ``features``; ``head`` (with that of intervals).
+    """What is trained: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and
+    positions; ``features``; ``head`` (with that of intervals).
     """
     seed: int = 0
     """Seed of the first weights, the order of the pieces and the augmentation."""
