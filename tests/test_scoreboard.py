@@ -144,7 +144,7 @@ def test_the_cleaning_is_that_of_the_first_model_and_others_are_named(data: Path
     assert settings["cleaned_otherwise"] == ["quantized"]
     texts = remarks(board)
     assert any("as the recipe of tiny says" in text for text in texts)
-    assert any(text.startswith("Warning: quantized learned from music that was cleaned otherwise") for text in texts)
+    assert any(text.startswith("Warning: quantized learned from music cleaned otherwise") for text in texts)
     alone = toccata.compare([tiny(data)[0]], people, **SHORT)
     assert not any(text.startswith("Warning") for text in remarks(alone))
 

@@ -26,12 +26,12 @@ Better = Literal["lower", "higher", "people", ""]
 Floats = NDArray[np.float64]
 
 GROUPS = {
-    "likelihood": "How well it expects music by people",
+    "likelihood": "How well it predicts music by people",
     "music": "What it writes, beside music by people",
     "four voices": "Its four-voice music",
-    "obedience": "Whether it does what it is asked for",
-    "originality": "What of it stands in its training music",
-    "practical": "Soundness, speed and size",
+    "obedience": "How often it meets requests",
+    "originality": "How much of it occurs in its training music",
+    "practical": "Validity, speed and size",
 }
 """The headings of rows, in their order. Rows of another group may be added behind these."""
 OBEDIENCE = "obedience"
@@ -151,7 +151,7 @@ def of_pairs(nats: Sequence[Floats | None], notes: Floats) -> list[Paired]:
 def of_round_trips(trips: Sequence[RoundTrip | None]) -> list[Row]:
     """Return how many notes each tokenizer leaves out."""
     found = tuple(None if trip is None else Figure(trip.lost / trip.notes, count=trip.notes) for trip in trips)
-    meaning = "notes of the held-out pieces that do not come back from their tokens, so that no nats are paid for them"
+    meaning = "notes of the held-out pieces that their tokens cannot represent, which cost no nats"
     return [
         Row("notes_lost", "likelihood", "notes left out", "%", "lower", found, meaning=meaning, why_empty=_NO_MODEL)
     ]
@@ -266,8 +266,8 @@ def _known_passages(
     for system, index in zip(systems, indexes, strict=True):
         ours.append(None if index is None else [originality(score, index) for score in system.scores])
         theirs.append(None if index is None else [originality(score, index) for score in people])
-    longest = "notes of the longest passage of a piece that stands in the model's training music, in any key and tempo"
-    share = f"share of a piece's notes in passages of {COPIED} and more that stand there"
+    longest = "notes of the longest passage of a piece that occurs in the model's training music, in any key and tempo"
+    share = f"share of a piece's notes in passages of {COPIED} and more that occur there"
     rows = []
     for key, label, unit, what, meaning in (
         ("copied_notes", "longest known passage", "notes", "notes", longest),

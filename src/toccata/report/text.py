@@ -116,7 +116,7 @@ def remarks(board: Scoreboard, mark: str = f'"{WITHIN}"') -> list[str]:
     for pair in board.paired:
         found.append(
             f"Piece by piece: {names[pair.one]} minus {names[pair.other]}, {cell(pair.difference, '')} nats a note; "
-            f"below 0, {names[pair.one]} expects the music better."
+            f"below 0, {names[pair.one]} predicts the music better."
         )
     for name, trip in zip(names, board.trips, strict=True):
         if trip is not None:
@@ -137,7 +137,7 @@ def _cleaned(board: Scoreboard) -> list[str]:
     found = [f"Cleaned: music by people, as the recipe of {names[cleaning.first]} says."]
     if cleaning.otherwise:
         others = listed([names[number] for number in cleaning.otherwise])
-        found.append(f"Warning: {others} learned from music that was cleaned otherwise, and so may expect this less.")
+        found.append(f"Warning: {others} learned from music cleaned otherwise, and so may predict this less well.")
     return found
 
 
