@@ -349,7 +349,7 @@ def test_answers_are_counted_for_who_was_on_that_side() -> None:
 def test_a_listening_test_is_of_two_systems_with_enough_to_hear(files: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="of two systems, not of 1"):
         listening_test([files], tmp_path / "x.html")
-    with pytest.raises(RequestError, match="6 pieces that can be heard, and 7 pairs"):
+    with pytest.raises(RequestError, match="6 pieces with notes, and 7 pairs"):
         listening_test([files, files], tmp_path / "x.html", pairs=7)
     assert not (tmp_path / "x.html").exists()
 

@@ -86,8 +86,8 @@ def listening_test_page(
     for system in systems:
         if len(system.scores) < pairs:
             raise RequestError(
-                f"{system.name} has {len(system.scores)} pieces that can be heard, and {pairs} pairs are asked for: "
-                "ask for fewer pairs",
+                f"{system.name} has {len(system.scores)} pieces with notes, and {pairs} pairs are requested: "
+                "request fewer pairs",
                 path=system.path,
             )
     one, other = systems

@@ -115,8 +115,8 @@ def _sampling(found: Mapping[str, Any] | None, own: Mapping[str, float] | None) 
     return [
         "## How it writes",
         "",
-        f"With {OwnSampling(**own)}, where nothing else is asked for. So were "
-        f"the traits of {found['pieces']} pieces of {found['bars']} bars closest to those of {found['held_out']} "
+        f"With {OwnSampling(**own)} by default. Of the settings tried, with these "
+        f"the traits of {found['pieces']} pieces of {found['bars']} bars were closest to those of {found['held_out']} "
         "held-out pieces (mean Wasserstein distance, in standard deviations of the training music; "
         "`toccata.measure.traits`):",
         "",
@@ -137,8 +137,8 @@ def sampling_by_style(found: Mapping[str, Any] | None, own: Mapping[str, Any] | 
     return [
         "### One style",
         "",
-        "Asked for one of these styles, and for no temperature, top-p or repeat penalty, it writes otherwise. "
-        "Both distances are from pieces written with new seeds, to the same held-out pieces.",
+        "For one of these styles alone it has values of its own, unless temperature, top-p or repeat penalty are given."
+        " Both distances are from pieces written with new seeds, to the same held-out pieces.",
         "",
         "| style | temperature | top-p | repeat penalty | distance | with the model's own |",
         "|---|---|---|---|---|---|",
