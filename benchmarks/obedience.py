@@ -139,7 +139,7 @@ def features(score: Score, start: int, end: int) -> NDArray[np.float64] | None:
     lengths = np.log2(np.maximum(notes.lengths[~notes.drums], 1) / notes.ticks_per_quarter)
     return np.concatenate([
         np.bincount(steps, minlength=25)[:25] / len(steps),
-        np.histogram(lengths, bins=np.arange(-4, 4, 0.5))[0] / len(lengths),
+        np.histogram(lengths, bins=np.arange(-4.25, 3.5, 0.5))[0] / len(lengths),
         [np.log(notes.density(end - start)), np.log(notes.polyphony() or 1), (notes.register() or 60) / 12,
          float(pitched.std()) / 12, len({t.program for t in score.tracks if len(t.notes)}) / 4],
     ])  # fmt: skip

@@ -285,12 +285,13 @@ def looks(score: Score) -> Floats | None:
     plain = features(score, 0, int(bars.starts[-1])) if counts[128] < counts.sum() else np.zeros(45)
     if plain is None:
         return None
-    places = (notes.onsets - bars.starts[0]) % score.ticks_per_quarter / score.ticks_per_quarter
+    # Bins lie around sixteenths, levels and note values, not between them: a note a little shorter is the same note.
+    places = ((notes.onsets - bars.starts[0]) / score.ticks_per_quarter + 1 / 24) % 1
     tempo, (beats, unit) = score.tempos[0].qpm if len(score.tempos) else 120, bars.meters[0]
     tracks = sum(len(track.notes) > 0 for track in score.tracks)
     return np.concatenate([
         plain, families, counts > 0,
-        np.histogram(notes.velocities, np.arange(0, 129, 16))[0] / len(notes),
+        np.histogram(notes.velocities, np.arange(-8, 137, 16))[0] / len(notes),
         [float(notes.velocities.std()) / 10, np.log(tempo), tracks / 4, beats / 4, np.log2(unit)],
         np.histogram(places, np.linspace(0, 1, 13))[0] / len(notes),
     ])  # fmt: skip

@@ -4,8 +4,9 @@
 
 MODEL was trained on CORPUS. ``surprise``: nats a note of held-out passages of several lengths, to which new pieces are
 compared. ``sampling_by_style``: the sampling with which it writes each style, or each of those named, where one is
-clearly better. ``obedience``: the shares of requests that were met, from what ``benchmarks/protocols.py --json FILE``
-and ``benchmarks/obedience.py --guidance 2 --json`` wrote.
+clearly better. ``passages``: what the first bars of pieces of each style are like. ``obedience``: the shares of
+requests that were met, from what ``benchmarks/protocols.py --json FILE`` and ``benchmarks/obedience.py --guidance 2
+--json`` wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 
 from toccata.corpus.store import Corpus
 from toccata.files import write_json
-from toccata.folder import ABOUT, SAMPLING_BY_STYLE
+from toccata.folder import ABOUT, COVERAGE, SAMPLING_BY_STYLE
+from toccata.measure.learned import coverage_of
 from toccata.measure.reference import FEW, HELD_OUT, PASSAGES, USUAL, ReferenceStats, Spread, surprises
 from toccata.measure.rows import OBEDIENCE
 from toccata.measure.sampling_choice import choose_by_style
@@ -55,6 +57,8 @@ def main(path: Path, corpus: Corpus, wanted: list[str]) -> None:
         about[SAMPLING_BY_STYLE] = about.get(SAMPLING_BY_STYLE, {}) | clear
         figures = {style: one.to_dict() for style, one in tried.items()}
         about["metrics"][SAMPLING_BY_STYLE] = about["metrics"].get(SAMPLING_BY_STYLE, {}) | figures
+    if "passages" in wanted:
+        about[COVERAGE]["passages_of_styles"] = coverage_of(corpus).to_json()["passages_of_styles"]
     for file in (Path(one.partition("=")[2]) for one in wanted if one.startswith("obedience=")):
         rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
         about["metrics"][OBEDIENCE] = about["metrics"].get(OBEDIENCE, {}) | dict(shares(rows))

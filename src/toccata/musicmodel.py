@@ -291,7 +291,8 @@ class Model:
                 three quarters of the bars, others play together as in a training piece), ``ranges`` (instruments keep
                 to theirs), ``lines`` (solo strings and winds play one note at a time), ``roles`` (none is below the
                 bass), ``voicing`` (a chord has its root or bass lowest where it begins, and its third and seventh are
-                heard), ``tempos`` (those learned).
+                heard), ``tempos`` (those learned), ``levels`` (a new piece in a style has the levels of one of that
+                style's training pieces, where none are requested).
             accept: Called with every piece; one that it rejects is written again with another seed.
             on_event: Called with notes and bars as they are written; what it raises stops the writing.
 

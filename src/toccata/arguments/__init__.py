@@ -98,7 +98,7 @@ TABLE: Mapping[str, Kind] = MappingProxyType({
     "whole": Flag(),
     "modulate": Flag(),
     "without": Several(
-        Choice("players", "ranges", "lines", "fit", "roles", "voicing", "tempos"),
+        Choice("players", "ranges", "lines", "fit", "roles", "voicing", "tempos", "levels"),
         "what the music is without",
         none=True,
         commas=True,

@@ -32,8 +32,9 @@ from toccata.measure.originality import known_share
 from toccata.measure.passages import Index
 from toccata.measure.sketch import Sketch
 from toccata.midi.facts import Fingerprint
+from toccata.tasks.coverage import PASSAGES, Coverage, Passage
 from toccata.tasks.coverage import PIECES as COUNTED
-from toccata.tasks.coverage import Coverage
+from toccata.tokenizers.options import MOST_STYLES
 
 FORMAT, MARKS_FORMAT = 2, 1
 EXACT, STEPS = "exact-2", "steps-1"
@@ -251,9 +252,20 @@ class Learned:
 def coverage_of(corpus: Corpus) -> Coverage:
     """Count what the training pieces of a corpus have, and each of its styles."""
     numbers = corpus.sample("train", COUNTED)
+    if len(corpus.styles) < 2:
+        return Coverage.of_scores(corpus.score(number) for number in numbers)
     styles = [style - 1 if style else None for style in corpus.column("style")[numbers].tolist()]
-    several = len(corpus.styles) > 1
-    return Coverage.of_scores((corpus.score(number) for number in numbers), styles if several else ())
+    counted = Coverage.of_scores((corpus.score(number) for number in numbers), styles)
+    return replace(counted, passages=dict(_passages(corpus)))
+
+
+def _passages(corpus: Corpus) -> Iterator[tuple[int, tuple[Passage, ...]]]:
+    """The first bars of some training pieces of each style that has a control token."""
+    numbers = corpus.numbers("train")
+    styles = corpus.column("style")[numbers]
+    for style in range(min(len(corpus.styles), MOST_STYLES)):
+        some = corpus.drawn(numbers[styles == style + 1], PASSAGES)
+        yield style, tuple(Passage.of(corpus.score(int(number))) for number in some)
 
 
 def learned_style(name: str, corpus: Corpus) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Levels:
         Args:
             scores: The music.
         """
-        rows = [row for score in scores for row in _measured(score)]
+        rows = [row for score in scores for row in passages(score)]
         scales = {name: DEFAULT[name] for name in COUNTS}
         for name, count in COUNTS.items():
             values = np.sort([row[name] for row in rows if name in row])
@@ -133,21 +133,26 @@ DEFAULT = Levels(
 """Bounds found on classical, popular and game music: those of a model whose tokenizer has none of its own."""
 
 
-def _measured(score: Score) -> Iterator[dict[str, float]]:
-    """The value of each control in each of a piece's passages."""
+def passages(score: Score) -> Iterator[dict[str, float]]:
+    """The values of the controls in each of a piece's passages that has a note, as :func:`values_of` returns them."""
     notes, bars = Sounding.of(score), bar_map(score)
     for first in range(0, len(bars), BARS):
         start, end = int(bars.starts[first]), int(bars.starts[min(first + BARS, len(bars))])
         part = notes.between(start, end)
-        values = {
-            "density": part.density(end - start),
-            "polyphony": part.polyphony(),
-            "register": part.register(),
-            "length": part.length(),
-            "velocity": part.velocity(),
-        }
         if len(part):
-            yield {name: value for name, value in values.items() if value is not None}
+            yield values_of(part, end - start)
+
+
+def values_of(notes: Sounding, ticks: int) -> dict[str, float]:
+    """The value of each control in ``notes`` that span ``ticks``; one that drums alone do not have is left out."""
+    values = {
+        "density": notes.density(ticks),
+        "polyphony": notes.polyphony(),
+        "register": notes.register(),
+        "length": notes.length(),
+        "velocity": notes.velocity(),
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _quantiles(values: NDArray[np.float64], count: int, digits: int, least: float) -> Scale | None:

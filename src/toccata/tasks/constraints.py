@@ -126,7 +126,7 @@ def _pitched_programs(request: Request) -> set[int]:
 def _tendencies(request: Request, state: State, first: int) -> tuple[Tendency, ...]:
     """Return the tendency of a new piece to stay in the key of its first bars, and of all to keep to their levels."""
     start = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
-    steered: tuple[Tendency, ...] = tuple(steering(request.controls, request.bar_controls, first, start, state))
+    steered: tuple[Tendency, ...] = tuple(steering(request.counted, request.bar_controls, first, start, state))
     if request.prompt is None and request.programs is None and "players" not in request.without:
         steered = (*steered, EnsembleTendency(first))
     if request.prompt is not None or request.modulate or request.key is not None or request.chords is not None:

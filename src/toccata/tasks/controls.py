@@ -12,7 +12,7 @@ A passage with control tokens; each of them is optional::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from toccata.errors import ArgumentError, RequestError
 from toccata.midi.features import Sounding
 from toccata.midi.keys import Key, estimate
-from toccata.midi.levels import COUNTS, Levels
+from toccata.midi.levels import COUNTS, Levels, values_of
 from toccata.tasks.window import bars_reached
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.options import MOST_STYLES as MOST_STYLES
@@ -58,6 +58,11 @@ class Controls:
     key: Key | None = None
     style: tuple[int, ...] = ()
     ends: int | None = None
+
+    def with_levels(self, levels: Mapping[str, int | None]) -> Controls:
+        """Return the same with other levels of the controls that are named."""
+        density, polyphony, register, length, velocity = (levels.get(name, getattr(self, name)) for name in COUNTS)
+        return replace(self, density=density, polyphony=polyphony, register=register, length=length, velocity=velocity)
 
     def __post_init__(self) -> None:
         for name, most in COUNTS.items():
@@ -167,14 +172,8 @@ def measured(notes: Sounding, ticks: int, levels: Levels) -> Controls:
     if not len(notes):
         return Controls()
     key = estimate(notes.pitch_classes()) if int((~notes.drums).sum()) >= _FEW else None
-    return Controls(
-        levels.density.level(notes.density(ticks)),
-        levels.polyphony.level(notes.polyphony()),
-        levels.register.level(notes.register()),
-        levels.length.level(notes.length()),
-        levels.velocity.level(notes.velocity()),
-        key,
-    )
+    found = values_of(notes, ticks)
+    return Controls(key=key).with_levels({name: levels[name].level(value) for name, value in found.items()})
 
 
 def random_controls(

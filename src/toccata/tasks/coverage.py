@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from symusic import Score, Track
 
 from toccata.midi.bars import bar_map
+from toccata.midi.features import Sounding
 from toccata.midi.gm import PROGRAMS, program_name
+from toccata.midi.levels import BARS, COUNTS, values_of
 
 PIECES = 1000
 """The most training pieces that are counted."""
@@ -32,6 +34,8 @@ _GRID = 24
 _LENGTHS, _METERS, _SHOWN = 12, 5, 8
 ENSEMBLES = 200
 """The most ensembles that are saved, those of the most pieces first."""
+PASSAGES = 30
+"""The most passages of a style that are saved."""
 _SLOW, _FAST = 40.0, 220.0
 """Tempos beyond these, in quarters a minute, are odd."""
 _PART, _NOTES = 0.02, 5
@@ -67,6 +71,38 @@ class LearnedInstrument:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """What the first bars of a training piece are like.
+
+    Attributes:
+        programs: The instruments that play in them, -1 the drums.
+        values: The value of each control, see :class:`~toccata.midi.levels.Levels`; of drums alone some are missing.
+    """
+
+    programs: frozenset[int]
+    values: Mapping[str, float]
+
+    @classmethod
+    def of(cls, score: Score) -> Passage:
+        """The first eight bars of ``score``."""
+        bars = bar_map(score)
+        start, end = int(bars.starts[0]), int(bars.starts[min(BARS, len(bars))])
+        found = values_of(Sounding.of(score).between(start, end), end - start)
+        return cls(_ensemble(_by_program(score)), {name: round(value, 3) for name, value in found.items()})
+
+    def to_json(self) -> list[Any]:
+        """Return plain JSON values: the programs, and the values in the order of the controls."""
+        return [sorted(self.programs), [self.values.get(name) for name in COUNTS]]
+
+    @classmethod
+    def from_json(cls, data: Any) -> Passage:
+        """Parse the result of :meth:`to_json`."""
+        programs, values = data
+        known = {name: float(value) for name, value in zip(COUNTS, values, strict=True) if value is not None}
+        return cls(frozenset(map(int, programs)), known)
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What a model has learned, counted in its training pieces.
 
@@ -78,6 +114,7 @@ class Coverage:
         lengths: Notes by their length in quarters, the most frequent first.
         ensembles: Pieces by the instruments that play in them, the most frequent first.
         of_styles: The same for each style, by its number; empty where there are no styles.
+        passages: The first bars of some pieces of each style, by its number.
     """
 
     pieces: int = 0
@@ -87,6 +124,7 @@ class Coverage:
     lengths: Mapping[Fraction, int] = field(default_factory=dict)
     ensembles: Mapping[frozenset[int], int] = field(default_factory=dict)
     of_styles: Mapping[int, Mapping[frozenset[int], int]] = field(default_factory=dict)
+    passages: Mapping[int, tuple[Passage, ...]] = field(default_factory=dict)
 
     @classmethod
     def of_scores(cls, scores: Iterable[Score], styles: Iterable[int | None] = ()) -> Coverage:
@@ -144,6 +182,9 @@ class Coverage:
             "lengths": {str(length): notes for length, notes in self.lengths.items()},
             "ensembles": _rows(self.ensembles),
             "ensembles_of_styles": {str(style): _rows(found) for style, found in self.of_styles.items()},
+            "passages_of_styles": {
+                str(style): [passage.to_json() for passage in found] for style, found in self.passages.items()
+            },
         }
 
     @classmethod
@@ -170,7 +211,11 @@ class Coverage:
             ensembles = _ensembles(data.get("ensembles", ()))
             by_style = data.get("ensembles_of_styles", {}).items()
             of_styles = {int(style): _ensembles(rows) for style, rows in by_style}
-            return cls(int(data["pieces"]), instruments, meters, tempos, lengths, ensembles, of_styles)
+            passages = {
+                int(style): tuple(map(Passage.from_json, rows))
+                for style, rows in data.get("passages_of_styles", {}).items()
+            }
+            return cls(int(data["pieces"]), instruments, meters, tempos, lengths, ensembles, of_styles, passages)
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
 
@@ -208,6 +253,7 @@ class Coverage:
             dict(lengths.most_common(_LENGTHS)),
             dict(ensembles.most_common(ENSEMBLES)),
             self.of_styles or other.of_styles,
+            self.passages if self.of_styles else other.passages,
         )
 
     def summary(self) -> str:

@@ -26,7 +26,7 @@ from toccata.tokenizers.scheme import Scheme
 from toccata.tokenizers.state import NEVER, State
 from toccata.tokenizers.vocabulary import DRUMS
 
-DEFAULTS = ("players", "ranges", "lines", "fit", "roles", "voicing", "tempos")
+DEFAULTS = ("players", "ranges", "lines", "fit", "roles", "voicing", "tempos", "levels")
 """What holds unless a request is without it."""
 MOST_BARS, HALF = Fraction(3, 4), Fraction(1, 2)
 """The share of the bars in which a named player plays, and in which one does that a model has chosen."""

@@ -43,6 +43,7 @@ class Request:
         pitches: Lowest and highest pitch of pitched notes.
         hole: The bars of ``prompt`` to infill; None: a continuation.
         controls: Levels and styles of the new music, as control tokens.
+        drawn: Names of levels of ``controls`` that were drawn, not requested: they are not counted while writing.
         bar_controls: Controls of single new bars, counted from 0.
         chords: The chord chart of the new bars.
         end: Whether the piece ends with the last new bar, on a cadence.
@@ -66,6 +67,7 @@ class Request:
     pitches: tuple[int, int] | None = None
     hole: Hole | None = None
     controls: Controls = field(default_factory=Controls)
+    drawn: frozenset[str] = frozenset()
     bar_controls: Mapping[int, Controls] = field(default_factory=dict)
     chords: ChordChart | None = None
     end: bool = False
@@ -76,6 +78,11 @@ class Request:
     modulate: bool = False
     melody: frozenset[NoteRef] = frozenset()
     without: frozenset[str] = frozenset()
+
+    @property
+    def counted(self) -> Controls:
+        """The controls that are counted while the music is written, and steered to."""
+        return self.controls.with_levels(dict.fromkeys(self.drawn))
 
 
 @dataclass(frozen=True)

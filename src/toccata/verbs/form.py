@@ -167,7 +167,8 @@ def write_form(writer: Writer, form: Form, new_music: NewMusic, seed: int, piece
     Raises:
         RequestError: The request cannot be fulfilled, and why.
     """
-    request, prompt = new_music.request, new_music.prompt
+    request, prompt = writer.with_style_levels(new_music.request, seed), new_music.prompt
+    new_music = replace(new_music, request=request)
     steps = form.steps(request.bars, given=_given(prompt), end=request.end)
     _refuse_other_chords(request, steps)
     work = _Work(writer, form, new_music, seed, Announcer(piece, SongClock(1)))

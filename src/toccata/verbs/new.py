@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from symusic import ControlChange, KeySignature, Score, Tempo, TimeSignature, Track
@@ -62,6 +62,9 @@ def write_new(writer: Writer, new_music: NewMusic, task: Task, seed: int, piece:
         seed: The seed of the job.
         piece: The piece's number, for events.
     """
+    drawn = writer.with_style_levels(new_music.request, seed)
+    if drawn is not new_music.request:
+        new_music, task = replace(new_music, request=drawn), writer.compile(drawn, writer.context * 3 // 4)
     notes = NewNotes.of(writer.tokenizer, new_music, task, piece)
     made, done = yield from decode_new(writer, new_music, task, seed, notes)
     yield from notes.announcer.settle(_new_keys(made, done, new_music))

@@ -17,6 +17,7 @@ from toccata.tasks.compile import compile_request
 from toccata.tasks.coverage import Coverage
 from toccata.tasks.fill import can_fill
 from toccata.tasks.request import Request, Task
+from toccata.tasks.style_levels import with_style_levels
 from toccata.tokenizers.base import Tokenizer
 
 PieceVerb: TypeAlias = Generator[DecodeJob | Event, Decoded | None, Piece]
@@ -84,6 +85,12 @@ class Writer:
             RequestError: The request contradicts itself, or the model cannot do it.
         """
         return compile_request(request, self.tokenizer, room, controls=self.controls, coverage=self.coverage)
+
+    def with_style_levels(self, request: Request, seed: int) -> Request:
+        """Return the request with levels of its style, see :mod:`toccata.tasks.style_levels`."""
+        if not self.controls:
+            return request
+        return with_style_levels(request, self.coverage, self.tokenizer.grammar().scheme.levels, seed)
 
     def origin(self, seed: int, sampling: Sampling) -> dict[str, Any]:
         """Return what the origin of every piece records: the model, the seed and the sampling."""
