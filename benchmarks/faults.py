@@ -32,7 +32,7 @@ from toccata.look import BUNDLED
 from toccata.measure.likelihood import piece_nats
 from toccata.measure.ranking import Ranker
 from toccata.midi.bars import bar_map
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 
@@ -100,8 +100,7 @@ def of_people(
         if corpus.pieces[number].style != style or len(scores) == most:
             continue
         whole = corpus.score(number)
-        lines = bar_map(whole)
-        part = slice_bars(whole, 0, min(bars, len(lines)), lines)
+        part = opening(whole, bars)
         if not part.note_num():
             continue
         scores.append(part)

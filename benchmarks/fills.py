@@ -25,7 +25,7 @@ from toccata.corpus.store import CORPUS, Corpus
 from toccata.measure.ranking import Ranked, Ranker
 from toccata.measure.traits import mean_traits, surroundings
 from toccata.midi.bars import bar_map
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening, slice_bars
 from toccata.piece import Piece
 
 TRAITS = ("clashing_beats", "chordless_beats")
@@ -38,8 +38,8 @@ def songs(corpus: Corpus, count: int) -> Iterator[Score]:
     """The first sixteen bars of held-out pieces."""
     for number in [*corpus.split("test"), *corpus.split("valid")][:count]:
         score = corpus.score(number)
-        if len(bars := bar_map(score)) >= 16 and score.note_num() >= 100:
-            yield slice_bars(score, 0, 16, bars)
+        if len(bar_map(score)) >= 16 and score.note_num() >= 100:
+            yield opening(score, 16)
 
 
 def shares(found: Sequence[Ranked]) -> dict[str, list[float]]:

@@ -1,9 +1,9 @@
 """What finetuning on a few files of one composer is worth: nats a note on that composer's other pieces.
 
-Of each composer some pieces are learned from and all others are measured on: with the model as it is, with it finetuned
-in each of the variants, and with ``--scratch`` with a model of the same recipe trained on those pieces alone for as
-long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are the files' beginnings, up
-to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
+Of each composer some pieces are learned from and all others are measured on, relatives on one side: with the model as
+it is, with it finetuned in each of the variants, and with ``--scratch`` with a model of the same recipe trained on
+those pieces alone for as long. A variant that sets ``training.lora_rank`` writes a style file. The composers' names are
+the files' beginnings, up to the first ``_``. Where no model is given, one is trained on Bach for 18 minutes first.
 
 With ``--corpus``, the corpus that the model was trained on, all pieces are of its validation and test splits, so that
 the model learned from none of them (it may know others by the composer). A composer is a part of the files' names.
@@ -93,15 +93,17 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def parted(data: Path, composer: str, pieces: int, seed: int, place: Path) -> tuple[Path, Path]:
-    """Copy a composer's files into two folders: so many to learn from, and the others."""
-    found = [path for path in find_midi(data) if path.name.partition("_")[0] == composer]
-    if len(found) <= pieces:
-        raise SystemExit(f"{composer} has {len(found)} files below {data}: more than {pieces} are needed")
-    drawn = np.random.default_rng(seed).permutation(len(found)).tolist()
-    for folder, numbers in (("learn", drawn[:pieces]), ("held", drawn[pieces:])):
+    """Copy a composer's files into two folders: so many to learn from, and the others that are not related to these."""
+    (place / "all").mkdir()
+    for path in find_midi(data):
+        if path.name.partition("_")[0] == composer:
+            shutil.copy(path, place / "all")
+    corpus = toccata.prepare(place / "all", place / "corpus")
+    found = sides(corpus, range(len(corpus.pieces)), pieces, seed)
+    for folder, numbers in zip(("learn", "held"), found, strict=True):
         (place / folder).mkdir()
         for number in numbers:
-            shutil.copy(found[number], place / folder)
+            shutil.copy(place / "all" / corpus.pieces.path(number), place / folder)
     return place / "learn", place / "held"
 
 
@@ -109,14 +111,28 @@ def split(corpus: Corpus, composer: str, pieces: int, seed: int, place: Path) ->
     """Write a composer's pieces that were not trained on into two folders: so many to learn from, and the others."""
     both = [*corpus.split("valid"), *corpus.split("test")]
     numbers = [number for number in both if composer in corpus.pieces.path(number)]
-    if len(numbers) <= pieces:
-        raise SystemExit(f"{composer} has {len(numbers)} pieces that were held back: more than {pieces} are needed")
-    drawn = np.random.default_rng(seed).permutation(numbers).tolist()
-    for folder, some in (("learn", drawn[:pieces]), ("held", drawn[pieces:])):
+    for folder, some in zip(("learn", "held"), sides(corpus, numbers, pieces, seed), strict=True):
         (place / folder).mkdir()
         for number in some:
             corpus.score(number).dump_midi(place / folder / f"{number}.mid")
     return place / "learn", place / "held"
+
+
+def sides(corpus: Corpus, numbers: Sequence[int], pieces: int, seed: int) -> tuple[list[int], list[int]]:
+    """Divide pieces by chance: at most so many to learn from, and the others. Related pieces stay on one side."""
+    groups: dict[int, list[int]] = {}
+    for number in np.random.default_rng(seed).permutation(np.asarray(numbers, np.int64)).tolist():
+        groups.setdefault(int(corpus.column("group")[number]), []).append(number)
+    learn: list[int] = []
+    held: list[int] = []
+    for group in groups.values():
+        (learn if len(learn) + len(group) <= pieces else held).extend(group)
+    if len(learn) < pieces or not held:
+        raise SystemExit(
+            f"of {len(numbers)} pieces in {len(groups)} groups of relatives, {pieces} cannot be learned from and others"
+            " be measured on"
+        )
+    return learn, held
 
 
 def measured(model: Path, held: Path, style_files: Sequence[Path] = ()) -> dict[str, Any]:

@@ -19,14 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from symusic import Score
+from symusic import Score, TimeSignature
 
 from toccata.measure.comparison import distances, means
 from toccata.measure.evaluation import read_pieces
-from toccata.measure.systems import opening
 from toccata.midi.bars import bar_map
 from toccata.midi.clean import CleanOptions
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening, slice_bars
 
 Damage = Callable[[Score, np.random.Generator], Score]
 
@@ -100,16 +99,18 @@ def wrong_notes(score: Score, rng: np.random.Generator) -> Score:
 
 
 def shuffled_bars(score: Score, rng: np.random.Generator) -> Score:
-    """The bars in another order."""
+    """The bars in another order, each with its own meter and length."""
     lines = bar_map(score)
-    parts = [slice_bars(score, number, number + 1, lines) for number in rng.permutation(len(lines)).tolist()]
     out, at = score.copy(), 0
+    out.time_signatures.clear()
     for track in out.tracks:
         track.notes.clear()
-    for part in parts:
+    for number in rng.permutation(len(lines)).tolist():
+        part = slice_bars(score, number, number + 1, lines)
         for track, here in zip(out.tracks, part.tracks, strict=True):
             track.notes.extend(here.shift_time(at).notes)
-        at += int(lines.starts[1])
+        out.time_signatures.append(TimeSignature(at, *lines.meters[number]))
+        at += int(lines.starts[number + 1] - lines.starts[number])
     return out
 
 

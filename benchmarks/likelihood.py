@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import toccata
+from toccata.measure.figures import with_interval
 
 
 def main() -> None:
@@ -37,11 +38,9 @@ def main() -> None:
             metrics, lineage = made.about["metrics"], made.about["lineage"]
             rows.append({"recipe": recipe, "minutes": lineage["minutes"], "tokens_seen": lineage["tokens"], **metrics})
             if not options.json:
-                low, high = metrics["nats_per_note_ci95"]
                 print(
                     f"{recipe:12} {lineage['minutes']:5.1f} min  {lineage['tokens'] / 1e6:6.2f}M tokens  "
-                    f"{metrics['nats_per_note']:.3f} nats a note ({low:.2f} to {high:.2f}) on {metrics['pieces']} "
-                    f"pieces, {metrics['notes']:,} notes",
+                    f"{with_interval(metrics, 3)} on {metrics['pieces']} pieces, {metrics['notes']:,} notes",
                     flush=True,
                 )
     if options.json:

@@ -30,7 +30,7 @@ from toccata.errors import ToccataError
 from toccata.measure.learned import Seen
 from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.clean import clean
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening
 from toccata.midi.facts import fingerprint
 from toccata.midi.keys import Key, estimate, weights
 from toccata.midi.read import find_midi, read_score
@@ -340,8 +340,7 @@ def new_pieces(model: toccata.Model, options: argparse.Namespace) -> Row:
     for _, score in zip(
         range(options.pieces), unseen(model, options.data / "bach", lambda s, b: len(b) >= 16), strict=False
     ):
-        lines = bar_map(score)
-        human.append(slice_bars(score, 0, 16, lines))
+        human.append(opening(score, 16))
     found: Row = {}
     for name, scores in (("new pieces", written), ("Bach", human)):
         found |= {f"{name}: {key}": value for key, value in of_pieces(scores).items()}
@@ -350,11 +349,11 @@ def new_pieces(model: toccata.Model, options: argparse.Namespace) -> Row:
 
 def of_pieces(scores: list[Score]) -> Row:
     """Means over pieces of 16 bars."""
-    returns, bars, fits, keys, strays, halves, slow = [], [], [], [], 0, 0, 0
+    returns, bars, fits, keys, faulty = [], [], [], [], 0
     for score in scores:
         rows = notes_of(score)
         if len(rows) < 2 * FIGURE:
-            halves += 1
+            faulty += 1
             continue
         returns.append(figures_again(score))
         bars.append(bars_again(score))
@@ -364,17 +363,23 @@ def of_pieces(scores: list[Score]) -> Row:
         windows = [rows[(rows[:, 0] >= a) & (rows[:, 0] < b)] for a, b in pairwise(edges)]
         names = {estimate(np.bincount(w[:, 2] % 12, w[:, 1] - w[:, 0], 12)) for w in windows if len(w)}
         keys.append(len(names))
-        strays += any(0 < len(t.notes) <= STRAY for t in score.tracks)
-        middle = int(bar_map(score).starts[min(8, len(bar_map(score)))])
-        halves += not (rows[:, 0] < middle).any() or not (rows[:, 0] >= middle).any()
-        slow += len(score.tempos) > 0 and not 40 <= float(score.tempos[0].qpm) <= 220
+        faulty += is_faulty(score, rows)
     return {
         "figures of four steps heard before, %": 100 * float(np.mean(returns)),
         "bars that repeat one before, %": 100 * float(np.mean(bars)),
         "notes in the key, %": 100 * float(np.mean(fits)),
         "keys in four windows": float(np.mean(keys)),
-        "with a stray instrument, an empty half or an odd tempo, %": 100 * (strays + halves + slow) / len(scores),
+        "with a stray instrument, an empty half or an odd tempo, %": 100 * faulty / len(scores),
     }
+
+
+def is_faulty(score: Score, rows: NDArray[np.int64]) -> bool:
+    """Whether a piece has a stray instrument, an empty half or an odd tempo."""
+    stray = any(0 < len(track.notes) <= STRAY for track in score.tracks)
+    middle = int(bar_map(score).starts[min(8, len(bar_map(score)))])
+    halved = not (rows[:, 0] < middle).any() or not (rows[:, 0] >= middle).any()
+    odd = len(score.tempos) > 0 and not 40 <= float(score.tempos[0].qpm) <= 220
+    return stray or halved or odd
 
 
 def figures_again(score: Score) -> float:

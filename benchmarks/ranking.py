@@ -31,7 +31,7 @@ from toccata.measure.likelihood import piece_nats
 from toccata.measure.ranking import Ranked, Ranker
 from toccata.measure.reference import drawn
 from toccata.midi.bars import bar_map
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import excerpt, slice_bars
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.piece import Piece
@@ -110,7 +110,7 @@ def passages(corpus: Corpus, count: int) -> list[tuple[int, Score]]:
         bars = bar_map(score)
         for _ in range(-(-count // len(numbers))):
             first = int(rng.integers(max(1, len(bars) - BARS + 1)))
-            part = slice_bars(score, first, min(first + BARS, len(bars)), bars)
+            part = excerpt(score, first, min(first + BARS, len(bars)), bars)
             if part.note_num() >= 2 * BARS and len(bar_map(part)) >= BARS:
                 found.append((place, part))
     return found
@@ -136,7 +136,7 @@ def judged(model: Model, corpus: Corpus, count: int) -> Rows:
             weigh(kind, number, read(model, damaged(part, rng)))
         weigh("two at once", number, read(model, both(part, people[index - 7][1])))
     for index, (score, bars, first) in enumerate(drawn(corpus, corpus.split("train"), count, seed=5)):
-        part = slice_bars(score, first, min(first + BARS, len(bars)), bars)
+        part = excerpt(score, first, min(first + BARS, len(bars)), bars)
         if part.note_num() >= 2 * BARS:
             weigh("copied", index, read(model, part))
     for kind, temperature in (("model", 1.0), ("model, 1.3", 1.3), ("model, 1.6", 1.6)):

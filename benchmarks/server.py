@@ -92,7 +92,7 @@ class Client:
     done: int = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Ask until ``stop`` is set; the last request is left in the middle."""
+        """Ask until ``stop`` is set; the last request is given up after its first note."""
         connection = self.server.connection()
         while not stop.is_set():
             self.seed += 1
@@ -116,7 +116,7 @@ class Client:
                     noted = True
                 if line == b"event: done\n":
                     self.done += 1
-            if stop.is_set():
+            if stop.is_set() and noted:
                 connection.close()
                 return
         self.gaps.append(gap)
@@ -130,18 +130,19 @@ def load(server: Server, clients: int, seconds: float, seed: int) -> dict[str, A
     for thread in threads:
         thread.start()
     time.sleep(seconds)
+    tokens = server.figure("toccata_tokens_total") - before
+    seconds, used = time.perf_counter() - began, server.processor - used
     stop.set()
     for thread in threads:
         thread.join()
     while server.figure("toccata_verbs_active"):
         time.sleep(0.01)
-    tokens = server.figure("toccata_tokens_total") - before
     first = sorted(second for client in all_of_them for second in client.first)
     return {
         "clients": clients,
         "tokens": tokens,
-        "seconds": time.perf_counter() - began,
-        "processor": server.processor - used,
+        "seconds": seconds,
+        "processor": used,
         "first": first,
         "pieces": sum(client.done for client in all_of_them),
     }

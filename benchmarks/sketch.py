@@ -31,7 +31,7 @@ from symusic import Score
 from originality import opening, planted, taken
 from toccata.corpus.store import Corpus
 from toccata.measure.lines import pitched
-from toccata.measure.originality import build_index, build_sketch, normal_of, originality
+from toccata.measure.originality import build_index, build_sketch, normals_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.sketch import NOTES, Sketch
 from toccata.midi.bars import bar_map
@@ -99,8 +99,7 @@ def measure(corpus: Corpus, every: list[int], tries: int, lengths: list[int]) ->
         for m in (0, *every):
             known: Index | Sketch = build_sketch(corpus, every=m) if m else index
             row: dict[str, Any] = sizes(known, Path(work)) if isinstance(known, Sketch) else {"bytes": index.nbytes}
-            usual = normal_of(known)
-            assert usual is not None
+            usual = normals_of(known)[-1]
             row |= {"normal": asdict(usual)} | false_alarms(known, hosts, full)
             row["planted"] = {
                 dress: {str(n): found_of(known, made[dress, n], usual.notes_90) for n in lengths} for dress in DRESSES

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 DOCS = Path(__file__).parent
 WIDTH = 110
 """Columns of the help texts."""
@@ -44,8 +46,6 @@ BEGIN, END = "<!-- fields: written by docs/generate.py -->\n", "<!-- end of fiel
 
 def cli_page() -> str:
     """The help of every command, as they print it."""
-    import click
-
     from toccata.cli.main import cli
 
     top = click.Context(cli, info_name="toccata", terminal_width=WIDTH)
@@ -56,7 +56,17 @@ def cli_page() -> str:
         assert command is not None
         text = command.get_help(click.Context(command, info_name=name, parent=top, terminal_width=WIDTH))
         page.append(f"## toccata {name}\n\n```text\n{text.rstrip()}\n```\n")
+        if hidden := list(hidden_options(command)):
+            page.append("Options not shown by `--help`:\n\n" + "".join(hidden))
     return re.sub(r"[ \t]+\n", "\n", "\n".join(page))
+
+
+def hidden_options(command: click.Command) -> Iterator[str]:
+    """A line for each option of a command that its help has no room for."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.hidden:
+            names = ", ".join(parameter.opts) + (f" {parameter.metavar}" if parameter.metavar else "")
+            yield f"- `{names}`: {parameter.help}\n"
 
 
 def recipes_page() -> str:
@@ -64,7 +74,7 @@ def recipes_page() -> str:
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     tables = (
-        f"### {heading(section)}\n\n| key | default | what it says |\n|---|---|---|\n"
+        f"### {heading(section)}\n\n| key | default | meaning |\n|---|---|---|\n"
         + BESIDE.get(section, "")
         + "".join(rows(section, name))
         for section, name in SECTIONS.items()

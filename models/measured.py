@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toccata.corpus.store import Corpus
 from toccata.files import write_json
 from toccata.folder import ABOUT, COVERAGE, SAMPLING_BY_STYLE
@@ -42,7 +40,7 @@ def main(path: Path, corpus: Corpus, wanted: list[str]) -> None:
         about[USUAL]["surprise_of_longer"] = {str(bars): spread for bars, spread in found.items()}
         print({bars: len(values) for bars, values in read.items()}, about[USUAL]["surprise"], found)
     if "sampling_by_style" in wanted:
-        model, held = Model(path, threads=1), np.concatenate([corpus.numbers("valid"), corpus.numbers("test")])
+        model, held = Model(path, threads=1), next(filter(len, map(corpus.numbers, HELD_OUT)))
         usual, own = ReferenceStats.of_model(model.folder), model.folder.sampling
         assert usual is not None
         assert own is not None
@@ -71,12 +69,18 @@ def shares(rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """What was asked for, and the share of pieces or bars that had it."""
     for row in rows:
         if "control" in row and not str(row["control"]).startswith("styles "):
-            yield row["control"], {"share": row["right"], "count": row["pieces"]}
+            of_bars = "bar by bar" in row["control"]
+            yield row["control"], {"share": row["right"], "count": row["pieces"], **({} if of_bars else of(row))}
         elif row.get("protocol") == "styles" and row["what"] != "people":
-            yield "style", {"share": row["right"], "count": row["pieces"]}
+            yield "style", {"share": row["right"], "count": row["pieces"], **of(row)}
         elif row.get("protocol") == "attributes":
-            yield f"{row['what']} of a bar, 8 classes", {"share": row["exact"], "count": row["bars"]}
-            yield f"{row['what']} of a bar, within one", {"share": row["within_one"], "count": row["bars"]}
+            yield f"{row['what']} of a bar, 8 classes", {"share": row["exact"], "count": row["bars"], **of(row)}
+            yield f"{row['what']} of a bar, within one", {"share": row["within_one"], "count": row["bars"], **of(row)}
+
+
+def of(row: dict[str, Any]) -> dict[str, int]:
+    """How many pieces a share is of: bars of one piece are alike, so that a share of bars has no interval."""
+    return {"pieces": row["pieces"]}
 
 
 if __name__ == "__main__":

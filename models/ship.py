@@ -25,6 +25,8 @@ EVERY = 26
 """Notes for each passage in the thinned index: what the package has room for."""
 UNKNOWN = "The licences of these pieces are not known to toccata: say here what they are before you pass the model on."
 KNOWN = "They are listed at the end, each with its licence."
+CURVE = "; the curve is in `training/loss.png`"
+"""What a card says of a file that is not shipped."""
 MADE = """\
 ## How it was made
 
@@ -66,7 +68,8 @@ def main(model: Path, corpus: Path, notice: Path, out: Path, version: str = "1")
     about |= {"name": out.name, "version": version, folder.COVERAGE: coverage_of(music).to_json()}
     folder.seal(out, about)
     thin_index(out, music, EVERY)
-    card = (model / folder.CARD).read_text(encoding="utf-8").replace(UNKNOWN, KNOWN).replace(str(model), out.name)
+    card = (model / folder.CARD).read_text(encoding="utf-8").replace(UNKNOWN, KNOWN).replace(CURVE, "")
+    card = card.replace(str(model), out.name)
     (out / folder.CARD).write_text(f"{card.rstrip()}\n\n{MADE}\n{notice.read_text(encoding='utf-8')}", encoding="utf-8")
     for name in sorted(path for path in out.rglob("*") if path.is_file()):
         print(f"{name.relative_to(out).as_posix():32} {name.stat().st_size:12,}")

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, Pedal, Score, TimeSignature, Track
 
 import toccata.report
 from toccata.measure.choral import SILENT, by_height, by_track, crossings, full_cadences, parallels, part_writing
@@ -21,7 +21,9 @@ from toccata.measure.distributions import DISTRIBUTIONS, distance, histograms
 from toccata.measure.resampling import resampled_mean, resampled_ratio, wilson
 from toccata.measure.roundtrip import RoundTrip, notes_kept
 from toccata.measure.structure import LAGS, groove_consistency, self_similarity
-from toccata.midi.edit import transpose
+from toccata.midi.bars import bar_map
+from toccata.midi.edit import opening, transpose
+from toccata.report.text import cell, number
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.text import TextOptions
@@ -98,6 +100,18 @@ def test_chords_and_drums_in_distributions() -> None:
     assert found["pitch_class"][[0, 4, 7]].tolist() == pytest.approx([1 / 3] * 3)
     assert found["onset"][0] == pytest.approx(4 / 7)  # the drum counts where it is about time
     assert set(histograms(made([]))) == set()
+
+
+def test_an_opening_has_no_more_bars_than_asked_for() -> None:
+    long = made([(0, 1, 60), (3, 30, 64), (8, 1, 62), (40, 1, 60)])
+    long.tracks[0].pedals.append(Pedal(0, 99 * TPQ))
+    for bars in (1, 2, 3):
+        cut = opening(long, bars)
+        assert len(bar_map(cut)) <= bars
+        assert [note.time for note in cut.tracks[0].notes] == [
+            note.time for note in long.tracks[0].notes if note.time < bars * 4 * TPQ
+        ]
+    assert opening(SCALE, 9) is SCALE
 
 
 # -- structure -------------------------------------------------------------------------------------
@@ -223,6 +237,24 @@ def test_resampled_figures() -> None:
     assert fewer.high - fewer.low > 2 * (found.high - found.low)
 
 
+def test_of_one_or_two_pieces_there_is_no_interval() -> None:
+    for count in (1, 2):
+        some = np.arange(1.0, count + 1)
+        for found in (resampled_ratio(some, np.ones(count)), resampled_mean(some)):
+            assert found.value == pytest.approx(some.mean())
+            assert not found.has_interval
+            assert found.to_dict() == {"value": pytest.approx(some.mean()), "low": None, "high": None, "count": count}
+            assert cell(found, "") == number(found.value)
+    assert resampled_mean(np.arange(3.0)).has_interval
+
+
+def test_many_pieces_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, wholes = np.random.default_rng(3).random((2, 40))
+    at_once = resampled_ratio(parts, wholes), resampled_mean(parts, 7)
+    monkeypatch.setattr("toccata.measure.resampling._AT_ONCE", 100)  # two draws of forty pieces
+    assert (resampled_ratio(parts, wholes), resampled_mean(parts, 7)) == at_once
+
+
 # -- beside people ---------------------------------------------------------------------------------
 
 
@@ -239,7 +271,7 @@ def test_systems_like_people_are_within_their_range_and_others_are_not() -> None
     alike, leaping = walks(1, 12, (-2, -1, 1, 2)), walks(2, 12, (-9, 9))
     found = distances(people, [alike, leaping])
     assert found["interval"].within == (True, False)
-    assert found["interval"].group == 12
+    assert found["interval"].groups == (12, 12)
     assert found["onset"].within == (True, True)  # all of them are quarters
     assert found["onset"].people is not None
     assert found["onset"].people.value == 0
@@ -251,6 +283,34 @@ def test_systems_like_people_are_within_their_range_and_others_are_not() -> None
     of_means = means(people, [alike, leaping])
     assert of_means["leaps"].within == (True, False)
     assert of_means["parallel_fifths"].systems == (None, None)
+
+
+def test_what_else_is_compared_changes_nothing() -> None:
+    people, many, few = walks(0, 24, (-2, -1, 1, 2)), walks(1, 20, (-2, -1, 1, 3)), walks(2, 4, (-9, 9))
+    for compare in (distances, means):
+        alone, beside = compare(people, [many])["interval" if compare is distances else "leaps"], None
+        beside = compare(people, [few, many])["interval" if compare is distances else "leaps"]
+        assert beside.groups == (4, 12)
+        assert (beside.systems[1], beside.within[1], beside.ranges[1]) == (
+            alone.systems[0], alone.within[0], alone.ranges[0],
+        )  # fmt: skip
+        assert beside.people == beside.ranges[0] != beside.ranges[1]
+        assert alone.people == alone.ranges[0]
+
+
+def test_a_mean_distance_is_compared_with_mean_distances_of_people() -> None:
+    """Of single draws the range would be wider, and systems that are not like people would be within it."""
+    within = []
+    for seed in range(12):
+        people = walks(seed, 40, (-2, -1, 1, 2))
+        alike, other = walks(100 + seed, 20, (-2, -1, 1, 2)), walks(200 + seed, 20, (-2, -1, 1, 1, 2))
+        found = distances(people, [alike, other])["interval"]
+        usual = found.ranges[0]
+        assert usual is not None
+        assert usual.low < usual.value < usual.high
+        within.append(found.within)
+    assert sum(bool(one) for one, _ in within) >= 10
+    assert sum(bool(one) for _, one in within) <= 4
 
 
 def test_equal_systems_have_equal_figures() -> None:

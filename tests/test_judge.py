@@ -15,13 +15,14 @@ from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError, RequestError
 from toccata.measure.follower import SHORT
-from toccata.measure.judge import Judge, write_index
+from toccata.measure.judge import Judge, new_bars, write_index
 from toccata.midi.bars import bar_map
-from toccata.midi.edit import transpose
+from toccata.midi.edit import opening, transpose
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.tasks.vary import Keep
+from toccata.training.card import copied_passages
 from toccata.verbs.writer import TRIES
 
 
@@ -48,7 +49,7 @@ def test_a_copy_is_named_with_file_and_bar_whatever_its_key(corpus: Corpus, mode
     assert found.path == corpus.pieces[number].path
     assert found.share > 0.9
     assert not judge.within(12)(Piece(new_file(corpus.score(number)), {}))
-    assert judge.normal is not None
+    assert judge.normals
 
 
 def bars_of(score: Score, first: int, last: int) -> Score:
@@ -151,6 +152,37 @@ def test_what_is_refused_is_written_again_with_another_seed(model: Model) -> Non
     assert [n for t in again.score.tracks for n in t.notes] == [n for t in piece.score.tracks for n in t.notes]
     with pytest.raises(RequestError, match=f"none of {TRIES} pieces was accepted"):
         model.generate(bars=1, accept=lambda _: False)
+
+
+def test_pieces_are_compared_with_music_as_long_by_people(corpus: Corpus, model: Model) -> None:
+    judge, song = Judge(model), corpus.score(corpus.split("train")[0])
+    one = replace(judge.normals[0], pieces=9)
+    judge.normals = (replace(one, bars=8), replace(one, bars=16), replace(one, bars=64, pieces=2))
+
+    def beside(bars: int) -> int:
+        usual = judge.usual(Piece(new_file(opening(song, bars)), {}))
+        assert usual is not None
+        return usual.bars
+
+    assert [beside(bars) for bars in (1, 8, 11, 12, 24, 32)] == [8, 8, 8, 16, 16, 16]  # of two pieces nothing is usual
+    midi, lines = new_file(opening(song, 16)), bar_map(song)
+    assert new_bars(Piece(midi, {}, prompt_end=int(lines.starts[12]))) == 4
+    assert new_bars(Piece(midi, {}, new=bars_of(song, 3, 4))) == 2
+    fewer = judge.summary([Piece(new_file(opening(song, bars)), {}) for bars in (2, 8, 8, 30)])
+    assert fewer is not None
+    assert (fewer["bars"], fewer["people"]["bars"]) == (8, 8)
+
+
+def test_the_card_says_where_lengths_differ(corpus: Corpus, model: Model) -> None:
+    judge = Judge(model)
+    found = judge.summary([Piece(new_file(opening(corpus.score(0), 8)), {})])
+    assert found is not None
+    now = " ".join(copied_passages(found, lambda pieces: ""))
+    assert "in 1 pieces of 8 bars that it wrote" in now
+    assert "that it was not trained on, of 8 bars: median" in now
+    assert "longer" not in now.replace("longest", "")
+    del found["people"]["bars"]  # a model made before lengths were told apart
+    assert "They are longer than those it wrote" in " ".join(copied_passages(found, lambda pieces: ""))
 
 
 def test_a_model_without_an_index_says_so(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_what_a_parent_has_seen_proves_nothing_of_its_child(
     made = folder.open_folder(random_model(tmp_path / "m"))
     normal = write_index(made, corpus, before, before.held_out(corpus)).about["normal"]
     held_out = len(corpus.split("valid")) + len(corpus.split("test"))
-    assert normal["pieces"] == held_out - len(known_before)
+    assert normal[0]["pieces"] == held_out - len(known_before)
 
 
 # -- what is not known -------------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_a_parent_without_its_data_is_said_to_be_unknown(corpora: list[Corpus], 
     for model in (child, grandchild):
         found = Seen.of_model(folder.open_folder(model))
         assert found.unknown == found.unindexed == Judge(Model(model)).unindexed == ("parent",)
-        assert "what parent learned is not known" in Judge(Model(model)).beside
+        assert "what parent learned is not known" in Judge(Model(model)).beside(Piece(new_file(tune(1)), {}))
     music = write(tmp_path / "midi", {"one": tune(7000), "old": corpora[0].score(corpora[0].split("train")[0])})
     value = call("evaluate", grandchild, music, "--json").json
     assert (value["pieces"], value["seen"], value["unknown"]) == (2, 0, ["parent"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,16 @@ from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
 from toccata.measure.follower import AGAIN, FIGURE, NEW, SHORT, Follower, Matcher
 from toccata.measure.lines import lines, pitched
-from toccata.measure.originality import COPIED, Originality, build_index, normal, normal_of, originality
-from toccata.measure.passages import DEEP, Index
+from toccata.measure.originality import (
+    COPIED,
+    LENGTHS,
+    Originality,
+    build_index,
+    normal,
+    normals_of,
+    originality,
+)
+from toccata.measure.passages import DEEP, Index, is_normal
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import REPEATS, novel
 from toccata.midi.read import read_score
@@ -201,24 +210,31 @@ def test_the_training_pieces_of_a_corpus_are_indexed_and_the_others_are_what_is_
     corpus: Corpus = prepare(tmp_path / "midi", tmp_path / "corpus", options, processes=0)
     known = build_index(corpus)
     assert known.paths == [corpus.pieces[i].path for i in corpus.split("train")]
-    said = normal_of(known)
-    assert said is not None
+    said, *longer = normals_of(known)
     assert said.pieces == len(corpus.split("valid")) + len(corpus.split("test"))
+    assert [one.bars for one in (said, *longer)] == list(LENGTHS[: 1 + len(longer)])
+    assert [one.notes for one in (said, *longer)] == sorted(one.notes for one in (said, *longer))
     number = corpus.split("train")[0]
     whole = originality(corpus.score(number), known)
     assert whole.path == corpus.pieces[number].path
     assert whole.notes > 2 * said.notes
-    assert normal_of(build_index(corpus, held_out=0)) is not None or not said.pieces
 
 
 def test_an_index_is_the_same_after_it_was_saved(bach: dict[str, Score], index: Index, tmp_path: Path) -> None:
     path = tmp_path / "originality.bin"
-    index.about["normal"] = {"pieces": 2, "notes": 12, "notes_90": 16, "share": 0.0, "share_90": 0.1}
+    one = {"pieces": 2, "notes": 12, "notes_90": 16, "share": 0.0, "share_90": 0.1}
+    index.about["normal"] = [{**one, "bars": 8}, {**one, "bars": 16}]
     index.save(path)
     again = Index.load(path)
     assert (again.paths, again.about) == (index.paths, index.about)
     assert all((again.arrays[name] == array).all() for name, array in index.arrays.items())
-    assert normal_of(again) == normal_of(index)
+    assert normals_of(again) == normals_of(index)
+    assert [found.bars for found in normals_of(again)] == [8, 16]
+    again.about["normal"] = one  # as indexes were written before
+    again.save(path)
+    assert [found.bars for found in normals_of(Index.load(path))] == [0]
+    index.save(path)
+    again = Index.load(path)
     score = next(iter(bach.values()))
     assert originality(score, again) == originality(score, index)
     first = path.read_bytes()
@@ -226,6 +242,21 @@ def test_an_index_is_the_same_after_it_was_saved(bach: dict[str, Score], index: 
     assert (tmp_path / "again.bin").read_bytes() == first
     # State a note, all lines and their bars counted.
     assert path.stat().st_size < 9 * index.about["notes"]
+
+
+NORMAL = {"pieces": 2, "notes": 12, "notes_90": 16, "share": 0.0, "share_90": 0.1, "bars": 8}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bars": -8}, {"pieces": 1.5}, {"notes": "9"}, {"share": float("nan")}, {"more": 1}, {"notes": 2**40}]
+)
+def test_statistics_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    assert is_normal(None)
+    assert is_normal(NORMAL)
+    assert is_normal([NORMAL, NORMAL])
+    assert not is_normal([NORMAL, {**NORMAL, **wrong}])
+    assert not is_normal({**NORMAL, **wrong})
+    assert not is_normal([3])
 
 
 @pytest.mark.parametrize(

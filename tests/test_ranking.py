@@ -282,7 +282,7 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
     found, judge = ReferenceStats.of_model(known.folder), Judge(known)
     assert found is not None
     assert found.surprise is not None
-    assert judge.normal is not None
+    assert judge.normals
     odd = piece(music([60], *[[36, 95]] * 7), nats_per_note=1.0)
     span = f"{found.surprise.low:.1f} to {found.surprise.high:.1f}"
     for pieces, says in ((1, f"of one piece only: {span}"), (2, f"of two pieces only: {span}"), (3, f"usual {span}"),
@@ -293,12 +293,12 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
     assert "(of one piece only: " in traits
     assert "one piece" not in Ranker(replace(found, pieces=9), None).weigh(odd).why
     for pieces, middle, most in (
-        (1, "in music by people 4 (one piece only)", "up to 9 in one piece only"),
-        (2, "in music by people 4 (two pieces only)", "up to 9 in two pieces only"),
-        (3, "in music by people 4 are usual", "usual up to 9"),
+        (1, "in 8 bars by people 4 (one piece only)", "up to 9 in one piece only"),
+        (2, "in 8 bars by people 4 (two pieces only)", "up to 9 in two pieces only"),
+        (3, "in 8 bars by people 4 are usual", "usual up to 9"),
     ):
-        judge.normal = replace(judge.normal, pieces=pieces, notes=4, notes_90=9)
-        assert judge.beside.startswith(f"; {middle}")
+        judge.normals = (replace(judge.normals[0], pieces=pieces, notes=4, notes_90=9),)
+        assert judge.beside(odd).startswith(f"; {middle}")
         assert f"no known passage ({most}" in Ranker(found, judge).weigh(odd).why
 
 
@@ -315,11 +315,12 @@ def test_the_pieces_that_what_is_usual_stands_on_are_counted(known: Model, corpu
 
 def test_a_copy_comes_after_the_same_music_that_is_none(corpus: Corpus, known: Model) -> None:
     judge = Judge(known)
-    assert judge.normal is not None
     copy = piece(corpus.score(corpus.split("train")[0]))
+    normal = judge.usual(copy)
+    assert normal is not None
     found = Ranker.of(known).weigh(copy)
     assert found.parts["known"] > 0  # type: ignore[operator]
-    assert f"longest known passage {judge.of(copy).notes} notes (usual up to {judge.normal.notes_90})" in found.why
+    assert f"longest known passage {judge.of(copy).notes} notes (usual up to {normal.notes_90})" in found.why
     assert Ranker(ReferenceStats.of_model(known.folder), None).weigh(copy).total < found.total
 
 

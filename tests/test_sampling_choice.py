@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,11 @@ def test_people_are_closer_to_people_than_the_same_music_transposed_or_thinned(
     assert found["density"] < thinned["density"]
     assert sum(found.values()) < sum(thinned.values())
     assert set(trait_distances([], people, usual).values()) == {FAR}
+    # A silent piece is far from all music: it does not make the others look better.
+    sounding = [traits(score) for score in scores]
+    half = trait_distances([*sounding, *([None] * len(sounding))], people, usual)
+    assert half == {name: pytest.approx((value + FAR) / 2) for name, value in thinned.items()}
+    assert set(trait_distances([None, None], people, usual).values()) == {FAR}
 
 
 # -- the choice --------------------------------------------------------------------------------------------------------
@@ -230,6 +236,8 @@ def test_a_setting_of_a_style_is_compared_anew(
         assert choice.held_out == len(corpus.split("valid"))
         assert choice.clear == (choice.distance <= 0.9 * choice.own)
         assert json.loads(json.dumps(choice.to_dict())) == choice.to_dict()
+    nothing = replace(usual, traits={})  # of the training music no trait is known
+    assert choose_by_style(model, corpus, corpus.split("valid"), nothing, OwnSampling(0.1, 0.5, 0.0), pieces=2) == {}
 
 
 def test_the_card_says_which_styles_have_their_own_setting() -> None:

@@ -18,10 +18,11 @@ import toccata
 import toccata.report
 from cli_support import call, tiny
 from random_model import random_model
-from toccata.api import Scoreboard, listening_test, markdown, table_rows, write_scoreboard
+from toccata.api import Scoreboard, listening_test, markdown, remarks, table_rows, write_scoreboard
 from toccata.errors import CorpusError, ModelError, RequestError
 from toccata.measure.likelihood import piece_nats
 from toccata.midi.clean import CleanOptions, read_clean
+from toccata.musicmodel import Model
 from toccata.report.text import number
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -131,6 +132,58 @@ def test_pieces_that_a_model_has_seen_are_left_out(data: Path) -> None:
     assert len(whole.pieces) == len(unseen.pieces) + whole.seen + (whole.shared or 0)
 
 
+def test_the_cleaning_is_that_of_the_first_model_and_others_are_named(data: Path, people: Path, tmp_path: Path) -> None:
+    other = tmp_path / "quantized"
+    shutil.copytree(tiny(data)[0], other)
+    about = json.loads((other / "toccata.json").read_text())
+    about["name"], about["recipe"]["clean"] = "quantized", {"quantize": 4}
+    (other / "toccata.json").write_text(json.dumps(about))
+    board = toccata.compare([tiny(data)[0], other], people, **SHORT)
+    settings = board.to_dict()["settings"]
+    assert settings["clean"]["quantize"] is None
+    assert settings["cleaned_otherwise"] == ["quantized"]
+    texts = remarks(board)
+    assert any("as the recipe of tiny says" in text for text in texts)
+    assert any(text.startswith("Warning: quantized learned from music cleaned otherwise") for text in texts)
+    alone = toccata.compare([tiny(data)[0]], people, **SHORT)
+    assert not any(text.startswith("Warning") for text in remarks(alone))
+
+
+def test_groups_are_in_the_rows_and_in_a_remark(board: Scoreboard, people: Path) -> None:
+    (onsets,) = [found for found in board.to_dict()["rows"] if found["key"] == "distance_onset"]
+    assert [system["group"] for system in onsets["systems"]] == [4, 4, 6]
+    assert all(len(system["range"]) == 2 for system in onsets["systems"])
+    (text,) = [text for text in remarks(board) if text.startswith("Compared with people:")]
+    assert "tiny in groups of 4" in text
+    assert "composer in groups of 6" in text
+    assert any("do not compare" in text for text in remarks(board))
+
+
+def test_of_one_piece_no_range_is_made_up(data: Path, people: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.copy(next(people.iterdir()), tmp_path / "one")
+    board = toccata.compare([tiny(data)[0]], tmp_path / "one", **SHORT)
+    assert row(board, "nats_per_note")["systems"][0]["low"] is None
+    assert row(board, "copied_notes")["systems"][0]["within_people"] is None
+    assert "No intervals: one piece only of people." in remarks(board)
+    assert "Too few pieces to compare with people." in remarks(board)
+    value = call("evaluate", tiny(data)[0], tmp_path / "one", "--all", "--json").json
+    assert value["nats_per_note_ci95"] == [None, None]
+    assert "one piece only" in call("evaluate", tiny(data)[0], tmp_path / "one", "--all").out
+
+
+def test_notes_that_tokens_leave_out_are_in_the_short_report(
+    data: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("evaluate", tiny(data)[0], people, "--all")
+    assert call(*line, "--json").json["notes_lost"] == 0
+    assert "cost no nats" not in call(*line).out
+    monkeypatch.setattr("toccata.measure.roundtrip.notes_kept", lambda before, after, **_: before.note_num() - 1)
+    value = call(*line, "--json").json
+    assert value["notes_lost"] == value["pieces"]
+    assert f"{value['pieces']} notes of them (" in call(*line).out
+
+
 def test_what_is_no_system_is_refused(tmp_path: Path, people: Path) -> None:
     with pytest.raises(ModelError, match="neither a model nor a folder with MIDI files"):
         toccata.compare([tmp_path / "nothing"], people)
@@ -226,6 +279,21 @@ def listening(data: Path, files: Path, tmp_path_factory: pytest.TempPathFactory)
     return listening_test([tiny(data)[0], files], path, pairs=6, bars=1, seed=5)
 
 
+def test_a_silent_piece_does_not_end_a_listening_test(
+    data: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Model.generate
+
+    def one_silent(self: Model, **named: Any) -> Any:
+        pieces = written(self, **named)
+        pieces[0].origin["notes"] = 0
+        return pieces
+
+    monkeypatch.setattr(Model, "generate", one_silent)
+    page = listening_test([tiny(data)[0], files], tmp_path / "x.html", pairs=4, bars=1).read_text("utf-8")
+    assert len(_data(page)["pairs"]) == 4
+
+
 def test_a_listening_test_does_not_say_who_wrote_what(listening: Path, files: Path) -> None:
     page = listening.read_text(encoding="utf-8")
     alone(page)
@@ -281,7 +349,7 @@ def test_answers_are_counted_for_who_was_on_that_side() -> None:
 def test_a_listening_test_is_of_two_systems_with_enough_to_hear(files: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="of two systems, not of 1"):
         listening_test([files], tmp_path / "x.html")
-    with pytest.raises(RequestError, match="6 pieces that can be heard, and 7 pairs"):
+    with pytest.raises(RequestError, match="6 pieces with notes, and 7 pairs"):
         listening_test([files, files], tmp_path / "x.html", pairs=7)
     assert not (tmp_path / "x.html").exists()
 
@@ -332,6 +400,18 @@ def test_a_model_may_be_named_by_an_address(
     value = call("evaluate", tiny(data)[0].as_uri(), *line).json
     assert [system["name"] for system in value["systems"]] == ["tiny", "<other> & composer"]
     assert value["people"]["pieces"]
+    # So may a folder of MIDI, alone and beside others, and in a listening test.
+    value = call("evaluate", f"file://{files}", people.as_uri(), "--json").json
+    assert [system["kind"] for system in value["systems"]] == ["files"]
+    value = call("evaluate", tiny(data)[0], f"file://{files}", *line[1:]).json
+    assert [system["kind"] for system in value["systems"]] == ["model", "files"]
+    page = tmp_path / "listen.html"
+    assert call("evaluate", f"file://{files}", people, "--listen", "-n", 4, "--bars", 1, "--html", page).code == 0
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").write_text("nothing")
+    lost = call("evaluate", (tmp_path / "empty").as_uri(), files, "--json", "--html", page, "--force")
+    assert f"{(tmp_path / 'empty').as_uri()} is neither a model nor a folder with MIDI files" in lost.error
+    assert "cannot be written to" in call("evaluate", files, files, "--html", page.as_uri()).error
 
 
 def test_evaluate_writes_a_listening_test(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

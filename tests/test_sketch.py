@@ -27,7 +27,7 @@ from toccata.measure.follower import _is_new
 from toccata.measure.judge import Judge, thin_index, write_index
 from toccata.measure.learned import Seen
 from toccata.measure.lines import lines, pitched
-from toccata.measure.originality import Originality, build_sketch, normal, normal_of, originality
+from toccata.measure.originality import Originality, build_sketch, normal, normals_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.ranking import Ranker
 from toccata.measure.rows import Row, of_obedience, of_originality
@@ -303,17 +303,21 @@ def test_a_model_answers_by_its_thinned_index(family: list[Path], corpora: list[
     assert judge.unindexed == Seen.of_model(made).unindexed == ()
     assert not judge.within(20)(piece)
     assert judge.within(20)(Piece(new_file(tune(9000)), {}))
-    assert judge.normal == normal_of(build_sketch(corpora[0], every=8))
-    assert "of it only a sample of passages is compared" in judge.beside
+    assert judge.normals == normals_of(build_sketch(corpora[0], every=8))
+    assert "of it only a sample of passages is compared" in judge.beside(piece)
+    normal = judge.usual(piece)
+    assert normal is not None
     assert judge.summary([piece]) == {
-        "pieces": 1, "notes": found.notes, "most": found.notes, "at_least": True,
-        "people": {"pieces": judge.normal.pieces, "notes": judge.normal.notes, "most": judge.normal.notes_90},
+        "pieces": 1, "bars": piece.bars, "notes": found.notes, "most": found.notes, "at_least": True,
+        "people": {"pieces": normal.pieces, "notes": normal.notes, "most": normal.notes_90, "bars": normal.bars},
     }  # fmt: skip
     why = Ranker(None, judge).weigh(piece).why
     assert f"longest known passage at least {found.notes} notes" in why
     row = {"path": "a.mid", "copied": found.to_dict()}
-    (line,) = _longest([row], judge)
-    assert line.startswith(f"At least {found.notes} notes in a row are known from the training music; in music by")
+    (line,) = _longest([row], {"a.mid": judge.beside(piece)})
+    assert line.startswith(
+        f"At least {found.notes} notes in a row are known from the training music; in {normal.bars} bars by people"
+    )
     assert line.endswith(f"(a.mid, bar {found.piece_bar}, is like {path}).")
 
 
@@ -330,8 +334,8 @@ def test_finetuned_models_keep_the_thinned_index_of_an_ancestor(family: list[Pat
             assert (found.bar is None) == (number == 0)
             assert found.notes > 60
         assert judge.unindexed == ()
-        assert "of what first learned only a sample of passages is compared" in judge.beside
-        assert judge.normal is not None
+        assert "of what first learned only a sample of passages is compared" in judge.beside(piece)
+        assert judge.normals
     sketches = [Sketch.load(place / folder.SKETCH) for place in family]
     assert [s.models for s in sketches] == [[(name, len(sketches[0].paths))] for name in ("", "first", "first")]
     # The longer of both is the answer, whichever it is in.
@@ -428,13 +432,23 @@ def test_the_scoreboard_has_what_a_model_was_measured_to_obey(family: list[Path]
         systems = [System("model", family[0], model, (), 0, fine), System("files", family[0], None, (), 0, fine)]
         return of_obedience(systems)
 
-    density, style = rows({"density": {"share": 0.9, "count": 50}, "style": {"share": 1, "count": 4}})
+    density, style, bars, old = rows(
+        {
+            "density": {"share": 0.9, "count": 50, "pieces": 50},
+            "style": {"share": 1, "count": 4, "pieces": 4},
+            "of bars": {"share": 0.4336, "count": 256, "pieces": 32},
+            "old": {"share": 0.5714, "count": 49},
+        }
+    )
     assert (density.key, density.group, density.unit) == ("obeys_density", "obedience", "%")
     assert density.systems[1] is None
     assert density.systems[0] is not None
     assert density.systems[0].value == pytest.approx(0.9)
     assert density.systems[0].low < 0.9 < density.systems[0].high < 1
     assert style.systems[0] is not None
+    for row, share in ((bars, 0.4336), (old, 0.5714)):  # bars of a piece are alike, and 0.4336 stays what it is
+        assert row.systems[0] is not None
+        assert (row.systems[0].value, row.systems[0].has_interval) == (share, False)
     for nonsense in (None, 3, [], {"density": 3}, {"density": {"share": 2, "count": 4}}, {"x": {"share": 0.5}},
                      {"a\nb": {"share": 1, "count": 4}}, {"x": {"share": 0.5, "count": "4"}},
                      {"x": {"share": 0.5, "count": 0}}):  # fmt: skip
@@ -448,7 +462,6 @@ def test_what_is_normal_is_measured_on_the_held_out_pieces(data: Path, tmp_path:
     corpus = prepare(tmp_path / "midi", tmp_path / "corpus", PrepareOptions(valid=0.2, test=0.2), processes=0)
     made = build_sketch(corpus)
     assert made.paths == [corpus.pieces[i].path for i in corpus.split("train")]
-    said = normal_of(made)
-    assert said is not None
-    assert said.pieces == len(corpus.split("valid")) + len(corpus.split("test"))
+    said = normals_of(made)
+    assert said[0].pieces == len(corpus.split("valid")) + len(corpus.split("test"))
     assert made.about["corpus"] == corpus.digest

@@ -66,7 +66,8 @@ from toccata.recipes.settings import Settings
 from toccata.remote import Publishing, RemoteSpec, accepts_urls, admit, display_url, is_remote, publish
 from toccata.report.page import as_page
 from toccata.report.text import markdown, remarks, table_rows
-from toccata.scoring import compare_systems, holds_midi, listening_test_page, place_of, write_page
+from toccata.scoring import compare_systems, listening_test_page, place_of, write_page
+from toccata.scoring import holds_midi as holds_midi_here
 from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line, finetune_line
 from toccata.training.place import refuse_foreign, run_folder
@@ -104,6 +105,8 @@ MODEL = RemoteSpec(leave=(folder.TRAINING,))
 WRITTEN_CORPUS = RemoteSpec(writes=True, last=CORPUS)
 WRITTEN_MODEL = RemoteSpec(writes=True, leave=(f"{folder.TRAINING}/corpus",), last=folder.ABOUT, admits=refuse_foreign)
 find_model = accepts_urls(name=MODEL)(find_model_here)
+holds_midi = accepts_urls(place=MODEL)(holds_midi_here)
+_place_of = accepts_urls(system=MODEL)(place_of)
 
 
 class Progress(Protocol):
@@ -535,13 +538,13 @@ def evaluate(
             f"{len(material.unread)} cannot be used)",
             path=source,
         )
-    found = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
+    found, trip = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
     written = validity(
         load(model, style_files=style_files).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS
     )
     valid = written.valid / written.pieces
     used = tuple(one.to_json() for one in opened.style_files)
-    return Evaluation(opened.name, found, material, include_seen, written.pieces, valid, written.faults, used)
+    return Evaluation(opened.name, found, trip, material, include_seen, written.pieces, valid, written.faults, used)
 
 
 @checked
@@ -574,7 +577,7 @@ def compare(
     """
     listener = progress or Silent()
     return compare_systems(
-        [place_of(system, find_model) for system in systems],
+        [_place_of(system) for system in systems],
         Path(source),
         pieces=pieces,
         bars=bars,
@@ -624,7 +627,7 @@ def listening_test(
         RequestError: There are not two systems, one has too few pieces, or there is a file already.
     """
     listener = progress or Silent()
-    places = [place_of(system, find_model) for system in systems]
+    places = [_place_of(system) for system in systems]
     page = listening_test_page(places, pairs=pairs, bars=bars, seed=seed, rolls=rolls, update=listener.update)
     return write_page(page, Path(out), force)
 

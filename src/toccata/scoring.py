@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from toccata import folder
@@ -11,13 +12,16 @@ from toccata.errors import ModelError, RequestError
 from toccata.files import write_text
 from toccata.look import find_model, recipe_of
 from toccata.measure.evaluation import gather, read_pieces
-from toccata.measure.scoreboard import Scoreboard, Update, measure_systems, open_systems, require_people
-from toccata.midi.clean import CleanOptions
+from toccata.measure.scoreboard import Cleaning, Scoreboard, Update, measure_systems, open_systems, require_people
 from toccata.midi.read import walk_midi
 from toccata.report.listening import listening_page
 
 Place = tuple[Path, bool]
 """The folder of a system, and whether it is a model of ours; else it holds MIDI."""
+
+
+SPARES = 0.25
+"""The share of pieces that a model writes for a listening test beyond those that are needed, as some may be silent."""
 
 
 def holds_midi(place: str | Path) -> bool:
@@ -26,19 +30,18 @@ def holds_midi(place: str | Path) -> bool:
     return path.is_dir() and not folder.is_model(find_model(str(place))) and next(walk_midi(path), None) is not None
 
 
-def place_of(system: str | Path, fetch: Callable[[str], Path]) -> Place:
+def place_of(system: str | Path) -> Place:
     """Return where a system is.
 
     Args:
-        system: The path, the name or the address of a model, or a folder of MIDI.
-        fetch: Returns the folder of a model, which it may have to fetch first.
+        system: The path or the name of a model, or a folder of MIDI.
 
     Raises:
         ModelError: It is neither.
     """
     if holds_midi(system):
         return Path(system), False
-    path = fetch(str(system))
+    path = find_model(str(system))
     if not folder.is_model(path):
         raise ModelError(
             f"{system} is neither a model nor a folder with MIDI files: name one of the two", path=path, kind="no-model"
@@ -57,13 +60,14 @@ def compare_systems(
     update: Update,
 ) -> Scoreboard:
     """Measure systems beside one another and beside music by people; see ``toccata.compare``."""
-    models = [folder.open_folder(path) for path, is_model in places if is_model]
-    options = recipe_of(models[0]).clean if models else CleanOptions()
-    read = read_pieces(source, options, lambda done, files: update("reading", done, files))
+    opened = [folder.open_folder(path) if is_model else None for path, is_model in places]
+    models = [made for made in opened if made is not None]
+    cleaning = Cleaning.of([None if made is None else recipe_of(made).clean for made in opened])
+    read = read_pieces(source, cleaning.options, lambda done, files: update("reading", done, files))
     people = gather(read, models, include_seen=include_seen or not models)
     require_people(people, source)
     return measure_systems(
-        places, people, pieces=pieces, bars=bars, seed=seed, include_seen=include_seen, update=update
+        places, people, pieces=pieces, bars=bars, seed=seed, include_seen=include_seen, cleaning=cleaning, update=update
     )
 
 
@@ -77,12 +81,13 @@ def listening_test_page(
     """
     if len(places) != 2:
         raise RequestError(f"a listening test is of two systems, not of {len(places)}: name two models or folders")
-    systems = open_systems(places, (), pieces=pairs, bars=bars, seed=seed, update=update)
+    pieces = pairs + math.ceil(SPARES * pairs)
+    systems = open_systems(places, (), pieces=pieces, bars=bars, seed=seed, update=update)
     for system in systems:
         if len(system.scores) < pairs:
             raise RequestError(
-                f"{system.name} has {len(system.scores)} pieces that can be heard, and {pairs} pairs are asked for: "
-                "ask for fewer pairs",
+                f"{system.name} has {len(system.scores)} pieces with notes, and {pairs} pairs are requested: "
+                "request fewer pairs",
                 path=system.path,
             )
     one, other = systems

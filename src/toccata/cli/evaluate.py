@@ -48,13 +48,14 @@ def evaluate(
     """Measure systems on music by people in MIDI_DIR, and what they write beside it.
 
     A SYSTEM is a model, or a folder of MIDI that another system wrote (which has no likelihood). One model
-    alone, and no more asked, is measured in short: nats a note and validity.
+    without further options gets a short report: nats a note and validity.
 
     Nats a note: how surprised a model is by each note, over whole pieces that it has not seen, and that share no
-    long passages with what it has; lower is better. A range holds the true figure in 95 of 100 cases. What is
-    written is compared with as many pieces by people; "=" marks what is within the human range.
+    long passages with what it has; lower is better. Ranges are 95 % intervals from resampling the pieces (of
+    distances: from drawing groups). What is written is compared with as many pieces by people; "=" marks what is
+    within the human range.
 
-    `toccata evaluate A B --listen` writes pairs of pieces by A and B that one answers by ear.
+    `toccata evaluate A B --listen` writes pairs of pieces by A and B to choose from by ear.
     """
     from toccata import api
 
@@ -114,18 +115,26 @@ def _in_short(face: Face, model: Path, midi_dir: Path, style_files: Sequence[Any
         f"likelihood   {api.with_interval(value)}",
         f"             {value['nats_per_token']:.2f} nats a token, {value['tokens_per_note']:.2f} tokens a note",
         f"measured on  {many(value['pieces'], 'piece')}, {value['notes']:,} notes",
+        *_notes_lost(value),
         *_sorted_out(value),
         f"validity     {value['validity']['valid']:.0%} of {value['validity']['pieces']} pieces without a fault",
     ]
     face.result(value, lines + [f"             {fault}" for fault in value["validity"]["faults"]])
 
 
+def _notes_lost(value: dict[str, Any]) -> list[str]:
+    """How many notes the model's tokens cannot represent, if any."""
+    lost = value["notes_lost"]
+    share = f"{100 * lost / value['notes']:.2g} %"
+    return [f"             {many(lost, 'note')} of them ({share}) not in its tokens: they cost no nats"] if lost else []
+
+
 def _sorted_out(value: dict[str, Any]) -> list[str]:
     """What was left out, and what among the pieces the model has seen."""
     unread = f"{len(value['unread']):,} that cannot be used"
-    unread += f", {value['duplicates']:,} that stand there twice" if value["duplicates"] else ""
+    unread += f", {many(value['duplicates'], 'duplicate')}" if value["duplicates"] else ""
     if value["seen"] is None:
-        return [f"left out     {unread}", "             nobody knows which of the pieces it was trained on"]
+        return [f"left out     {unread}", "             this model does not record its training pieces"]
     seen = f"{value['seen']:,} it was trained on, {value['shared']:,} that share long passages with those"
     if value["seen_included"]:
         lines = [f"among them   {seen}", f"left out     {unread}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -140,7 +140,7 @@ def writing(*own: Callable[[Any], Any], count: int = 1, controls: bool = True) -
             "-m",
             type=Value("model"),
             metavar="DIR|NAME",
-            help="The model; else TOCCATA_MODEL, or the newest.",
+            help="Else TOCCATA_MODEL, the newest, or base.",
         ),
         STYLE_FILES,
         click.option("-n", "--count", type=Value("n"), default=count, metavar="N", help=f"How many pieces.  [{count}]"),
@@ -186,6 +186,7 @@ class Session:
         judge: Finds copied passages; None: the model has no index of its training pieces.
         best: Collects the best pieces; None: all pieces are written.
         silent: Seed and reason of each piece that is not written because it has no new note.
+        beside: For each file with new notes, the text of what is usual beside its longest known passage.
     """
 
     model: Model
@@ -198,6 +199,7 @@ class Session:
     judge: Judge | None
     best: Best | None
     silent: list[dict[str, Any]] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
 
     def sounds(self, piece: Piece) -> bool:
         """Return whether a piece has a note, and record it as silent otherwise: its token limit may be too low."""
@@ -209,7 +211,10 @@ class Session:
     def write(self, piece: Piece, number: int) -> dict[str, Any]:
         """Write a piece with the requested audio and plot; return its row of the result."""
         row = _write(piece, self.places[number], self.options, self.soundfont)
-        row["copied"] = None if self.judge is None or not row["new_notes"] else self.judge.of(piece).to_dict()
+        row["copied"] = None
+        if self.judge is not None and row["new_notes"]:
+            row["copied"] = self.judge.of(piece).to_dict()
+            self.beside[row["path"]] = self.judge.beside(piece)
         return row
 
     def write_best(self) -> list[dict[str, Any]]:
@@ -318,16 +323,16 @@ def print_result(
     if session.best is not None and not face.quiet:
         lines.append(f"The best of {len(written) + len(left)}; --json has the figures of each.")
     if session.judge is not None and not face.quiet:
-        lines += _longest(written, session.judge)
+        lines += _longest(written, session.beside)
         if session.model.style_files:
             lines.append("Whether passages are from the music of style files is not known: they have no index of it.")
     face.result(value, lines)
 
 
-def _longest(written: Sequence[dict[str, Any]], judge: Judge) -> list[str]:
+def _longest(written: Sequence[dict[str, Any]], beside: Mapping[str, str]) -> list[str]:
     """Return lines on the longest written passage that is also in the training pieces, and what is usual."""
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
-    usual = judge.beside
+    usual = "" if found is None else beside[found["path"]]
     if found is None or not found["copied"]["notes"]:
         return [f"No passage is known from the training music{usual}."]
     copied, name = found["copied"], Path(found["path"]).name

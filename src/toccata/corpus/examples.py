@@ -49,8 +49,8 @@ class ExampleOptions:
         velocity: Up to this share louder or softer.
         starts: Share of passages that begin where a piece begins, so that a model learns to open one.
         fill: Share of passages with bars cut out, to be written from what stands around them.
-        fill_prompts: Share of these in which what stands around the hole is learned, too, and not only what fills it.
-        controls: Share of passages with control tokens before them: how busy, how high, in which key, whose style.
+        fill_prompts: Share of these in which the music around the gap is learned, too, and not only what fills it.
+        controls: Share of passages with control tokens before them: density, register, key, style and others.
         feature_dropout: Up to this share of a passage's features are withheld, at each token by chance.
     """
 

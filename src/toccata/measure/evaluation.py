@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +17,7 @@ from toccata.measure.judge import Judge, write_index
 from toccata.measure.learned import Kind, Learned, Seen, coverage_of, hashes
 from toccata.measure.likelihood import Likelihood, likelihood
 from toccata.measure.reference import USUAL, ReferenceStats, reference_stats, without
+from toccata.measure.roundtrip import RoundTrip
 from toccata.measure.sampling_choice import SamplingChoice, choose_sampling
 from toccata.measure.validity import validity
 from toccata.midi.clean import CleanOptions
@@ -60,6 +61,7 @@ class Evaluation:
     Attributes:
         model: The model's name.
         likelihood: Nats a note on the pieces.
+        trip: What the model's tokens leave out of the pieces: notes that are lost have no nats.
         material: Which pieces it was measured on, and which not.
         include_seen: Whether pieces that the model has seen were measured, too.
         written: Pieces written for this.
@@ -70,6 +72,7 @@ class Evaluation:
 
     model: str
     likelihood: Likelihood
+    trip: RoundTrip
     material: Material
     include_seen: bool
     written: int
@@ -85,9 +88,10 @@ class Evaluation:
             "pieces": found.pieces,
             "notes": found.notes,
             "nats_per_note": round(found.nats_per_note, 4),
-            "nats_per_note_ci95": [round(x, 4) for x in found.ci95],
+            "nats_per_note_ci95": found.interval,
             "nats_per_token": round(found.nats_per_token, 4),
             "tokens_per_note": round(found.tokens / found.notes, 4),
+            "notes_lost": self.trip.lost,
             "seen": material.seen,
             "shared": material.shared,
             "seen_included": self.include_seen,
@@ -189,9 +193,19 @@ def _worst(kinds: Collection[Kind]) -> Kind:
     return next((kind for kind in get_args(Kind) if kind in kinds), "new")
 
 
-def likelihood_of(model: Model, pieces: Sequence[bytes], progress: Callable[[int], None]) -> Likelihood:
-    """The likelihood of pieces, given as MIDI; see `likelihood`."""
-    return likelihood(model, (Score.from_midi(midi) for midi in pieces), progress)
+def likelihood_of(
+    model: Model, pieces: Sequence[bytes], progress: Callable[[int], None]
+) -> tuple[Likelihood, RoundTrip]:
+    """The likelihood of pieces, given as MIDI, and what the model's tokens leave out of them; see `likelihood`."""
+    trip = RoundTrip()
+
+    def scores() -> Iterator[Score]:
+        for midi in pieces:
+            score = Score.from_midi(midi)
+            trip.add(model.tokenizer, score)
+            yield score
+
+    return likelihood(model, scores(), progress), trip
 
 
 def _seen(made: ModelFolder, style_files: Sequence[StyleFile], optional: bool) -> Seen | None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 ENOUGH = 3
 """The least number of pieces for which an interval or a usual range is printed: one or two show no variation."""
 _FEW = {0: "no piece", 1: "one piece only", 2: "two pieces only"}
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def median(values: Sequence[_Number]) -> _Number:
+    """Return the number in the middle, of two the lower one; there is at least one."""
+    return sorted(values)[(len(values) - 1) // 2]
 
 
 def few(pieces: int) -> str:

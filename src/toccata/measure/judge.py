@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from statistics import median_high
 from typing import Any
 
 from toccata import folder
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
+from toccata.measure.figures import median
 from toccata.measure.learned import Seen
 from toccata.measure.lineage import lineage, unindexed
-from toccata.measure.originality import Normal, Originality, build_index, build_sketch, normal_of, originality
+from toccata.measure.originality import Normal, Originality, build_index, build_sketch, nearest, normals_of, originality
 from toccata.measure.passages import Index
 from toccata.measure.sketch import EVERY, Sketch
+from toccata.midi.bars import bar_map, rescaled_onset
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 
@@ -72,7 +73,8 @@ class Judge:
     """Looks for passages of pieces in a model's training data.
 
     Attributes:
-        normal: What is found in music by people that the model has not seen; None: it was trained on too little.
+        normals: What is found in music by people that the model has not seen, by its length; empty: it was trained on
+            too little.
         index: Of its training pieces, and of those of the models it was finetuned from; None: it has a thinned one
             alone.
         sketch: A thinned index: of its training pieces, or of those of the models it was finetuned from; None: it has
@@ -92,13 +94,21 @@ class Judge:
         if self.sketch is None or has(folder.ORIGINALITY):
             self.index = Index.load(model.folder.file(folder.ORIGINALITY))
         self._known = [index for index in (self.index, self.sketch) if index is not None]
-        self.normal: Normal | None = normal_of(self._known[0])
+        self.normals = normals_of(self._known[0])
         self.unindexed = unindexed(model.folder, self.index, self.sketch)
 
-    @property
-    def beside(self) -> str:
-        """The text after a number of known notes: what is usual, and what was not compared; may be empty."""
-        usual = "" if self.normal is None else f"; {self.normal.middle}"
+    def normal(self, bars: int) -> Normal | None:
+        """What is found in music by people of about ``bars`` bars; None: it is not known."""
+        return nearest(self.normals, bars)
+
+    def usual(self, piece: Piece) -> Normal | None:
+        """What is found in music by people about as long as the new bars of ``piece``; None: it is not known."""
+        return self.normal(new_bars(piece))
+
+    def beside(self, piece: Piece) -> str:
+        """The text after the known notes of ``piece``: what is usual, and what was not compared; may be empty."""
+        normal = self.usual(piece)
+        usual = "" if normal is None else f"; {normal.middle}"
         if self.sketch is not None:
             names = " and ".join(name for name, _ in self.sketch.models if name)
             usual += f"; of {f'what {names} learned' if names else 'it'} only a sample of passages is compared"
@@ -125,15 +135,34 @@ class Judge:
         return lambda piece: not piece.origin.get("notes", 1) or self.of(piece).notes <= notes
 
     def summary(self, pieces: Sequence[Piece]) -> dict[str, Any] | None:
-        """The longest passages of some pieces, beside what is normal, as plain JSON values; of no pieces, None."""
+        """The longest passages of some pieces, beside what is normal, as plain JSON values; of no pieces, None.
+
+        ``bars`` is the median length of the pieces, and in ``people`` that of the music by people; without it, that is
+        of several lengths.
+        """
         if not pieces:
             return None
         lengths = [self.of(piece).notes for piece in pieces]
-        found: dict[str, Any] = {"pieces": len(lengths), "notes": median_high(lengths), "most": max(lengths)}
+        bars = median([new_bars(piece) for piece in pieces])
+        found: dict[str, Any] = {
+            "pieces": len(lengths), "bars": bars, "notes": median(lengths), "most": max(lengths),
+        }  # fmt: skip
         if self.sketch is not None:
             found["at_least"] = True
         if self.unindexed:
             found["unindexed"] = list(self.unindexed)
-        if (normal := self.normal) is not None:
-            return {**found, "people": {"pieces": normal.pieces, "notes": normal.notes, "most": normal.notes_90}}
-        return {**found, "people": None}
+        normal = self.normal(bars)
+        if normal is None:
+            return {**found, "people": None}
+        people = {"pieces": normal.pieces, "notes": normal.notes, "most": normal.notes_90}
+        return {**found, "people": people | ({"bars": normal.bars} if normal.bars else {})}
+
+
+def new_bars(piece: Piece) -> int:
+    """The number of bars of a piece that are new: those after a prompt, or in which new notes begin."""
+    bars = bar_map(piece.score)
+    if piece.new is None:
+        return len(bars) - (bars.at(piece.prompt_end) if piece.prompt_end else 0)
+    grids = piece.score.ticks_per_quarter, piece.new.ticks_per_quarter
+    onsets = {rescaled_onset(note.time, *grids) for track in piece.new.tracks for note in track.notes}
+    return len({bars.at(onset) for onset in onsets})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ class Likelihood:
         notes: How many notes they have.
         tokens: How many ids they are encoded in.
         nats_per_note: The sum over all pieces, divided by all notes.
-        ci95: The middle 95 % of that figure when pieces are drawn anew with replacement.
+        ci95: The middle 95 % of that figure when pieces are drawn anew with replacement; NaN: of too few pieces.
         nats_per_token: The sum, divided by all ids.
         each: For each piece its nats and its notes.
     """
@@ -38,11 +39,16 @@ class Likelihood:
     nats_per_token: float
     each: tuple[tuple[float, int], ...]
 
+    @property
+    def interval(self) -> list[float | None]:
+        """``ci95`` as plain JSON values."""
+        return [None if math.isnan(end) else round(end, 4) for end in self.ci95]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the figures that are reported, as plain JSON values."""
         return {
             "nats_per_note": round(self.nats_per_note, 4),
-            "nats_per_note_ci95": [round(x, 4) for x in self.ci95],
+            "nats_per_note_ci95": self.interval,
             "pieces": self.pieces,
             "notes": self.notes,
         }

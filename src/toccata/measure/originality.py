@@ -10,6 +10,7 @@ why the same figures of held-out pieces are part of an index.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.corpus.store import Corpus
-from toccata.measure.figures import few
+from toccata.measure.figures import few, median
 from toccata.measure.follower import SHORT, Follower, places
 from toccata.measure.lines import Line, Notes, lines, pitched
 from toccata.measure.passages import Index, Place
@@ -30,8 +31,10 @@ from toccata.midi.facts import GRAM
 COPIED = 12
 """A note is counted as copied if it lies in a passage of so many notes."""
 
-BARS = 64
-"""Bars of each held-out piece that are compared: longer pieces have longer passages in common with others."""
+LENGTHS = (8, 16, 32, 64)
+"""Lengths, in bars, of the openings of held-out pieces that are compared: longer music has longer known passages."""
+BARS = LENGTHS[-1]
+"""The most bars of a held-out piece that are compared."""
 
 HELD_OUT = 100
 """The most held-out pieces that are compared."""
@@ -85,6 +88,8 @@ class Normal:
         notes_90: Nine in ten have no longer passage.
         share: Of the piece in the middle.
         share_90: Nine in ten have no larger share.
+        bars: How long the music is, one of ``LENGTHS``; 0: up to ``BARS``, of several lengths (models made before the
+            lengths were told apart).
     """
 
     pieces: int
@@ -92,6 +97,7 @@ class Normal:
     notes_90: int
     share: float
     share_90: float
+    bars: int = 0
 
     @property
     def most(self) -> str:
@@ -100,9 +106,9 @@ class Normal:
 
     @property
     def middle(self) -> str:
-        """The median, in words: ``in music by people 9 are usual``, or of how few pieces it is."""
+        """The median, in words: ``in 16 bars by people 9 are usual``, or of how few pieces it is."""
         usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
-        return f"in music by people {self.notes or 'none'} {usual}"
+        return f"in {self.bars or f'up to {BARS}'} bars by people {self.notes or 'none'} {usual}"
 
 
 def build_index(
@@ -114,7 +120,7 @@ def build_index(
     unknown: Sequence[str] = (),
     known: Collection[int] = (),
 ) -> Index:
-    """Index the training pieces of ``corpus``, and note what is normal for its other pieces; see `normal_of`.
+    """Index the training pieces of ``corpus``, and note what is normal for its other pieces; see `normals`.
 
     Args:
         corpus: What the model is trained on.
@@ -150,27 +156,54 @@ def _about(corpus: Corpus, index: Known, held_out: int, known: Collection[int] =
     others = np.sort(np.concatenate([corpus.numbers("valid"), corpus.numbers("test")]))
     others = others[~np.isin(others, np.array(sorted(known), np.uint32))]
     chosen = others[:: max(1, -(-len(others) // max(1, held_out)))].tolist()
-    found = {"normal": asdict(normal(index, (corpus.score(i) for i in chosen)))} if chosen else {}
+    found = {"normal": [asdict(one) for one in normals(index, map(corpus.score, chosen))]} if chosen else {}
     return {"corpus": corpus.digest, **found}
 
 
-def normal(index: Known, scores: Iterable[Score], bars: int = BARS) -> Normal:
-    """Return what is normal in the first bars of ``scores``, which are no training pieces: median, 90th percentile."""
-    found = []
+def normals(index: Known, scores: Iterable[Score]) -> list[Normal]:
+    """Return what is normal in the openings of ``scores``, which are no training pieces, for each of ``LENGTHS``.
+
+    A piece counts for the lengths that it has, and one that is shorter than all of them for the shortest. Lengths that
+    no piece has are left out.
+    """
+    found: dict[int, list[Originality]] = {length: [] for length in LENGTHS}
     for score in scores:
         starts = bar_map(score).starts
-        found.append(originality(score, index, until=int(starts[min(bars, len(starts) - 1)])))
-    notes, shares = sorted(f.notes for f in found), sorted(f.share for f in found)
+        for length in LENGTHS:
+            if length in (LENGTHS[0], *range(len(starts))):
+                found[length].append(_of_opening(score, index, starts, length))
+    return [_statistics(some, length) for length, some in found.items() if some]
+
+
+def normal(index: Known, scores: Iterable[Score], bars: int = BARS) -> Normal:
+    """Return what is normal in the first ``bars`` bars of ``scores``, and in all of shorter ones."""
+    return _statistics([_of_opening(score, index, bar_map(score).starts, bars) for score in scores], 0)
+
+
+def _of_opening(score: Score, index: Known, starts: NDArray[np.int64], bars: int) -> Originality:
+    return originality(score, index, until=int(starts[min(bars, len(starts) - 1)]))
+
+
+def _statistics(found: Sequence[Originality], bars: int) -> Normal:
+    """Return the median and the 90th percentile."""
     if not found:
-        return Normal(0, 0, 0, 0.0, 0.0)
-    middle, most = (len(found) - 1) // 2, -(-9 * len(found) // 10) - 1
-    return Normal(len(found), notes[middle], notes[most], round(shares[middle], 4), round(shares[most], 4))
+        return Normal(0, 0, 0, 0.0, 0.0, bars)
+    notes, shares = sorted(one.notes for one in found), sorted(one.share for one in found)
+    most = -(-9 * len(found) // 10) - 1
+    share, share_90 = round(median(shares), 4), round(shares[most], 4)
+    return Normal(len(found), median(notes), notes[most], share, share_90, bars)
 
 
-def normal_of(index: Index | Sketch) -> Normal | None:
-    """Return what is normal for held-out pieces, as saved in the index; None if there were none."""
-    saved = index.about.get("normal")
-    return Normal(**saved) if isinstance(saved, Mapping) else None
+def normals_of(index: Index | Sketch) -> tuple[Normal, ...]:
+    """Return what is normal for held-out pieces of each length, as saved in the index; empty if there were none."""
+    saved = index.about.get("normal") or ()
+    return tuple(Normal(**one) for one in ([saved] if isinstance(saved, Mapping) else saved))
+
+
+def nearest(found: Sequence[Normal], bars: int) -> Normal | None:
+    """Return what is normal for pieces of about ``bars`` bars; of lengths with enough pieces, where there are any."""
+    enough = [one for one in found if not few(one.pieces)] or found
+    return min(enough, key=lambda one: abs(math.log((one.bars or BARS) / max(1, bars))), default=None)
 
 
 def originality(

@@ -35,7 +35,9 @@ DEEP = 256
 _HEAD = 3  # bytes: an interval, a rhythm, an interval
 _PACKED = 4  # notes, of two bytes, that one 64-bit number holds
 _FULL = 255  # a count of so many notes goes on in the next byte
-_NORMAL = {"pieces", "notes", "notes_90", "share", "share_90"}
+_SHARES = {"share", "share_90"}
+_NORMAL = {"pieces", "notes", "notes_90", "bars", *_SHARES}
+_MOST = 2**31
 _DTYPES = {
     "text": ("|u1",), "low": ("<u2",), "high": ("|u1", "<u2"), "starts": ("<u4",), "owners": ("<u4",),
     "first_bars": ("<u4",), "bar_starts": ("<u4",), "bar_notes": ("|u1",),
@@ -279,10 +281,14 @@ class Index:
 
 
 def is_normal(value: Any) -> bool:
-    """Whether ``value`` has the fields of `toccata.measure.originality.Normal`, or is None."""
-    if value is None:
-        return True
-    return isinstance(value, dict) and set(value) == _NORMAL and all(type(n) in (int, float) for n in value.values())
+    """Whether ``value`` is a list of the fields of `toccata.measure.originality.Normal`, the fields of one, or None."""
+    return value is None or all(
+        isinstance(one, dict)
+        and set(one) | {"bars"} == _NORMAL
+        and all(type(number) is int or (type(number) is float and name in _SHARES) for name, number in one.items())
+        and all(0 <= number < _MOST for number in one.values())
+        for one in (value if isinstance(value, list) else [value])
+    )
 
 
 class _Builder:

@@ -102,7 +102,7 @@ class Ranker:
 
     def __init__(self, usual: ReferenceStats | None, judge: Judge | None) -> None:
         self.usual, self.judge = usual, judge
-        if usual is None and (judge is None or judge.normal is None):
+        if usual is None and (judge is None or not judge.normals):
             raise RequestError(
                 "the model knows nothing of what is usual, so its pieces cannot be ranked: train it again"
             )
@@ -190,7 +190,7 @@ class Ranker:
     def _known(self, piece: Piece) -> _Part:
         if self.judge is None:
             return None, "", ""
-        found, normal = self.judge.of(piece), self.judge.normal
+        found, normal = self.judge.of(piece), self.judge.usual(piece)
         notes, at_least = found.notes, "at least " if found.at_least else ""
         longest = f"longest known passage {at_least}{notes} notes" if notes else "no known passage"
         if normal is None:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from toccata.measure.figures import ENOUGH
+
 Floats = NDArray[np.float64]
 
 RESAMPLES = 2000
 """How often pieces are drawn anew for an interval."""
 MIDDLE = (0.025, 0.975)
 """Where an interval of 95 % begins and ends."""
+_AT_ONCE = 2**20  # pieces that are drawn at a time, so that memory does not grow with their number
 _Z95 = 1.959963984540054  # of the normal distribution, for 95 %
 
 
@@ -48,32 +51,49 @@ class Figure:
 def resampled_ratio(parts: Floats, wholes: Floats, seed: int = 0) -> Figure:
     """Return the sum of ``parts`` divided by that of ``wholes``, with its interval when pieces are drawn anew.
 
-    Two figures of the same pieces are drawn alike, so the ratio of a difference is a paired one.
+    Two figures of the same pieces are drawn alike, so the ratio of a difference is a paired one. Of fewer than
+    ``ENOUGH`` pieces there is no interval.
 
     Args:
         parts: ``float64[pieces]``, e.g. the nats of each piece.
         wholes: ``float64[pieces]``, e.g. its notes; of each draw, some are above 0.
         seed: Of the draws, which are with replacement.
     """
-    count = len(parts)
-    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
     # Pieces of a draw may all be empty of what is counted in them, e.g. of steps that move together.
-    ratios = parts[drawn].sum(1) / np.maximum(wholes[drawn].sum(1), np.finfo(np.float64).tiny)
-    low, high = np.quantile(ratios, MIDDLE).tolist()
-    return Figure(float(parts.sum() / wholes.sum()), low, high, count)
+    least = np.finfo(np.float64).tiny
+    value, count = float(parts.sum() / wholes.sum()), len(parts)
+    if count < ENOUGH:
+        return Figure(value, count=count)
+    ratios = [parts[drawn].sum(1) / np.maximum(wholes[drawn].sum(1), least) for drawn in _draws(count, count, seed)]
+    low, high = np.quantile(np.concatenate(ratios), MIDDLE).tolist()
+    return Figure(value, low, high, count)
 
 
 def resampled_mean(values: Floats, size: int | None = None, seed: int = 0) -> Figure:
     """Return the mean of ``values`` and the interval of the means of ``size`` of them, drawn with replacement.
+
+    Of fewer than ``ENOUGH`` values there is no interval.
 
     Args:
         values: ``float64[n]``, at least one.
         size: How many are drawn; None: as many as there are, which gives the interval of the mean itself.
         seed: Of the draws.
     """
-    drawn = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, size or len(values)))
-    low, high = np.quantile(values[drawn].mean(1), MIDDLE).tolist()
-    return Figure(float(values.mean()), low, high, len(values))
+    value, count = float(values.mean()), len(values)
+    if count < ENOUGH:
+        return Figure(value, count=count)
+    means = [values[drawn].mean(1) for drawn in _draws(count, size or count, seed)]
+    low, high = np.quantile(np.concatenate(means), MIDDLE).tolist()
+    return Figure(value, low, high, count)
+
+
+def _draws(count: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield ``RESAMPLES`` draws of ``size`` of ``count`` pieces, ``int64[some, size]``, a bounded number at a time."""
+    rng, left = np.random.default_rng(seed), RESAMPLES
+    while left:
+        some = min(left, max(1, _AT_ONCE // size))
+        yield rng.integers(0, count, (some, size))
+        left -= some
 
 
 def groups(count: int, size: int, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:

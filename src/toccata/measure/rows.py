@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -26,12 +26,12 @@ Better = Literal["lower", "higher", "people", ""]
 Floats = NDArray[np.float64]
 
 GROUPS = {
-    "likelihood": "How well it expects music by people",
+    "likelihood": "How well it predicts music by people",
     "music": "What it writes, beside music by people",
     "four voices": "Its four-voice music",
-    "obedience": "Whether it does what it is asked for",
-    "originality": "What of it stands in its training music",
-    "practical": "Soundness, speed and size",
+    "obedience": "How often it meets requests",
+    "originality": "How much of it occurs in its training music",
+    "practical": "Validity, speed and size",
 }
 """The headings of rows, in their order. Rows of another group may be added behind these."""
 OBEDIENCE = "obedience"
@@ -55,6 +55,8 @@ class Row:
         systems: The figure of each system; None: it has none.
         people: That of people; None: there is none.
         within: Whether each system is within the human range; None: not known; empty: of none.
+        groups: In groups of how many pieces each system is compared with people; 0 or empty: in none.
+        ranges: The human range of groups of that size; None or empty: there is none.
         meaning: What it is, in a sentence.
         why_empty: Why a system may have no figure.
     """
@@ -67,12 +69,16 @@ class Row:
     systems: tuple[Figure | None, ...]
     people: Figure | None = None
     within: tuple[bool | None, ...] = ()
+    groups: tuple[int, ...] = ()
+    ranges: tuple[Figure | None, ...] = ()
     meaning: str = ""
     why_empty: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        within = self.within or (None,) * len(self.systems)
+        count = len(self.systems)
+        within, groups = self.within or (None,) * count, self.groups or (0,) * count
+        ranges = [None if usual is None else usual.to_dict() for usual in self.ranges or (None,) * count]
         return {
             "key": self.key,
             "group": self.group,
@@ -81,8 +87,15 @@ class Row:
             "better": self.better,
             "people": None if self.people is None else self.people.to_dict(),
             "systems": [
-                None if figure is None else {**figure.to_dict(), "within_people": inside}
-                for figure, inside in zip(self.systems, within, strict=True)
+                None
+                if figure is None
+                else {
+                    **figure.to_dict(),
+                    "within_people": inside,
+                    "group": group or None,
+                    "range": None if usual is None else [usual["low"], usual["high"]],
+                }
+                for figure, inside, group, usual in zip(self.systems, within, groups, ranges, strict=True)
             ],
         }
 
@@ -138,7 +151,7 @@ def of_pairs(nats: Sequence[Floats | None], notes: Floats) -> list[Paired]:
 def of_round_trips(trips: Sequence[RoundTrip | None]) -> list[Row]:
     """Return how many notes each tokenizer leaves out."""
     found = tuple(None if trip is None else Figure(trip.lost / trip.notes, count=trip.notes) for trip in trips)
-    meaning = "notes of the held-out pieces that do not come back from their tokens, so that no nats are paid for them"
+    meaning = "notes of the held-out pieces that their tokens cannot represent, which cost no nats"
     return [
         Row("notes_lost", "likelihood", "notes left out", "%", "lower", found, meaning=meaning, why_empty=_NO_MODEL)
     ]
@@ -156,6 +169,8 @@ def of_distances(found: Mapping[str, Beside]) -> list[Row]:
             found[name].systems,
             found[name].people,
             found[name].within,
+            found[name].groups,
+            found[name].ranges,
             f"Jensen-Shannon distance, 0 to 1, of {kind.meaning}",
             "too few pieces have it",
         )
@@ -175,6 +190,8 @@ def of_means(found: Mapping[str, Beside]) -> list[Row]:
             found[name].systems,
             found[name].people,
             found[name].within,
+            found[name].groups,
+            found[name].ranges,
             kind.meaning,
             "too few pieces have it",
         )
@@ -186,12 +203,13 @@ def of_means(found: Mapping[str, Beside]) -> list[Row]:
 def of_obedience(systems: Sequence[System]) -> list[Row]:
     """Return how often each model did what it was asked for, as its folder has it from earlier measurements.
 
-    ``metrics.obedience`` in ``toccata.json`` has ``{"density": {"share": 0.9, "count": 48}}``: of so many pieces, or
-    bars, how many had what was requested. What cannot be read is left out.
+    ``metrics.obedience`` in ``toccata.json`` has ``{"density": {"share": 0.9, "count": 48, "pieces": 48}}``: of so
+    many pieces, or bars of so many pieces, the share that had what was requested. Bars of a piece are alike, so the
+    share has an interval only where pieces were counted. What cannot be read is left out.
     """
     found = [{} if s.model is None else _shares(s.model.folder.metrics.get(OBEDIENCE)) for s in systems]
     names = dict.fromkeys(name for shares in found for name in shares)
-    meaning = "pieces (or bars) that had what was requested, measured before; the interval is Wilson's"
+    meaning = "pieces (or bars) that had what was requested, measured before; of pieces, the interval is Wilson's"
     return [
         Row(
             f"obeys_{name.replace(' ', '_')}",
@@ -199,7 +217,7 @@ def of_obedience(systems: Sequence[System]) -> list[Row]:
             name,
             "%",
             "higher",
-            tuple(wilson(*shares[name]) if name in shares else None for shares in found),
+            tuple(shares.get(name) for shares in found),
             meaning=meaning,
             why_empty="not measured",
         )
@@ -207,14 +225,16 @@ def of_obedience(systems: Sequence[System]) -> list[Row]:
     ]
 
 
-def _shares(saved: object) -> dict[str, tuple[int, int]]:
-    """Return by name how many of how many did what was requested."""
+def _shares(saved: object) -> dict[str, Figure]:
+    """Return by name the share that had what was requested."""
     found = {}
     for name, one in saved.items() if isinstance(saved, dict) and len(saved) <= _MOST_SHARES else ():
         share, count = (one.get("share"), one.get("count")) if isinstance(one, dict) else (None, None)
         readable = isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME
         if readable and isinstance(share, int | float) and type(count) is int and 0 <= share <= 1 and count > 0:
-            found[name] = round(share * count), count
+            of_pieces = one.get("pieces") == count
+            interval = wilson(round(share * count), count) if of_pieces else Figure(share, count=count)
+            found[name] = replace(interval, value=float(share))
     return found
 
 
@@ -246,19 +266,22 @@ def _known_passages(
     for system, index in zip(systems, indexes, strict=True):
         ours.append(None if index is None else [originality(score, index) for score in system.scores])
         theirs.append(None if index is None else [originality(score, index) for score in people])
-    longest = "notes of the longest passage of a piece that stands in the model's training music, in any key and tempo"
-    share = f"share of a piece's notes in passages of {COPIED} and more that stand there"
+    longest = "notes of the longest passage of a piece that occurs in the model's training music, in any key and tempo"
+    share = f"share of a piece's notes in passages of {COPIED} and more that occur there"
     rows = []
     for key, label, unit, what, meaning in (
         ("copied_notes", "longest known passage", "notes", "notes", longest),
         ("copied_share", "notes in known passages", "%", "share", share),
     ):
         here, beside = _copied(ours, what), _copied(theirs, what)
-        within = tuple(None if a is None or b is None else a.value <= b.high for a, b in zip(here, beside, strict=True))
+        within = tuple(
+            None if a is None or b is None or not b.has_interval else a.value <= b.high
+            for a, b in zip(here, beside, strict=True)
+        )
         rows += [
             Row(
                 f"{prefix}{key}", "originality", label + suffix, unit, "people", here, None, within,
-                f"mean of the {meaning}", why_empty,
+                meaning=f"mean of the {meaning}", why_empty=why_empty,
             ),
             Row(
                 f"{prefix}{key}_people", "originality", "the same of people", unit, "", beside,

@@ -20,8 +20,7 @@ from toccata.engine.sampling import REPEAT_PENALTY, TEMPERATURE, TOP_P, Sampling
 from toccata.folder import OwnSampling
 from toccata.measure.reference import ReferenceStats
 from toccata.measure.traits import BARS, TRAITS, traits
-from toccata.midi.bars import bar_map
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening
 from toccata.musicmodel import Model, Plan, plan
 from toccata.piece import Piece
 
@@ -61,7 +60,7 @@ HELD_OUT, FEWEST_HELD_OUT = 100, 3
 RUNAWAY = 4
 """A piece ends when it has so many times the tokens of the held-out ones."""
 FAR = 5.0
-"""The distance of a trait that none of the written pieces has."""
+"""The distance of a trait that none of the written pieces has, and of every trait of a silent piece."""
 
 Traits = Mapping[str, float]
 
@@ -133,8 +132,9 @@ class StyleChoice:
 
     Attributes:
         setting: The closest of those that were tried.
-        distance: How far its pieces are from held-out ones of the style: other pieces than those it was chosen by.
-        own: How far those of the model's own setting are, from the same seeds.
+        distance: How far its pieces are from held-out ones of the style; the pieces are written with other seeds than
+            those it was chosen by, the held-out ones are the same.
+        own: How far those of the model's own setting are, from the same new seeds.
         pieces: The number of pieces written with each, to choose and again to compare.
         held_out: The number of held-out pieces.
     """
@@ -198,11 +198,13 @@ def choose_by_style(
 
         def distances(settings: Sequence[OwnSampling], seed: int) -> list[float]:
             written = _written(model, pieces, limit, None, settings, [style], seed)  # noqa: B023
-            each = [[traits(piece.score) for piece in some if piece.origin["notes"]] for _, some in written]
-            return [fmean(trait_distances(some, people, usual).values()) for some in each]  # noqa: B023
+            each = [trait_distances(_traits(some), people, usual) for _, some in written]  # noqa: B023
+            return [fmean(one.values()) for one in each if one]
 
         settings = list(dict.fromkeys((own, *OF_STYLES)))
         first = distances(settings, 0)
+        if not first:  # the training music has no trait that these pieces have
+            continue
         closest = settings[int(np.argmin(first))]
         if closest != own:
             again = distances([own, closest], pieces)
@@ -242,8 +244,7 @@ def choose_sampling(
         return None
     tried = []
     for setting, written in _written(model, pieces, RUNAWAY * tokens_a_piece, update, SETTINGS):
-        found = [traits(piece.score) for piece in written if piece.origin["notes"]]
-        distances = trait_distances(found, people, usual)
+        distances = trait_distances(_traits(written), people, usual)
         if not distances:
             return None
         tried.append(Tried(setting, fmean(distances.values()), distances))
@@ -286,23 +287,35 @@ def _held_out(model: Model, corpus: Corpus, numbers: Sequence[int]) -> tuple[lis
     tokens: list[int] = []
     for number in corpus.drawn(np.asarray(numbers), HELD_OUT):
         score = corpus.score(number)
-        bars = bar_map(score)
-        part = slice_bars(score, 0, min(BARS, len(bars)), bars)
+        part = opening(score, BARS)
         if part.note_num():
             found.append(traits(part))
             tokens.append(len(model.tokenizer.encode(part).ids))
     return found, tokens
 
 
-def trait_distances(written: Sequence[Traits], people: Sequence[Traits], usual: ReferenceStats) -> dict[str, float]:
-    """Return the distance of each trait between two sets of pieces, in standard deviations of the training music."""
+def _traits(pieces: Sequence[Piece]) -> list[Traits | None]:
+    """Return the traits of each piece; None: it is silent."""
+    return [traits(piece.score) if piece.origin["notes"] else None for piece in pieces]
+
+
+def trait_distances(
+    written: Sequence[Traits | None], people: Sequence[Traits], usual: ReferenceStats
+) -> dict[str, float]:
+    """Return the distance of each trait between two sets of pieces, in standard deviations of the training music.
+
+    Silent pieces, given as None, are ``FAR`` from any other, and count with their share.
+    """
     found = {}
+    silent = written.count(None) / max(1, len(written))
+    sounding = [piece for piece in written if piece is not None]
     for name, spread in usual.traits.items():
         theirs = [piece[name] for piece in people if name in piece]
-        ours = [piece[name] for piece in written if name in piece]
+        ours = [piece[name] for piece in sounding if name in piece]
         if len(theirs) >= FEWEST_HELD_OUT:
             unit = max(spread.sd, TRAITS[name].least)
-            found[name] = wasserstein(ours, theirs) / unit if ours else FAR
+            sounds = wasserstein(ours, theirs) / unit if ours else FAR
+            found[name] = silent * FAR + (1 - silent) * sounds
     return found
 
 

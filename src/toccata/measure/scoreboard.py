@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ from toccata.measure.rows import (
     of_practice,
     of_round_trips,
 )
-from toccata.measure.systems import System, by_files, by_model, opening
+from toccata.measure.systems import System, by_files, by_model
 from toccata.midi.bars import bar_map
+from toccata.midi.clean import CleanOptions
+from toccata.midi.edit import opening
 from toccata.musicmodel import Model
 
 FORMAT = 1
@@ -63,6 +65,28 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Cleaning:
+    """How the music by people was cleaned.
+
+    Attributes:
+        options: The options.
+        first: The number of the model whose recipe they are of; None: there is no model, they are the usual ones.
+        otherwise: The numbers of the models whose recipes clean in another way.
+    """
+
+    options: CleanOptions
+    first: int | None
+    otherwise: tuple[int, ...]
+
+    @classmethod
+    def of(cls, options: Sequence[CleanOptions | None]) -> Cleaning:
+        """Return the options of the first model, given those of each system; None: it is no model."""
+        known = [number for number, one in enumerate(options) if one is not None]
+        chosen = (options[known[0]] if known else None) or CleanOptions()
+        return cls(chosen, known[0] if known else None, tuple(n for n in known if options[n] != chosen))
+
+
+@dataclass(frozen=True)
 class Scoreboard:
     """Systems side by side.
 
@@ -77,6 +101,7 @@ class Scoreboard:
         bars: To how many bars all pieces were cut for the figures of music.
         seed: Of the pieces.
         include_seen: Whether pieces by people that a model has seen are among those that are measured on.
+        cleaning: How the music by people was cleaned.
         openings: The held-out pieces as they were compared.
     """
 
@@ -90,6 +115,7 @@ class Scoreboard:
     bars: int
     seed: int
     include_seen: bool
+    cleaning: Cleaning
     openings: tuple[Score, ...] = field(repr=False)
 
     @property
@@ -126,7 +152,13 @@ class Scoreboard:
                 "unread": [{"path": path, "reason": reason} for path, reason in material.unread],
                 "unknown": list(material.unknown),
             },
-            "settings": {"pieces": self.pieces, "bars": self.bars, "seed": self.seed},
+            "settings": {
+                "pieces": self.pieces,
+                "bars": self.bars,
+                "seed": self.seed,
+                "clean": asdict(self.cleaning.options),
+                "cleaned_otherwise": [self.names[number] for number in self.cleaning.otherwise],
+            },
             "rows": [row.to_dict() for row in self.rows],
             "paired": [pair.to_dict() for pair in self.paired],
         }
@@ -140,6 +172,7 @@ def measure_systems(
     bars: int,
     seed: int,
     include_seen: bool,
+    cleaning: Cleaning,
     update: Update,
 ) -> Scoreboard:
     """Measure some systems.
@@ -151,6 +184,7 @@ def measure_systems(
         bars: How long. What people and other systems wrote is cut to as many.
         seed: Of what is written.
         include_seen: Whether pieces that a model has seen are among those by people.
+        cleaning: How those were cleaned.
         update: Receives the progress.
 
     Raises:
@@ -182,7 +216,7 @@ def measure_systems(
     ]
     update("comparing the music", 1, 1)
     paired = tuple(of_pairs(expected.nats, expected.notes))
-    settings = (pieces, bars, seed, include_seen)
+    settings = (pieces, bars, seed, include_seen, cleaning)
     return Scoreboard(tuple(systems), people, tuple(rows), expected, paired, tuple(trips), *settings, openings)
 
 

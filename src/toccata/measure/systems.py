@@ -13,9 +13,8 @@ from symusic import Score
 from toccata import folder
 from toccata.errors import CorpusError, MidiError
 from toccata.measure.validity import Validity, validity
-from toccata.midi.bars import bar_map
 from toccata.midi.clean import CleanOptions, clean
-from toccata.midi.edit import slice_bars
+from toccata.midi.edit import opening
 from toccata.midi.read import find_midi, read_bytes, read_score
 from toccata.musicmodel import Model
 from toccata.piece import Piece
@@ -65,12 +64,6 @@ class System:
     valid: Validity
     notes_per_second: float | None = None
     size: Size | None = None
-
-
-def opening(score: Score, bars: int) -> Score:
-    """The first ``bars`` bars of a piece, or all of a shorter one."""
-    lines = bar_map(score)
-    return score if len(lines) <= bars else slice_bars(score, 0, bars, lines)
 
 
 def by_model(

@@ -36,12 +36,12 @@ class CleanOptions:
         drop_drums: Leave the drums out.
         merge: Put all pitched tracks into one; drums stay a track of their own.
         merge_program: The General MIDI program (0 to 127) of that one track.
-        programs: Keep tracks of these programs only, -1 being the drums; None keeps all.
-        min_bars: Pieces of fewer bars fall out.
-        max_bars: Pieces of more bars fall out; None keeps all.
-        min_notes: Pieces of fewer notes fall out, counted after the rest was done.
-        quantize: Move the beginnings and ends of notes to a grid of this many lines a quarter; None leaves them.
-        cut_short: Use what is there of files that break off in their last track; else they fall out.
+        programs: Keep tracks of these programs only, -1 being the drums; none: all tracks.
+        min_bars: Pieces of fewer bars are left out.
+        max_bars: Pieces of more bars are left out; none: no limit.
+        min_notes: Pieces of fewer notes, counted after the rest was done, are left out.
+        quantize: Move the beginnings and ends of notes to a grid of this many lines a quarter; none: unchanged.
+        cut_short: Use what is there of files that break off in their last track; else they are left out.
     """
 
     drop_drums: bool = False

@@ -59,6 +59,31 @@ def slice_bars(score: Score, first: int, last: int, bars: BarMap | None = None) 
     return slice_ticks(score, int(bars.starts[first]), int(bars.starts[last]))
 
 
+def excerpt(score: Score, first: int, last: int, bars: BarMap | None = None) -> Score:
+    """Bars ``first`` to ``last - 1`` of ``score`` as a piece of so many bars: what sounds past their end is cut there.
+
+    Raises:
+        IndexError: The Score does not have these bars.
+    """
+    bars = bars or bar_map(score)
+    out = slice_bars(score, first, last, bars)
+    end = int(bars.starts[last] - bars.starts[first])
+    for track in out.tracks:
+        for kind in ("notes", "pedals"):
+            events = getattr(track, kind)
+            if len(events):
+                columns = events.numpy()
+                columns["duration"] = np.minimum(columns["duration"], end - columns["time"])
+                setattr(track, kind, _TRACK_EVENTS[kind].from_numpy(**columns))
+    return out
+
+
+def opening(score: Score, bars: int) -> Score:
+    """The first ``bars`` bars of ``score``, or all of a shorter one, as `excerpt` cuts them."""
+    lines = bar_map(score)
+    return score if len(lines) <= bars else excerpt(score, 0, bars, lines)
+
+
 def transpose(score: Score, semitones: int) -> Score:
     """``score`` with every pitched note ``semitones`` higher; drums stay. Notes that would leave 0..127 are dropped."""
     out = score.copy()

@@ -55,25 +55,31 @@ class DecoderConfig:
     context: int = 512
     """The longest sequence the model has been trained to read."""
     layers: int = 6
+    """Number of blocks, each with attention and a feed-forward part."""
     width: int = 256
     """Size of the residual stream."""
     heads: int = 4
+    """Number of attention heads."""
     kv_heads: int = 4
     """Heads that keep keys and values; ``heads / kv_heads`` query heads share one (Ainslie et al. 2023)."""
     ffn: int = 768
     """Hidden size of the feed-forward part."""
     norm: Literal["rms", "layer"] = "rms"
+    """RMSNorm or LayerNorm, before each part."""
     mlp: Literal["swiglu", "gelu", "silu", "relu2"] = "swiglu"
     """``relu2``: the square of ReLU (So et al. 2021)."""
     positions: Literal["rope", "learned"] = "rope"
+    """Rotary position embedding, or a learned one."""
     block: Literal["sequential", "parallel"] = "sequential"
     """``parallel``: attention and feed-forward read the same input and are added together (GPT-J)."""
     window: int | None = None
     """A token attends to this many latest tokens, itself included; None: to all of them."""
     bias: bool = False
+    """Linear layers have a bias."""
     tied: bool = False
     """The output head is the transposed embedding."""
     dropout: float = 0.0
+    """Share of activations that are set to 0 in training."""
     features: tuple[tuple[str, int], ...] = ()
     """Name and number of values of each feature that is an input beside each token (``tokenizers.features``)."""
     intervals: tuple[str, ...] = ()

@@ -34,13 +34,13 @@ class VqConfig:
     codebook: int = 1024
     """Entries of the codebook that every code is one of."""
     entry: int = 16
-    """Numbers an entry of the codebook is."""
+    """Size of an entry of the codebook."""
     width: int = 96
-    """Features inside; of ``grid``, channels of the convolutions."""
+    """Hidden size; of ``grid``, channels of the convolutions."""
     layers: int = 1
     """Residual blocks before the codebook, and as many behind."""
     decay: float = 0.95
-    """The decay of the moving averages that the codebook's entries are."""
+    """Decay of the moving averages from which the entries of the codebook are learned."""
     commitment: float = 12.5
     """The weight of the distance between a code and its encoder output, in nats a slice."""
     renew: float = 0.05

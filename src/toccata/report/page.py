@@ -11,7 +11,7 @@ from symusic import Score
 from toccata.measure.resampling import Figure
 from toccata.measure.rows import Row
 from toccata.measure.scoreboard import Scoreboard
-from toccata.measure.systems import opening
+from toccata.midi.edit import opening
 from toccata.report.media import page_file, roll, sound
 from toccata.report.text import by_group, cell, interval, label, listed, number, remarks
 

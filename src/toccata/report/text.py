@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toccata.measure.figures import few
 from toccata.measure.resampling import Figure
 from toccata.measure.roundtrip import RoundTrip
 from toccata.measure.rows import GROUPS, Row
@@ -111,17 +112,54 @@ def remarks(board: Scoreboard, mark: str = f'"{WITHIN}"') -> list[str]:
         found.append(f"Left out: {len(people.unread):,} files that cannot be used.")
     if people.unknown:
         found.append(f"Not known: what {listed(people.unknown)} learned; pieces may be among that.")
+    found += _cleaned(board)
     for pair in board.paired:
         found.append(
-            f"Piece by piece: {names[pair.one]} minus {names[pair.other]}, {number(pair.difference.value)} nats a note "
-            f"({interval(pair.difference)}); below 0, {names[pair.one]} expects the music better."
+            f"Piece by piece: {names[pair.one]} minus {names[pair.other]}, {cell(pair.difference, '')} nats a note; "
+            f"below 0, {names[pair.one]} predicts the music better."
         )
     for name, trip in zip(names, board.trips, strict=True):
         if trip is not None:
             found.append(_round_trip(name, trip))
     if files:
         found.append(f"Not known: whether {listed(files)} has seen the pieces by people.")
+    found += _few_pieces(board)
+    found += _groups(board)
     found.append(f"{mark} marks what is within the human range, where as many pieces by people lie among themselves.")
+    return found
+
+
+def _cleaned(board: Scoreboard) -> list[str]:
+    """Return how the music by people was cleaned, and whose recipe does otherwise."""
+    cleaning, names = board.cleaning, board.names
+    if cleaning.first is None:
+        return ["Cleaned: music by people, as toccata clean does."]
+    found = [f"Cleaned: music by people, as the recipe of {names[cleaning.first]} says."]
+    if cleaning.otherwise:
+        others = listed([names[number] for number in cleaning.otherwise])
+        found.append(f"Warning: {others} learned from music cleaned otherwise, and so may predict this less well.")
+    return found
+
+
+def _few_pieces(board: Scoreboard) -> list[str]:
+    """Return which figures have no interval because they are of too few pieces."""
+    counts = {"people": len(board.people.pieces)}
+    counts |= {name: len(system.scores) for name, system in zip(board.names, board.systems, strict=True)}
+    return [f"No intervals: {few(count)} of {name}." for name, count in counts.items() if few(count)]
+
+
+def _groups(board: Scoreboard) -> list[str]:
+    """Return in groups of how many pieces the systems are compared with people."""
+    width = len(board.systems)
+    sizes = [max((row.groups or (0,) * width)[number] for row in board.rows) for number in range(width)]
+    each = [f"{name} in groups of {size}" for name, size in zip(board.names, sizes, strict=True) if size]
+    if not each:
+        return ["Too few pieces to compare with people."]
+    found = [f"Compared with people: {listed(each)} pieces."]
+    if len({size for size in sizes if size}) > 1:
+        found.append(
+            "The column of people is for the smallest groups; distances of groups of different sizes do not compare."
+        )
     return found
 
 

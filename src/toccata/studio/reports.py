@@ -100,7 +100,7 @@ def _originality(judge: api.Judge, music: Piece) -> dict[str, Any]:
             "verdict": f"no passage is known from the training music{sample}", "longest": 0, "source": None,
             "from": None, "to": None,
         }  # fmt: skip
-    least, normal = "at least " if found.at_least else "", judge.normal
+    least, normal = "at least " if found.at_least else "", judge.usual(music)
     usual = ""
     if normal is not None:
         more = "more than" if found.notes > normal.notes_90 else "no more than"

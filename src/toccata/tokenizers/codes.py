@@ -44,7 +44,7 @@ class Codec(Protocol):
     Attributes:
         steps: Steps a quarter note.
         codes: Codes a quarter note.
-        codebook: How many different ones there are.
+        codebook: Number of different codes.
     """
 
     steps: int
@@ -85,7 +85,7 @@ class CodesOptions:
     Attributes:
         scheme: ``codes``.
         codes: Codes a quarter note.
-        codebook: How many different ones there are.
+        codebook: Number of different codes.
         steps: Steps a quarter note, the time resolution.
         merges: 0; nothing is merged.
     """

@@ -57,7 +57,7 @@ def card(
         "",
         *_sampling(metrics.get(folder.SAMPLING), about.get(folder.SAMPLING)),
         *sampling_by_style(metrics.get(folder.SAMPLING_BY_STYLE), about.get(folder.SAMPLING_BY_STYLE)),
-        *_copied(metrics["copied"], few),
+        *copied_passages(metrics["copied"], few),
         "",
     ]
     return "\n".join(lines)
@@ -70,7 +70,7 @@ def _data(made: folder.ModelFolder, splits: Mapping[str, int]) -> list[str]:
         "## What it learned from",
         "",
         f"{lineage['pieces']:,} pieces, {lineage['notes']:,} notes ({splits['train']} pieces to learn from, "
-        f"{splits['valid']} to choose the weights by, {splits['test']} for the score below). The licences of these "
+        f"{splits['valid']} for validation, {splits['test']} for the score below). The licences of these "
         "pieces are not known to toccata: say here what they are before you pass the model on.",
     ]
     if about["styles"]:
@@ -115,8 +115,8 @@ def _sampling(found: Mapping[str, Any] | None, own: Mapping[str, float] | None) 
     return [
         "## How it writes",
         "",
-        f"With {OwnSampling(**own)}, where nothing else is asked for. So were "
-        f"the traits of {found['pieces']} pieces of {found['bars']} bars closest to those of {found['held_out']} "
+        f"With {OwnSampling(**own)} by default. Of the settings tried, with these "
+        f"the traits of {found['pieces']} pieces of {found['bars']} bars were closest to those of {found['held_out']} "
         "held-out pieces (mean Wasserstein distance, in standard deviations of the training music; "
         "`toccata.measure.traits`):",
         "",
@@ -137,8 +137,8 @@ def sampling_by_style(found: Mapping[str, Any] | None, own: Mapping[str, Any] | 
     return [
         "### One style",
         "",
-        "Asked for one of these styles, and for no temperature, top-p or repeat penalty, it writes otherwise. "
-        "Distances are to held-out pieces of the style; settings were chosen by other pieces than those measured here.",
+        "For one of these styles alone it has values of its own, unless temperature, top-p or repeat penalty are given."
+        " Both distances are from pieces written with new seeds, to the same held-out pieces.",
         "",
         "| style | temperature | top-p | repeat penalty | distance | with the model's own |",
         "|---|---|---|---|---|---|",
@@ -158,7 +158,7 @@ def _generation(data: dict[str, Any]) -> str:
     return f"`{_inline(data['model'])}` had learned from {data['pieces']:,} pieces; this model knows them again."
 
 
-def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str]:
+def copied_passages(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str]:
     """Return the section on how much the model copies from its training pieces."""
     if found is None:
         return ["Whether it repeats its training pieces was not checked: it wrote no notes."]
@@ -166,8 +166,9 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
     lines = [
         "## How original it is",
         "",
-        f"The longest passage that also stands in its training pieces, in any key and at any tempo: {found['notes']} "
-        f"notes in the piece in the middle of {found['pieces']} it wrote, {found['most']} at most.",
+        "The longest passage that also occurs in its training pieces, in any key and at any tempo, in "
+        f"{found['pieces']} pieces{_of_bars(found)} that it wrote: median {found['notes']} notes, {found['most']} at "
+        "most.",
     ]
     if found.get("at_least"):
         lines.append(
@@ -183,11 +184,18 @@ def _copied(found: dict[str, Any] | None, few: Callable[[int], str]) -> list[str
             "held back."
         )
     elif people is not None:
+        longer = "" if "bars" in people else " They are longer than those it wrote, and longer music has longer ones."
         lines.append(
-            f"In {people['pieces']} pieces by people that it was not trained on: {people['notes']} notes in the "
-            f"middle, {people['most']} at most in nine of ten."
+            f"In {people['pieces']} pieces by people that it was not trained on, "
+            f"{_of_bars(people).strip() or 'of up to 64 bars'}: median {people['notes']} notes, {people['most']} at "
+            f"most in nine of ten.{longer}"
         )
     return lines
+
+
+def _of_bars(found: Mapping[str, Any]) -> str:
+    """Return `` of 8 bars``; empty where the length is not known."""
+    return f" of {found['bars']} bars" if "bars" in found else ""
 
 
 def _inline(text: str) -> str:

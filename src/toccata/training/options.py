@@ -37,9 +37,9 @@ class TrainOptions:
     gradient_accumulation_steps: int = 1
     """Batches a step."""
     lr: float = 2e-3
-    """Learning rate at its highest."""
+    """Highest learning rate."""
     embedding_lr: float = 1.0
-    """That of the embeddings of tokens, positions and features, as a multiple of it."""
+    """Learning rate of the embeddings of tokens, positions and features, as a multiple of ``lr``."""
     schedule: Literal["cosine", "wsd", "linear"] = "cosine"
     """``wsd``: constant, and a linear decay over the last fifth (Hu et al. 2024)."""
     warmup: float = 0.02
@@ -51,10 +51,13 @@ class TrainOptions:
     AdamW.
     """
     beta1: float = 0.9
+    """AdamW: decay of the average of gradients."""
     beta2: float = 0.95
+    """AdamW: decay of the average of their squares."""
     weight_decay: float = 0.1
+    """Weight decay, decoupled from the gradient (Loshchilov and Hutter 2019)."""
     clip: float = 1.0
-    """The gradient's norm is cut to this; 0: it is not."""
+    """Largest norm of the gradient: a larger one is scaled down to it; 0: no limit."""
     ema: float = 0.0
     """Decay of an average of the weights that is evaluated and saved in their place; 0: none."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -66,7 +69,7 @@ class TrainOptions:
     evaluations: int = 20
     """How many times the held-out loss is measured, evenly over the run."""
     valid_rows: int = 32
-    """Rows it is measured on, the same each time."""
+    """Rows on which the held-out loss is measured, the same each time."""
     patience: int = 6
     """Stop after this many evaluations without a better held-out loss; 0: never. Fewer than three held-out pieces never
     stop it.
@@ -76,7 +79,7 @@ class TrainOptions:
     choose_sampling: bool = True
     """Choose, when it is trained, the temperature and top-p with which it writes most like held-out music."""
     checkpoint_minutes: float = 3.0
-    """A state to resume from is written this often."""
+    """Minutes between checkpoints to resume from."""
     workers: int | Literal["auto"] = "auto"
     """Processes that make examples; 0: the training process makes them itself; ``auto``: by the number of cores, one on
     up to five.
@@ -86,16 +89,17 @@ class TrainOptions:
     one device does not hold; without effect on one process.
     """
     lora_rank: int = 0
-    """The rank of what is trained beside the weights of a model, which stay (Hu et al. 2021), for a style file; 0: the
+    """Rank of the trained changes to the frozen weights of a model (LoRA, Hu et al. 2021), for a style file; 0: the
     weights themselves are trained.
     """
     lora_alpha: float = 8.0
     """The product of two factors counts ``lora_alpha / lora_rank`` times: one learning rate suits every rank."""
     lora_parts: tuple[str, ...] = ("blocks", "vectors", "embedding", "features", "head")
-    """What changes: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and positions;
-    ``features``; ``head`` (with that of intervals).
+    """What is trained: the matrices of the ``blocks``; ``vectors`` (norms, biases); ``embedding`` of tokens and
+    positions; ``features``; ``head`` (with that of intervals).
     """
     seed: int = 0
+    """Seed of the first weights, the order of the pieces and the augmentation."""
     wandb: str = ""
     """Report to this project on Weights & Biases, if the package ``wandb`` is installed."""
 
@@ -152,25 +156,27 @@ class CodecOptions:
     rows: int = 256
     """Quarter notes a step."""
     lr: float = 3e-3
-    """Learning rate at its highest; it falls to nothing in a straight line."""
+    """Highest learning rate; it decays linearly to 0."""
     warmup: float = 0.02
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = 0.01
+    """Weight decay, decoupled from the gradient (Loshchilov and Hutter 2019)."""
     clip: float = 10.0
-    """The gradient's norm is cut to this; 0: it is not."""
+    """Largest norm of the gradient: a larger one is scaled down to it; 0: no limit."""
     transpose: int = 6
     """Each step moves its music by up to so many semitones."""
     evaluations: int = 10
     """How many times the held-out loss is measured, evenly over the run."""
     valid_rows: int = 2048
-    """Quarter notes it is measured on, the same each time."""
+    """Quarter notes on which the held-out loss is measured, the same each time."""
     patience: int = 4
     """Stop after this many evaluations without a better held-out loss; 0: never. Fewer than three held-out pieces never
     stop it.
     """
     checkpoint_minutes: float = 3.0
-    """A state to resume from is written this often."""
+    """Minutes between checkpoints to resume from."""
     seed: int = 0
+    """Seed of the first weights and of the batches."""
 
     def __post_init__(self) -> None:
         _refuse_outside("codec_training", self, _LOWEST_CODEC)
