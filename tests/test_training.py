@@ -131,6 +131,18 @@ def test_told_to_stop_it_finishes_its_step(corpus: Corpus, tmp_path: Path) -> No
     assert max(abs(one[i] - other[i]) for i in one) <= 1e-6
 
 
+def test_a_script_of_two_lines_trains_with_workers(music: Path, tmp_path: Path) -> None:
+    """As in the README: it has no ``if __name__ == "__main__"``, and is not run again by its worker processes."""
+    settings = [*TINY, "training.workers=1", "training.steps=3", "training.choose_sampling=false"]
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import toccata\nprint('begun')\ntoccata.train({str(music)!r}, 'model', settings={settings!r})\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (0, "begun\n"), done.stderr
+    assert list(losses(tmp_path / "model")) == [1, 2, 3]
+
+
 def test_a_stop_waits_for_the_step() -> None:
     def term() -> None:
         signal.raise_signal(signal.SIGTERM)
@@ -426,7 +438,7 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
     from toccata.corpus.examples import Examples
     from toccata.tokenizers.load import load_tokenizer
-    from toccata.training.data import stack
+    from toccata.training.data import batches
     from toccata.training.torchnet import load_decoder
 
     with pytest.raises(CorpusError, match="can be used"):  # what this leaves is not in the way
@@ -437,7 +449,7 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     corpus = Corpus(tmp_path / "child" / "training" / "corpus")
     tokenizer = load_tokenizer(made.tokenizer())
     examples = Examples(corpus, tokenizer, "train", 48, recipe.examples, 0, tokenizer.features)
-    batch = stack([examples.row(i) for i in range(4)])
+    batch = next(batches(examples, 4, workers=0))
     decoder = load_decoder(made)
     with torch.no_grad():
         loss = float(decoder(batch.inputs, batch.packing, batch.targets, batch.features))

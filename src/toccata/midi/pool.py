@@ -21,6 +21,8 @@ from toccata.errors import MidiError, ToccataError
 
 WORKER_NAME = "toccata-files"
 """The prefix of the names of worker processes."""
+NO_WORKERS = "no-workers"
+"""The kind of the error that worker processes cannot start, or ended before their time."""
 
 Result = TypeVar("Result")
 
@@ -255,5 +257,5 @@ def _speaking(workers: list[_Worker], timeout: float) -> list[_Worker]:
 def _cannot_start() -> ToccataError:
     return ToccataError(
         "worker processes cannot start; in a script, call this from under `if __name__ == '__main__':`",
-        kind="no-workers",
+        kind=NO_WORKERS,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from toccata import folder
+from toccata.corpus import batches as arrays
 from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
 from toccata.model.config import DecoderConfig
@@ -24,7 +25,7 @@ from toccata.model.lora import adapt
 from toccata.model.weights import from_arrays, to_arrays
 from toccata.training import checkpoint, optim, sharding
 from toccata.training.compute import Compute, workers
-from toccata.training.data import Batch, batches, stack
+from toccata.training.data import Batch, batches
 from toccata.training.device import accelerator, processes
 from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
@@ -143,7 +144,7 @@ class TorchLearner:
         self.model: nn.Module = self.decoder if self.sharded else self.accelerator.prepare_model(self.decoder)
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
-        self.source: Iterator[Batch] | None = None
+        self.source: Generator[Batch, None, None] | None = None
         self.reads = READS if self.accelerator.device.type == "cuda" else 1
         self._losses: list[Tensor] = []
         self._valid_batches: list[Batch] = []
@@ -171,6 +172,7 @@ class TorchLearner:
 
     def begin(self, step: int) -> None:
         """Make ready for the batches from ``step`` on."""
+        self.end()
         options = self.options
         self.source = batches(
             self.train,
@@ -184,8 +186,10 @@ class TorchLearner:
         )
 
     def end(self) -> None:
-        """No more steps: let the workers go."""
-        self.source = None
+        """No more steps: end the workers."""
+        if self.source is not None:
+            self.source.close()
+            self.source = None
 
     def step(self, number: int, lr: float) -> tuple[int, float]:
         """Update the weights once; nothing in it waits for a GPU.
@@ -250,7 +254,7 @@ class TorchLearner:
         if not self._valid_batches:
             rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
             size = self.options.micro_batch_size
-            made = (stack(rows[i : i + size]) for i in range(0, len(rows), size))
+            made = (Batch.of(arrays.Batch.of(rows[i : i + size])) for i in range(0, len(rows), size))
             self._valid_batches = [batch.to(self.accelerator.device) for batch in made]
         weights = {name: p.detach().clone() for name, p in self.trained.items()} if self.ema else {}
         self._put(self.ema)
