@@ -366,6 +366,33 @@ def test_run_again_it_does_nothing(made: ModelFolder, music: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in made.path.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_model_in_the_folder_of_its_music_does_not_learn_its_samples(
+    linked: bool, music: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(music, tmp_path / "music"))
+    settings = [*TINY, "training.steps=2", "training.choose_sampling=false"]
+    out = folder / "model"
+    made = toccata.train(folder, out, settings=settings)
+    (out / "training" / "samples").mkdir()
+    shutil.copy(next(music.glob("*.mid")), out / "training" / "samples" / "step-2.mid")
+    if linked:
+        (folder / "zlink").symlink_to(out, target_is_directory=True)
+    again = toccata.train(folder, out, settings=settings)
+    assert (again.about, again.about["lineage"]["pieces"]) == (made.about, made.about["lineage"]["pieces"])
+    assert Corpus(out / "training" / "corpus").about["files"] == len(list(music.glob("*.mid")))
+
+
+def test_only_styles_that_have_a_token_are_named(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are tokens for 32, and a model folder with more than a thousand is refused."""
+    styles = [f"folder {number:04}" for number in range(1001)]
+    monkeypatch.setattr(Corpus, "styles", styles)
+    settings = [*TINY, "training.steps=2", "training.choose_sampling=false"]
+    assert toccata.train(corpus.folder, tmp_path / "m", settings=settings).about["styles"] == styles[:32]
+
+
 def test_workers_are_no_part_of_a_run(made: ModelFolder, music: Path) -> None:
     same = [*TINY, "training.precision='fp32'", "prepare.test=0.2"]
     before = {p: p.stat().st_mtime_ns for p in made.path.rglob("*") if p.is_file()}

@@ -367,7 +367,14 @@ def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], An
     if (source / CORPUS).is_file():
         return Corpus(source).verify()
     with main_first():
-        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), progress)
+        return prepare_corpus(
+            source,
+            out / folder.TRAINING / "corpus",
+            recipe.prepare_options(),
+            named=display_url(source.resolve()),
+            without=out,  # where it lies in the folder of music: its samples are none
+            progress=lambda done, files: progress.update("preparing", done, files),
+        )
 
 
 def _measured(

@@ -93,6 +93,7 @@ def prepare(
     options: PrepareOptions | None = None,
     *,
     named: str | None = None,
+    without: Path | None = None,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Corpus:
@@ -103,6 +104,7 @@ def prepare(
         out: Where the corpus goes; a corpus of the same source and options there is continued.
         options: Cleaning and split.
         named: What the corpus says it was made of; by default the absolute path of ``source``.
+        without: A folder below ``source`` that is not read.
         progress: Called with (files done, files in all).
         processes: Worker processes; by default one a processor.
 
@@ -111,7 +113,7 @@ def prepare(
         ToccataError: Another process is writing to ``out``.
     """
     options = options or PrepareOptions()
-    files = scan(source)
+    files = scan(source, without)
     with locked(out):
         out.mkdir(parents=True, exist_ok=True)
         made_with = begin(out, named or str(source.resolve()), options)

@@ -114,12 +114,14 @@ def no_midi(folder: Path, empty: bool) -> CorpusError:
     return CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
 
 
-def walk_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> Iterator[str]:
+def walk_midi(
+    folder: Path, closed: Callable[[OSError], None] | None = None, *, without: Path | None = None
+) -> Iterator[str]:
     """The paths of `find_midi` below ``folder``, with forward slashes, one after the other in the order of their text.
 
-    Only the names in one folder, and in those above it, are held in memory.
+    Only the names in one folder, and in those above it, are held in memory. The folder ``without`` is not entered.
     """
-    seen: set[str] = set()
+    seen: set[str] = set() if without is None else {os.path.realpath(without)}
     stack = [("", iter([""]))]
     while stack:
         here, names = stack[-1]

@@ -20,9 +20,8 @@ from toccata.recipes.renamed import renamed
 from toccata.training.finite import infinite
 from toccata.training.place import BEST as BEST
 from toccata.training.place import LAST as LAST
+from toccata.training.place import PARTS as PARTS
 
-PARTS = ".parts"
-"""The suffix of a folder in which processes write their parts of a checkpoint."""
 MODEL = "model."
 """The prefix of the names of weights; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes", "shard", "choose_sampling")

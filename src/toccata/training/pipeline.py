@@ -27,6 +27,7 @@ from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.events import EventTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
+from toccata.tokenizers.options import MOST_STYLES
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
@@ -36,6 +37,7 @@ from toccata.training.info import machine
 from toccata.training.log import Logger
 from toccata.training.loop import State, Step, Trainer
 from toccata.training.options import FEWEST, TrainOptions
+from toccata.training.place import COMPUTE
 from toccata.training.share import rows_a_step, rows_of, shared
 
 TORCH = "torch"
@@ -342,7 +344,7 @@ class Run:
 
     def _compute(self, config: DecoderConfig, options: TrainOptions) -> Compute:
         """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""
-        place = self.folder / "compute.json"
+        place = self.folder / COMPUTE
         with self.main_first():
             if (known := Compute.from_json(_read(place))) is not None:
                 return known
@@ -444,7 +446,7 @@ class Run:
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
             },
-            "styles": corpus.styles,
+            "styles": corpus.styles[:MOST_STYLES],  # others have no token, and were not told apart
         }
 
     def finished(self, corpus: Corpus, state: State) -> folder.ModelFolder | None:
