@@ -37,7 +37,7 @@ from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
 from toccata.training.stop import Stop
 from toccata.training.torchnet import TorchBackend, TorchLearner
-from train_part import TINY
+from train_part import TINY, over
 
 HERE = Path(__file__).parent
 
@@ -184,7 +184,7 @@ def test_minutes_are_fitted_once(corpus: Corpus, tmp_path: Path) -> None:
     killed_at(2, corpus, tmp_path / "m", *settings)
     plan = json.loads((tmp_path / "m" / "training" / "state.json").read_text())["steps"]
     assert plan > 2
-    state = train(corpus, tmp_path / "m", "training.steps=12", *settings)
+    state = train(corpus, tmp_path / "m", *settings)
     assert state.steps == state.step == plan == len(losses(tmp_path / "m"))
 
 
@@ -226,7 +226,7 @@ def started(trained: Path, tmp_path: Path) -> Path:
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
     lines: list[str] = say if say is not None else []
     one = Run(
-        load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]),
+        load("toccata", over([*TINY, "training.steps=3", "training.precision='fp32'"], *settings)),
         out,
         None,
         lines.append,

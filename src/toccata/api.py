@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -348,9 +347,9 @@ def _recipe(
     *,
     style_file: bool = False,
 ) -> Recipe:
-    overrides = Settings.of(settings)
-    if parent is None:  # the minutes may change the recipe
-        chosen = load_recipe(name, settings if minutes is None else [*settings, f"training.minutes={minutes}"])
+    overrides = Settings.of(settings if minutes is None else [*settings, f"training.minutes={minutes}"])
+    if parent is None:
+        chosen = load_recipe(name, overrides)
     else:
         first = parent.about["lineage"].get("parent") is None
         before = recipe_of(parent)
@@ -360,7 +359,7 @@ def _recipe(
     refuse_rank(chosen.training.lora_rank, style_file)
     if (source / CORPUS).is_file():
         chosen = of_corpus(chosen, Corpus(source), overrides)
-    return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
+    return chosen
 
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], progress: Progress) -> Corpus:

@@ -25,11 +25,13 @@ class TrainOptions:
     """The ``[training]`` section of a recipe."""
 
     steps: int = 2000
-    """Updates of the weights, where ``minutes`` is not given."""
+    """Updates of the weights. A recipe or a command sets one of ``steps``, ``minutes`` and ``epochs``; it replaces the
+    one that was set before.
+    """
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
     epochs: float | None = None
-    """Train for so many passes over the training notes instead, where ``minutes`` is not given."""
+    """Train for so many passes over the training notes instead."""
     max_epochs: float | None = None
     """No more passes over the training notes than this, whatever ``steps`` and ``minutes`` say."""
     micro_batch_size: int = 16
@@ -146,7 +148,7 @@ class CodecOptions:
     """How the codes of a recipe with learned codes are trained, before its model is."""
 
     steps: int = 4000
-    """Updates of the weights, where ``minutes`` is not given."""
+    """Updates of the weights. A recipe or a command sets ``steps`` or ``minutes``."""
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
     rows: int = 256
