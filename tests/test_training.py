@@ -347,7 +347,31 @@ def test_how_a_run_computes_is_kept(corpus: Corpus, tmp_path: Path) -> None:
     place.write_text(json.dumps(other.to_json()))
     (tmp_path / "m" / "training" / "last.safetensors").unlink(missing_ok=True)
     train(corpus, tmp_path / "m", *settings)
-    assert "plain" in (tmp_path / "m" / "training" / "info.txt").read_text()
+    assert computed(tmp_path / "m") == ["fp32", "plain", "no"]
+    (tmp_path / "m" / "training" / "last.safetensors").unlink()
+    train(corpus, tmp_path / "m", "training.steps=1", "training.precision='bf16'", "training.attention='fused'")
+    assert computed(tmp_path / "m") == ["bf16", "fused", "no"], "what is set counts, not what an earlier run chose"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines that cannot run FlexAttention")
+def test_a_run_goes_on_where_its_kernel_cannot_run(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toccata.training.trial.compiler", lambda: "")
+    (tmp_path / "m" / "training").mkdir(parents=True)
+    saved = Compute("fp32", "flex", compiled=True)
+    (tmp_path / "m" / "training" / "compute.json").write_text(json.dumps(saved.to_json()))
+    train(corpus, tmp_path / "m", "training.steps=1", "training.precision='auto'")
+    precision, kernel, compiled = computed(tmp_path / "m")
+    assert (precision, compiled) == ("fp32", "no")
+    assert kernel != "flex"
+
+
+def computed(out: Path) -> list[str]:
+    """How a run computed, by its info page: precision, kernel, compiled."""
+    machine = (out / "training" / "info.txt").read_text().split("\nmachine\n")[1]
+    rows = dict(line.split(maxsplit=1) for line in machine.splitlines() if " " in line)
+    return [rows[name].strip() for name in ("precision", "attention", "compiled")]
 
 
 # ---- the whole way, and finetuning

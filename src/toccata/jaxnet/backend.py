@@ -37,6 +37,10 @@ class JaxBackend:
         usual: Literal["bf16", "fp32"] = "fp32" if jax.default_backend() == "cpu" else "bf16"
         return Compute(usual if options.precision == "auto" else options.precision)
 
+    def usable(self, known: Compute) -> Compute:
+        """Return how a run that goes on computes: it has no kernels to choose from."""
+        return Compute(known.precision)
+
     def facts(self) -> dict[str, str]:
         """The device, and JAX's version."""
         return {"device": str(jax.devices()[0].device_kind), "jax": str(jax.__version__)}

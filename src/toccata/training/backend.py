@@ -121,6 +121,10 @@ class Backend(Protocol):
         """
         ...
 
+    def usable(self, known: Compute) -> Compute:
+        """Return how a run that goes on computes, without what this machine cannot do of it."""
+        ...
+
     def facts(self) -> dict[str, str]:
         """The device, and the library with its version."""
         ...

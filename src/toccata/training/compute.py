@@ -43,12 +43,12 @@ class Compute:
     compiled: bool = False
 
     def options(self, options: TrainOptions) -> TrainOptions:
-        """``options`` with what was left open decided."""
+        """``options`` with what is left on ``auto`` decided."""
         return replace(
             options,
-            precision=self.precision,
-            attention=options.attention if self.attention is None else self.attention,
-            compile="on" if self.compiled else "off",
+            precision=self.precision if options.precision == "auto" else options.precision,
+            attention=(self.attention or "auto") if options.attention == "auto" else options.attention,
+            compile=("on" if self.compiled else "off") if options.compile == "auto" else options.compile,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -346,10 +346,12 @@ class Run:
         """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""
         place = self.folder / COMPUTE
         with self.main_first():
-            if (known := Compute.from_json(_read(place))) is not None:
-                return known
+            known = Compute.from_json(_read(place))
+            if known is not None:
+                options = self.backend.usable(known).options(options)
             found = self.backend.compute(config, options, self.say)
-            write_json(place, found.to_json())
+            if found != known and self.is_main:
+                write_json(place, found.to_json())
             return found
 
     def refuse_other_run(self, corpus: Corpus | None = None) -> None:

@@ -29,7 +29,7 @@ from toccata.training.data import Batch, batches
 from toccata.training.device import accelerator, processes
 from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
-from toccata.training.trial import choose
+from toccata.training.trial import choose, usable
 
 PATIENCE = timedelta(days=365)
 """The main process prepares the data, and learns tokens and codes, while the others wait: that may take days."""
@@ -90,6 +90,10 @@ class TorchBackend:
     def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
         """Return how a run computes on this machine; options left on ``auto`` are set by a trial."""
         return choose(config, options, say)
+
+    def usable(self, known: Compute) -> Compute:
+        """Return how a run that goes on computes, without what this machine cannot do of it."""
+        return usable(known)
 
     def facts(self) -> dict[str, str]:
         """The device, and torch's version."""

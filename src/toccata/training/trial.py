@@ -60,6 +60,14 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
     return Compute(number, kernel, compiled)
 
 
+def usable(known: Compute) -> Compute:
+    """Return how a run that goes on computes: as it did, but for a kernel or compiling that this machine has not."""
+    where = device()
+    able = _has_triton() if where == "cuda" else bool(compiler())
+    kernel = None if known.attention == "flex" and not (where == "cuda" and able) else known.attention
+    return replace(known, attention=kernel, compiled=known.compiled and able)
+
+
 def _usual(where: str, number: str) -> Kernel:
     """The kernel where none was tried."""
     if where == "cuda" and _has_triton():
