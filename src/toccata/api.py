@@ -83,7 +83,7 @@ __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
     "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
     "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate", "find_model",
-    "find_soundfont",
+    "find_soundfont", "is_trained",
     "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
     "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
     "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train",
@@ -312,6 +312,16 @@ def training_samples(out: str | Path) -> list[tuple[int, Path]]:
         out: The model folder that is being trained.
     """
     return [(step_of(path), path) for path in samples_of(Path(out) / folder.TRAINING)]
+
+
+def is_trained(out: str | Path) -> bool:
+    """Return whether the training of the model in a folder is finished: the model was exported and evaluated.
+
+    Raises:
+        ModelError: The folder holds a model that cannot be opened.
+    """
+    path = Path(out)
+    return folder.is_model(path) and folder.open_folder(path).is_evaluated
 
 
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:

@@ -92,6 +92,11 @@ class ModelFolder:
         return self.about.get("metrics") or {}
 
     @property
+    def is_evaluated(self) -> bool:
+        """Whether the model was evaluated after its training, which is then finished."""
+        return self.about.get("metrics") is not None
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the digests of all files: two folders of one digest are one model."""
         return hashlib.sha256(json.dumps(self.about["files"], sort_keys=True).encode()).hexdigest()
@@ -278,7 +283,8 @@ def _is_generation(value: Any) -> bool:
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
     """Finish a model folder: write ``toccata.json`` with the digests of the files that are there.
 
-    ``toccata.json`` is written last, so a folder that has one is whole.
+    ``toccata.json`` is written last, so the files that it lists are whole. A training writes it before the model is
+    evaluated, and again with more files and the metrics.
     """
     names = [CONFIG, WEIGHTS, ORIGINALITY, SKETCH, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())

@@ -456,8 +456,8 @@ class Run:
         if not folder.is_model(self.out):
             return None
         made = folder.open_folder(self.out)
-        if made.about.get("metrics") is None:
-            return None  # interrupted before it was evaluated
+        if not made.is_evaluated:
+            return None  # interrupted
         open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "coverage", "sampling", "format"))
         there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
         return made if checkpoint.same_run(there, now) else None
