@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -32,7 +33,7 @@ from toccata.corpus.sides import HELD_OUT, MANY, NEW, place
 from toccata.corpus.sides import assign as assign_columns
 from toccata.corpus.store import CORPUS, INDEX, JOURNAL, LEFT_OUT, PIECES, Corpus, Split, shard_name
 from toccata.errors import CorpusError, ToccataError
-from toccata.midi import edit
+from toccata.midi import edit, read
 from toccata.midi.clean import CleanOptions
 from toccata.midi.facts import fingerprint
 from toccata.midi.read import read_score
@@ -498,6 +499,46 @@ def test_unchanged_it_does_nothing(music: Path, tmp_path: Path) -> None:
         path.write_bytes(bytes(about.st_size))
         os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
     made(music, out)
+    assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EIO, "Input/output error"), MemoryError()],
+)
+def test_a_file_that_could_not_be_read_is_tried_again(
+    error: Exception, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its size nor its time says that it can be read now."""
+    closed = sorted(few.rglob("*.mid"))[0]
+    real = read.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path != closed:
+            return real(path)
+        if isinstance(error, MemoryError):
+            raise error
+        with monkeypatch.context() as patch:
+            patch.setattr("os.open", refused)
+            return real(path)
+
+    def refused(*_: object, **__: object) -> int:
+        raise error
+
+    out = tmp_path / "corpus"
+    with monkeypatch.context() as patch:
+        patch.setattr(read, "read_bytes", read_bytes)
+        first = made(few, out)
+        before = files(out)
+        assert made(few, out).digest == first.digest, "tried again, and as before"
+    (rejected,) = first.rejected()
+    assert rejected["path"] == closed.relative_to(few).as_posix()
+    assert prepare(few, out, SHARES, processes=0, again=False).digest == first.digest, "a run goes on with its music"
+    assert files(out)["corpus.json"] == before["corpus.json"]
+    whole = made(few, out)
+    assert (list(whole.rejected()), whole.about["pieces"]) == ([], first.about["pieces"] + 1)
+    before = files(out)
+    made(few, out)
     assert files(out) == before
 
 

@@ -68,7 +68,7 @@ from toccata.report.text import markdown, remarks, table_rows
 from toccata.scoring import compare_systems, holds_midi, listening_test_page, place_of, write_page
 from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line, finetune_line
-from toccata.training.place import refuse_foreign, run_folder
+from toccata.training.place import LAST, refuse_foreign, run_folder
 from toccata.training.samples import SampleLog, samples_of, step_of
 from toccata.training.threads import threads_that_wait_briefly
 
@@ -81,14 +81,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
-    "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
-    "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate", "find_model",
-    "find_soundfont", "is_trained",
-    "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train",
-    "training_samples", "with_interval",
-    "write_scoreboard",
+    "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report",
+    "Sampling", "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate",
+    "find_model", "find_soundfont", "finetune", "finetune_style", "holds_midi", "inspect", "is_remote",
+    "is_trained", "listening_test", "load", "markdown", "model_rows", "models", "pitch_range", "prepare",
+    "program_number", "rank", "recipe_table", "refuse_output", "remarks", "render", "run_folder", "seeds_of",
+    "soundfont_folders", "table_rows", "train", "training_samples", "with_interval", "write_scoreboard",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -382,6 +380,7 @@ def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], An
             recipe.prepare_options(),
             named=display_url(source.resolve()),
             without=out,  # where it lies in the folder of music: its samples are none
+            again=not (out / folder.TRAINING / LAST).exists(),  # a run goes on with the music that it began with
             progress=lambda done, files: progress.update("preparing", done, files),
         )
 
