@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import load_tokenizer
 from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.compute import Compute
-from toccata.training.loop import Trainer
+from toccata.training.loop import Step, Trainer
 from toccata.training.optim import Muon, orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -207,6 +209,85 @@ def test_a_long_run_plans_anew_when_its_first_seconds_were_slow(
     assert any("steps fit, not 20" in text for text in said)
 
 
+@pytest.mark.parametrize("steps", [7, 40])
+def test_a_run_killed_after_it_planned_anew_keeps_the_plan(
+    steps: int, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(self: Trainer, stop: Stop) -> None:
+        self.state.steps = 20
+
+    def planned_anew(self: Trainer, limit: float) -> None:
+        self.state.replanned, self.state.steps = True, steps
+
+    def killed(step: Step) -> None:
+        if step.step == 3:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Trainer, "_plan", planned)
+    settings = ("training.minutes=9", "training.precision='fp32'", "training.checkpoint_minutes=60")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_replan", planned_anew)
+        with pytest.raises(ZeroDivisionError):
+            train(corpus, tmp_path / "m", *settings, report=killed)
+    state = train(corpus, tmp_path / "m", *settings)
+    assert (state.steps, state.step, state.replanned) == (steps, steps, True)
+
+
+class Counting(TorchBackend):
+    """Notes the most steps that its runs may make; it says that there are so many devices."""
+
+    devices = 1  # type: ignore[assignment]
+
+    def compute(self, *args: Any) -> Compute:
+        self.most = args[-1]
+        return super().compute(*args)
+
+
+def test_the_most_steps_are_counted_in_the_rows_of_the_run(corpus: Corpus, tmp_path: Path) -> None:
+    """A run that goes on with other devices reads as many rows a step as before: as many steps are a pass."""
+    found = []
+    for devices in (1, 2):
+        backend = Counting()
+        backend.devices = devices  # type: ignore[misc,assignment]
+        recipe = load("toccata", over(TINY, "training.steps=2", "training.precision=fp32", "training.max_epochs=1"))
+        one = Run(recipe, tmp_path / "m", None, lambda _: None, backend)
+        one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)
+        found.append(backend.most)
+    assert found[0] == found[1] > 2
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_another_kind_of_tokenizer_before_the_first_checkpoint(is_marked: bool, corpus: Corpus, tmp_path: Path) -> None:
+    place, said = tmp_path / "m" / "training" / "tokenizer", list[str]()
+    for recipe, names in (("toccata", {"tokenizer.json"}), ("theremin", {"text.json", "text.model"})):
+        for _ in range(2):
+            one = Run(load(recipe), tmp_path / "m", None, said.append, TorchBackend())
+            fingerprint = one.tokenizer(corpus, lambda *_: None).fingerprint
+            assert fingerprint == one.tokenizer(corpus, lambda *_: None).fingerprint
+            assert {path.name for path in place.iterdir()} - {"made-with.json"} <= names
+        if not is_marked:  # stopped before it was noted what it was made with
+            (place / "made-with.json").unlink()
+    assert any("Learning the tokens anew" in text for text in said) == is_marked
+
+
+def test_with_nothing_held_back_the_last_weights_are_kept(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate ruins the weights: the loss of some training batch before the end is lower than the last one's."""
+    alone = prepare(music, tmp_path / "corpus", PrepareOptions(valid=0, test=0), processes=0)
+    marked: list[int | None] = []
+    monkeypatch.setattr(picture, "plot", lambda *_, kept: marked.append(kept))
+    settings = ("training.steps=20", "training.evaluations=10", "training.lr=3", "training.warmup=1")
+    said: list[str] = []
+    state = train(alone, tmp_path / "m", *settings, "training.optimizer=adamw", say=said)
+    assert (state.step, state.selected_step, state.best_step, marked[-1]) == (20, 20, 0, 20)
+    assert losses(tmp_path / "m")[20] > min(losses(tmp_path / "m").values())
+    _, arrays = checkpoint.load(tmp_path / "m" / "training" / checkpoint.BEST)
+    _, last = checkpoint.load(tmp_path / "m" / "training" / checkpoint.LAST)
+    assert all((arrays[name] == last[name]).all() for name in arrays)
+    assert any("keeps the last weights" in text for text in said)
+
+
 # ---- one run, in this process
 
 
@@ -223,7 +304,13 @@ def started(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "m"))
 
 
-def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
+def train(
+    corpus: Corpus,
+    out: Path,
+    *settings: str,
+    say: list[str] | None = None,
+    report: Callable[[Step], None] = lambda step: None,
+) -> checkpoint.Any:
     lines: list[str] = say if say is not None else []
     one = Run(
         load("toccata", over([*TINY, "training.steps=3", "training.precision='fp32'"], *settings)),
@@ -232,7 +319,7 @@ def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = Non
         lines.append,
         TorchBackend(),
     )
-    return one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)
+    return one.train(corpus, one.tokenizer(corpus, lambda *_: None), report)
 
 
 @pytest.mark.parametrize(
@@ -415,6 +502,30 @@ def test_only_styles_that_have_a_token_are_named(
     monkeypatch.setattr(Corpus, "styles", styles)
     settings = [*TINY, "training.steps=2", "training.choose_sampling=false"]
     assert toccata.train(corpus.folder, tmp_path / "m", settings=settings).about["styles"] == styles[:32]
+
+
+def test_a_newer_version_does_not_export_a_finished_model_again(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    """Nor is one evaluated again whose lineage says less than that of models which are made now."""
+    out = Path(shutil.copytree(made.path, tmp_path / made.path.name))
+    about = json.loads((out / "toccata.json").read_text())
+    del about["lineage"]["steps"]
+    (out / "toccata.json").write_text(json.dumps(about | {"toccata": "0.0.1"}))
+    again = toccata.train(music, out, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+    assert (again.about["toccata"], again.digest) == ("0.0.1", made.digest)
+
+
+def test_a_model_says_how_long_it_was_trained_and_which_weights_it_has(corpus: Corpus, tmp_path: Path) -> None:
+    settings = [*TINY, "training.steps=40", "training.evaluations=20", "training.lr=3", "training.warmup=1"]
+    settings = [*over(settings, "training.steps=40"), "training.optimizer=adamw", "training.choose_sampling=false"]
+    lineage = toccata.train(corpus.folder, tmp_path / "m", settings=settings).about["lineage"]
+    assert 0 < lineage["step"] < lineage["steps"] == 40
+    assert lineage["tokens"] == 40 * 4 * 48
+
+
+def test_sharding_is_torchs_alone(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    with pytest.raises(RecipeError, match=r"training\.shard is for torch: leave out --backend jax, or set"):
+        toccata.train(tmp_path, tmp_path / "m", backend="jax", settings=["training.shard=true"])
 
 
 def test_workers_are_no_part_of_a_run(made: ModelFolder, music: Path) -> None:
@@ -637,7 +748,7 @@ def test_schedules(schedule: str) -> None:
 
 
 def test_the_picture_of_the_loss(started: Path) -> None:
-    picture.plot(started / "training" / "log.csv", started / "loss.png", best=2)
+    picture.plot(started / "training" / "log.csv", started / "loss.png", kept=2)
     assert (started / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 

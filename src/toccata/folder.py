@@ -40,7 +40,7 @@ SAMPLING_BY_STYLE = "sampling_by_style"
 """The key of ``toccata.json`` that says the same for styles that it writes better otherwise."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
-_TOKENIZERS: dict[str, tuple[str, ...]] = {
+TOKENIZERS: dict[str, tuple[str, ...]] = {
     "tokenizer.json": (),
     "text.json": (),
     "grid.json": (),
@@ -194,13 +194,13 @@ class ModelFolder:
         """
         start = f"{TOKENIZER}/"
         listed: set[str] = {name.removeprefix(start) for name in self.about["files"] if name.startswith(start)}
-        kinds = sorted(listed & set(_TOKENIZERS))
+        kinds = sorted(listed & set(TOKENIZERS))
         if len(kinds) != 1:
             raise ModelError(
                 f"{self.path / ABOUT} lists {' and '.join(kinds) or 'no'} tokenizer: copy the whole model folder again",
                 path=self.path / ABOUT,
             )
-        for name in sorted({*listed, kinds[0], *_TOKENIZERS[kinds[0]]}):
+        for name in sorted({*listed, kinds[0], *TOKENIZERS[kinds[0]]}):
             self.file(f"{TOKENIZER}/{name}")
         return self.path / TOKENIZER / kinds[0]
 

@@ -88,6 +88,20 @@ def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _bare(one) == _bare(other)
 
 
+def same_model(made: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a finished model, or a style file, is that of a run, by whatever version of toccata it was written.
+
+    Args:
+        made: What it says of itself.
+        now: What the run would write; the version and the names of styles may differ.
+    """
+    known = dict(made.get("lineage") or {})
+    lineage = {name: value for name, value in now["lineage"].items() if name in known}
+    compared = now.keys() - {"toccata", "styles", "lineage"}
+    there = {name: made.get(name) for name in compared} | {"lineage": known}
+    return same_run(there, {name: now[name] for name in compared} | {"lineage": lineage})
+
+
 def other_run(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> ToccataError:
     """Return the error for a folder that holds another run.
 

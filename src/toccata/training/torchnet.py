@@ -87,9 +87,11 @@ class TorchBackend:
                 "a process that trains with this one has ended: its own error says why", kind="other-process"
             ) from None
 
-    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+    def compute(
+        self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+    ) -> Compute:
         """Return how a run computes on this machine; options left on ``auto`` are set by a trial."""
-        return choose(config, options, say)
+        return choose(config, options, say, most)
 
     def usable(self, known: Compute) -> Compute:
         """Return how a run that goes on computes, without what this machine cannot do of it."""

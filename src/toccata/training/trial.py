@@ -31,16 +31,19 @@ _LAYERS = 2
 _TURNS = 4
 
 
-def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+def choose(
+    config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+) -> Compute:
     """Return how a run computes on this machine; options left on ``auto`` are set by a trial.
 
     Args:
         config: The decoder.
         options: Of the run.
         say: Called with a message before a trial, which takes a while.
+        most: The most steps that the run makes, whatever its options say; None: any number.
     """
     where, number = device(), precision(options)
-    seconds = _seconds(config, options)
+    seconds = _seconds(config, options, most)
     kernel = options.attention if options.attention != "auto" else _usual(where, number)
     trial = remembered(torch.__version__).get(_name(config, options, number), {})
     if where == "cpu" and options.attention == "auto" and (seconds >= WORTH_TRYING or trial):
@@ -80,12 +83,13 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
-    """Return a lower estimate of a run's duration, in seconds."""
-    if options.minutes is not None:
-        return options.minutes * 60
-    tokens = options.steps * options.micro_batch_size * options.gradient_accumulation_steps * config.context
-    return tokens * config.work(config.context) / _SLOW
+def _seconds(config: DecoderConfig, options: TrainOptions, most: int | None) -> float:
+    """Return a high estimate of a run's duration, in seconds."""
+    tokens = options.micro_batch_size * options.gradient_accumulation_steps * config.context
+    each = tokens * config.work(config.context) / _SLOW
+    if options.minutes is None:
+        return each * min(options.steps, most or options.steps)
+    return options.minutes * 60 if most is None else min(options.minutes * 60, each * most)
 
 
 def _name(config: DecoderConfig, options: TrainOptions, number: str) -> str:
