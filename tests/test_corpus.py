@@ -24,8 +24,10 @@ from symusic import Note, Score, Track
 from grouping_reference import assign as reference_assign
 from grouping_reference import related as reference_related
 from toccata import api
+from toccata.corpus import contents as contents_module
 from toccata.corpus import groups as grouping
 from toccata.corpus.columns import SPLITS, TYPES, Columns, in_order
+from toccata.corpus.contents import contents_of
 from toccata.corpus.groups import FEW, Held, groups_of, related, thinned
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
 from toccata.corpus.records import RECORD
@@ -540,6 +542,22 @@ def test_a_file_that_could_not_be_read_is_tried_again(
     before = files(out)
     made(few, out)
     assert files(out) == before
+
+
+def test_the_progress_of_reading_is_that_of_the_files(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called as each is read, not when all are."""
+    done: list[int] = []
+    seen: list[int] = []
+
+    def read_one_by_one(paths: Sequence[Path], work: Any) -> Any:
+        for path in reversed(paths):
+            yield path, work(path)
+            seen.append(len(done))
+
+    monkeypatch.setattr(contents_module, "map_files", read_one_by_one)
+    found = list(contents_of(few, CleanOptions(), lambda count, _: done.append(count)))
+    assert (done, seen) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    assert [path for path, _ in found] == sorted(path for path, _ in found)
 
 
 def test_changed_and_removed_files(music: Path, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from toccata.corpus.examples import Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import RecipeError, ToccataError
-from toccata.model.attention import Kernel, Packing
-from toccata.model.config import DecoderConfig
+from toccata.model.attention import Packing
+from toccata.model.config import DecoderConfig, Kernel
 from toccata.model.decoder import Decoder
 from toccata.recipes import load
 from toccata.tokenizers.load import build_tokenizer

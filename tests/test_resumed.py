@@ -165,6 +165,18 @@ def test_one_piece_does_not_end_a_training(corpus: Corpus, tmp_path: Path) -> No
 
 # ---- with how many processes
 
+
+@pytest.mark.parametrize("kind", ["train", "finetune", "style file"])
+def test_of_several_processes_one_speaks(
+    kind: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, midi = tiny(data)
+    monkeypatch.setattr(TorchBackend, "is_main", False)
+    verb = ["train", midi, *TINY] if kind == "train" else ["finetune", midi, "-m", model, "training.steps=1"]
+    done = call(*verb, "-o", tmp_path / ("m.safetensors" if kind == "style file" else "m"))
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
 COUNTS = st.integers(1, 12)
 
 

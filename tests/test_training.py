@@ -598,10 +598,10 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
 
 
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    from random_model import load_decoder
     from toccata.corpus.examples import Examples
     from toccata.tokenizers.load import load_tokenizer
     from toccata.training.data import batches
-    from toccata.training.torchnet import load_decoder
 
     with pytest.raises(CorpusError, match="can be used"):  # what this leaves is not in the way
         toccata.finetune(music, tmp_path / "child", model=made.path, settings=["clean.min_bars=9999"])

@@ -19,6 +19,7 @@ from toccata.engine.seeds import seeds_of
 from toccata.errors import CorpusError, MissingExtra
 from toccata.events import BarBegun, PieceFinished
 from toccata.files import write_text
+from toccata.folder import is_trained
 from toccata.folder_lock import locked, locks
 from toccata.look import (
     Inspection,
@@ -241,6 +242,9 @@ def train(
         backend: ``torch`` or ``jax``; an interrupted run continues with the backend it began with.
         progress: Receives the progress.
 
+    Returns:
+        The model; of processes that train together, only the main one gets a folder that lists files.
+
     Raises:
         MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
@@ -253,7 +257,7 @@ def train(
     refuse_two_lengths(minutes, settings)
     settings = [*_as_settings(size, seed), *settings]
     run_of, computes = _training(backend)
-    listener, out = progress or Silent(), Path(out)
+    listener, out = _of_main(progress, computes), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
     before = None if parent is None else Seen.of_parent(parent, listener.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
@@ -312,16 +316,6 @@ def training_samples(out: str | Path) -> list[tuple[int, Path]]:
     return [(step_of(path), path) for path in samples_of(Path(out) / folder.TRAINING)]
 
 
-def is_trained(out: str | Path) -> bool:
-    """Return whether the training of the model in a folder is finished: the model was exported and evaluated.
-
-    Raises:
-        ModelError: The folder holds a model that cannot be opened.
-    """
-    path = Path(out)
-    return folder.is_model(path) and folder.open_folder(path).is_evaluated
-
-
 def _as_settings(size: Size | None, seed: int | None) -> list[str]:
     """Return arguments as the settings that they stand for."""
     values = {"model.size": size, "training.seed": seed}
@@ -344,6 +338,11 @@ def _training(backend: str) -> tuple[type[Run], Backend]:
     except ModuleNotFoundError as error:
         extra = "jax" if backend == "jax" else "train"
         raise MissingExtra(f'training needs {error.name}: pip install "toccata[{extra}]"') from None
+
+
+def _of_main(progress: Progress | None, backend: Backend) -> Progress:
+    """Return what receives the progress: of several processes that train together, one speaks."""
+    return progress if progress is not None and backend.is_main else Silent()
 
 
 def _recipe(
@@ -482,10 +481,11 @@ def finetune_style(
         ToccataError: The disk is full, or the run there is another one.
     """
     refuse_two_lengths(minutes, settings)
-    path, listener = Path(out), progress or Silent()
+    path = Path(out)
     place = run_folder(path)
     with locked(place):
         run_of, computes = _training("torch")
+        listener = _of_main(progress, computes)
         from toccata.training.style import about_style, is_finished, write_style
 
         parent = folder.open_parent(Path(model), place)

@@ -222,6 +222,15 @@ def is_model(path: Path) -> bool:
         return False
 
 
+def is_trained(path: Path) -> bool:
+    """Return whether the training of the model in ``path`` is finished: it was exported and evaluated.
+
+    Raises:
+        ModelError: There is a model that cannot be opened.
+    """
+    return is_model(path) and open_folder(path).is_evaluated
+
+
 def open_folder(path: Path) -> ModelFolder:
     """Open a model folder.
 

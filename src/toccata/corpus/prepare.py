@@ -61,7 +61,7 @@ class PrepareOptions:
                 raise RecipeError(f"prepare.{name} must be a share between 0 and 1, not {shown(share)}")
         if self.valid + self.test >= 1:
             raise RecipeError(
-                f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
+                f"the shares for validation ({self.valid:g}) and for testing ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"
             )
 

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from toccata import __version__
 from toccata.errors import ToccataError
 from toccata.files import read_json, user_cache, write_json
-from toccata.training.options import KERNELS, Kernel, TrainOptions
+from toccata.model.config import KERNELS, Kernel
+from toccata.training.options import TrainOptions
 
 _GAIN = 1.05
 """A compiled step has to be so much faster: compiling takes a while in every run."""

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from toccata.errors import ToccataError
-from toccata.files import write_json
+from toccata.files import DISK_FULL, write_json
 from toccata.training import checkpoint, log
 from toccata.training.backend import Learner
 from toccata.training.finite import diverged, infinite
 from toccata.training.log import About, Evaluated, Logger
-from toccata.training.loggers import FULL, Loggers, loggers
+from toccata.training.loggers import Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 from toccata.training.stop import EARLY, Stop
@@ -169,7 +169,7 @@ class Trainer:
                 logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
                 self._loop(logs, stop)
         except OSError as error:
-            if error.errno in FULL:
+            if error.errno in DISK_FULL:
                 raise ToccataError(
                     f"the disk of {self.folder} is full: make room and run the same command again; nothing of the last "
                     f"checkpoint is lost",

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from toccata.errors import RecipeError, shown
+from toccata.model.config import KERNELS
 
-Kernel = Literal["blocks", "plain", "fused", "flex"]
-"""How attention is computed: a block of queries at a time with a backward pass of our own; by products and a softmax
-over all pairs, which a compiler fuses; by torch's fused kernel; by FlexAttention, which skips what is masked (CUDA).
-"""
-KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
 

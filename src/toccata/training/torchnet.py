@@ -15,7 +15,6 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from toccata import folder
 from toccata.corpus import batches as arrays
 from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
@@ -27,7 +26,6 @@ from toccata.training import checkpoint, optim, sharding
 from toccata.training.compute import Compute, workers
 from toccata.training.data import Batch, batches
 from toccata.training.device import accelerator, processes
-from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
 from toccata.training.trial import choose, usable
 
@@ -359,12 +357,3 @@ class TorchLearner:
 
 def _prefixed(prefix: str, named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
     return ((f"{prefix}{name}", tensor) for name, tensor in named)
-
-
-def load_decoder(model: folder.ModelFolder) -> Decoder:
-    """The Decoder of a model folder.
-
-    Raises:
-        ModelError: Files are missing, were changed or do not fit each other.
-    """
-    return from_arrays(DecoderConfig.from_json(model.config, model.path / folder.CONFIG), load_weights(model))

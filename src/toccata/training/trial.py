@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from toccata.model.attention import Packing
-from toccata.model.config import DecoderConfig
+from toccata.model.config import DecoderConfig, Kernel
 from toccata.model.decoder import Decoder
 from toccata.training.compute import Compute, compiler, remember, remembered, worth_compiling
 from toccata.training.device import device, precision
-from toccata.training.options import Kernel, TrainOptions
+from toccata.training.options import TrainOptions
 
 WORTH_TRYING, WORTH_COMPILING = 90.0, 600.0
 """Seconds that a run must be likely to take for kernels, and for compiling, to be tried."""
