@@ -379,7 +379,7 @@ def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], An
             recipe.prepare_options(),
             named=display_url(source.resolve()),
             without=out,  # where it lies in the folder of music: its samples are none
-            again=not (out / folder.TRAINING / LAST).exists(),  # a run goes on with the music that it began with
+            again=not (out / folder.TRAINING / LAST).exists(),  # a resumed run has the music that it began with
             progress=lambda done, files: progress.update("preparing", done, files),
         )
 

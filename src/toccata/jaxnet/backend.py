@@ -40,7 +40,7 @@ class JaxBackend:
         return Compute(usual if options.precision == "auto" else options.precision)
 
     def usable(self, known: Compute) -> Compute:
-        """Return how a run that goes on computes: it has no kernels to choose from."""
+        """Return how a resumed run computes: there are no kernels to choose from."""
         return Compute(known.precision)
 
     def facts(self) -> dict[str, str]:

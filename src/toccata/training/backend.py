@@ -125,7 +125,7 @@ class Backend(Protocol):
         ...
 
     def usable(self, known: Compute) -> Compute:
-        """Return how a run that goes on computes, without what this machine cannot do of it."""
+        """Return how a resumed run computes, without what this machine cannot do."""
         ...
 
     def facts(self) -> dict[str, str]:

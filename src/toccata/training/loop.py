@@ -217,7 +217,7 @@ class Trainer:
             if options.minutes is not None and not state.replanned and state.step >= REPLANNED * state.steps:
                 self._replan(options.minutes * 60)
                 every = max(1, state.steps // (state.evaluations or options.evaluations))
-                due = True  # a run that goes on from before it would plan otherwise
+                due = True  # a run resumed from before it would plan otherwise
             if due or stopping or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST, logs)
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60

@@ -477,7 +477,7 @@ class Run:
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
             },
-            "styles": corpus.styles[:MOST_STYLES],  # others have no token, and were not told apart
+            "styles": corpus.styles[:MOST_STYLES],  # others have no token
         }
 
     def finished(self, corpus: Corpus, state: State) -> folder.ModelFolder | None:

@@ -92,7 +92,7 @@ class TorchBackend:
         return choose(config, options, say, most)
 
     def usable(self, known: Compute) -> Compute:
-        """Return how a run that goes on computes, without what this machine cannot do of it."""
+        """Return how a resumed run computes, without what this machine cannot do."""
         return usable(known)
 
     def facts(self) -> dict[str, str]:

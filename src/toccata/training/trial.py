@@ -64,7 +64,7 @@ def choose(
 
 
 def usable(known: Compute) -> Compute:
-    """Return how a run that goes on computes: as it did, but for a kernel or compiling that this machine has not."""
+    """Return how a resumed run computes: as before, without a kernel or a compiler that this machine does not have."""
     where = device()
     able = _has_triton() if where == "cuda" else bool(compiler())
     kernel = None if known.attention == "flex" and not (where == "cuda" and able) else known.attention
