@@ -13,11 +13,12 @@ from toccata import folder
 from toccata.files import write_json
 from toccata.model.config import DecoderConfig
 from toccata.model.decoder import Decoder
-from toccata.model.weights import to_tensors
+from toccata.model.weights import from_arrays, to_tensors
 from toccata.musicmodel import Model
 from toccata.recipes import load
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.grid import GridTokenizer
+from toccata.training.export import load_weights
 
 
 def random_model(
@@ -58,3 +59,8 @@ def random_model(
 def opened(path: Path, options: EventOptions | None = None, **shape: Any) -> Model:
     """The same, opened; float32, as random weights are no test of eight bits."""
     return Model(random_model(path, options, **shape), precision="fp32")
+
+
+def load_decoder(model: folder.ModelFolder) -> Decoder:
+    """The Decoder of a model folder."""
+    return from_arrays(DecoderConfig.from_json(model.config, model.path / folder.CONFIG), load_weights(model))

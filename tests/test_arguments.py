@@ -300,6 +300,8 @@ def test_a_form_in_a_meter_says_so(model: Model) -> None:
 def test_what_says_a_thing_twice_is_refused(here: Path, folder: Path) -> None:
     with pytest.raises(ArgumentError, match=r"minutes and training\.steps both say how long"):
         toccata.train(here, here / "out", minutes=1, settings=["training.steps=5"])
+    with pytest.raises(ArgumentError, match=r"minutes and training\.epochs"):
+        toccata.train(here, here / "out", minutes=1, settings=["training . epochs=5"])
     with pytest.raises(ArgumentError, match="keeps its recipe: leave out recipe or start_from"):
         toccata.train(here, here / "out", recipe="bach-gpt", start_from=folder)
     (here / "a.mid").write_bytes(new_file(tune()))

@@ -62,6 +62,13 @@ def test_long_runs_try_kernels_once(cache: Path, monkeypatch: pytest.MonkeyPatch
         trial.choose(replace(CONFIG, width=64), LONG, quiet)
 
 
+def test_a_run_of_few_passes_tries_nothing_however_long_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_kernels", never)
+    monkeypatch.setattr(trial, "_compiling", never)
+    for options in (HOUR, replace(HOUR, minutes=None, steps=10**6)):
+        assert not trial.choose(CONFIG, options, quiet, most=3).compiled
+
+
 def test_what_options_say_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_kernels", never)
     monkeypatch.setattr(trial, "_compiling", never)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -23,8 +24,10 @@ from symusic import Note, Score, Track
 from grouping_reference import assign as reference_assign
 from grouping_reference import related as reference_related
 from toccata import api
+from toccata.corpus import contents as contents_module
 from toccata.corpus import groups as grouping
 from toccata.corpus.columns import SPLITS, TYPES, Columns, in_order
+from toccata.corpus.contents import contents_of
 from toccata.corpus.groups import FEW, Held, groups_of, related, thinned
 from toccata.corpus.prepare import PrepareOptions, options_of_corpus, prepare
 from toccata.corpus.records import RECORD
@@ -32,7 +35,7 @@ from toccata.corpus.sides import HELD_OUT, MANY, NEW, place
 from toccata.corpus.sides import assign as assign_columns
 from toccata.corpus.store import CORPUS, INDEX, JOURNAL, LEFT_OUT, PIECES, Corpus, Split, shard_name
 from toccata.errors import CorpusError, ToccataError
-from toccata.midi import edit
+from toccata.midi import edit, read
 from toccata.midi.clean import CleanOptions
 from toccata.midi.facts import fingerprint
 from toccata.midi.read import read_score
@@ -499,6 +502,62 @@ def test_unchanged_it_does_nothing(music: Path, tmp_path: Path) -> None:
         os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
     made(music, out)
     assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EIO, "Input/output error"), MemoryError()],
+)
+def test_a_file_that_could_not_be_read_is_tried_again(
+    error: Exception, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its size nor its time says that it can be read now."""
+    closed = sorted(few.rglob("*.mid"))[0]
+    real = read.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path != closed:
+            return real(path)
+        if isinstance(error, MemoryError):
+            raise error
+        with monkeypatch.context() as patch:
+            patch.setattr("os.open", refused)
+            return real(path)
+
+    def refused(*_: object, **__: object) -> int:
+        raise error
+
+    out = tmp_path / "corpus"
+    with monkeypatch.context() as patch:
+        patch.setattr(read, "read_bytes", read_bytes)
+        first = made(few, out)
+        before = files(out)
+        assert made(few, out).digest == first.digest, "tried again, and as before"
+    (rejected,) = first.rejected()
+    assert rejected["path"] == closed.relative_to(few).as_posix()
+    assert prepare(few, out, SHARES, processes=0, again=False).digest == first.digest, "a run goes on with its music"
+    assert files(out)["corpus.json"] == before["corpus.json"]
+    whole = made(few, out)
+    assert (list(whole.rejected()), whole.about["pieces"]) == ([], first.about["pieces"] + 1)
+    before = files(out)
+    made(few, out)
+    assert files(out) == before
+
+
+def test_the_progress_of_reading_is_that_of_the_files(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called as each is read, not when all are."""
+    done: list[int] = []
+    seen: list[int] = []
+
+    def read_one_by_one(paths: Sequence[Path], work: Any) -> Any:
+        for path in reversed(paths):
+            yield path, work(path)
+            seen.append(len(done))
+
+    monkeypatch.setattr(contents_module, "map_files", read_one_by_one)
+    found = list(contents_of(few, CleanOptions(), lambda count, _: done.append(count)))
+    assert (done, seen) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    assert [path for path, _ in found] == sorted(path for path, _ in found)
 
 
 def test_changed_and_removed_files(music: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from toccata.errors import ModelError
-from toccata.model.attention import Kernel, Packing, Seen
-from toccata.model.config import DecoderConfig
+from toccata.model.attention import AttentionMask, Packing
+from toccata.model.config import DecoderConfig, Kernel
 from toccata.model.decoder import Decoder
 from toccata.model.weights import from_tensors, to_tensors
 from toccata.training.options import KERNELS
@@ -100,7 +100,7 @@ def test_a_parallel_block_is_what_it_says() -> None:
     from toccata.model.decoder import _rotation
 
     rotation = _rotation(torch.arange(9)[None], config.head_width)
-    block, seen = made.blocks[0], Seen("fused", 9, None, config.window, x.device)
+    block, seen = made.blocks[0], AttentionMask("fused", 9, None, config.window, x.device)
     expected = x + block.attention(block.norm1(x), rotation, seen) + block.mlp(block.norm2(x))
     assert torch.allclose(made(ids(config, 1, 9)), made.head(made.norm(expected)), atol=1e-6)
 
@@ -163,7 +163,7 @@ def test_every_kernel_is_torchs(
     if packing is not None:
         mask[0, :, cut:, :cut] = False
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=heads != kv_heads)
-    found = Seen(kernel, length, packing, window, q.device).attend(q, k, v)
+    found = AttentionMask(kernel, length, packing, window, q.device).attend(q, k, v)
     assert (found - expected).abs().max() < 1e-5
     for one, other in zip(*(torch.autograd.grad(y.square().sum(), (q, k, v)) for y in (found, expected)), strict=True):
         assert (one - other).abs().max() < 1e-4

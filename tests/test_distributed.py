@@ -15,6 +15,7 @@ from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
 from toccata.errors import ModelError
 from toccata.training import checkpoint, log
+from train_part import over
 
 PART = Path(__file__).parent / "train_part.py"
 SETTINGS = ("training.steps=10", "training.precision='fp32'", "training.evaluations=2")
@@ -31,7 +32,7 @@ def corpus(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def run(launcher: list[str], corpus: Corpus, out: Path, *settings: str) -> list[dict[str, float]]:
-    command = [sys.executable, *launcher, str(PART), str(corpus.folder), str(out), *SETTINGS, *settings]
+    command = [sys.executable, *launcher, str(PART), str(corpus.folder), str(out), *over(SETTINGS, *settings)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

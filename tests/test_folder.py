@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import toccata
 import toccata.api
-from random_model import random_model
+from random_model import load_decoder, random_model
 from toccata import folder
 from toccata.errors import ModelError
 from toccata.files import digest, parse_json, read_json
@@ -26,7 +26,6 @@ from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import load_tokenizer
 from toccata.tokenizers.text import TextOptions, TextTokenizer
 from toccata.training.export import export, load_weights
-from toccata.training.torchnet import load_decoder
 
 
 @pytest.fixture(scope="module")

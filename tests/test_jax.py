@@ -19,6 +19,7 @@ import psutil
 import pytest
 import torch
 
+from random_model import load_decoder
 from toccata import folder
 from toccata.corpus.batches import Batch, batches
 from toccata.corpus.examples import ExampleOptions, Examples, Row
@@ -41,7 +42,7 @@ from toccata.training.loop import State
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
-from toccata.training.torchnet import TorchBackend, TorchLearner, load_decoder
+from toccata.training.torchnet import TorchBackend, TorchLearner
 from train_part import TINY
 
 PART = Path(__file__).parent / "train_part.py"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import pickle
 import shutil
 from dataclasses import dataclass, replace
@@ -21,15 +22,15 @@ from cli_support import TINY
 from toccata.corpus.examples import Examples, Row
 from toccata.corpus.prepare import PrepareOptions, prepare
 from toccata.corpus.store import Corpus
-from toccata.errors import RecipeError
-from toccata.model.attention import Kernel, Packing
-from toccata.model.config import DecoderConfig
+from toccata.errors import RecipeError, ToccataError
+from toccata.model.attention import Packing
+from toccata.model.config import DecoderConfig, Kernel
 from toccata.model.decoder import Decoder
 from toccata.recipes import load
 from toccata.tokenizers.load import build_tokenizer
 from toccata.training import checkpoint, compute, log, trial
 from toccata.training.compute import Compute
-from toccata.training.data import Batch, batches, stack
+from toccata.training.data import Batch, batches
 from toccata.training.finite import NotFiniteError
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
@@ -66,8 +67,32 @@ def test_batches_are_the_same_with_any_number_of_workers(workers: int) -> None:
             assert (one.packing is None) == (other.packing is None)
 
 
+class Broken(Counting):
+    def row(self, number: int) -> Row:
+        raise ZeroDivisionError("a piece without a bar")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_example_that_cannot_be_made_is_one_line(workers: int) -> None:
+    source = batches(Broken(), 2, start=3, workers=workers)  # type: ignore[arg-type]
+    with pytest.raises(ToccataError, match=r"^examples 6 to 7 cannot be made: ZeroDivisionError: a piece without a"):
+        next(source)
+
+
+def test_a_learner_that_begins_again_has_one_set_of_workers() -> None:
+    """The trial before the first step has read ahead: its workers end when the first batch is asked for again."""
+    learner = TorchLearner(CONFIG, None, Counting(), None, TrainOptions(workers=1))  # type: ignore[arg-type]
+    for step in (0, 4):
+        learner.begin(step)
+        assert learner.source is not None
+        assert next(learner.source).inputs[0, 0] == step * 16
+        assert len(multiprocessing.active_children()) == 1
+    learner.end()
+    assert multiprocessing.active_children() == []
+
+
 def test_ids_are_int32_from_the_example_to_the_device() -> None:
-    for batch in (taken(0, 0, packed=True)[0], stack([Counting().row(1)])):
+    for batch in (taken(0, 0, packed=True)[0], taken(2, 0)[0]):
         there = batch.to(torch.device("cpu"))
         assert there.packing is not None
         tensors = (there.inputs, there.targets, there.packing.positions, there.packing.sequences)

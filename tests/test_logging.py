@@ -84,7 +84,7 @@ def line(step: int, **more: float) -> dict[str, float]:
 
 def found(step: int, **more: Any) -> Evaluated:
     return Evaluated(**{"step": step, "steps": 8, "loss": 1.0, "valid_loss": 1.5, "best_loss": 1.25, "best_step": 2,
-                        "tokens": 100 * step, "seconds": 2.0 * step, **more})  # fmt: skip
+                        "selected_step": 2, "tokens": 100 * step, "seconds": 2.0 * step, **more})  # fmt: skip
 
 
 def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None, stop: int = 0) -> Any:
@@ -131,10 +131,10 @@ def test_samples_take_a_small_share_of_a_run(tmp_path: Path) -> None:
     listening = samples.SampleLog(tmp_path, lambda *_: None, write, lambda: now[0])  # type: ignore[arg-type,return-value]
     for step, seconds in enumerate((50, 101, 150, 290, 310, 320), 1):
         now[0] = max(now[0], seconds)
-        listening.evaluation(found(step, best_step=step))
+        listening.evaluation(found(step, selected_step=step))
     assert [samples.step_of(path) for path in written] == [2, 5]
     now[0] = 9999
-    listening.evaluation(found(7, best_step=5))
+    listening.evaluation(found(7, selected_step=5))
     assert len(written) == 2
     samples.SampleLog(tmp_path, lambda *_: None, write).begin(About("again", 2, 8))  # type: ignore[arg-type,return-value]
     assert samples.samples_of(tmp_path) == [written[0]]
@@ -239,6 +239,45 @@ def test_the_page_says_how_a_run_stands(tmp_path: Path) -> None:
     again.evaluation(found(8, stopped="it would memorise"))
     again.close()
     assert page(tmp_path / "info.txt")["state"] == "finished: it would memorise"
+
+
+@pytest.mark.parametrize("steps", [6, 20])
+def test_the_page_of_a_run_that_was_planned_anew(steps: int, tmp_path: Path) -> None:
+    info = InfoLog(tmp_path / "info.txt")
+    info.begin(ABOUT)
+    info.step(line(6))
+    info.evaluation(found(6, steps=steps))
+    info.close()
+    rows = page(tmp_path / "info.txt")
+    assert rows["step"].startswith(f"6 of {steps} ")
+    assert rows["state"] == ("finished" if steps == 6 else "interrupted: run the same command to resume")
+
+
+def test_the_page_of_a_run_without_held_out_pieces(tmp_path: Path) -> None:
+    info = InfoLog(tmp_path / "info.txt")
+    info.begin(ABOUT)
+    info.step(line(4))
+    info.evaluation(found(4, valid_loss=None, best_loss=math.inf, best_step=0, selected_step=4))
+    rows = page(tmp_path / "info.txt")
+    assert rows["held-out loss"] == "no piece is held back"
+    assert "best loss" not in rows
+    assert rows["weights kept"] == "those of step 4"
+
+
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_the_page_of_a_run_that_failed(evaluated: bool, tmp_path: Path) -> None:
+    """Its held-out loss is the last one that was measured: that pieces are held back has not changed."""
+    info = InfoLog(tmp_path / "info.txt")
+    info.begin(ABOUT)
+    info.step(line(4))
+    best: dict[str, Any] = {} if evaluated else {"best_loss": math.inf, "best_step": 0, "selected_step": 0}
+    if evaluated:
+        info.evaluation(found(4))
+    info.evaluation(found(5, valid_loss=None, failed="the loss of step 6 is not finite", **best))
+    info.close()
+    rows = page(tmp_path / "info.txt")
+    assert rows["state"].startswith("failed: the loss of step 6")
+    assert (rows.get("held-out loss"), "best loss" in rows) == ("1.5000" if evaluated else None, evaluated)
 
 
 def page(path: Path) -> dict[str, str]:

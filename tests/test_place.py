@@ -116,9 +116,36 @@ def test_a_run_at_any_stage_is_gone_on_with(midi: Path, model: Path, tmp_path: P
         api.refuse_output(begun)
 
 
+RUNS: dict[str, Any] = {
+    "train": lambda midi, model, out: toccata.train(midi, out, settings=TINY),
+    "finetune": lambda midi, model, out: toccata.finetune(midi, out, model=model, settings=["training.steps=2"]),
+    "style file": lambda midi, model, out: toccata.finetune_style(
+        midi, out.with_suffix(".safetensors"), model=model, settings=["training.steps=2"]
+    ),
+}
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_run_that_ended_before_its_first_checkpoint_is_gone_on_with(
+    kind: str, prepared: bool, midi: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = prepare(midi, tmp_path / "corpus", processes=0).folder if prepared else midi
+    monkeypatch.setattr("toccata.api.VALID_PIECES", 2)
+    monkeypatch.setattr("toccata.api.VALID_BARS", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("toccata.training.torchnet.TorchLearner.step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            RUNS[kind](source, model, tmp_path / "out")
+    assert RUNS[kind](source, model, tmp_path / "out").about["lineage"]["step"] == (4 if kind == "train" else 2)
+
+
 KNOWN = ("README.md", "toccata.json", "corpus.json", "a.mid", "training/", "training/corpus/", "training/log.csv",
-         "training/state.json", "training/last.safetensors", "training/notes.txt", ".git/HEAD",
-         "training/.lock")  # fmt: skip
+         "training/compute.json", "training/last-000000000.parts/", "training/state.json",
+         "training/last.safetensors", "training/notes.txt", ".git/HEAD", "training/.lock")  # fmt: skip
 
 
 @given(st.sets(st.sampled_from(KNOWN)))
@@ -129,7 +156,7 @@ def test_what_a_folder_holds(names: set[str]) -> None:
         assert what == "run"
     elif not seen:
         assert what == "nothing"
-    elif seen <= {"training/", "training/corpus/"}:
+    elif seen <= {"training/", "training/corpus/", "training/compute.json", "training/last-000000000.parts/"}:
         assert what == "run"
     else:
         assert what == ("model" if "toccata.json" in seen else "corpus" if "corpus.json" in seen else "other")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic import Score
 
-from toccata.errors import CorpusError, MidiError
+from toccata.errors import CorpusError, MidiError, MidiUnavailableError
 from toccata.midi.chunks import MAX_BYTES
 from toccata.midi.facts import facts, seconds_at
 from toccata.midi.read import find_midi, map_files, read_score
@@ -307,6 +307,8 @@ def test_a_crash_or_a_hang_costs_one_file() -> None:
     assert "longer than 1 s" in said["hang1"]
     assert "ZeroDivisionError: two lines" in said["raise1"]
     assert "has no notes" in said["refuse1"]
+    later = {path.stem for path, result in results.items() if isinstance(result, MidiUnavailableError)}
+    assert later == {"hang1"}, "it may be read another time"
 
 
 def test_few_files_are_done_here() -> None:

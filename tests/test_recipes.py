@@ -57,7 +57,8 @@ def test_a_setting_is_the_same_with_spaces(text: str) -> None:
 
 
 def test_finetuning_takes_a_lower_rate_once_and_its_own_time() -> None:
-    saved = load("toccata", ["training.minutes=3", "training.lr=0.01", "training.steps=700"]).to_json()
+    saved = load("toccata", ["training.lr=0.01", "training.steps=700"]).to_json()
+    saved["training"]["minutes"] = 3.0  # as saved before one length cleared the others
     first, again = (for_finetuning(saved, ["training.seed=5"], first=is_first).training for is_first in (True, False))
     assert (first.lr, again.lr) == (0.01 * FINETUNE, 0.01)
     assert (first.minutes, first.steps) == (None, 700)
@@ -78,10 +79,48 @@ def test_finetuning_makes_few_passes_unless_its_length_is_set() -> None:
     saved = load("toccata", ["training.epochs=100"]).to_json()
     few = for_finetuning(saved, ["training.minutes=2"], first=True)
     assert (few.training.epochs, few.training.max_epochs) == (None, FINETUNE_EPOCHS)
-    for setting, epochs in (("training.steps=7", 100), ("training.epochs=3", 3)):
+    for setting, length in (("training.steps=7", (7, None, None)), ("training.epochs=3", (2000, 3, None))):
         own = for_finetuning(few.to_json() | {"training": {"epochs": 100}}, [setting], first=False).training
-        assert (own.epochs, own.max_epochs) == (epochs, None)
+        assert (own.steps, own.epochs, own.max_epochs) == length
     assert for_finetuning(saved, ["training.max_epochs=3"], first=True).training.max_epochs == 3
+
+
+def lengths(recipe: Recipe) -> tuple[int, float | None, float | None]:
+    return recipe.training.steps, recipe.training.epochs, recipe.training.minutes
+
+
+EACH = {"steps": (500, None, None), "epochs": (2000, 500, None), "minutes": (2000, None, 500)}
+
+
+@pytest.mark.parametrize("given", EACH)
+@pytest.mark.parametrize("inherited", ["steps = 7", "epochs = 7", "minutes = 3"])
+def test_a_length_replaces_the_one_that_is_inherited(inherited: str, given: str, tmp_path: Path) -> None:
+    """From another recipe, from the recipe's own file, and from the model that is finetuned."""
+    mine, other, setting = tmp_path / "mine.toml", tmp_path / "other.toml", f"training.{given}=500"
+    mine.write_text(f"extends = 'toccata'\n[training]\n{inherited}\n")
+    other.write_text(f"extends = {str(mine)!r}\n[training]\n{given} = 500\n")
+    assert lengths(load(str(mine), [setting])) == EACH[given]
+    assert lengths(for_finetuning(load(str(mine)).to_json(), [setting], first=True)) == EACH[given]
+    mine.write_text(f"[training]\n{inherited}\n")
+    assert lengths(load(str(other))) == EACH[given]
+
+
+def test_a_training_in_steps_has_nothing_of_its_recipes_minutes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nminutes = 10\n[model]\nlayers = 4\n[times.10]\nmodel.layers = 2\n")
+    assert load(str(path)).model["layers"] == 2
+    assert load(str(path), ["training.steps=500"]).model["layers"] == 4
+
+
+@pytest.mark.parametrize("section", ["training", "codec_training"])
+def test_two_lengths_at_once_are_refused(section: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[{section}]\nminutes = 10\nsteps = 500\n")
+    why = rf"^{section}.steps and {section}.minutes each say how long to train"
+    with pytest.raises(RecipeError, match=why):
+        load(str(path))
+    with pytest.raises(RecipeError, match=why):
+        load("toccata", [f"{section}.steps=500", f"{section}.minutes=10"])
 
 
 def test_one_setting_is_one_setting() -> None:

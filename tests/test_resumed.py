@@ -28,6 +28,7 @@ from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.share import rows_a_step, rows_of, shared
 from toccata.training.torchnet import TorchBackend
+from train_part import over
 
 PART = Path(__file__).parent / "train_part.py"
 SETTINGS = (*TINY, "training.steps=8", "training.precision='fp32'", "training.checkpoint_minutes=60")
@@ -56,7 +57,7 @@ def train(corpus: Corpus, out: Path, *settings: str, killed_at: int = 0) -> tupl
         if step.step == killed_at:
             raise Killed
 
-    run = Run(load("toccata", [*SETTINGS, *settings]), out, None, said.append, TorchBackend())
+    run = Run(load("toccata", over(SETTINGS, *settings)), out, None, said.append, TorchBackend())
     try:
         return run.train(corpus, run.tokenizer(corpus, lambda *_: None), report), said
     except Killed:
@@ -140,11 +141,11 @@ def test_another_recipe_is_named_before_anything_of_the_run_is_touched(data: Pat
 
 
 def test_the_page_of_a_run_by_minutes_says_its_own_steps(corpus: Corpus, tmp_path: Path) -> None:
-    state, _ = train(corpus, tmp_path / "m", "training.minutes=0.04", "training.steps=4321")
+    state, _ = train(corpus, tmp_path / "m", "training.minutes=0.04")
     assert state is not None
     page = (tmp_path / "m" / "training" / "info.txt").read_text()
     assert f"{state.steps:,} of {state.steps:,}" in page
-    assert "4,321" not in page
+    assert f"{TrainOptions().steps:,}" not in page
 
 
 # ---- when it ends
@@ -163,6 +164,18 @@ def test_one_piece_does_not_end_a_training(corpus: Corpus, tmp_path: Path) -> No
 
 
 # ---- with how many processes
+
+
+@pytest.mark.parametrize("kind", ["train", "finetune", "style file"])
+def test_of_several_processes_one_speaks(
+    kind: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, midi = tiny(data)
+    monkeypatch.setattr(TorchBackend, "is_main", False)
+    verb = ["train", midi, *TINY] if kind == "train" else ["finetune", midi, "-m", model, "training.steps=1"]
+    done = call(*verb, "-o", tmp_path / ("m.safetensors" if kind == "style file" else "m"))
+    assert (done.code, done.out, done.err) == (0, "", "")
+
 
 COUNTS = st.integers(1, 12)
 

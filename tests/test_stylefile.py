@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 import toccata
 from cli_support import TINY, call, tiny
-from random_model import random_model
+from random_model import load_decoder, random_model
 from toccata import folder
 from toccata.arguments import parsed_value
 from toccata.corpus.store import Corpus
@@ -36,7 +36,7 @@ from toccata.training import checkpoint, log, optim
 from toccata.training.options import LORA_PARTS, TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.style import write_style
-from toccata.training.torchnet import TorchBackend, load_decoder
+from toccata.training.torchnet import TorchBackend
 
 QUICK = (*TINY, "training.steps=6", "training.evaluations=2", "training.precision=fp32")[6:]
 PLAIN = {"tied": True, "norm": "layer", "mlp": "gelu", "positions": "learned", "block": "parallel", "bias": True}

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,14 +32,14 @@ from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.tokenizers.load import load_tokenizer
 from toccata.training import checkpoint, log, picture, pipeline
 from toccata.training.compute import Compute
-from toccata.training.loop import Trainer
+from toccata.training.loop import Step, Trainer
 from toccata.training.optim import Muon, orthogonalised
 from toccata.training.options import TrainOptions
 from toccata.training.pipeline import Run
 from toccata.training.schedule import rate
 from toccata.training.stop import Stop
 from toccata.training.torchnet import TorchBackend, TorchLearner
-from train_part import TINY
+from train_part import TINY, over
 
 HERE = Path(__file__).parent
 
@@ -131,6 +133,18 @@ def test_told_to_stop_it_finishes_its_step(corpus: Corpus, tmp_path: Path) -> No
     assert max(abs(one[i] - other[i]) for i in one) <= 1e-6
 
 
+def test_a_script_of_two_lines_trains_with_workers(music: Path, tmp_path: Path) -> None:
+    """As in the README: it has no ``if __name__ == "__main__"``, and is not run again by its worker processes."""
+    settings = [*TINY, "training.workers=1", "training.steps=3", "training.choose_sampling=false"]
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import toccata\nprint('begun')\ntoccata.train({str(music)!r}, 'model', settings={settings!r})\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (0, "begun\n"), done.stderr
+    assert list(losses(tmp_path / "model")) == [1, 2, 3]
+
+
 def test_a_stop_waits_for_the_step() -> None:
     def term() -> None:
         signal.raise_signal(signal.SIGTERM)
@@ -172,7 +186,7 @@ def test_minutes_are_fitted_once(corpus: Corpus, tmp_path: Path) -> None:
     killed_at(2, corpus, tmp_path / "m", *settings)
     plan = json.loads((tmp_path / "m" / "training" / "state.json").read_text())["steps"]
     assert plan > 2
-    state = train(corpus, tmp_path / "m", "training.steps=12", *settings)
+    state = train(corpus, tmp_path / "m", *settings)
     assert state.steps == state.step == plan == len(losses(tmp_path / "m"))
 
 
@@ -195,6 +209,85 @@ def test_a_long_run_plans_anew_when_its_first_seconds_were_slow(
     assert any("steps fit, not 20" in text for text in said)
 
 
+@pytest.mark.parametrize("steps", [7, 40])
+def test_a_run_killed_after_it_planned_anew_keeps_the_plan(
+    steps: int, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(self: Trainer, stop: Stop) -> None:
+        self.state.steps = 20
+
+    def planned_anew(self: Trainer, limit: float) -> None:
+        self.state.replanned, self.state.steps = True, steps
+
+    def killed(step: Step) -> None:
+        if step.step == 3:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Trainer, "_plan", planned)
+    settings = ("training.minutes=9", "training.precision='fp32'", "training.checkpoint_minutes=60")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_replan", planned_anew)
+        with pytest.raises(ZeroDivisionError):
+            train(corpus, tmp_path / "m", *settings, report=killed)
+    state = train(corpus, tmp_path / "m", *settings)
+    assert (state.steps, state.step, state.replanned) == (steps, steps, True)
+
+
+class Counting(TorchBackend):
+    """Notes the most steps that its runs may make; it says that there are so many devices."""
+
+    devices = 1  # type: ignore[assignment]
+
+    def compute(self, *args: Any) -> Compute:
+        self.most = args[-1]
+        return super().compute(*args)
+
+
+def test_the_most_steps_are_counted_in_the_rows_of_the_run(corpus: Corpus, tmp_path: Path) -> None:
+    """A run that goes on with other devices reads as many rows a step as before: as many steps are a pass."""
+    found = []
+    for devices in (1, 2):
+        backend = Counting()
+        backend.devices = devices  # type: ignore[misc,assignment]
+        recipe = load("toccata", over(TINY, "training.steps=2", "training.precision=fp32", "training.max_epochs=1"))
+        one = Run(recipe, tmp_path / "m", None, lambda _: None, backend)
+        one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)
+        found.append(backend.most)
+    assert found[0] == found[1] > 2
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_another_kind_of_tokenizer_before_the_first_checkpoint(is_marked: bool, corpus: Corpus, tmp_path: Path) -> None:
+    place, said = tmp_path / "m" / "training" / "tokenizer", list[str]()
+    for recipe, names in (("toccata", {"tokenizer.json"}), ("theremin", {"text.json", "text.model"})):
+        for _ in range(2):
+            one = Run(load(recipe), tmp_path / "m", None, said.append, TorchBackend())
+            fingerprint = one.tokenizer(corpus, lambda *_: None).fingerprint
+            assert fingerprint == one.tokenizer(corpus, lambda *_: None).fingerprint
+            assert {path.name for path in place.iterdir()} - {"made-with.json"} <= names
+        if not is_marked:  # stopped before it was noted what it was made with
+            (place / "made-with.json").unlink()
+    assert any("Learning the tokens anew" in text for text in said) == is_marked
+
+
+def test_with_nothing_held_back_the_last_weights_are_kept(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate ruins the weights: the loss of some training batch before the end is lower than the last one's."""
+    alone = prepare(music, tmp_path / "corpus", PrepareOptions(valid=0, test=0), processes=0)
+    marked: list[int | None] = []
+    monkeypatch.setattr(picture, "plot", lambda *_, kept: marked.append(kept))
+    settings = ("training.steps=20", "training.evaluations=10", "training.lr=3", "training.warmup=1")
+    said: list[str] = []
+    state = train(alone, tmp_path / "m", *settings, "training.optimizer=adamw", say=said)
+    assert (state.step, state.selected_step, state.best_step, marked[-1]) == (20, 20, 0, 20)
+    assert losses(tmp_path / "m")[20] > min(losses(tmp_path / "m").values())
+    _, arrays = checkpoint.load(tmp_path / "m" / "training" / checkpoint.BEST)
+    _, last = checkpoint.load(tmp_path / "m" / "training" / checkpoint.LAST)
+    assert all((arrays[name] == last[name]).all() for name in arrays)
+    assert any("keeps the last weights" in text for text in said)
+
+
 # ---- one run, in this process
 
 
@@ -211,16 +304,22 @@ def started(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "m"))
 
 
-def train(corpus: Corpus, out: Path, *settings: str, say: list[str] | None = None) -> checkpoint.Any:
+def train(
+    corpus: Corpus,
+    out: Path,
+    *settings: str,
+    say: list[str] | None = None,
+    report: Callable[[Step], None] = lambda step: None,
+) -> checkpoint.Any:
     lines: list[str] = say if say is not None else []
     one = Run(
-        load("toccata", [*TINY, "training.steps=3", "training.precision='fp32'", *settings]),
+        load("toccata", over([*TINY, "training.steps=3", "training.precision='fp32'"], *settings)),
         out,
         None,
         lines.append,
         TorchBackend(),
     )
-    return one.train(corpus, one.tokenizer(corpus, lambda *_: None), lambda step: None)
+    return one.train(corpus, one.tokenizer(corpus, lambda *_: None), report)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +434,31 @@ def test_how_a_run_computes_is_kept(corpus: Corpus, tmp_path: Path) -> None:
     place.write_text(json.dumps(other.to_json()))
     (tmp_path / "m" / "training" / "last.safetensors").unlink(missing_ok=True)
     train(corpus, tmp_path / "m", *settings)
-    assert "plain" in (tmp_path / "m" / "training" / "info.txt").read_text()
+    assert computed(tmp_path / "m") == ["fp32", "plain", "no"]
+    (tmp_path / "m" / "training" / "last.safetensors").unlink()
+    train(corpus, tmp_path / "m", "training.steps=1", "training.precision='bf16'", "training.attention='fused'")
+    assert computed(tmp_path / "m") == ["bf16", "fused", "no"], "what is set counts, not what an earlier run chose"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about machines that cannot run FlexAttention")
+def test_a_run_goes_on_where_its_kernel_cannot_run(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toccata.training.trial.compiler", lambda: "")
+    (tmp_path / "m" / "training").mkdir(parents=True)
+    saved = Compute("fp32", "flex", compiled=True)
+    (tmp_path / "m" / "training" / "compute.json").write_text(json.dumps(saved.to_json()))
+    train(corpus, tmp_path / "m", "training.steps=1", "training.precision='auto'")
+    precision, kernel, compiled = computed(tmp_path / "m")
+    assert (precision, compiled) == ("fp32", "no")
+    assert kernel != "flex"
+
+
+def computed(out: Path) -> list[str]:
+    """How a run computed, by its info page: precision, kernel, compiled."""
+    machine = (out / "training" / "info.txt").read_text().split("\nmachine\n")[1]
+    rows = dict(line.split(maxsplit=1) for line in machine.splitlines() if " " in line)
+    return [rows[name].strip() for name in ("precision", "attention", "compiled")]
 
 
 # ---- the whole way, and finetuning
@@ -352,6 +475,57 @@ def test_run_again_it_does_nothing(made: ModelFolder, music: Path) -> None:
     again = toccata.train(music, made.path, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
     assert again.digest == made.digest
     assert {p: p.stat().st_mtime_ns for p in made.path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_model_in_the_folder_of_its_music_does_not_learn_its_samples(
+    linked: bool, music: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(music, tmp_path / "music"))
+    settings = [*TINY, "training.steps=2", "training.choose_sampling=false"]
+    out = folder / "model"
+    made = toccata.train(folder, out, settings=settings)
+    (out / "training" / "samples").mkdir()
+    shutil.copy(next(music.glob("*.mid")), out / "training" / "samples" / "step-2.mid")
+    if linked:
+        (folder / "zlink").symlink_to(out, target_is_directory=True)
+    again = toccata.train(folder, out, settings=settings)
+    assert (again.about, again.about["lineage"]["pieces"]) == (made.about, made.about["lineage"]["pieces"])
+    assert Corpus(out / "training" / "corpus").about["files"] == len(list(music.glob("*.mid")))
+
+
+def test_only_styles_that_have_a_token_are_named(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are tokens for 32, and a model folder with more than a thousand is refused."""
+    styles = [f"folder {number:04}" for number in range(1001)]
+    monkeypatch.setattr(Corpus, "styles", styles)
+    settings = [*TINY, "training.steps=2", "training.choose_sampling=false"]
+    assert toccata.train(corpus.folder, tmp_path / "m", settings=settings).about["styles"] == styles[:32]
+
+
+def test_a_newer_version_does_not_export_a_finished_model_again(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    """Nor is one evaluated again whose lineage says less than that of models which are made now."""
+    out = Path(shutil.copytree(made.path, tmp_path / made.path.name))
+    about = json.loads((out / "toccata.json").read_text())
+    del about["lineage"]["steps"]
+    (out / "toccata.json").write_text(json.dumps(about | {"toccata": "0.0.1"}))
+    again = toccata.train(music, out, settings=[*TINY, "training.precision='fp32'", "prepare.test=0.2"])
+    assert (again.about["toccata"], again.digest) == ("0.0.1", made.digest)
+
+
+def test_a_model_says_how_long_it_was_trained_and_which_weights_it_has(corpus: Corpus, tmp_path: Path) -> None:
+    settings = [*TINY, "training.steps=40", "training.evaluations=20", "training.lr=3", "training.warmup=1"]
+    settings = [*over(settings, "training.steps=40"), "training.optimizer=adamw", "training.choose_sampling=false"]
+    lineage = toccata.train(corpus.folder, tmp_path / "m", settings=settings).about["lineage"]
+    assert 0 < lineage["step"] < lineage["steps"] == 40
+    assert lineage["tokens"] == 40 * 4 * 48
+
+
+def test_sharding_is_torchs_alone(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    with pytest.raises(RecipeError, match=r"training\.shard is for torch: leave out --backend jax, or set"):
+        toccata.train(tmp_path, tmp_path / "m", backend="jax", settings=["training.shard=true"])
 
 
 def test_workers_are_no_part_of_a_run(made: ModelFolder, music: Path) -> None:
@@ -424,10 +598,10 @@ def test_merges_are_learned_from_all_of_the_training_pieces(
 
 
 def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path, tmp_path: Path) -> None:
+    from random_model import load_decoder
     from toccata.corpus.examples import Examples
     from toccata.tokenizers.load import load_tokenizer
-    from toccata.training.data import stack
-    from toccata.training.torchnet import load_decoder
+    from toccata.training.data import batches
 
     with pytest.raises(CorpusError, match="can be used"):  # what this leaves is not in the way
         toccata.finetune(music, tmp_path / "child", model=made.path, settings=["clean.min_bars=9999"])
@@ -437,7 +611,7 @@ def test_finetuning_starts_where_the_parent_ended(made: ModelFolder, music: Path
     corpus = Corpus(tmp_path / "child" / "training" / "corpus")
     tokenizer = load_tokenizer(made.tokenizer())
     examples = Examples(corpus, tokenizer, "train", 48, recipe.examples, 0, tokenizer.features)
-    batch = stack([examples.row(i) for i in range(4)])
+    batch = next(batches(examples, 4, workers=0))
     decoder = load_decoder(made)
     with torch.no_grad():
         loss = float(decoder(batch.inputs, batch.packing, batch.targets, batch.features))
@@ -574,7 +748,7 @@ def test_schedules(schedule: str) -> None:
 
 
 def test_the_picture_of_the_loss(started: Path) -> None:
-    picture.plot(started / "training" / "log.csv", started / "loss.png", best=2)
+    picture.plot(started / "training" / "log.csv", started / "loss.png", kept=2)
     assert (started / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from toccata.corpus.store import Corpus
@@ -20,6 +21,13 @@ TINY = (
     "training.micro_batch_size=4", "training.steps=12", "training.evaluations=4", "training.valid_rows=4",
     "training.workers=0", "training.checkpoint_minutes=0", "training.patience=0",
 )  # fmt: skip
+
+
+def over(before: Sequence[str], *settings: str) -> list[str]:
+    """Settings over others; how long to train among them replaces what the others say of it."""
+    lengths = ("training.steps", "training.epochs", "training.minutes")
+    timed = any(text.startswith(lengths) for text in settings)
+    return [*(text for text in before if not (timed and text.startswith(lengths))), *settings]
 
 
 def tell(step: Step) -> None:
@@ -43,7 +51,7 @@ def main() -> None:
     corpus, out = Corpus(Path(sys.argv[1])), Path(sys.argv[2])
     name, *settings = sys.argv[3:] if "jax" in sys.argv[3:4] else ["torch", *sys.argv[3:]]
     run = Run(
-        load("toccata", [*TINY, *settings]), out, None, lambda text: print(text, flush=True), backend=backend(name)
+        load("toccata", over(TINY, *settings)), out, None, lambda text: print(text, flush=True), backend=backend(name)
     )
     state = run.train(corpus, run.tokenizer(corpus, lambda *_: None), tell)
     if run.is_main:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -20,6 +19,7 @@ from toccata.engine.seeds import seeds_of
 from toccata.errors import CorpusError, MissingExtra
 from toccata.events import BarBegun, PieceFinished
 from toccata.files import write_text
+from toccata.folder import is_trained
 from toccata.folder_lock import locked, locks
 from toccata.look import (
     Inspection,
@@ -70,7 +70,7 @@ from toccata.scoring import compare_systems, listening_test_page, place_of, writ
 from toccata.scoring import holds_midi as holds_midi_here
 from toccata.tasks.coverage import Coverage
 from toccata.training.info import command_line, finetune_line
-from toccata.training.place import refuse_foreign, run_folder
+from toccata.training.place import LAST, refuse_foreign, run_folder
 from toccata.training.samples import SampleLog, samples_of, step_of
 from toccata.training.threads import threads_that_wait_briefly
 
@@ -83,14 +83,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BarBegun", "CleanOptions", "Copies", "Corpus", "Coverage", "Evaluation", "Inspection", "Judge", "Likelihood",
-    "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report", "Sampling",
-    "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate", "find_model",
-    "find_soundfont",
-    "finetune", "finetune_style", "holds_midi", "inspect", "is_remote", "listening_test", "load", "markdown",
-    "model_rows", "models", "pitch_range", "prepare", "program_number", "rank", "recipe_table", "refuse_output",
-    "remarks", "render", "run_folder", "seeds_of", "soundfont_folders", "table_rows", "train",
-    "training_samples", "with_interval",
-    "write_scoreboard",
+    "Model", "PieceFinished", "PrepareOptions", "Progress", "Ranked", "Ranker", "ReferenceStats", "Report",
+    "Sampling", "Scoreboard", "Silent", "bach", "check", "clean", "compare", "display_url", "doctor", "evaluate",
+    "find_model", "find_soundfont", "finetune", "finetune_style", "holds_midi", "inspect", "is_remote",
+    "is_trained", "listening_test", "load", "markdown", "model_rows", "models", "pitch_range", "prepare",
+    "program_number", "rank", "recipe_table", "refuse_output", "remarks", "render", "run_folder", "seeds_of",
+    "soundfont_folders", "table_rows", "train", "training_samples", "with_interval", "write_scoreboard",
 ]  # fmt: skip
 
 BackendName = Literal["torch", "jax"]
@@ -247,6 +245,9 @@ def train(
         backend: ``torch`` or ``jax``; an interrupted run continues with the backend it began with.
         progress: Receives the progress.
 
+    Returns:
+        The model; of processes that train together, only the main one gets a folder that lists files.
+
     Raises:
         MissingExtra: torch, or JAX, is not installed.
         CorpusError: The folder cannot be trained on.
@@ -259,7 +260,7 @@ def train(
     refuse_two_lengths(minutes, settings)
     settings = [*_as_settings(size, seed), *settings]
     run_of, computes = _training(backend)
-    listener, out = progress or Silent(), Path(out)
+    listener, out = _of_main(progress, computes), Path(out)
     parent = None if start_from is None else folder.open_parent(Path(start_from), out)
     before = None if parent is None else Seen.of_parent(parent, listener.say)
     chosen = _recipe(recipe, settings, minutes, parent, Path(source))
@@ -342,6 +343,11 @@ def _training(backend: str) -> tuple[type[Run], Backend]:
         raise MissingExtra(f'training needs {error.name}: pip install "toccata[{extra}]"') from None
 
 
+def _of_main(progress: Progress | None, backend: Backend) -> Progress:
+    """Return what receives the progress: of several processes that train together, one speaks."""
+    return progress if progress is not None and backend.is_main else Silent()
+
+
 def _recipe(
     name: str,
     settings: Sequence[str],
@@ -351,9 +357,9 @@ def _recipe(
     *,
     style_file: bool = False,
 ) -> Recipe:
-    overrides = Settings.of(settings)
-    if parent is None:  # the minutes may change the recipe
-        chosen = load_recipe(name, settings if minutes is None else [*settings, f"training.minutes={minutes}"])
+    overrides = Settings.of(settings if minutes is None else [*settings, f"training.minutes={minutes}"])
+    if parent is None:
+        chosen = load_recipe(name, overrides)
     else:
         first = parent.about["lineage"].get("parent") is None
         before = recipe_of(parent)
@@ -363,14 +369,19 @@ def _recipe(
     refuse_rank(chosen.training.lora_rank, style_file)
     if (source / CORPUS).is_file():
         chosen = of_corpus(chosen, Corpus(source), overrides)
-    return chosen if minutes is None else replace(chosen, training=replace(chosen.training, minutes=minutes))
+    return chosen
 
 
 def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], Any], progress: Progress) -> Corpus:
     if (source / CORPUS).is_file():
         return Corpus(source).verify()
-    with main_first():
-        return prepare(source, out / folder.TRAINING / "corpus", recipe.prepare_options(), progress)
+    training, name = out / folder.TRAINING, display_url(source.resolve())
+    fresh = not (training / LAST).exists()  # a resumed run has the music that it began with
+    with main_first():  # a model in the folder of its music does not learn its own samples
+        return prepare_corpus(
+            source, training / "corpus", recipe.prepare_options(), named=name, without=out, again=fresh,
+            progress=lambda done, files: progress.update("preparing", done, files),
+        )  # fmt: skip
 
 
 def _measured(
@@ -470,10 +481,11 @@ def finetune_style(
         ToccataError: The disk is full, or the run there is another one.
     """
     refuse_two_lengths(minutes, settings)
-    path, listener = Path(out), progress or Silent()
+    path = Path(out)
     place = run_folder(path)
     with locked(place):
         run_of, computes = _training("torch")
+        listener = _of_main(progress, computes)
         from toccata.training.style import about_style, is_finished, write_style
 
         parent = folder.open_parent(Path(model), place)

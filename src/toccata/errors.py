@@ -39,6 +39,10 @@ class MidiError(ToccataError):
     kind = "unreadable-midi"
 
 
+class MidiUnavailableError(MidiError):
+    """A MIDI file that cannot be read now, and maybe later: no permission, an error of the disk, too little time."""
+
+
 class MidiWarning(UserWarning):
     """Something of a MIDI file is missing or is not used, and the rest is."""
 

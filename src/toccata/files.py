@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""The error numbers of a full disk, a full file system and an exceeded quota."""
 _ASIDE = "-aside-"
 _OLD = 86_400.0
 """Seconds after which a file left aside is removed, where the system has no locks to find out whether it is in use."""

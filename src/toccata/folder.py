@@ -40,7 +40,7 @@ SAMPLING_BY_STYLE = "sampling_by_style"
 """The key of ``toccata.json`` that says the same for styles that it writes better otherwise."""
 _UNFIT = re.compile(r"[/\\\x00-\x1f]")
 """Characters that no name of a model has: file names are made from it, so it must not lead to other folders."""
-_TOKENIZERS: dict[str, tuple[str, ...]] = {
+TOKENIZERS: dict[str, tuple[str, ...]] = {
     "tokenizer.json": (),
     "text.json": (),
     "grid.json": (),
@@ -90,6 +90,11 @@ class ModelFolder:
     def metrics(self) -> dict[str, Any]:
         """The results of the evaluation after training; empty where there are none."""
         return self.about.get("metrics") or {}
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the model was evaluated after its training, which is then finished."""
+        return self.about.get("metrics") is not None
 
     @property
     def digest(self) -> str:
@@ -189,13 +194,13 @@ class ModelFolder:
         """
         start = f"{TOKENIZER}/"
         listed: set[str] = {name.removeprefix(start) for name in self.about["files"] if name.startswith(start)}
-        kinds = sorted(listed & set(_TOKENIZERS))
+        kinds = sorted(listed & set(TOKENIZERS))
         if len(kinds) != 1:
             raise ModelError(
                 f"{self.path / ABOUT} lists {' and '.join(kinds) or 'no'} tokenizer: copy the whole model folder again",
                 path=self.path / ABOUT,
             )
-        for name in sorted({*listed, kinds[0], *_TOKENIZERS[kinds[0]]}):
+        for name in sorted({*listed, kinds[0], *TOKENIZERS[kinds[0]]}):
             self.file(f"{TOKENIZER}/{name}")
         return self.path / TOKENIZER / kinds[0]
 
@@ -215,6 +220,15 @@ def is_model(path: Path) -> bool:
         return (path / ABOUT).is_file()
     except PermissionError:  # somebody else's, beside the models that are looked for
         return False
+
+
+def is_trained(path: Path) -> bool:
+    """Return whether the training of the model in ``path`` is finished: it was exported and evaluated.
+
+    Raises:
+        ModelError: There is a model that cannot be opened.
+    """
+    return is_model(path) and open_folder(path).is_evaluated
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -278,7 +292,8 @@ def _is_generation(value: Any) -> bool:
 def seal(path: Path, about: dict[str, Any]) -> ModelFolder:
     """Finish a model folder: write ``toccata.json`` with the digests of the files that are there.
 
-    ``toccata.json`` is written last, so a folder that has one is whole.
+    ``toccata.json`` is written last, so the files that it lists are whole. A training writes it before the model is
+    evaluated, and again with more files and the metrics.
     """
     names = [CONFIG, WEIGHTS, ORIGINALITY, SKETCH, DATA, FINGERPRINTS]
     names += sorted(p.relative_to(path).as_posix() for p in (path / TOKENIZER).rglob("*") if p.is_file())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from studio_support import Page, events, two_hands
 
+from toccata.folder import open_folder, seal
 from toccata.studio.curve import Curve
 
 SECONDS = 240
@@ -87,6 +90,24 @@ def test_a_training_without_enough_music_fails_in_one_line(page: Page) -> None:
     assert "\n" not in failed["error"]
     assert page.post(f"trainings/{made['id']}/cancel")["state"] == "cancelled"
     assert not (page.folder / "models" / "new").exists()
+
+
+@pytest.mark.parametrize(("metrics", "state"), [(None, "failed"), ({"valid": 1.0}, "finished")])
+def test_a_training_that_ends_in_its_evaluation_is_not_finished(
+    metrics: dict[str, float] | None, state: str, page: Page, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(command: list[str], *_: object) -> subprocess.Popen[bytes]:
+        out = Path(shutil.copytree(small_model, command[command.index("-o") + 1], dirs_exist_ok=True))
+        made = open_folder(out)
+        seal(out, {**{key: value for key, value in made.about.items() if key != "metrics"}, "metrics": metrics})
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr("toccata.studio.process.begin", begin)
+    page.client.post("/studio/music/mine/files", params={"name": "one.mid"}, content=two_hands())
+    made = page.post("trainings", {"kind": "train", "music": "mine", "name": "new", "minutes": 1})
+    assert until(page, made["id"], "failed", "finished")["state"] == state
+    if state == "failed":
+        page.post(f"trainings/{made['id']}/resume")
 
 
 @pytest.mark.slow

@@ -22,13 +22,13 @@ def refuse_two_recipes(recipe: str, start_from: str | Path | None) -> None:
 
 
 def refuse_two_lengths(minutes: float | None, settings: Sequence[str]) -> None:
-    """Refuse minutes to train for beside a number of steps, or beside other minutes.
+    """Refuse minutes to train for beside a number of steps or of passes, or beside other minutes.
 
     Raises:
         ArgumentError: Both are given.
     """
-    for key in (text.partition("=")[0].strip() for text in settings):
-        if minutes is not None and key in ("training.steps", "training.minutes"):
+    for key in ("".join(text.partition("=")[0].split()) for text in settings):
+        if minutes is not None and key in ("training.steps", "training.minutes", "training.epochs"):
             raise ArgumentError(f"minutes and {key} both say how long to train: leave one of them out")
 
 

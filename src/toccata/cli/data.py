@@ -205,8 +205,8 @@ def clean(face: Face, source: Path, out: Path, reports: tuple[Path, ...], force:
 @click.argument("midi_dir", type=PATH)
 @click.argument("out", type=PATH)
 @_cleaning(16)
-@click.option("--valid", type=Value("share"), default=0.08, metavar="SHARE", help="To watch with.  [0.08]")
-@click.option("--test", type=Value("share"), default=0.08, metavar="SHARE", help="Kept aside.  [0.08]")
+@click.option("--valid", type=Value("share"), default=0.08, metavar="SHARE", help="Share for validation.  [0.08]")
+@click.option("--test", type=Value("share"), default=0.08, metavar="SHARE", help="Share for testing.  [0.08]")
 @click.option("--text", is_flag=True, help="Write it as text to read, too: a note a character.")
 def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **options: Any) -> None:
     """Make a corpus of the MIDI files in MIDI_DIR, in the folder OUT.
@@ -236,7 +236,7 @@ def prepare(face: Face, midi_dir: Path, out: Path, text: bool, **options: Any) -
     lines = [
         f"corpus       {api.display_url(out)}",
         f"music        {many(about['pieces'], 'piece')}, {about['notes']:,} notes, {hours(about['hours'])}",
-        f"split        {splits['train']:,} to train on, {splits['valid']:,} to watch, {splits['test']:,} kept aside",
+        f"split        {splits['train']:,} to train, {splits['valid']:,} to validate, {splits['test']:,} to test",
         f"left out     {left_out:,} that cannot be used, {about['duplicates']:,} duplicates",
     ]
     lines += [f"  {r['path']}: {r['reason']}" for r in islice(corpus.rejected(), _SHOWN)]

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import re
@@ -23,6 +22,7 @@ from toccata import __version__
 from toccata.cli.screen import show, show_json
 from toccata.cli.settings import user_file
 from toccata.errors import ArgumentError, MidiWarning, RecipeError, RecipeWarning, ToccataError
+from toccata.files import DISK_FULL
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, heading, what it does in a line)
@@ -46,7 +46,6 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "recipes": ("look", "Look", "The ways to make a model."),
     "doctor": ("look", "Look", "What works on this machine, and what is missing."),
 }
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _EXAMPLES = (
     "toccata dataset bach midi/bach",
     "toccata train midi/bach --minutes 10 -o models/bach",
@@ -242,7 +241,7 @@ def _explained(error: Exception, place: Path | None, debug: bool) -> tuple[str, 
     text = " ".join(str(error).split())
     # safetensors reports a full disk in its own words.
     os_error = re.search(r"\(os error (\d+)\)", text)
-    if (int(os_error[1]) if os_error else number) in _FULL:
+    if (int(os_error[1]) if os_error else number) in DISK_FULL:
         where = path or (None if place is None else str(place))
         of = f" of {where}" if where else ""
         message = f"the disk{of} is full: make room and run the same command again; what is whole there is kept"

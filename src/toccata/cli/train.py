@@ -16,7 +16,7 @@ from toccata.cli.settings import setting
 
 STYLE_FILE = ".safetensors"
 """The suffix of an output that is a style file."""
-_BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="What computes.  [torch]")
+_BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="Training library.  [torch]")
 
 
 @command(
@@ -32,13 +32,15 @@ _BACKEND = click.option("--backend", type=click.Choice(["torch", "jax"]), help="
 @click.option(
     "--recipe", type=Value("recipe"), metavar="NAME|FILE", help="How: a recipe's name or your own .toml.  [toccata]"
 )
-@click.option("--size", type=click.Choice(("nano", "micro", "small", "base")), help="Of the model, over the recipe's.")
+@click.option(
+    "--size", type=click.Choice(("nano", "micro", "small", "base")), help="Model size, instead of the recipe's."
+)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="The model.  [models/MIDI_DIR]")
 @click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
 @click.option(
     "--from", "parent", type=Value("model"), metavar="DIR|NAME", help="Start from this model instead of from nothing."
 )
-@click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
+@click.option("--seed", type=Value("run_seed"), metavar="S", help="Seed of the random numbers.  [0]")
 @_BACKEND
 def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any) -> None:
     """Train a model on a folder of MIDI files, or on a corpus.
@@ -75,7 +77,7 @@ def train(face: Face, midi_dir: Path, settings: tuple[str, ...], **options: Any)
     help="The model, or a style file: NAME.safetensors.  [models/MIDI_DIR]",
 )
 @click.option("--minutes", type=Value("minutes"), metavar="M", help="Train for as long as you have.")
-@click.option("--seed", type=Value("run_seed"), metavar="S", help="Chance begins here.  [0]")
+@click.option("--seed", type=Value("run_seed"), metavar="S", help="Seed of the random numbers.  [0]")
 @_BACKEND
 def finetune(face: Face, midi_dir: Path, settings: tuple[str, ...], parent: str | None, **options: Any) -> None:
     """Teach a model your own MIDI files.
@@ -132,6 +134,8 @@ def _train(
             backend=backend or "torch",
             progress=progress,
         )
+    if not made.about["files"]:
+        return  # the main process of the training prints the result
     metrics, lineage = made.metrics, made.about["lineage"]
     curve, log = made.path / "training" / "loss.png", made.path / "training" / "log.csv"
     value = {
@@ -174,6 +178,8 @@ def _style_file(
         made = api.finetune_style(
             midi_dir, output, model=start_from, settings=settings, minutes=minutes, seed=seed, progress=progress
         )
+    if not made.digest:
+        return  # the main process of the training prints the result
     curve, log = run / "training" / "loss.png", run / "training" / "log.csv"
     value = {
         "model": made.about["base"]["name"],

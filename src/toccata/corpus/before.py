@@ -94,28 +94,36 @@ class Prepared:
         files: The digest of the files that it found; see ``corpus.scan.Files``.
         whole: Names of the corpus files whose size and time are unchanged.
         is_all: Whether all corpus files are unchanged, and none is missing or new.
+        unavailable: How many files could not be read at that time.
     """
 
     files: str
     whole: frozenset[str]
     is_all: bool
+    unavailable: int = 0
 
     @classmethod
     def read(cls, out: Path) -> Prepared:
         """Return the content of ``prepared.json`` in ``out``; an empty one if it is missing or damaged."""
         try:
             saved = read_json(out / PREPARED, limit=_FILES)
-            files, stamps = str(saved["files"]), dict(saved["stamps"])
+            files, stamps, unavailable = str(saved["files"]), dict(saved["stamps"]), int(saved.get("unavailable", 0))
         except (OSError, ValueError, LookupError, TypeError):
             return cls("", frozenset(), False)
         now = _stamps(out)
         whole = frozenset(name for name, stamp in now.items() if stamps.get(name) == stamp)
-        return cls(files, whole, set(stamps) == set(now) == whole and whole >= set(_NEEDED))
+        return cls(files, whole, set(stamps) == set(now) == whole and whole >= set(_NEEDED), unavailable)
 
 
-def write_prepared(out: Path, files: str) -> None:
-    """Record that ``out`` was prepared from the files with this digest; nothing is written if that is recorded."""
-    prepared = {"files": files, "stamps": _stamps(out)}
+def write_prepared(out: Path, files: str, unavailable: int = 0) -> None:
+    """Record that ``out`` was prepared from the files with this digest; nothing is written if that is recorded.
+
+    Args:
+        out: The folder of the corpus.
+        files: The digest.
+        unavailable: How many of the files could not be read at that time.
+    """
+    prepared = {"files": files, "stamps": _stamps(out), **({"unavailable": unavailable} if unavailable else {})}
     try:
         if read_json(out / PREPARED, limit=_FILES) == prepared:
             return

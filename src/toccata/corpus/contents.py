@@ -36,9 +36,12 @@ def contents_of(
         return
     paths = find_midi(source)
     read = partial(_read, options=options)
-    for done, (path, result) in enumerate(sorted(map_files(paths, read), key=lambda item: item[0]), 1):
+    found = []
+    for item in map_files(paths, read):
+        found.append(item)
         if progress is not None:
-            progress(done, len(paths))
+            progress(len(found), len(paths))
+    for path, result in sorted(found, key=lambda item: item[0]):
         if isinstance(result, MidiError):
             result = MidiError(str(result).removeprefix(f"{path}: "), path=path)
         yield path.relative_to(source).as_posix(), result

@@ -170,7 +170,7 @@ class Examples:
     def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], int]:
         """The ids of a passage, and how many of them are given and not learned."""
         note = min(int(place * self.notes), self.notes - 1)
-        index = int(np.searchsorted(self.ends, note, side="right"))
+        index = int(np.searchsorted(self.ends, np.uint64(note), side="right"))
         number = int(self.numbers[index])
         piece = self._piece(number)
         inside = note - (int(self.ends[index - 1]) if index else 0)

@@ -16,6 +16,7 @@ from toccata.corpus.before import Sides
 from toccata.corpus.columns import DIGEST, SPLITS, Columns, as_text, in_order
 from toccata.corpus.groups import Hashes, Ints, Marks, groups_of
 from toccata.corpus.journal import Journal
+from toccata.corpus.records import PIECE
 from toccata.corpus.sides import assign, place
 from toccata.corpus.store import CORPUS, INDEX, LEFT_OUT
 from toccata.errors import CorpusError
@@ -112,7 +113,7 @@ def finish(out: Path, made_with: dict[str, Any], journal: Journal, rows: Ints, s
 
 
 def _partition(journal: Journal, rows: Ints) -> _Partition:
-    is_piece = journal.records["is_piece"][rows] == 1
+    is_piece = journal.records["is_piece"][rows] == PIECE
     pieces = rows[is_piece]
     _, first, which = np.unique(journal.records["content"][pieces], return_index=True, return_inverse=True)
     original = first[which]

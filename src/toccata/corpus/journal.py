@@ -22,7 +22,10 @@ from numpy.typing import NDArray
 
 from toccata.corpus.records import (
     CHECKED,
+    FAILED,
+    PIECE,
     RECORD,
+    UNAVAILABLE,
     Hashes,
     Ints,
     Places,
@@ -81,7 +84,7 @@ class Journal:
         if not {JOURNAL, *map(marks_name, marks)} <= set(vouched):
             for row, (record, text) in enumerate(self._with_marks(np.arange(len(self.records)))):
                 whole[row] = text is not None and checksum(record, text) == int.from_bytes(record[CHECKED:], "little")
-        pieces = np.flatnonzero(whole & (self.records["is_piece"] == 1))
+        pieces = np.flatnonzero(whole & (self.records["is_piece"] == PIECE))
         ends = self.records["offset"][pieces] + self.records["length"][pieces]
         numbers = self.records["shard"][pieces]
         for number, path in sorted(shards(self.out).items(), reverse=True):
@@ -104,7 +107,7 @@ class Journal:
     def _check_pieces(self, whole: NDArray[np.bool_], vouched: set[str]) -> None:
         """Strike out records of pieces whose bytes are not in a shard as they were written."""
         files = shards(self.out)
-        rows = np.flatnonzero(whole & (self.records["is_piece"] == 1))
+        rows = np.flatnonzero(whole & (self.records["is_piece"] == PIECE))
         rows = rows[np.lexsort((self.records["offset"][rows], self.records["shard"][rows]))]
         for number in np.unique(self.records["shard"][rows]).tolist():
             if shard_name(number) in vouched:
@@ -133,7 +136,7 @@ class Journal:
                 file.close()
         self._bytes = self._marks = self._log = None
 
-    def add(self, path: str, stamp: tuple[int, int], found: Read | str) -> None:
+    def add(self, path: str, stamp: tuple[int, int], found: Read | str, *, unavailable: bool = False) -> None:
         """Write down what was read of a file, or why it cannot be used.
 
         A piece's bytes are stored if they are not in a shard already.
@@ -142,9 +145,11 @@ class Journal:
             path: The file's, as the index has it.
             stamp: Its size and time.
             found: What was read, or the reason.
+            unavailable: Whether the reason may pass.
         """
         record = np.zeros((), RECORD)
         record["name"], record["size"], record["mtime"] = name_hash(path), *stamp
+        record["is_piece"] = UNAVAILABLE if unavailable else FAILED if isinstance(found, str) else PIECE
         reason, hashes = (found, b"") if isinstance(found, str) else ("", as_bytes(found))
         text = path.encode("utf-8", "backslashreplace"), reason.encode("utf-8", "backslashreplace")
         record["path"], record["reason"] = map(len, text)
@@ -155,7 +160,7 @@ class Journal:
             record["midi"] = np.void(bytes.fromhex(digest))
             for name in ("content", "steps", "notes", "bars", "seconds"):
                 record[name] = getattr(found, name)
-            record["passages"], record["sketch"], record["is_piece"] = len(found.passages), len(found.sketch), 1
+            record["passages"], record["sketch"] = len(found.passages), len(found.sketch)
         written = b"".join(text)
         data = written + b"\0" * (-len(written) % 8) + hashes
         record["marks"], record["at"] = self._append_marks(data)
@@ -206,6 +211,13 @@ class Journal:
         found: Ints = np.where(same, rows, -1)
         return found
 
+    def unavailable(self, rows: Ints) -> NDArray[np.bool_]:
+        """Which of some records are of files that could not be read at that time; -1 is none."""
+        if not len(self.records):
+            return np.zeros(len(rows), bool)
+        found: NDArray[np.bool_] = (rows >= 0) & (self.records["is_piece"][rows] == UNAVAILABLE)
+        return found
+
     def compact(self, rows: Ints) -> Ints:
         """Forget files that are no longer there, and write anew what holds much that no piece needs any more.
 
@@ -218,7 +230,7 @@ class Journal:
         Returns:
             The same records, by their numbers from now on.
         """
-        pieces = rows[self.records["is_piece"][rows] == 1]
+        pieces = rows[self.records["is_piece"][rows] == PIECE]
         _, first, back = np.unique(self.records["midi"][pieces].view("S16"), return_index=True, return_inverse=True)
         unique = pieces[first]
         live = int(self.records["length"][unique].sum(dtype=np.int64))
@@ -231,7 +243,7 @@ class Journal:
             records = self.records[rows]
             if is_thin:
                 places = self._written_anew(unique)[back]
-                of_pieces = np.flatnonzero(records["is_piece"] == 1)
+                of_pieces = np.flatnonzero(records["is_piece"] == PIECE)
                 records["shard"][of_pieces], records["offset"][of_pieces] = places[:, 0], places[:, 1]
             self._rewrite(rows, records)
         except OSError:  # the disk is too full for it: all is as it was
@@ -287,7 +299,7 @@ class Journal:
 
     def remove_unused(self) -> None:
         """Delete the shards and marks that no record names: the index must name none of them."""
-        used = set(np.unique(self.records["shard"][self.records["is_piece"] == 1]).tolist())
+        used = set(np.unique(self.records["shard"][self.records["is_piece"] == PIECE]).tolist())
         marks = set(np.unique(self.records["marks"]).tolist())
         unused = [path for number, path in shards(self.out).items() if number not in used]
         unused += [path for number, path in marks_of(self.out).items() if number not in marks]

@@ -22,7 +22,7 @@ from toccata.corpus.journal import Journal, forget
 from toccata.corpus.records import Read
 from toccata.corpus.scan import Files, readable, scan
 from toccata.corpus.store import CORPUS, FORMAT, FORMATS, INDEX, PIECES, Corpus
-from toccata.errors import CorpusError, MidiError, RecipeError, shown
+from toccata.errors import CorpusError, MidiError, MidiUnavailableError, RecipeError, shown
 from toccata.files import read_json, write_json
 from toccata.folder_lock import LOCK, locked
 from toccata.midi.clean import CleanOptions, read_clean
@@ -61,7 +61,7 @@ class PrepareOptions:
                 raise RecipeError(f"prepare.{name} must be a share between 0 and 1, not {shown(share)}")
         if self.valid + self.test >= 1:
             raise RecipeError(
-                f"the shares to watch with ({self.valid:g}) and to keep aside ({self.test:g}) leave nothing to train "
+                f"the shares for validation ({self.valid:g}) and for testing ({self.test:g}) leave nothing to train "
                 "on: together they must be below 1"
             )
 
@@ -93,6 +93,8 @@ def prepare(
     options: PrepareOptions | None = None,
     *,
     named: str | None = None,
+    without: Path | None = None,
+    again: bool = True,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> Corpus:
@@ -103,6 +105,8 @@ def prepare(
         out: Where the corpus goes; a corpus of the same source and options there is continued.
         options: Cleaning and split.
         named: What the corpus says it was made of; by default the absolute path of ``source``.
+        without: A folder below ``source`` that is not read.
+        again: Whether unchanged files that could not be read for a reason that may have passed are tried again.
         progress: Called with (files done, files in all).
         processes: Worker processes; by default one a processor.
 
@@ -111,18 +115,19 @@ def prepare(
         ToccataError: Another process is writing to ``out``.
     """
     options = options or PrepareOptions()
-    files = scan(source)
+    files = scan(source, without)
     with locked(out):
         out.mkdir(parents=True, exist_ok=True)
         made_with = begin(out, named or str(source.resolve()), options)
         remove_left(out)
         before = Prepared.read(out)
-        if before.is_all and before.files == files.digest:
+        if before.is_all and before.files == files.digest and not (again and before.unavailable):
             return Corpus(out)
         Sides.read(out)  # a damaged index is refused before hours are spent
         journal = Journal(out, before.whole)
-        _read_new(journal, files, options, progress, processes)
+        _read_new(journal, files, options, again, progress, processes)
         rows = journal.rows(files.names, files.sizes, files.mtimes)
+        unavailable = int(journal.unavailable(rows).sum())
         _, first = np.unique(rows, return_index=True)
         rows = rows[np.sort(first)]
         rows = journal.compact(rows[rows >= 0])  # a file may have gone since it was found
@@ -130,15 +135,21 @@ def prepare(
         journal.remove_unused()
         for name in (PIECES, EARLIER_JOURNAL):  # now that nothing needs them
             (out / name).unlink(missing_ok=True)
-        write_prepared(out, files.digest)
+        write_prepared(out, files.digest, unavailable)
     return Corpus(out)
 
 
 def _read_new(
-    journal: Journal, files: Files, options: PrepareOptions, progress: Progress | None, processes: int | None
+    journal: Journal,
+    files: Files,
+    options: PrepareOptions,
+    again: bool,
+    progress: Progress | None,
+    processes: int | None,
 ) -> None:
-    """Read the files that the journal does not know, or that have changed."""
-    todo = files.names[journal.rows(files.names, files.sizes, files.mtimes) < 0]
+    """Read files that the journal does not know, or that have changed; ``again``: those that were unavailable, too."""
+    rows = journal.rows(files.names, files.sizes, files.mtimes)
+    todo = files.names[(rows < 0) | (journal.unavailable(rows) & again)]
     if not len(todo):
         return
     paths: Iterable[Path] = files.paths(todo)
@@ -149,7 +160,8 @@ def _read_new(
         for done, (path, found) in enumerate(map_files(paths, read, processes=processes)):
             name, stamp = files.stamp(path)
             if isinstance(found, MidiError):
-                journal.add(name, stamp, readable(found.message.removeprefix(f"{path}: ")))
+                reason = readable(found.message.removeprefix(f"{path}: "))
+                journal.add(name, stamp, reason, unavailable=isinstance(found, MidiUnavailableError))
             else:
                 journal.add(name, stamp, found)
             if progress is not None:

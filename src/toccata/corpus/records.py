@@ -26,6 +26,8 @@ RECORD = np.dtype(
 ``at``: the file and the place of the marks; of these ``path`` and ``reason`` are the lengths in bytes, ``passages`` and
 ``sketch`` the numbers of hashes."""
 
+FAILED, PIECE, UNAVAILABLE = 0, 1, 2
+"""Values of ``is_piece``: the file cannot be used; it is a piece; it could not be read at that time."""
 Records = NDArray[Any]
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -63,7 +65,7 @@ class Places:
     """The places of bytes by their digest: in sorted arrays, and only the last few as Python objects."""
 
     def __init__(self, records: Records) -> None:
-        rows = np.flatnonzero(records["is_piece"] == 1)
+        rows = np.flatnonzero(records["is_piece"] == PIECE)
         keys = _keys(records["midi"][rows])
         rows, self._keys = rows[order := np.argsort(keys, kind="stable")], keys[order]
         self._places = np.stack([records[name][rows].astype(np.int64) for name in ("shard", "offset", "length")], 1)

@@ -29,12 +29,14 @@ class Files:
         names: ``uint64[n]``, the hash of each path below it; see ``corpus.records.name_hash``.
         sizes: ``int64[n]``, in bytes.
         mtimes: ``int64[n]``, when each was changed, in nanoseconds.
+        without: A folder below ``source`` whose files are left out.
     """
 
     source: Path
     names: NDArray[np.uint64]
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
+    without: Path | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,7 +57,7 @@ class Files:
 
     def paths(self, names: NDArray[np.uint64]) -> Iterator[Path]:
         """The files with these hashes of their names; the folder is walked anew, so that no list of them is held."""
-        walk, wanted = walk_midi(self.source), np.sort(names)
+        walk, wanted = walk_midi(self.source, without=self.without), np.sort(names)
         while chunk := list(islice(walk, _CHUNK)):
             hashes = np.array([name_hash(readable(name)) for name in chunk], np.uint64)
             at = np.minimum(np.searchsorted(wanted, hashes), max(0, len(wanted) - 1))
@@ -67,15 +69,19 @@ class Files:
         return np.argsort(self.names, kind="stable")
 
 
-def scan(source: Path) -> Files:
+def scan(source: Path, without: Path | None = None) -> Files:
     """Look at every MIDI file below ``source``, without opening any.
+
+    Args:
+        source: The folder.
+        without: A folder whose files are left out: what is written there is not read.
 
     Raises:
         CorpusError: There is no such folder, or no MIDI file in it.
     """
     empty = is_empty(source)
     names, sizes, mtimes = array("Q"), array("q"), array("q")
-    for name in walk_midi(source):
+    for name in walk_midi(source, without=without):
         path = f"{source}{os.sep}{name}"
         try:
             about = os.stat(path)  # noqa: PTH116 - no object is made of each of a million paths
@@ -89,7 +95,8 @@ def scan(source: Path) -> Files:
         mtimes.append(about.st_mtime_ns)
     if not names:
         raise no_midi(source, empty)
-    return Files(source, np.array(names, np.uint64), np.array(sizes, np.int64), np.array(mtimes, np.int64))
+    columns = np.array(names, np.uint64), np.array(sizes, np.int64), np.array(mtimes, np.int64)
+    return Files(source, *columns, without)
 
 
 def readable(text: str) -> str:

@@ -95,8 +95,8 @@ class Corpus:
         about = self.about
         splits, twice = about["splits"], about["duplicates"]
         text = (
-            f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} to "
-            f"train on, {splits['valid']:,} to watch the training with, {splits['test']:,} kept aside"
+            f"{about['pieces']:,} pieces, {about['notes']:,} notes, {about['hours']:.1f} hours: {splits['train']:,} "
+            f"for training, {splits['valid']:,} for validation, {splits['test']:,} for testing"
         )
         text += f"; {about['rejected']:,} left out" if about["rejected"] else ""
         return text + (f"; {twice:,} duplicates left out" if twice else "")

@@ -32,10 +32,16 @@ class JaxBackend:
         """A block that runs at once: there is one process only."""
         yield
 
-    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+    def compute(
+        self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+    ) -> Compute:
         """Return how a run computes: ``precision="auto"`` is bf16 on GPUs and TPUs, and float32 on processors."""
         usual: Literal["bf16", "fp32"] = "fp32" if jax.default_backend() == "cpu" else "bf16"
         return Compute(usual if options.precision == "auto" else options.precision)
+
+    def usable(self, known: Compute) -> Compute:
+        """Return how a resumed run computes: there are no kernels to choose from."""
+        return Compute(known.precision)
 
     def facts(self) -> dict[str, str]:
         """The device, and JAX's version."""

@@ -7,7 +7,7 @@ run resumed from step n does at every later step exactly what the unbroken run d
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class JaxLearner:
         self.optimizer = optim.build(options, self.dtype)
         self.state: Any = self._put(self.optimizer.init(self.model))
         self.ema: Decoder | None = None
-        self.source: Iterator[Batch] | None = None
+        self.source: Generator[Batch, None, None] | None = None
         self.reads, self.sharded = 1, False
         self._losses: list[Array] = []
         self._valid: list[Any] = []
@@ -77,8 +77,7 @@ class JaxLearner:
 
     def begin(self, step: int) -> None:
         """Make ready for the batches from ``step`` on."""
-        if self.source is not None:
-            self.source.close()  # type: ignore[attr-defined]  # a generator, with worker processes to end
+        self.end()
         options = self.options
         self.source = batches(
             self.train, self.rows, start=step * options.gradient_accumulation_steps, workers=workers(options)
@@ -88,9 +87,9 @@ class JaxLearner:
             self._measure(self.model, self._valid[0])  # compiled now, so that an evaluation takes what it takes
 
     def end(self) -> None:
-        """No more steps: let the workers go."""
+        """No more steps: end the workers."""
         if self.source is not None:
-            self.source.close()  # type: ignore[attr-defined]  # as above
+            self.source.close()
             self.source = None
 
     def step(self, number: int, lr: float) -> tuple[int, float]:

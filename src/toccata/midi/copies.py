@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toccata.errors import MidiError, RequestError
-from toccata.files import write_bytes
+from toccata.files import DISK_FULL, write_bytes
 from toccata.folder_lock import locked
 from toccata.midi.check import Checked, Rejected, Report, reason
 from toccata.midi.clean import CleanOptions, read_clean
@@ -21,7 +20,6 @@ from toccata.midi.pool import map_files
 from toccata.midi.read import SUFFIXES, find_midi
 from toccata.midi.splice import new_file
 
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _PLAIN = (".mid", ".midi", ".kar")  # suffixes of plain MIDI files: a copy has no wrapping, whatever the original is
 
 
@@ -225,7 +223,7 @@ def _written(target: Path, data: bytes, force: bool) -> str:
     try:
         write_bytes(target, data)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise
         return f"{target} cannot be written: {error.strerror or error}"
     return ""

@@ -17,10 +17,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
-from toccata.errors import MidiError, ToccataError
+from toccata.errors import MidiError, MidiUnavailableError, ToccataError
 
 WORKER_NAME = "toccata-files"
 """The prefix of the names of worker processes."""
+NO_WORKERS = "no-workers"
+"""The kind of the error that worker processes cannot start, or ended before their time."""
 
 Result = TypeVar("Result")
 
@@ -79,11 +81,12 @@ def _done(work: Callable[[Path], Result], path: Path) -> Result | MidiError:
     try:
         return work(path)
     except MidiError as error:
-        return error if error.path is not None else MidiError(f"{path}: {error.message}", path=path, kind=error.kind)
+        return error if error.path is not None else type(error)(f"{path}: {error.message}", path=path, kind=error.kind)
     except ToccataError as error:
         return MidiError(error.message, path=path, kind=error.kind)
     except Exception as error:
-        return MidiError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", path=path)
+        kind = MidiUnavailableError if isinstance(error, OSError | MemoryError) else MidiError
+        return kind(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", path=path)
 
 
 class _Worker:
@@ -188,13 +191,13 @@ def _pooled(
     def next_batch() -> list[Path]:
         return [again.popleft() for _ in range(min(size, len(again)))] or list(islice(paths, size))
 
-    def lost(worker: _Worker, reason: str) -> MidiError:
+    def lost(worker: _Worker, reason: str, kind: type[MidiError] = MidiError) -> MidiError:
         """Bury a worker; the error for the file it died over."""
         worker.stop()
         workers.remove(worker)
         path = worker.pending.popleft()
         again.extend(worker.pending)
-        return MidiError(f"{path}: {reason}", path=path)
+        return kind(f"{path}: {reason}", path=path)
 
     try:
         batch = next_batch()
@@ -234,7 +237,7 @@ def _pooled(
                     other.since += away
             now = time.monotonic()
             for worker in [w for w in workers if w.ready and now - w.since > timeout and not w.pipe.poll()]:
-                error = lost(worker, f"took longer than {timeout:g} s")
+                error = lost(worker, f"took longer than {timeout:g} s", MidiUnavailableError)
                 yield error.path or Path(), error
             batch = batch or next_batch()
     finally:
@@ -255,5 +258,5 @@ def _speaking(workers: list[_Worker], timeout: float) -> list[_Worker]:
 def _cannot_start() -> ToccataError:
     return ToccataError(
         "worker processes cannot start; in a script, call this from under `if __name__ == '__main__':`",
-        kind="no-workers",
+        kind=NO_WORKERS,
     )

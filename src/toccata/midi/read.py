@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 
-from toccata.errors import CorpusError, MidiError, MidiWarning
+from toccata.errors import CorpusError, MidiError, MidiUnavailableError, MidiWarning
 from toccata.midi.bars import bar_map
 from toccata.midi.chunks import MAX_BYTES, MAX_TRACKS
 from toccata.midi.limits import READ, Limits, without_tail
@@ -67,7 +67,7 @@ def read_score(
         score = without_tail(score)
         limits.refuse(score)
     except MidiError as error:
-        raise MidiError(f"{name}: {error.message}", path=path) from None
+        raise type(error)(f"{name}: {error.message}", path=path) from None
     if missing and cut_short == "warn":
         warnings.warn(f"{name}: is cut short: {missing}; what is there is used", MidiWarning, stacklevel=2)
     return score
@@ -114,12 +114,14 @@ def no_midi(folder: Path, empty: bool) -> CorpusError:
     return CorpusError(f"{folder}: {what}; put files ending in {', '.join(SUFFIXES)} there", path=folder)
 
 
-def walk_midi(folder: Path, closed: Callable[[OSError], None] | None = None) -> Iterator[str]:
+def walk_midi(
+    folder: Path, closed: Callable[[OSError], None] | None = None, *, without: Path | None = None
+) -> Iterator[str]:
     """The paths of `find_midi` below ``folder``, with forward slashes, one after the other in the order of their text.
 
-    Only the names in one folder, and in those above it, are held in memory.
+    Only the names in one folder, and in those above it, are held in memory. The folder ``without`` is not entered.
     """
-    seen: set[str] = set()
+    seen: set[str] = set() if without is None else {os.path.realpath(without)}
     stack = [("", iter([""]))]
     while stack:
         here, names = stack[-1]
@@ -180,9 +182,10 @@ def read_bytes(path: Path) -> bytes:
                 total += len(part)
     except FileNotFoundError:
         link = path.is_symlink()
-        raise MidiError("is a link to a file that is not there" if link else "there is no such file") from None
+        why = "is a link to a file that is not there" if link else "there is no such file"
+        raise MidiUnavailableError(why) from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        raise MidiError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+        raise MidiUnavailableError(f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     if (size := max(total, about.st_size)) > MAX_BYTES:
         more = "more than " if total > about.st_size else ""
         raise MidiError(f"is too large: {more}{size / 2**20:,.0f} MB, at most {MAX_BYTES // 2**20} are read")

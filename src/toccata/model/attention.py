@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Kernel = Literal["blocks", "plain", "fused", "flex"]
-"""``blocks``: a block of queries at a time with a backward pass of our own. ``plain``: products and a softmax over all
-pairs, which a compiler fuses. ``fused``: torch's ``scaled_dot_product_attention``. ``flex``: torch's FlexAttention,
-which skips what is masked (CUDA).
-"""
+from toccata.model.config import Kernel
+
 BLOCK = 128
 """Queries a block of ``blocks``."""
 
@@ -88,7 +85,7 @@ def _visible(
     return seen & (of[:, queries.start : queries.stop, None] == of[:, None, keys.start : keys.stop])
 
 
-class Seen:
+class AttentionMask:
     """The attention mask of a batch, in the form that a kernel takes; made once for all layers.
 
     Args:

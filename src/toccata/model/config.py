@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from toccata.errors import ModelError, shown
 
+Kernel = Literal["blocks", "plain", "fused", "flex"]
+"""How attention is computed. ``blocks``: a block of queries at a time with a backward pass of our own. ``plain``:
+products and a softmax over all pairs, which a compiler fuses. ``fused``: torch's ``scaled_dot_product_attention``.
+``flex``: torch's FlexAttention, which skips what is masked (CUDA).
+"""
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 ROPE_THETA = 10_000.0
 """Base of the rotary angles (Su et al. 2021, arXiv 2104.09864)."""
 NORM_EPS = 1e-5
@@ -15,7 +21,7 @@ NORM_EPS = 1e-5
 REACH = 24
 """Semitones up and down that intervals have a part of the logits; wider ones do not."""
 INTERVALS = 2 * REACH + 1
-MOST_PARAMETERS, LONGEST_CONTEXT, MOST_LAYERS = 20_000_000_000, 131_072, 1_000
+MOST_PARAMETERS, LONGEST_CONTEXT = 20_000_000_000, 131_072
 """More than this is a slip of the keys: no machine that toccata is for could hold it."""
 _MOST = {"vocab": 1_000_000, "layers": 512, "width": 65_536, "heads": 4096, "kv_heads": 4096, "ffn": 1_000_000}
 
@@ -128,8 +134,6 @@ class DecoderConfig:
             raise ModelError(f"model.dropout must be a number in [0, 1), not {shown(self.dropout)}")
         if self.context > LONGEST_CONTEXT:
             raise ModelError(f"model.context must be at most {LONGEST_CONTEXT:,} tokens, not {shown(self.context)}")
-        if self.layers > MOST_LAYERS:
-            raise ModelError(f"model.layers must be at most {MOST_LAYERS:,}, not {shown(self.layers)}")
         if self.parameters > MOST_PARAMETERS:
             raise ModelError(
                 f"a model of these sizes has more than {MOST_PARAMETERS:,} parameters: make model.width, model.layers "

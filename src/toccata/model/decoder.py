@@ -26,8 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toccata.model.attention import Kernel, Packing, Seen
-from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, DecoderConfig
+from toccata.model.attention import AttentionMask, Packing
+from toccata.model.config import INTERVALS, NORM_EPS, REACH, ROPE_THETA, DecoderConfig, Kernel
 
 
 class Decoder(nn.Module):
@@ -98,13 +98,13 @@ class Decoder(nn.Module):
         if self.places is not None and self.config.context < T and packing is None:
             raise ValueError(f"{T} tokens, but learned positions for {self.config.context}")
         kernel, dtype = _usual(ids.device)
-        seen = Seen(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
+        seen = AttentionMask(self.kernel or kernel, T, packing, self.config.window, ids.device, dtype)
         if (features is None) != (self.features is None):
             raise ValueError("features are for a decoder that has some, and it needs them")
         return self._compute(ids, positions, features, seen, targets)
 
     def _compute(
-        self, ids: Tensor, positions: Tensor, features: Tensor | None, seen: Seen, targets: Tensor | None
+        self, ids: Tensor, positions: Tensor, features: Tensor | None, seen: AttentionMask, targets: Tensor | None
     ) -> Tensor:
         of_ids, of_features = self.embedding.weight, None if self.features is None else self.features.weight
         if self.inputs is not None and of_features is not None:
@@ -219,7 +219,7 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: Seen) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: AttentionMask) -> Tensor:
         attended: Tensor = self.dropout(self.attention(self.norm1(x), rotation, seen))  # [B, T, C]
         x, read = x + attended, x if self.parallel else x + attended
         fed: Tensor = self.dropout(self.mlp(self.norm2(read)))  # [B, T, C]
@@ -235,7 +235,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * self.head_width, bias=config.bias)
         self.out = nn.Linear(config.width, config.width, bias=config.bias)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: Seen) -> Tensor:
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor] | None, seen: AttentionMask) -> Tensor:
         B, T, C = x.shape
         H, K, D = self.heads, self.kv_heads, self.head_width
         qkv = self.qkv(x).view(B, T, H + 2 * K, D)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
@@ -39,6 +39,8 @@ FINETUNE_TOKENS, FINETUNE_VALID = 4096, 16384
 """The most tokens of a step, and of a measurement on held-out rows: a model may come from a larger machine, and from
 much music, where larger steps are better.
 """
+LENGTHS = {"training": ("steps", "epochs", "minutes"), "codec_training": ("steps", "minutes")}
+"""The sections that say how long to train, and the settings of each that do: one of them counts."""
 STYLE_FILE: Mapping[str, Any] = {
     "lora_rank": 6,
     "lr": 5e-3,
@@ -130,18 +132,18 @@ def load(name: str, overrides: Sequence[str] | Settings = ()) -> Recipe:
         overrides: ``section.key=value``, the value as in TOML.
 
     Raises:
-        RecipeError: No such recipe, an unknown key, or a value of the wrong type.
+        RecipeError: No such recipe, an unknown key, a value of the wrong type, or more than one length of the training.
     """
     table, change = _read(name), Settings.of(overrides).change
     if parent := table.pop("extends", None):
         base = _read(str(parent))
         if "extends" in base:
             raise RecipeError(f"recipe {name} extends {parent}, which extends another: one level is all there is")
-        minutes = _minutes(change, _overlaid(base, table))
+        minutes = _minutes(_overlaid(_overlaid(base, table), change))
         # What the recipe says itself comes before what the other one changes by the minutes.
         table = _overlaid(_timed(base, minutes), _timed(table, minutes))
     else:
-        table = _timed(table, _minutes(change, table))
+        table = _timed(table, _minutes(_overlaid(table, change)))
     table = _overlaid(table, change)
     return _recipe(Path(name).stem if name.endswith(".toml") else name, table)
 
@@ -307,7 +309,9 @@ def of_corpus(recipe: Recipe, corpus: Corpus, overrides: Sequence[str] | Setting
 def _read(name: str) -> dict[str, Any]:
     try:
         if name.endswith(".toml"):
-            return renamed(toml.parsed(toml.text_of(Path(name))), warn=True)
+            table = renamed(toml.parsed(toml.text_of(Path(name))), warn=True)
+            _refuse_two_lengths(table)
+            return table
         if name in names():
             return toml.parsed(resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     except ValueError as error:
@@ -321,25 +325,52 @@ def _timed(table: dict[str, Any], minutes: object) -> dict[str, Any]:
     return _overlaid(table, for_minutes(table.pop("times", {}), minutes))
 
 
-def _minutes(*tables: Mapping[str, Any]) -> object:
-    """Return ``training.minutes`` of the first table that sets it."""
-    for table in tables:
-        training = table.get("training")
-        if isinstance(training, Mapping) and "minutes" in training:
-            return training["minutes"]
-    return None
+def _minutes(table: Mapping[str, Any]) -> object:
+    """Return ``training.minutes``; None if the table does not set it."""
+    training = table.get("training")
+    return training.get("minutes") if isinstance(training, Mapping) else None
 
 
 def _overlaid(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe with a change merged over it; a ``model.size`` in the change first removes all shape values.
+    """Return a recipe with a change merged over it.
 
-    Shape values in the change itself, or in a later one, override its size.
+    A ``model.size`` in the change first removes all shape values; those in the change itself, or in a later one,
+    override its size. A length of the training (``LENGTHS``) removes the others.
     """
-    model, new = base.get("model"), change.get("model")
-    if isinstance(model, Mapping) and isinstance(new, Mapping) and "size" in new:
-        shape = {key for size in SIZES.values() for key in size}
-        base = {**base, "model": {key: value for key, value in model.items() if key not in shape}}
+    _refuse_two_lengths(change)
+    for section, lengths in LENGTHS.items():
+        if _lengths(change, section):
+            base = _without(base, section, lengths)
+    new = change.get("model")
+    if isinstance(new, Mapping) and "size" in new:
+        base = _without(base, "model", {key for size in SIZES.values() for key in size})
     return merged(base, change)
+
+
+def _lengths(table: Mapping[str, Any], section: str) -> list[str]:
+    """Return the settings in a section of a table that say how long to train."""
+    values = table.get(section)
+    return [key for key in LENGTHS[section] if key in values] if isinstance(values, Mapping) else []
+
+
+def _refuse_two_lengths(table: Mapping[str, Any]) -> None:
+    """Refuse a recipe or settings that say in several ways how long to train, of which only one would count.
+
+    Raises:
+        RecipeError: They do.
+    """
+    for section in LENGTHS:
+        if len(several := _lengths(table, section)) > 1:
+            which = " and ".join(f"{section}.{key}" for key in several)
+            raise RecipeError(f"{which} each say how long to train: set one of them")
+
+
+def _without(table: Mapping[str, Any], section: str, keys: Collection[str]) -> Mapping[str, Any]:
+    """Return a recipe's table without some values of a section."""
+    values = table.get(section)
+    if not isinstance(values, Mapping):
+        return table
+    return {**table, section: {key: value for key, value in values.items() if key not in keys}}
 
 
 def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:

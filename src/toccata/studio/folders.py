@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -12,11 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from toccata.errors import ToccataError
-from toccata.files import write_bytes
+from toccata.files import DISK_FULL, write_bytes
 
 OWN_FOLDERS = ("models", "music", "trainings")
 """Folders of the library that are no pieces."""
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST = 60
@@ -108,7 +106,7 @@ def save_new(path: Path, data: bytes) -> bool:
 
 def explained(error: OSError, path: Path) -> ToccataError:
     """Return an error of the system as one line that says what to do."""
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return ToccataError(
             f"the disk of {path.parent} is full: make room; nothing that was saved is lost", path=path, kind="disk-full"
         )

@@ -242,7 +242,7 @@ class Trainings:
 
     def _is_finished(self, row: _Row) -> bool:
         try:
-            return any(found["error"] is None for found in api.model_rows(self._out(row.name)))
+            return api.is_trained(self._out(row.name))
         except ToccataError:
             return False
 

@@ -111,14 +111,21 @@ class Backend(Protocol):
         """A block that the main process runs before the others."""
         ...
 
-    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+    def compute(
+        self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+    ) -> Compute:
         """Return how a run computes on this machine; options left on ``auto`` are set to what is fastest.
 
         Args:
             config: The decoder.
             options: Of the run.
             say: Called with a message before a trial, which takes a while.
+            most: The most steps that the run makes, whatever its options say; None: any number.
         """
+        ...
+
+    def usable(self, known: Compute) -> Compute:
+        """Return how a resumed run computes, without what this machine cannot do."""
         ...
 
     def facts(self) -> dict[str, str]:

@@ -99,7 +99,8 @@ class WandbLog:
 
     def evaluation(self, found: Evaluated) -> None:
         """Keep the best loss and its step in the run's summary."""
-        self._run.summary.update({"best_loss": found.best_loss, "best_step": found.best_step})
+        if found.best_step:
+            self._run.summary.update({"best_loss": found.best_loss, "best_step": found.best_step})
 
     def close(self) -> None:
         """Send the rest. Without a network that could take for ever: so long as :data:`SENDING`.

@@ -20,9 +20,8 @@ from toccata.recipes.renamed import renamed
 from toccata.training.finite import infinite
 from toccata.training.place import BEST as BEST
 from toccata.training.place import LAST as LAST
+from toccata.training.place import PARTS as PARTS
 
-PARTS = ".parts"
-"""The suffix of a folder in which processes write their parts of a checkpoint."""
 MODEL = "model."
 """The prefix of the names of weights; other names are the backend's own."""
 FREE = ("workers", "checkpoint_minutes", "shard", "choose_sampling")
@@ -87,6 +86,20 @@ def _joined(folder: Path) -> dict[str, NDArray[Any]]:
 def same_run(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two identities are of one run: equal but for the options in ``FREE``."""
     return _bare(one) == _bare(other)
+
+
+def same_model(made: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a finished model, or a style file, is that of a run, by whatever version of toccata it was written.
+
+    Args:
+        made: What it says of itself.
+        now: What the run would write; the version and the names of styles may differ.
+    """
+    known = dict(made.get("lineage") or {})
+    lineage = {name: value for name, value in now["lineage"].items() if name in known}
+    compared = now.keys() - {"toccata", "styles", "lineage"}
+    there = {name: made.get(name) for name in compared} | {"lineage": known}
+    return same_run(there, {name: now[name] for name in compared} | {"lineage": lineage})
 
 
 def other_run(folder: Path, saved: Mapping[str, Any], now: Mapping[str, Any]) -> ToccataError:

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from toccata import __version__
 from toccata.errors import ToccataError
 from toccata.files import read_json, user_cache, write_json
-from toccata.training.options import KERNELS, Kernel, TrainOptions
+from toccata.model.config import KERNELS, Kernel
+from toccata.training.options import TrainOptions
 
 _GAIN = 1.05
 """A compiled step has to be so much faster: compiling takes a while in every run."""
@@ -43,12 +44,12 @@ class Compute:
     compiled: bool = False
 
     def options(self, options: TrainOptions) -> TrainOptions:
-        """``options`` with what was left open decided."""
+        """``options`` with what is left on ``auto`` decided."""
         return replace(
             options,
-            precision=self.precision,
-            attention=options.attention if self.attention is None else self.attention,
-            compile="on" if self.compiled else "off",
+            precision=self.precision if options.precision == "auto" else options.precision,
+            attention=(self.attention or "auto") if options.attention == "auto" else options.attention,
+            compile=("on" if self.compiled else "off") if options.compile == "auto" else options.compile,
         )
 
     def to_json(self) -> dict[str, Any]:

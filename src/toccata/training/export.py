@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def export(
     write_json(path / folder.CONFIG, {**config.to_json(), "bos_token_id": tokenizer.bos, "eos_token_id": tokenizer.eos})
     tensors = apart(config, weights)
     write_bytes(path / folder.WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
+    shutil.rmtree(path / folder.TOKENIZER, ignore_errors=True)  # it may be another kind's
     tokenizer.save(path / folder.TOKENIZER)
     write_text(path / folder.CARD, card)
     return folder.seal(path, about)

@@ -7,6 +7,7 @@ import platform
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ class InfoLog:
         self._values = dict(values)
 
     def evaluation(self, found: Evaluated) -> None:
-        """Write the page."""
+        """Write the page; a run that failed has the held-out loss of before."""
+        if found.failed and self._found is not None:
+            found = replace(found, valid_loss=self._found.valid_loss)
         self._found = found
         self._write("training")
 
@@ -58,7 +61,12 @@ class InfoLog:
         elif stopped:
             self._write(f"finished: {stopped}")
         else:
-            self._write("finished" if step >= self._about.steps else "interrupted; the same command goes on")
+            done = step >= self._steps(self._about)
+            self._write("finished" if done else "interrupted: run the same command to resume")
+
+    def _steps(self, about: About) -> int:
+        """The number of steps, as it was planned last."""
+        return about.steps if self._found is None else self._found.steps
 
     def _saved(self, name: str) -> str:
         try:
@@ -78,13 +86,20 @@ class InfoLog:
         rows: dict[str, Any] = {"state": state, "started": self._started}
         if self._resumed:
             rows["resumed"] = self._resumed
-        rows |= {"written": _now(), "step": f"{step:,} of {about.steps:,} ({step / about.steps:.0%})"}
+        steps = self._steps(about)
+        rows |= {"written": _now(), "step": f"{step:,} of {steps:,} ({step / steps:.0%})"}
         if seconds:
             rows["trained for"] = f"{seconds / 60:.1f} minutes, {int(values['tokens']):,} tokens"
             rows["loss"] = f"{values['loss']:.4f} nats a token"
         if found is not None:
-            rows["held-out loss"] = "no piece is held back" if found.valid_loss is None else f"{found.valid_loss:.4f}"
-            rows["best loss"] = f"{found.best_loss:.4f} at step {found.best_step:,}"
+            if found.valid_loss is not None:
+                rows["held-out loss"] = f"{found.valid_loss:.4f}"
+            elif not found.failed:
+                rows["held-out loss"] = "no piece is held back"
+            if found.best_step:
+                rows["best loss"] = f"{found.best_loss:.4f} at step {found.best_step:,}"
+            if found.selected_step:
+                rows["weights kept"] = f"those of step {found.selected_step:,}"
         return rows
 
 

@@ -43,9 +43,10 @@ class About:
 class Evaluated:
     """The state of a run after an evaluation.
 
-    Losses are in nats a token. ``valid_loss`` is None where no piece is held back; then the training loss decides what
-    is best. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run ends here, if it does;
-    ``failed`` why it cannot go on.
+    Losses are in nats a token. ``valid_loss`` is None where no piece is held back, and where the run failed before it
+    was measured. ``best_step`` is that of the best held-out loss, ``selected_step`` that of the weights that the model
+    gets, so far; 0: there is none. ``tokens`` and ``seconds`` are those of the run so far. ``stopped`` says why the run
+    ends here, if it does; ``failed`` why it cannot go on.
     """
 
     step: int
@@ -54,6 +55,7 @@ class Evaluated:
     valid_loss: float | None
     best_loss: float
     best_step: int
+    selected_step: int
     tokens: int
     seconds: float
     stopped: str = ""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from toccata.files import DISK_FULL
 from toccata.training.boards import TensorBoardLog, WandbLog, has_tensorboard
 from toccata.training.info import InfoLog
 from toccata.training.log import About, CsvLog, Evaluated, Logger
 from toccata.training.options import TrainOptions
 from toccata.training.picture import PlotLog
-
-FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""The error numbers of a full disk, a full file system and an exceeded quota."""
 
 
 class Loggers:
@@ -70,7 +67,7 @@ class Loggers:
             try:
                 call(logger)
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in FULL:
+                if isinstance(error, OSError) and error.errno in DISK_FULL:
                     raise
                 self._live.remove((name, logger))
                 self._say_dropped(name, error)

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from toccata.errors import ToccataError
-from toccata.files import write_json
+from toccata.files import DISK_FULL, write_json
 from toccata.training import checkpoint, log
 from toccata.training.backend import Learner
 from toccata.training.finite import diverged, infinite
 from toccata.training.log import About, Evaluated, Logger
-from toccata.training.loggers import FULL, Loggers, loggers
+from toccata.training.loggers import Loggers, loggers
 from toccata.training.options import TrainOptions
 from toccata.training.schedule import rate
 from toccata.training.stop import EARLY, Stop
@@ -48,6 +48,7 @@ class State:
     tokens: int = 0
     seconds: float = 0.0
     best_loss: float = float("inf")
+    """The best held-out loss; infinite where nothing is held back."""
     best_step: int = 0
     selected_step: int = 0
     """The step of the weights that the model gets, so far; 0: none were saved for it."""
@@ -73,7 +74,7 @@ class State:
     def at(cls, found: Evaluated) -> State:
         """Return what is known of a state from an evaluation."""
         return cls(
-            found.steps, found.step, found.tokens, found.seconds, found.best_loss, found.best_step, found.best_step
+            found.steps, found.step, found.tokens, found.seconds, found.best_loss, found.best_step, found.selected_step
         )
 
 
@@ -168,7 +169,7 @@ class Trainer:
                 logs.begin(About(self.folder.parent.name, self.state.step, self.state.steps, self.facts))
                 self._loop(logs, stop)
         except OSError as error:
-            if error.errno in FULL:
+            if error.errno in DISK_FULL:
                 raise ToccataError(
                     f"the disk of {self.folder} is full: make room and run the same command again; nothing of the last "
                     f"checkpoint is lost",
@@ -213,14 +214,15 @@ class Trainer:
                 self.report(Step(state.step, state.steps, loss, held_out, state.tokens / state.seconds, left))
             stopping = learner.any(stop.requested)
             due = learner.any(time.monotonic() - saved > until)
+            if options.minutes is not None and not state.replanned and state.step >= REPLANNED * state.steps:
+                self._replan(options.minutes * 60)
+                every = max(1, state.steps // (state.evaluations or options.evaluations))
+                due = True  # a run resumed from before it would plan otherwise
             if due or stopping or state.step == state.steps or state.stopped:
                 self._save(checkpoint.LAST, logs)
                 saved, until = time.monotonic(), options.checkpoint_minutes * 60
             if stopping:
                 raise KeyboardInterrupt
-            if options.minutes is not None and not state.replanned and state.step >= REPLANNED * state.steps:
-                self._replan(options.minutes * 60)
-                every = max(1, state.steps // (state.evaluations or options.evaluations))
             began, pending = time.monotonic(), []
 
     def _replan(self, limit: float) -> None:
@@ -257,7 +259,7 @@ class Trainer:
             state.tokens += step.tokens
             line = {"step": state.step, "loss": loss, "lr": step.lr, "tokens": state.tokens, "waiting": step.waiting}
             lines.append(line)
-        held_out = self._evaluate(loss, logs) if evaluated else None
+        held_out = self._evaluate(logs) if evaluated else None
         took = (time.monotonic() - began) / len(pending)
         for step, line in zip(pending, lines, strict=True):
             state.seconds += took
@@ -292,6 +294,7 @@ class Trainer:
             held_out,
             state.best_loss,
             state.best_step,
+            state.selected_step,
             state.tokens,
             state.seconds,
             state.stopped,
@@ -299,25 +302,24 @@ class Trainer:
 
     # -- evaluation ----------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, loss: float, logs: Loggers) -> float | None:
+    def _evaluate(self, logs: Loggers) -> float | None:
         """Return the held-out loss; save the weights if they are to be selected, stop if patience has run out."""
         state = self.state
         held_out = self.learner.evaluate()
-        measured = loss if held_out is None else held_out
-        self._refuse_infinite(measured, f"the held-out loss after step {state.step:,}", logs)
-        better = measured < state.best_loss
-        if better:
-            state.best_loss, state.best_step, state.evals_since_best = measured, state.step, 0
-        if better or self.options.select == "last":
+        if held_out is not None:
+            self._refuse_infinite(held_out, f"the held-out loss after step {state.step:,}", logs)
+            state.evals_since_best += 1
+            if held_out < state.best_loss:
+                state.best_loss, state.best_step, state.evals_since_best = held_out, state.step, 0
+        # The loss of one training batch says little of the weights: with nothing held back, the last are selected.
+        if held_out is None or self.options.select == "last" or state.best_step == state.step:
             state.selected_step = state.step
             self._save(checkpoint.BEST, logs)
-        if not better:
-            state.evals_since_best += 1
-            if self.options.patience and state.evals_since_best >= self.options.patience and held_out is not None:
-                state.stopped = (
-                    f"the held-out loss has not fallen since step {state.best_step}: from here on the model would "
-                    "memorise its data"
-                )
+        if self.options.patience and state.evals_since_best >= self.options.patience:
+            state.stopped = (
+                f"the held-out loss has not fallen since step {state.best_step}: from here on the model would "
+                "memorise its data"
+            )
         return held_out
 
     # -- planning and checkpoints --------------------------------------------------------------------------------------

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from toccata.errors import RecipeError, shown
+from toccata.model.config import KERNELS
 
-Kernel = Literal["blocks", "plain", "fused", "flex"]
-"""How attention is computed: a block of queries at a time with a backward pass of our own; by products and a softmax
-over all pairs, which a compiler fuses; by torch's fused kernel; by FlexAttention, which skips what is masked (CUDA).
-"""
-KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 HIGHEST_SEED = 2**63 - 1
 """What torch's and JAX's generators take."""
 
@@ -25,11 +21,13 @@ class TrainOptions:
     """The ``[training]`` section of a recipe."""
 
     steps: int = 2000
-    """Updates of the weights, where ``minutes`` is not given."""
+    """Updates of the weights. A recipe or a command sets one of ``steps``, ``minutes`` and ``epochs``; it replaces the
+    one that was set before.
+    """
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
     epochs: float | None = None
-    """Train for so many passes over the training notes instead, where ``minutes`` is not given."""
+    """Train for so many passes over the training notes instead."""
     max_epochs: float | None = None
     """No more passes over the training notes than this, whatever ``steps`` and ``minutes`` say."""
     micro_batch_size: int = 16
@@ -150,7 +148,7 @@ class CodecOptions:
     """How the codes of a recipe with learned codes are trained, before its model is."""
 
     steps: int = 4000
-    """Updates of the weights, where ``minutes`` is not given."""
+    """Updates of the weights. A recipe or a command sets ``steps`` or ``minutes``."""
     minutes: float | None = None
     """Train for this long instead: the number of steps is fitted to it from a short measurement."""
     rows: int = 256

@@ -24,7 +24,7 @@ class PlotLog:
 
     def __init__(self, table: Path, picture: Path) -> None:
         self.table, self.picture = table, picture
-        self._best: int | None = None
+        self._kept: int | None = None
         self._stale = False
         self._not_before = 0.0
 
@@ -36,8 +36,8 @@ class PlotLog:
         self._stale = True
 
     def evaluation(self, found: log.Evaluated) -> None:
-        """Draw, with the step that is best so far marked."""
-        self._best = found.best_step
+        """Draw, with the step marked whose weights are selected so far."""
+        self._kept = found.selected_step
         if time.monotonic() >= self._not_before:
             self._draw()
 
@@ -49,14 +49,14 @@ class PlotLog:
     def _draw(self) -> None:
         began = time.monotonic()
         with written_aside(self.picture) as aside:
-            plot(self.table, aside, best=self._best)
+            plot(self.table, aside, kept=self._kept)
         done = time.monotonic()
         self._not_before = done + (done - began) / SHARE
         self._stale = False
 
 
-def plot(table: Path, picture: Path, *, best: int | None = None) -> None:
-    """Draw the training and held-out loss of a ``log.csv`` as a PNG; ``best`` is the step whose weights are saved."""
+def plot(table: Path, picture: Path, *, kept: int | None = None) -> None:
+    """Draw the losses of a ``log.csv`` as a PNG; ``kept`` is the step whose weights are selected."""
     # By default, Matplotlib writes its font cache to a folder in the user's home.
     os.environ.setdefault("MPLCONFIGDIR", str(user_cache() / "matplotlib"))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,8 +79,8 @@ def plot(table: Path, picture: Path, *, best: int | None = None) -> None:
             linewidth=1.4,
             label="held-out pieces",
         )
-    if best:
-        axes.axvline(best, color="#d1495b", linewidth=0.8, linestyle=":", label="kept")
+    if kept:
+        axes.axvline(kept, color="#d1495b", linewidth=0.8, linestyle=":", label="kept")
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats a token")
     axes.grid(alpha=0.25)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
@@ -27,6 +28,7 @@ from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.codes import CodesOptions, CodesTokenizer
 from toccata.tokenizers.events import EventTokenizer
 from toccata.tokenizers.load import build_tokenizer, load_tokenizer
+from toccata.tokenizers.options import MOST_STYLES
 from toccata.training import checkpoint
 from toccata.training.backend import Backend, Weights
 from toccata.training.boards import require_wandb
@@ -36,6 +38,7 @@ from toccata.training.info import machine
 from toccata.training.log import Logger
 from toccata.training.loop import State, Step, Trainer
 from toccata.training.options import FEWEST, TrainOptions
+from toccata.training.place import COMPUTE
 from toccata.training.share import rows_a_step, rows_of, shared
 
 TORCH = "torch"
@@ -131,6 +134,7 @@ class Run:
     Raises:
         MissingExtra: The recipe uses a logger that is not installed.
         ModelError: A model of this recipe could be trained, but not exported.
+        RecipeError: The recipe shards the model, and the backend does not.
     """
 
     def __init__(
@@ -145,6 +149,10 @@ class Run:
     ) -> None:
         if recipe.training.wandb:
             require_wandb()
+        if recipe.training.shard and backend.name != TORCH:
+            raise RecipeError(
+                f"training.shard is for {TORCH}: leave out --backend {backend.name}, or set training.shard=false"
+            )
         self.recipe, self.out, self.parent, self.say, self.command = recipe, out, parent, say, command
         self.backend = backend
         self.folder = out / folder.TRAINING
@@ -188,8 +196,11 @@ class Run:
                 return load_tokenizer(place, OnnxCodec)
             if made is not None and self.is_main:
                 self.say(f"Learning the tokens anew, because {_changed(made, mark)}")
+                shutil.rmtree(place)
             tokenizer = self._fitted(corpus, place, report)
             if self.is_main:
+                for kind in folder.TOKENIZERS:  # an attempt with another recipe may have saved another one
+                    (place / kind).unlink(missing_ok=True)
                 tokenizer.save(place)
                 write_json(known, mark)
             return tokenizer
@@ -232,10 +243,9 @@ class Run:
         if not len(corpus.numbers("train")):
             raise CorpusError(f"{corpus.folder} has no piece to train on", path=corpus.folder)
         config, weights = self._start(tokenizer)
-        options = self._options(corpus, tokenizer, config)
-        most = None
-        if options.max_epochs is not None:
-            most = self._steps_of(options.max_epochs, corpus, tokenizer, config)
+        rows = self._rows(config)
+        most = self._steps_of(self.recipe.training.max_epochs, rows, corpus, tokenizer, config)
+        options = self._options(rows, most, corpus, tokenizer, config)
         beside = tokenizer.features if config.features else None
         train = Examples(corpus, tokenizer, "train", config.context, self.recipe.examples, options.seed, beside)
         held = len(corpus.numbers("valid"))
@@ -252,27 +262,48 @@ class Run:
             say=self.say,
             on_checkpoint=on_checkpoint,
             more_loggers=more_loggers,
-            batch=rows_a_step(options, self.backend.devices),
+            batch=rows,
             most_steps=most,
         )
         return trainer.run()
 
-    def _steps_of(self, epochs: float, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig) -> int:
-        """Return how many steps so many passes over the training notes take."""
-        rows = rows_a_step(self.recipe.training, self.backend.devices)
+    def _rows(self, config: DecoderConfig) -> int:
+        """Return the rows per step, over all devices: those of the run that is resumed, however many it had."""
+        last = self.folder / checkpoint.LAST
+        saved = rows_of(checkpoint.state(last), config.context) if last.exists() else 0
+        return saved or rows_a_step(self.recipe.training, self.backend.devices)
+
+    def _steps_of(
+        self, epochs: float | None, rows: int, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig
+    ) -> int | None:
+        """Return how many steps of so many rows so many passes over the training notes take; None: of any number."""
+        if epochs is None:
+            return None
         return max(1, math.ceil(epochs * _tokens(corpus, tokenizer) / (rows * config.context)))
 
-    def _options(self, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig) -> TrainOptions:
-        """Return the recipe's options, adapted to this machine, to the corpus, and to a run that is resumed."""
+    def _options(
+        self, rows: int, most: int | None, corpus: Corpus, tokenizer: Tokenizer, config: DecoderConfig
+    ) -> TrainOptions:
+        """Return the recipe's options, adapted to this machine, to the corpus, and to a run that is resumed.
+
+        Args:
+            rows: The rows per step, over all devices.
+            most: The most steps; None: any number.
+            corpus: The corpus to train on.
+            tokenizer: Its tokenizer.
+            config: The decoder's.
+        """
         options = self.recipe.training
-        if options.epochs is not None and options.minutes is None:
-            options = replace(options, steps=self._steps_of(options.epochs, corpus, tokenizer, config))
-        options = self._compute(config, options).options(options)
+        if options.minutes is None:
+            steps = self._steps_of(options.epochs, rows, corpus, tokenizer, config) or options.steps
+            options = replace(options, steps=min(steps, most or steps))
+        options = self._compute(config, options, most).options(options)
         if options.minutes is not None and self.parent is None and self._learns_codes:
             options = replace(options, minutes=options.minutes * (1 - CODEC_SHARE))
         held_back = len(corpus.numbers("valid"))
         if not held_back:
-            self.say("Too few pieces to hold any back: nothing will tell when the model begins to memorise")
+            few = "Too few pieces to hold any back: nothing will tell when the model begins to memorise"
+            self.say(f"{few}, and it keeps the last weights")
         elif held_back < FEWEST and options.patience:
             few = f"Only {held_back} piece{'s' if held_back > 1 else ''} held back"
             # A model that knows music has little to gain from which step chance prefers, and much from all of them.
@@ -280,8 +311,6 @@ class Run:
             kept = "the last weights" if all_of_them else "the weights that are best on them"
             self.say(f"{few}: the training does not stop early by so few, and keeps {kept}")
             options = replace(options, patience=0, select="last" if all_of_them else options.select)
-        last = self.folder / checkpoint.LAST
-        rows = rows_of(checkpoint.state(last), config.context) if last.exists() else 0
         return shared(options, rows, self.backend.devices)
 
     @property
@@ -328,7 +357,7 @@ class Run:
             },
             "commands": {
                 "made with": self.command or "the Python API",
-                "to go on": "the same again",
+                "to resume": "run the same command",
                 "to write": self._writing(),
             },
         }
@@ -340,14 +369,16 @@ class Run:
             words = ["--model", str(self.parent.path), "--style-file", str(self.out.with_suffix(SUFFIX))]
         return shlex.join(["toccata", "generate", *words, "--bars", "16"])
 
-    def _compute(self, config: DecoderConfig, options: TrainOptions) -> Compute:
+    def _compute(self, config: DecoderConfig, options: TrainOptions, most: int | None) -> Compute:
         """Return how to compute, chosen once and saved: all processes, and resumed runs, compute in the same way."""
-        place = self.folder / "compute.json"
+        place = self.folder / COMPUTE
         with self.main_first():
-            if (known := Compute.from_json(_read(place))) is not None:
-                return known
-            found = self.backend.compute(config, options, self.say)
-            write_json(place, found.to_json())
+            known = Compute.from_json(_read(place))
+            if known is not None:
+                options = self.backend.usable(known).options(options)
+            found = self.backend.compute(config, options, self.say, most)
+            if found != known and self.is_main:
+                write_json(place, found.to_json())
             return found
 
     def refuse_other_run(self, corpus: Corpus | None = None) -> None:
@@ -440,11 +471,13 @@ class Run:
                 "notes": corpus.about["notes"],
                 "seed": self.recipe.training.seed,
                 "backend": self.backend.name,
+                # That of the weights; the others are of the whole run.
                 "step": state.selected_step or state.best_step or state.step,
+                "steps": state.step,
                 "tokens": state.tokens,
                 "minutes": round(state.seconds / 60, 2),
             },
-            "styles": corpus.styles,
+            "styles": corpus.styles[:MOST_STYLES],  # others have no token
         }
 
     def finished(self, corpus: Corpus, state: State) -> folder.ModelFolder | None:
@@ -452,11 +485,9 @@ class Run:
         if not folder.is_model(self.out):
             return None
         made = folder.open_folder(self.out)
-        if made.about.get("metrics") is None:
-            return None  # interrupted before it was evaluated
-        open_ends = dict.fromkeys(("files", "metrics", "usual", "learned", "coverage", "sampling", "format"))
-        there, now = {**made.about, **open_ends}, {**self.about(corpus, state), **open_ends}
-        return made if checkpoint.same_run(there, now) else None
+        if not made.is_evaluated:
+            return None  # interrupted
+        return made if checkpoint.same_model(made.about, self.about(corpus, state)) else None
 
     def trained(self) -> dict[str, NDArray[Any]]:
         """Return the best of what was trained, by name: the weights, or low-rank changes of the parent's weights."""

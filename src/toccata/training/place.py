@@ -13,6 +13,10 @@ from toccata.model.stylefile import SUFFIX
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 """A run's state, and its best weights, in the folder ``training``."""
+COMPUTE = "compute.json"
+"""How the run computes, in the folder ``training``."""
+PARTS = ".parts"
+"""The suffix of a folder in which processes write their parts of a checkpoint."""
 
 Holds = Literal["nothing", "run", "model", "corpus", "other"]
 """``run``: a training of ours at any stage. ``model``: a finished model without what resuming needs."""
@@ -21,8 +25,8 @@ RUN = ".run"
 """What the folder ends in that has what resuming needs, beside a style file that is trained."""
 _RUN = (LAST, BEST, f"{folder.TOKENIZER}/made-with.json")
 _STATE = ("state.json", "log.csv")
-_BEGUN = {"corpus", folder.TOKENIZER, "precision.json"}
-"""Names that may be in ``training/`` before there is any of these files."""
+_BEGUN = {"corpus", folder.TOKENIZER, COMPUTE}
+"""Names that may be in ``training/`` before there is any of these files; parts of the first checkpoint may be, too."""
 
 
 def holds(names: Iterable[str]) -> Holds:
@@ -40,7 +44,8 @@ def holds(names: Iterable[str]) -> Holds:
     top = {name.split("/")[0] for name in seen}
     if inside & set(_RUN) or set(_STATE) <= inside:
         return "run"
-    if top == {folder.TRAINING} and inside and {name.split("/")[0] for name in inside if name} <= _BEGUN:
+    begun = {name.split("/")[0] for name in inside if name}
+    if top == {folder.TRAINING} and inside and all(name in _BEGUN or name.endswith(PARTS) for name in begun):
         return "run"  # ended before it had learned anything
     if folder.ABOUT in seen:
         return "model"

@@ -32,7 +32,7 @@ def samples_of(training: Path) -> list[Path]:
 
 
 class SampleLog:
-    """``samples/step-N.mid``: what the weights with the best held-out loss so far write.
+    """``samples/step-N.mid``: what the weights that are selected so far write.
 
     A short run writes none: it has no time for them.
 
@@ -63,9 +63,9 @@ class SampleLog:
         """Do nothing."""
 
     def evaluation(self, found: Evaluated) -> None:
-        """Write a sample, if these weights are the best so far and there is time for it."""
+        """Write a sample, if these weights are selected and there is time for it."""
         began = self._clock()
-        if found.failed or found.best_step != found.step or began < self._not_before:
+        if found.failed or found.selected_step != found.step or began < self._not_before:
             return
         place = self._training / FOLDER
         place.mkdir(parents=True, exist_ok=True)

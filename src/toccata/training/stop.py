@@ -6,6 +6,9 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+from toccata.corpus.batches import NO_WORKERS
+from toccata.errors import ToccataError
+
 EARLY = 15.0
 """Seconds of training after which the first checkpoint is written, whatever the interval of the later ones."""
 
@@ -30,8 +33,9 @@ class Stop:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
-        if self.requested and isinstance(error, RuntimeError):
-            raise KeyboardInterrupt from error  # worker processes received the signal too, and have ended
+        lost = isinstance(error, RuntimeError) or (isinstance(error, ToccataError) and error.kind == NO_WORKERS)
+        if self.requested and lost:
+            raise KeyboardInterrupt from error  # other processes received the signal too, and have ended
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

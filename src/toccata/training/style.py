@@ -46,8 +46,7 @@ def is_finished(path: Path, about: Mapping[str, Any]) -> bool:
     """
     if not path.exists():
         return False
-    there, names = StyleFile.read(path).about, about.keys() - {"toccata"}
-    if not checkpoint.same_run({name: there.get(name) for name in names}, {name: about[name] for name in names}):
+    if not checkpoint.same_model(StyleFile.read(path).about, about):
         raise RequestError(f"{path} is of another finetuning: choose another name, or delete it", path=path)
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from toccata import folder
+from toccata.corpus import batches as arrays
 from toccata.corpus.examples import Examples
 from toccata.errors import ToccataError
 from toccata.model.config import DecoderConfig
@@ -24,11 +24,10 @@ from toccata.model.lora import adapt
 from toccata.model.weights import from_arrays, to_arrays
 from toccata.training import checkpoint, optim, sharding
 from toccata.training.compute import Compute, workers
-from toccata.training.data import Batch, batches, stack
+from toccata.training.data import Batch, batches
 from toccata.training.device import accelerator, processes
-from toccata.training.export import load_weights
 from toccata.training.options import HIGHEST_SEED, TrainOptions
-from toccata.training.trial import choose
+from toccata.training.trial import choose, usable
 
 PATIENCE = timedelta(days=365)
 """The main process prepares the data, and learns tokens and codes, while the others wait: that may take days."""
@@ -86,9 +85,15 @@ class TorchBackend:
                 "a process that trains with this one has ended: its own error says why", kind="other-process"
             ) from None
 
-    def compute(self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+    def compute(
+        self, config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+    ) -> Compute:
         """Return how a run computes on this machine; options left on ``auto`` are set by a trial."""
-        return choose(config, options, say)
+        return choose(config, options, say, most)
+
+    def usable(self, known: Compute) -> Compute:
+        """Return how a resumed run computes, without what this machine cannot do."""
+        return usable(known)
 
     def facts(self) -> dict[str, str]:
         """The device, and torch's version."""
@@ -143,7 +148,7 @@ class TorchLearner:
         self.model: nn.Module = self.decoder if self.sharded else self.accelerator.prepare_model(self.decoder)
         self._packed = options.compile == "on"  # what is compiled is compiled for one form of batch
         self.ema: dict[str, Tensor] | None = None
-        self.source: Iterator[Batch] | None = None
+        self.source: Generator[Batch, None, None] | None = None
         self.reads = READS if self.accelerator.device.type == "cuda" else 1
         self._losses: list[Tensor] = []
         self._valid_batches: list[Batch] = []
@@ -171,6 +176,7 @@ class TorchLearner:
 
     def begin(self, step: int) -> None:
         """Make ready for the batches from ``step`` on."""
+        self.end()
         options = self.options
         self.source = batches(
             self.train,
@@ -184,8 +190,10 @@ class TorchLearner:
         )
 
     def end(self) -> None:
-        """No more steps: let the workers go."""
-        self.source = None
+        """No more steps: end the workers."""
+        if self.source is not None:
+            self.source.close()
+            self.source = None
 
     def step(self, number: int, lr: float) -> tuple[int, float]:
         """Update the weights once; nothing in it waits for a GPU.
@@ -250,7 +258,7 @@ class TorchLearner:
         if not self._valid_batches:
             rows = [self.valid.row(i) for i in range(self.options.valid_rows)]
             size = self.options.micro_batch_size
-            made = (stack(rows[i : i + size]) for i in range(0, len(rows), size))
+            made = (Batch.of(arrays.Batch.of(rows[i : i + size])) for i in range(0, len(rows), size))
             self._valid_batches = [batch.to(self.accelerator.device) for batch in made]
         weights = {name: p.detach().clone() for name, p in self.trained.items()} if self.ema else {}
         self._put(self.ema)
@@ -349,12 +357,3 @@ class TorchLearner:
 
 def _prefixed(prefix: str, named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
     return ((f"{prefix}{name}", tensor) for name, tensor in named)
-
-
-def load_decoder(model: folder.ModelFolder) -> Decoder:
-    """The Decoder of a model folder.
-
-    Raises:
-        ModelError: Files are missing, were changed or do not fit each other.
-    """
-    return from_arrays(DecoderConfig.from_json(model.config, model.path / folder.CONFIG), load_weights(model))

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from toccata.model.attention import Packing
-from toccata.model.config import DecoderConfig
+from toccata.model.config import DecoderConfig, Kernel
 from toccata.model.decoder import Decoder
 from toccata.training.compute import Compute, compiler, remember, remembered, worth_compiling
 from toccata.training.device import device, precision
-from toccata.training.options import Kernel, TrainOptions
+from toccata.training.options import TrainOptions
 
 WORTH_TRYING, WORTH_COMPILING = 90.0, 600.0
 """Seconds that a run must be likely to take for kernels, and for compiling, to be tried."""
@@ -31,16 +31,19 @@ _LAYERS = 2
 _TURNS = 4
 
 
-def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], None]) -> Compute:
+def choose(
+    config: DecoderConfig, options: TrainOptions, say: Callable[[str], None], most: int | None = None
+) -> Compute:
     """Return how a run computes on this machine; options left on ``auto`` are set by a trial.
 
     Args:
         config: The decoder.
         options: Of the run.
         say: Called with a message before a trial, which takes a while.
+        most: The most steps that the run makes, whatever its options say; None: any number.
     """
     where, number = device(), precision(options)
-    seconds = _seconds(config, options)
+    seconds = _seconds(config, options, most)
     kernel = options.attention if options.attention != "auto" else _usual(where, number)
     trial = remembered(torch.__version__).get(_name(config, options, number), {})
     if where == "cpu" and options.attention == "auto" and (seconds >= WORTH_TRYING or trial):
@@ -60,6 +63,14 @@ def choose(config: DecoderConfig, options: TrainOptions, say: Callable[[str], No
     return Compute(number, kernel, compiled)
 
 
+def usable(known: Compute) -> Compute:
+    """Return how a resumed run computes: as before, without a kernel or a compiler that this machine does not have."""
+    where = device()
+    able = _has_triton() if where == "cuda" else bool(compiler())
+    kernel = None if known.attention == "flex" and not (where == "cuda" and able) else known.attention
+    return replace(known, attention=kernel, compiled=known.compiled and able)
+
+
 def _usual(where: str, number: str) -> Kernel:
     """The kernel where none was tried."""
     if where == "cuda" and _has_triton():
@@ -72,12 +83,13 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def _seconds(config: DecoderConfig, options: TrainOptions) -> float:
-    """Return a lower estimate of a run's duration, in seconds."""
-    if options.minutes is not None:
-        return options.minutes * 60
-    tokens = options.steps * options.micro_batch_size * options.gradient_accumulation_steps * config.context
-    return tokens * config.work(config.context) / _SLOW
+def _seconds(config: DecoderConfig, options: TrainOptions, most: int | None) -> float:
+    """Return a high estimate of a run's duration, in seconds."""
+    tokens = options.micro_batch_size * options.gradient_accumulation_steps * config.context
+    each = tokens * config.work(config.context) / _SLOW
+    if options.minutes is None:
+        return each * min(options.steps, most or options.steps)
+    return options.minutes * 60 if most is None else min(options.minutes * 60, each * most)
 
 
 def _name(config: DecoderConfig, options: TrainOptions, number: str) -> str:
