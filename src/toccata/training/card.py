@@ -102,9 +102,15 @@ def _quality(lineage: Mapping[str, Any], metrics: Mapping[str, Any], figure: Fig
     return [
         *lines,
         f"- {metrics['valid']:.0%} of eight pieces written without a prompt had no fault.",
-        f"- {lineage['step']:,} steps, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
+        f"- {steps_in_words(lineage)}, {lineage['tokens'] / 1e6:.1f}M tokens, {lineage['minutes']:.0f} minutes of "
         "training; the curve is in `training/loss.png`.",
     ]
+
+
+def steps_in_words(lineage: Mapping[str, Any]) -> str:
+    """Return how many steps the training had, and of which of them the weights are."""
+    step, steps = lineage["step"], lineage.get("steps", lineage["step"])
+    return f"{steps:,} steps" if step == steps else f"{steps:,} steps (the weights are those of step {step:,})"
 
 
 def _sampling(found: Mapping[str, Any] | None, own: Mapping[str, float] | None) -> list[str]:
