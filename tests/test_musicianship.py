@@ -360,8 +360,52 @@ def test_a_locked_melody_stays_the_top_line(model: Model, how: str) -> None:
     old = set(notes(song))
     for onset, _, pitch in set(notes(piece.score)) - old:
         assert pitch < min(p for a, b, p in top if a <= onset < b)
-    inside = [n for n in piece.score.tracks[0].notes if 8 * TPQ <= n.time < 24 * TPQ]
-    assert {(n.time, n.end, n.pitch) for n in inside} <= top
+
+
+def with_melody_kept(model: Model, song: Score, how: str, seed: int = 1) -> Score:
+    """Bars 3 to 6 of a song written anew, all but its melody."""
+    if how == "infill":
+        return model.infill(song, [(3, 6)], locks=[Lock.read(":melody")], seed=seed)[0].score
+    return model.vary(song, keep="melody", bars=[(3, 6)], strength=1.0, n=1, seed=seed)[0].score
+
+
+def inside(score: Score, track: int) -> set[tuple[int, int, int]]:
+    """Onset, end and pitch of the notes of a track in bars 3 to 6."""
+    return {(n.time, n.end, n.pitch) for n in score.tracks[track].notes if 8 * TPQ <= n.time < 24 * TPQ}
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+def test_a_melody_that_stays_is_alone_in_its_own_track(model: Model, how: str) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(0, 72, bars=8), line(48, 40, bars=8)])
+    made = with_melody_kept(model, song, how)
+    assert inside(made, 0) == inside(song, 0)
+    assert inside(made, 1)
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+@pytest.mark.parametrize("program", [0, 40, 52])
+def test_parts_of_the_melodys_instrument_accompany_it_again(model: Model, how: str, program: int) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(program, low, bars=8) for low in (76, 69, 64, 57)])
+    made = with_melody_kept(model, song, how)
+    assert inside(made, 0) == inside(song, 0)
+    new = set().union(*(inside(made, n) - inside(song, n) for n in range(1, 4)))
+    assert {onset // (4 * TPQ) for onset, _, _ in new} >= {2, 3}
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+def test_a_hand_is_accompanied_in_its_own_track(model: Model, how: str) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    hands = line(0, 72, bars=8)
+    hands.notes.extend([Note(i * 4 * TPQ, 4 * TPQ, pitch, 70) for i in range(8) for pitch in (48, 55, 60)])
+    song.tracks.append(hands)
+    made = with_melody_kept(model, song, how)
+    top = {note for note in inside(song, 0) if note[2] >= 72}
+    assert top < inside(made, 0)
 
 
 def test_pictures_are_of_the_bars_around_what_is_new(model: Model, tmp_path: Path) -> None:

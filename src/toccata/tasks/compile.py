@@ -17,7 +17,7 @@ from toccata.midi.bars import BarMap, bar_map, bar_ticks
 from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
-from toccata.tasks.ensemble import ensemble_of
+from toccata.tasks.ensemble import accompanying_tracks, ensemble_of
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.request import (
@@ -210,8 +210,8 @@ def _filling(
     found, _ = window(
         tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), control_tokens
     )
-    tracks = [number for number in range(len(score.tracks)) if hole.tracks is None or number in hole.tracks]
-    playing = {_program(score.tracks[number]) for number in tracks if len(score.tracks[number].notes)}
+    playing = {_program(score.tracks[number]) for number in hole.tracks_in(score) if len(score.tracks[number].notes)}
+    tracks = accompanying_tracks(score, hole, request.melody)
     ensemble = ensemble_of(request, grammar.scheme, coverage, playing, tracks)
     constraints = constraints_of(request, grammar, ensemble, continued=True, bars=hole.last - hole.first)
     ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])

@@ -19,7 +19,7 @@ from toccata.midi.bars import BarMap
 from toccata.midi.gm import program_name
 from toccata.midi.ranges import SINGLE_LINE, playable
 from toccata.tasks.coverage import Coverage, in_words
-from toccata.tasks.fill import Hole, cut
+from toccata.tasks.fill import Hole, NoteRef, cut
 from toccata.tasks.request import Request, pitch_range
 from toccata.tokenizers.rulebook import Entry, Joining, Mask
 from toccata.tokenizers.scheme import Scheme
@@ -374,6 +374,31 @@ def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]
         single = len(np.unique(onsets)) >= _SINGLE * len(onsets)
         found[program] = before + 1 if single and before is not None else None
     return found
+
+
+def melody_players(score: Score, hole: Hole, melody: Collection[NoteRef]) -> frozenset[int]:
+    """Return the programs that play nothing beside a melody that stays: it is the single line of their only track.
+
+    Where other tracks of the hole have the melody's program, or its own track plays several notes at once, the other
+    notes are an accompaniment.
+    """
+    counts = single_tracks(score, hole.tracks_in(score))
+    players = {int(score.tracks[number].program) for number in {note.track for note in melody}}
+    return frozenset(program for program in players if counts.get(program) == 1)
+
+
+def accompanying_tracks(score: Score, hole: Hole, melody: Collection[NoteRef]) -> list[int]:
+    """Return the tracks of the hole that are written anew: without those whose single line is a melody that stays.
+
+    The only track of a program is among them, to be written where the melody rests.
+    """
+    alone = melody_players(score, hole, melody)
+    out = []
+    for number in hole.tracks_in(score):
+        line = number in {note.track for note in melody} and single_tracks(score, [number])
+        if not line or any(count is None or program in alone for program, count in line.items()):
+            out.append(number)
+    return out
 
 
 def _first_onset(score: Score, number: int, span: tuple[int, int]) -> int | None:

@@ -50,6 +50,10 @@ class Hole:
     tracks: frozenset[int] | None = None
     preserved: frozenset[NoteRef] = frozenset()
 
+    def tracks_in(self, score: Score) -> list[int]:
+        """Return the indices of the tracks of a piece that are to be infilled."""
+        return [number for number in range(len(score.tracks)) if self.tracks is None or number in self.tracks]
+
 
 @dataclass(frozen=True)
 class Filling:

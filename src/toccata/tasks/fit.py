@@ -136,11 +136,9 @@ class TopLine:
 
     Attributes:
         ceiling: ``int64[T]``, its pitch at each tick; 128: it rests.
-        programs: Its program: in its own track nothing else begins while it sounds.
     """
 
     ceiling: NDArray[np.int64]
-    programs: frozenset[int]
 
     @classmethod
     def of(
@@ -149,11 +147,9 @@ class TopLine:
         """Return the melody in the bars of a hole; None: it rests there."""
         known = frozenset(melody)
         ceiling = np.full(max(1, _ticks(bars, hole, score.ticks_per_quarter, ticks_per_quarter)), _ALL)
-        programs = set()
-        for _, program, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
+        for _, _, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
             ceiling[start:end] = np.minimum(ceiling[start:end], pitch)
-            programs.add(program)
-        return cls(ceiling, frozenset(programs)) if programs else None
+        return cls(ceiling) if (ceiling < _ALL).any() else None
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
         """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""

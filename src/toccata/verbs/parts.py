@@ -13,6 +13,7 @@ from toccata.midi import replace as replace_in
 from toccata.midi.bars import BarMap, rescaled_onset
 from toccata.midi.spread import Line, line_of, spread
 from toccata.piece import Piece
+from toccata.tasks.ensemble import accompanying_tracks
 from toccata.tasks.fill import cut
 from toccata.verbs.holes import InfillJob, Part
 
@@ -63,8 +64,8 @@ def tracks_of(song: Score, job: InfillJob, program: int) -> list[int]:
     if job.programs is not None:
         added = range(len(song.tracks) if job.original_tracks is None else job.original_tracks, len(song.tracks))
         return [number for number in added if _program(song.tracks[number]) == program][:1]
-    cut_tracks = [n for n in range(len(song.tracks)) if job.hole.tracks is None or n in job.hole.tracks]
-    cut_tracks = [n for n in cut_tracks if len(song.tracks[n].notes)]
+    tracks = accompanying_tracks(song, job.hole, job.melody)
+    cut_tracks = [n for n in tracks if len(song.tracks[n].notes)]
     of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
     # A model without programs writes everything as a piano.
     return of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
