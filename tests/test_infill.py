@@ -188,3 +188,21 @@ def test_the_new_notes_of_a_piece_can_be_had_alone(data: Path, model: Model) -> 
     new = [note for track in piece.new.tracks for note in track.notes]
     assert new
     assert all(hole.start <= note.time < hole.end for note in new)
+
+
+def ringing() -> Score:
+    """Eight bars of quarters, whose last chord rings into a ninth."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(28))
+    score.tracks[0].notes.extend(Note(480 * 28, 480 * 6, pitch, 80) for pitch in (48, 60, 64))
+    return score
+
+
+def test_a_bar_into_which_the_last_chord_rings_is_infilled_after_that_chord(model: Model) -> None:
+    midi = new_file(ringing())
+    for spans in ([(8, 8), (9, 9)], [(7, 7), (8, 8), (9, 9)]):
+        (piece,) = model.infill(midi, spans, seed=1)
+        assert untouched_outside(midi, piece.midi, [Hole(480 * 4 * (spans[0][0] - 1), 480 * 36 + 1)]) == []
+        assert any(note.time >= 480 * 32 for track in piece.new.tracks for note in track.notes)

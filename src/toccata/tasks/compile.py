@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map, bar_ticks
+from toccata.midi.bars import BarMap, bar_ticks
 from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
@@ -115,7 +115,7 @@ def _continuation(
     score = request.prompt
     assert score is not None
     room -= len(control_tokens.prefix)
-    bars = bar_map(score)
+    bars = request.lines
     seam = bars.end if request.seam is None else request.seam
     known = _programs_before(score, seam)
     if not known:
@@ -198,7 +198,7 @@ def _filling(
 ) -> Task:
     score = request.prompt
     assert score is not None
-    bars, grammar = bar_map(score), tokenizer.grammar()
+    bars, grammar = request.lines, tokenizer.grammar()
     if not 0 <= hole.first < hole.last <= len(bars):
         raise RequestError(f"there are no bars {hole.first + 1} to {hole.last}: the piece has {len(bars)}")
     if len(set(bars.meters[hole.first : hole.last])) > 1:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.bars import BarMap
 from toccata.midi.ranges import BASSES
 from toccata.tasks.ensemble import Ensemble, LearnedTogether, melody_players, named_players, players_of_hole
 from toccata.tasks.fill import cut
@@ -151,9 +151,8 @@ def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding
 def _ends(request: Request) -> Ends:
     """Return when the music may end, so that it is not silent."""
     if request.hole is not None:
-        assert request.prompt is not None
         # A song written anew to its end must not lose its last bars.
-        closes = request.programs is None and request.hole.last == len(bar_map(request.prompt))
+        closes = request.programs is None and request.hole.last == len(request.lines)
         return Ends.SOUNDING if closes else Ends.AFTER_A_NOTE
     if request.bars is None:
         return Ends.AFTER_A_NOTE

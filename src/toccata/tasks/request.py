@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from symusic import Score
 
 from toccata.arguments import checked_value
 from toccata.errors import RequestError
+from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
@@ -34,6 +36,8 @@ class Request:
 
     Attributes:
         prompt: The music to go on from; None: a new piece.
+        prompt_bars: The bars of ``prompt``, which a song has from its notes before any was written anew; None: those
+            laid over ``prompt``.
         seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
         bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
         key: Pitched notes keep to its scale, e.g. ``"D minor"``.
@@ -57,6 +61,7 @@ class Request:
     """
 
     prompt: Score | None = None
+    prompt_bars: BarMap | None = None
     seam: int | None = None
     bars: int | None = None
     key: str | None = None
@@ -76,6 +81,12 @@ class Request:
     modulate: bool = False
     melody: frozenset[NoteRef] = frozenset()
     without: frozenset[str] = frozenset()
+
+    @cached_property
+    def lines(self) -> BarMap:
+        """The bars of the prompt."""
+        assert self.prompt is not None
+        return bar_map(self.prompt) if self.prompt_bars is None else self.prompt_bars
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     while waiting:
         job = waiting.pop(0)
         hole = job.hole
-        request = _request(infill, job, stands, instead, seed)
+        request = replace(_request(infill, job, stands, instead, seed), prompt_bars=bars)
         # Of the first hole the versions differ in nothing but the seed, unless a plan was made with it.
         shared = infill.first_tasks if number == 0 and job.plan is None else {}
         try:
