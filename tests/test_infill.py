@@ -206,3 +206,44 @@ def test_a_bar_into_which_the_last_chord_rings_is_infilled_after_that_chord(mode
         (piece,) = model.infill(midi, spans, seed=1)
         assert untouched_outside(midi, piece.midi, [Hole(480 * 4 * (spans[0][0] - 1), 480 * 36 + 1)]) == []
         assert any(note.time >= 480 * 32 for track in piece.new.tracks for note in track.notes)
+
+
+def two_hands(rest: range) -> Score:
+    """Two hands of a piano in 24 bars; the upper one rests in some of them."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    for name, pitch in (("upper", 64), ("lower", 55)):
+        track = Track(name, 0, False)
+        bars = [bar for bar in range(24) if name == "lower" or bar not in rest]
+        track.notes.extend(Note(480 * (4 * bar + q), 480, pitch + q, 80) for bar in bars for q in range(4))
+        score.tracks.append(track)
+    return score
+
+
+@pytest.mark.parametrize("rest", [range(4, 6), range(4, 24)])
+def test_new_notes_are_for_the_tracks_that_play_in_the_bars(model: Model, rest: range) -> None:
+    for seed in range(2):
+        (piece,) = model.infill(new_file(two_hands(rest)), [(5, 6)], seed=seed)
+        upper, lower = piece.score.tracks
+        assert not [note for note in upper.notes if 480 * 16 <= note.time < 480 * 24]
+        assert [note for note in lower.notes if 480 * 16 <= note.time < 480 * 24]
+
+
+def test_where_all_tracks_rest_new_notes_are_for_those_that_play_nearby(model: Model) -> None:
+    score = two_hands(range(14, 24))
+    score.tracks[1].notes = [note for note in score.tracks[1].notes if not 480 * 80 <= note.time < 480 * 84]
+    (piece,) = model.infill(new_file(score), [(21, 21)], seed=1)
+    upper, lower = piece.score.tracks
+    assert [note for note in lower.notes if 480 * 80 <= note.time < 480 * 84]
+    assert not [note for note in upper.notes if note.time >= 480 * 80]
+
+
+def test_a_solo_instrument_plays_one_note_at_a_time_while_its_like_rests(model: Model) -> None:
+    score = two_hands(range(4, 6))
+    for track in score.tracks:
+        track.program = 40
+    for seed in range(3):
+        (piece,) = model.infill(new_file(score), [(5, 6)], seed=seed)
+        onsets = [note.time for track in piece.new.tracks for note in track.notes]
+        assert onsets
+        assert len(onsets) == len(set(onsets))

@@ -17,7 +17,7 @@ from toccata.midi.bars import BarMap, bar_ticks
 from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
-from toccata.tasks.ensemble import accompanying_tracks, ensemble_of
+from toccata.tasks.ensemble import accompanying_tracks, ensemble_of, playing_tracks
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.request import (
@@ -211,8 +211,11 @@ def _filling(
         tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), control_tokens
     )
     playing = {_program(score.tracks[number]) for number in hole.tracks_in(score) if len(score.tracks[number].notes)}
-    tracks = accompanying_tracks(score, hole, request.melody)
-    ensemble = ensemble_of(request, grammar.scheme, coverage, playing, tracks)
+    tracks: dict[int, list[int]] = {}
+    for number in accompanying_tracks(score, hole, request.melody):
+        tracks.setdefault(_program(score.tracks[number]), []).append(number)
+    players = [number for mine in tracks.values() for number in playing_tracks(score, bars, hole, mine)]
+    ensemble = ensemble_of(request, grammar.scheme, coverage, playing, players)
     constraints = constraints_of(request, grammar, ensemble, continued=True, bars=hole.last - hole.first)
     ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
     if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):

@@ -39,6 +39,8 @@ _LEAST = 12
 _SINGLE, _LEARNED_SINGLE = 0.9, 0.75
 """The share of single notes from which a song's track is one line, and from which an instrument was learned as one."""
 UNLIMITED = 128
+_NEAR = 4
+"""A track that rests in a hole is near it with notes in so many bars before or after it."""
 
 
 @dataclass(frozen=True)
@@ -399,6 +401,17 @@ def accompanying_tracks(score: Score, hole: Hole, melody: Collection[NoteRef]) -
         if not line or any(count is None or program in alone for program, count in line.items()):
             out.append(number)
     return out
+
+
+def playing_tracks(score: Score, bars: BarMap, hole: Hole, tracks: Sequence[int]) -> list[int]:
+    """Return those of some tracks whose notes in a hole are replaced; if there are none, those near it; else all."""
+    taken = cut(score, bars, hole)[1]
+    if inside := [number for number in tracks if len(taken.tracks[number].notes)]:
+        return inside
+    start = int(bars.starts[max(0, hole.first - _NEAR)])
+    end = int(bars.starts[min(len(bars), hole.last + _NEAR)])
+    near = [n for n in tracks if any(note.time < end and note.end > start for note in score.tracks[n].notes)]
+    return near or list(tracks)
 
 
 def _first_onset(score: Score, number: int, span: tuple[int, int]) -> int | None:

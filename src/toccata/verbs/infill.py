@@ -208,7 +208,7 @@ class InfillNotes:
             for read, own in zip(stands.tracks, original, strict=False)
             if int(read.program) != int(own.program)
         }
-        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, job, 0)):
+        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, bars, job, 0)):
             programs[0] = int(stands.tracks[mine[0]].program)
         return cls(
             announcer,

@@ -13,7 +13,7 @@ from toccata.midi import replace as replace_in
 from toccata.midi.bars import BarMap, rescaled_onset
 from toccata.midi.spread import Line, line_of, spread
 from toccata.piece import Piece
-from toccata.tasks.ensemble import accompanying_tracks
+from toccata.tasks.ensemble import accompanying_tracks, playing_tracks
 from toccata.tasks.fill import cut
 from toccata.verbs.holes import InfillJob, Part
 
@@ -45,7 +45,7 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
             )
             for n in sorted(track.notes, key=lambda n: (n.time, n.pitch))
         ]
-        mine = tracks_of(song, job, program)
+        mine = tracks_of(song, bars, job, program)
         if not mine:
             parts.append(_part(following, program, notes))
             following += 1
@@ -56,8 +56,11 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
     return parts
 
 
-def tracks_of(song: Score, job: InfillJob, program: int) -> list[int]:
-    """Return the tracks with the hole that play ``program``; if none does, all of them that are drums, or are not.
+def tracks_of(song: Score, bars: BarMap, job: InfillJob, program: int) -> list[int]:
+    """Return the tracks that play the new notes of ``program`` in a hole.
+
+    Of the tracks with the hole that play it (if none does, of all that are drums, or are not) they are those whose
+    notes there are replaced; if all rest there, those that play near it; else all.
 
     For an added program it is the track that was added for it, if there is one.
     """
@@ -68,7 +71,8 @@ def tracks_of(song: Score, job: InfillJob, program: int) -> list[int]:
     cut_tracks = [n for n in tracks if len(song.tracks[n].notes)]
     of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
     # A model without programs writes everything as a piano.
-    return of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
+    mine = of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
+    return playing_tracks(song, bars, job.hole, mine)
 
 
 def _program(track: Track) -> int:
