@@ -663,3 +663,40 @@ def test_who_must_enter_enters_before_others_use_up_their_notes() -> None:
     allowed = np.flatnonzero(cursor.allowed())
     assert [vocabulary.values[i] for i in allowed] == [44]
     assert set(allowed.tolist()) <= set(vocabulary.of_kind[Kind.PROGRAM].tolist())
+
+
+def band(bars: int = 8) -> Score:
+    """Violin, piano and drums."""
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(40, 72, bars), line(0, 55, bars), line(0, 38, bars, drums=True)])
+    return song
+
+
+@pytest.mark.parametrize("how", ["infill", "melody", "harmony"])
+@pytest.mark.parametrize(
+    "options", [{"use_programs": False}, {"use_programs": True, "programs": [0, 40]}, {"program_changes": True}]
+)
+def test_tracks_that_a_model_cannot_write_stay(tmp_path: Path, options: dict[str, Any], how: str) -> None:
+    path = written(tmp_path / "m", EventOptions("REMI", options))
+    if "program_changes" in options:  # it could, but has not learned to
+        about = json.loads((path / folder.ABOUT).read_text())
+        coverage = Coverage.of_scores([without_drums(band())] * 20)
+        folder.seal(path, {**about, folder.COVERAGE: coverage.to_json()})
+    model, song = Model(path, precision="fp32"), band()
+    if how == "infill":
+        (piece,) = model.infill(song, [(3, 6)], seed=1)
+    else:
+        (piece,) = model.vary(song, keep=how, bars=[(3, 6)], strength=1.0, n=1, seed=1)  # type: ignore[arg-type]
+    assert inside(piece.score, 2) == inside(song, 2)
+    assert inside(piece.score, 1) - inside(song, 1)
+    assert "unchanged, as the model cannot write it: Drums" in piece.origin["remarks"]
+    assert how == "melody" or inside(piece.score, 0) - inside(song, 0)
+    with pytest.raises(RequestError, match="Drums"):
+        model.infill(song, [(3, 6)], tracks=[3])
+
+
+def without_drums(song: Score) -> Score:
+    """The same without its drums."""
+    song.tracks = [track for track in song.tracks if not track.is_drum]
+    return song

@@ -6,6 +6,7 @@ A musician takes these for granted, however well a model is trained; a request m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -379,20 +380,21 @@ def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]
 
 
 def melody_players(score: Score, hole: Hole, melody: Collection[NoteRef]) -> frozenset[int]:
-    """Return the programs that play nothing beside a melody that stays: it is the single line of their only track.
+    """Return the programs that play nothing beside a melody that stays: it is the single line of their only tracks.
 
     Where other tracks of the hole have the melody's program, or its own track plays several notes at once, the other
     notes are an accompaniment.
     """
     counts = single_tracks(score, hole.tracks_in(score))
-    players = {int(score.tracks[number].program) for number in {note.track for note in melody}}
-    return frozenset(program for program in players if counts.get(program) == 1)
+    mine = {note.track for note in melody}.intersection(hole.tracks_in(score))
+    players = Counter(int(score.tracks[number].program) for number in mine)
+    return frozenset(program for program, count in players.items() if counts.get(program) == count)
 
 
 def accompanying_tracks(score: Score, hole: Hole, melody: Collection[NoteRef]) -> list[int]:
     """Return the tracks of the hole that are written anew: without those whose single line is a melody that stays.
 
-    The only track of a program is among them, to be written where the melody rests.
+    The only tracks of a program are among them, to be written where the melody rests.
     """
     alone = melody_players(score, hole, melody)
     out = []

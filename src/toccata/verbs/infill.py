@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from symusic import Score
@@ -19,6 +20,7 @@ from toccata.midi.bars import BarMap, bar_map
 from toccata.piece import Piece, origin_text
 from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.coverage import in_words, substituted, substitutes
+from toccata.tasks.ensemble import refuse_unlearned
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
@@ -27,7 +29,7 @@ from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
 from toccata.verbs.holes import InfillJob, Part, bars_of, halves
 from toccata.verbs.new import new_score
-from toccata.verbs.parts import alone, assigned, new_keys, part_keys, rewritten, tracks_of, written
+from toccata.verbs.parts import alone, assigned, new_keys, part_keys, program_of, rewritten, tracks_of, written
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer, further_seed
 
 
@@ -84,8 +86,10 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         piece: The piece's number, for events.
     """
     song, bars = infill.song, bar_map(infill.song.score)
-    instead = _stand_ins(writer, infill)
-    stands, remarks = substituted(song.score, instead), _remarks(infill, instead)
+    instead = stand_ins(writer, song, infill.request.anyway)
+    infill, remarks = _without_unwritable(writer, infill, instead)
+    stands, remarks = substituted(song.score, instead), [*remarks, *_remarks(infill, instead)]
+    assign = partial(assigned, programs=writer.tokenizer.grammar().scheme.has_programs)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []
     tokens, notes, nats, number = 0, 0, 0.0, 0
@@ -115,7 +119,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
             rest = hole.first + done.bars
             waiting.insert(0, job.of_bars(rest, hole.last))
             job = job.of_bars(hole.first, rest)
-        made = (job.assign_tracks or assigned)(new_score(writer.tokenizer, done, task, request), stands, bars, job)
+        made = (job.assign_tracks or assign)(new_score(writer.tokenizer, done, task, request), stands, bars, job)
         stands = written(stands, bars, job, made)
         parts += made
         yield from announcer.settle(part_keys(song.score, parts))
@@ -138,12 +142,47 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     return made_piece
 
 
-def _stand_ins(writer: Writer, infill: Infill) -> dict[int, int]:
+def stand_ins(writer: Writer, song: Prompt, anyway: bool) -> dict[int, int]:
     """Return, for each program of the song that the model has not learned, the one as which it reads and writes it."""
-    if infill.request.anyway or not writer.tokenizer.grammar().scheme.has_programs:
+    if anyway or not writer.tokenizer.grammar().scheme.has_programs:
         return {}
-    tracks = infill.song.score.tracks
+    tracks = song.score.tracks
     return substitutes(writer.coverage, {int(t.program) for t in tracks if len(t.notes) and not t.is_drum})
+
+
+def unwritable_tracks(writer: Writer, song: Prompt, anyway: bool, instead: Mapping[int, int]) -> frozenset[int]:
+    """Return the tracks of a song that the model cannot write: drums, or instruments, that it does not have.
+
+    Args:
+        writer: The model.
+        song: The song.
+        anyway: Whether instruments that the model has not learned may play.
+        instead: The programs as which the model writes some that it has not learned.
+    """
+    programs = {n: program_of(track) for n, track in enumerate(song.score.tracks) if len(track.notes)}
+    return frozenset(n for n, p in programs.items() if not writer.can_write(instead.get(p, p), anyway))
+
+
+def _without_unwritable(writer: Writer, infill: Infill, instead: Mapping[int, int]) -> tuple[Infill, list[str]]:
+    """Return the infilling without the tracks that the model cannot write, which are unchanged, and remarks.
+
+    Raises:
+        RequestError: Nothing is left of a hole.
+    """
+    score, anyway = infill.song.score, infill.request.anyway
+    cannot = unwritable_tracks(writer, infill.song, anyway, instead)
+    jobs, unchanged = [], set[int]()
+    for job in infill.jobs:
+        chosen = frozenset(job.hole.tracks_in(score))
+        if job.programs is None and chosen & cannot:
+            left, programs = chosen - cannot, {program_of(score.tracks[n]) for n in chosen & cannot}
+            if not any(len(score.tracks[n].notes) for n in left):
+                refuse_unlearned(sorted(programs), None if anyway else writer.coverage)
+                raise RequestError(f"{writer.name} does not write {in_words(sorted(programs))}: name other tracks")
+            job, unchanged = replace(job, hole=replace(job.hole, tracks=left)), unchanged | programs
+        jobs.append(job)
+    remarks = [f"unchanged, as the model cannot write it: {in_words([program])}" for program in sorted(unchanged)]
+    return replace(infill, jobs=tuple(jobs)), remarks
 
 
 def _remarks(infill: Infill, instead: Mapping[int, int]) -> list[str]:
@@ -208,7 +247,7 @@ class InfillNotes:
             for read, own in zip(stands.tracks, original, strict=False)
             if int(read.program) != int(own.program)
         }
-        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, bars, job, 0)):
+        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, bars, job, None)):
             programs[0] = int(stands.tracks[mine[0]].program)
         return cls(
             announcer,

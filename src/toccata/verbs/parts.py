@@ -21,7 +21,7 @@ _LINE = 32
 """How many notes of a track are used to find its line."""
 
 
-def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part]:
+def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob, *, programs: bool = True) -> list[Part]:
     """Assign the new notes of a hole to tracks of the song.
 
     Args:
@@ -29,6 +29,7 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
         song: The song, with the notes that are to be replaced.
         bars: Its bars.
         job: The hole.
+        programs: Whether the model distinguishes programs; one that does not writes all pitched tracks as a piano.
     """
     start = int(bars.starts[job.hole.first])
     scale = song.ticks_per_quarter / new.ticks_per_quarter
@@ -45,7 +46,7 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
             )
             for n in sorted(track.notes, key=lambda n: (n.time, n.pitch))
         ]
-        mine = tracks_of(song, bars, job, program)
+        mine = tracks_of(song, bars, job, program if programs or track.is_drum else None)
         if not mine:
             parts.append(_part(following, program, notes))
             following += 1
@@ -56,26 +57,25 @@ def assigned(new: Score, song: Score, bars: BarMap, job: InfillJob) -> list[Part
     return parts
 
 
-def tracks_of(song: Score, bars: BarMap, job: InfillJob, program: int) -> list[int]:
+def tracks_of(song: Score, bars: BarMap, job: InfillJob, program: int | None) -> list[int]:
     """Return the tracks that play the new notes of ``program`` in a hole.
 
-    Of the tracks with the hole that play it (if none does, of all that are drums, or are not) they are those whose
-    notes there are replaced; if all rest there, those that play near it; else all.
+    Of the tracks with the hole that play it (of all pitched ones, if ``program`` is None) they are those whose notes
+    there are replaced; if all rest there, those that play near it; else all.
 
     For an added program it is the track that was added for it, if there is one.
     """
     if job.programs is not None:
         added = range(len(song.tracks) if job.original_tracks is None else job.original_tracks, len(song.tracks))
-        return [number for number in added if _program(song.tracks[number]) == program][:1]
+        return [number for number in added if program_of(song.tracks[number]) == program][:1]
     tracks = accompanying_tracks(song, job.hole, job.melody)
-    cut_tracks = [n for n in tracks if len(song.tracks[n].notes)]
-    of_program = [n for n in cut_tracks if _program(song.tracks[n]) == program]
-    # A model without programs writes everything as a piano.
-    mine = of_program or [n for n in cut_tracks if song.tracks[n].is_drum == (program == -1)]
+    programs = {n: program_of(song.tracks[n]) for n in tracks if len(song.tracks[n].notes)}
+    mine = [n for n, own in programs.items() if (own == program if program is not None else own != -1)]
     return playing_tracks(song, bars, job.hole, mine)
 
 
-def _program(track: Track) -> int:
+def program_of(track: Track) -> int:
+    """Return the program of a track; -1 is the drums."""
     return -1 if track.is_drum else int(track.program)
 
 

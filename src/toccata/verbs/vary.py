@@ -33,7 +33,7 @@ from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.state import Note as Written
 from toccata.tokenizers.vocabulary import DRUMS
 from toccata.verbs.holes import InfillJob, halves
-from toccata.verbs.infill import infill_of, write_infill
+from toccata.verbs.infill import infill_of, stand_ins, unwritable_tracks, write_infill
 from toccata.verbs.writer import MAX_TOKENS, Writer, further_seed
 
 PITCHES = ("rhythm", "contour")
@@ -238,10 +238,11 @@ def _script(writer: Writer, variation: Variation, song: Song, hole: Hole, free: 
 def _around(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: int) -> _Version:
     """Write one version with new notes around those that are preserved."""
     score = variation.song.score
+    cannot = unwritable_tracks(writer, variation.song, False, stand_ins(writer, variation.song, False))
     there = [
         NoteRef(n, note.time, note.pitch)
         for n, track in enumerate(score.tracks)
-        if variation.tracks is None or n in variation.tracks
+        if n not in cannot and (variation.tracks is None or n in variation.tracks)
         for note in track.notes
         if within(note.time, variation.spans)
     ]

@@ -18,6 +18,7 @@ from toccata.tasks.coverage import Coverage
 from toccata.tasks.fill import can_fill
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.vocabulary import DRUMS
 
 PieceVerb: TypeAlias = Generator[DecodeJob | Event, Decoded | None, Piece]
 """A verb that writes one piece."""
@@ -67,6 +68,20 @@ class Writer:
         """How to train a model that can infill, in words."""
         other = "" if can_fill(self.tokenizer) else " and recipe toccata, as the tokens of this one cannot say it"
         return f"train a model with examples.fill=0.25{other}"
+
+    def can_write(self, program: int, anyway: bool) -> bool:
+        """Return whether it can write music for a program.
+
+        Args:
+            program: The program; -1 is the drums.
+            anyway: Whether instruments that it has not learned may play.
+        """
+        grammar = self.tokenizer.grammar()
+        if not grammar.scheme.has_programs:
+            return program != -1
+        if (DRUMS if program == -1 else program) not in grammar.program_values:
+            return False
+        return anyway or self.coverage is None or not self.coverage.known or program in self.coverage.known
 
     def refuse_no_fill(self) -> None:
         """Refuse to infill with a model that was not trained to.
