@@ -10,7 +10,8 @@ from symusic import Note, Score, TimeSignature, Track
 
 from outside import inside, untouched_outside
 from random_model import random_model
-from toccata.errors import RequestError
+from toccata.errors import MidiError, RequestError
+from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
@@ -247,3 +248,35 @@ def test_a_solo_instrument_plays_one_note_at_a_time_while_its_like_rests(model: 
         onsets = [note.time for track in piece.new.tracks for note in track.notes]
         assert onsets
         assert len(onsets) == len(set(onsets))
+
+
+def crowded(free: int | None = None) -> bytes:
+    """A file of fifteen instruments, one of which may have controllers and no notes."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    for program in range(40, 55):
+        track = Track("", program, False)
+        track.notes.extend(Note(480 * 4 * bar, 480 * 4, 20 + program, 80) for bar in range(4))
+        score.tracks.append(track)
+    midi = new_file(score)
+    if free is None:
+        return midi
+    file = smf.read(midi)
+    for track in file.tracks:
+        own = [event for event in track.events if event.channel == free]
+        if own:
+            track.events = [event for event in track.events if not event.begins_note and not event.ends_note]
+            track.events.append(smf.Event(480 * 16, bytes((smf.CONTROL | free, 123, 0))))
+    return smf.write(file)
+
+
+def test_a_file_without_a_channel_left_is_refused_before_anything_is_written(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "full.mid"
+    path.write_bytes(crowded())
+    written = []
+    with pytest.raises(MidiError, match=r"^full.mid: has no channel left for Flute: ") as caught:
+        model.accompany(path, [73], seed=1, on_event=written.append)
+    assert not written
+    assert "\n" not in caught.value.message
+    assert model.accompany(path, [40], seed=1)[0].score  # on the channel of the violin that is there
+    assert model.accompany(crowded(free=3), [73], seed=1)[0].score

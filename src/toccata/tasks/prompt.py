@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -61,6 +62,14 @@ class Prompt:
     keep_until: int | None
     about: str
     seen: Score | None = None
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """A block in which errors that are about the file name it."""
+        try:
+            yield
+        except MidiError as error:
+            raise MidiError(f"{self.about}: {error.message}", path=error.path, kind=error.kind) from None
 
     def tracks(self, words: Sequence[int | str]) -> frozenset[int]:
         """Return the indices in ``score`` of tracks that the caller names by number, from 1, or by name.

@@ -17,6 +17,7 @@ from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.events import Announcer, Event, NoteKey, SongClock
 from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.replace import refuse_no_channel
 from toccata.piece import Piece, origin_text
 from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.coverage import in_words, substituted, substitutes
@@ -64,14 +65,31 @@ def infill_of(
     *,
     bars: Sequence[int] | None = None,
     extra_origin: Mapping[str, Any] | None = None,
+    new_tracks: Sequence[int] | None = None,
 ) -> Infill:
-    """Return the :class:`Infill` of some holes; by default ``bars`` are those of the holes.
+    """Return the :class:`Infill` of some holes.
+
+    Args:
+        song: The song.
+        jobs: Its holes.
+        request: The request for the new music.
+        sampling: The sampling parameters.
+        bars: Indices of the song's bars that controls and chords apply to; None: those of the holes.
+        extra_origin: Further entries of a version's origin.
+        new_tracks: The programs of the tracks that are added, -1 is the drums; None: one for each that the jobs name.
 
     Raises:
+        MidiError: The song has no channel left for a new track.
         RequestError: There are no holes.
     """
     if not jobs:
         raise RequestError("no bars are asked for")
+    if new_tracks is None:
+        new_tracks = list(dict.fromkeys(program for job in jobs for program in job.programs or ()))
+    if new_tracks:
+        start = int(bar_map(song.score).starts[min(job.hole.first for job in jobs)])
+        with song.named():
+            refuse_no_channel(song.midi, new_tracks, start)
     found = bars or bars_of([job.hole for job in jobs])
     return Infill(song, tuple(jobs), request, sampling, tuple(found), extra_origin or {})
 
@@ -136,7 +154,8 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         "nats_per_note": round(nats / max(1, notes), 4),
     }
     origin = {**writer.origin(seed, infill.sampling), **about, **infill.extra_origin}
-    midi = rewritten(song.midi, song.score, bars, infill.jobs, parts, origin_text(origin))
+    with song.named():
+        midi = rewritten(song.midi, song.score, bars, infill.jobs, parts, origin_text(origin))
     made_piece = Piece(midi, origin, new=alone(song.score, parts))
     yield from announcer.settle(new_keys(made_piece, song.score, bars, infill.jobs))
     return made_piece
