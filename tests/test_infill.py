@@ -280,3 +280,46 @@ def test_a_file_without_a_channel_left_is_refused_before_anything_is_written(mod
     assert "\n" not in caught.value.message
     assert model.accompany(path, [40], seed=1)[0].score  # on the channel of the violin that is there
     assert model.accompany(crowded(free=3), [73], seed=1)[0].score
+
+
+def with_a_bar_of_another_meter() -> bytes:
+    """Six bars of 4/4 whose fourth is in 31/16."""
+    score = Score(480)
+    size = 480 * 31 // 4
+    score.time_signatures.extend([TimeSignature(0, 4, 4), TimeSignature(480 * 12, 31, 16)])
+    score.time_signatures.append(TimeSignature(480 * 12 + size, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(28))
+    return new_file(score)
+
+
+@pytest.mark.parametrize("how", ["infill", "accompany", "vary"])
+def test_bars_of_a_meter_that_the_model_does_not_know_are_left_out(model: Model, how: str) -> None:
+    midi = with_a_bar_of_another_meter()
+    if how == "infill":
+        (piece,) = model.infill(midi, [(1, 6)], seed=1)
+    elif how == "accompany":
+        (piece,) = model.accompany(midi, [73], seed=1)
+    else:
+        (piece,) = model.vary(midi, n=1, strength=1.0, seed=1)
+    assert piece.origin["remarks"] == ["bar 4 is left out: in 31/16, a meter that the model does not know"]
+    bars = bar_map(piece.score)
+    unknown = {n.time for t in piece.new.tracks for n in t.notes if bars.starts[3] <= n.time < bars.starts[4]}
+    assert not unknown
+    assert (
+        untouched_outside(midi, piece.midi, [Hole(0, int(bars.starts[3])), Hole(int(bars.starts[4]), bars.end)]) == []
+    )
+    with pytest.raises(RequestError, match=r"^the prompt is in 31/16 at bar 4, .* and [0-9]+ more$"):
+        model.infill(midi, [(4, 4)], seed=1)
+
+
+def test_a_song_of_too_many_events_is_refused_before_anything_is_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smf, "MOST_EVENTS", 20)
+    path, written = tmp_path / "long.mid", []
+    path.write_bytes(with_a_bar_of_another_meter())
+    for write in (model.generate, lambda *a, **k: model.infill(a[0], [(1, 1)], **k)):
+        with pytest.raises(MidiError, match=r"long.mid: has over 20 events, more than are worked on"):
+            write(path, seed=1, on_event=written.append)
+    assert not written

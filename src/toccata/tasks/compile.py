@@ -33,6 +33,8 @@ from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.vocabulary import DRUMS
 
+_COMMON = ((4, 4), (3, 4), (2, 4), (6, 8), (2, 2), (3, 8), (9, 8), (12, 8))
+"""The meters that a message names first."""
 _SILENT = 128
 """The most bars at the end of a prompt in which no note begins."""
 
@@ -82,7 +84,7 @@ def _opening(
     cursor = grammar.cursor(constraints, meter=meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
-        if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
+        if request.meter is not None and grammar.scheme.has_meters and not knows_meter(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
         head += header(tokenizer, meter, request.tempo)
     head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, control_tokens.bars)
@@ -314,23 +316,24 @@ def _program(track: Track) -> int:
 
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
     """Refuse a prompt in a meter whose length the tokenizer does not have: its bar lines would be misplaced."""
-    known = grammar.scheme.vocabulary.meters
-    if not known:
-        return
-    lengths = {Fraction(n, d) for n, d in known}
     for bar in range(first, last):
         numerator, denominator = bars.meters[bar]
-        if Fraction(numerator, denominator) not in lengths:
+        if not knows_meter(grammar, bars.meters[bar]):
             raise RequestError(
                 f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it "
                 f"knows {_meters(grammar)}"
             )
 
 
-def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
-    """Return whether there is a token for a meter, or for one of the same length."""
-    return Fraction(*meter) in {Fraction(n, d) for n, d in grammar.scheme.vocabulary.meters}
+def knows_meter(grammar: Grammar, meter: tuple[int, int]) -> bool:
+    """Return whether there is a token for a meter, or for one of the same length; or none for any meter."""
+    known = grammar.scheme.vocabulary.meters
+    return not known or Fraction(*meter) in {Fraction(n, d) for n, d in known}
 
 
 def _meters(grammar: Grammar) -> str:
-    return ", ".join(f"{n}/{d}" for n, d in grammar.scheme.vocabulary.meters)
+    """Return the meters that a tokenizer has, in words, common ones first."""
+    known = grammar.scheme.vocabulary.meters
+    ordered = sorted(known, key=lambda meter: _COMMON.index(meter) if meter in _COMMON else len(_COMMON))
+    shown = [f"{n}/{d}" for n, d in ordered[: len(_COMMON)]]
+    return ", ".join(shown) + (f" and {len(ordered) - len(shown)} more" if len(ordered) > len(shown) else "")

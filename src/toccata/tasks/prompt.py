@@ -12,12 +12,13 @@ import numpy as np
 from symusic import Score
 
 from toccata.errors import MidiError, RequestError
+from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import SONG
 from toccata.midi.locks import Lock, NoteRef, locked_notes
 from toccata.midi.read import read_bytes, read_score
-from toccata.midi.smf import check_editable
+from toccata.midi.smf import is_editable
 from toccata.midi.splice import drop_before, new_file
 from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
@@ -151,7 +152,7 @@ def open_prompt(
             a file is rewritten.
 
     Raises:
-        MidiError: The file cannot be read, or not be changed in place.
+        MidiError: The file cannot be read, or not be changed in place, or has too many events.
         RequestError: Several of bars, tokens and seconds are given, one of them is not above 0, there are no such bars,
             or there is no prompt to cut.
     """
@@ -173,20 +174,19 @@ def open_prompt(
             score, seen = read_score(midi, SONG), source
     else:
         midi, score, name = source.midi, read_score(source.midi, SONG), str(source.origin.get("file", "piece"))
+    path = Path(source) if isinstance(source, str | Path) else None
     try:
-        check_editable(midi)
+        if not edit and not is_editable(midi):
+            midi = new_file(score)
+        smf.read(midi)  # what cannot be taken apart is refused before anything is written
     except MidiError as error:
-        if edit:
-            path = Path(source) if isinstance(source, str | Path) else None
-            raise MidiError(f"{path or name}: {error}", path=path) from None
-        midi = new_file(score)
+        raise MidiError(f"{path or name}: {error}", path=path) from None
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:
         first, last = bars
         if last > len(lines):
             gone = first if first > len(lines) else last
-            path = Path(source) if isinstance(source, str | Path) else None
             raise RequestError(f"{path or name} has {len(lines)} bars: there is no bar {gone} in it", path=path)
         if first > 1:  # what is in force there stands at the beginning of what is left
             midi = drop_before(midi, int(lines.starts[first - 1]))

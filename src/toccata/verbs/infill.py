@@ -28,7 +28,7 @@ from toccata.tasks.request import Request, Task
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
-from toccata.verbs.holes import InfillJob, Part, bars_of, halves
+from toccata.verbs.holes import InfillJob, Part, bars_of, halves, in_unknown_meters
 from toccata.verbs.new import new_score
 from toccata.verbs.parts import alone, assigned, new_keys, part_keys, program_of, rewritten, tracks_of, written
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer, further_seed
@@ -105,8 +105,10 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     """
     song, bars = infill.song, bar_map(infill.song.score)
     instead = stand_ins(writer, song, infill.request.anyway)
-    infill, remarks = _without_unwritable(writer, infill, instead)
-    stands, remarks = substituted(song.score, instead), [*remarks, *_remarks(infill, instead)]
+    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), bars, [job.hole for job in infill.jobs])
+    infill = replace(infill, jobs=tuple(job for job in infill.jobs if job.hole not in left_out))
+    infill, unchanged = _without_unwritable(writer, infill, instead)
+    stands, remarks = substituted(song.score, instead), [*remarks, *unchanged, *_remarks(infill, instead)]
     assign = partial(assigned, programs=writer.tokenizer.grammar().scheme.has_programs)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []

@@ -32,7 +32,7 @@ from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.state import Note as Written
 from toccata.tokenizers.vocabulary import DRUMS
-from toccata.verbs.holes import InfillJob, halves
+from toccata.verbs.holes import InfillJob, halves, in_unknown_meters
 from toccata.verbs.infill import infill_of, stand_ins, unwritable_tracks, write_infill
 from toccata.verbs.writer import MAX_TOKENS, Writer, further_seed
 
@@ -129,7 +129,8 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
     announcer = Announcer(piece, SongClock.of(variation.song.score))
     there = note_keys(read_score(variation.song.midi))
     last = max((song.start[n] for n in free.notes if free.dice[n] < free.share or n == free.certain), default=-1)
-    waiting, number, before = list(variation.holes) if last >= 0 else [], 0, 0
+    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), variation.bars, variation.holes)
+    waiting, number, before = [hole for hole in variation.holes if hole not in left_out and last >= 0], 0, 0
     tokens, notes, decoded, nats = 0, 0, 0, 0.0
     while waiting:
         hole = waiting.pop(0)
@@ -155,6 +156,7 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
         "key": variation.key,
         "programs": None,
         "prompt": variation.song.about,
+        **({"remarks": remarks} if remarks else {}),
         "tokens": tokens,
         "notes": notes,
         "nats_per_note": round(nats / max(1, decoded), 4),
