@@ -23,6 +23,7 @@ from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
+from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.piece import Piece, read_origin
 from toccata.tasks.prompt import open_prompt
@@ -384,3 +385,20 @@ def test_a_last_bar_of_more_than_can_be_read_is_gone_on_from_in_time(scheme: str
     removed = [event for event in events if isinstance(event, NoteRemoved)]
     assert len(removed) <= len(added) / 10, "what was announced is what came out"
     assert min(note.onset for note in added) >= 2880
+
+
+def test_bars_of_a_prompt_count_those_in_which_only_earlier_notes_sound(model: Model, tmp_path: Path) -> None:
+    song = Score(480)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.append(Track("", 0, False))
+    song.tracks[0].notes.extend([Note(480 * 4 * bar, 480, 60 + bar, 80) for bar in (0, 1, 2)])
+    song.tracks[0].notes.append(Note(480 * 4, 480 * 4 * 3, 48, 80))  # rings to the end of bar 4
+    path = tmp_path / "song.mid"
+    path.write_bytes(new_file(song))
+    for seed in range(2):
+        (piece,) = model.generate(path, prompt_bars=(3, 4), bars=2, seed=seed)
+        assert piece.prompt_end == 480 * 8
+        assert piece.bars == 4
+    with pytest.raises(MidiError, match=r"song.mid, bar 4: has no notes$") as caught:
+        model.generate(path, prompt_bars=(4, 4), bars=2)
+    assert caught.value.path == path

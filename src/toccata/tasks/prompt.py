@@ -188,16 +188,18 @@ def open_prompt(
         if last > len(lines):
             gone = first if first > len(lines) else last
             raise RequestError(f"{path or name} has {len(lines)} bars: there is no bar {gone} in it", path=path)
-        if first > 1:  # what is in force there stands at the beginning of what is left
-            midi = drop_before(midi, int(lines.starts[first - 1]))
-            score = read_score(midi, SONG)
-            lines = bar_map(score)
-        seam = int(lines.starts[last - first + 1])
+        begin, seam = int(lines.starts[first - 1]), int(lines.starts[last] - lines.starts[first - 1])
+        if begin:  # what is in force there stands at the beginning of what is left
+            midi = drop_before(midi, begin)
+            try:
+                score = read_score(midi, SONG)
+            except MidiError as error:
+                reason = error.message.removeprefix("this MIDI data: ")
+                raise MidiError(f"{path or name}, {part}: {reason}", path=path) from None
     elif seconds is not None:
-        seam = _tick_at(score, seconds)
+        seam = min(_tick_at(score, seconds), lines.end)
     elif tokens is not None:
-        seam = _tick_of_token(tokenizer, score, tokens)
-    seam = min(seam, lines.end)
+        seam = min(_tick_of_token(tokenizer, score, tokens), lines.end)
     about = f"{name}, {part}" if part else name
     return Prompt(midi, score, seam, None if seam >= score.end() else seam, about, seen)
 
