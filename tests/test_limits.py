@@ -22,6 +22,7 @@ from toccata.midi import smf
 from toccata.midi.bars import MAX_BARS, bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import READ, SONG, without_tail
+from toccata.midi.melody import top_line, within
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.seam import Seam
@@ -31,7 +32,7 @@ from toccata.musicmodel import Model
 from toccata.piece import song
 from toccata.render.perform import perform
 from toccata.tasks.prompt import _tick_at, open_prompt
-from toccata.tasks.vary import _pairs, top_line, within
+from toccata.tasks.vary import _pairs
 from toccata.tasks.window import Replay, bar_starts, latest_bars
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.verbs.holes import MAX_BARS as MOST_ASKED

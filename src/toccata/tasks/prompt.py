@@ -16,13 +16,13 @@ from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import SONG
-from toccata.midi.locks import Lock, NoteRef, locked_notes
+from toccata.midi.locks import Lock, NoteRef, locked_notes, melody_notes
+from toccata.midi.melody import is_melody
 from toccata.midi.read import read_bytes, read_score
 from toccata.midi.smf import is_editable
 from toccata.midi.splice import drop_before, new_file
 from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
-from toccata.tasks.vary import melody
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.state import State
 
@@ -85,50 +85,35 @@ class Prompt:
         return frozenset(numbers.index(number) for number in chosen)
 
     def locked(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """Return the notes of ``score`` that are locked; ``melody`` is the top line of its track, or of the highest.
+        """Return the notes of ``score`` that are locked.
 
         Raises:
             RequestError: There are no such bars or tracks, or a lock has no note.
         """
-        known = []
-        for lock in locks:
-            if lock.notes is not None and self.seen is not None:
-                moved = [note._replace(track=min(self.tracks([note.track])) + 1) for note in lock.notes]
-                known.append(replace(lock, notes=tuple(moved)))
-            elif lock.tracks is None:
-                known.append(lock)
-            elif words := [word for word in lock.tracks if not is_melody(word)]:
-                known.append(replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(words)))))
-        return locked_notes(self.score, bar_map(self.score), known) | self.melody(locks)
+        return locked_notes(self.score, bar_map(self.score), self._numbered(locks))
 
     def melody(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """Return the notes that are locked as the melody: those of locks whose track is ``melody``.
+        """Return the notes that are locked as the melody.
 
         Raises:
             RequestError: There are no such bars, or the melody has no note there.
         """
-        found: frozenset[NoteRef] = frozenset()
+        return melody_notes(self.score, bar_map(self.score), self._numbered(locks))
+
+    def _numbered(self, locks: Sequence[Lock]) -> list[Lock]:
+        """Return locks with the numbers that their tracks have in ``score``."""
+        found = []
         for lock in locks:
-            if lock.tracks is not None and any(map(is_melody, lock.tracks)):
-                line = melody(self.score, [(0, self.score.end() + 1)], self._called_melody())
-                number = next(iter(line)).track if line else 0
-                mine = line & locked_notes(self.score, bar_map(self.score), [replace(lock, tracks=(number + 1,))])
-                if not mine:
-                    raise RequestError(f"the lock {lock} holds no note")
-                found |= mine
+            if lock.notes is not None and self.seen is not None:
+                moved = [note._replace(track=min(self.tracks([note.track])) + 1) for note in lock.notes]
+                lock = replace(lock, notes=tuple(moved))
+            elif lock.tracks is not None:
+                tops = tuple(word for word in lock.tracks if is_melody(word))
+                words = [word for word in lock.tracks if not is_melody(word)]
+                numbers = tuple(n + 1 for n in sorted(self.tracks(words))) if words else ()
+                lock = replace(lock, tracks=(*tops, *numbers))
+            found.append(lock)
         return found
-
-    def _called_melody(self) -> frozenset[int] | None:
-        """Return the tracks that are called melody; None: there are none."""
-        try:
-            return self.tracks(["melody"])
-        except RequestError:
-            return None
-
-
-def is_melody(word: int | str) -> bool:
-    """Return whether a track is named as the melody."""
-    return str(word).strip().lower() == "melody"
 
 
 def open_prompt(

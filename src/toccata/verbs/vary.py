@@ -18,6 +18,7 @@ from toccata.events import Announcer, Event, SongClock, note_keys
 from toccata.midi.bars import BarMap
 from toccata.midi.keys import Key, every_octave
 from toccata.midi.locks import Lock
+from toccata.midi.melody import melody, within
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.piece import Piece, origin_text
@@ -27,7 +28,7 @@ from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
 from toccata.tasks.scripted import Scripted, scripted_continuation, scripted_infill
-from toccata.tasks.vary import Change, Harmony, Keep, change, melody, span, within
+from toccata.tasks.vary import Change, Harmony, Keep, change, span
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.state import Note as Written
