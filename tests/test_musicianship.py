@@ -462,6 +462,13 @@ def test_a_piece_in_a_key_carries_its_signature(model: Model, name: str) -> None
     assert bool(signature.tonality) == key.minor
 
 
+def test_a_continuation_in_a_key_carries_its_signature_where_it_begins(model: Model) -> None:
+    for form in (None, "AB"):
+        bars = 4 if form is None else 24
+        (piece,) = model.generate(quartet(), bars=bars, seed=1, key="D minor", form=form)
+        assert [(s.time, s.key, s.tonality) for s in piece.score.key_signatures] == [(piece.prompt_end, -1, 1)]
+
+
 def test_a_new_piece_tends_to_the_key_of_its_first_bars(model: Model) -> None:
     def outside(modulate: bool) -> float:
         shares = []

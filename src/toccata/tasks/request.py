@@ -141,16 +141,16 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
     """Return the time-dependent pitch rules: chords and ending, from bar ``first`` of the state's counting on.
 
     Raises:
-        RequestError: They contradict the key or the range of the request.
+        RequestError: Chords contradict the range of the request, or an ending its key or its range.
     """
     rules = list(request.pitch_rules)
     key = None if request.key is None else Key.read(request.key)
-    left = pitch_range(request) if key is None else pitch_range(request) & every_octave(key.scale())
-    if request.chords is not None:
-        contradictions(request.chords, left)
+    if request.chords is not None:  # which may leave the key
+        contradictions(request.chords, pitch_range(request))
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
         rules.append(request.chords.rule(tick, state.ticks_per_bar, state.ticks_per_beat, key))
     elif request.end and request.bars is not None:  # a chord chart has its own ending
+        left = pitch_range(request) if key is None else pitch_range(request) & every_octave(key.scale())
         key = ending_key(request)
         Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
         rules.append(Ending(key, first + request.bars))
