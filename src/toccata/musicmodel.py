@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +30,7 @@ from toccata.engine.scheduler import Handle as Handle
 from toccata.engine.scheduler import Scheduler as Scheduler
 from toccata.engine.scheduler import Verb
 from toccata.engine.seeds import Seed, seeds_of
-from toccata.errors import ArgumentError, ModelError, RequestError, shown
+from toccata.errors import ArgumentError, ModelError, PieceWarning, RequestError, shown
 from toccata.events import Event, PieceFinished
 from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock
@@ -104,8 +105,8 @@ def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
         call_plan = planned(*args, **kwargs)
         results: list[Any] = []
-        watched = call_plan.on_event is not None
-        with closing(call_plan.model.carry_out(call_plan, results, watched)) as events:  # frees its rows at once
+        carried_out = call_plan.model.carry_out(call_plan, results, call_plan.on_event is not None, some=True)
+        with closing(carried_out) as events:  # frees its rows at once
             for event in events:
                 if call_plan.on_event is not None:
                     call_plan.on_event(event)
@@ -595,7 +596,7 @@ class Model:
         Raises:
             ArgumentError: There is no such verb, or an argument cannot have its value.
         """
-        return self.carry_out(plan(self, verb, *args, **arguments), [])
+        return self.carry_out(plan(self, verb, *args, **arguments), [], some=True)
 
     def compile(self, request: Request) -> Task:
         """Compile a request for new music or a continuation into the prompt the model reads, and constraints.
@@ -657,13 +658,19 @@ class Model:
                 if self._scheduler is None or self._scheduler.cache.rows < scheduler.cache.rows:
                     self._scheduler = scheduler
 
-    def carry_out(self, plan: Plan, results: list[Any], watched: bool = True) -> Generator[Event, None, None]:
+    def carry_out(
+        self, plan: Plan, results: list[Any], watched: bool = True, *, some: bool = False
+    ) -> Generator[Event, None, None]:
         """Write the pieces of a plan, and yield events.
 
         Args:
             plan: What to write.
             results: Receives the results of the verbs, in their order.
             watched: Whether to yield all events, at a small cost, or only those of finished pieces.
+            some: Whether to go on when a piece fails, and to warn with a `PieceWarning` if others are finished.
+
+        Raises:
+            Exception: That of a piece that failed.
         """
         stats = self.stats = Stats()  # another thread may replace the attribute
         began = time.perf_counter()
@@ -677,8 +684,9 @@ class Model:
                 _raise(handles[-1])
             while True:
                 for number, handle in enumerate(handles):
-                    _raise(handle)
-                    if handle.done and number not in finished:
+                    if not some:
+                        _raise(handle)
+                    if handle.done and handle.error is None and number not in finished:
                         finished.add(number)
                         waiting.append(PieceFinished(number, piece_of(handle.result)))
                 stats.tokens, stats.notes = (sum(getattr(h, name) for h in handles) for name in ("tokens", "notes"))
@@ -688,7 +696,12 @@ class Model:
                 if not scheduler.busy:
                     break
                 scheduler.step()
-        results += [handle.result for handle in handles]
+        results += [handle.result for handle in handles if handle.error is None]
+        if failed := [handle for handle in handles if handle.error is not None]:
+            if not finished:
+                _raise(failed[0])
+            what = f"{len(finished)} of {len(handles)} pieces are written, the others failed: {failed[0].error}"
+            warnings.warn(what, PieceWarning, stacklevel=2)
 
     def _infilling(
         self,
