@@ -16,9 +16,11 @@ from toccata.errors import MidiError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.instruments import Instruments
-from toccata.midi.notes import notes_of, score_places
+from toccata.midi.mixing import Mix, with_mix
+from toccata.midi.notes import Place, notes_of, score_places
 from toccata.midi.read import read_score
 from toccata.midi.replace import Hole, refuse_no_channel, replace_notes
+from toccata.midi.retouch import change_program
 
 REAL = {
     "songs": 11,
@@ -455,3 +457,18 @@ def test_forty_real_pieces_outside_bars_5_and_6(data: Path) -> None:
             ), path
         again = read_score(out)
         assert [(t.name, t.program) for t in again.tracks] == [(t.name, t.program) for t in whole.tracks], path
+
+
+def test_a_change_by_hand_keeps_names_and_chunks_of_other_makers() -> None:
+    name = "Fl\xf6te".encode("latin-1")  # no UTF-8
+    two = midi([program(73), on(60), off(60, 96)], [on(64), off(64, 96)])
+    file = smf.read(two)
+    file.tracks[0].events.insert(0, smf.Event(0, smf.meta(smf.TRACK_NAME, name)))
+    file.foreign.append((1, b"XFIH\0\0\0\2ab"))
+    data = smf.write(file)
+    mixed = with_mix(data, 0, 0, Mix(volume=50))
+    assert smf.read(mixed).foreign == file.foreign
+    moved = smf.read(change_program(data, Place(0, 0, 73), 40))
+    named = [e.payload for track in moved.tracks for e in track.events if e.meta == smf.TRACK_NAME]
+    assert named == [name, name]
+    assert moved.foreign == file.foreign
