@@ -314,7 +314,7 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
         ({"controls": {"density": 3.5}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"density": [3.5]}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"loud": 1}}, "no control 'loud': there are density"),
-        ({"controls": {"density": [1] * 9}}, "density is said of 9 bars, and 8 are asked for"),
+        ({"controls": {"density": [1] * 9}}, "density has levels for 9 bars, and there are 8: give one for each"),
         ({"style": ["mozart"]}, "no style 'mozart': it knows bach, Chopin"),
         ({"chords": "C | Hm"}, "bar 2: there is no chord 'Hm'"),
         ({"chords": "F#", "pitches": (60, 60)}, "bar 1: no tone of F#.* lies in the range asked for"),

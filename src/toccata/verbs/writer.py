@@ -137,4 +137,4 @@ def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Pie
             return made
         own = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])
         yield PieceRestarted(piece)
-    raise RequestError(f"none of {TRIES} pieces was accepted: ask for less, or for more than these bars")
+    raise RequestError(f"none of {TRIES} pieces was accepted: change the test (accept, max_copy), or the request")
