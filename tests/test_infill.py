@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from symusic import Note, Score, TimeSignature, Track
 
-from outside import inside, untouched_outside
+from outside import inside, new_notes, untouched_outside
 from random_model import random_model
 from toccata.errors import MidiError, RequestError
 from toccata.midi import smf
@@ -17,6 +17,7 @@ from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
+from toccata.piece import read_origin
 from toccata.recipes import load
 from toccata.tasks.request import scale
 from toccata.tokenizers.events import EventOptions
@@ -323,3 +324,21 @@ def test_a_song_of_too_many_events_is_refused_before_anything_is_written(
         with pytest.raises(MidiError, match=r"long.mid: has over 20 events, more than are worked on"):
             write(path, seed=1, on_event=written.append)
     assert not written
+
+
+def test_new_notes_are_those_that_are_in_the_file(model: Model) -> None:
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    # All keys but a few are held through the bar.
+    score.tracks[0].notes.extend(Note(0, 480 * 12, pitch, 80) for pitch in range(21, 109) if pitch % 12)
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60, 80) for q in range(12))
+    midi, hole = new_file(score), Hole(480 * 4, 480 * 8)
+    dropped = 0
+    for seed in range(3):
+        (piece,) = model.infill(midi, [(2, 2)], seed=seed)
+        there = sorted(note[2:5] for note in new_notes(midi, piece.midi, [hole]))
+        assert sorted((n.time, n.end, n.pitch) for track in piece.new.tracks for n in track.notes) == there
+        assert piece.origin["notes"] == read_origin(piece.midi)["notes"] == len(there)
+        dropped += piece.origin["tokens"] > 4 * len(there)
+    assert dropped

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 from math import inf
@@ -44,9 +44,26 @@ class Hole:
     preserved: frozenset[tuple[int, int, int]] = frozenset()
 
 
+Notes = list[tuple[int, int, int, int]]
+"""Start and end in ticks, pitch and velocity of some notes."""
+
+
 def replace_notes(
     midi: bytes, holes: Sequence[Hole], new: Score, targets: Sequence[int | None], *, at: int = 0, text: str = ""
 ) -> bytes:
+    """Return the file of :func:`replaced`, with a text that is known beforehand."""
+    return replaced(midi, holes, new, targets, at=at, text=lambda _: text)[0]
+
+
+def replaced(
+    midi: bytes,
+    holes: Sequence[Hole],
+    new: Score,
+    targets: Sequence[int | None],
+    *,
+    text: Callable[[int], str],
+    at: int = 0,
+) -> tuple[bytes, list[Notes]]:
     """Replace the notes in ``holes`` with those of ``new``; every other event is preserved.
 
     Removed are the note-ons in the holes and their note-offs, wherever they are. A note that began before a hole is
@@ -72,7 +89,11 @@ def replace_notes(
         targets: For each track of ``new`` the number, as in a hole, of the file's track that it goes to; None: a new
             one.
         at: The tick of the file that is tick 0 of ``new``.
-        text: Stored as a text event at tick 0 of the first track, after what stands there; empty: none is.
+        text: Called with the number of new notes that are in the file; returns what is stored as a text event at tick 0
+            of the first track, after what stands there; empty: none is.
+
+    Returns:
+        The bytes of the new file, and for each track of ``new`` the notes of it that are in the file.
 
     Raises:
         MidiError: ``midi`` cannot be taken apart, or has no channel left for a new track; the message is the bare
@@ -89,10 +110,10 @@ def replace_notes(
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
     preserved = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.preserved}
     tracks = [_without(track, number, spans, preserved, instruments) for number, track in enumerate(tracks)]
+    voices = [track_voice(track, at, file.division, new.ticks_per_quarter) for track in new.tracks]
     given: list[Part] = []
     fresh: list[Part] = []
-    for track, target in zip(new.tracks, targets, strict=True):
-        voice = track_voice(track, at, file.division, new.ticks_per_quarter)
+    for voice, target in zip(voices, targets, strict=True):
         if target is not None:
             voice.track, voice.channel, voice.program = places[target]
             voice.announced, voice.others = False, []
@@ -103,9 +124,10 @@ def replace_notes(
     added = laid(given, fresh, tracks)
     tracks += [named_track(name) for name in names]
     out = [merged(track, added[number]) for number, track in enumerate(tracks)]
-    if text:
-        add_text(out[0], text)
-    return smf.write(MidiFile(0 if single else 1, file.division, out, file.foreign))
+    if own := text(sum(len(voice.notes) for voice in voices)):
+        add_text(out[0], own)
+    changed = MidiFile(0 if single else 1, file.division, out, file.foreign)
+    return smf.write(changed), [voice.notes for voice in voices]
 
 
 def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Score, tracks: int, at: int) -> None:

@@ -157,7 +157,10 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     }
     origin = {**writer.origin(seed, infill.sampling), **about, **infill.extra_origin}
     with song.named():
-        midi = rewritten(song.midi, song.score, bars, infill.jobs, parts, origin_text(origin))
+        midi, parts = rewritten(
+            song.midi, song.score, bars, infill.jobs, parts, lambda count: origin_text({**origin, "notes": count})
+        )
+    origin["notes"] = sum(len(part.notes) for part in parts)
     made_piece = Piece(midi, origin, new=alone(song.score, parts))
     yield from announcer.settle(new_keys(made_piece, song.score, bars, infill.jobs))
     return made_piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from symusic import Note, Score, Track
 
@@ -85,8 +85,9 @@ def _line(track: Track, start: int) -> Line:
     return line_of(before or notes[:_LINE])
 
 
-def _part(number: int, program: int, notes: Sequence[tuple[int, int, int, int]]) -> Part:
-    return Part(number, program, tuple(Note(a, max(1, b - a), pitch, velocity) for a, b, pitch, velocity in notes))
+def _part(number: int, program: int, notes: Sequence[tuple[int, int, int, int]], name: str = "") -> Part:
+    own = tuple(Note(a, max(1, b - a), pitch, velocity) for a, b, pitch, velocity in notes)
+    return Part(number, program, own, name)
 
 
 def written(song: Score, bars: BarMap, job: InfillJob, parts: Sequence[Part]) -> Score:
@@ -111,9 +112,25 @@ def alone(song: Score, parts: Sequence[Part]) -> Score:
 
 
 def rewritten(
-    midi: bytes, song: Score, bars: BarMap, jobs: Sequence[InfillJob], parts: Sequence[Part], text: str
-) -> bytes:
+    midi: bytes,
+    song: Score,
+    bars: BarMap,
+    jobs: Sequence[InfillJob],
+    parts: Sequence[Part],
+    text: Callable[[int], str],
+) -> tuple[bytes, list[Part]]:
     """Return the song's file with the new parts in place of the holes; the rest is unchanged, event for event.
+
+    Args:
+        midi: The song's file.
+        song: The song.
+        bars: Its bars.
+        jobs: The holes.
+        parts: The new parts.
+        text: Called with the number of new notes that are in the file; returns its text.
+
+    Returns:
+        The new file, and the parts as they are in it: without notes that had no room beside others of their key.
 
     Raises:
         MidiError: The file cannot be taken apart, or has no channel left for a new instrument.
@@ -123,7 +140,7 @@ def rewritten(
         end = int(bars.starts[job.hole.last])
         end = max(end, song.end() + 1) if job.hole.last == len(bars) else end
         holes.append(replace_in.Hole(int(bars.starts[job.hole.first]), end, job.hole.tracks, job.hole.preserved))
-    new, targets = Score(song.ticks_per_quarter), []
+    new, targets, firsts = Score(song.ticks_per_quarter), [], []
     for number in sorted({part.track for part in parts}):
         mine = [part for part in parts if part.track == number]
         first = mine[0]
@@ -134,7 +151,10 @@ def rewritten(
         track.sort()
         new.tracks.append(track)
         targets.append(number if number < len(song.tracks) else None)
-    return replace_in.replace_notes(midi, holes, new, targets, text=text)
+        firsts.append(first)
+    out, notes = replace_in.replaced(midi, holes, new, targets, text=text)
+    found = zip(firsts, notes, strict=True)
+    return out, [_part(first.track, first.program, own, first.name) for first, own in found if own]
 
 
 def new_keys(piece: Piece, song: Score, bars: BarMap, jobs: Sequence[InfillJob]) -> Counter[NoteKey]:
