@@ -411,3 +411,16 @@ def test_bars_of_a_prompt_count_those_in_which_only_earlier_notes_sound(model: M
     with pytest.raises(MidiError, match=r"song.mid, bar 4: has no notes$") as caught:
         model.generate(path, prompt_bars=(4, 4), bars=2)
     assert caught.value.path == path
+
+
+def test_the_music_after_a_pickup_is_in_the_meter_that_follows_it(model: Model) -> None:
+    for whole in (False, True):
+        tune = Score(480)
+        tune.time_signatures.extend([TimeSignature(0, 1, 4), TimeSignature(480, 4, 4)])
+        tune.tracks.append(Track("", 0, False))
+        tune.tracks[0].notes.extend([Note(480 * q, 480, 60 + q, 80) for q in range(9 if whole else 1)])
+        for seed in range(3):
+            (piece,) = model.generate(new_file(tune), prompt_bars=1 if whole else None, bars=3, seed=seed)
+            bars = bar_map(piece.score)
+            assert bars.meters == ((1, 4), (4, 4), (4, 4), (4, 4))
+            assert bars.starts.tolist() == [0, 480, 480 * 5, 480 * 9, 480 * 13]

@@ -44,6 +44,12 @@ def bar_ticks(numerator: int, denominator: int, ticks_per_quarter: int) -> int:
     return max(1, round(ticks_per_quarter * 4 * numerator / denominator))
 
 
+def meter_at(score: Score, tick: int) -> tuple[int, int]:
+    """The meter in force at ``tick``, whether or not there is music."""
+    known = [(s.time, s.numerator, s.denominator) for s in score.time_signatures if s.time <= tick]
+    return max(known, key=lambda change: change[0], default=(0, 4, 4))[1:]
+
+
 def rescaled_onset(tick: int, ticks_per_quarter: int, before: int) -> int:
     """The tick of an onset that was counted in ``before`` ticks a quarter, in ``ticks_per_quarter``.
 

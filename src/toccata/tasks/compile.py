@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_ticks
+from toccata.midi.bars import BarMap, bar_ticks, meter_at
 from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
@@ -31,7 +31,8 @@ from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.vocabulary import DRUMS
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 _COMMON = ((4, 4), (3, 4), (2, 4), (6, 8), (2, 2), (3, 8), (9, 8), (12, 8))
 """The meters that a message names first."""
@@ -131,6 +132,9 @@ def _continuation(
     tpq = grammar.scheme.timing.ticks_per_quarter
     start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
     start = max(start, cursor.state.tick)
+    changed = _bar_in_meter(tokenizer, cursor, meter, start)
+    for token in changed:
+        cursor.advance(token)
     bar = _bars_until(cursor, start)
     constraints = replace(constraints, bars=None if request.bars is None else bar + request.bars)
     before_seam = replace(request, prompt=_before(score, seam))
@@ -139,7 +143,7 @@ def _continuation(
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
         cursor.advance(token)
-    given = np.array([*control_tokens.prefix, *ids.tolist(), *begun], np.int32)
+    given = np.array([*control_tokens.prefix, *ids.tolist(), *changed, *begun], np.int32)
     return Task(
         given,
         cursor,
@@ -169,7 +173,7 @@ def _readable(
             break
         first += max(1, (latest - first) // 4)
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
-    meter = bars.meters[min(whole, len(bars) - 1)]
+    meter = meter_at(score, seam)
     if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
         read = ids.tolist()
         ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
@@ -285,6 +289,24 @@ def _refuse_silent(latest: int, seam: int) -> None:
             f"the prompt's last note begins in bar {latest + 1}, and the new music would in bar {seam + 1}: go on from "
             f"a place at most {_SILENT} bars behind it (prompt_bars={latest + 1})"
         )
+
+
+def _bar_in_meter(tokenizer: Tokenizer, cursor: Cursor, meter: tuple[int, int], start: int) -> list[int]:
+    """Return the ids of the bar that begins at ``start`` in another meter than the one before; none if it is the same.
+
+    A prompt may be a pickup alone: a short bar, whose meter is not that of the music to come.
+    """
+    grammar, state = tokenizer.grammar(), cursor.state
+    scheme = grammar.scheme
+    if scheme.timing.clock is not Clock.POSITIONS or not knows_meter(grammar, meter):
+        return []
+    head = header(tokenizer, meter, None)
+    marks = [token for token in head if scheme.kinds[grammar.base(token)[-1]] == Kind.TIME_SIG]
+    if not marks or scheme.vocabulary.meters[scheme.values[grammar.base(marks[0])[-1]]] == state.meter:
+        return []
+    if state.bar_tick + state.ticks_per_bar == start:
+        return head
+    return marks if state.bar_tick == start and state.prev == Kind.BAR else []
 
 
 def _bars_until(cursor: Cursor, tick: int) -> int:

@@ -180,7 +180,7 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out.time_signatures = [
         TimeSignature(s.time - task.start, s.numerator, s.denominator)
         for s in grid.time_signatures
-        if s.time > task.start or (first and s.time == task.start)
+        if s.time >= task.start
     ]
     if first and (not len(out.time_signatures) or not tokenizer.grammar().scheme.has_meters):
         out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
