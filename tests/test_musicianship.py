@@ -170,6 +170,18 @@ def test_a_prompt_of_unknown_instruments_goes_on_with_those_it_knows_and_says_so
     assert "remarks" not in strings.generate(song, bars=4, seed=1, anyway=True)[0].origin
 
 
+def test_a_melody_of_an_unknown_instrument_is_harmonised_as_one_of_the_known(strings: Model) -> None:
+    voices = []
+    for program in (40, 41):
+        song = Score(TPQ)
+        song.time_signatures.append(TimeSignature(0, 4, 4))
+        song.tracks.append(line(program, 67, bars=8))
+        (piece,) = strings.harmonise(song, seed=3)
+        voices.append([(n.time, n.end, n.pitch) for track in piece.new.tracks for n in track.notes])
+    assert voices[0] == voices[1]
+    assert max(onset for onset, _, _ in voices[0]) >= 4 * 4 * TPQ
+
+
 def test_bars_of_an_unknown_instrument_are_played_by_it_again(strings: Model) -> None:
     song = quartet()
     song.tracks[0].program = 41

@@ -140,7 +140,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
             waiting.insert(0, job.of_bars(rest, hole.last))
             job = job.of_bars(hole.first, rest)
         made = (job.assign_tracks or assign)(new_score(writer.tokenizer, done, task, request), stands, bars, job)
-        stands = written(stands, bars, job, made)
+        stands = substituted(written(stands, bars, job, made), instead)
         parts += made
         yield from announcer.settle(part_keys(song.score, parts))
     about = {
