@@ -407,6 +407,8 @@ def accompanying_tracks(score: Score, hole: Hole, melody: Collection[NoteRef]) -
 
 def playing_tracks(score: Score, bars: BarMap, hole: Hole, tracks: Sequence[int]) -> list[int]:
     """Return those of some tracks whose notes in a hole are replaced; if there are none, those near it; else all."""
+    if len(tracks) < 2:
+        return list(tracks)
     taken = cut(score, bars, hole)[1]
     if inside := [number for number in tracks if len(taken.tracks[number].notes)]:
         return inside

@@ -191,11 +191,15 @@ def _spans(
     scale = ticks_per_quarter / score.ticks_per_quarter
     found = []
     for number, track in enumerate(score.tracks):
-        for note in track.notes:
-            if note.time < end and note.end > start and (only is None or (number, note.time, note.pitch) in only):
-                first = round((max(note.time, start) - start) * scale)
-                last = max(first + 1, round((min(note.end, end) - start) * scale))
-                found.append((number, int(track.program), first, last, int(note.pitch)))
+        columns = track.notes.numpy()
+        ends = columns["time"] + columns["duration"]
+        sounding = (columns["time"] < end) & (ends > start)
+        notes = (column[sounding].tolist() for column in (columns["time"], ends, columns["pitch"]))
+        for begun, ended, pitch in zip(*notes, strict=True):
+            if only is None or (number, begun, pitch) in only:
+                first = round((max(begun, start) - start) * scale)
+                last = max(first + 1, round((min(ended, end) - start) * scale))
+                found.append((number, int(track.program), first, last, pitch))
     return found
 
 

@@ -59,10 +59,12 @@ class Harmony:
             ticks_per_quarter: The tokenizer's resolution.
             key: ``bool[128]``, the pitches of the key; a beat without any of them is like a silent one.
         """
-        notes = [note for track in score.tracks if not track.is_drum for note in track.notes]
-        start = np.array([note.time for note in notes], np.int64)
-        end = np.array([note.end for note in notes], np.int64)
-        classes = np.array([note.pitch % 12 for note in notes], np.int64)
+        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
+        start = np.concatenate([columns["time"] for columns in tracks] or [np.zeros(0, np.int64)])
+        end = np.concatenate([columns["time"] + columns["duration"] for columns in tracks] or [start])
+        classes = np.concatenate([columns["pitch"] for columns in tracks] or [start]) % 12
+        here = (start < int(bars.starts[hole.last])) & (end > int(bars.starts[hole.first]))
+        start, end, classes = start[here], end[here], classes[here]
         origin, begins, table = int(bars.starts[hole.first]), [], []
         for first, last in beats(bars, hole, score.ticks_per_quarter):
             # A tick of the grid belongs to a beat if it does not lie before it.

@@ -128,7 +128,8 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
     song = _notes_of(writer, variation, keys)
     free = _freedom(writer, variation, song, seed)
     announcer = Announcer(piece, SongClock.of(variation.song.score))
-    there = note_keys(read_score(variation.song.midi))
+    stands = read_score(variation.song.midi)
+    there = note_keys(stands)
     last = max((song.start[n] for n in free.notes if free.dice[n] < free.share or n == free.certain), default=-1)
     left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), variation.bars, variation.holes)
     waiting, number, before = [hole for hole in variation.holes if hole not in left_out and last >= 0], 0, 0
@@ -136,7 +137,7 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
     while waiting:
         hole = waiting.pop(0)
         try:
-            scripted = _script(writer, variation, song, hole, free, last)
+            scripted = _script(writer, variation, song, stands, hole, free, last)
         except RequestError as error:
             if error.kind != TOO_LONG or hole.last - hole.first == 1:
                 raise
@@ -148,7 +149,8 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
             assert done is not None
             notes += scripted.apply_pitches(done.cursor.begun, song)
             tokens, decoded, nats = tokens + done.new_tokens, decoded + done.notes, nats + done.nats
-            yield from announcer.settle(note_keys(read_score(keys.written(song.pitches))) - there)
+            stands = read_score(keys.written(song.pitches))
+            yield from announcer.settle(note_keys(stands) - there)
             number += 1
         before += hole.last - hole.first
     about = {
@@ -223,13 +225,14 @@ def _freedom(writer: Writer, variation: Variation, song: Song, seed: int) -> Fre
     return Freedom(frozenset(notes), variation.strength, dice, certain, pitches, variation.keep == "contour")
 
 
-def _script(writer: Writer, variation: Variation, song: Song, hole: Hole, free: Freedom, last: int) -> Scripted | None:
-    """Return the scripted task of one block; None: no note of it may change."""
+def _script(
+    writer: Writer, variation: Variation, song: Song, stands: Score, hole: Hole, free: Freedom, last: int
+) -> Scripted | None:
+    """Return the scripted task of one block of the song as it ``stands``; None: no note of it may change."""
     start, end = span(variation.song.score, variation.bars, hole)
     mine = replace(free, notes=frozenset(n for n in free.notes if start <= song.start[n] < end))
     if not mine.notes:
         return None
-    stands = read_score(song.keys.written(song.pitches))
     make = scripted_infill if writer.fills else scripted_continuation
     done = not start <= last < end or song.pitches != [note.pitch for note in song.keys.notes]
     return make(writer.tokenizer, stands, variation.bars, hole, song, mine, writer.context, changed=done)
