@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, PitchBend, Score, TimeSignature, Track
 
 from outside import inside, new_notes, untouched_outside
 from random_model import random_model
@@ -342,3 +342,15 @@ def test_new_notes_are_those_that_are_in_the_file(model: Model) -> None:
         assert piece.origin["notes"] == read_origin(piece.midi)["notes"] == len(there)
         dropped += piece.origin["tokens"] > 4 * len(there)
     assert dropped
+
+
+def test_a_remark_names_the_bars_whose_pitch_bends_bend_new_notes(model: Model) -> None:
+    score = two_hands(range(0))
+    for tick, value in ((480 * 17, 2000), (480 * 20, 0), (480 * 40, 900)):
+        score.tracks[1].pitch_bends.append(PitchBend(tick, value))
+    (piece,) = model.infill(new_file(score), [(5, 8)], seed=1)
+    onsets = [n.time for n in piece.score.tracks[1].notes if 480 * 17 <= n.time < 480 * 20]
+    assert onsets
+    assert piece.origin["remarks"] == ["track 2 has pitch bends in bar 5, which bend its new notes"]
+    (straight,) = model.infill(new_file(score), [(7, 8)], seed=1)
+    assert "remarks" not in straight.origin

@@ -30,7 +30,7 @@ from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
 from toccata.verbs.holes import InfillJob, Part, bars_of, halves, in_unknown_meters
 from toccata.verbs.new import new_score
-from toccata.verbs.parts import alone, assigned, new_keys, part_keys, program_of, rewritten, tracks_of, written
+from toccata.verbs.parts import alone, assigned, bent, new_keys, part_keys, program_of, rewritten, tracks_of, written
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer, further_seed
 
 
@@ -143,6 +143,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         stands = substituted(written(stands, bars, job, made), instead)
         parts += made
         yield from announcer.settle(part_keys(song.score, parts))
+    remarks += bent(song.score, bars, parts)
     about = {
         "bars": [list(span) for span in dict.fromkeys((job.hole.first + 1, job.hole.last) for job in infill.jobs)],
         "tracks": sorted(infill.jobs[0].hole.tracks) if infill.jobs[0].hole.tracks is not None else None,

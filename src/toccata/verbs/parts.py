@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from symusic import Note, Score, Track
 
 from toccata.events import NoteKey, note_keys
@@ -161,8 +162,29 @@ def new_keys(piece: Piece, song: Score, bars: BarMap, jobs: Sequence[InfillJob])
     """Return the notes of a version that are not the song's."""
     remaining = song
     for job in jobs:
-        remaining = cut(remaining, bars, job.hole)[0]
+        if job.hole.tracks != frozenset():  # which is how instruments are added
+            remaining = cut(remaining, bars, job.hole)[0]
     return note_keys(piece.score) - note_keys(remaining)
+
+
+def bent(song: Score, bars: BarMap, parts: Sequence[Part]) -> list[str]:
+    """Return remarks on new notes that the song's own pitch bends, which are unchanged, bend."""
+    found: dict[int, set[int]] = {}
+    for part in parts:
+        bends = song.tracks[part.track].pitch_bends.numpy() if part.track < len(song.tracks) else {"value": np.zeros(0)}
+        if not bends["value"].any():
+            continue
+        order = np.argsort(bends["time"], kind="stable")
+        times, values = bends["time"][order], bends["value"][order]
+        for note in part.notes:
+            first, last = np.searchsorted(times, [note.time, note.end - 1], side="right").tolist()
+            if values[max(0, first - 1) if times[0] <= note.time else 0 : last].any():
+                found.setdefault(part.track, set()).add(bars.at(note.time) + 1)
+    return [
+        f"track {track + 1} has pitch bends in bar{'s' * (len(own) > 1)} {', '.join(map(str, sorted(own)))}, which "
+        "bend its new notes"
+        for track, own in sorted(found.items())
+    ]
 
 
 def part_keys(song: Score, parts: Sequence[Part]) -> Counter[NoteKey]:
