@@ -51,7 +51,7 @@ from toccata.verbs.holes import InfillJob, blocks
 from toccata.verbs.infill import Infill, infill_of, write_infill
 from toccata.verbs.new import NewMusic, write_new
 from toccata.verbs.vary import Variation, refuse_unable, write_variation
-from toccata.verbs.writer import PieceVerb, Writer, accepted
+from toccata.verbs.writer import Writer, accepted
 
 Precision = Literal["8bit", "fp32"]
 VerbName = Literal["generate", "infill", "accompany", "harmonise", "vary"]
@@ -306,9 +306,8 @@ class Model:
         self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
-        opened = open_prompt(
-            self.tokenizer, prompt, bars=_pair(prompt_bars), tokens=prompt_tokens, seconds=prompt_seconds
-        )
+        part = (1, prompt_bars) if isinstance(prompt_bars, int) else prompt_bars
+        opened = open_prompt(self.tokenizer, prompt, bars=part, tokens=prompt_tokens, seconds=prompt_seconds)
         request = Request(
             prompt=None if opened is None else opened.score,
             seam=None if opened is None else opened.seam,
@@ -332,7 +331,7 @@ class Model:
         else:
             write = partial(write_form, self._writer, Form.read(form), new_music)
         seeds = seeds_of(seed, best_of or n)
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        verbs = [accepted(write, own, accept, number) for number, own in enumerate(seeds)]
         return Plan(self, verbs, _rows(sampling, controls, style), on_event, sort)
 
     @verb
@@ -719,7 +718,7 @@ class Model:
         request = with_controls(infill.request, len(infill.bars), self.styles, controls, style, chords)
         write = partial(write_infill, self._writer, replace(infill, request=request))
         sort, seeds = self._best(n, best_of), seeds_of(seed, best_of or n)
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        verbs = [accepted(write, own, accept, number) for number, own in enumerate(seeds)]
         return Plan(self, verbs, _rows(infill.sampling, controls, style), on_event, sort)
 
     def _accepting(self, most: int | None, accept: Callable[[Piece], bool] | None) -> Callable[[Piece], bool] | None:
@@ -780,23 +779,9 @@ class Model:
         return Network.open(self.folder, self.config, bits=bits, threads=self.threads, style_files=self.style_files)
 
 
-def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Return the first and last bar of an argument that was checked."""
-    return (1, bars) if isinstance(bars, int) else bars
-
-
 def _reopened(path: Path, **how: Any) -> Any:
     """Unpickle a model, by ``toccata.load``, which this module cannot import at the top."""
     return import_module("toccata.api").load(path, **how)
-
-
-def _accepted(
-    write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, number: int
-) -> PieceVerb:
-    """Return the verb for a piece, repeated until it is accepted if there is an ``accept``."""
-    if accept is None:
-        return write(seed, number)
-    return accepted(lambda own: write(own, number), seed, accept, number)
 
 
 def _rows(sampling: Sampling, controls: Levels | None, style: Sequence[str]) -> int:

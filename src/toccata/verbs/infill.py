@@ -105,10 +105,8 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     """
     song, bars = infill.song, bar_map(infill.song.score)
     instead = stand_ins(writer, song, infill.request.anyway)
-    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), bars, [job.hole for job in infill.jobs])
-    infill = replace(infill, jobs=tuple(job for job in infill.jobs if job.hole not in left_out))
-    infill, unchanged = _without_unwritable(writer, infill, instead)
-    stands, remarks = substituted(song.score, instead), [*remarks, *unchanged, *_remarks(infill, instead)]
+    infill, remarks = _writable(writer, infill, bars, instead)
+    stands = substituted(song.score, instead)
     assign = partial(assigned, programs=writer.tokenizer.grammar().scheme.has_programs)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []
@@ -188,16 +186,17 @@ def unwritable_tracks(writer: Writer, song: Prompt, anyway: bool, instead: Mappi
     return frozenset(n for n, p in programs.items() if not writer.can_write(instead.get(p, p), anyway))
 
 
-def _without_unwritable(writer: Writer, infill: Infill, instead: Mapping[int, int]) -> tuple[Infill, list[str]]:
-    """Return the infilling without the tracks that the model cannot write, which are unchanged, and remarks.
+def _writable(writer: Writer, infill: Infill, bars: BarMap, instead: Mapping[int, int]) -> tuple[Infill, list[str]]:
+    """Return the infilling without what the model cannot write, bars or tracks, which is unchanged; and remarks.
 
     Raises:
         RequestError: Nothing is left of a hole.
     """
+    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), bars, [job.hole for job in infill.jobs])
     score, anyway = infill.song.score, infill.request.anyway
     cannot = unwritable_tracks(writer, infill.song, anyway, instead)
     jobs, unchanged = [], set[int]()
-    for job in infill.jobs:
+    for job in (job for job in infill.jobs if job.hole not in left_out):
         chosen = frozenset(job.hole.tracks_in(score))
         if job.programs is None and chosen & cannot:
             left, programs = chosen - cannot, {program_of(score.tracks[n]) for n in chosen & cannot}
@@ -206,8 +205,9 @@ def _without_unwritable(writer: Writer, infill: Infill, instead: Mapping[int, in
                 raise RequestError(f"{writer.name} does not write {in_words(sorted(programs))}: name other tracks")
             job, unchanged = replace(job, hole=replace(job.hole, tracks=left)), unchanged | programs
         jobs.append(job)
-    remarks = [f"unchanged, as the model cannot write it: {in_words([program])}" for program in sorted(unchanged)]
-    return replace(infill, jobs=tuple(jobs)), remarks
+    remarks += [f"unchanged, as the model cannot write it: {in_words([program])}" for program in sorted(unchanged)]
+    infill = replace(infill, jobs=tuple(jobs))
+    return infill, [*remarks, *_remarks(infill, instead)]
 
 
 def _remarks(infill: Infill, instead: Mapping[int, int]) -> list[str]:

@@ -118,13 +118,15 @@ def further_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
 
 
-def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Piece], bool], piece: int) -> PieceVerb:
+def accepted(
+    write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, piece: int
+) -> PieceVerb:
     """Write a piece, again with other seeds until one is accepted.
 
     Args:
-        write: Writes it with a seed.
+        write: Writes the piece of a seed and a number.
         seed: The seed of the first attempt.
-        accept: Called with every piece; returns whether it is accepted.
+        accept: Called with every piece; returns whether it is accepted. None: the first is.
         piece: The piece's number, for events.
 
     Raises:
@@ -132,8 +134,8 @@ def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Pie
     """
     own = seed
     for attempt in range(TRIES):
-        made = yield from write(own)
-        if accept(made):
+        made = yield from write(own, piece)
+        if accept is None or accept(made):
             return made
         own = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])
         yield PieceRestarted(piece)
