@@ -33,9 +33,9 @@ from toccata.midi.clean import clean
 from toccata.midi.edit import opening
 from toccata.midi.facts import fingerprint
 from toccata.midi.keys import Key, estimate, weights
+from toccata.midi.melody import top_line
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.splice import new_file
-from toccata.tasks.vary import top_line
 
 PLAYABLE = {
     40: (55, 105),

@@ -251,7 +251,7 @@ def test_there_is_always_something_to_begin(
     contradictions(chart, FULL)
 
 
-def test_a_chord_with_no_tone_in_key_and_range_is_refused_before_anything_is_written() -> None:
+def test_a_chord_with_no_tone_in_the_range_is_refused_before_anything_is_written() -> None:
     chart = ChordChart.read("C | F | Am E7")
     contradictions(chart, np.isin(np.arange(128), [60, 64, 65]))
     with pytest.raises(RequestError, match=r"bar 3: no tone of E7 \(E G# B D\) lies in the range asked for"):

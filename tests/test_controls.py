@@ -314,10 +314,10 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
         ({"controls": {"density": 3.5}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"density": [3.5]}}, "levels of 'density' are whole numbers, not 3.5"),
         ({"controls": {"loud": 1}}, "no control 'loud': there are density"),
-        ({"controls": {"density": [1] * 9}}, "density is said of 9 bars, and 8 are asked for"),
+        ({"controls": {"density": [1] * 9}}, "density has levels for 9 bars, and there are 8: give one for each"),
         ({"style": ["mozart"]}, "no style 'mozart': it knows bach, Chopin"),
         ({"chords": "C | Hm"}, "bar 2: there is no chord 'Hm'"),
-        ({"chords": "F#", "key": "C major"}, "bar 1: no tone of F#"),
+        ({"chords": "F#", "pitches": (60, 60)}, "bar 1: no tone of F#.* lies in the range asked for"),
     ):
         with pytest.raises(RequestError, match=words):
             model.generate(bars=8, **options)  # type: ignore[arg-type]
@@ -327,6 +327,13 @@ def test_what_cannot_be_told_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="has not learned controls"):
         plain.generate(bars=2, controls={"density": 2})
     assert plain.generate(bars=2, end=True, key="C major")[0].bars == 2  # masks need no learning
+
+
+def test_a_chart_may_leave_the_key(model: Model) -> None:
+    (piece,) = model.generate(bars=4, chords="C | F# | C | C", key="C major", meter=(4, 4), seed=1)
+    bar = 4 * piece.score.ticks_per_quarter
+    pitched = [note for track in piece.score.tracks if not track.is_drum for note in track.notes]
+    assert all(note.pitch % 12 in (6, 10, 1) for note in pitched if note.time == bar)
 
 
 def test_the_page_says_where_levels_end() -> None:

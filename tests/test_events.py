@@ -10,6 +10,7 @@ import pytest
 from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from random_model import random_model
+from toccata.errors import PieceWarning, RequestError
 from toccata.events import (
     BarBegun,
     Event,
@@ -165,6 +166,18 @@ def test_a_piece_that_is_not_accepted_begins_anew(model: Model) -> None:
     assert piece is judged[-1]
     assert notes == note_keys(piece.score)
     assert model.stats.tokens == sum(piece.origin["tokens"] for piece in judged)
+
+
+def test_finished_pieces_are_returned_though_another_fails(model: Model) -> None:
+    wanted = {"bars": 1, "n": 2, "seed": 2, "accept": lambda piece: piece.origin["seed"] == 2}
+    with pytest.warns(PieceWarning, match=r"^1 of 2 pieces are written, the others failed: none of 16 pieces"):
+        pieces = model.generate(**wanted)  # type: ignore[arg-type]
+    assert [piece.origin["seed"] for piece in pieces] == [2]
+    with pytest.warns(PieceWarning):
+        events = list(model.stream(**wanted))  # type: ignore[arg-type]
+    assert [event.music for event in events if isinstance(event, PieceFinished)] == pieces
+    with pytest.raises(RequestError, match="none of 16 pieces was accepted"):
+        model.generate(bars=1, n=2, seed=2, accept=lambda piece: False)
 
 
 def test_tracks_are_those_the_caller_sees(model: Model) -> None:

@@ -23,8 +23,9 @@ from toccata.measure.likelihood import piece_nats
 from toccata.measure.validity import validity
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
+from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
-from toccata.piece import Piece, read_origin
+from toccata.piece import Piece, read_origin, song
 from toccata.tasks.prompt import open_prompt
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 
@@ -175,12 +176,12 @@ def test_a_model_writes_two_things_at_once(model: Model) -> None:
 
 
 def test_an_ending_is_in_the_key_of_what_is_kept_of_a_prompt(model: Model) -> None:
-    song = Score(480)
-    song.tracks.append(Track("", 0, False))
+    prompt = Score(480)
+    prompt.tracks.append(Track("", 0, False))
     scale = (0, 4, 7, 5, 9, 2, 11, 7)
     for quarter in range(80):  # four bars of C major, then F sharp major
-        song.tracks[0].notes.append(Note(480 * quarter, 480, (60 if quarter < 16 else 66) + scale[quarter % 8], 80))
-    [piece] = model.generate(song, prompt_bars=4, bars=3, end=True, seed=1, continuation_only=True)
+        prompt.tracks[0].notes.append(Note(480 * quarter, 480, (60 if quarter < 16 else 66) + scale[quarter % 8], 80))
+    [piece] = model.generate(prompt, prompt_bars=4, bars=3, end=True, seed=1, continuation_only=True)
     last = {n.pitch % 12 for track in piece.score.tracks for n in track.notes if n.time >= 2 * 4 * 480}
     assert last
     assert last <= {0, 4, 7}
@@ -384,3 +385,42 @@ def test_a_last_bar_of_more_than_can_be_read_is_gone_on_from_in_time(scheme: str
     removed = [event for event in events if isinstance(event, NoteRemoved)]
     assert len(removed) <= len(added) / 10, "what was announced is what came out"
     assert min(note.onset for note in added) >= 2880
+
+
+def test_the_origin_of_a_piece_made_in_two_steps_is_that_of_the_last(model: Model, tmp_path: Path) -> None:
+    (first,) = model.generate(waltz(), bars=2, seed=1)
+    (second,) = model.generate(first, bars=2, seed=7)
+    (third,) = model.generate(second, prompt_bars=(2, 5), bars=2, seed=9, continuation_only=True)
+    for piece, seed in ((first, 1), (second, 7), (third, 9)):
+        assert (read_origin(piece.midi) or {})["seed"] == seed
+        assert song(piece.save(tmp_path / f"{seed}.mid")).origin["seed"] == seed
+
+
+def test_bars_of_a_prompt_count_those_in_which_only_earlier_notes_sound(model: Model, tmp_path: Path) -> None:
+    rings = Score(480)
+    rings.time_signatures.append(TimeSignature(0, 4, 4))
+    rings.tracks.append(Track("", 0, False))
+    rings.tracks[0].notes.extend([Note(480 * 4 * bar, 480, 60 + bar, 80) for bar in (0, 1, 2)])
+    rings.tracks[0].notes.append(Note(480 * 4, 480 * 4 * 3, 48, 80))  # rings to the end of bar 4
+    path = tmp_path / "song.mid"
+    path.write_bytes(new_file(rings))
+    for seed in range(2):
+        (piece,) = model.generate(path, prompt_bars=(3, 4), bars=2, seed=seed)
+        assert piece.prompt_end == 480 * 8
+        assert piece.bars == 4
+    with pytest.raises(MidiError, match=r"song.mid, bar 4: has no notes$") as caught:
+        model.generate(path, prompt_bars=(4, 4), bars=2)
+    assert caught.value.path == path
+
+
+def test_the_music_after_a_pickup_is_in_the_meter_that_follows_it(model: Model) -> None:
+    for whole in (False, True):
+        tune = Score(480)
+        tune.time_signatures.extend([TimeSignature(0, 1, 4), TimeSignature(480, 4, 4)])
+        tune.tracks.append(Track("", 0, False))
+        tune.tracks[0].notes.extend([Note(480 * q, 480, 60 + q, 80) for q in range(9 if whole else 1)])
+        for seed in range(3):
+            (piece,) = model.generate(new_file(tune), prompt_bars=1 if whole else None, bars=3, seed=seed)
+            bars = bar_map(piece.score)
+            assert bars.meters == ((1, 4), (4, 4), (4, 4), (4, 4))
+            assert bars.starts.tolist() == [0, 480, 480 * 5, 480 * 9, 480 * 13]

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from symusic import Note, Score, TimeSignature, Track
+from symusic import Note, PitchBend, Score, TimeSignature, Track
 
-from outside import inside, untouched_outside
+from outside import inside, new_notes, untouched_outside
 from random_model import random_model
-from toccata.errors import RequestError
+from toccata.errors import MidiError, RequestError
+from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole
 from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
+from toccata.piece import read_origin
 from toccata.recipes import load
 from toccata.tasks.request import scale
 from toccata.tokenizers.events import EventOptions
@@ -188,3 +190,167 @@ def test_the_new_notes_of_a_piece_can_be_had_alone(data: Path, model: Model) -> 
     new = [note for track in piece.new.tracks for note in track.notes]
     assert new
     assert all(hole.start <= note.time < hole.end for note in new)
+
+
+def ringing() -> Score:
+    """Eight bars of quarters, whose last chord rings into a ninth."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(28))
+    score.tracks[0].notes.extend(Note(480 * 28, 480 * 6, pitch, 80) for pitch in (48, 60, 64))
+    return score
+
+
+def test_a_bar_into_which_the_last_chord_rings_is_infilled_after_that_chord(model: Model) -> None:
+    midi = new_file(ringing())
+    for spans in ([(8, 8), (9, 9)], [(7, 7), (8, 8), (9, 9)]):
+        (piece,) = model.infill(midi, spans, seed=1)
+        assert untouched_outside(midi, piece.midi, [Hole(480 * 4 * (spans[0][0] - 1), 480 * 36 + 1)]) == []
+        assert any(note.time >= 480 * 32 for track in piece.new.tracks for note in track.notes)
+
+
+def two_hands(rest: range) -> Score:
+    """Two hands of a piano in 24 bars; the upper one rests in some of them."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    for name, pitch in (("upper", 64), ("lower", 55)):
+        track = Track(name, 0, False)
+        bars = [bar for bar in range(24) if name == "lower" or bar not in rest]
+        track.notes.extend(Note(480 * (4 * bar + q), 480, pitch + q, 80) for bar in bars for q in range(4))
+        score.tracks.append(track)
+    return score
+
+
+@pytest.mark.parametrize("rest", [range(4, 6), range(4, 24)])
+def test_new_notes_are_for_the_tracks_that_play_in_the_bars(model: Model, rest: range) -> None:
+    for seed in range(2):
+        (piece,) = model.infill(new_file(two_hands(rest)), [(5, 6)], seed=seed)
+        upper, lower = piece.score.tracks
+        assert not [note for note in upper.notes if 480 * 16 <= note.time < 480 * 24]
+        assert [note for note in lower.notes if 480 * 16 <= note.time < 480 * 24]
+
+
+def test_where_all_tracks_rest_new_notes_are_for_those_that_play_nearby(model: Model) -> None:
+    score = two_hands(range(14, 24))
+    score.tracks[1].notes = [note for note in score.tracks[1].notes if not 480 * 80 <= note.time < 480 * 84]
+    (piece,) = model.infill(new_file(score), [(21, 21)], seed=1)
+    upper, lower = piece.score.tracks
+    assert [note for note in lower.notes if 480 * 80 <= note.time < 480 * 84]
+    assert not [note for note in upper.notes if note.time >= 480 * 80]
+
+
+def test_a_solo_instrument_plays_one_note_at_a_time_while_its_like_rests(model: Model) -> None:
+    score = two_hands(range(4, 6))
+    for track in score.tracks:
+        track.program = 40
+    for seed in range(3):
+        (piece,) = model.infill(new_file(score), [(5, 6)], seed=seed)
+        onsets = [note.time for track in piece.new.tracks for note in track.notes]
+        assert onsets
+        assert len(onsets) == len(set(onsets))
+
+
+def crowded(free: int | None = None) -> bytes:
+    """A file of fifteen instruments, one of which may have controllers and no notes."""
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    for program in range(40, 55):
+        track = Track("", program, False)
+        track.notes.extend(Note(480 * 4 * bar, 480 * 4, 20 + program, 80) for bar in range(4))
+        score.tracks.append(track)
+    midi = new_file(score)
+    if free is None:
+        return midi
+    file = smf.read(midi)
+    for track in file.tracks:
+        own = [event for event in track.events if event.channel == free]
+        if own:
+            track.events = [event for event in track.events if not event.begins_note and not event.ends_note]
+            track.events.append(smf.Event(480 * 16, bytes((smf.CONTROL | free, 123, 0))))
+    return smf.write(file)
+
+
+def test_a_file_without_a_channel_left_is_refused_before_anything_is_written(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "full.mid"
+    path.write_bytes(crowded())
+    written = []
+    with pytest.raises(MidiError, match=r"^full.mid: has no channel left for Flute: ") as caught:
+        model.accompany(path, [73], seed=1, on_event=written.append)
+    assert not written
+    assert "\n" not in caught.value.message
+    assert model.accompany(path, [40], seed=1)[0].score  # on the channel of the violin that is there
+    assert model.accompany(crowded(free=3), [73], seed=1)[0].score
+
+
+def with_a_bar_of_another_meter() -> bytes:
+    """Six bars of 4/4 whose fourth is in 31/16."""
+    score = Score(480)
+    size = 480 * 31 // 4
+    score.time_signatures.extend([TimeSignature(0, 4, 4), TimeSignature(480 * 12, 31, 16)])
+    score.time_signatures.append(TimeSignature(480 * 12 + size, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60 + q % 12, 80) for q in range(28))
+    return new_file(score)
+
+
+@pytest.mark.parametrize("how", ["infill", "accompany", "vary"])
+def test_bars_of_a_meter_that_the_model_does_not_know_are_left_out(model: Model, how: str) -> None:
+    midi = with_a_bar_of_another_meter()
+    if how == "infill":
+        (piece,) = model.infill(midi, [(1, 6)], seed=1)
+    elif how == "accompany":
+        (piece,) = model.accompany(midi, [73], seed=1)
+    else:
+        (piece,) = model.vary(midi, n=1, strength=1.0, seed=1)
+    assert piece.origin["remarks"] == ["bar 4 is left out: in 31/16, a meter that the model does not know"]
+    bars = bar_map(piece.score)
+    unknown = {n.time for t in piece.new.tracks for n in t.notes if bars.starts[3] <= n.time < bars.starts[4]}
+    assert not unknown
+    assert (
+        untouched_outside(midi, piece.midi, [Hole(0, int(bars.starts[3])), Hole(int(bars.starts[4]), bars.end)]) == []
+    )
+    with pytest.raises(RequestError, match=r"^the prompt is in 31/16 at bar 4, .* and [0-9]+ more$"):
+        model.infill(midi, [(4, 4)], seed=1)
+
+
+def test_a_song_of_too_many_events_is_refused_before_anything_is_written(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smf, "MOST_EVENTS", 20)
+    path, written = tmp_path / "long.mid", []
+    path.write_bytes(with_a_bar_of_another_meter())
+    for write in (model.generate, lambda *a, **k: model.infill(a[0], [(1, 1)], **k)):
+        with pytest.raises(MidiError, match=r"long.mid: has over 20 events, more than are worked on"):
+            write(path, seed=1, on_event=written.append)
+    assert not written
+
+
+def test_new_notes_are_those_that_are_in_the_file(model: Model) -> None:
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    # All keys but a few are held through the bar.
+    score.tracks[0].notes.extend(Note(0, 480 * 12, pitch, 80) for pitch in range(21, 109) if pitch % 12)
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60, 80) for q in range(12))
+    midi, hole = new_file(score), Hole(480 * 4, 480 * 8)
+    dropped = 0
+    for seed in range(3):
+        (piece,) = model.infill(midi, [(2, 2)], seed=seed)
+        there = sorted(note[2:5] for note in new_notes(midi, piece.midi, [hole]))
+        assert sorted((n.time, n.end, n.pitch) for track in piece.new.tracks for n in track.notes) == there
+        assert piece.origin["notes"] == read_origin(piece.midi)["notes"] == len(there)
+        dropped += piece.origin["tokens"] > 4 * len(there)
+    assert dropped
+
+
+def test_a_remark_names_the_bars_whose_pitch_bends_bend_new_notes(model: Model) -> None:
+    score = two_hands(range(0))
+    for tick, value in ((480 * 17, 2000), (480 * 20, 0), (480 * 40, 900)):
+        score.tracks[1].pitch_bends.append(PitchBend(tick, value))
+    (piece,) = model.infill(new_file(score), [(5, 8)], seed=1)
+    onsets = [n.time for n in piece.score.tracks[1].notes if 480 * 17 <= n.time < 480 * 20]
+    assert onsets
+    assert piece.origin["remarks"] == ["track 2 has pitch bends in bar 5, which bend its new notes"]
+    (straight,) = model.infill(new_file(score), [(7, 8)], seed=1)
+    assert "remarks" not in straight.origin

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from symusic import KeySignature, Note, Score, Tempo, TimeSignature, Track
+from symusic import ControlChange, KeySignature, Note, Score, Tempo, TimeSignature, Track
 
 from random_model import random_model
 from toccata.errors import MidiError, RequestError
@@ -22,14 +22,17 @@ from toccata.midi import smf
 from toccata.midi.bars import MAX_BARS, bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import READ, SONG, without_tail
+from toccata.midi.melody import top_line, within
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.seam import Seam
 from toccata.midi.smf import Event, MidiFile, MidiTrack
-from toccata.midi.splice import _changes, _maps, _meaning
+from toccata.midi.splice import _changes, _maps, _meaning, new_file
 from toccata.musicmodel import Model
+from toccata.piece import song
+from toccata.render.perform import perform
 from toccata.tasks.prompt import _tick_at, open_prompt
-from toccata.tasks.vary import _pairs, top_line, within
+from toccata.tasks.vary import _pairs
 from toccata.tasks.window import Replay, bar_starts, latest_bars
 from toccata.tokenizers.events import EventOptions, EventTokenizer
 from toccata.verbs.holes import MAX_BARS as MOST_ASKED
@@ -355,3 +358,25 @@ def test_small_files_cost_little(tmp_path: Path) -> None:
     runs = [json.loads(line) for line in done.stdout.splitlines()]
     assert {(run["file"], run["command"]) for run in runs} >= {(name, v) for name, vs in DEAR.items() for v in vs}
     assert [run for run in runs if run["fault"]] == []
+
+
+def test_bars_end_with_the_last_note_whatever_controllers_come_after_it(tmp_path: Path) -> None:
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, 4, 4))
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.extend(Note(480 * q, 480, 60, 80) for q in range(8))
+    score.tracks[0].controls.extend([ControlChange(0, 64, 127), ControlChange(480 * 4 * 30, 64, 0)])
+    midi = new_file(score)
+    assert len(bar_map(score)) == len(bar_map(read_score(midi))) == 2
+    path = tmp_path / "pedal.mid"
+    path.write_bytes(midi)
+    assert song(path).bars == 2
+
+
+def test_a_pedal_is_no_music_that_is_too_long_to_be_played() -> None:
+    score = Score(480)
+    score.tracks.append(Track("Piano", 0, False))
+    score.tracks[0].notes.append(Note(0, 480, 60, 80))
+    score.tracks[0].controls.append(ControlChange(480 * 2 * 60 * 70, 64, 0))
+    (part,) = perform(score)
+    assert part.end.max() < 1

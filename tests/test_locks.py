@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from symusic import Score
+from symusic import Note, Score, Track
 
 import toccata
 from cli_support import call
@@ -22,6 +22,8 @@ from toccata.midi.locks import Lock, locked_notes
 from toccata.midi.notes import score_places
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.replace import Hole, replace_notes
+from toccata.midi.splice import new_file
+from toccata.midi.tracks import chosen_tracks
 from toccata.musicmodel import Model
 from toccata.piece import Piece
 from toccata.recipes import load
@@ -315,3 +317,35 @@ def test_a_single_note_that_is_not_there() -> None:
     for text in ("@1/0/61", "@1/1/60", "@2/0/60"):
         with pytest.raises(RequestError, match="there is no note to lock in track"):
             locked_notes(song, bar_map(song), [Lock.read(text)])
+
+
+def band() -> bytes:
+    """Flute, bassoon, a bass without a name and a contrabass."""
+    out = Score(96)
+    for name, number, low in (("Flute", 73, 72), ("Bassoon", 70, 50), ("", 33, 36), ("Contrabass", 43, 30)):
+        track = Track(name, number, False)
+        track.notes.extend(Note(96 * i, 96, low + i % 5, 80) for i in range(8))
+        out.tracks.append(track)
+    return new_file(out)
+
+
+@pytest.mark.parametrize(
+    ("word", "numbers"),
+    [
+        ("bass", {2}), ("bassoon", {1}), ("Contrabass", {3}), ("contra", {3}), ("ass", {1, 2, 3}), (4, {3}),
+        ("fingered bass", {2}), ("flute", {0}),
+    ],
+)  # fmt: skip
+def test_a_track_is_named_by_its_name_then_by_a_word_then_by_a_part_of_it(word: int | str, numbers: set[int]) -> None:
+    assert chosen_tracks(read_score(band()), [word]) == numbers
+
+
+def test_the_melody_of_a_piece_can_be_locked_though_no_track_is_called_so(model: Model) -> None:
+    piece = Piece(band(), {}).lock(tracks="melody")
+    top = {(note.time, note.pitch) for note in piece.score.tracks[0].notes}
+    (made,) = model.infill(piece, [(1, 1)], seed=1)
+    assert top <= {(note.time, note.pitch) for note in made.score.tracks[0].notes}
+    both = Piece(band(), {}).lock(bars=1, tracks=["melody", "bassoon"])
+    assert {note.track for note in locked_notes(both.score, bar_map(both.score), both.locks)} == {0, 1}
+    with pytest.raises(RequestError, match="no bar 9"):
+        Piece(band(), {}).lock(bars=9, tracks="melody")

@@ -170,6 +170,18 @@ def test_a_prompt_of_unknown_instruments_goes_on_with_those_it_knows_and_says_so
     assert "remarks" not in strings.generate(song, bars=4, seed=1, anyway=True)[0].origin
 
 
+def test_a_melody_of_an_unknown_instrument_is_harmonised_as_one_of_the_known(strings: Model) -> None:
+    voices = []
+    for program in (40, 41):
+        song = Score(TPQ)
+        song.time_signatures.append(TimeSignature(0, 4, 4))
+        song.tracks.append(line(program, 67, bars=8))
+        (piece,) = strings.harmonise(song, seed=3)
+        voices.append([(n.time, n.end, n.pitch) for track in piece.new.tracks for n in track.notes])
+    assert voices[0] == voices[1]
+    assert max(onset for onset, _, _ in voices[0]) >= 4 * 4 * TPQ
+
+
 def test_bars_of_an_unknown_instrument_are_played_by_it_again(strings: Model) -> None:
     song = quartet()
     song.tracks[0].program = 41
@@ -360,8 +372,52 @@ def test_a_locked_melody_stays_the_top_line(model: Model, how: str) -> None:
     old = set(notes(song))
     for onset, _, pitch in set(notes(piece.score)) - old:
         assert pitch < min(p for a, b, p in top if a <= onset < b)
-    inside = [n for n in piece.score.tracks[0].notes if 8 * TPQ <= n.time < 24 * TPQ]
-    assert {(n.time, n.end, n.pitch) for n in inside} <= top
+
+
+def with_melody_kept(model: Model, song: Score, how: str, seed: int = 1) -> Score:
+    """Bars 3 to 6 of a song written anew, all but its melody."""
+    if how == "infill":
+        return model.infill(song, [(3, 6)], locks=[Lock.read(":melody")], seed=seed)[0].score
+    return model.vary(song, keep="melody", bars=[(3, 6)], strength=1.0, n=1, seed=seed)[0].score
+
+
+def inside(score: Score, track: int) -> set[tuple[int, int, int]]:
+    """Onset, end and pitch of the notes of a track in bars 3 to 6."""
+    return {(n.time, n.end, n.pitch) for n in score.tracks[track].notes if 8 * TPQ <= n.time < 24 * TPQ}
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+def test_a_melody_that_stays_is_alone_in_its_own_track(model: Model, how: str) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(0, 72, bars=8), line(48, 40, bars=8)])
+    made = with_melody_kept(model, song, how)
+    assert inside(made, 0) == inside(song, 0)
+    assert inside(made, 1)
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+@pytest.mark.parametrize("program", [0, 40, 52])
+def test_parts_of_the_melodys_instrument_accompany_it_again(model: Model, how: str, program: int) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(program, low, bars=8) for low in (76, 69, 64, 57)])
+    made = with_melody_kept(model, song, how)
+    assert inside(made, 0) == inside(song, 0)
+    new = set().union(*(inside(made, n) - inside(song, n) for n in range(1, 4)))
+    assert {onset // (4 * TPQ) for onset, _, _ in new} >= {2, 3}
+
+
+@pytest.mark.parametrize("how", ["infill", "vary"])
+def test_a_hand_is_accompanied_in_its_own_track(model: Model, how: str) -> None:
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    hands = line(0, 72, bars=8)
+    hands.notes.extend([Note(i * 4 * TPQ, 4 * TPQ, pitch, 70) for i in range(8) for pitch in (48, 55, 60)])
+    song.tracks.append(hands)
+    made = with_melody_kept(model, song, how)
+    top = {note for note in inside(song, 0) if note[2] >= 72}
+    assert top < inside(made, 0)
 
 
 def test_pictures_are_of_the_bars_around_what_is_new(model: Model, tmp_path: Path) -> None:
@@ -416,6 +472,13 @@ def test_a_piece_in_a_key_carries_its_signature(model: Model, name: str) -> None
     key = Key.read(name)
     assert (signature.key * 7 + (9 if key.minor else 0)) % 12 == key.tonic
     assert bool(signature.tonality) == key.minor
+
+
+def test_a_continuation_in_a_key_carries_its_signature_where_it_begins(model: Model) -> None:
+    for form in (None, "AB"):
+        bars = 4 if form is None else 24
+        (piece,) = model.generate(quartet(), bars=bars, seed=1, key="D minor", form=form)
+        assert [(s.time, s.key, s.tonality) for s in piece.score.key_signatures] == [(piece.prompt_end, -1, 1)]
 
 
 def test_a_new_piece_tends_to_the_key_of_its_first_bars(model: Model) -> None:
@@ -619,3 +682,40 @@ def test_who_must_enter_enters_before_others_use_up_their_notes() -> None:
     allowed = np.flatnonzero(cursor.allowed())
     assert [vocabulary.values[i] for i in allowed] == [44]
     assert set(allowed.tolist()) <= set(vocabulary.of_kind[Kind.PROGRAM].tolist())
+
+
+def band(bars: int = 8) -> Score:
+    """Violin, piano and drums."""
+    song = Score(TPQ)
+    song.time_signatures.append(TimeSignature(0, 4, 4))
+    song.tracks.extend([line(40, 72, bars), line(0, 55, bars), line(0, 38, bars, drums=True)])
+    return song
+
+
+@pytest.mark.parametrize("how", ["infill", "melody", "harmony"])
+@pytest.mark.parametrize(
+    "options", [{"use_programs": False}, {"use_programs": True, "programs": [0, 40]}, {"program_changes": True}]
+)
+def test_tracks_that_a_model_cannot_write_stay(tmp_path: Path, options: dict[str, Any], how: str) -> None:
+    path = written(tmp_path / "m", EventOptions("REMI", options))
+    if "program_changes" in options:  # it could, but has not learned to
+        about = json.loads((path / folder.ABOUT).read_text())
+        coverage = Coverage.of_scores([without_drums(band())] * 20)
+        folder.seal(path, {**about, folder.COVERAGE: coverage.to_json()})
+    model, song = Model(path, precision="fp32"), band()
+    if how == "infill":
+        (piece,) = model.infill(song, [(3, 6)], seed=1)
+    else:
+        (piece,) = model.vary(song, keep=how, bars=[(3, 6)], strength=1.0, n=1, seed=1)  # type: ignore[arg-type]
+    assert inside(piece.score, 2) == inside(song, 2)
+    assert inside(piece.score, 1) - inside(song, 1)
+    assert "unchanged, as the model cannot write it: Drums" in piece.origin["remarks"]
+    assert how == "melody" or inside(piece.score, 0) - inside(song, 0)
+    with pytest.raises(RequestError, match="Drums"):
+        model.infill(song, [(3, 6)], tracks=[3])
+
+
+def without_drums(song: Score) -> Score:
+    """The same without its drums."""
+    song.tracks = [track for track in song.tracks if not track.is_drum]
+    return song

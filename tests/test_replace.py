@@ -16,9 +16,11 @@ from toccata.errors import MidiError
 from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.instruments import Instruments
-from toccata.midi.notes import notes_of, score_places
+from toccata.midi.mixing import Mix, with_mix
+from toccata.midi.notes import Place, notes_of, score_places
 from toccata.midi.read import read_score
-from toccata.midi.replace import Hole, replace_notes
+from toccata.midi.replace import Hole, refuse_no_channel, replace_notes
+from toccata.midi.retouch import change_program
 
 REAL = {
     "songs": 11,
@@ -251,7 +253,45 @@ def test_a_channel_that_the_file_has_left_is_used_when_no_other_is() -> None:
     # A note that is never let go holds its channel.
     tracks[7][3] = mido.MetaMessage("marker", text="no end", time=96)
     with pytest.raises(MidiError, match="no channel left"):
-        replace_notes(midi(*tracks), [], score([(0, 24, 60, 70)]), [None], at=500)
+        replace_notes(midi(*tracks), [], score([(0, 24, 60, 70)], program=33), [None], at=500)
+
+
+def test_a_channel_without_notes_is_free_whatever_is_set_on_it() -> None:
+    channels = [c for c in range(16) if c != 9]
+    tracks = [[program(c, 0, c), control(7, 0, 0, c), control(64, 127, 0, c)] for c in channels]
+    tracks[0] += [on(60), off(60, 960)]
+    tracks[1] += [control(123, 0, 960, 1)]
+    data = midi(*tracks)
+    out = replaced(data, [], score(*[[(0, 24, 60 + n, 70)] for n in range(14)], program=33))
+    assert {note[1] for note in new_notes(data, out, [])} == set(channels) - {0}
+    file = parsed(out)
+    set_up = {(m.channel, m.control, m.value) for _, m in messages(file.tracks[-1]) if m.type == "control_change"}
+    assert {value for _, number, value in set_up if number == 64} == {0}
+    assert {value for _, number, value in set_up if number == 7} == {100}
+    # Not where another instrument is called for later, though nobody plays it.
+    later = midi(*tracks[:14], [*tracks[14], program(5, 200, 15)])
+    out = replaced(later, [], score(*[[(0, 24, 60 + n, 70)] for n in range(14)], program=33))
+    assert {note[1] for note in new_notes(later, out, [])} == set(channels) - {0, 15}
+
+
+def test_instruments_of_one_program_share_a_channel_where_none_is_left() -> None:
+    channels = [c for c in range(16) if c != 9]
+    data = midi(*[[program(c, 0, c), control(7, 80, 0, c), on(60, 0, c), off(60, 960, c)] for c in channels])
+    new = score([(0, 24, 60, 70), (0, 24, 64, 70)], program=5)
+    new.tracks[0].controls.append(ControlChange(0, 7, 1))
+    out = replaced(data, [], new)
+    assert [(note[1], note[4]) for note in new_notes(data, out, [])] == [(5, 64)]
+    assert not [m for _, m in messages(parsed(out).tracks[-1]) if m.type == "control_change"]
+
+
+def test_a_new_instrument_is_refused_before_it_is_written() -> None:
+    channels = [c for c in range(16) if c != 9]
+    data = midi(*[[program(c, 0, c), on(60, 0, c), off(60, 96 if c == 7 else 960, c)] for c in channels])
+    refuse_no_channel(data, [-1, 33, 33, 5], 97)
+    with pytest.raises(MidiError, match=r"^has no channel left for Flute: .*$"):
+        refuse_no_channel(data, [33, 73], 97)
+    with pytest.raises(MidiError, match=r"^has no channel left for Fingered Bass: .*$"):
+        refuse_no_channel(data, [33], 96)
 
 
 def test_the_drums_of_a_file_keep_their_kit() -> None:
@@ -417,3 +457,18 @@ def test_forty_real_pieces_outside_bars_5_and_6(data: Path) -> None:
             ), path
         again = read_score(out)
         assert [(t.name, t.program) for t in again.tracks] == [(t.name, t.program) for t in whole.tracks], path
+
+
+def test_a_change_by_hand_keeps_names_and_chunks_of_other_makers() -> None:
+    name = "Fl\xf6te".encode("latin-1")  # no UTF-8
+    two = midi([program(73), on(60), off(60, 96)], [on(64), off(64, 96)])
+    file = smf.read(two)
+    file.tracks[0].events.insert(0, smf.Event(0, smf.meta(smf.TRACK_NAME, name)))
+    file.foreign.append((1, b"XFIH\0\0\0\2ab"))
+    data = smf.write(file)
+    mixed = with_mix(data, 0, 0, Mix(volume=50))
+    assert smf.read(mixed).foreign == file.foreign
+    moved = smf.read(change_program(data, Place(0, 0, 73), 40))
+    named = [e.payload for track in moved.tracks for e in track.events if e.meta == smf.TRACK_NAME]
+    assert named == [name, name]
+    assert moved.foreign == file.foreign

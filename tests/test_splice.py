@@ -15,6 +15,7 @@ from symusic import Note, Pedal, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import MidiError
 from toccata.midi.bars import rescaled_onset
+from toccata.midi.repeat import closed
 from toccata.midi.splice import continue_file, drop_before, new_file
 
 FOLDERS = (
@@ -241,7 +242,7 @@ def test_the_pedal_is_lifted_and_the_bend_let_go_at_the_seam() -> None:
         [control(64, 127, 0, 1), on(60, 0, 1), off(60, 96, 1)],
     )  # fmt: skip
     out = continue_file(original, 96, score((0, [(0, 24, 62, 80)])), keep_until=96)
-    assert [e for e in of_kind(out, 0xB0) if e[0] == 96] == [(96, 0xB0, 64, 0)]
+    assert [e for e in of_kind(out, 0xB0) if e[0] == 96] == [(96, 0xB0, 64, 0), (96, 0xB1, 64, 0)]
     assert of_kind(out, 0xE0)[-1] == (96, 0xE0, 0, 64)
     # With the whole original kept, its own pedal event follows; still the new notes begin without pedal.
     out = continue_file(original, 96, score((0, [(0, 24, 62, 80)])))
@@ -448,3 +449,25 @@ def test_what_is_no_midi_file_is_refused() -> None:
             continue_file(data, 0, Score(24))
     with pytest.raises(ValueError, match="seam"):
         continue_file(midi([on(60)]), -1, Score(24))
+
+
+def test_a_cut_leaves_no_pedal_down_on_a_channel_that_does_not_go_on() -> None:
+    piano = [program(0), control(64, 127), on(60), off(60, 96), control(64, 0, 96)]
+    organ = [
+        program(19, channel=1),
+        control(66, 127, channel=1),
+        control(69, 90, channel=1),
+        on(48, 0, 1),
+        off(48, 300, 1),
+    ]
+    new = score((0, [(0, 24, 62, 70)]))
+    out = continue_file(midi(piano, organ), 144, new, keep_until=144)
+    released = {(tick, status & 15, number) for tick, status, number, value in of_kind(out, 0xB0) if not value}
+    assert released == {(144, 0, 64), (144, 1, 66), (144, 1, 69)}
+    whole = continue_file(midi(piano, organ), 144, score((73, [(0, 24, 62, 70)])))
+    assert not [event for event in of_kind(whole, 0xB0) if event[1] & 15 == 1 and not event[3]]
+
+
+def test_a_section_ends_without_a_pedal_down() -> None:
+    out = closed(midi([program(0), control(64, 127), on(60), off(60, 96), control(64, 0, 96)]), 100)
+    assert of_kind(out, 0xB0) == [(0, 0xB0, 64, 127), (100, 0xB0, 64, 0)]

@@ -22,6 +22,7 @@ from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.midi.bars import bar_map
 from toccata.midi.keys import Key
+from toccata.midi.melody import melody, top_line
 from toccata.midi.read import find_midi, read_score
 from toccata.midi.repitch import Keys
 from toccata.midi.replace import Hole
@@ -29,7 +30,7 @@ from toccata.midi.splice import new_file
 from toccata.musicmodel import Model
 from toccata.piece import read_origin, song
 from toccata.recipes import load
-from toccata.tasks.vary import change, melody, top_line
+from toccata.tasks.vary import change
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.load import build_tokenizer
 from toccata.tokenizers.text import TextOptions

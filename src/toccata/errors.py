@@ -47,6 +47,10 @@ class MidiWarning(UserWarning):
     """Something of a MIDI file is missing or is not used, and the rest is."""
 
 
+class PieceWarning(UserWarning):
+    """Some of the pieces of a call could not be written, and the others are returned."""
+
+
 class RecipeError(ToccataError):
     """A recipe or a setting that does not exist, or has a value that it cannot have."""
 

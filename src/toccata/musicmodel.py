@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +30,7 @@ from toccata.engine.scheduler import Handle as Handle
 from toccata.engine.scheduler import Scheduler as Scheduler
 from toccata.engine.scheduler import Verb
 from toccata.engine.seeds import Seed, seeds_of
-from toccata.errors import ArgumentError, ModelError, RequestError, shown
+from toccata.errors import ArgumentError, ModelError, PieceWarning, RequestError, shown
 from toccata.events import Event, PieceFinished
 from toccata.midi.bars import bar_map
 from toccata.midi.locks import Lock
@@ -50,7 +51,7 @@ from toccata.verbs.holes import InfillJob, blocks
 from toccata.verbs.infill import Infill, infill_of, write_infill
 from toccata.verbs.new import NewMusic, write_new
 from toccata.verbs.vary import Variation, refuse_unable, write_variation
-from toccata.verbs.writer import PieceVerb, Writer, accepted
+from toccata.verbs.writer import Writer, accepted
 
 Precision = Literal["8bit", "fp32"]
 VerbName = Literal["generate", "infill", "accompany", "harmonise", "vary"]
@@ -104,8 +105,8 @@ def verb(method: Callable[_P, Plan]) -> Callable[_P, list[Piece]]:
     def write(*args: _P.args, **kwargs: _P.kwargs) -> list[Piece]:
         call_plan = planned(*args, **kwargs)
         results: list[Any] = []
-        watched = call_plan.on_event is not None
-        with closing(call_plan.model.carry_out(call_plan, results, watched)) as events:  # frees its rows at once
+        carried_out = call_plan.model.carry_out(call_plan, results, call_plan.on_event is not None, some=True)
+        with closing(carried_out) as events:  # frees its rows at once
             for event in events:
                 if call_plan.on_event is not None:
                     call_plan.on_event(event)
@@ -306,9 +307,8 @@ class Model:
         self._refuse_useless(sampling)
         if max_tokens is not None and end and form is None:
             raise RequestError("an ending needs all of its bars: ask without a limit of tokens")
-        opened = open_prompt(
-            self.tokenizer, prompt, bars=_pair(prompt_bars), tokens=prompt_tokens, seconds=prompt_seconds
-        )
+        part = (1, prompt_bars) if isinstance(prompt_bars, int) else prompt_bars
+        opened = open_prompt(self.tokenizer, prompt, bars=part, tokens=prompt_tokens, seconds=prompt_seconds)
         request = Request(
             prompt=None if opened is None else opened.score,
             seam=None if opened is None else opened.seam,
@@ -332,7 +332,7 @@ class Model:
         else:
             write = partial(write_form, self._writer, Form.read(form), new_music)
         seeds = seeds_of(seed, best_of or n)
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        verbs = [accepted(write, own, accept, number) for number, own in enumerate(seeds)]
         return Plan(self, verbs, _rows(sampling, controls, style), on_event, sort)
 
     @verb
@@ -596,7 +596,7 @@ class Model:
         Raises:
             ArgumentError: There is no such verb, or an argument cannot have its value.
         """
-        return self.carry_out(plan(self, verb, *args, **arguments), [])
+        return self.carry_out(plan(self, verb, *args, **arguments), [], some=True)
 
     def compile(self, request: Request) -> Task:
         """Compile a request for new music or a continuation into the prompt the model reads, and constraints.
@@ -658,13 +658,19 @@ class Model:
                 if self._scheduler is None or self._scheduler.cache.rows < scheduler.cache.rows:
                     self._scheduler = scheduler
 
-    def carry_out(self, plan: Plan, results: list[Any], watched: bool = True) -> Generator[Event, None, None]:
+    def carry_out(
+        self, plan: Plan, results: list[Any], watched: bool = True, *, some: bool = False
+    ) -> Generator[Event, None, None]:
         """Write the pieces of a plan, and yield events.
 
         Args:
             plan: What to write.
             results: Receives the results of the verbs, in their order.
             watched: Whether to yield all events, at a small cost, or only those of finished pieces.
+            some: Whether to go on when a piece fails, and to warn with a `PieceWarning` if others are finished.
+
+        Raises:
+            Exception: That of a piece that failed.
         """
         stats = self.stats = Stats()  # another thread may replace the attribute
         began = time.perf_counter()
@@ -678,8 +684,9 @@ class Model:
                 _raise(handles[-1])
             while True:
                 for number, handle in enumerate(handles):
-                    _raise(handle)
-                    if handle.done and number not in finished:
+                    if not some:
+                        _raise(handle)
+                    if handle.done and handle.error is None and number not in finished:
                         finished.add(number)
                         waiting.append(PieceFinished(number, piece_of(handle.result)))
                 stats.tokens, stats.notes = (sum(getattr(h, name) for h in handles) for name in ("tokens", "notes"))
@@ -689,7 +696,12 @@ class Model:
                 if not scheduler.busy:
                     break
                 scheduler.step()
-        results += [handle.result for handle in handles]
+        results += [handle.result for handle in handles if handle.error is None]
+        if failed := [handle for handle in handles if handle.error is not None]:
+            if not finished:
+                _raise(failed[0])
+            what = f"{len(finished)} of {len(handles)} pieces are written, the others failed: {failed[0].error}"
+            warnings.warn(what, PieceWarning, stacklevel=2)
 
     def _infilling(
         self,
@@ -707,7 +719,7 @@ class Model:
         request = with_controls(infill.request, len(infill.bars), self.styles, controls, style, chords)
         write = partial(write_infill, self._writer, replace(infill, request=request))
         sort, seeds = self._best(n, best_of), seeds_of(seed, best_of or n)
-        verbs = [_accepted(write, own, accept, number) for number, own in enumerate(seeds)]
+        verbs = [accepted(write, own, accept, number) for number, own in enumerate(seeds)]
         return Plan(self, verbs, _rows(infill.sampling, controls, style), on_event, sort)
 
     def _accepting(self, most: int | None, accept: Callable[[Piece], bool] | None) -> Callable[[Piece], bool] | None:
@@ -768,23 +780,9 @@ class Model:
         return Network.open(self.folder, self.config, bits=bits, threads=self.threads, style_files=self.style_files)
 
 
-def _pair(bars: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Return the first and last bar of an argument that was checked."""
-    return (1, bars) if isinstance(bars, int) else bars
-
-
 def _reopened(path: Path, **how: Any) -> Any:
     """Unpickle a model, by ``toccata.load``, which this module cannot import at the top."""
     return import_module("toccata.api").load(path, **how)
-
-
-def _accepted(
-    write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, number: int
-) -> PieceVerb:
-    """Return the verb for a piece, repeated until it is accepted if there is an ``accept``."""
-    if accept is None:
-        return write(seed, number)
-    return accepted(lambda own: write(own, number), seed, accept, number)
 
 
 def _rows(sampling: Sampling, controls: Levels | None, style: Sequence[str]) -> int:

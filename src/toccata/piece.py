@@ -234,6 +234,8 @@ def song(path: str | Path) -> Piece:
 def read_origin(midi: bytes | str | Path) -> dict[str, Any] | None:
     """Return the origin in a MIDI file, or in its bytes, that toccata wrote; None if there is none.
 
+    Of a piece that was made in several steps it is that of the last.
+
     Raises:
         MidiError: There is no such file, or it cannot be read.
     """
@@ -245,13 +247,14 @@ def read_origin(midi: bytes | str | Path) -> dict[str, Any] | None:
         tracks = [smf.track_of(track) for track in split(midi).tracks]
     except MidiError:
         return None
-    for event in (event for track in tracks for event in track.events):
-        if event.meta == smf.TEXT and event.payload.startswith(ORIGIN.encode()):
-            try:
-                origin = json.loads(base64.b64decode(event.payload.removeprefix(ORIGIN.encode())))
-            except (ValueError, RecursionError):
-                continue
-            return origin if isinstance(origin, dict) else None
+    for track in tracks:
+        for event in reversed(track.events):  # each step adds its own after those before
+            if event.meta == smf.TEXT and event.payload.startswith(ORIGIN.encode()):
+                try:
+                    origin = json.loads(base64.b64decode(event.payload.removeprefix(ORIGIN.encode())))
+                except (ValueError, RecursionError):
+                    continue
+                return origin if isinstance(origin, dict) else None
     return None
 
 

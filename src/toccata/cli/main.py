@@ -21,7 +21,7 @@ import click
 from toccata import __version__
 from toccata.cli.screen import show, show_json
 from toccata.cli.settings import user_file
-from toccata.errors import ArgumentError, MidiWarning, RecipeError, RecipeWarning, ToccataError
+from toccata.errors import ArgumentError, MidiWarning, PieceWarning, RecipeError, RecipeWarning, ToccataError
 from toccata.files import DISK_FULL
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -192,6 +192,7 @@ def _calm(as_json: bool, debug: bool) -> Iterator[None]:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MidiWarning)
+            warnings.simplefilter("always", PieceWarning)
             warnings.simplefilter("always", RecipeWarning)
             warnings.showwarning = _note_shower()
         if as_json:

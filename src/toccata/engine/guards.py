@@ -1,4 +1,4 @@
-"""Guards against what sampling falls into: a figure or a note for ever, silence for ever, the far end of the keyboard.
+"""Guards against degeneration in sampling: endless figures, notes or silence, and extreme registers.
 
 Guards follow the notes of one piece as they are begun. Once a failure lasts, they take from the logits of the ids that
 would go on with it: finite amounts, more the longer they have to, so that the grammar's mask stays the only mask. Music
@@ -58,7 +58,7 @@ class LoopGuard:
     DRUMMED = 3
     """With drums, time counts for so many times less."""
     FIRST, GROWTH = 2.0, 0.5
-    """Nats taken when patience ends, and more for every quarter for which it is pressed against."""
+    """Nats taken when patience ends, and further ones for every quarter for which the failure lasts after that."""
     MEMORY = 8
     """Quarters beyond patience that are remembered."""
 
@@ -127,7 +127,7 @@ class LoopGuard:
 
 
 class NoteGuard:
-    """One note for ever, or two: nothing else has begun for a long time, whatever the rhythm."""
+    """A guard against endless repeats of a note, or of two: no other has begun for a long time, whatever the rhythm."""
 
     PATIENCE = (12, 20)
     """Quarters without any note but the one, or the two, played last."""
@@ -171,7 +171,7 @@ class NoteGuard:
 
 
 class RegisterGuard:
-    """The far end of the keyboard: the notes of late lie, on average, where hardly any music stays."""
+    """A guard against extreme registers: recent notes lie, on average, where hardly any music stays."""
 
     LOW, HIGH = 34.0, 98.0
     """Pitches; wider where the prompt went further."""
@@ -213,7 +213,7 @@ class RegisterGuard:
 
 
 class SilenceGuard:
-    """Silence for ever: nothing sounds, or what sounds has long been left to ring."""
+    """A guard against endless silence: nothing sounds, or only notes that began long ago."""
 
     PATIENCE = 8
     """Quarters of silence: one in two hundred passages of 16 bars by people has a longer one."""

@@ -44,6 +44,12 @@ def bar_ticks(numerator: int, denominator: int, ticks_per_quarter: int) -> int:
     return max(1, round(ticks_per_quarter * 4 * numerator / denominator))
 
 
+def meter_at(score: Score, tick: int) -> tuple[int, int]:
+    """The meter in force at ``tick``, whether or not there is music."""
+    known = [(s.time, s.numerator, s.denominator) for s in score.time_signatures if s.time <= tick]
+    return max(known, key=lambda change: change[0], default=(0, 4, 4))[1:]
+
+
 def rescaled_onset(tick: int, ticks_per_quarter: int, before: int) -> int:
     """The tick of an onset that was counted in ``before`` ticks a quarter, in ``ticks_per_quarter``.
 
@@ -52,6 +58,15 @@ def rescaled_onset(tick: int, ticks_per_quarter: int, before: int) -> int:
     if ticks_per_quarter < before:
         return tick * ticks_per_quarter // before
     return round(tick * (ticks_per_quarter / before))
+
+
+def last_note_end(score: Score) -> int:
+    """The tick at which the last note has ended, whatever controllers and pedals come after it; 0 without notes."""
+    ends = [0]
+    for track in score.tracks:
+        columns = track.notes.numpy()  # a track's own end may be that of a pedal
+        ends.append(int((columns["time"].astype(np.int64) + columns["duration"]).max(initial=0)))
+    return max(ends)
 
 
 def bar_map(score: Score) -> BarMap:
@@ -71,7 +86,7 @@ def bar_map(score: Score) -> BarMap:
             changes[-1] = (changes[-1][0], numerator, denominator)
         elif (numerator, denominator) != changes[-1][1:]:
             changes.append((signature.time, numerator, denominator))
-    last = max((int(track.end()) for track in score.tracks if len(track.notes)), default=0)
+    last = last_note_end(score)
     pieces: list[NDArray[np.int64]] = []
     meters: list[tuple[int, int]] = []
     bounds = [c[0] for c in changes[1:]] + [max(last, 1)]

@@ -86,7 +86,10 @@ class Instruments:
         system = self._collect(tracks)
         for (_, channel), found in self._channels.items():
             if (len(found.selections) + found.setup) * len(found.first_note) > MOST:
-                raise MidiError(f"is absurd: all that is said of channel {channel + 1} holds for too many tracks")
+                raise MidiError(
+                    f"is absurd: the program changes and controllers of channel {channel + 1} apply to "
+                    f"{len(found.first_note):,} tracks"
+                )
         self._find_drums(system)
         self.need_parts = self._any_hidden()
 

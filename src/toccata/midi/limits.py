@@ -14,7 +14,7 @@ import numpy as np
 from symusic import ControlChange, KeySignature, Pedal, PitchBend, Score, Tempo, TimeSignature
 
 from toccata.errors import MidiError
-from toccata.midi.bars import MAX_BARS, bar_map
+from toccata.midi.bars import MAX_BARS, bar_map, last_note_end
 
 MAX_TAIL = 10_000
 """Quarters after the end of the last note beyond which events are dropped."""
@@ -74,11 +74,7 @@ def without_tail(score: Score) -> Score:
 
     A tempo at the end of time would be hundreds of thousands of empty bars to whatever counts until the last event.
     """
-    ends = [0]
-    for track in score.tracks:
-        columns = track.notes.numpy()  # a track's own end may be that of a pedal
-        ends.append(int((columns["time"].astype(np.int64) + columns["duration"]).max(initial=0)))
-    last = max(ends) + MAX_TAIL * score.ticks_per_quarter
+    last = last_note_end(score) + MAX_TAIL * score.ticks_per_quarter
     if score.end() <= last:
         return score
     for kind, factory in _MAPS:

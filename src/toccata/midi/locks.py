@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from symusic import Score
 
 from toccata.errors import RequestError, shown
 from toccata.midi.bars import BarMap
+from toccata.midi.melody import is_melody, melody
+from toccata.midi.notes import NoteRef as NoteRef
 from toccata.midi.tracks import chosen_tracks
 
 One = int | str
@@ -20,20 +21,6 @@ _PITCH = re.compile(r"([A-Ga-g])([#b♯♭]*)(-?\d)")
 _ONE = r"(\d+|[A-Ga-g][#b♯♭]*-?\d)"
 _SPAN = re.compile(rf"{_ONE}(?:\s*-\s*{_ONE})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-
-class NoteRef(NamedTuple):
-    """A reference to a note of a song.
-
-    Attributes:
-        track: The number of its track.
-        tick: The tick at which it begins.
-        pitch: Its pitch.
-    """
-
-    track: int
-    tick: int
-    pitch: int
 
 
 @dataclass(frozen=True)
@@ -189,10 +176,14 @@ def locked_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[
     Raises:
         RequestError: There are no such bars or tracks, or a lock holds no note.
     """
-    locked: set[NoteRef] = set()
+    locked: set[NoteRef] = set(melody_notes(song, bars, locks))
     for lock in locks:
         if lock.notes is not None:
             locked |= _single(song, lock.notes)
+            continue
+        if lock.tracks is not None and any(map(is_melody, lock.tracks)):
+            others = tuple(word for word in lock.tracks if not is_melody(word))
+            locked |= locked_notes(song, bars, [replace(lock, tracks=others)]) if others else set()
             continue
         first, last = lock.bars or (1, len(bars))
         if last > len(bars):
@@ -212,6 +203,34 @@ def locked_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[
             raise RequestError(f"the lock {lock} holds no note")
         locked |= held
     return frozenset(locked)
+
+
+def melody_notes(song: Score, bars: BarMap, locks: Sequence[Lock]) -> frozenset[NoteRef]:
+    """Return the notes that are locked as the melody, for locks whose track is ``melody``.
+
+    They are the top line of the track that is so named, or else of the highest.
+
+    Raises:
+        RequestError: There are no such bars, or the melody has no note there.
+    """
+    found: frozenset[NoteRef] = frozenset()
+    for lock in locks:
+        if lock.tracks is not None and any(map(is_melody, lock.tracks)):
+            line = melody(song, [(0, song.end() + 1)], _called_melody(song))
+            number = next(iter(line)).track if line else 0
+            mine = line & locked_notes(song, bars, [replace(lock, tracks=(number + 1,))])
+            if not mine:
+                raise RequestError(f"the lock {lock} holds no note")
+            found |= mine
+    return found
+
+
+def _called_melody(song: Score) -> frozenset[int] | None:
+    """Return the tracks that are called melody; None: there are none."""
+    try:
+        return chosen_tracks(song, ["melody"])
+    except RequestError:
+        return None
 
 
 def _single(song: Score, notes: Sequence[NoteRef]) -> set[NoteRef]:

@@ -134,7 +134,7 @@ def with_mix(midi: bytes, track: int, channel: int, mix: Mix) -> bytes:
     own = [smf.Event(0, bytes([status, controller, value])) for controller, value in chosen.items()]
     tracks = list(file.tracks)
     tracks[track] = MidiTrack([*own, *events], file.tracks[track].end)
-    return smf.write(MidiFile(file.format, file.division, tracks))
+    return smf.write(MidiFile(file.format, file.division, tracks, file.foreign))
 
 
 def _mix(sources: Sequence[Controllers], tick: int) -> Mix:

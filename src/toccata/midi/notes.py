@@ -29,6 +29,20 @@ class Place(NamedTuple):
     program: int
 
 
+class NoteRef(NamedTuple):
+    """A reference to a note of a song.
+
+    Attributes:
+        track: The number of its track.
+        tick: The tick at which it begins.
+        pitch: Its pitch.
+    """
+
+    track: int
+    tick: int
+    pitch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Struck:
     """A note as a file has it.

@@ -163,7 +163,7 @@ def main_left_alone(work: Callable[..., object]) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, work: Callable[[Path], object]) -> None:
-    """The life of a worker: say hello, then answer for one batch of files after the other."""
+    """The main function of a worker: report that it is ready, then process batches of files and send the results."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         pipe.send(None)
@@ -192,7 +192,7 @@ def _pooled(
         return [again.popleft() for _ in range(min(size, len(again)))] or list(islice(paths, size))
 
     def lost(worker: _Worker, reason: str, kind: type[MidiError] = MidiError) -> MidiError:
-        """Bury a worker; the error for the file it died over."""
+        """End a worker; return the error for the file that it was processing."""
         worker.stop()
         workers.remove(worker)
         path = worker.pending.popleft()

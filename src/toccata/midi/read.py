@@ -14,7 +14,7 @@ import numpy as np
 from symusic import KeySignature, Score, Tempo, TimeSignature, Track
 
 from toccata.errors import CorpusError, MidiError, MidiUnavailableError, MidiWarning
-from toccata.midi.bars import bar_map
+from toccata.midi.bars import bar_map, last_note_end
 from toccata.midi.chunks import MAX_BYTES, MAX_TRACKS
 from toccata.midi.limits import READ, Limits, without_tail
 from toccata.midi.mend import MAX_TICKS, mend
@@ -229,7 +229,7 @@ def _refuse_absurd(score: Score) -> None:
         raise MidiError(f"has {len(score.tracks):,} tracks; at most {MAX_TRACKS:,} are read")
     if score.start() < 0 or score.end() > MAX_TICKS:  # below 0 is past the end of 32 bits
         raise MidiError("is absurd: it goes on for more ticks than can be counted")
-    quarters = max(int(track.end()) for track in score.tracks if len(track.notes)) / score.ticks_per_quarter
+    quarters = last_note_end(score) / score.ticks_per_quarter
     if quarters > MAX_QUARTERS:
         raise MidiError(f"is absurd: it lasts {quarters:,.0f} quarter notes; at most {MAX_QUARTERS:,} are read")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from toccata.midi import smf
 from toccata.midi.notes import notes_of
+from toccata.midi.seam import pedal_releases
 from toccata.midi.smf import Event, MidiTrack
 from toccata.midi.text import to_bytes
 
@@ -22,6 +23,8 @@ _State = tuple[int, int, int]
 
 def closed(data: bytes, tick: int, *, text: str | None = None) -> bytes:
     """Return a MIDI file that ends at ``tick``; notes still sounding end there, notes without a note-off are dropped.
+
+    Pedals that hold notes are released at its end.
 
     Args:
         data: The file.
@@ -46,6 +49,8 @@ def closed(data: bytes, tick: int, *, text: str | None = None) -> bytes:
             if n in offs or (event.tick < tick and n not in hanging and event.data != dropped)
         ]
         track.events, track.end = sorted(remaining, key=lambda event: event.tick), tick
+    for number, data in pedal_releases(file.tracks, tick):
+        file.tracks[number].events.append(Event(tick, data))
     return smf.write(file)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 from math import inf
@@ -17,7 +17,7 @@ from symusic import Score
 
 from toccata.errors import MidiError
 from toccata.midi import smf
-from toccata.midi.gm import DRUM_CHANNEL
+from toccata.midi.gm import DRUM_CHANNEL, track_name
 from toccata.midi.instruments import Instruments
 from toccata.midi.notes import Place, notes_of, score_places
 from toccata.midi.seam import Seam
@@ -44,9 +44,26 @@ class Hole:
     preserved: frozenset[tuple[int, int, int]] = frozenset()
 
 
+Notes = list[tuple[int, int, int, int]]
+"""Start and end in ticks, pitch and velocity of some notes."""
+
+
 def replace_notes(
     midi: bytes, holes: Sequence[Hole], new: Score, targets: Sequence[int | None], *, at: int = 0, text: str = ""
 ) -> bytes:
+    """Return the file of :func:`replaced`, with a text that is known beforehand."""
+    return replaced(midi, holes, new, targets, at=at, text=lambda _: text)[0]
+
+
+def replaced(
+    midi: bytes,
+    holes: Sequence[Hole],
+    new: Score,
+    targets: Sequence[int | None],
+    *,
+    text: Callable[[int], str],
+    at: int = 0,
+) -> tuple[bytes, list[Notes]]:
     """Replace the notes in ``holes`` with those of ``new``; every other event is preserved.
 
     Removed are the note-ons in the holes and their note-offs, wherever they are. A note that began before a hole is
@@ -57,7 +74,8 @@ def replace_notes(
     - with a number in ``targets``, in that track of the file: of its track only the notes are used. Where the file has
       changed to another program in that channel by then, program changes stand right before and after the note-on;
     - with None, in a track of its own at the end of the file (of type 0: in its one track), with name, program and
-      controllers, on a channel that the file does not use, else on one that it uses no more. Drums are on channel 9.
+      controllers, on a channel that the file does not use, else on one whose notes are over, else on one of the same
+      program. Drums are on channel 9.
 
     No key of a channel is struck while it sounds, in whichever tracks: a new note ends where the next one or an old one
     begins; it is left out where an old one sounds or begins with it. Where tracks share a channel, a note ends a tick
@@ -71,7 +89,11 @@ def replace_notes(
         targets: For each track of ``new`` the number, as in a hole, of the file's track that it goes to; None: a new
             one.
         at: The tick of the file that is tick 0 of ``new``.
-        text: Stored as a text event at tick 0 of the first track, after what stands there; empty: none is.
+        text: Called with the number of new notes that are in the file; returns what is stored as a text event at tick 0
+            of the first track, after what stands there; empty: none is.
+
+    Returns:
+        The bytes of the new file, and for each track of ``new`` the notes of it that are in the file.
 
     Raises:
         MidiError: ``midi`` cannot be taken apart, or has no channel left for a new track; the message is the bare
@@ -88,10 +110,10 @@ def replace_notes(
     spans = [(h.start, h.end, None if h.tracks is None else {places[n] for n in h.tracks}) for h in holes]
     preserved = {(places[n], tick, pitch) for hole in holes for n, tick, pitch in hole.preserved}
     tracks = [_without(track, number, spans, preserved, instruments) for number, track in enumerate(tracks)]
+    voices = [track_voice(track, at, file.division, new.ticks_per_quarter) for track in new.tracks]
     given: list[Part] = []
     fresh: list[Part] = []
-    for track, target in zip(new.tracks, targets, strict=True):
-        voice = track_voice(track, at, file.division, new.ticks_per_quarter)
+    for voice, target in zip(voices, targets, strict=True):
         if target is not None:
             voice.track, voice.channel, voice.program = places[target]
             voice.announced, voice.others = False, []
@@ -102,9 +124,10 @@ def replace_notes(
     added = laid(given, fresh, tracks)
     tracks += [named_track(name) for name in names]
     out = [merged(track, added[number]) for number, track in enumerate(tracks)]
-    if text:
-        add_text(out[0], text)
-    return smf.write(MidiFile(0 if single else 1, file.division, out, file.foreign))
+    if own := text(sum(len(voice.notes) for voice in voices)):
+        add_text(out[0], own)
+    changed = MidiFile(0 if single else 1, file.division, out, file.foreign)
+    return smf.write(changed), [voice.notes for voice in voices]
 
 
 def _refuse_absurd(holes: Sequence[Hole], targets: Sequence[int | None], new: Score, tracks: int, at: int) -> None:
@@ -149,31 +172,92 @@ def settle(
         MidiError: There is no channel left; the message is the bare reason.
     """
     names: list[str] = []
-    busy: dict[int, float] = {}  # by channel, the tick of its last event
-    for number, track in enumerate(tracks if voices else ()):
-        for event in track.events:
-            if event.channel >= 0:
-                busy[event.channel] = max(busy.get(event.channel, 0), event.tick)
-        busy |= {note.place.channel: inf for note in notes_of(track, number)[0] if note.end is None}
+    channels = _Channels(tracks if voices else (), drum_channels)
     for voice in voices:
         voice.start = min([voice.notes[0][0]] + [tick for tick, _ in voice.others])
         voice.track = 0 if single else len(tracks) + len(names)
         names += [] if single else [voice.name]
         if voice.drums:
             voice.channel = DRUM_CHANNEL if DRUM_CHANNEL in drum_channels else min(drum_channels, default=DRUM_CHANNEL)
-            voice.announced = voice.channel not in busy
+            voice.announced = voice.channel not in channels.events
         else:
-            melodic = [channel for channel in range(16) if channel not in drum_channels]
-            free = [c for c in melodic if c not in busy] + [c for c in melodic if busy.get(c, inf) < voice.start]
-            if not free:
-                raise MidiError(f"has no channel left for {voice.name}: there are 15, and the file uses them all")
-            voice.channel = free[0]
-            if voice.channel in busy:
+            voice.channel = channels.take(voice.program, voice.start, voice.name)
+            if voice.channel in channels.shared:  # its controllers and bends are those of the notes that are there
+                voice.others = [(tick, data) for tick, data in voice.others if data[0] >= 0xF0]
+            elif voice.channel in channels.events:
                 seam = Seam.of(tracks, voice.start)
                 rest = seam.resets(voice.channel) + seam.defaults(voice.channel)
                 voice.others[:0] = [(voice.start, data) for data in rest]
-        busy[voice.channel] = inf
     return names
+
+
+def refuse_no_channel(midi: bytes, programs: Sequence[int], start: int) -> None:
+    """Refuse a file that has no channel left for some new tracks.
+
+    Args:
+        midi: The bytes of the file.
+        programs: The program of each new track; -1 is the drums.
+        start: The tick at which the first of them may begin.
+
+    Raises:
+        MidiError: There is none, or the file cannot be taken apart; the message is the bare reason.
+    """
+    file = smf.read(midi)
+    channels = _Channels(file.tracks, Instruments(file.tracks).drum_channels)
+    for program in programs:
+        if program != -1:
+            channels.take(program, start, track_name("", program, False))
+
+
+class _Channels:
+    """The channels of a file that new tracks get.
+
+    Attributes:
+        events: The tick of the last event of each channel that has any.
+        shared: Channels that more than one track plays on, by the rules of :meth:`take`.
+    """
+
+    def __init__(self, tracks: Sequence[MidiTrack], drum_channels: frozenset[int]) -> None:
+        self.events: dict[int, int] = {}
+        self.shared: set[int] = set()
+        self._busy: dict[int, float] = {}  # until when a channel's notes sound
+        self._selected: dict[int, list[tuple[int, int]]] = defaultdict(list)  # ticks and programs
+        self._pitched = [channel for channel in range(16) if channel not in drum_channels]
+        for number, track in enumerate(tracks):
+            for event in track.events:
+                if event.channel >= 0:
+                    self.events[event.channel] = max(self.events.get(event.channel, 0), event.tick)
+                if event.begins_note or event.ends_note:
+                    self._busy[event.channel] = max(self._busy.get(event.channel, 0), event.tick)
+                elif event.kind == smf.PROGRAM:
+                    self._selected[event.channel].append((event.tick, min(event.data[1], 127)))
+            self._busy |= {note.place.channel: inf for note in notes_of(track, number)[0] if note.end is None}
+
+    def take(self, program: int, start: int, name: str) -> int:
+        """Return the channel for a track that begins at a tick.
+
+        A channel that the file does not use, else one whose notes are over and whose program does not change later,
+        else one of the same program, which is shared.
+
+        Raises:
+            MidiError: There is none; the message is the bare reason.
+        """
+        over = [c for c in self._pitched if self._busy.get(c, -1) < start]
+        steady = [c for c in over if all(tick <= start for tick, _ in self._selected[c])]
+        free = sorted(steady, key=lambda c: (c in self.events, c in self._busy, self.events.get(c, 0) > start))
+        alike = [c for c in self._pitched if ({own for _, own in self._selected[c]} or {0}) == {program}]
+        if not free and not alike:
+            raise MidiError(
+                f"has no channel left for {name}: there are 15, and others play on all of them; add an instrument that "
+                "the song has, or delete a track"
+            )
+        channel = (free or alike)[0]
+        if not free:
+            self.shared.add(channel)
+        else:
+            self._selected[channel] = [(start, program)]
+        self._busy[channel] = inf
+        return channel
 
 
 @dataclass

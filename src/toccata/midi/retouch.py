@@ -18,7 +18,7 @@ from toccata.midi.notes import Place, notes_of
 from toccata.midi.replace import laid, make_room, settle
 from toccata.midi.smf import Event, MidiFile, MidiTrack
 from toccata.midi.splice import merged, named_track
-from toccata.midi.text import to_bytes
+from toccata.midi.text import to_bytes, to_text
 from toccata.midi.voices import Part
 
 
@@ -203,7 +203,7 @@ def _without(
 
 def _part(change: NoteChange) -> Part:
     notes = [(note.tick, note.tick + max(1, note.length), note.pitch, note.velocity) for note in sorted(change.add)]
-    name = track_name(change.name, change.program, change.drum)
+    name = change.name.strip() or track_name("", change.program, change.drum)
     part = Part(name, change.program, change.drum, notes[0][0], notes)
     if change.place is not None:
         part.track, part.channel, part.program = change.place
@@ -239,4 +239,4 @@ def _sets(track: MidiTrack, status: int, program: int) -> bool:
 
 def _name_of(track: MidiTrack) -> str:
     named = (event for event in track.events if event.meta == smf.TRACK_NAME)
-    return next((event.payload.decode("utf-8", "replace").strip() for event in named), "")
+    return next((to_text(event.payload).strip() for event in named), "")

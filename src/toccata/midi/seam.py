@@ -15,6 +15,8 @@ from toccata.midi.text import to_text
 _VOLUME, _PAN, _EXPRESSION = 7, 10, 11
 # What a performer lets go of when a phrase ends: modulation, the three pedals and portamento.
 _RELEASED = (1, 64, 65, 66, 67)
+_HOLDS = (64, 66, 69)  # the pedals that make notes sound on: sustain, sostenuto, hold 2
+_RESET = 121
 _DEFAULTS = {0: 0, 32: 0, _VOLUME: 100, _PAN: 64, _EXPRESSION: 127}
 _INAUDIBLE = 16  # a volume or expression below this is the end of a fade-out
 
@@ -118,7 +120,7 @@ class Seam:
             at = (channel, event.data[1])
             self.controls[at] = event.data[2]
             self.loudest[at] = max(self.loudest.get(at, 0), event.data[2])
-            if event.data[1] == 121:  # reset all controllers
+            if event.data[1] == _RESET:
                 for number in (*_RELEASED, smf.BEND, smf.CHANNEL_PRESSURE):
                     self.controls.pop((channel, number), None)
         elif kind == smf.BEND:
@@ -130,7 +132,8 @@ class Seam:
         """Return the events that reset ``channel`` before new notes; none where original notes still need its state."""
         if channel in self.busy:
             return []
-        out = [bytes((smf.CONTROL | channel, n, 0)) for n in _RELEASED if self.controls.get((channel, n))]
+        released = [n for n in sorted({*_RELEASED, *_HOLDS}) if self.controls.get((channel, n))]
+        out = [bytes((smf.CONTROL | channel, n, 0)) for n in released]
         for number in (_VOLUME, _EXPRESSION):
             value, loudest = (d.get((channel, number), 127) for d in (self.controls, self.loudest))
             if value < _INAUDIBLE <= loudest:
@@ -156,6 +159,26 @@ class Seam:
             for number in _DEFAULTS
             if (channel, number) in self.controls
         ]
+
+
+def pedal_releases(tracks: Sequence[MidiTrack], tick: int) -> list[tuple[int, bytes]]:
+    """Return the events that release the pedals which are down at ``tick`` and hold notes, each with its track."""
+    down: dict[tuple[int, int], int] = {}  # by channel and controller the track that has set it
+    events = [
+        (e.tick, n, e)
+        for n, track in enumerate(tracks)
+        for e in track.events
+        if e.kind == smf.CONTROL and e.tick < tick
+    ]
+    for _, number, event in sorted(events, key=lambda item: item[:2]):
+        controller, value = event.data[1], event.data[2]
+        if controller == _RESET:
+            down = {key: track for key, track in down.items() if key[0] != event.channel}
+        elif controller in _HOLDS and value:
+            down[event.channel, controller] = number
+        else:
+            down.pop((event.channel, controller), None)
+    return [(track, bytes((smf.CONTROL | channel, number, 0))) for (channel, number), track in sorted(down.items())]
 
 
 def _name(track: MidiTrack) -> str:

@@ -112,13 +112,18 @@ def read(data: bytes) -> MidiFile:
     return MidiFile(min(chunks.kind, 1), chunks.division, tracks, chunks.foreign)
 
 
-def check_editable(data: bytes) -> None:
-    """Refuse a file whose events cannot be worked on where they are, as :func:`read` does.
+def is_editable(data: bytes) -> bool:
+    """Return whether a file's events can be worked on where they are: it counts ticks a quarter, its tracks together.
 
     Raises:
-        MidiError: It counts film frames, or its tracks are songs of their own; the message is the bare reason.
+        MidiError: These are not the bytes of a MIDI file.
     """
-    _refuse_other_clocks(split(data))
+    chunks = split(data)
+    try:
+        _refuse_other_clocks(chunks)
+    except MidiError:
+        return False
+    return True
 
 
 def _refuse_other_clocks(chunks: Chunks) -> None:

@@ -13,7 +13,7 @@ from symusic import Score
 
 from toccata.midi import smf
 from toccata.midi.notes import notes_of
-from toccata.midi.seam import Seam
+from toccata.midi.seam import Seam, pedal_releases
 from toccata.midi.smf import Event, MidiFile, MidiTrack
 from toccata.midi.text import to_bytes
 from toccata.midi.voices import Added, Rank, lay, make_room, place, score_voices
@@ -53,7 +53,8 @@ def continue_file(
 
     Returns:
         The bytes of the new file, with the original's ticks per quarter. On channels that get new notes and have no
-        later original ones, pedals, bends, modulation and aftertouch still active at the seam are released there.
+        later original ones, pedals, bends, modulation and aftertouch still active at the seam are released there; where
+        the original is cut, pedals that hold notes are released on all its channels.
 
     Raises:
         MidiError: ``original`` is no MIDI file that can be taken apart; the message is the bare reason.
@@ -70,6 +71,10 @@ def continue_file(
     make_room(voices, seam)
     tracks += [named_track(name) for name in names]
     added = lay(voices, seam)
+    continued = {voice.channel for voice in voices}  # whose pedals are released with their new notes
+    for number, data in [] if keep_until is None else pedal_releases(tracks, keep_until):
+        if data[0] & 0x0F not in continued:
+            added[number].append((keep_until or 0, Rank.RESET, data))
     added.setdefault(0, []).extend(_changes(tracks, _maps(new, at, file.division)))
     out = [merged(track, added.get(number, [])) for number, track in enumerate(tracks)]
     if text is not None:

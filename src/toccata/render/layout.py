@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import Score
 
-from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.bars import BarMap, bar_map, last_note_end
+from toccata.midi.facts import seconds_at
 from toccata.midi.gm import DRUMS, track_name
 from toccata.render.colours import (
     ACCENT,
@@ -234,7 +235,7 @@ def _facts(score: Score, bars: BarMap, notes: int) -> list[str]:
     tempos = [tempo.qpm for tempo in score.tempos if tempo.time < bars.end] or [120.0]
     low, high = round(min(tempos)), round(max(tempos))
     facts.append(f"{low} bpm" if low == high else f"{low} to {high} bpm")
-    seconds = round(score.to("second").end()) if notes else 0
+    seconds = round(float(seconds_at(score, np.array([last_note_end(score)]))[0]))
     facts.append(f"{seconds // 60}:{seconds % 60:02d}")
     facts.append(f"{notes:,} note{'s' * (notes != 1)}")
     return facts

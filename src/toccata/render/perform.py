@@ -53,7 +53,8 @@ def perform(score: Score) -> list[Part]:
         RequestError: The piece is longer than an hour.
     """
     timed = score.to("second")
-    length = max((float(track.end()) for track in timed.tracks if len(track.notes)), default=0.0)
+    notes = [track.notes.numpy() for track in timed.tracks if len(track.notes)]
+    length = max((float((columns["time"] + columns["duration"]).max()) for columns in notes), default=0.0)
     if length > LONGEST:
         raise RequestError(
             f"a piece of {length / 60:,.0f} minutes: at most {LONGEST / 60:.0f} are rendered; cut it first"

@@ -361,7 +361,7 @@ def _rows(chord: Chord | None, key: Key | None) -> tuple[Mask, Mask, Mask]:
     return passing, passing & ~chord.wrong, chord.tones
 
 
-def contradictions(chart: ChordChart, allowed: Mask, why: str = "the key and the range asked for") -> None:
+def contradictions(chart: ChordChart, allowed: Mask, why: str = "the range asked for") -> None:
     """Refuse a chart with a chord that has no allowed tone.
 
     Args:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from symusic import Note, Score, Track
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map, bar_ticks
+from toccata.midi.bars import BarMap, bar_ticks, meter_at
 from toccata.tasks.constraints import constraints_of, with_music
 from toccata.tasks.controls import ControlTokens, insert_control_tokens
 from toccata.tasks.coverage import Coverage, in_words, substituted, substitutes
-from toccata.tasks.ensemble import ensemble_of
+from toccata.tasks.ensemble import accompanying_tracks, ensemble_of, playing_tracks
 from toccata.tasks.fill import Hole, window
 from toccata.tasks.passage import passage
 from toccata.tasks.request import (
@@ -31,8 +31,11 @@ from toccata.tasks.window import bar_starts, header, latest_bars
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.grammar import Grammar
-from toccata.tokenizers.vocabulary import DRUMS
+from toccata.tokenizers.scheme import Clock
+from toccata.tokenizers.vocabulary import DRUMS, Kind
 
+_COMMON = ((4, 4), (3, 4), (2, 4), (6, 8), (2, 2), (3, 8), (9, 8), (12, 8))
+"""The meters that a message names first."""
 _SILENT = 128
 """The most bars at the end of a prompt in which no note begins."""
 
@@ -82,7 +85,7 @@ def _opening(
     cursor = grammar.cursor(constraints, meter=meter)
     head = [tokenizer.bos]
     if request.meter is not None or request.tempo is not None:
-        if request.meter is not None and grammar.scheme.has_meters and not _knows(grammar, meter):
+        if request.meter is not None and grammar.scheme.has_meters and not knows_meter(grammar, meter):
             raise RequestError(f"this model does not know the meter {meter[0]}/{meter[1]}; it knows {_meters(grammar)}")
         head += header(tokenizer, meter, request.tempo)
     head, _ = insert_control_tokens(grammar, head, [], cursor.state.meter, control_tokens.bars)
@@ -115,7 +118,7 @@ def _continuation(
     score = request.prompt
     assert score is not None
     room -= len(control_tokens.prefix)
-    bars = bar_map(score)
+    bars = request.lines
     seam = bars.end if request.seam is None else request.seam
     known = _programs_before(score, seam)
     if not known:
@@ -129,6 +132,9 @@ def _continuation(
     tpq = grammar.scheme.timing.ticks_per_quarter
     start = round((seam - int(bars.starts[first])) * tpq / score.ticks_per_quarter)
     start = max(start, cursor.state.tick)
+    changed = _bar_in_meter(tokenizer, cursor, meter, start)
+    for token in changed:
+        cursor.advance(token)
     bar = _bars_until(cursor, start)
     constraints = replace(constraints, bars=None if request.bars is None else bar + request.bars)
     before_seam = replace(request, prompt=_before(score, seam))
@@ -137,7 +143,7 @@ def _continuation(
     begun = control_tokens.bars.get(0, ()) if cursor.state.bar >= bar else ()
     for token in begun:
         cursor.advance(token)
-    given = np.array([*control_tokens.prefix, *ids.tolist(), *begun], np.int32)
+    given = np.array([*control_tokens.prefix, *ids.tolist(), *changed, *begun], np.int32)
     return Task(
         given,
         cursor,
@@ -167,7 +173,7 @@ def _readable(
             break
         first += max(1, (latest - first) // 4)
     _refuse_unknown_meters(grammar, bars, first, min(whole + (inside > 0), len(bars)))
-    meter = bars.meters[min(whole, len(bars) - 1)]
+    meter = meter_at(score, seam)
     if len(ids) > room:  # a single bar of more than can be read: its end, headed by what is in force there
         read = ids.tolist()
         ids = np.array(latest_bars(tokenizer, read, bar_starts(grammar, read, meter), room, meter), np.int32)
@@ -198,7 +204,7 @@ def _filling(
 ) -> Task:
     score = request.prompt
     assert score is not None
-    bars, grammar = bar_map(score), tokenizer.grammar()
+    bars, grammar = request.lines, tokenizer.grammar()
     if not 0 <= hole.first < hole.last <= len(bars):
         raise RequestError(f"there are no bars {hole.first + 1} to {hole.last}: the piece has {len(bars)}")
     if len(set(bars.meters[hole.first : hole.last])) > 1:
@@ -210,9 +216,12 @@ def _filling(
     found, _ = window(
         tokenizer, score, bars, hole, room, None if programs is None else frozenset(programs), control_tokens
     )
-    tracks = [number for number in range(len(score.tracks)) if hole.tracks is None or number in hole.tracks]
-    playing = {_program(score.tracks[number]) for number in tracks if len(score.tracks[number].notes)}
-    ensemble = ensemble_of(request, grammar.scheme, coverage, playing, tracks)
+    playing = {_program(score.tracks[number]) for number in hole.tracks_in(score) if len(score.tracks[number].notes)}
+    tracks: dict[int, list[int]] = {}
+    for number in accompanying_tracks(score, hole, request.melody):
+        tracks.setdefault(_program(score.tracks[number]), []).append(number)
+    players = [number for mine in tracks.values() for number in playing_tracks(score, bars, hole, mine)]
+    ensemble = ensemble_of(request, grammar.scheme, coverage, playing, players)
     constraints = constraints_of(request, grammar, ensemble, continued=True, bars=hole.last - hole.first)
     ticks = int(bars.starts[hole.last]) - int(bars.starts[hole.first])
     if ticks < (hole.last - hole.first) * bar_ticks(*bars.meters[hole.first], score.ticks_per_quarter):
@@ -282,6 +291,24 @@ def _refuse_silent(latest: int, seam: int) -> None:
         )
 
 
+def _bar_in_meter(tokenizer: Tokenizer, cursor: Cursor, meter: tuple[int, int], start: int) -> list[int]:
+    """Return the ids of the bar that begins at ``start`` in another meter than the one before; none if it is the same.
+
+    A prompt may be a pickup alone: a short bar, whose meter is not that of the music to come.
+    """
+    grammar, state = tokenizer.grammar(), cursor.state
+    scheme = grammar.scheme
+    if scheme.timing.clock is not Clock.POSITIONS or not knows_meter(grammar, meter):
+        return []
+    head = header(tokenizer, meter, None)
+    marks = [token for token in head if scheme.kinds[grammar.base(token)[-1]] == Kind.TIME_SIG]
+    if not marks or scheme.vocabulary.meters[scheme.values[grammar.base(marks[0])[-1]]] == state.meter:
+        return []
+    if state.bar_tick + state.ticks_per_bar == start:
+        return head
+    return marks if state.bar_tick == start and state.prev == Kind.BAR else []
+
+
 def _bars_until(cursor: Cursor, tick: int) -> int:
     """Return how many bars of the cursor's counting begin before ``tick``, if the meter does not change."""
     state = cursor.state
@@ -311,23 +338,24 @@ def _program(track: Track) -> int:
 
 def _refuse_unknown_meters(grammar: Grammar, bars: BarMap, first: int, last: int) -> None:
     """Refuse a prompt in a meter whose length the tokenizer does not have: its bar lines would be misplaced."""
-    known = grammar.scheme.vocabulary.meters
-    if not known:
-        return
-    lengths = {Fraction(n, d) for n, d in known}
     for bar in range(first, last):
         numerator, denominator = bars.meters[bar]
-        if Fraction(numerator, denominator) not in lengths:
+        if not knows_meter(grammar, bars.meters[bar]):
             raise RequestError(
                 f"the prompt is in {numerator}/{denominator} at bar {bar + 1}, a meter this model does not know; it "
                 f"knows {_meters(grammar)}"
             )
 
 
-def _knows(grammar: Grammar, meter: tuple[int, int]) -> bool:
-    """Return whether there is a token for a meter, or for one of the same length."""
-    return Fraction(*meter) in {Fraction(n, d) for n, d in grammar.scheme.vocabulary.meters}
+def knows_meter(grammar: Grammar, meter: tuple[int, int]) -> bool:
+    """Return whether there is a token for a meter, or for one of the same length; or none for any meter."""
+    known = grammar.scheme.vocabulary.meters
+    return not known or Fraction(*meter) in {Fraction(n, d) for n, d in known}
 
 
 def _meters(grammar: Grammar) -> str:
-    return ", ".join(f"{n}/{d}" for n, d in grammar.scheme.vocabulary.meters)
+    """Return the meters that a tokenizer has, in words, common ones first."""
+    known = grammar.scheme.vocabulary.meters
+    ordered = sorted(known, key=lambda meter: _COMMON.index(meter) if meter in _COMMON else len(_COMMON))
+    shown = [f"{n}/{d}" for n, d in ordered[: len(_COMMON)]]
+    return ", ".join(shown) + (f" and {len(ordered) - len(shown)} more" if len(ordered) > len(shown) else "")

@@ -47,7 +47,7 @@ def with_controls(
         if bars is None:
             raise RequestError(f"{name} for each bar needs a number of bars")
         if not 0 < len(levels) <= bars:
-            raise RequestError(f"{name} is said of {len(levels)} bars, and {bars} are asked for")
+            raise RequestError(f"{name} has levels for {len(levels)} bars, and there are {bars}: give one for each")
         for bar in range(bars):
             single.setdefault(bar, {})[name] = levels[min(bar, len(levels) - 1)]
     chart = None if chords is None else ChordChart.read(chords)

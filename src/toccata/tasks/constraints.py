@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from toccata.errors import RequestError
-from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.bars import BarMap
 from toccata.midi.ranges import BASSES
-from toccata.tasks.ensemble import Ensemble, LearnedTogether, named_players, players_of_hole
+from toccata.tasks.ensemble import Ensemble, LearnedTogether, melody_players, named_players, players_of_hole
 from toccata.tasks.fill import cut
 from toccata.tasks.fit import BassBelow, Consonant, Surroundings, TopLine, basses_of
 from toccata.tasks.request import Request, ending_key, pitch_range, pitch_rules_of, scale
@@ -75,6 +75,7 @@ def with_music(
     rules, scheme = pitch_rules_of(request, state, first), state.scheme
     hole, without = request.hole, request.without
     around = top = None
+    alone: frozenset[int] = frozenset()
     basses = basses_of(_pitched_programs(request))
     if hole is not None and bars is not None and request.prompt is not None and scheme.has_notes:
         grid = scheme.timing.ticks_per_quarter
@@ -88,6 +89,7 @@ def with_music(
         return replace(constraints, pitch_rules=rules, preferences=(*voices, *fit), players=voices)
     if hole is not None and bars is not None and request.prompt is not None:
         top = TopLine.of(request.prompt, bars, hole, grid, request.melody) if request.melody else None
+        alone = melody_players(request.prompt, hole, request.melody) if scheme.has_programs else frozenset()
     if hole is not None and bars is not None and request.prompt is not None and request.programs is None:
         playing: Players | None = players_of_hole(request, scheme, request.prompt, bars, hole)
     else:
@@ -112,7 +114,7 @@ def with_music(
         preferences=tuple(preference for preference in preferences if preference is not None),
         players=tuple(rule for rule in (playing, voiced) if rule is not None),
         tendencies=_tendencies(request, state, first),
-        rests=dict.fromkeys(top.programs, top.sounds) if top is not None and scheme.has_programs else {},
+        rests={} if top is None else dict.fromkeys(alone, top.sounds),
     )
 
 
@@ -149,9 +151,8 @@ def _voiced(request: Request, state: State, first: int) -> Voiced | VoicedEnding
 def _ends(request: Request) -> Ends:
     """Return when the music may end, so that it is not silent."""
     if request.hole is not None:
-        assert request.prompt is not None
         # A song written anew to its end must not lose its last bars.
-        closes = request.programs is None and request.hole.last == len(bar_map(request.prompt))
+        closes = request.programs is None and request.hole.last == len(request.lines)
         return Ends.SOUNDING if closes else Ends.AFTER_A_NOTE
     if request.bars is None:
         return Ends.AFTER_A_NOTE

@@ -6,6 +6,7 @@ A musician takes these for granted, however well a model is trained; a request m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,7 +20,7 @@ from toccata.midi.bars import BarMap
 from toccata.midi.gm import program_name
 from toccata.midi.ranges import SINGLE_LINE, playable
 from toccata.tasks.coverage import Coverage, in_words
-from toccata.tasks.fill import Hole, cut
+from toccata.tasks.fill import Hole, NoteRef, cut
 from toccata.tasks.request import Request, pitch_range
 from toccata.tokenizers.rulebook import Entry, Joining, Mask
 from toccata.tokenizers.scheme import Scheme
@@ -39,6 +40,8 @@ _LEAST = 12
 _SINGLE, _LEARNED_SINGLE = 0.9, 0.75
 """The share of single notes from which a song's track is one line, and from which an instrument was learned as one."""
 UNLIMITED = 128
+_NEAR = 4
+"""A track that rests in a hole is near it with notes in so many bars before or after it."""
 
 
 @dataclass(frozen=True)
@@ -374,6 +377,45 @@ def single_tracks(score: Score, numbers: Iterable[int]) -> dict[int, int | None]
         single = len(np.unique(onsets)) >= _SINGLE * len(onsets)
         found[program] = before + 1 if single and before is not None else None
     return found
+
+
+def melody_players(score: Score, hole: Hole, melody: Collection[NoteRef]) -> frozenset[int]:
+    """Return the programs that play nothing beside a melody that stays: it is the single line of their only tracks.
+
+    Where other tracks of the hole have the melody's program, or its own track plays several notes at once, the other
+    notes are an accompaniment.
+    """
+    counts = single_tracks(score, hole.tracks_in(score))
+    mine = {note.track for note in melody}.intersection(hole.tracks_in(score))
+    players = Counter(int(score.tracks[number].program) for number in mine)
+    return frozenset(program for program, count in players.items() if counts.get(program) == count)
+
+
+def accompanying_tracks(score: Score, hole: Hole, melody: Collection[NoteRef]) -> list[int]:
+    """Return the tracks of the hole that are written anew: without those whose single line is a melody that stays.
+
+    The only tracks of a program are among them, to be written where the melody rests.
+    """
+    alone = melody_players(score, hole, melody)
+    out = []
+    for number in hole.tracks_in(score):
+        line = number in {note.track for note in melody} and single_tracks(score, [number])
+        if not line or any(count is None or program in alone for program, count in line.items()):
+            out.append(number)
+    return out
+
+
+def playing_tracks(score: Score, bars: BarMap, hole: Hole, tracks: Sequence[int]) -> list[int]:
+    """Return those of some tracks whose notes in a hole are replaced; if there are none, those near it; else all."""
+    if len(tracks) < 2:
+        return list(tracks)
+    taken = cut(score, bars, hole)[1]
+    if inside := [number for number in tracks if len(taken.tracks[number].notes)]:
+        return inside
+    start = int(bars.starts[max(0, hole.first - _NEAR)])
+    end = int(bars.starts[min(len(bars), hole.last + _NEAR)])
+    near = [n for n in tracks if any(note.time < end and note.end > start for note in score.tracks[n].notes)]
+    return near or list(tracks)
 
 
 def _first_onset(score: Score, number: int, span: tuple[int, int]) -> int | None:

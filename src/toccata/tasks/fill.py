@@ -50,6 +50,10 @@ class Hole:
     tracks: frozenset[int] | None = None
     preserved: frozenset[NoteRef] = frozenset()
 
+    def tracks_in(self, score: Score) -> list[int]:
+        """Return the indices of the tracks of a piece that are to be infilled."""
+        return [number for number in range(len(score.tracks)) if self.tracks is None or number in self.tracks]
+
 
 @dataclass(frozen=True)
 class Filling:
@@ -85,10 +89,12 @@ def cut(score: Score, bars: BarMap, hole: Hole) -> tuple[Score, Score]:
         inside = (columns["time"] >= start) & (columns["time"] < end)
         if hole.tracks is not None and number not in hole.tracks:
             inside[:] = False
-        elif hole.preserved:
-            known = zip(columns["time"].tolist(), columns["pitch"].tolist(), strict=True)
-            inside &= np.array([(number, *note) not in hole.preserved for note in known], np.bool_)
-        stays.notes = Note.from_numpy(**{name: column[~inside] for name, column in columns.items()})
+        if hole.preserved:
+            known = np.flatnonzero(inside)
+            notes = zip(columns["time"][known].tolist(), columns["pitch"][known].tolist(), strict=True)
+            inside[known] = [(number, *note) not in hole.preserved for note in notes]
+        if inside.any():
+            stays.notes = Note.from_numpy(**{name: column[~inside] for name, column in columns.items()})
         goes.notes = Note.from_numpy(**{name: column[inside] for name, column in columns.items()})
     return rest, taken
 

@@ -136,11 +136,9 @@ class TopLine:
 
     Attributes:
         ceiling: ``int64[T]``, its pitch at each tick; 128: it rests.
-        programs: Its program: in its own track nothing else begins while it sounds.
     """
 
     ceiling: NDArray[np.int64]
-    programs: frozenset[int]
 
     @classmethod
     def of(
@@ -149,11 +147,9 @@ class TopLine:
         """Return the melody in the bars of a hole; None: it rests there."""
         known = frozenset(melody)
         ceiling = np.full(max(1, _ticks(bars, hole, score.ticks_per_quarter, ticks_per_quarter)), _ALL)
-        programs = set()
-        for _, program, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
+        for _, _, start, end, pitch in _spans(score, bars, hole, ticks_per_quarter, known):
             ceiling[start:end] = np.minimum(ceiling[start:end], pitch)
-            programs.add(program)
-        return cls(ceiling, frozenset(programs)) if programs else None
+        return cls(ceiling) if (ceiling < _ALL).any() else None
 
     def pitches(self, state: State, ticks: NDArray[np.int64]) -> Mask:
         """Return the pitches that may begin at each of ``ticks``, ``bool[n, 128]``."""
@@ -195,11 +191,15 @@ def _spans(
     scale = ticks_per_quarter / score.ticks_per_quarter
     found = []
     for number, track in enumerate(score.tracks):
-        for note in track.notes:
-            if note.time < end and note.end > start and (only is None or (number, note.time, note.pitch) in only):
-                first = round((max(note.time, start) - start) * scale)
-                last = max(first + 1, round((min(note.end, end) - start) * scale))
-                found.append((number, int(track.program), first, last, int(note.pitch)))
+        columns = track.notes.numpy()
+        ends = columns["time"] + columns["duration"]
+        sounding = (columns["time"] < end) & (ends > start)
+        notes = (column[sounding].tolist() for column in (columns["time"], ends, columns["pitch"]))
+        for begun, ended, pitch in zip(*notes, strict=True):
+            if only is None or (number, begun, pitch) in only:
+                first = round((max(begun, start) - start) * scale)
+                last = max(first + 1, round((min(ended, end) - start) * scale))
+                found.append((number, int(track.program), first, last, pitch))
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -11,16 +12,17 @@ import numpy as np
 from symusic import Score
 
 from toccata.errors import MidiError, RequestError
+from toccata.midi import smf
 from toccata.midi.bars import bar_map
 from toccata.midi.facts import seconds_at
 from toccata.midi.limits import SONG
-from toccata.midi.locks import Lock, NoteRef, locked_notes
+from toccata.midi.locks import Lock, NoteRef, locked_notes, melody_notes
+from toccata.midi.melody import is_melody
 from toccata.midi.read import read_bytes, read_score
-from toccata.midi.smf import check_editable
+from toccata.midi.smf import is_editable
 from toccata.midi.splice import drop_before, new_file
 from toccata.midi.tracks import chosen_tracks
 from toccata.tasks.passage import passage
-from toccata.tasks.vary import melody
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.state import State
 
@@ -62,6 +64,14 @@ class Prompt:
     about: str
     seen: Score | None = None
 
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """A block in which errors that are about the file name it."""
+        try:
+            yield
+        except MidiError as error:
+            raise MidiError(f"{self.about}: {error.message}", path=error.path, kind=error.kind) from None
+
     def tracks(self, words: Sequence[int | str]) -> frozenset[int]:
         """Return the indices in ``score`` of tracks that the caller names by number, from 1, or by name.
 
@@ -75,50 +85,35 @@ class Prompt:
         return frozenset(numbers.index(number) for number in chosen)
 
     def locked(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """Return the notes of ``score`` that are locked; ``melody`` is the top line of its track, or of the highest.
+        """Return the notes of ``score`` that are locked.
 
         Raises:
             RequestError: There are no such bars or tracks, or a lock has no note.
         """
-        known = []
-        for lock in locks:
-            if lock.notes is not None and self.seen is not None:
-                moved = [note._replace(track=min(self.tracks([note.track])) + 1) for note in lock.notes]
-                known.append(replace(lock, notes=tuple(moved)))
-            elif lock.tracks is None:
-                known.append(lock)
-            elif words := [word for word in lock.tracks if not is_melody(word)]:
-                known.append(replace(lock, tracks=tuple(n + 1 for n in sorted(self.tracks(words)))))
-        return locked_notes(self.score, bar_map(self.score), known) | self.melody(locks)
+        return locked_notes(self.score, bar_map(self.score), self._numbered(locks))
 
     def melody(self, locks: Sequence[Lock]) -> frozenset[NoteRef]:
-        """Return the notes that are locked as the melody: those of locks whose track is ``melody``.
+        """Return the notes that are locked as the melody.
 
         Raises:
             RequestError: There are no such bars, or the melody has no note there.
         """
-        found: frozenset[NoteRef] = frozenset()
+        return melody_notes(self.score, bar_map(self.score), self._numbered(locks))
+
+    def _numbered(self, locks: Sequence[Lock]) -> list[Lock]:
+        """Return locks with the numbers that their tracks have in ``score``."""
+        found = []
         for lock in locks:
-            if lock.tracks is not None and any(map(is_melody, lock.tracks)):
-                line = melody(self.score, [(0, self.score.end() + 1)], self._called_melody())
-                number = next(iter(line)).track if line else 0
-                mine = line & locked_notes(self.score, bar_map(self.score), [replace(lock, tracks=(number + 1,))])
-                if not mine:
-                    raise RequestError(f"the lock {lock} holds no note")
-                found |= mine
+            if lock.notes is not None and self.seen is not None:
+                moved = [note._replace(track=min(self.tracks([note.track])) + 1) for note in lock.notes]
+                lock = replace(lock, notes=tuple(moved))
+            elif lock.tracks is not None:
+                tops = tuple(word for word in lock.tracks if is_melody(word))
+                words = [word for word in lock.tracks if not is_melody(word)]
+                numbers = tuple(n + 1 for n in sorted(self.tracks(words))) if words else ()
+                lock = replace(lock, tracks=(*tops, *numbers))
+            found.append(lock)
         return found
-
-    def _called_melody(self) -> frozenset[int] | None:
-        """Return the tracks that are called melody; None: there are none."""
-        try:
-            return self.tracks(["melody"])
-        except RequestError:
-            return None
-
-
-def is_melody(word: int | str) -> bool:
-    """Return whether a track is named as the melody."""
-    return str(word).strip().lower() == "melody"
 
 
 def open_prompt(
@@ -142,7 +137,7 @@ def open_prompt(
             a file is rewritten.
 
     Raises:
-        MidiError: The file cannot be read, or not be changed in place.
+        MidiError: The file cannot be read, or not be changed in place, or has too many events.
         RequestError: Several of bars, tokens and seconds are given, one of them is not above 0, there are no such bars,
             or there is no prompt to cut.
     """
@@ -164,31 +159,32 @@ def open_prompt(
             score, seen = read_score(midi, SONG), source
     else:
         midi, score, name = source.midi, read_score(source.midi, SONG), str(source.origin.get("file", "piece"))
+    path = Path(source) if isinstance(source, str | Path) else None
     try:
-        check_editable(midi)
+        if not edit and not is_editable(midi):
+            midi = new_file(score)
+        smf.read(midi)  # what cannot be taken apart is refused before anything is written
     except MidiError as error:
-        if edit:
-            path = Path(source) if isinstance(source, str | Path) else None
-            raise MidiError(f"{path or name}: {error}", path=path) from None
-        midi = new_file(score)
+        raise MidiError(f"{path or name}: {error}", path=path) from None
     lines = bar_map(score)
     seam = lines.end
     if bars is not None:
         first, last = bars
         if last > len(lines):
             gone = first if first > len(lines) else last
-            path = Path(source) if isinstance(source, str | Path) else None
             raise RequestError(f"{path or name} has {len(lines)} bars: there is no bar {gone} in it", path=path)
-        if first > 1:  # what is in force there stands at the beginning of what is left
-            midi = drop_before(midi, int(lines.starts[first - 1]))
-            score = read_score(midi, SONG)
-            lines = bar_map(score)
-        seam = int(lines.starts[last - first + 1])
+        begin, seam = int(lines.starts[first - 1]), int(lines.starts[last] - lines.starts[first - 1])
+        if begin:  # what is in force there stands at the beginning of what is left
+            midi = drop_before(midi, begin)
+            try:
+                score = read_score(midi, SONG)
+            except MidiError as error:
+                reason = error.message.removeprefix("this MIDI data: ")
+                raise MidiError(f"{path or name}, {part}: {reason}", path=path) from None
     elif seconds is not None:
-        seam = _tick_at(score, seconds)
+        seam = min(_tick_at(score, seconds), lines.end)
     elif tokens is not None:
-        seam = _tick_of_token(tokenizer, score, tokens)
-    seam = min(seam, lines.end)
+        seam = min(_tick_of_token(tokenizer, score, tokens), lines.end)
     about = f"{name}, {part}" if part else name
     return Prompt(midi, score, seam, None if seam >= score.end() else seam, about, seen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from symusic import Score
 
 from toccata.arguments import checked_value
 from toccata.errors import RequestError
+from toccata.midi.bars import BarMap, bar_map
 from toccata.midi.keys import Key, estimate, every_octave, weights
 from toccata.tasks.cadence import Cadence, Ending
 from toccata.tasks.chords import ChordChart, contradictions
@@ -34,6 +36,8 @@ class Request:
 
     Attributes:
         prompt: The music to go on from; None: a new piece.
+        prompt_bars: The bars of ``prompt``, which a song has from its notes before any was written anew; None: those
+            laid over ``prompt``.
         seam: The tick of ``prompt`` where the new music begins; None: the bar line at or after its end.
         bars: How many new bars, exactly; None: as many as the model likes, up to the token limit.
         key: Pitched notes keep to its scale, e.g. ``"D minor"``.
@@ -58,6 +62,7 @@ class Request:
     """
 
     prompt: Score | None = None
+    prompt_bars: BarMap | None = None
     seam: int | None = None
     bars: int | None = None
     key: str | None = None
@@ -83,6 +88,12 @@ class Request:
     def counted(self) -> Controls:
         """The controls that are counted while the music is written, and steered to."""
         return self.controls.with_levels(dict.fromkeys(self.drawn))
+
+    @cached_property
+    def lines(self) -> BarMap:
+        """The bars of the prompt."""
+        assert self.prompt is not None
+        return bar_map(self.prompt) if self.prompt_bars is None else self.prompt_bars
 
 
 @dataclass(frozen=True)
@@ -137,16 +148,16 @@ def pitch_rules_of(request: Request, state: State, first: int) -> tuple[PitchRul
     """Return the time-dependent pitch rules: chords and ending, from bar ``first`` of the state's counting on.
 
     Raises:
-        RequestError: They contradict the key or the range of the request.
+        RequestError: Chords contradict the range of the request, or an ending its key or its range.
     """
     rules = list(request.pitch_rules)
     key = None if request.key is None else Key.read(request.key)
-    left = pitch_range(request) if key is None else pitch_range(request) & every_octave(key.scale())
-    if request.chords is not None:
-        contradictions(request.chords, left)
+    if request.chords is not None:  # which may leave the key
+        contradictions(request.chords, pitch_range(request))
         tick = state.bar_tick + (first - max(state.bar, 0)) * state.ticks_per_bar
         rules.append(request.chords.rule(tick, state.ticks_per_bar, state.ticks_per_beat, key))
     elif request.end and request.bars is not None:  # a chord chart has its own ending
+        left = pitch_range(request) if key is None else pitch_range(request) & every_octave(key.scale())
         key = ending_key(request)
         Cadence(key, state.ticks_per_bar, state.ticks_per_bar, state.ticks_per_beat).contradictions(left)
         rules.append(Ending(key, first + request.bars))

@@ -91,7 +91,8 @@ def scripted_infill(
             raise RequestError(f"bars {hole.first + 1} to {hole.last} hold too much at a time", kind=TOO_LONG)
         room = context // 3  # a single bar of so many notes slides
     # How many notes each track plays at once, and where, the script says.
-    request = Request(prompt=score, hole=hole, bars=hole.last - hole.first, without=frozenset(("players", "lines")))
+    without = frozenset(("players", "lines"))
+    request = Request(prompt=score, prompt_bars=bars, hole=hole, bars=hole.last - hole.first, without=without)
     task = compile_request(request, tokenizer, room)
     task = replace(task, slides=True)
     given = [part for token in task.ids[task.skip :].tolist() for part in grammar.base(token)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -14,15 +13,14 @@ from numpy.typing import NDArray
 from symusic import Score
 
 from toccata.midi.bars import BarMap
+from toccata.midi.melody import within
 from toccata.midi.notes import Place, Struck
 from toccata.midi.repitch import Keys
-from toccata.tasks.fill import Hole, NoteRef
+from toccata.tasks.fill import Hole
 from toccata.tokenizers.state import State
 
 Keep = Literal["rhythm", "contour", "melody", "harmony"]
 """What a variation preserves."""
-_TOGETHER = 16
-"""Notes of a track that begin within this part of a quarter are a chord."""
 _MOVED, _OCTAVES, _LENGTH = 1 / 2, 1 / 24, 1 / 4
 """The distance of a note with another pitch, of each semitone, and of another length."""
 
@@ -31,61 +29,6 @@ def span(score: Score, bars: BarMap, hole: Hole) -> tuple[int, int]:
     """Return the ticks in which notes of a hole begin: the first, and the one after the last."""
     end = int(bars.starts[hole.last])
     return int(bars.starts[hole.first]), max(end, score.end() + 1) if hole.last == len(bars) else end
-
-
-def top_line(notes: Iterable[tuple[int, int, int]], ticks_per_quarter: int) -> set[tuple[int, int]]:
-    """Return the melody of a track: the highest note of each onset, unless it begins and ends beneath a higher one.
-
-    Args:
-        notes: Start, end and pitch of each note.
-        ticks_per_quarter: The resolution of the ticks; notes that begin within a 16th of a quarter are one onset.
-
-    Returns:
-        Start and pitch of its notes.
-    """
-    heads: list[tuple[int, int, int]] = []
-    onset = -ticks_per_quarter
-    for note in sorted(notes, key=lambda n: (n[0], -n[2])):
-        if (note[0] - onset) * _TOGETHER >= ticks_per_quarter:
-            onset = note[0]
-            heads.append(note)
-        elif note[2] > heads[-1][2]:
-            heads[-1] = note
-    line: list[tuple[int, int, int]] = []
-    until: dict[int, int] = {}  # for each pitch of the line, the end of its last note
-    for note in heads:
-        if not any(pitch > note[2] and end >= note[1] and end > note[0] for pitch, end in until.items()):
-            line.append(note)
-            until[note[2]] = max(note[1], until.get(note[2], note[1]))
-    return {(start, pitch) for start, _, pitch in line}
-
-
-def melody(score: Score, spans: Sequence[tuple[int, int]], tracks: frozenset[int] | None) -> frozenset[NoteRef]:
-    """Return the notes of the melody in some spans of ticks: the top line of the highest track.
-
-    Args:
-        score: The song.
-        spans: First tick, and the one after the last.
-        tracks: The indices of the tracks to look at; None: all but drums.
-    """
-    best: tuple[float, int] | None = None
-    for number, track in enumerate(score.tracks):
-        if track.is_drum or (tracks is not None and number not in tracks):
-            continue
-        pitches = [note.pitch for note in track.notes if within(note.time, spans)]
-        if pitches and (best is None or float(np.mean(pitches)) > best[0]):
-            best = float(np.mean(pitches)), number
-    if best is None:
-        return frozenset()
-    columns = ((n.time, n.end, n.pitch) for n in score.tracks[best[1]].notes)
-    line = top_line(columns, score.ticks_per_quarter)
-    return frozenset(NoteRef(best[1], *note) for note in line if within(note[0], spans))
-
-
-def within(tick: int, spans: Sequence[tuple[int, int]]) -> bool:
-    """Return whether ``tick`` lies in one of ``spans``, which are sorted and do not overlap."""
-    place = bisect_right(spans, tick, key=lambda span: span[0])
-    return place > 0 and tick < spans[place - 1][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +59,12 @@ class Harmony:
             ticks_per_quarter: The tokenizer's resolution.
             key: ``bool[128]``, the pitches of the key; a beat without any of them is like a silent one.
         """
-        notes = [note for track in score.tracks if not track.is_drum for note in track.notes]
-        start = np.array([note.time for note in notes], np.int64)
-        end = np.array([note.end for note in notes], np.int64)
-        classes = np.array([note.pitch % 12 for note in notes], np.int64)
+        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
+        start = np.concatenate([columns["time"] for columns in tracks] or [np.zeros(0, np.int64)])
+        end = np.concatenate([columns["time"] + columns["duration"] for columns in tracks] or [start])
+        classes = np.concatenate([columns["pitch"] for columns in tracks] or [start]) % 12
+        here = (start < int(bars.starts[hole.last])) & (end > int(bars.starts[hole.first]))
+        start, end, classes = start[here], end[here], classes[here]
         origin, begins, table = int(bars.starts[hole.first]), [], []
         for first, last in beats(bars, hole, score.ticks_per_quarter):
             # A tick of the grid belongs to a beat if it does not lie before it.

@@ -15,7 +15,7 @@ from toccata.engine.job import Decoded, DecodeJob
 from toccata.errors import ArgumentError, MidiError, RequestError, shown
 from toccata.events import Announcer, Event, SongClock, note_keys
 from toccata.midi import smf
-from toccata.midi.bars import bar_map, bar_ticks
+from toccata.midi.bars import bar_map, bar_ticks, meter_at
 from toccata.midi.read import read_score
 from toccata.midi.repeat import closed, repeated
 from toccata.midi.splice import add_text, drop_before
@@ -248,7 +248,7 @@ class _Work:
         music = read_score(self.midi)
         for number in range(step.first, step.first + step.bars):
             tick = self.lines[number]
-            yield from self.announcer.bar(number, tick - self.shift, _meter(music, tick))
+            yield from self.announcer.bar(number, tick - self.shift, meter_at(music, tick))
 
     def _settle(self) -> Generator[Event, None, None]:
         """Announce the final state of the notes so far."""
@@ -361,14 +361,8 @@ def bar_lines(score: Score, bars: int) -> list[int]:
     """Return the ticks at which the first ``bars`` bars of ``score`` begin, silent ones included, and the last ends."""
     starts: list[int] = bar_map(score).starts.tolist()
     while len(starts) <= bars:
-        starts.append(starts[-1] + bar_ticks(*_meter(score, starts[-1]), score.ticks_per_quarter))
+        starts.append(starts[-1] + bar_ticks(*meter_at(score, starts[-1]), score.ticks_per_quarter))
     return starts[: bars + 1]
-
-
-def _meter(score: Score, tick: int) -> tuple[int, int]:
-    """Return the meter in force at ``tick``."""
-    known = [(s.time, s.numerator, s.denominator) for s in score.time_signatures if s.time <= tick]
-    return max(known, key=lambda change: change[0], default=(0, 4, 4))[1:]
 
 
 def _given(prompt: Prompt | None) -> int:

@@ -73,7 +73,15 @@ def harmony_of(
     ]
     extra_origin = {"voices": [voice.name for voice in wanted], "melody": number}
     # Controls also count bars in which the voices rest.
-    return infill_of(song, jobs, Request(), sampling, bars=bars_of(whole), extra_origin=extra_origin)
+    return infill_of(
+        song,
+        jobs,
+        Request(),
+        sampling,
+        bars=bars_of(whole),
+        extra_origin=extra_origin,
+        new_tracks=[int(track.program)] * len(wanted),
+    )
 
 
 def _choir(names: Sequence[str]) -> tuple[ChoirVoice, ...]:

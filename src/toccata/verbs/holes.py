@@ -10,8 +10,10 @@ from symusic import Note, Score
 
 from toccata.errors import RequestError
 from toccata.midi.bars import BarMap
+from toccata.tasks.compile import knows_meter
 from toccata.tasks.fill import Hole, NoteRef
 from toccata.tasks.voiced import Voiced
+from toccata.tokenizers.grammar import Grammar
 from toccata.tokenizers.rulebook import PitchRule, Script
 
 BLOCK = 8
@@ -111,6 +113,19 @@ def blocks(
             edges = [alike[0] + len(alike) * i // count for i in range(count + 1)]
             holes += [Hole(a, b, tracks, preserved) for a, b in pairwise(edges)]
     return sorted(holes, key=lambda hole: hole.first)
+
+
+def in_unknown_meters(grammar: Grammar, bars: BarMap, holes: Sequence[Hole]) -> tuple[frozenset[Hole], list[str]]:
+    """Return the holes that are left out, as their meters are unknown to the model, and remarks; none if all are."""
+    unknown = frozenset(hole for hole in holes if not knows_meter(grammar, bars.meters[hole.first]))
+    if unknown.issuperset(holes):
+        return frozenset(), []
+    remarks = []
+    for first, last in sorted({(hole.first, hole.last) for hole in unknown}):
+        which = f"bar {last} is" if last == first + 1 else f"bars {first + 1} to {last} are"
+        numerator, denominator = bars.meters[first]
+        remarks.append(f"{which} left out: in {numerator}/{denominator}, a meter that the model does not know")
+    return unknown, remarks
 
 
 def bars_of(holes: Sequence[Hole]) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from symusic import Score
@@ -16,18 +17,20 @@ from toccata.engine.sampling import Sampling
 from toccata.errors import RequestError
 from toccata.events import Announcer, Event, NoteKey, SongClock
 from toccata.midi.bars import BarMap, bar_map
+from toccata.midi.replace import refuse_no_channel
 from toccata.piece import Piece, origin_text
 from toccata.tasks.conditioning import origin_of, part
 from toccata.tasks.coverage import in_words, substituted, substitutes
+from toccata.tasks.ensemble import refuse_unlearned
 from toccata.tasks.fill import TOO_LONG
 from toccata.tasks.prompt import Prompt
 from toccata.tasks.request import Request, Task
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.state import Note
 from toccata.tokenizers.vocabulary import DRUMS
-from toccata.verbs.holes import InfillJob, Part, bars_of, halves
+from toccata.verbs.holes import InfillJob, Part, bars_of, halves, in_unknown_meters
 from toccata.verbs.new import new_score
-from toccata.verbs.parts import alone, assigned, new_keys, part_keys, rewritten, tracks_of, written
+from toccata.verbs.parts import alone, assigned, bent, new_keys, part_keys, program_of, rewritten, tracks_of, written
 from toccata.verbs.writer import MAX_TOKENS, PieceVerb, Writer, further_seed
 
 
@@ -62,14 +65,31 @@ def infill_of(
     *,
     bars: Sequence[int] | None = None,
     extra_origin: Mapping[str, Any] | None = None,
+    new_tracks: Sequence[int] | None = None,
 ) -> Infill:
-    """Return the :class:`Infill` of some holes; by default ``bars`` are those of the holes.
+    """Return the :class:`Infill` of some holes.
+
+    Args:
+        song: The song.
+        jobs: Its holes.
+        request: The request for the new music.
+        sampling: The sampling parameters.
+        bars: Indices of the song's bars that controls and chords apply to; None: those of the holes.
+        extra_origin: Further entries of a version's origin.
+        new_tracks: The programs of the tracks that are added, -1 is the drums; None: one for each that the jobs name.
 
     Raises:
+        MidiError: The song has no channel left for a new track.
         RequestError: There are no holes.
     """
     if not jobs:
         raise RequestError("no bars are asked for")
+    if new_tracks is None:
+        new_tracks = list(dict.fromkeys(program for job in jobs for program in job.programs or ()))
+    if new_tracks:
+        start = int(bar_map(song.score).starts[min(job.hole.first for job in jobs)])
+        with song.named():
+            refuse_no_channel(song.midi, new_tracks, start)
     found = bars or bars_of([job.hole for job in jobs])
     return Infill(song, tuple(jobs), request, sampling, tuple(found), extra_origin or {})
 
@@ -84,8 +104,10 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         piece: The piece's number, for events.
     """
     song, bars = infill.song, bar_map(infill.song.score)
-    instead = _stand_ins(writer, infill)
-    stands, remarks = substituted(song.score, instead), _remarks(infill, instead)
+    instead = stand_ins(writer, song, infill.request.anyway)
+    infill, remarks = _writable(writer, infill, bars, instead)
+    stands = substituted(song.score, instead)
+    assign = partial(assigned, programs=writer.tokenizer.grammar().scheme.has_programs)
     announcer = Announcer(piece, SongClock.of(song.score))
     parts: list[Part] = []
     tokens, notes, nats, number = 0, 0, 0.0, 0
@@ -93,7 +115,7 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
     while waiting:
         job = waiting.pop(0)
         hole = job.hole
-        request = _request(infill, job, stands, instead, seed)
+        request = replace(_request(infill, job, stands, instead, seed), prompt_bars=bars)
         # Of the first hole the versions differ in nothing but the seed, unless a plan was made with it.
         shared = infill.first_tasks if number == 0 and job.plan is None else {}
         try:
@@ -115,10 +137,11 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
             rest = hole.first + done.bars
             waiting.insert(0, job.of_bars(rest, hole.last))
             job = job.of_bars(hole.first, rest)
-        made = (job.assign_tracks or assigned)(new_score(writer.tokenizer, done, task, request), stands, bars, job)
-        stands = written(stands, bars, job, made)
+        made = (job.assign_tracks or assign)(new_score(writer.tokenizer, done, task, request), stands, bars, job)
+        stands = substituted(written(stands, bars, job, made), instead)
         parts += made
         yield from announcer.settle(part_keys(song.score, parts))
+    remarks += bent(song.score, bars, parts)
     about = {
         "bars": [list(span) for span in dict.fromkeys((job.hole.first + 1, job.hole.last) for job in infill.jobs)],
         "tracks": sorted(infill.jobs[0].hole.tracks) if infill.jobs[0].hole.tracks is not None else None,
@@ -132,18 +155,59 @@ def write_infill(writer: Writer, infill: Infill, seed: int, piece: int = 0) -> P
         "nats_per_note": round(nats / max(1, notes), 4),
     }
     origin = {**writer.origin(seed, infill.sampling), **about, **infill.extra_origin}
-    midi = rewritten(song.midi, song.score, bars, infill.jobs, parts, origin_text(origin))
+    with song.named():
+        midi, parts = rewritten(
+            song.midi, song.score, bars, infill.jobs, parts, lambda count: origin_text({**origin, "notes": count})
+        )
+    origin["notes"] = sum(len(part.notes) for part in parts)
     made_piece = Piece(midi, origin, new=alone(song.score, parts))
     yield from announcer.settle(new_keys(made_piece, song.score, bars, infill.jobs))
     return made_piece
 
 
-def _stand_ins(writer: Writer, infill: Infill) -> dict[int, int]:
+def stand_ins(writer: Writer, song: Prompt, anyway: bool) -> dict[int, int]:
     """Return, for each program of the song that the model has not learned, the one as which it reads and writes it."""
-    if infill.request.anyway or not writer.tokenizer.grammar().scheme.has_programs:
+    if anyway or not writer.tokenizer.grammar().scheme.has_programs:
         return {}
-    tracks = infill.song.score.tracks
+    tracks = song.score.tracks
     return substitutes(writer.coverage, {int(t.program) for t in tracks if len(t.notes) and not t.is_drum})
+
+
+def unwritable_tracks(writer: Writer, song: Prompt, anyway: bool, instead: Mapping[int, int]) -> frozenset[int]:
+    """Return the tracks of a song that the model cannot write: drums, or instruments, that it does not have.
+
+    Args:
+        writer: The model.
+        song: The song.
+        anyway: Whether instruments that the model has not learned may play.
+        instead: The programs as which the model writes some that it has not learned.
+    """
+    programs = {n: program_of(track) for n, track in enumerate(song.score.tracks) if len(track.notes)}
+    return frozenset(n for n, p in programs.items() if not writer.can_write(instead.get(p, p), anyway))
+
+
+def _writable(writer: Writer, infill: Infill, bars: BarMap, instead: Mapping[int, int]) -> tuple[Infill, list[str]]:
+    """Return the infilling without what the model cannot write, bars or tracks, which is unchanged; and remarks.
+
+    Raises:
+        RequestError: Nothing is left of a hole.
+    """
+    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), bars, [job.hole for job in infill.jobs])
+    score, anyway = infill.song.score, infill.request.anyway
+    cannot = unwritable_tracks(writer, infill.song, anyway, instead)
+    jobs, unchanged = [], set[int]()
+    for job in (job for job in infill.jobs if job.hole not in left_out):
+        chosen = frozenset(job.hole.tracks_in(score))
+        if job.programs is None and chosen & cannot:
+            left, programs = chosen - cannot, {program_of(score.tracks[n]) for n in chosen & cannot}
+            if not any(len(score.tracks[n].notes) for n in left):
+                refuse_unlearned(sorted(programs), None if anyway else writer.coverage)
+                raise RequestError(f"{writer.name} does not write {in_words(sorted(programs))}: name other tracks")
+            job, unchanged = replace(job, hole=replace(job.hole, tracks=left)), unchanged | programs
+        jobs.append(job)
+    remarks += [f"unchanged, as the model cannot write it: {in_words([program])}" for program in sorted(unchanged)]
+    infill = replace(infill, jobs=tuple(jobs))
+    return infill, [*remarks, *_remarks(infill, instead)]
 
 
 def _remarks(infill: Infill, instead: Mapping[int, int]) -> list[str]:
@@ -208,7 +272,7 @@ class InfillNotes:
             for read, own in zip(stands.tracks, original, strict=False)
             if int(read.program) != int(own.program)
         }
-        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, job, 0)):
+        if not writer.tokenizer.grammar().scheme.has_programs and (mine := tracks_of(stands, bars, job, None)):
             programs[0] = int(stands.tracks[mine[0]].program)
         return cls(
             announcer,

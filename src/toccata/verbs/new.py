@@ -183,7 +183,7 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out.time_signatures = [
         TimeSignature(s.time - task.start, s.numerator, s.denominator)
         for s in grid.time_signatures
-        if s.time > task.start or (first and s.time == task.start)
+        if s.time >= task.start
     ]
     if first and (not len(out.time_signatures) or not tokenizer.grammar().scheme.has_meters):
         out.time_signatures = [TimeSignature(0, *(request.meter or (4, 4)))]
@@ -192,7 +192,7 @@ def new_score(tokenizer: Tokenizer, done: Decoded, task: Task, request: Request)
     out.key_signatures = [
         KeySignature(s.time - task.start, s.key, s.tonality) for s in grid.key_signatures if s.time >= task.start
     ]
-    if first and request.key is not None:
+    if request.key is not None:
         key = Key.read(request.key)
         out.key_signatures = [KeySignature(0, key.fifths, int(key.minor))]
     tempos = [Tempo(max(0, t.time - task.start), mspq=t.mspq) for t in grid.tempos if t.time > task.start or first]

@@ -18,6 +18,7 @@ from toccata.events import Announcer, Event, SongClock, note_keys
 from toccata.midi.bars import BarMap
 from toccata.midi.keys import Key, every_octave
 from toccata.midi.locks import Lock
+from toccata.midi.melody import melody, within
 from toccata.midi.read import read_score
 from toccata.midi.repitch import Keys
 from toccata.piece import Piece, origin_text
@@ -27,13 +28,13 @@ from toccata.tasks.request import Request
 from toccata.tasks.revoice import Freedom, Song
 from toccata.tasks.script import why_not
 from toccata.tasks.scripted import Scripted, scripted_continuation, scripted_infill
-from toccata.tasks.vary import Change, Harmony, Keep, change, melody, span, within
+from toccata.tasks.vary import Change, Harmony, Keep, change, span
 from toccata.tokenizers.cursor import Cursor
 from toccata.tokenizers.rulebook import PitchRule
 from toccata.tokenizers.state import Note as Written
 from toccata.tokenizers.vocabulary import DRUMS
-from toccata.verbs.holes import InfillJob, halves
-from toccata.verbs.infill import infill_of, write_infill
+from toccata.verbs.holes import InfillJob, halves, in_unknown_meters
+from toccata.verbs.infill import infill_of, stand_ins, unwritable_tracks, write_infill
 from toccata.verbs.writer import MAX_TOKENS, Writer, further_seed
 
 PITCHES = ("rhythm", "contour")
@@ -127,14 +128,16 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
     song = _notes_of(writer, variation, keys)
     free = _freedom(writer, variation, song, seed)
     announcer = Announcer(piece, SongClock.of(variation.song.score))
-    there = note_keys(read_score(variation.song.midi))
+    stands = read_score(variation.song.midi)
+    there = note_keys(stands)
     last = max((song.start[n] for n in free.notes if free.dice[n] < free.share or n == free.certain), default=-1)
-    waiting, number, before = list(variation.holes) if last >= 0 else [], 0, 0
+    left_out, remarks = in_unknown_meters(writer.tokenizer.grammar(), variation.bars, variation.holes)
+    waiting, number, before = [hole for hole in variation.holes if hole not in left_out and last >= 0], 0, 0
     tokens, notes, decoded, nats = 0, 0, 0, 0.0
     while waiting:
         hole = waiting.pop(0)
         try:
-            scripted = _script(writer, variation, song, hole, free, last)
+            scripted = _script(writer, variation, song, stands, hole, free, last)
         except RequestError as error:
             if error.kind != TOO_LONG or hole.last - hole.first == 1:
                 raise
@@ -146,7 +149,8 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
             assert done is not None
             notes += scripted.apply_pitches(done.cursor.begun, song)
             tokens, decoded, nats = tokens + done.new_tokens, decoded + done.notes, nats + done.nats
-            yield from announcer.settle(note_keys(read_score(keys.written(song.pitches))) - there)
+            stands = read_score(keys.written(song.pitches))
+            yield from announcer.settle(note_keys(stands) - there)
             number += 1
         before += hole.last - hole.first
     about = {
@@ -155,6 +159,7 @@ def _revoiced(writer: Writer, variation: Variation, keys: Keys, seed: int, piece
         "key": variation.key,
         "programs": None,
         "prompt": variation.song.about,
+        **({"remarks": remarks} if remarks else {}),
         "tokens": tokens,
         "notes": notes,
         "nats_per_note": round(nats / max(1, decoded), 4),
@@ -220,13 +225,14 @@ def _freedom(writer: Writer, variation: Variation, song: Song, seed: int) -> Fre
     return Freedom(frozenset(notes), variation.strength, dice, certain, pitches, variation.keep == "contour")
 
 
-def _script(writer: Writer, variation: Variation, song: Song, hole: Hole, free: Freedom, last: int) -> Scripted | None:
-    """Return the scripted task of one block; None: no note of it may change."""
+def _script(
+    writer: Writer, variation: Variation, song: Song, stands: Score, hole: Hole, free: Freedom, last: int
+) -> Scripted | None:
+    """Return the scripted task of one block of the song as it ``stands``; None: no note of it may change."""
     start, end = span(variation.song.score, variation.bars, hole)
     mine = replace(free, notes=frozenset(n for n in free.notes if start <= song.start[n] < end))
     if not mine.notes:
         return None
-    stands = read_score(song.keys.written(song.pitches))
     make = scripted_infill if writer.fills else scripted_continuation
     done = not start <= last < end or song.pitches != [note.pitch for note in song.keys.notes]
     return make(writer.tokenizer, stands, variation.bars, hole, song, mine, writer.context, changed=done)
@@ -238,10 +244,11 @@ def _script(writer: Writer, variation: Variation, song: Song, hole: Hole, free: 
 def _around(writer: Writer, variation: Variation, keys: Keys, seed: int, piece: int) -> _Version:
     """Write one version with new notes around those that are preserved."""
     score = variation.song.score
+    cannot = unwritable_tracks(writer, variation.song, False, stand_ins(writer, variation.song, False))
     there = [
         NoteRef(n, note.time, note.pitch)
         for n, track in enumerate(score.tracks)
-        if variation.tracks is None or n in variation.tracks
+        if n not in cannot and (variation.tracks is None or n in variation.tracks)
         for note in track.notes
         if within(note.time, variation.spans)
     ]

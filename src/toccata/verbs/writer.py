@@ -19,6 +19,7 @@ from toccata.tasks.fill import can_fill
 from toccata.tasks.request import Request, Task
 from toccata.tasks.style_levels import with_style_levels
 from toccata.tokenizers.base import Tokenizer
+from toccata.tokenizers.vocabulary import DRUMS
 
 PieceVerb: TypeAlias = Generator[DecodeJob | Event, Decoded | None, Piece]
 """A verb that writes one piece."""
@@ -69,6 +70,20 @@ class Writer:
         other = "" if can_fill(self.tokenizer) else " and recipe toccata, as the tokens of this one cannot say it"
         return f"train a model with examples.fill=0.25{other}"
 
+    def can_write(self, program: int, anyway: bool) -> bool:
+        """Return whether it can write music for a program.
+
+        Args:
+            program: The program; -1 is the drums.
+            anyway: Whether instruments that it has not learned may play.
+        """
+        grammar = self.tokenizer.grammar()
+        if not grammar.scheme.has_programs:
+            return program != -1
+        if (DRUMS if program == -1 else program) not in grammar.program_values:
+            return False
+        return anyway or self.coverage is None or not self.coverage.known or program in self.coverage.known
+
     def refuse_no_fill(self) -> None:
         """Refuse to infill with a model that was not trained to.
 
@@ -110,13 +125,15 @@ def further_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
 
 
-def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Piece], bool], piece: int) -> PieceVerb:
+def accepted(
+    write: Callable[[int, int], PieceVerb], seed: int, accept: Callable[[Piece], bool] | None, piece: int
+) -> PieceVerb:
     """Write a piece, again with other seeds until one is accepted.
 
     Args:
-        write: Writes it with a seed.
+        write: Writes the piece of a seed and a number.
         seed: The seed of the first attempt.
-        accept: Called with every piece; returns whether it is accepted.
+        accept: Called with every piece; returns whether it is accepted. None: the first is.
         piece: The piece's number, for events.
 
     Raises:
@@ -124,9 +141,9 @@ def accepted(write: Callable[[int], PieceVerb], seed: int, accept: Callable[[Pie
     """
     own = seed
     for attempt in range(TRIES):
-        made = yield from write(own)
-        if accept(made):
+        made = yield from write(own, piece)
+        if accept is None or accept(made):
             return made
         own = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])
         yield PieceRestarted(piece)
-    raise RequestError(f"none of {TRIES} pieces was accepted: ask for less, or for more than these bars")
+    raise RequestError(f"none of {TRIES} pieces was accepted: change the test (accept, max_copy), or the request")
