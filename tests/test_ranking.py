@@ -293,9 +293,9 @@ def test_what_stands_on_one_or_two_pieces_is_not_called_usual(known: Model) -> N
     assert "(of one piece only: " in traits
     assert "one piece" not in Ranker(replace(found, pieces=9), None).weigh(odd).why
     for pieces, middle, most in (
-        (1, "in 8 bars by people 4 (one piece only)", "up to 9 in one piece only"),
-        (2, "in 8 bars by people 4 (two pieces only)", "up to 9 in two pieces only"),
-        (3, "in 8 bars by people 4 are usual", "usual up to 9"),
+        (1, "8 bars by people share 4 (one piece only)", "up to 9 in one piece only"),
+        (2, "8 bars by people share 4 (two pieces only)", "up to 9 in two pieces only"),
+        (3, "8 bars by people usually share 4", "usual up to 9"),
     ):
         judge.normals = (replace(judge.normals[0], pieces=pieces, notes=4, notes_90=9),)
         assert judge.beside(odd).startswith(f"; {middle}")

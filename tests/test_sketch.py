@@ -304,7 +304,7 @@ def test_a_model_answers_by_its_thinned_index(family: list[Path], corpora: list[
     assert not judge.within(20)(piece)
     assert judge.within(20)(Piece(new_file(tune(9000)), {}))
     assert judge.normals == normals_of(build_sketch(corpora[0], every=8))
-    assert "of it only a sample of passages is compared" in judge.beside(piece)
+    assert "compared with a sample of its passages" in judge.beside(piece)
     normal = judge.usual(piece)
     assert normal is not None
     assert judge.summary([piece]) == {
@@ -316,7 +316,7 @@ def test_a_model_answers_by_its_thinned_index(family: list[Path], corpora: list[
     row = {"path": "a.mid", "copied": found.to_dict()}
     (line,) = _longest([row], {"a.mid": judge.beside(piece)})
     assert line.startswith(
-        f"At least {found.notes} notes in a row are known from the training music; in {normal.bars} bars by people"
+        f"At least {found.notes} notes in a row occur in the training music; {normal.bars} bars by people"
     )
     assert line.endswith(f"(a.mid, bar {found.piece_bar}, is like {path}).")
 
@@ -334,7 +334,7 @@ def test_finetuned_models_keep_the_thinned_index_of_an_ancestor(family: list[Pat
             assert (found.bar is None) == (number == 0)
             assert found.notes > 60
         assert judge.unindexed == ()
-        assert "of what first learned only a sample of passages is compared" in judge.beside(piece)
+        assert "compared with a sample of the passages that first learned" in judge.beside(piece)
         assert judge.normals
     sketches = [Sketch.load(place / folder.SKETCH) for place in family]
     assert [s.models for s in sketches] == [[(name, len(sketches[0].paths))] for name in ("", "first", "first")]
@@ -386,7 +386,7 @@ def test_the_whole_way_of_a_user(tmp_path: Path) -> None:
     thin_index(old, Corpus(old / "training" / "corpus"))
     shutil.rmtree(old / "training")
     wrote = call("generate", "--model", old, "-o", tmp_path / "a.mid", "--bars", "2", "--seed", "1", "--best-of", "2")
-    assert "of it only a sample of passages is compared" in wrote.out
+    assert "compared with a sample of its passages" in wrote.out
     done = call("finetune", music[1], "--model", old, "-o", new, "training.steps=2", "-q")
     assert done.code == 0, done.err
     made = folder.open_folder(new)

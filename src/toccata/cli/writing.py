@@ -334,13 +334,13 @@ def _longest(written: Sequence[dict[str, Any]], beside: Mapping[str, str]) -> li
     found = max((row for row in written if row["copied"]), key=lambda row: row["copied"]["notes"], default=None)
     usual = "" if found is None else beside[found["path"]]
     if found is None or not found["copied"]["notes"]:
-        return [f"No passage is known from the training music{usual}."]
+        return [f"No passage occurs in the training music{usual}."]
     copied, name = found["copied"], Path(found["path"]).name
     learned = f" of {copied['model']}" if copied["model"] else ""
     where = f"{copied['path']}{learned}" + ("" if copied["bar"] is None else f", bar {copied['bar']}")
     length = many(copied["notes"], "note")
-    longest = f"At least {length} in a row are" if copied["at_least"] else f"Nothing longer than {length} is"
-    return [f"{longest} known from the training music{usual} ({name}, bar {copied['piece_bar']}, is like {where})."]
+    longest = f"At least {length} in a row occur" if copied["at_least"] else f"Nothing longer than {length} occurs"
+    return [f"{longest} in the training music{usual} ({name}, bar {copied['piece_bar']}, is like {where})."]
 
 
 class BarCount:

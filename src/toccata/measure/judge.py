@@ -111,7 +111,7 @@ class Judge:
         usual = "" if normal is None else f"; {normal.middle}"
         if self.sketch is not None:
             names = " and ".join(name for name, _ in self.sketch.models if name)
-            usual += f"; of {f'what {names} learned' if names else 'it'} only a sample of passages is compared"
+            usual += f"; compared with a sample of {f'the passages that {names} learned' if names else 'its passages'}"
         if self.unindexed:
             usual += f"; what {' and '.join(self.unindexed)} learned is not known, and not compared"
         return usual

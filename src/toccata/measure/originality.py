@@ -106,9 +106,11 @@ class Normal:
 
     @property
     def middle(self) -> str:
-        """The median, in words: ``in 16 bars by people 9 are usual``, or of how few pieces it is."""
-        usual = f"({few(self.pieces)})" if few(self.pieces) else "are usual"
-        return f"in {self.bars or f'up to {BARS}'} bars by people {self.notes or 'none'} {usual}"
+        """The median, in words: ``16 bars by people usually share 9``, and of how few pieces it is."""
+        bars, few_pieces = self.bars or f"up to {BARS}", few(self.pieces)
+        return f"{bars} bars by people {'share' if few_pieces else 'usually share'} {self.notes or 'none'}" + (
+            f" ({few_pieces})" if few_pieces else ""
+        )
 
 
 def build_index(
