@@ -66,7 +66,7 @@ def test_edits_wait_for_the_new_address_of_a_server_that_was_started_again(
     server.start()
     line = page.get_by_text("The server was started again: open the address that it shows now, in this tab.")
     line.wait_for()
-    assert page.get_by_text("Not sent yet").is_visible()
+    page.get_by_text("Not sent yet").wait_for()
     page.goto(server.address)  # the same page: only what is behind the # is another
     saved(page)
     line.wait_for(state="detached")

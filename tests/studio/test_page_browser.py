@@ -73,7 +73,7 @@ def test_a_saved_page_is_drawn_and_plays(page: Any, tmp_path: Path) -> None:
     tracks.first.click()
     assert tracks.first.get_attribute("aria-pressed") == "false"
     page.get_by_role("button", name="Stop").click()
-    assert page.get_by_role("button", name="Play").is_visible()
+    page.get_by_role("button", name="Play").wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name="MIDI file").click()
     assert Path(download.value.path()).read_bytes() == piece().midi

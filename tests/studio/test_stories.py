@@ -172,7 +172,7 @@ def test_a_bass_is_added_in_three_actions(open_page: Callable[..., Any], server:
     page = open_page()
     drop(page, two_hands())
     page.keyboard.press("a")
-    assert page.get_by_role("button", name="Bass 1").is_visible()
+    page.get_by_role("button", name="Bass 1").wait_for()
     page.keyboard.press("1")
     all_finished(page, 2)
     page.keyboard.press("Enter")
@@ -257,7 +257,7 @@ def test_nothing_is_lost_while_the_server_is_gone(open_page: Callable[..., Any],
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
     page.get_by_text("The server cannot be reached").wait_for()
-    assert page.get_by_text("Not sent yet").is_visible()
+    page.get_by_text("Not sent yet").wait_for()
     server.start()
     saved(page)
     until(page, f"{STUDIO}.connected")
@@ -347,7 +347,7 @@ def test_a_key_before_the_library_opens_is_not_overridden(open_page: Callable[..
     page = open_page()
     page.keyboard.press("Escape")
     page.evaluate(f"() => {{ {STUDIO}.set({{ dialog: 'new' }}); return {STUDIO}.connection.openLast(); }}")
-    assert page.get_by_role("dialog", name="New piece").is_visible()
+    page.get_by_role("dialog", name="New piece").wait_for()
 
 
 def test_new_music_fills_an_empty_piece(open_page: Callable[..., Any], server: Server) -> None:
@@ -375,12 +375,12 @@ def test_everything_has_its_key_on_the_help_page(open_page: Callable[..., Any]) 
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Help")
     for words in ("Fill the chosen bars", "Take the idea that is heard", "Compare two takes by ear", "Play or stop"):
-        assert dialog.get_by_text(words).first.is_visible() or dialog.get_by_text(words).count()
+        dialog.get_by_text(words).first.wait_for()
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.keyboard.type("light dark")
     page.keyboard.press("Enter")
-    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    until(page, "document.documentElement.dataset.theme === 'dark'")
 
 
 def test_a_phone_shows_one_part_at_a_time(open_page: Callable[..., Any]) -> None:
@@ -407,7 +407,7 @@ def test_the_table_changes_a_note(open_page: Callable[..., Any], server: Server)
     locks = page.get_by_role("checkbox", name="Locked").first
     locks.check()
     until(page, f"{STUDIO}.piece.locks.size === 1")
-    assert page.get_by_text("Locked notes (1)").is_visible()
+    page.get_by_text("Locked notes (1)").wait_for()
 
 
 def test_a_deleted_piece_makes_room_and_comes_back(open_page: Callable[..., Any], server: Server) -> None:
@@ -416,6 +416,6 @@ def test_a_deleted_piece_makes_room_and_comes_back(open_page: Callable[..., Any]
     page.keyboard.press("Control+o")
     page.get_by_role("button", name="Delete Tune").click()
     until(page, f"{STUDIO}.piece === null")
-    assert page.get_by_text("No pieces yet.").is_visible()
+    page.get_by_text("No pieces yet.").wait_for()
     page.get_by_role("button", name="Undo", exact=True).last.click()
     until(page, f"{STUDIO}.piece && {STUDIO}.piece.title === 'Tune'")
