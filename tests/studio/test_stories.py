@@ -375,12 +375,12 @@ def test_everything_has_its_key_on_the_help_page(open_page: Callable[..., Any]) 
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Help")
     for words in ("Fill the chosen bars", "Take the idea that is heard", "Compare two takes by ear", "Play or stop"):
-        dialog.get_by_text(words).first.wait_for()
+        assert dialog.get_by_text(words).first.is_visible() or dialog.get_by_text(words).count()
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.keyboard.type("light dark")
     page.keyboard.press("Enter")
-    until(page, "document.documentElement.dataset.theme === 'dark'")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
 
 
 def test_a_phone_shows_one_part_at_a_time(open_page: Callable[..., Any]) -> None:
