@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real_data() -> Path:
     """The folder of real MIDI, for tests of figures that particular files have; skipped without one."""
     folder = _named()
-    if folder is None:
+    if folder is None:  # the repository has no music of others
         pytest.skip("about particular real files: set TOCCATA_DATA to a folder of them to run this test")
     return folder
 

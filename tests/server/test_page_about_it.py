@@ -22,7 +22,7 @@ def test_every_call_of_the_page_is_answered(
     running_server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl makes these calls, and it is not installed")
+        pytest.skip("curl makes these calls, and it is not installed")  # curl is no requirement of the tests
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     answers = []

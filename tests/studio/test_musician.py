@@ -13,6 +13,7 @@ import pytest
 from browsers import browser, why_not
 from walk import Process, Walk, opened
 
+# A browser is no requirement of the tests.
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
 Notes = dict[str, list[list[int]]]

@@ -32,7 +32,7 @@ def piece() -> Piece:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if reason := browsers.why_not():
-        pytest.skip(reason)
+        pytest.skip(reason)  # a browser is no requirement of the tests
     with browsers.browser(browsers.AT_ONCE) as running:
         yield running
 
@@ -106,7 +106,7 @@ def test_pieces_in_a_notebook_replace_their_pictures_and_play_one_at_a_time(page
 def test_the_committed_script_is_the_one_built_from_the_sources(tmp_path: Path) -> None:
     vite = STUDIO / "node_modules" / ".bin" / "vite"
     if not vite.exists() or shutil.which("node") is None:
-        pytest.skip("the page's build tools are not installed: npm ci in studio/")
+        pytest.skip("the page's build tools are not installed: npm ci in studio/")  # node is no requirement
     command = [vite, "build", "--config", "vite.notebook.ts", "--outDir", tmp_path, "--logLevel", "error"]
     subprocess.run(command, cwd=STUDIO, check=True, timeout=120)
     assert (tmp_path / "notebook.js").read_text(encoding="utf-8") == SCRIPT.read_text(encoding="utf-8"), (

@@ -11,6 +11,7 @@ import pytest
 from browsers import browser
 from roll_page import Song, bundle, why_not
 
+# A browser is no requirement of the tests.
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 
 Note = list[int]

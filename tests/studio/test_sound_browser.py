@@ -41,7 +41,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     vite = STUDIO / "node_modules" / ".bin" / "vite"
     if not vite.exists() or shutil.which("node") is None:
-        pytest.skip("the page's build tools are not installed: npm ci in studio/")
+        pytest.skip("the page's build tools are not installed: npm ci in studio/")  # node is no requirement
     out = tmp_path_factory.mktemp("sound")
     command = [vite, "build", "--config", "tests/browser/vite.config.ts", "--outDir", out, "--logLevel", "error"]
     subprocess.run(command, cwd=STUDIO, check=True, timeout=120)
@@ -57,7 +57,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if reason := browsers.why_not():
-        pytest.skip(reason)
+        pytest.skip(reason)  # a browser is no requirement of the tests
     with browsers.browser(browsers.AT_ONCE, "--host-resolver-rules=MAP lan.test 127.0.0.1") as running:
         yield running
 
