@@ -157,9 +157,10 @@ export class Dialogs extends Part {
     this.studio.set({ dialog: null });
   };
 
-  /** Closed by Esc; one that the page has closed, or replaced, is gone by now. */
+  /** Closed by Esc; one that the page has closed is gone by now, and one that it has replaced is open again. */
   private closed(event: Event): void {
-    if (event.currentTarget instanceof Element && event.currentTarget.isConnected) this.close();
+    const { currentTarget: dialog } = event;
+    if (dialog instanceof HTMLDialogElement && dialog.isConnected && !dialog.open) this.close();
   }
 
   override render(): TemplateResult | typeof nothing {
