@@ -370,16 +370,20 @@ def test_new_music_fills_an_empty_piece(open_page: Callable[..., Any], server: S
 
 def test_everything_has_its_key_on_the_help_page(open_page: Callable[..., Any]) -> None:
     page = open_page()
+    page.get_by_role("dialog", name="Library").wait_for()
     page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Help")
     for words in ("Fill the chosen bars", "Take the idea that is heard", "Compare two takes by ear", "Play or stop"):
-        assert dialog.get_by_text(words).first.is_visible() or dialog.get_by_text(words).count()
+        dialog.get_by_text(words).first.wait_for()
     page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
     page.keyboard.press("Control+k")
+    page.locator("input[role=combobox]:focus").wait_for()
     page.keyboard.type("light dark")
     page.keyboard.press("Enter")
-    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    until(page, "document.documentElement.dataset.theme === 'dark'")
 
 
 def test_a_phone_shows_one_part_at_a_time(open_page: Callable[..., Any]) -> None:

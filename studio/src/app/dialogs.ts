@@ -157,7 +157,7 @@ export class Dialogs extends Part {
     this.studio.set({ dialog: null });
   };
 
-  /** Closed by Esc; one that the page has closed is gone by now, and one that it has replaced is open again. */
+  /** Closed by the browser; one that the page has closed is gone by now, and one that it has replaced is open again. */
   private closed(event: Event): void {
     const { currentTarget: dialog } = event;
     if (dialog instanceof HTMLDialogElement && dialog.isConnected && !dialog.open) this.close();
@@ -183,8 +183,9 @@ export class Dialogs extends Part {
   private frame(title: string, body: TemplateResult): TemplateResult {
     return html`<dialog
       aria-label=${title}
+      @cancel=${this.leave}
       @close=${this.closed}
-      @click=${this.outside}
+      @click=${this.leave}
       @keydown=${(event: Event) => event.stopPropagation()}
     >
       <div class="head">
@@ -199,7 +200,8 @@ export class Dialogs extends Part {
     </dialog>`;
   }
 
-  private outside(event: MouseEvent): void {
+  /** A click beside the dialog; or Esc, before the browser closes it: the next key is not the dialog's any more. */
+  private leave(event: Event): void {
     if (event.target === event.currentTarget) this.close();
   }
 
@@ -236,8 +238,9 @@ export class Dialogs extends Part {
     const found = this.found();
     return html`<dialog
       aria-label=${T.commands.palette}
+      @cancel=${this.leave}
       @close=${this.closed}
-      @click=${this.outside}
+      @click=${this.leave}
       @keydown=${this.paletteKey}
     >
       <div class="search">

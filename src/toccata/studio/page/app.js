@@ -613,8 +613,9 @@ import{V as Hs,T as c,o as Ps,t as Ns,G as Gt,c as qt,s as Os,d as He,i as Si,f 
       }
     `]}willUpdate(){super.willUpdate(),this.studio.view.dialog===null&&this.renderRoot.querySelector("dialog")?.close()}updated(){const t=this.renderRoot.querySelector("dialog");t||(this.returnTo?.focus(),this.returnTo=null),!(!t||t.open)&&(this.words="",this.at=0,this.returnTo??=jt(),t.showModal(),t.querySelector("[autofocus]")?.focus())}closed(t){const{currentTarget:e}=t;e instanceof HTMLDialogElement&&e.isConnected&&!e.open&&this.close()}render(){switch(this.studio.view.dialog){case"help":return this.frame(c.help.title,this.help());case"palette":return this.palette();case"library":return this.frame(c.library.label,p`<toccata-library .studio=${this.studio}></toccata-library>`);case"new":return this.frame(c.library.new,p`<toccata-new-piece .studio=${this.studio}></toccata-new-piece>`);case"soundfont":return this.frame(c.transport.sound,this.sound());default:return b}}frame(t,e){return p`<dialog
       aria-label=${t}
+      @cancel=${this.leave}
       @close=${this.closed}
-      @click=${this.outside}
+      @click=${this.leave}
       @keydown=${s=>s.stopPropagation()}
     >
       <div class="head">
@@ -626,7 +627,7 @@ import{V as Hs,T as c,o as Ps,t as Ns,G as Gt,c as qt,s as Os,d as He,i as Si,f 
       </div>
       <div class="body" tabindex="-1">${e}</div>
       <toccata-messages .studio=${this.studio}></toccata-messages>
-    </dialog>`}outside(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:Ht.filter(o=>o.group===e&&o.keys.length>0&&!/^hear[2-9]$/.test(o.id))}));return p`<h3>${c.help.three}</h3>
+    </dialog>`}leave(t){t.target===t.currentTarget&&this.close()}help(){const t=Object.entries(c.groups).map(([e,s])=>({title:s,commands:Ht.filter(o=>o.group===e&&o.keys.length>0&&!/^hear[2-9]$/.test(o.id))}));return p`<h3>${c.help.three}</h3>
       <ol class="tips" tabindex="0">
         ${c.help.tips.map(e=>p`<li>${e}</li>`)}
       </ol>
@@ -637,8 +638,9 @@ import{V as Hs,T as c,o as Ps,t as Ns,G as Gt,c as qt,s as Os,d as He,i as Si,f 
             </section>`)}
       </div>`}found(){const t=this.words.toLowerCase().split(/\s+/).filter(Boolean);return Ht.filter(({name:e,group:s})=>t.every(o=>`${e} ${c.groups[s]}`.toLowerCase().includes(o)))}palette(){const t=this.found();return p`<dialog
       aria-label=${c.commands.palette}
+      @cancel=${this.leave}
       @close=${this.closed}
-      @click=${this.outside}
+      @click=${this.leave}
       @keydown=${this.paletteKey}
     >
       <div class="search">
