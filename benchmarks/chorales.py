@@ -1,11 +1,13 @@
 """Nats a cell of the JSB chorales, step by step, in the two ways in which papers report them.
 
 python benchmarks/chorales.py train Jsb16thSeparated.json models/jsb [--chords] [--minutes 25] [section.key=value ...]
-python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--keys 5] [--json]
+python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--orders | --keys 5] [--json]
 
 ``train`` writes the chorales as MIDI files below ``train``, ``valid`` and ``test``, the split of the file, and trains
 recipe jsb on them. ``measure`` reads a whole piece at a time, in one pass of one model: docs/chorales.md says what
-counts. With ``--keys`` it is another figure: the mean of the probabilities of each cell in so many keys up and down.
+counts. With ``--orders`` a step's probability is the mean over all orders in which its voices can be written, each
+read by the same model in a pass of its own: a likelihood, too. With ``--keys`` it is another figure: the mean of the
+probabilities of each cell in so many keys up and down.
 The file is that of https://github.com/czhuang/JSB-Chorales-dataset.
 """
 
@@ -15,7 +17,10 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +36,8 @@ SPLITS = ("train", "valid", "test")
 STEPS = 4
 """Steps a quarter note: sixteenths."""
 RESAMPLES = 10_000
+Nats = tuple[NDArray[np.float64], float]
+"""The nats of a piece's cells or steps, and those of its other ids together."""
 
 
 def chorales(path: Path, split: str) -> list[NDArray[np.int64]]:
@@ -57,7 +64,7 @@ class Figures:
         cell_ci95: The middle 95 % of that when pieces are drawn anew with replacement.
         piece_mean: The mean over pieces of the mean over a piece's cells.
         piece_ci95: The same interval of it.
-        voices: The mean over the cells of each voice.
+        voices: The mean over the cells of each voice; empty where orders are averaged, which says a step's alone.
         others_a_piece: Nats a piece of the ids that are no cells: the end, and chord symbols.
     """
 
@@ -71,8 +78,8 @@ class Figures:
     others_a_piece: float
 
 
-def cell_nats(model: Model, grid: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
-    """The nats of a piece's cells ``float64[steps, 4]``, soprano first, and those of its other ids together."""
+def cell_nats(model: Model, grid: NDArray[np.int64]) -> Nats:
+    """The nats of each cell ``float64[steps, 4]``, soprano first."""
     tokenizer = model.tokenizer
     assert isinstance(tokenizer, GridTokenizer)
     ids = np.array([tokenizer.bos, *tokenizer.ids_of_grid(grid), tokenizer.eos], np.int32)
@@ -83,22 +90,41 @@ def cell_nats(model: Model, grid: NDArray[np.int64]) -> tuple[NDArray[np.float64
     return cells, float(nats[~counted].sum())
 
 
-def in_keys(model: Model, grid: NDArray[np.int64], keys: int) -> tuple[NDArray[np.float64], float]:
-    """The same, of the mean of the probabilities of each cell in ``keys`` keys up and down."""
+def in_keys(model: Model, keys: int, grid: NDArray[np.int64]) -> Nats:
+    """The nats of each cell, of the mean of its probabilities in ``keys`` keys up and down."""
     shifts = range(-keys, keys + 1)
     found = [cell_nats(model, np.where(grid < 0, grid, grid + shift)) for shift in shifts]
     likely = np.mean([np.exp(-cells) for cells, _ in found], axis=0)
     return -np.log(likely), float(np.mean([others for _, others in found]))
 
 
-def measure(model: Model, grids: list[NDArray[np.int64]], keys: int = 0) -> Figures:
-    """Measure a model on whole pieces."""
-    each = [in_keys(model, grid, keys) for grid in grids]
-    sums, sizes = (np.array([f(cells) for cells, _ in each], np.float64) for f in (np.sum, np.size))
+def in_all_orders(path: Path) -> list[Model]:
+    """A model once for each order in which it can write the voices of a step, its own first."""
+    own = toccata.load(path, precision="fp32")
+    assert isinstance(own.tokenizer, GridTokenizer)
+    orders = sorted(permutations(own.tokenizer.options.order), key=lambda order: order != own.tokenizer.options.order)
+    models = [own, *(toccata.load(path, precision="fp32") for _ in orders[1:])]
+    for model, order in zip(models, orders, strict=True):
+        model.tokenizer = own.tokenizer.in_order(order)
+    return models
+
+
+def over_orders(models: Sequence[Model], grid: NDArray[np.int64]) -> Nats:
+    """The nats of each step ``float64[steps, 1]``, of the mean of its probabilities over the models."""
+    found = [cell_nats(model, grid) for model in models]
+    steps = np.array([cells.sum(1, keepdims=True) for cells, _ in found])
+    mean = np.log(len(models)) - np.logaddexp.reduce(-steps, axis=0)
+    return mean, float(np.mean([others for _, others in found]))
+
+
+def measure(grids: Sequence[NDArray[np.int64]], nats: Callable[[NDArray[np.int64]], Nats]) -> Figures:
+    """Measure whole pieces."""
+    each = [nats(grid) for grid in grids]
+    sums, sizes = np.array([found.sum() for found, _ in each]), np.array([grid.size for grid in grids], np.float64)
     drawn = np.random.default_rng(0).integers(0, len(each), (RESAMPLES, len(each)))
     of_cells, of_pieces = sums[drawn].sum(1) / sizes[drawn].sum(1), (sums / sizes)[drawn].mean(1)
     low, high = np.quantile(of_cells, [0.025, 0.975]), np.quantile(of_pieces, [0.025, 0.975])
-    voices = np.concatenate([cells for cells, _ in each]).mean(0)
+    voices = np.concatenate([found for found, _ in each]).mean(0)
     return Figures(
         pieces=len(each),
         cells=int(sizes.sum()),
@@ -106,18 +132,18 @@ def measure(model: Model, grids: list[NDArray[np.int64]], keys: int = 0) -> Figu
         cell_ci95=(float(low[0]), float(low[1])),
         piece_mean=float((sums / sizes).mean()),
         piece_ci95=(float(high[0]), float(high[1])),
-        voices=tuple(float(v) for v in voices),
+        voices=tuple(float(v) for v in voices) if len(voices) > 1 else (),
         others_a_piece=float(np.mean([others for _, others in each])),
     )
 
 
 def shown(figures: Figures, what: str) -> str:
     """The figures as text."""
-    voices = "  ".join(f"{name} {v:.3f}" for name, v in zip("SATB", figures.voices, strict=False))
+    voices = "".join(f"  {name} {v:.3f}" for name, v in zip("SATB", figures.voices, strict=False))
     return (
         f"{what}: {figures.cell_mean:.4f} nats a cell ({figures.cell_ci95[0]:.3f} to {figures.cell_ci95[1]:.3f}), mean "
         f"over pieces {figures.piece_mean:.4f} ({figures.piece_ci95[0]:.3f} to {figures.piece_ci95[1]:.3f})\n"
-        f"  {figures.pieces} pieces, {figures.cells:,} cells; {voices}; all other ids {figures.others_a_piece:.1f} "
+        f"  {figures.pieces} pieces, {figures.cells:,} cells;{voices} all other ids {figures.others_a_piece:.1f} "
         "nats a piece"
     )
 
@@ -132,6 +158,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--chords", action="store_true", help="train with a chord symbol before each step")
     parser.add_argument("--split", choices=SPLITS, default="valid")
+    parser.add_argument("--orders", action="store_true", help="average over all orders of the voices of a step")
     parser.add_argument("--keys", type=int, default=0, help="average over so many keys up and down: another figure")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_intermixed_args()
@@ -141,10 +168,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             convert(options.data, Path(folder))
             toccata.train(folder, options.model, recipe="jsb", settings=settings, minutes=options.minutes)
-    model = toccata.load(options.model, precision="fp32")
-    figures = measure(model, chorales(options.data, options.split), options.keys)
+    grids = chorales(options.data, options.split)
+    if options.orders:
+        models = in_all_orders(options.model)
+        model, figures = models[0], measure(grids, partial(over_orders, models))
+    else:
+        model = toccata.load(options.model, precision="fp32")
+        figures = measure(grids, partial(in_keys, model, options.keys))
     given = isinstance(model.tokenizer, GridTokenizer) and model.tokenizer.options.chords
     what = f"{'chord-given' if given else 'joint'}, {options.split} split"
+    what += f", mean of {len(models)} orders" if options.orders else ""
     what += f", mean of {2 * options.keys + 1} keys" if options.keys else ""
     rows: list[dict[str, Any]] = [{"what": what, **asdict(figures)}]
     if options.json:

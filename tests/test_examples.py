@@ -22,6 +22,7 @@ from toccata.tasks.compile import compile_request
 from toccata.tasks.fill import ANSWER
 from toccata.tasks.request import Request
 from toccata.tokenizers.events import EventOptions, EventTokenizer
+from toccata.tokenizers.grid import GridOptions, GridTokenizer, score_of_grid
 
 BENT = ExampleOptions()
 AS_IS = ExampleOptions(transpose=0, tempo=0.0, velocity=0.0, starts=0.1)
@@ -271,3 +272,34 @@ def test_what_stands_around_a_hole_need_not_be_learned(corpus: Corpus, tokenizer
             else:
                 assert len(learned) == len(targets)
     assert filled > 6
+
+
+def test_voices_are_written_in_an_order_of_their_own(tmp_path: Path) -> None:
+    """Each passage of a grid is the same music in an order that is drawn, with the features of that order."""
+    (tmp_path / "music").mkdir()
+    chords = [[72, 67, 64, 48], [74, 66, 62, 47], [71, 68, 64, 40], [72, 69, 60, 45], [71, 67, 62, 43]]
+    lines = np.array(chords).repeat(4, axis=0)
+    for number in range(4):
+        score_of_grid(lines + number, 4).resample(480, 1).dump_midi(tmp_path / "music" / f"{number}.mid")
+    corpus = prepare(tmp_path / "music", tmp_path / "corpus", PrepareOptions(valid=0.2, test=0), processes=0)
+    tokenizer = GridTokenizer(GridOptions(order=(3, 0, 1, 2)))
+    drawn = ExampleOptions(transpose=0, tempo=0.0, velocity=0.0, starts=1.0, voice_orders=True)
+    made = Examples(corpus, tokenizer, "train", 20 * 4 + 1, drawn, seed=0, features=tokenizer.features)
+    known = dict(zip([name for name, _ in tokenizer.features.blocks], tokenizer.features.offsets.tolist(), strict=True))
+    place = [name for name, _ in tokenizer.features.blocks].index("place")
+    found = set()
+    for number in range(40):
+        row = made.row(number)
+        assert row.features is not None
+        order = (row.features[:4, place] - known["place"]).tolist()
+        own = tokenizer.in_order(order)
+        ids = np.append(row.inputs, row.targets[-1])
+        grid = own.grid_of_ids(ids)
+        assert (grid - grid[0] == lines - lines[0]).all()
+        assert own.features.of(row.inputs).tolist() == row.features.tolist()
+        assert same(row, made.row(number))
+        found.add(tuple(order))
+    assert len(found) > 15
+    held_out = drawn.held_out()
+    assert held_out is not None
+    assert not held_out.voice_orders

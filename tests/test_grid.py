@@ -247,6 +247,7 @@ def test_what_is_known_before_a_cell() -> None:
     assert known["own held"] == 2
     assert [known[f"voice {voice}"] for voice in (1, 2, 3, 4)] == [1 + 74, 1 + 67, 1 + 64, 1 + 48]
     assert [known[f"held {voice}"] for voice in (1, 2, 3, 4)] == [1, 2, 2, 2]
+    assert known["written"] == 1 << 4 | 1
     assert known["moved"] == 1 << 4 | 1
     assert known["own before"] == 0
     row = PLAIN.features.of(ids[:17])[-1] - PLAIN.features.offsets
@@ -256,6 +257,22 @@ def test_what_is_known_before_a_cell() -> None:
     assert known["tonic"] == 1 + 60
     assert known["harmony"] == 1 << 0 | 1 << 4 | 1 << 7
     assert known["after 4, from here"] == 1 + 13  # after these four cells it was the alto's G before
+
+
+@settings(max_examples=CASES, deadline=None)
+@given(grid=grids(), orders=st.tuples(st.permutations(range(4)), st.permutations(range(4))))
+def test_an_order_of_writing_changes_no_music_and_no_other_knowledge(grid: Grid, orders: tuple[list[int], ...]) -> None:
+    """Where the same voices are written, the same is known; only repeats are looked for in the order of writing."""
+    one, other = (PLAIN.in_order(order) for order in orders)
+    assert one.grid_of_ids(one.ids_of_grid(grid)).tolist() == grid.tolist()
+    names = [name for name, _ in one.features.blocks]
+    rows = [of.features.of(of.ids_of_grid(grid))[3::4] - of.features.offsets for of in (one, other)]
+    own = {"written", "moved", "place", "rhythm", *one.features.intervals, "classes"}
+    of_voices = [i for i, name in enumerate(names) if name.split()[0] in ("voice", "held", "degree", "step")]
+    assert rows[0][:, of_voices].tolist() == rows[1][:, of_voices].tolist()
+    if orders[0][0] == orders[1][0]:
+        known = [i for i, name in enumerate(names) if name in own and not name.startswith("after")]
+        assert rows[0][:, known].tolist() == rows[1][:, known].tolist()
 
 
 # -- in a model --------------------------------------------------------------------------------------------------------

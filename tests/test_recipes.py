@@ -155,6 +155,7 @@ WRONG = {
     "prepare.valid": "prepare.valid=1.5",
     "prepare": "prepare.valid=0.9",
     "examples.tempo": "examples.tempo=-1",
+    "examples.voice_orders is for grids": "examples.voice_orders=true",
     "training.schedule": "training.schedule=['wsd']",
     "section.key=value": "lr=0.1",
     "REMI, RunningStatus, TSD, MIDILike, Structured, text, codes": "tokenizer.scheme=Foo",

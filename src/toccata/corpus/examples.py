@@ -26,6 +26,7 @@ from toccata.tasks.fill import Hole, cut, filling, random_hole
 from toccata.tasks.passage import Passage, passage_of_length
 from toccata.tokenizers.base import Tokenizer
 from toccata.tokenizers.feature_reader import AnyFeatures
+from toccata.tokenizers.grid import GridTokenizer
 from toccata.tokenizers.load import TokenizerOptions, writes_drums
 
 GOLDEN = 0.6180339887498949
@@ -52,6 +53,8 @@ class ExampleOptions:
         fill_prompts: Share of these in which the music around the gap is learned, too, and not only what fills it.
         controls: Share of passages with control tokens before them: density, register, key, style and others.
         feature_dropout: Up to this share of a passage's features are withheld, at each token by chance.
+        voice_orders: Whether each passage of a grid writes the voices of a step in an order of its own, drawn anew: one
+            model of all orders, which learns more from little music.
     """
 
     transpose: int = 5
@@ -62,9 +65,10 @@ class ExampleOptions:
     fill_prompts: float = 1.0
     controls: float = 0.0
     feature_dropout: float = 0.0
+    voice_orders: bool = False
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
+        for name in (field.name for field in fields(self) if field.name != "voice_orders"):
             most = 24 if name == "transpose" else 1.0
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"examples.{name} must be between 0 and {most}, not {shown(getattr(self, name))}")
@@ -140,9 +144,11 @@ class Examples:
         inputs: list[NDArray[np.int32]] = []
         targets: list[NDArray[np.int32]] = []
         lengths: list[int] = []
+        beside: list[NDArray[np.int32]] = []
         place = (self._phase() + number * GOLDEN) % 1.0
         while (room := self.length - sum(lengths)) > 0:
-            ids, given = self._passage(place, room + 1, rng)
+            tokenizer, features = self._in_an_order(rng)
+            ids, given = self._passage(tokenizer, place, room + 1, rng)
             ids = ids[: room + 1]
             place = rng.random()
             if len(ids) < 2:
@@ -151,10 +157,18 @@ class Examples:
             targets.append(ids[1:].copy())
             targets[-1][: max(0, given - 1)] = IGNORED
             lengths.append(len(ids) - 1)
-        beside = None
-        if self.features is not None:
-            beside = np.concatenate([self._withheld(self.features.of(ids), rng) for ids in inputs])
-        return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths), beside)
+            if features is not None:
+                beside.append(features.of(ids[:-1]))
+        rows = np.concatenate([self._withheld(found, rng) for found in beside]) if beside else None
+        return Row(np.concatenate(inputs), np.concatenate(targets), tuple(lengths), rows)
+
+    def _in_an_order(self, rng: np.random.Generator) -> tuple[Tokenizer, AnyFeatures | None]:
+        """The tokenizer for a passage and its features, in an order of the voices that is drawn if it is to be."""
+        tokenizer = self.tokenizer
+        if self.options is None or not self.options.voice_orders or not isinstance(tokenizer, GridTokenizer):
+            return tokenizer, self.features
+        drawn = tokenizer.in_order(rng.permutation(tokenizer.options.voices).tolist())
+        return drawn, self.features and drawn.features
 
     def _withheld(self, rows: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
         """Rows of the features' table, some of them changed to those of features that are not known."""
@@ -167,7 +181,9 @@ class Examples:
     def _phase(self) -> float:
         return float(np.random.default_rng([self.seed, 2**32]).random())
 
-    def _passage(self, place: float, tokens: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], int]:
+    def _passage(
+        self, tokenizer: Tokenizer, place: float, tokens: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int32], int]:
         """The ids of a passage, and how many of them are given and not learned."""
         note = min(int(place * self.notes), self.notes - 1)
         index = int(np.searchsorted(self.ends, np.uint64(note), side="right"))
@@ -179,7 +195,7 @@ class Examples:
         if self.options is not None and rng.random() < self.options.starts:
             first = 0
         if self.options is None:
-            return passage_of_length(self.tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids, 0
+            return passage_of_length(tokenizer, piece.score, piece.bars, piece.onsets, first, tokens).ids, 0
         augment = self._augmentation(piece, rng)
         # A note mostly takes a token at least, so no passage reaches further than this; where learned tokens stand for
         # several notes, it may.
@@ -190,12 +206,12 @@ class Examples:
         for last in (reach, len(piece.bars)):
             part = piece.score if last == len(piece.bars) else slice_ticks(piece.score, 0, int(piece.bars.starts[last]))
             music = augment(part)
-            found = passage_of_length(self.tokenizer, music, piece.bars, piece.onsets, first, tokens)
+            found = passage_of_length(tokenizer, music, piece.bars, piece.onsets, first, tokens)
             if found.last <= last:
                 break
         controlled = bool(self.options.controls) and rng.random() < self.options.controls
         conditioner = _Conditioner(
-            self.tokenizer, music, piece.bars, self._style(number) if controlled else None, controlled
+            tokenizer, music, piece.bars, self._style(number) if controlled else None, controlled
         )
         if tokens >= _FILLED and self.options.fill and rng.random() < self.options.fill:
             filled = self._filled(conditioner, first, found.last, tokens, rng)
@@ -221,7 +237,7 @@ class Examples:
             if hole is None:
                 return None
             found = filling(
-                self.tokenizer,
+                conditioner.tokenizer,
                 conditioner.score,
                 conditioner.bars,
                 first,

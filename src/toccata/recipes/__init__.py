@@ -27,6 +27,7 @@ from toccata.recipes.times import for_minutes
 from toccata.tokenizers.codes import CodesOptions
 from toccata.tokenizers.events import EventOptions
 from toccata.tokenizers.feature_reader import AnyFeatures
+from toccata.tokenizers.grid import GridOptions
 from toccata.tokenizers.load import TokenizerOptions, options_of
 from toccata.training.options import CodecOptions, TrainOptions
 
@@ -394,6 +395,8 @@ def _recipe(name: str, table: Mapping[str, Any]) -> Recipe:
         examples=_section(ExampleOptions, table.get("examples", {}), "examples"),
         training=_section(TrainOptions, table.get("training", {}), "training"),
     )
+    if recipe.examples.voice_orders and not isinstance(recipe.tokenizer, GridOptions):
+        raise RecipeError('examples.voice_orders is for grids of voices: it needs tokenizer.scheme = "grid"')
     if recipe.codec or isinstance(recipe.tokenizer, CodesOptions):
         recipe.vq()
     try:

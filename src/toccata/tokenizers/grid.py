@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,14 @@ class GridTokenizer:
         except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
             why = "missing" if isinstance(error, FileNotFoundError) else f"no tokenizer ({error})"
             raise ModelError(f"{path} is {why}: copy the whole model folder again", path=path) from None
+
+    def in_order(self, order: Sequence[int]) -> GridTokenizer:
+        """This tokenizer with another order of writing; an id means the same in both.
+
+        Raises:
+            RecipeError: The order does not name each voice once.
+        """
+        return GridTokenizer(replace(self.options, order=tuple(order)))
 
     def save(self, folder: Path) -> None:
         """Write ``grid.json`` into ``folder``."""

@@ -128,6 +128,7 @@ class GridFeatures:
             "present degree": 25,
             "tonic": _PITCHES,
             "present tonic": _PITCHES,
+            "written": V << V,
             "moved": V << V,
             "own rhythm": V << RECENT,
             "rhythm": V << RECENT,
@@ -167,7 +168,8 @@ class GridFeatures:
         chord = np.where(known, 1 + ids[latest] - first, 0)
         rooted = (chord >= 1) & (chord <= 48) & (own >= 1) & (own < REST)
         near = 1 + (chord - 1) // 12 * 12 + (chord - own) % 12
-        return {"chord": count % V * (1 + self.layout.chords) + chord, "chord from here": np.where(rooted, near, 0)}
+        voice = np.array(self.layout.order)[count % V]
+        return {"chord": voice * (1 + self.layout.chords) + chord, "chord from here": np.where(rooted, near, 0)}
 
 
 # Of N cells, and so N + 1 places before, between and behind them; V voices.
@@ -196,18 +198,19 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints
     held = np.where(at >= 0, np.take_along_axis(runs.held, np.maximum(at, 0), 0), 0)
     before = np.where(there, runs.before[safe, voice], NOTHING)
     found = {
-        "place": turn + V * (step % layout.cycle),
+        "place": voice + V * (step % layout.cycle),
         "own": own,
         "own held": held[place, voice],
         "own before": before,
         "own before that": np.where(there, runs.before_that[safe, voice], NOTHING),
         "length before": np.where(there, runs.length_before[safe, voice], 0),
         "own step": _interval(own, before, LEAP),
-        "own rhythm": turn << RECENT | _recent(runs.moved)[step, voice],
-        "rhythm": turn << RECENT | _recent(np.any(runs.moved, axis=1, keepdims=True))[step, 0],
+        "own rhythm": voice << RECENT | _recent(runs.moved)[step, voice],
+        "rhythm": voice << RECENT | _recent(np.any(runs.moved, axis=1, keepdims=True))[step, 0],
     }
     moved = written & (known != np.where(there[:, None], grid[safe], NOTHING))
-    found["moved"] = turn << V | moved @ (1 << rank)
+    bits = 1 << np.arange(V)
+    found |= {"written": voice << V | written @ bits, "moved": voice << V | moved @ bits}
     for number in range(V):
         here, was = known[:, number], np.where(there, grid[safe, number], NOTHING)
         found[f"voice {number + 1}"], found[f"held {number + 1}"] = here, held[:, number]
@@ -217,7 +220,7 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints
         back = step - ago
         found[f"{ago} ago"] = np.where(back >= 0, grid[np.maximum(back, 0), voice], NOTHING)
     for period in PERIODS:
-        found[f"of {period}"] = turn + V * (step % period)
+        found[f"of {period}"] = voice + V * (step % period)
     found |= _pauses(runs, step) | _in_key(cells, known, own, profiles)
     found |= _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
     return found | {f"{name}, from here": _interval(found[name], own, LEAP) for name in FROM_HERE}

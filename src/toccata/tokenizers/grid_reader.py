@@ -153,11 +153,12 @@ class GridReader:
     def _values(self) -> dict[str, int]:
         """Each feature by name."""
         voices, cycle = self._layout.voices, self._layout.cycle
-        turn, step, line = self._turn, self._step, self._lines[self._layout.order[self._turn]]
+        voice, step = self._layout.order[self._turn], self._step
+        line = self._lines[voice]
         own, begin = line.run(0)
         before, begin_before = line.run(1)
         values = {
-            "place": turn + voices * (step % cycle),
+            "place": voice + voices * (step % cycle),
             "own": own,
             "own held": line.held(),
             "own before": before,
@@ -168,29 +169,30 @@ class GridReader:
             "present degree": _degree(own, self._present),
             "tonic": own - (own - self._key) % 12 if _degree(own, self._key) else NOTHING,
             "present tonic": own - (own - self._present) % 12 if _degree(own, self._present) else NOTHING,
-            "own rhythm": turn << RECENT | line.rhythm,
-            "rhythm": turn << RECENT | self._rhythm,
+            "own rhythm": voice << RECENT | line.rhythm,
+            "rhythm": voice << RECENT | self._rhythm,
             "still": min(step - self._moving, LONGEST) if step else 0,
             "since still": min(step - 1 - self._rest, FAR - 1) + 1 if step else 0,
             "since all": min(step - self._together, LONGEST) if step else 0,
         }
-        values |= self._voices(own)
+        values |= self._voices(own, voice)
         values |= {f"{ago} ago": line.pitches[step - ago] if step >= ago else NOTHING for ago in AGO}
         values |= {f"after {length}": guess for length, guess in zip(MATCHES, self._after, strict=True)}
         values |= {f"own after {length}": guess for length, guess in zip(LINES, line.after, strict=True)}
         values |= {f"{name}, from here": _interval(values[name], own, LEAP) for name in FROM_HERE}
-        values |= {f"of {period}": turn + voices * (step % period) for period in PERIODS}
+        values |= {f"of {period}": voice + voices * (step % period) for period in PERIODS}
         if self._layout.chords:
             near = 1 + (self._chord - 1) // 12 * 12 + (self._chord - own) % 12
             rooted = 1 <= self._chord <= 48 and 1 <= own < REST
-            values["chord"] = turn * (1 + self._layout.chords) + self._chord
+            values["chord"] = voice * (1 + self._layout.chords) + self._chord
             values["chord from here"] = near if rooted else 0
         return values
 
-    def _voices(self, own: int) -> dict[str, int]:
+    def _voices(self, own: int, next_voice: int) -> dict[str, int]:
         """What each voice does, and all of them together."""
         values: dict[str, int] = {}
-        classes = harmony = moved = 0
+        classes = harmony = 0
+        written = moved = next_voice << self._layout.voices
         is_own = 1 <= own < REST
         for number, line in enumerate(self._lines):
             pitch, is_written = line.run(0)[0], self._rank[number] < self._turn
@@ -203,9 +205,9 @@ class GridReader:
                 classes |= is_own << (pitch - own) % 12
                 harmony |= 1 << (pitch - self._key) % 12  # where a pitch sounds, there is a key
             if is_written:
-                moved |= line.moved << self._rank[number]
-        moved |= self._turn << self._layout.voices
-        return {**values, "classes": classes, "harmony": harmony, "moved": moved}
+                written |= 1 << number
+                moved |= line.moved << number
+        return {**values, "classes": classes, "harmony": harmony, "written": written, "moved": moved}
 
 
 def _interval(pitch: int, base: int, most: int) -> int:
