@@ -296,8 +296,8 @@ def commands(model: Path) -> dict[str, Callable[[Path], list[object]]]:
 
 
 EVALUATE = """
-from toccata import api
-api.VALID_PIECES = api.VALID_BARS = 1  # what the model writes by itself has nothing to do with the file
+from toccata import api, finish
+finish.PIECES = finish.BARS = 1  # what the model writes by itself has nothing to do with the file
 print(api.evaluate(sys.argv[1], sys.argv[2], include_seen=True).likelihood.nats_per_note)
 """
 RANK = """

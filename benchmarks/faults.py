@@ -3,7 +3,11 @@
 Pieces of each style of a model, with an ending, and, with ``--held``, openings of as many bars of held-out pieces by
 people (their last chords are those of the whole pieces). For each style and for all:
 
+- late: pieces whose first note begins a bar or more after their beginning
+- loops: pieces in which 12 quarters or more are repeated, note for note, 16 quarters later at most
 - notes of the last chord: pitched notes that sound at the very end; the mean, the most, and the share above eight
+- ends: of tracks with eight notes before the last bar, those that leave their range in it by more than two semitones,
+  and those that sound more notes at once in it than before
 - silence: the longest time, in bars, between two notes in which nothing sounds, and pieces with a bar or more
 - stillness: pieces with three bars or more in which nothing begins
 - bars again: the share of bars that hold the same notes as one of the four before
@@ -17,7 +21,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -37,6 +42,10 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 MANY, A_BAR, STILL, NEAR = 8, 1.0, 3.0, 4
+LONG, LAG, BINS = 12, 16, 12
+"""Quarters of repetition that are a loop; quarters between a note and its repeat at most; bins a quarter."""
+LEAST, BEYOND = 8, 2
+"""Notes that a track has before the last bar; semitones that are no leap out of its range."""
 
 
 def last_chord(score: Score) -> int:
@@ -44,6 +53,51 @@ def last_chord(score: Score) -> int:
     spans = [(n.time, n.end) for t in score.tracks if not t.is_drum for n in t.notes]
     end = max((end for _, end in spans), default=0)
     return sum(start < end <= stop for start, stop in spans)
+
+
+def late(score: Score) -> bool:
+    """Whether nothing begins in the first bar."""
+    lines = bar_map(score).starts
+    return len(lines) > 1 and min((n.time for t in score.tracks for n in t.notes), default=0) >= int(lines[1])
+
+
+def repeated(score: Score) -> float:
+    """The longest time, in quarters, in which all that begins had begun just so before, by one lag of up to ``LAG``."""
+    begun: dict[int, set[tuple[int, int]]] = {}
+    for track in score.tracks:
+        for note in () if track.is_drum else track.notes:
+            place = round(note.time * BINS / score.ticks_per_quarter)
+            begun.setdefault(place, set()).add((track.program, note.pitch))
+    onsets, longest = sorted(begun), 0
+    for lag in range(BINS // 2, LAG * BINS + 1, BINS // 2):
+        first: int | None = None
+        for place in onsets:
+            if not begun[place] <= begun.get(place - lag, set()):
+                longest, first = max(longest, place - first if first is not None else 0), None
+            elif first is None:
+                first = place
+        longest = max(longest, onsets[-1] - first if first is not None else 0)
+    return longest / BINS
+
+
+def ends(score: Score) -> list[tuple[int, int]]:
+    """Of each track that the last bar can be compared with: semitones beyond its range there, more notes at once."""
+    bars, found = bar_map(score), []
+    line = int(bars.starts[bars.at(max((n.time for t in score.tracks if not t.is_drum for n in t.notes), default=0))])
+    for track in score.tracks:
+        notes = [] if track.is_drum else [(n.time, n.end, n.pitch) for n in track.notes]
+        before, last = [n for n in notes if n[0] < line], [n for n in notes if n[0] >= line]
+        if len(before) < LEAST or not last:
+            continue
+        low, high = min(n[2] for n in before), max(n[2] for n in before)
+        beyond = max(max(low - n[2], n[2] - high, 0) for n in last)
+        found.append((beyond, at_once(last) - at_once(before)))
+    return found
+
+
+def at_once(notes: Sequence[tuple[int, int, int]]) -> int:
+    """The most of some notes that sound at once."""
+    return max(sum(start <= note[0] < end for start, end, _ in notes) for note in notes)
 
 
 def gaps(score: Score) -> tuple[float, float]:
@@ -72,12 +126,42 @@ def again(score: Score) -> float:
     return fmean(bars[i] in bars[max(0, i - NEAR) : i] for i in full) if full else 0.0
 
 
-def row(name: str, scores: Sequence[Score], chords: Sequence[int], words: Iterable[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Side:
+    """Some pieces.
+
+    Attributes:
+        scores: Their music, as many bars of each.
+        wholes: The music whose endings are compared; of drums none.
+        words: What ranking says of each.
+    """
+
+    scores: list[Score]
+    wholes: list[Score]
+    words: list[str]
+
+    def add(self, score: Score, whole: Score, words: str, style: str) -> None:
+        """A piece of a style."""
+        self.scores.append(score)
+        self.wholes.extend([] if style == "drums" else [whole])
+        self.words.append(words)
+
+    def __add__(self, other: Side) -> Side:
+        return Side(self.scores + other.scores, self.wholes + other.wholes, self.words + other.words)
+
+
+def row(name: str, side: Side) -> dict[str, Any]:
     """The figures of some pieces."""
-    found, told = [gaps(score) for score in scores], list(words)
+    scores, chords, told = side.scores, [last_chord(score) for score in side.wholes], side.words
+    found, tracks = [gaps(score) for score in scores], [end for score in side.wholes for end in ends(score)]
     return {
         "what": name,
         "pieces": len(scores),
+        "late": sum(late(score) for score in scores),
+        "loops": sum(repeated(score) >= LONG for score in scores),
+        "end_tracks": len(tracks),
+        "end_outside": sum(beyond > BEYOND for beyond, _ in tracks),
+        "end_fuller": sum(more > 0 for _, more in tracks),
         "last_chord": round(fmean(chords), 2) if chords else None,
         "last_chord_most": max(chords, default=None),
         "last_chords_above_8": sum(n > MANY for n in chords),
@@ -90,26 +174,20 @@ def row(name: str, scores: Sequence[Score], chords: Sequence[int], words: Iterab
     }
 
 
-def of_people(
-    model: Model, corpus: Corpus, style: str, bars: int, most: int
-) -> tuple[list[Score], list[int], list[str]]:
-    """Openings of held-out pieces of a style, the last chords of the whole pieces, and ranking's words on openings."""
-    ranker = Ranker(Ranker.of(model).usual, None)
-    scores, chords, words = [], [], []
+def of_people(model: Model, corpus: Corpus, style: str, bars: int, most: int) -> Side:
+    """Openings of held-out pieces of a style, the whole pieces, and ranking's words on the openings."""
+    ranker, side = Ranker(Ranker.of(model).usual, None), Side([], [], [])
     for number in corpus.drawn(corpus.numbers("test"), len(corpus.numbers("test"))):
-        if corpus.pieces[number].style != style or len(scores) == most:
+        if corpus.pieces[number].style != style or len(side.scores) == most:
             continue
         whole = corpus.score(number)
         part = opening(whole, bars)
         if not part.note_num():
             continue
-        scores.append(part)
-        if style != "drums":
-            chords.append(last_chord(whole))
         nats = piece_nats(model, part)[0] / part.note_num()
         piece = Piece(part.dumps_midi(), {"notes": part.note_num(), "nats_per_note": nats, "bars": bars})
-        words.append(ranker.weigh(piece).words)
-    return scores, chords, words
+        side.add(part, whole, ranker.weigh(piece).words, style)
+    return side
 
 
 def main() -> None:
@@ -126,35 +204,38 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object for each line")
     options = parser.parse_args()
     model = toccata.load(options.model, threads=options.threads)
-    ranker, rows = Ranker.of(model), []
-    everything: dict[str, tuple[list[Score], list[int], list[str]]] = {}
+    ranker = Ranker.of(model)
+    everything: dict[str, Side] = {}
     for style in options.styles or model.styles:
         pieces = model.generate(n=options.each, bars=options.bars, seed=options.seed, style=[style], end=True)
-        scores = [piece.score for piece in pieces]
-        chords = [] if style == "drums" else [last_chord(score) for score in scores]
-        made = scores, chords, [ranker.weigh(piece).words for piece in pieces]
-        sides = {"": made}
+        sides = {"": Side([], [], [])}
+        for piece in pieces:
+            sides[""].add(piece.score, piece.score, ranker.weigh(piece).words, style)
         if options.save:
             options.save.mkdir(parents=True, exist_ok=True)
             for number, piece in enumerate(pieces):
                 piece.save(options.save / f"{style}-{options.seed + number}.mid", force=True)
         if options.held:
             sides[" (people)"] = of_people(model, Corpus(options.held), style, options.bars, 3 * options.each)
-        for side, found in sides.items():
-            rows.append(row(style + side, *found))
-            total = everything.setdefault("all" + side, ([], [], []))
-            for kept, new in zip(total, found, strict=True):
-                kept.extend(new)  # type: ignore[arg-type]
-            print(json.dumps(rows[-1]) if options.json else line(rows[-1]), flush=True)
-    for name, found in everything.items():
-        print(json.dumps(row(name, *found)) if options.json else line(row(name, *found)))
+        for name, side in sides.items():
+            everything["all" + name] = everything.get("all" + name, Side([], [], [])) + side
+            show(row(style + name, side), options.json)
+    for name, side in everything.items():
+        show(row(name, side), options.json)
+
+
+def show(found: dict[str, Any], as_json: bool) -> None:
+    """Print a row."""
+    print(json.dumps(found) if as_json else line(found), flush=True)
 
 
 def line(found: dict[str, Any]) -> str:
     """A row in words."""
     return (
-        f"{found['what']:22} {found['pieces']:3} pieces: last chord {found['last_chord']} notes (most "
-        f"{found['last_chord_most']}, above 8: {found['last_chords_above_8']}); silent a bar {found['silent_a_bar']} "
+        f"{found['what']:22} {found['pieces']:3} pieces: late {found['late']}, loops {found['loops']}; ends of "
+        f"{found['end_tracks']} tracks: outside {found['end_outside']}, fuller {found['end_fuller']}; "
+        f"last chord {found['last_chord']} notes (most {found['last_chord_most']}, above 8: "
+        f"{found['last_chords_above_8']}); silent a bar {found['silent_a_bar']} "
         f"(longest {found['longest_silence']}), still three {found['still_three_bars']}; bars again "
         f"{found['bars_again']}; predictable {found['predictable']}, strange {found['strange']}"
     )

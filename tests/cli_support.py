@@ -52,7 +52,7 @@ def call(*args: object) -> Result:
     """Run a command line in this process."""
     out, err = io.StringIO(), io.StringIO()
     # A model that knows nothing yet writes very full bars: a few are enough to measure its validity by.
-    few = mock.patch.multiple("toccata.api", VALID_PIECES=2, VALID_BARS=1)
+    few = mock.patch.multiple("toccata.finish", PIECES=2, BARS=1)
     with few, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([str(arg) for arg in args])
     return Result(code, out.getvalue(), err.getvalue())

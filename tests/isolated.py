@@ -110,9 +110,9 @@ if __name__ == "__main__":
     forbid_network()
     watch(Path(sys.argv[1]))
     quiet()
-    import toccata.api
+    import toccata.finish
     from toccata.cli.main import main
 
     # A model that knows nothing writes very full bars: a few are enough.
-    toccata.api.VALID_PIECES, toccata.api.VALID_BARS = 1, 1
+    toccata.finish.PIECES, toccata.finish.BARS = 1, 1
     sys.exit(run(main, lines))

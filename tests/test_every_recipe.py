@@ -42,7 +42,7 @@ def music(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def few_pieces() -> Iterator[None]:
     """A model that knows nothing yet writes very full bars: a few are enough to measure its validity by."""
-    with mock.patch.multiple("toccata.api", VALID_PIECES=2, VALID_BARS=1):
+    with mock.patch.multiple("toccata.finish", PIECES=2, BARS=1):
         yield
 
 

@@ -55,7 +55,7 @@ def test_every_cell_runs(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "IPython.display", pictures)
     shown: list[Any] = []
     names: dict[str, Any] = {"__name__": "__main__", "display": shown.append}
-    with mock.patch.multiple("toccata.api", VALID_PIECES=2, VALID_BARS=1):
+    with mock.patch.multiple("toccata.finish", PIECES=2, BARS=1):
         values = [run("".join(cell["source"]), names) for cell in cells()]
     songs = sorted((tmp_path / "songs").glob("*.mid"))
     assert [path.name for path in songs] == [f"song-{number:02}.mid" for number in range(1, 11)]

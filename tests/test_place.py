@@ -134,8 +134,8 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_gone_on_with(
         raise KeyboardInterrupt
 
     source = prepare(midi, tmp_path / "corpus", processes=0).folder if prepared else midi
-    monkeypatch.setattr("toccata.api.VALID_PIECES", 2)
-    monkeypatch.setattr("toccata.api.VALID_BARS", 1)
+    monkeypatch.setattr("toccata.finish.PIECES", 2)
+    monkeypatch.setattr("toccata.finish.BARS", 1)
     with monkeypatch.context() as patch:
         patch.setattr("toccata.training.torchnet.TorchLearner.step", stopped)
         with pytest.raises(KeyboardInterrupt):

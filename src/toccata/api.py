@@ -18,7 +18,6 @@ from toccata.engine.sampling import Sampling
 from toccata.engine.seeds import seeds_of
 from toccata.errors import CorpusError, MissingExtra
 from toccata.events import BarBegun, PieceFinished
-from toccata.files import write_text
 from toccata.folder import is_trained
 from toccata.folder_lock import locked, locks
 from toccata.look import (
@@ -39,10 +38,9 @@ from toccata.measure.evaluation import (
     gather,
     likelihood_of,
     measure_style,
-    measure_trained,
     read_pieces,
 )
-from toccata.measure.figures import few, with_interval
+from toccata.measure.figures import with_interval
 from toccata.measure.judge import Judge
 from toccata.measure.learned import Seen, learned_style
 from toccata.measure.likelihood import Likelihood
@@ -94,8 +92,6 @@ __all__ = [
 BackendName = Literal["torch", "jax"]
 Size = Literal["nano", "micro", "small", "base"]
 SAMPLE_BARS = 8
-VALID_BARS = 8
-VALID_PIECES = 8
 
 # What is fetched from and published to object stores, for each kind of input and output.
 MUSIC = RemoteSpec(only=(*SUFFIXES, ".json", ".jsonl", ".bin"))
@@ -273,8 +269,10 @@ def train(
     if (finished := run.finished(corpus, state)) is not None:
         listener.say(f"{display_url(out)} is finished already: nothing to do")
         return finished
+    from toccata.finish import finish
+
     made = run.export(corpus, tokenizer, state)
-    return _measured(made, corpus, run.about(corpus, state), chosen, before, listener)
+    return finish(made, corpus, chosen, before, listener.say, listener.update)
 
 
 def _taught(run: Run, source: Path, listener: Progress) -> tuple[Corpus, Tokenizer, State]:
@@ -382,34 +380,6 @@ def _corpus(source: Path, out: Path, recipe: Recipe, main_first: Callable[[], An
             source, training / "corpus", recipe.prepare_options(), named=name, without=out, again=fresh,
             progress=lambda done, files: progress.update("preparing", done, files),
         )  # fmt: skip
-
-
-def _measured(
-    made: folder.ModelFolder,
-    corpus: Corpus,
-    about: dict[str, Any],
-    recipe: Recipe,
-    before: Seen | None,
-    progress: Progress,
-) -> folder.ModelFolder:
-    """Evaluate a model that was just exported, and write what was found into its folder."""
-    from toccata.training.card import card
-
-    made, metrics = measure_trained(
-        made,
-        corpus,
-        about,
-        before,
-        pieces=VALID_PIECES,
-        bars=VALID_BARS,
-        choose=recipe.training.choose_sampling,
-        say=progress.say,
-        update=progress.update,
-    )
-    coverage = Coverage.from_json(made.about.get(folder.COVERAGE))
-    knows = "" if coverage is None else coverage.summary()
-    write_text(made.path / folder.CARD, card(made, recipe, corpus, metrics, with_interval, few, knows))
-    return folder.seal(made.path, {**made.about, "metrics": metrics})
 
 
 def refuse_output(out: str | Path) -> None:
@@ -551,9 +521,9 @@ def evaluate(
             path=source,
         )
     found, trip = likelihood_of(opened, scores, lambda done: listener.update("measuring", done, len(scores)))
-    written = validity(
-        load(model, style_files=style_files).generate(n=VALID_PIECES, bars=VALID_BARS, seed=0), VALID_BARS
-    )
+    from toccata.finish import BARS, PIECES
+
+    written = validity(load(model, style_files=style_files).generate(n=PIECES, bars=BARS, seed=0), BARS)
     valid = written.valid / written.pieces
     used = tuple(one.to_json() for one in opened.style_files)
     return Evaluation(opened.name, found, trip, material, include_seen, written.pieces, valid, written.faults, used)

@@ -52,8 +52,8 @@ def test_originality(bundled: Running, written: list[toccata.Piece]) -> None:
 
 
 def test_a_model_is_evaluated(client: httpx.Client, song: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toccata.api.VALID_PIECES", 1)
-    monkeypatch.setattr("toccata.api.VALID_BARS", 1)
+    monkeypatch.setattr("toccata.finish.PIECES", 1)
+    monkeypatch.setattr("toccata.finish.BARS", 1)
     files = [("song", ("tune.mid", song)), ("song", ("broken.mid", b"MThd"))]
     told = client.post("/v1/evaluate", files=files, data={"arguments": json.dumps({"include_seen": True})})
     assert told.status_code == 200, told.text

@@ -50,21 +50,22 @@ class LoopGuard:
 
     LONGEST = 16
     """Quarters."""
-    PATIENCE = 24
-    """Quarters that may be repeated before anything is done."""
-    TIMES = 3
-    """And of a long figure, so many times after the first."""
+    PATIENCE = 12
+    """Quarters that may be repeated before anything is done; a longer figure may come back whole, once.
+
+    Of passages of 16 bars by people, one in a hundred repeats more.
+    """
     NOVELTY = 3.0
     DRUMMED = 3
     """With drums, time counts for so many times less."""
-    FIRST, GROWTH = 2.0, 0.5
+    FIRST, GROWTH = 4.0, 1.0
     """Nats taken when patience ends, and further ones for every quarter for which the failure lasts after that."""
     MEMORY = 8
     """Quarters beyond patience that are remembered."""
 
     def __init__(self) -> None:
         longest = self.LONGEST * BINS
-        self._patience = np.maximum(self.PATIENCE * BINS, self.TIMES * np.arange(longest + 1)).astype(np.float32)
+        self._patience = np.maximum(self.PATIENCE * BINS, np.arange(longest + 1)).astype(np.float32)
         self._most = self._patience + self.MEMORY * BINS
         self._age = np.zeros(longest + 1, np.float32)
         self._pressed = np.zeros(longest + 1, np.float32)
@@ -217,8 +218,8 @@ class SilenceGuard:
 
     PATIENCE = 8
     """Quarters of silence: one in two hundred passages of 16 bars by people has a longer one."""
-    BEFORE = 32
-    """The same before the first note."""
+    BEFORE = 2.5
+    """The same before the first note: of passages of 16 bars by people, one in a hundred begins later."""
     HELD = 32
     """Quarters in which nothing begins while something sounds."""
     FIRST, GROWTH = 8.0, 1.0
@@ -235,13 +236,13 @@ class SilenceGuard:
         self._onset, self._patience = tick, self.PATIENCE
         self.next = tick + self.PATIENCE * self._quarter
 
-    def over(self, state: State) -> float:
-        """Quarters that have passed since patience ended; 0: it has not."""
-        if state.tick < self.next:
+    def over(self, state: State, tick: int) -> float:
+        """Quarters that have passed since patience ended, at ``tick`` if nothing begins until then; 0: it has not."""
+        if tick < self.next:
             return 0.0
         ends = [int(ends.max()) for ends in state.ends.values()]
-        held = (state.tick - self._onset) / self._quarter
-        quiet = min(held, (state.tick - max(ends, default=0)) / self._quarter)  # negative while a note has no end yet
+        held = (tick - self._onset) / self._quarter
+        quiet = min(held, (tick - max(ends, default=0)) / self._quarter)  # negative while a note has no end yet
         return max(quiet - self._patience, held - self.HELD, 0.0)
 
 
@@ -260,11 +261,19 @@ class Ids:
         return self._grammar.merges is not None
 
     @cached_property
-    def passing(self) -> NDArray[np.intp]:
-        """Those that begin with a step of time."""
+    def bars(self) -> NDArray[np.intp]:
+        """Those that begin with a new bar."""
+        return self._first_of(Kind.BAR)
+
+    @cached_property
+    def shifts(self) -> NDArray[np.intp]:
+        """Those that begin with another step of time."""
+        return self._first_of(Kind.REST, Kind.TIME_SHIFT)
+
+    def _first_of(self, *kinds: Kind) -> NDArray[np.intp]:
         merges = self._grammar.merges
-        kinds = self._kinds if merges is None else self._kinds[merges.first]
-        return np.flatnonzero(np.isin(kinds, [Kind.BAR, Kind.REST, Kind.TIME_SHIFT]))
+        firsts = self._kinds if merges is None else self._kinds[merges.first]
+        return np.flatnonzero(np.isin(firsts, kinds))
 
     @cached_property
     def pitched(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
@@ -328,8 +337,11 @@ class Guards:
             cursor: Where the row is.
         """
         state = cursor.state
-        if state.tick >= self._silence.next and (over := self._silence.over(state)):
-            logits[self._ids.passing] -= np.float32(_nats(SilenceGuard.FIRST, SilenceGuard.GROWTH, over))
+        ahead = max(state.tick, state.bar_tick + state.ticks_per_bar if state.bar >= 0 else 0)
+        if ahead >= self._silence.next:
+            for ids, tick in ((self._ids.bars, ahead), (self._ids.shifts, state.tick)):
+                if over := self._silence.over(state, tick):
+                    logits[ids] -= np.float32(_nats(SilenceGuard.FIRST, SilenceGuard.GROWTH, over))
         if self.pressing and state.program != DRUMS:
             ids, pitches = self._ids.pitched
             may = allowed[ids]
@@ -346,7 +358,7 @@ class Guards:
             "loop": self._loop.lags,
             "one_note": self._note.stuck,
             "register": self._register.over,
-            "silence": self._silence.over(state),
+            "silence": self._silence.over(state, state.tick),
         }
         return tuple(name for name, over in pressing.items() if over)
 

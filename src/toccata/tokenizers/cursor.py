@@ -263,7 +263,7 @@ class Cursor(Reach):
         if self._may_start(program) and self._status_fits():
             which = scheme.start_kind, program == DRUMS
             free = self._free_pitches(program)
-            if self.constraints.preferences and self.constraints.script is None:
+            if self.constraints.script is None:
                 free = self._preferred(program, free)
             mask[scheme.note_spans[which]] = free[scheme.pitch_spans[which]]
 

@@ -53,7 +53,7 @@ def card(
         *_data(made, corpus.about["splits"]),
         "",
         *([f"It knows {knows}; instruments that it has not learned are refused by name.", ""] if knows else []),
-        *_quality(about["lineage"], metrics, figure),
+        *_quality(about["lineage"], metrics, about.get(folder.CALIBRATION), figure),
         "",
         *_sampling(metrics.get(folder.SAMPLING), about.get(folder.SAMPLING)),
         *sampling_by_style(metrics.get(folder.SAMPLING_BY_STYLE), about.get(folder.SAMPLING_BY_STYLE)),
@@ -81,7 +81,9 @@ def _data(made: folder.ModelFolder, splits: Mapping[str, int]) -> list[str]:
     return lines + [f"- {_generation(data)}" for data in made.learned[1:]]
 
 
-def _quality(lineage: Mapping[str, Any], metrics: Mapping[str, Any], figure: Figure) -> list[str]:
+def _quality(
+    lineage: Mapping[str, Any], metrics: Mapping[str, Any], calibration: Mapping[str, Any] | None, figure: Figure
+) -> list[str]:
     """Return the section on how well the model does on pieces that it has not seen."""
     lines = ["## How good it is", ""]
     if "nats_per_note" in metrics:
@@ -98,6 +100,12 @@ def _quality(lineage: Mapping[str, Any], metrics: Mapping[str, Any], figure: Fig
     if "known_before" in metrics:
         lines.append(
             f"- Left out here are held-out pieces that the models before it know: {metrics['known_before']:,}."
+        )
+    if calibration is not None:
+        lines.append(
+            f"- Calibrated: its logits are divided by {calibration['temperature']:.2f}, with which "
+            f"{calibration['tokens']:,} tokens of the validation pieces cost {calibration['after']:.3f} nats each, "
+            f"and not {calibration['before']:.3f}."
         )
     return [
         *lines,

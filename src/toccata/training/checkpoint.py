@@ -24,7 +24,7 @@ from toccata.training.place import PARTS as PARTS
 
 MODEL = "model."
 """The prefix of the names of weights; other names are the backend's own."""
-FREE = ("workers", "checkpoint_minutes", "shard", "choose_sampling")
+FREE = ("workers", "checkpoint_minutes", "shard", "calibrate", "choose_sampling")
 """Training options that do not change what a run computes: a resumed run may have other values."""
 
 

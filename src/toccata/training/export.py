@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as to_bytes
 
@@ -17,6 +18,8 @@ from toccata.model.layout import Arrays, apart, shapes, stacked
 from toccata.model.tensors import read_tensors
 from toccata.tokenizers.base import Tokenizer
 from toccata.training.finite import infinite
+
+_LAST_NORM = ("norm.weight", "norm.bias")
 
 
 def export(
@@ -40,6 +43,19 @@ def export(
     tokenizer.save(path / folder.TOKENIZER)
     write_text(path / folder.CARD, card)
     return folder.seal(path, about)
+
+
+def divide_logits(made: folder.ModelFolder, by: float, about: dict[str, Any]) -> folder.ModelFolder:
+    """Rewrite a model folder so that all its logits are divided by a number; ``toccata.json`` gets ``about`` besides.
+
+    They are linear in what the last norm returns, so its gain and bias are divided: whatever reads the weights needs to
+    know nothing of it.
+    """
+    config, weights = DecoderConfig.from_json(made.config, made.path / folder.CONFIG), load_weights(made)
+    weights |= {name: w / np.asarray(by, w.dtype) for name, w in weights.items() if name in _LAST_NORM}
+    (made.path / folder.ABOUT).unlink()
+    write_bytes(made.path / folder.WEIGHTS, to_bytes(apart(config, weights), metadata={"format": "pt"}))
+    return folder.seal(made.path, {**made.about, **about})
 
 
 def load_weights(model: folder.ModelFolder) -> dict[str, NDArray[Any]]:

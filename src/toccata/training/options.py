@@ -74,6 +74,10 @@ class TrainOptions:
     """
     select: Literal["best", "last"] = "best"
     """The weights that the model gets: those with the best held-out loss, or the last ones."""
+    calibrate: bool = True
+    """When it is trained, divide all logits by the number with which held-out music is likeliest, where three pieces or
+    more are held back.
+    """
     choose_sampling: bool = True
     """Choose, when it is trained, the temperature and top-p with which it writes most like held-out music."""
     checkpoint_minutes: float = 3.0
