@@ -91,6 +91,6 @@ def test_a_training_says_by_what_it_divided(corpus: Corpus, tmp_path: Path) -> N
     temperature = made.about[folder.CALIBRATION]["temperature"]
     assert [text.split(",")[0] for text in said] == ["Calibrated on 512 held-out tokens: logits divided by 2.00"]
     assert temperature == pytest.approx(2, abs=0.01)
-    few = prepare(corpus.folder.parent / "music", tmp_path / "few", PrepareOptions(valid=0.17, test=0), processes=0)
-    assert len(few.numbers("valid")) == 2
+    few = prepare(corpus.folder.parent / "music", tmp_path / "few", PrepareOptions(valid=0.1, test=0), processes=0)
+    assert len(few.numbers("valid")) < 3
     assert calibrated(made, few, recipe, None, said.append) is made
