@@ -4,7 +4,7 @@ Pieces of each style of a model, with an ending, and, with ``--held``, openings 
 people (their last chords are those of the whole pieces). For each style and for all:
 
 - late: pieces whose first note begins a bar or more after their beginning
-- loops: pieces in which 12 quarters or more are repeated, note for note, 16 quarters later at most
+- loops: pieces in which 16 quarters or more are repeated, note for note, 16 quarters later at most
 - notes of the last chord: pitched notes that sound at the very end; the mean, the most, and the share above eight
 - ends: of tracks with eight notes before the last bar, those that leave their range in it by more than two semitones,
   and those that sound more notes at once in it than before
@@ -42,7 +42,7 @@ from toccata.musicmodel import Model
 from toccata.piece import Piece
 
 MANY, A_BAR, STILL, NEAR = 8, 1.0, 3.0, 4
-LONG, LAG, BINS = 12, 16, 12
+LONG, LAG, BINS = 16, 16, 12
 """Quarters of repetition that are a loop; quarters between a note and its repeat at most; bins a quarter."""
 LEAST, BEYOND = 8, 2
 """Notes that a track has before the last bar; semitones that are no leap out of its range."""
