@@ -18,15 +18,17 @@ from toccata.tokenizers.vocabulary import DRUMS, Kind
 
 _HANDS = 8
 """How many notes the last chord of a program has at most."""
+_LAST = 2
+"""The bars of an ending, which has no more notes at once than there were before, and no wider range."""
 _BEYOND, _OCTAVE = 2, 12
-"""Semitones by which the last bar goes beyond a program's range, and what that range is at least."""
+"""Semitones by which an ending goes beyond a program's range, and what that range is at least."""
 
 
 class Reach:
     """The part of :class:`~toccata.tokenizers.cursor.Cursor` that computes which notes can still begin."""
 
     __slots__ = (
-        "_before_last", "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest",
+        "_before_end", "_deadline", "_ever", "_free", "_lines", "_longest", "_met", "_pitches", "_plays", "_soonest",
         "_within", "begun", "closing",
         "constraints", "floor", "grammar", "place", "reached", "state", "struck", "struck_at",
     )  # fmt: skip
@@ -50,8 +52,8 @@ class Reach:
         self._pitches = _pitches(grammar, constraints)  # bool[129, 128], what each program may play
         # int64[129], the most notes at once of each program; None: any number
         self._lines = None if grammar.scheme.note_off else constraints.lines
-        # For each program, of its notes before the last bar: the most at once, the lowest and the highest.
-        self._before_last: Mapping[int, tuple[int, int, int]] = {}
+        # For each program, of its notes before the ending: the most at once, the lowest and the highest.
+        self._before_end: Mapping[int, tuple[int, int, int]] = {}
         self._plays &= self._pitches.any(axis=1)
         self._deadline: int | None = None  # see `deadline`; None: not computed since a token was read
         self._ever = self._plays  # those of them that may, whoever has played so far
@@ -97,13 +99,13 @@ class Reach:
         constraints, state = self.constraints, self.state
         if not constraints.calm or constraints.bars is None or program == DRUMS or self.grammar.scheme.note_off:
             return most
-        at_once, low, high = self._before_last.get(program, (0, 127, 0))
-        if state.bar >= constraints.bars - 1:
+        at_once, low, high = self._before_end.get(program, (0, 127, 0))
+        if state.bar >= constraints.bars - _LAST:
             return min(most, _HANDS, at_once) if at_once else most
         sounding = np.flatnonzero(pitch_ends > state.tick)
         if len(sounding):
             found = max(at_once, len(sounding)), min(low, int(sounding[0])), max(high, int(sounding[-1]))
-            self._before_last = {**self._before_last, program: found}
+            self._before_end = {**self._before_end, program: found}
         return most
 
     def _join(self, joining: Joining) -> None:
@@ -272,10 +274,10 @@ class Reach:
     def _preferred(self, program: int, free: Mask) -> Mask:
         """Return those of some pitches that the preferences leave, ``bool[128]``; all where they leave none.
 
-        Before them comes, in the last bar, the range that the program has had.
+        Before them comes, in an ending, the range that the program has had.
         """
-        if program in self._before_last and self.state.bar >= (self.constraints.bars or 0) - 1:
-            _, low, high = self._before_last[program]
+        if program in self._before_end and self.state.bar >= (self.constraints.bars or 0) - _LAST:
+            _, low, high = self._before_end[program]
             beyond = max(_BEYOND, (_OCTAVE - (high - low)) // 2)
             inside = np.zeros(128, np.bool_)
             inside[max(0, low - beyond) : high + beyond + 1] = True

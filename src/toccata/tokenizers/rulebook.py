@@ -144,7 +144,7 @@ class Constraints:
         rests: By pitched program, ``bool[n]``: at which ticks it may begin no note; later ones are free.
         script: A template for all tokens, which also sets bars, tempo and meter.
         ends: The condition for the end, wherever it can be met.
-        calm: In the last bar, a pitched program sounds no more notes at once than it did before, and stays in the
+        calm: In the last two bars, a pitched program sounds no more notes at once than it did before, and stays in the
             range that it had. Not for schemes with note-offs.
     """
 
