@@ -37,10 +37,6 @@ LINES = (4, 8, 16)
 """How many last pitches of the voice have to be the same, for each guess from the voice alone."""
 PERIODS = (12, 32)
 """Steps after which time is counted anew, beside a bar of four quarters: one of three, and two bars."""
-METERS = (8, 12, 16)
-"""Steps after which a beat may come again: it is counted how often voices have moved on it so far."""
-OFTEN = 8
-"""Numbers for how often: 0 where the beat has not come before, then from never to always."""
 STILL, FAR = 6, 64
 """Steps for which no voice moves, from which on it is a rest from moving; and from which on such is long ago."""
 AGO = (4, 8, 16)
@@ -144,9 +140,6 @@ class GridFeatures:
         sizes |= {f"above {n}": 2 * WIDE + 2 for n in numbers} | {f"step {n}": 2 * LEAP + 3 for n in numbers}
         sizes |= dict.fromkeys(REACHED, _PITCHES) | {f"{name}, from here": 2 * LEAP + 2 for name in FROM_HERE}
         sizes |= {f"of {period}": V * period for period in PERIODS}
-        sizes |= {f"moves in {steps}": V * OFTEN for steps in METERS} | {
-            f"own moves in {steps}": OFTEN for steps in METERS
-        }
         sizes |= {"still": 1 + LONGEST, "since still": 1 + FAR, "since all": 1 + LONGEST}
         if self.layout.chords:
             sizes |= {"chord": V * (1 + self.layout.chords), "chord from here": 12 * 5 + 1}
@@ -228,7 +221,7 @@ def _of_cells(cells: Ints, layout: GridLayout, profiles: Ints) -> dict[str, Ints
         found[f"{ago} ago"] = np.where(back >= 0, grid[np.maximum(back, 0), voice], NOTHING)
     for period in PERIODS:
         found[f"of {period}"] = voice + V * (step % period)
-    found |= _pauses(runs, step) | _in_key(cells, known, own, profiles) | _beats(runs, step, voice)
+    found |= _pauses(runs, step) | _in_key(cells, known, own, profiles)
     found |= _guesses(cells, voices=V) | _line_guesses(grid, step, voice)
     return found | {f"{name}, from here": _interval(found[name], own, LEAP) for name in FROM_HERE}
 
@@ -358,23 +351,3 @@ def _pauses(runs: _Runs, step: Ints) -> dict[str, Ints]:
         "since all": np.minimum(at - together + 1, LONGEST),
     }
     return {name: np.append(0, column)[step] for name, column in columns.items()}
-
-
-def _beats(runs: _Runs, step: Ints, voice: Ints) -> dict[str, Ints]:
-    """How often any voice has moved on this beat so far, and how often the own voice has, for each of ``METERS``."""
-    found: dict[str, Ints] = {}
-    moved = np.concatenate([runs.moved, runs.moved.any(1, keepdims=True)], axis=1).astype(np.int64)
-    for steps in METERS:
-        padded = np.concatenate([moved, np.zeros((-len(moved) % steps, moved.shape[1]), np.int64)])
-        by_beat = padded.reshape(-1, steps, moved.shape[1])
-        before = (np.cumsum(by_beat, 0) - by_beat).reshape(padded.shape)
-        times = step // steps
-        found[f"moves in {steps}"] = voice * OFTEN + _often(before[step, -1], times)
-        found[f"own moves in {steps}"] = _often(before[step, voice], times)
-    return found
-
-
-def _often(count: Ints, times: Ints) -> Ints:
-    """One of ``OFTEN`` numbers for how often something has happened."""
-    found: Ints = np.where(times > 0, 1 + np.minimum((OFTEN - 1) * count // np.maximum(times, 1), OFTEN - 2), 0)
-    return found

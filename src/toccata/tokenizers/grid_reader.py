@@ -14,10 +14,8 @@ from toccata.tokenizers.grid_features import (
     LINES,
     LONGEST,
     MATCHES,
-    METERS,
     NEAR,
     NOTHING,
-    OFTEN,
     PERIODS,
     RECENT,
     REST,
@@ -87,8 +85,6 @@ class GridReader:
         self._rhythm = 0  # of all voices together
         self._moving = 0  # the last step at which a voice moved
         self._rest, self._together = -FAR, 0
-        # For each of ``METERS`` and each of its beats, how often each voice, and any, has moved on it.
-        self._moves = {steps: [0] * (steps * (features.layout.voices + 1)) for steps in METERS}
 
     def copy(self) -> GridReader:
         """One that goes on from here by itself."""
@@ -96,7 +92,6 @@ class GridReader:
         made.__dict__.update(self.__dict__)
         made._lines = [line.copy() for line in self._lines]
         made._history = self._history.copy()
-        made._moves = {steps: counts.copy() for steps, counts in self._moves.items()}
         for name in ("_cells", "_counts", "_recent"):
             setattr(made, name, getattr(self, name).copy())
         return made
@@ -139,10 +134,6 @@ class GridReader:
         for line in self._lines:
             line.rhythm = (line.rhythm << 1 | line.moved) & ((1 << RECENT) - 1)
         self._rhythm = (self._rhythm << 1 | any(moved)) & ((1 << RECENT) - 1)
-        for steps, counts in self._moves.items():
-            first = self._step % steps * (len(moved) + 1)
-            for number, one in enumerate((*moved, any(moved))):
-                counts[first + number] += one
         if any(moved):
             self._moving = self._step
         if self._step - self._moving + 1 >= STILL:
@@ -190,10 +181,6 @@ class GridReader:
         values |= {f"own after {length}": guess for length, guess in zip(LINES, line.after, strict=True)}
         values |= {f"{name}, from here": _interval(values[name], own, LEAP) for name in FROM_HERE}
         values |= {f"of {period}": voice + voices * (step % period) for period in PERIODS}
-        for steps, counts in self._moves.items():
-            first, times = step % steps * (voices + 1), step // steps
-            values[f"moves in {steps}"] = voice * OFTEN + _often(counts[first + voices], times)
-            values[f"own moves in {steps}"] = _often(counts[first + voice], times)
         if self._layout.chords:
             near = 1 + (self._chord - 1) // 12 * 12 + (self._chord - own) % 12
             rooted = 1 <= self._chord <= 48 and 1 <= own < REST
@@ -221,11 +208,6 @@ class GridReader:
                 written |= 1 << number
                 moved |= line.moved << number
         return {**values, "classes": classes, "harmony": harmony, "written": written, "moved": moved}
-
-
-def _often(count: int, times: int) -> int:
-    """One of ``OFTEN`` numbers for how often something has happened."""
-    return 1 + min((OFTEN - 1) * count // times, OFTEN - 2) if times else 0
 
 
 def _interval(pitch: int, base: int, most: int) -> int:
