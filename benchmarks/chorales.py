@@ -1,13 +1,14 @@
 """Nats a cell of the JSB chorales, step by step, in the two ways in which papers report them.
 
 python benchmarks/chorales.py train Jsb16thSeparated.json models/jsb [--chords] [--minutes 25] [section.key=value ...]
-python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--orders | --keys 5] [--json]
+python benchmarks/chorales.py measure Jsb16thSeparated.json models/jsb [--split test] [--orders [--divide 0.9]] [--json]
 
 ``train`` writes the chorales as MIDI files below ``train``, ``valid`` and ``test``, the split of the file, and trains
 recipe jsb on them. ``measure`` reads a whole piece at a time, in one pass of one model: docs/chorales.md says what
 counts. With ``--orders`` a step's probability is the mean over all orders in which its voices can be written, each
-read by the same model in a pass of its own: a likelihood, too. With ``--keys`` it is another figure: the mean of the
-probabilities of each cell in so many keys up and down.
+read by the same model in a pass of its own: a likelihood, too. Such a mean is less sure than each of its parts, so all
+logits may be divided by another number than that of the model's calibration, chosen on ``valid``. With ``--keys`` it is
+another figure: the mean of the probabilities of each cell in so many keys up and down.
 The file is that of https://github.com/czhuang/JSB-Chorales-dataset.
 """
 
@@ -78,12 +79,12 @@ class Figures:
     others_a_piece: float
 
 
-def cell_nats(model: Model, grid: NDArray[np.int64]) -> Nats:
-    """The nats of each cell ``float64[steps, 4]``, soprano first."""
+def cell_nats(model: Model, grid: NDArray[np.int64], divide: float = 1.0) -> Nats:
+    """The nats of each cell ``float64[steps, 4]``, soprano first, with all logits divided by a number."""
     tokenizer = model.tokenizer
     assert isinstance(tokenizer, GridTokenizer)
     ids = np.array([tokenizer.bos, *tokenizer.ids_of_grid(grid), tokenizer.eos], np.int32)
-    nats = -np.asarray(log_probabilities(model.logits(ids[:-1]), ids[1:].tolist()), np.float64)
+    nats = -np.asarray(log_probabilities(model.logits(ids[:-1]) / np.float32(divide), ids[1:].tolist()), np.float64)
     counted = tokenizer.layout.is_cell(ids[1:].astype(np.int64))
     cells = np.empty(grid.shape)
     cells[:, list(tokenizer.options.order)] = nats[counted].reshape(grid.shape)
@@ -109,9 +110,9 @@ def in_all_orders(path: Path) -> list[Model]:
     return models
 
 
-def over_orders(models: Sequence[Model], grid: NDArray[np.int64]) -> Nats:
+def over_orders(models: Sequence[Model], divide: float, grid: NDArray[np.int64]) -> Nats:
     """The nats of each step ``float64[steps, 1]``, of the mean of its probabilities over the models."""
-    found = [cell_nats(model, grid) for model in models]
+    found = [cell_nats(model, grid, divide) for model in models]
     steps = np.array([cells.sum(1, keepdims=True) for cells, _ in found])
     mean = np.log(len(models)) - np.logaddexp.reduce(-steps, axis=0)
     return mean, float(np.mean([others for _, others in found]))
@@ -159,6 +160,7 @@ def main() -> None:
     parser.add_argument("--chords", action="store_true", help="train with a chord symbol before each step")
     parser.add_argument("--split", choices=SPLITS, default="valid")
     parser.add_argument("--orders", action="store_true", help="average over all orders of the voices of a step")
+    parser.add_argument("--divide", type=float, default=1.0, help="with --orders, divide all logits by this")
     parser.add_argument("--keys", type=int, default=0, help="average over so many keys up and down: another figure")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_intermixed_args()
@@ -171,13 +173,13 @@ def main() -> None:
     grids = chorales(options.data, options.split)
     if options.orders:
         models = in_all_orders(options.model)
-        model, figures = models[0], measure(grids, partial(over_orders, models))
+        model, figures = models[0], measure(grids, partial(over_orders, models, options.divide))
     else:
         model = toccata.load(options.model, precision="fp32")
         figures = measure(grids, partial(in_keys, model, options.keys))
     given = isinstance(model.tokenizer, GridTokenizer) and model.tokenizer.options.chords
     what = f"{'chord-given' if given else 'joint'}, {options.split} split"
-    what += f", mean of {len(models)} orders" if options.orders else ""
+    what += f", mean of {len(models)} orders, logits divided by {options.divide:g}" if options.orders else ""
     what += f", mean of {2 * options.keys + 1} keys" if options.keys else ""
     rows: list[dict[str, Any]] = [{"what": what, **asdict(figures)}]
     if options.json:

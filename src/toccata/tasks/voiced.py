@@ -323,7 +323,7 @@ class VoicedEnding:
         allowed = np.ones((len(ticks), 128), np.bool_)
         if state.bar >= self.bars - 1:
             lowest, tonic = _lowest(state, state.tick), self._voiced(state).spans[-1].bass
-            allowed[:, :lowest] = False if lowest < 128 and lowest % 12 == tonic else _of_classes(tonic)[:lowest]
+            allowed[:, :lowest] = _of_classes(tonic)[:lowest]
         return allowed
 
     def _voiced(self, state: State) -> Voiced:
