@@ -45,7 +45,6 @@ def finish(
     made, metrics = measure_trained(
         made,
         corpus,
-        made.about,
         before,
         pieces=PIECES,
         bars=BARS,

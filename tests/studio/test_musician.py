@@ -13,8 +13,7 @@ import pytest
 from browsers import browser, why_not
 from walk import Process, Walk, opened
 
-# A browser is no requirement of the tests.
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")  # browsers are optional
 
 Notes = dict[str, list[list[int]]]
 GROWS = """

@@ -11,8 +11,7 @@ import pytest
 from browsers import browser
 from roll_page import Song, bundle, why_not
 
-# A browser is no requirement of the tests.
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")  # browsers are optional
 
 Note = list[int]
 QUARTER = 480

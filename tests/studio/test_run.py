@@ -24,7 +24,7 @@ from toccata.midi.read import read_score
 from toccata.studio.library import Library
 from toccata.studio.recovery import recover
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of other systems")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of other systems")  # Windows sends none
 
 
 class Running:

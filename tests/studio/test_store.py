@@ -103,7 +103,7 @@ decoders.close()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of other systems")
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of other systems")  # Windows sets no limit on a file
 def test_a_full_disk_loses_nothing(tmp_path: Path, small_model: Path) -> None:
     """A limit on the size of files stands for a disk without room."""
     here = Path(__file__).parent

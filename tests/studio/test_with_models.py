@@ -31,7 +31,6 @@ def decoders(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Decoder
 
 
 @pytest.mark.parametrize("decoders", ["bundled"], indirect=True)
-@pytest.mark.skipif(not (BUNDLED / "toccata.json").is_file(), reason="installed without its model")
 def test_the_bundled_model_fills_a_bar_and_is_reported_on(page: Page) -> None:
     piece = page.open(two_hands(4))
     melody = piece["song"]["tracks"][0]["id"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -263,7 +263,6 @@ def measure_style(
 def measure_trained(
     made: ModelFolder,
     corpus: Corpus,
-    about: Mapping[str, Any],
     before: Seen | None,
     *,
     pieces: int,
@@ -277,7 +276,6 @@ def measure_trained(
     Args:
         made: Its folder.
         corpus: What it was trained on.
-        about: What ``toccata.json`` is to say of it.
         before: What the model that it started from has seen: held-out pieces that it knows are not measured on.
         pieces: How many pieces it writes, for their validity.
         bars: How long these are.
@@ -305,7 +303,7 @@ def measure_trained(
     learned = Learned.of_training(made.name, corpus, before)
     learned.save(made.path)
     reference = reference_stats(corpus, model, index, known=known)
-    tokens = int(about["lineage"]["tokens"])
+    tokens = int(made.about["lineage"]["tokens"])
     chosen = _chosen(model, corpus, known, reference, tokens, say, update) if choose else None
     if chosen is not None:
         metrics[SAMPLING] = chosen.to_dict()
@@ -321,7 +319,7 @@ def measure_trained(
     }
     if chosen is not None:
         written_about[SAMPLING] = chosen.entry()
-    made = seal(made.path, {**about, **written_about})
+    made = seal(made.path, {**made.about, **written_about})
     metrics["copied"] = Judge(Model(made.path)).summary([piece for piece in written if piece.origin["notes"]])
     return made, metrics
 
