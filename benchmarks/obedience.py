@@ -161,9 +161,10 @@ def excerpts(corpus: Corpus, split: str, style: str, bars: int, most: int) -> li
 
 
 def styles(model: Model, corpus: Corpus, pieces: int, bars: int, guidance: float) -> Iterator[dict[str, Any]]:
-    """Every style asked of as many pieces, and every two of them together."""
-    known = model.styles
-    learned = {style: np.array(excerpts(corpus, "train", style, bars, 400)) for style in known}
+    """Every style with pitched notes asked of as many pieces, and every two of them together."""
+    every = {style: np.array(excerpts(corpus, "train", style, bars, 400)) for style in model.styles}
+    learned = {style: rows for style, rows in every.items() if len(rows)}
+    known = list(learned)
     everything = np.concatenate(list(learned.values()))
     mean, spread = everything.mean(axis=0), everything.std(axis=0) + 1e-3
     centres = {style: ((rows - mean) / spread).mean(axis=0) for style, rows in learned.items()}
